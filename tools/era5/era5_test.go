@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestHelp(t *testing.T) {
+	for _, arg := range []string{"-h", "-help"} {
+		var stdout, stderr bytes.Buffer
+		if err := run(t.Context(), []string{arg}, &stdout, &stderr); err != nil {
+			t.Errorf("%s: %v", arg, err)
+		}
+		for _, name := range []string{"-synthetic", "-steps", "-form", "-out", "-grid", "-levels", "-chunk-steps", "-order", "-seed"} {
+			if !strings.Contains(stdout.String(), name+" ") && !strings.Contains(stdout.String(), name+"\n") {
+				t.Errorf("%s: no %s in\n%s", arg, name, stdout.String())
+			}
+		}
+		if stderr.Len() != 0 {
+			t.Errorf("%s: stderr has %q", arg, stderr.String())
+		}
+	}
+}
+
+func TestBadUsage(t *testing.T) {
+	tests := []struct{ args, want string }{
+		{"-synthetic -steps 0", "0 steps: want 1 to 1048576"},
+		{"-synthetic -steps many", `invalid value "many" for flag -steps`},
+		{"-synthetic -form zstd", `form "zstd": want "raw" or "lz4"`},
+		{"-synthetic -grid 121", "want latitudes x longitudes, such as 121x240"},
+		{"-synthetic -grid 121x240x3", "want latitudes x longitudes, such as 121x240"},
+		{"-synthetic -grid 121x", "want latitudes x longitudes, such as 121x240"},
+		{"-synthetic -grid 0x0", "want latitudes x longitudes, such as 121x240"},
+		{"-synthetic -grid 1x240", "grid of 1x240: want 2 to 8192 points each way"},
+		{"-synthetic -levels -1", "-1 levels: want 0 to 500"},
+		{"-synthetic -chunk-steps -1", "-1 steps a chunk: want 1 to 1048576"},
+		{"-synthetic -chunk-steps 4x", `invalid value "4x" for flag -chunk-steps`},
+		{"-synthetic -order north", `invalid value "north" for flag -order: want latlon or lonlat`},
+		{"-synthetic -seed -1", `invalid value "-1" for flag -seed`},
+		{"-synthetic 80", `unexpected argument "80"`},
+		{"-year 2000", "flag provided but not defined: -year"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.args, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			err := run(t.Context(), strings.Fields(tt.args), &stdout, &stderr)
+			if !errors.Is(err, errUsage) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want a usage error with %q", err, tt.want)
+			}
+			if stdout.Len() != 0 || !strings.HasPrefix(stderr.String(), "usage: era5") {
+				t.Errorf("stdout %q, stderr %q, want usage on stderr alone", stdout.String(), stderr.String())
+			}
+		})
+	}
+}
+
+func TestNoFetch(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	err := run(t.Context(), nil, &stdout, &stderr)
+	if err == nil || errors.Is(err, errUsage) || !strings.Contains(err.Error(), "tools/era5 -synthetic") {
+		t.Errorf("run() = %v, want an error that shows how to make a synthetic store", err)
+	}
+}
+
+func TestSynthetic(t *testing.T) {
+	for _, form := range []string{"raw", "lz4"} {
+		for _, order := range []string{"latlon", "lonlat"} {
+			for _, more := range []string{"", " -levels 3 -chunk-steps 2 -seed 7"} {
+				args := "-synthetic -steps 3 -grid 9x16 -form " + form + " -order " + order + more
+				t.Run(args, func(t *testing.T) {
+					out := filepath.Join(t.TempDir(), "data", "store.zarr")
+					var stdout, stderr bytes.Buffer
+					err := run(t.Context(), append(strings.Fields(args), "-out", out), &stdout, &stderr)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if want := regexp.QuoteMeta(out) + `: [1-9]\d+ bytes in \d+\.\d\d s\n`; !regexp.MustCompile("^" + want + "$").Match(stdout.Bytes()) {
+						t.Errorf("stdout is %q, want it to match %q", stdout.String(), want)
+					}
+					attrs, err := os.ReadFile(filepath.Join(out, ".zattrs"))
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, want := range []string{`"steps": 3`, `"nlat": 9`, `"nlon": 16`, fmt.Sprintf(`"form": %q`, form),
+						fmt.Sprintf(`"lonlat": %t`, order == "lonlat")} {
+						if !strings.Contains(string(attrs), want) {
+							t.Errorf(".zattrs has no %s: %s", want, attrs)
+						}
+					}
+					stdout.Reset()
+					if err := run(t.Context(), append(strings.Fields(args), "-out", out), &stdout, &stderr); err != nil {
+						t.Fatal(err)
+					}
+					if !strings.HasSuffix(stdout.String(), "bytes, was there already\n") {
+						t.Errorf("the second time stdout is %q", stdout.String())
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	parent := t.TempDir()
+	var stdout, stderr bytes.Buffer
+	err := run(ctx, []string{"-synthetic", "-grid", "9x16", "-out", filepath.Join(parent, "store.zarr")}, &stdout, &stderr)
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "nothing is left of it") {
+		t.Errorf("run() = %v, want %v", err, context.Canceled)
+	}
+	if entries, err := os.ReadDir(parent); err != nil || len(entries) != 0 || stdout.Len() != 0 {
+		t.Errorf("left %v (%v), stdout %q, want nothing", entries, err, stdout.String())
+	}
+}
+
+func TestProgress(t *testing.T) {
+	var buf bytes.Buffer
+	show := lines(&buf, 0)
+	show(1e6, 2e6)
+	show(2e6, 2e6)
+	if want := "synthetic store: 1 of 2 MB after 0 s\nsynthetic store: 2 of 2 MB after 0 s\n"; buf.String() != want {
+		t.Errorf("lines wrote %q, want %q", buf.String(), want)
+	}
+	buf.Reset()
+	lines(&buf, lineEvery)(1, 2)
+	if buf.Len() != 0 {
+		t.Errorf("a line at once: %q", buf.String())
+	}
+	show, finish := bar(&buf)
+	finish() // nothing was shown
+	show(1e6, 2e6)
+	finish()
+	if !strings.Contains(buf.String(), "synthetic store") {
+		t.Errorf("bar wrote %q", buf.String())
+	}
+}

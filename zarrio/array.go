@@ -1,0 +1,62 @@
+package zarrio
+
+import (
+	"errors"
+	"slices"
+
+	"zarrbench/zarrio/codec"
+)
+
+// An Array is an open Zarr array. It may be used by many goroutines at once.
+type Array struct {
+	h     *hierarchy
+	path  string
+	meta  *Metadata
+	grid  grid
+	codec []codec.Decoder // from stored bytes to the chunk's, in the order of decoding
+	// noCodec is why chunks can't be decoded, if they can't: the metadata of such an array can be read all the same.
+	noCodec error
+	strides []int // of a decoded chunk, in elements, by dimension
+}
+
+func newArray(h *hierarchy, path string, m *Metadata) *Array {
+	a := &Array{h: h, path: path, meta: m, grid: newGrid(m.Shape, m.Chunks), strides: make([]int, len(m.Shape))}
+	n := 1
+	for _, dim := range slices.Backward(m.Order) {
+		a.strides[dim] = n
+		n *= m.Chunks[dim]
+	}
+	for _, c := range m.Codecs {
+		d, err := codec.New(c.Name, c.Config)
+		if err != nil {
+			a.noCodec = errors.Join(a.noCodec, err)
+			continue
+		}
+		a.codec = append(a.codec, d)
+	}
+	return a
+}
+
+// Path returns the array's path in its store.
+func (a *Array) Path() string { return a.path }
+
+// Metadata returns the array's description; it must not be changed.
+func (a *Array) Metadata() *Metadata { return a.meta }
+
+// Shape returns the array's extents in elements; it must not be changed.
+func (a *Array) Shape() []int { return a.meta.Shape }
+
+// DType returns the type of the elements.
+func (a *Array) DType() DType { return a.meta.DType }
+
+// Dims returns the dimensions' names, "" where one has none; it must not be changed.
+func (a *Array) Dims() []string { return a.meta.Dims }
+
+// Attrs returns the array's attributes; they must not be changed.
+func (a *Array) Attrs() Attributes { return a.meta.Attrs }
+
+// fail makes the error of a chunk.
+func (a *Array) fail(chunk int, step string, err error) error {
+	var key [keySize]byte
+	return &ChunkError{Store: a.h.name, Array: a.path, Key: string(a.appendKey(key[:0], chunk)), Step: step, Err: err}
+}

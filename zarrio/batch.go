@@ -1,0 +1,63 @@
+package zarrio
+
+import (
+	"fmt"
+	"sync/atomic"
+)
+
+// A Batch is a minibatch: a tensor for each step of its windows, with the times beside them. The study's input and target
+// are Tensors[0] and Tensors[1].
+//
+// A batch is the loop's until its next turn. Retain keeps it longer; Release gives it back. Afterwards the loader fills its
+// memory anew, and the same *Batch comes again with other content.
+type Batch struct {
+	Epoch int
+	Index int // of the batch in its epoch, on this rank
+	First int // number of its first sample in its epoch, on this rank: what Seek takes to resume
+	Len   int // samples: the last batch of an epoch may have fewer than the rest
+
+	// Tensors has a tensor for each step of the windows, of shape [Len, channels, rows, columns].
+	Tensors []Tensor
+	// Times has a row for each step of the windows: the sample's time there, in ns since 1970. It is nil where the step
+	// dimension has no times. Steps behind the end of the array, in partial windows, have the time of the last that is not.
+	Times [][]int64
+	// Windows says where each sample comes from.
+	Windows []Origin
+
+	loader *Loader
+	mem    Memory
+	refs   atomic.Int32 // leases: the loop's, and one for each Retain
+}
+
+// An Origin says which part of the arrays a sample is: along the step dimension and the grid's two, the first index and the
+// number of indices, which is less than the window's size only in partial windows. What a partial window lacks is the fill
+// value.
+type Origin struct{ Start, Size [3]int }
+
+// Input returns the first step's tensor.
+func (b *Batch) Input() Tensor { return b.Tensors[0] }
+
+// Target returns the last step's tensor: the second one's, for windows of two steps.
+func (b *Batch) Target() Tensor { return b.Tensors[len(b.Tensors)-1] }
+
+// Retain keeps the batch valid beyond the loop's turn, until Release is called once for each Retain. It must be called
+// while the batch is valid.
+func (b *Batch) Retain() {
+	if b.refs.Add(1) < 2 {
+		panic("zarrio: Retain of a batch that is no longer valid")
+	}
+}
+
+// Release ends a Retain. The batch and its memory must not be used afterwards by whom had retained it.
+func (b *Batch) Release() {
+	switch n := b.refs.Add(-1); {
+	case n < 0:
+		panic("zarrio: Release of a batch that was not retained")
+	case n == 0:
+		b.loader.reclaim(b)
+	}
+}
+
+func (b *Batch) String() string {
+	return fmt.Sprintf("epoch %d, batch %d, samples %d to %d", b.Epoch, b.Index, b.First, b.First+b.Len-1)
+}

@@ -1,0 +1,290 @@
+package zarrio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A channel is one field a step: an array, at fixed indices of the dimensions that are neither the step's nor the grid's.
+type channel struct {
+	name  string // as the user would write it, "t@level=500"
+	array *Array
+	id    int    // of the array, among the loader's: channels of one array share it
+	fixed []int  // by dimension of the array: the fixed index
+	role  []role // by dimension of the array
+	// What follows is derived, for the planner: everything about the fixed dimensions, and how to step along the others.
+	chunk0, src0 int // the chunk and the element in it at step 0, row 0, column 0
+	step         stride
+	grid         [2]stride
+}
+
+// A role says what a dimension of an array is to the loader.
+type role uint8
+
+const (
+	fixedDim role = iota
+	stepDim
+	rowDim
+	colDim
+)
+
+// stride is how to walk along one dimension of an array: chunks of n indices, whose numbers are chunkBy apart, and
+// elements in them that are srcBy apart. A static array has n = 0 along the step dimension.
+type stride struct{ n, chunkBy, srcBy int }
+
+// A channelSpec is what a channel's name says: "array", then "@dimension=coordinate" or "@dimension#index" for each fixed
+// dimension.
+type channelSpec struct {
+	array string
+	at    []fix
+}
+
+type fix struct {
+	dim, value string
+	index      bool // value is an index, else a coordinate
+}
+
+func parseChannel(s string) (channelSpec, error) {
+	parts := strings.Split(s, "@")
+	spec := channelSpec{array: parts[0]}
+	for _, p := range parts[1:] {
+		i := strings.IndexAny(p, "=#")
+		if i < 1 || i == len(p)-1 {
+			return spec, fmt.Errorf("channel %q: want ARRAY, ARRAY@DIMENSION=COORDINATE or ARRAY@DIMENSION#INDEX, such as geopotential@level=500", s)
+		}
+		spec.at = append(spec.at, fix{p[:i], p[i+1:], p[i] == '#'})
+	}
+	if spec.array == "" {
+		return spec, fmt.Errorf("channel %q: no array", s)
+	}
+	return spec, nil
+}
+
+// dimName is the name of a dimension; one that has none goes by its number.
+func (a *Array) dimName(i int) string {
+	if a.meta.Dims[i] == "" {
+		return "dim_" + strconv.Itoa(i)
+	}
+	return a.meta.Dims[i]
+}
+
+// channels opens the arrays that the names ask for. The first decides which dimensions are the grid's, its last two; the
+// step dimension is the one that is windowed and not the grid's. An array's other dimensions are fixed by the name, or
+// give a channel for each of their indices, the last varying fastest.
+func openChannels(ctx context.Context, g *Group, names []string, windows []Window) ([]channel, string, [2]string, error) {
+	var (
+		out    []channel
+		step   string
+		grid   [2]string
+		opened = map[string]*Array{}
+		ids    = map[string]int{}
+	)
+	fail := func(err error) ([]channel, string, [2]string, error) {
+		return nil, "", grid, fmt.Errorf("zarrio: %s: %w", g.h.name, err)
+	}
+	if len(names) == 0 {
+		return fail(errors.New("no channels: name at least one array"))
+	}
+	for _, name := range names {
+		spec, err := parseChannel(name)
+		if err != nil {
+			return fail(err)
+		}
+		a := opened[spec.array]
+		if a == nil {
+			if a, err = g.Array(ctx, spec.array); err != nil {
+				return nil, "", grid, err
+			}
+			if err := a.checkChunk(); err != nil {
+				return nil, "", grid, err
+			}
+			opened[spec.array], ids[spec.array] = a, len(ids)
+		}
+		rank := len(a.Shape())
+		if rank < 2 {
+			return fail(fmt.Errorf("channel %q has %d dimensions: want the grid's two, and any others", name, rank))
+		}
+		if grid[0] == "" {
+			grid = [2]string{a.dimName(rank - 2), a.dimName(rank - 1)}
+			if step, err = stepOf(windows, grid); err != nil {
+				return fail(err)
+			}
+		}
+		c := channel{name: name, array: a, id: ids[spec.array], role: make([]role, rank), fixed: make([]int, rank)}
+		set := make([]bool, rank)
+		for _, f := range spec.at {
+			d := -1
+			for i := range rank {
+				if a.dimName(i) == f.dim {
+					d = i
+				}
+			}
+			if d < 0 || f.dim == step || f.dim == grid[0] || f.dim == grid[1] {
+				return fail(fmt.Errorf("channel %q: %q can't be fixed: the dimensions of %q are %s, of which %s, %s and %s are the step's and the grid's",
+					name, f.dim, spec.array, a.dimList(), step, grid[0], grid[1]))
+			}
+			if c.fixed[d], err = g.lookup(ctx, a, d, f); err != nil {
+				return fail(fmt.Errorf("channel %q: %w", name, err))
+			}
+			set[d] = true
+		}
+		var free []int
+		seen := [3]bool{}
+		for d := range rank {
+			switch dim := a.dimName(d); {
+			case dim == step:
+				c.role[d], seen[0] = stepDim, true
+			case dim == grid[0]:
+				c.role[d], seen[1] = rowDim, true
+			case dim == grid[1]:
+				if !seen[1] {
+					return fail(fmt.Errorf("channel %q has its grid as %s, %s; the first channel has %s, %s: channels of one batch need the same order", name, grid[1], grid[0], grid[0], grid[1]))
+				}
+				c.role[d], seen[2] = colDim, true
+			case !set[d]:
+				free = append(free, d)
+			}
+		}
+		if !seen[1] || !seen[2] {
+			return fail(fmt.Errorf("channel %q has dimensions %s: it lacks the grid's %s, %s", name, a.dimList(), grid[0], grid[1]))
+		}
+		if out, err = expand(out, c, free); err != nil {
+			return fail(err)
+		}
+	}
+	return out, step, grid, nil
+}
+
+// stepOf finds the step dimension: the one that is windowed and not the grid's.
+func stepOf(windows []Window, grid [2]string) (string, error) {
+	step := ""
+	for _, w := range windows {
+		switch {
+		case w.Dim == grid[0] || w.Dim == grid[1]:
+		case step != "":
+			return "", fmt.Errorf("windows along %q and %q: only one dimension besides the grid's %s, %s can be windowed", step, w.Dim, grid[0], grid[1])
+		default:
+			step = w.Dim
+		}
+	}
+	if step == "" {
+		return "", fmt.Errorf("no window along a dimension besides the grid's %s, %s: name one, such as time=2", grid[0], grid[1])
+	}
+	return step, nil
+}
+
+func (a *Array) dimList() string {
+	names := make([]string, len(a.Shape()))
+	for i := range names {
+		names[i] = a.dimName(i)
+	}
+	return strings.Join(names, ", ")
+}
+
+// maxChannels bounds what a forgotten index can blow a batch up to.
+const maxChannels = 1 << 16
+
+// expand appends the channel once for every combination of indices of its free dimensions.
+func expand(out []channel, c channel, free []int) ([]channel, error) {
+	base := c.name
+	n := 1
+	for _, d := range free {
+		n *= c.array.Shape()[d]
+		if n > maxChannels || n == 0 {
+			return nil, fmt.Errorf("channel %q: %d or more channels along %s: fix an index, such as %s@%s=VALUE", base, n, c.array.dimName(d), base, c.array.dimName(d))
+		}
+	}
+	for i := range n {
+		one := c
+		one.fixed = slices.Clone(c.fixed)
+		one.name = base
+		rest := i
+		for _, d := range slices.Backward(free) {
+			one.fixed[d] = rest % c.array.Shape()[d]
+			rest /= c.array.Shape()[d]
+		}
+		for _, d := range free {
+			one.name += "@" + c.array.dimName(d) + "#" + strconv.Itoa(one.fixed[d])
+		}
+		one.derive()
+		out = append(out, one)
+	}
+	return out, nil
+}
+
+// derive computes the planner's view of the channel.
+func (c *channel) derive() {
+	a := c.array
+	chunkBy := 1
+	for d := len(c.role) - 1; d >= 0; d-- {
+		s := stride{a.meta.Chunks[d], chunkBy, a.strides[d]}
+		switch c.role[d] {
+		case stepDim:
+			c.step = s
+		case rowDim:
+			c.grid[0] = s
+		case colDim:
+			c.grid[1] = s
+		default:
+			c.chunk0 += c.fixed[d] / s.n * s.chunkBy
+			c.src0 += c.fixed[d] % s.n * s.srcBy
+		}
+		chunkBy *= a.grid.counts[d]
+	}
+}
+
+// lookup finds the index that a fix names along dimension d: by number, or by value in the dimension's coordinate array,
+// which has the dimension's name.
+func (g *Group) lookup(ctx context.Context, a *Array, d int, f fix) (int, error) {
+	n := a.Shape()[d]
+	if f.index {
+		i, err := strconv.Atoi(f.value)
+		if err != nil || i < 0 || i >= n {
+			return 0, fmt.Errorf("index %s of %q: want 0 to %d", f.value, f.dim, n-1)
+		}
+		return i, nil
+	}
+	want, err := strconv.ParseFloat(f.value, 64)
+	if err != nil {
+		return 0, fmt.Errorf("coordinate %q of %q is not a number", f.value, f.dim)
+	}
+	coords, err := g.coordinate(ctx, f.dim, n)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("%q has no coordinate array to find %s in: give its index, %s#INDEX: %w", f.dim, f.value, f.dim, err)
+	}
+	if err != nil {
+		return 0, err
+	}
+	for i, v := range coords {
+		if v == want || math.Abs(v-want) <= 1e-6*math.Abs(want) {
+			return i, nil
+		}
+	}
+	list := fmt.Sprint(coords)
+	if len(coords) > 40 {
+		list = fmt.Sprintf("%v to %v", coords[0], coords[len(coords)-1])
+	}
+	return 0, fmt.Errorf("%q has no %s: it has %s", f.dim, f.value, list)
+}
+
+// coordinate reads the one-dimensional numeric array dim, of n values, as float64.
+func (g *Group) coordinate(ctx context.Context, dim string, n int) ([]float64, error) {
+	a, err := g.Array(ctx, dim)
+	if err != nil {
+		return nil, err
+	}
+	if len(a.Shape()) != 1 || a.Shape()[0] != n {
+		return nil, fmt.Errorf("coordinate array %q has shape %v: want [%d]", dim, a.Shape(), n)
+	}
+	ints, floats, err := readNumbers(ctx, a)
+	for _, v := range ints {
+		floats = append(floats, float64(v))
+	}
+	return floats, err
+}

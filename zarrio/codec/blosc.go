@@ -1,0 +1,264 @@
+package codec
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/klauspost/compress/snappy"
+)
+
+// blosc decodes the frames of Blosc 1, which say themselves all that is needed to decode them.
+type blosc struct{}
+
+var _ PartialDecoder = blosc{}
+
+var bloscNames = []string{"blosclz", "lz4", "lz4hc", "snappy", "zlib", "zstd"}
+
+func newBlosc(config json.RawMessage) (Decoder, error) {
+	var c struct {
+		Cname     string
+		Clevel    int
+		Shuffle   any // a number in version 2 of Zarr, a word in version 3
+		Blocksize int
+		Typesize  int
+	}
+	if err := parseConfig(config, &c); err != nil {
+		return nil, err
+	}
+	if c.Cname != "" && !slices.Contains(bloscNames, c.Cname) {
+		return nil, fmt.Errorf("configuration: cname is %q, expected one of %q", c.Cname, bloscNames)
+	}
+	if c.Blocksize < 0 || c.Typesize < 0 {
+		return nil, fmt.Errorf("configuration: blocksize is %d and typesize %d, expected 0 or more", c.Blocksize, c.Typesize)
+	}
+	return blosc{}, nil
+}
+
+func (blosc) Name() string { return "blosc" }
+
+func (blosc) Decode(dst, src []byte, s *Scratch) error {
+	f, err := parseBlosc(src, len(dst))
+	if err != nil {
+		return err
+	}
+	if f.flags&bloscCopied != 0 {
+		copy(dst, f.data[bloscHeader:])
+		return nil
+	}
+	for i := range f.blocks {
+		if err := f.decodeBlock(dst, i, s); err != nil {
+			return fmt.Errorf("block %d of %d: %w", i, f.blocks, err)
+		}
+	}
+	return nil
+}
+
+// DecodeSpans decodes the blocks that the spans touch, each whole and in its place.
+func (blosc) DecodeSpans(dst, src []byte, spans []Span, s *Scratch) error {
+	f, err := parseBlosc(src, len(dst))
+	if err != nil {
+		return err
+	}
+	next := 0 // blocks before it are decoded, or are not needed
+	for _, span := range spans {
+		if span.Lo >= span.Hi {
+			continue
+		}
+		if f.flags&bloscCopied != 0 {
+			copy(dst[span.Lo:span.Hi], f.data[bloscHeader+span.Lo:])
+			continue
+		}
+		last := (span.Hi - 1) / f.blocksize
+		for next = max(next, span.Lo/f.blocksize); next <= last; next++ {
+			if err := f.decodeBlock(dst, next, s); err != nil {
+				return fmt.Errorf("block %d of %d: %w", next, f.blocks, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Of a frame's header: its length, and the bits of its flags.
+const (
+	bloscHeader = 16
+
+	bloscShuffled    = 0x01
+	bloscCopied      = 0x02 // no blocks: the bytes follow the header as they are
+	bloscBitshuffled = 0x04
+	bloscFuture      = 0x08
+	bloscUnsplit     = 0x10
+)
+
+// Streams that would be shorter than this are never split off a block.
+const bloscMinStream = 128
+
+// bloscFormats are the compressors' formats, as numbered by the upper three bits of a frame's flags.
+var bloscFormats = [8]string{"blosclz", "lz4", "snappy", "zlib", "zstd"}
+
+// A bloscFrame is a frame whose header has been checked: it has blocks > 0 offsets unless it is copied or empty.
+type bloscFrame struct {
+	data      []byte // the frame, of which all offsets count
+	flags     byte
+	typesize  int
+	blocksize int
+	blocks    int
+	streams   int // of each block but a short last one, which is one stream
+}
+
+// parseBlosc checks the header of the frame in src, which must decode to n bytes.
+func parseBlosc(src []byte, n int) (f bloscFrame, err error) {
+	if len(src) < bloscHeader {
+		return f, fmt.Errorf("%d bytes are too few for the %d-byte header of a frame", len(src), bloscHeader)
+	}
+	version := src[0]
+	f.flags = src[2]
+	f.typesize = int(src[3])
+	nbytes := int64(binary.LittleEndian.Uint32(src[4:]))
+	blocksize := int64(binary.LittleEndian.Uint32(src[8:]))
+	cbytes := int64(binary.LittleEndian.Uint32(src[12:]))
+
+	switch {
+	case version > 2:
+		return f, fmt.Errorf("frame of version %d, as Blosc 2 writes; only those of Blosc 1 can be decoded: %w", version, ErrUnsupported)
+	case version == 0:
+		return f, errors.New("frame of version 0, expected 1 or 2")
+	case nbytes != int64(n):
+		return f, fmt.Errorf("frame decodes to %d bytes, expected %d", nbytes, n)
+	case cbytes < bloscHeader || cbytes > int64(len(src)):
+		return f, fmt.Errorf("frame has %d bytes by its header, expected %d to %d", cbytes, bloscHeader, len(src))
+	}
+	f.data = src[:cbytes]
+	if n == 0 {
+		return f, nil
+	}
+	switch {
+	case f.flags&bloscFuture != 0:
+		return f, fmt.Errorf("frame has flags %#02x, of which %#02x is unknown: %w", f.flags, bloscFuture, ErrUnsupported)
+	case f.typesize == 0:
+		return f, errors.New("frame has typesize 0, expected 1 to 255")
+	case blocksize == 0 || blocksize > nbytes:
+		return f, fmt.Errorf("frame has blocks of %d bytes, expected 1 to %d", blocksize, nbytes)
+	}
+	if f.flags&bloscCopied != 0 {
+		if cbytes != bloscHeader+nbytes {
+			return f, fmt.Errorf("frame has %d bytes by its header, expected %d for %d uncompressed ones", cbytes, bloscHeader+nbytes, nbytes)
+		}
+		return f, nil
+	}
+	if bloscFormats[f.flags>>5] == "" {
+		return f, fmt.Errorf("frame has compressor format %d, expected 0 to 4: %w", f.flags>>5, ErrUnsupported)
+	}
+	blocks := (nbytes + blocksize - 1) / blocksize
+	if room := (cbytes - bloscHeader) / 4; blocks > room {
+		return f, fmt.Errorf("frame has %d blocks, but room for the offsets of %d", blocks, room)
+	}
+	f.blocksize, f.blocks, f.streams = int(blocksize), int(blocks), 1
+	// Frames from before the flag was known are split wherever this holds.
+	if f.flags&bloscUnsplit == 0 && f.typesize <= 16 && f.blocksize/f.typesize >= bloscMinStream {
+		if f.blocksize%f.typesize != 0 {
+			return f, fmt.Errorf("frame has blocks of %d bytes, which don't split into %d equal streams", blocksize, f.typesize)
+		}
+		f.streams = f.typesize
+	}
+	return f, nil
+}
+
+// decodeBlock decodes block i into its place in dst.
+//
+// As Blosc does, it decodes the block's streams into a buffer that stays in the cache, and only unshuffling writes to
+// dst. A block that isn't shuffled is decoded in place.
+func (f *bloscFrame) decodeBlock(dst []byte, i int, s *Scratch) error {
+	dst = dst[i*f.blocksize:]
+	streams := 1
+	if len(dst) >= f.blocksize {
+		dst = dst[:f.blocksize:f.blocksize]
+		streams = f.streams
+	}
+	first := bloscHeader + 4*f.blocks
+	off := int64(binary.LittleEndian.Uint32(f.data[bloscHeader+4*i:]))
+	if off < int64(first) || off >= int64(len(f.data)) {
+		return fmt.Errorf("offset is %d, expected %d to %d", off, first, len(f.data)-1)
+	}
+	src := f.data[off:]
+
+	byteShuffled := f.flags&bloscShuffled != 0 && f.typesize > 1
+	bitShuffled := !byteShuffled && f.flags&bloscBitshuffled != 0 && len(dst) >= f.typesize
+	out := dst
+	if byteShuffled || bitShuffled {
+		out = grow(&s.planes, len(dst))
+	}
+	var planes [maxPlanes][]byte
+	size := len(dst) / streams
+	for j := range streams {
+		room := out[j*size:][:size:size]
+		stream, rest, err := f.decodeStream(room, src, s)
+		if err != nil {
+			return fmt.Errorf("stream %d of %d: %w", j, streams, err)
+		}
+		if !byteShuffled && &stream[0] != &room[0] {
+			copy(room, stream)
+		}
+		planes[j], src = stream, rest
+	}
+	switch {
+	case byteShuffled && streams > 1:
+		unshufflePlanes(dst, planes[:streams])
+	case byteShuffled:
+		unshuffle(dst, planes[0], f.typesize)
+	case bitShuffled:
+		bitunshuffle(dst, out, grow(&s.bits, len(dst)), f.typesize)
+	}
+	return nil
+}
+
+// decodeStream decodes the stream at the start of src, which must decode to as many bytes as room has. It returns them
+// and what follows in src. They are in room, or in src where the stream is stored: in real fields every second one is,
+// as the lower bytes of floats don't compress, and unshuffling from there saves a copy.
+func (f *bloscFrame) decodeStream(room, src []byte, s *Scratch) (stream, rest []byte, err error) {
+	if len(src) < 4 {
+		return nil, nil, fmt.Errorf("%d bytes are left, expected 4 for its length", len(src))
+	}
+	n := int64(int32(binary.LittleEndian.Uint32(src)))
+	src = src[4:]
+	if n < 0 || n > int64(len(src)) {
+		return nil, nil, fmt.Errorf("length is %d, expected 0 to %d", n, len(src))
+	}
+	src, rest = src[:n], src[n:]
+	if len(src) == len(room) {
+		return src, rest, nil
+	}
+	name := bloscFormats[f.flags>>5]
+	switch name {
+	case "blosclz":
+		err = blosclzBlock(room, src)
+	case "lz4":
+		err = lz4Block(room, src)
+	case "snappy":
+		err = snappyBlock(room, src)
+	case "zlib":
+		err = s.unzlib(room, src)
+	case "zstd":
+		err = s.unzstd(room, src)
+	}
+	if err != nil {
+		return nil, nil, named(name, err)
+	}
+	return room, rest, nil
+}
+
+// snappyBlock decodes a bare block into the whole of dst.
+func snappyBlock(dst, src []byte) error {
+	// The library allocates where dst is too small, so that the size must be known first.
+	n, err := snappy.DecodedLen(src)
+	if err != nil {
+		return err
+	}
+	if n != len(dst) {
+		return fmt.Errorf("decodes to %d bytes, expected %d", n, len(dst))
+	}
+	_, err = snappy.Decode(dst, src)
+	return err
+}

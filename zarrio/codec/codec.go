@@ -1,0 +1,91 @@
+// Package codec decodes the chunks of Zarr arrays: one file a codec, and Blosc's own frame with all that it may hold.
+// It knows nothing of arrays or stores.
+package codec
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// A Decoder undoes one step of an array's codec chain. It may be used by many goroutines at once, each with a Scratch of
+// its own.
+type Decoder interface {
+	// Decode decodes src into dst, whose length is exactly that of the decoded bytes; anything else is an error. It never
+	// writes outside dst, keeps neither slice, and dst must not overlap src. After an error dst's content is unspecified.
+	Decode(dst, src []byte, s *Scratch) error
+	// Name is the codec's name as array metadata spell it, such as "blosc".
+	Name() string
+}
+
+// A Span is the half-open range of bytes [Lo, Hi).
+type Span struct{ Lo, Hi int }
+
+// A PartialDecoder can save work where a caller needs only parts of a chunk.
+type PartialDecoder interface {
+	Decoder
+	// DecodeSpans is Decode for a caller that will look only at the given spans of dst, which ascend and don't overlap:
+	// bytes outside them may or may not be written. Errors in parts of src that it needn't look at go unnoticed.
+	DecodeSpans(dst, src []byte, spans []Span, s *Scratch) error
+}
+
+// ErrUnsupported is what errors.Is finds in the error of a codec, or of a variant of one, that this package cannot decode.
+var ErrUnsupported = errors.New("unsupported codec")
+
+// An UnsupportedError says which codec New does not know.
+type UnsupportedError struct{ Name string }
+
+func (e *UnsupportedError) Error() string {
+	note := ""
+	if e.Name == "blosc2" {
+		note = " (only frames of Blosc 1 are)"
+	}
+	return fmt.Sprintf("codec %q is not supported%s; supported: %s", e.Name, note, strings.Join(names, ", "))
+}
+
+// Is makes errors.Is(err, ErrUnsupported) true.
+func (e *UnsupportedError) Is(target error) bool { return target == ErrUnsupported }
+
+// names lists what New knows, sorted.
+var names = []string{"blosc", "gzip", "lz4", "shuffle", "zlib", "zstd"}
+
+// New returns the decoder of the codec that array metadata call name. The config is the codec's JSON object as the
+// metadata have it, or the "configuration" within; it may be empty. An unknown name gives an *UnsupportedError.
+func New(name string, config json.RawMessage) (Decoder, error) {
+	switch name {
+	case "blosc":
+		return newBlosc(config)
+	case "gzip":
+		return newGzip(config)
+	case "lz4":
+		return newLZ4(config)
+	case "shuffle":
+		return newShuffle(config)
+	case "zlib":
+		return newZlib(config)
+	case "zstd":
+		return newZstd(config)
+	}
+	return nil, &UnsupportedError{Name: name}
+}
+
+// parseConfig reads config into v, a pointer to a struct that lists what the codec looks at. Fields that are not there
+// keep their value, and fields that v does not list are left alone: they matter to encoders.
+func parseConfig(config json.RawMessage, v any) error {
+	if len(config) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(config, v); err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	return nil
+}
+
+// named puts a codec's name in front of err, unless the library that made err already did.
+func named(name string, err error) error {
+	if strings.HasPrefix(err.Error(), name+":") {
+		return err
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}

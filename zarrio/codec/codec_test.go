@@ -1,0 +1,171 @@
+package codec_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/codec/codectest"
+)
+
+// A tested is a codec, set up, and frames for it.
+type tested struct {
+	id, config string
+	cases      []codectest.Case
+}
+
+func (c tested) name() string { return c.id + c.config }
+
+func (c tested) decoder(tb testing.TB) codec.Decoder {
+	tb.Helper()
+	dec, err := codec.New(c.id, json.RawMessage(c.config))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return dec
+}
+
+func allTested() []tested {
+	all := []tested{
+		{"blosc", "", bloscCases()},
+		{"gzip", "", gzipCases()},
+		{"lz4", "", frames(encodeNumcodecsLZ4)},
+		{"zlib", "", frames(encodeZlib)},
+		{"zstd", "", zstdCases()},
+	}
+	for _, size := range []int{1, 2, 3, 4, 7, 8, 12, 16, 24, 64} {
+		all = append(all, tested{"shuffle", fmt.Sprintf(`{"elementsize":%d}`, size), shuffleCases(size)})
+	}
+	return all
+}
+
+func TestDecoders(t *testing.T) {
+	for _, c := range allTested() {
+		t.Run(c.name(), func(t *testing.T) {
+			codectest.Test(t, c.decoder(t), c.cases)
+		})
+	}
+}
+
+func TestDecodersAllocs(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	for _, c := range allTested() {
+		t.Run(c.name(), func(t *testing.T) {
+			codectest.Allocs(t, c.decoder(t), c.cases)
+		})
+	}
+}
+
+func TestNew(t *testing.T) {
+	tests := []struct{ name, config, wantErr string }{
+		{"blosc", `{"id":"blosc","cname":"lz4","clevel":5,"shuffle":1,"blocksize":0}`, ""},
+		{"blosc", `{"typesize":4,"cname":"zstd","clevel":5,"shuffle":"bitshuffle","blocksize":0}`, ""},
+		{"blosc", `{"cname":"lzma"}`, `configuration: cname is "lzma", expected one of`},
+		{"blosc", `{"blocksize":-1}`, "blocksize is -1"},
+		{"blosc", `[]`, "configuration: json:"},
+		{"gzip", `{"level":5}`, ""},
+		{"gzip", `{"level":"five"}`, "configuration: json:"},
+		{"lz4", `{"id":"lz4","acceleration":1}`, ""},
+		{"lz4", `{"acceleration":{}}`, "configuration: json:"},
+		{"shuffle", ``, ""},
+		{"shuffle", `{"elementsize":0}`, ""},
+		{"shuffle", `{"elementsize":-1}`, "elementsize is -1, expected 0 or more"},
+		{"shuffle", `{"elementsize":1.5}`, "configuration: json:"},
+		{"zlib", `null`, ""},
+		{"zlib", `{"level":`, "configuration: unexpected end of JSON input"},
+		{"zstd", `{"level":0,"checksum":false}`, ""},
+		{"zstd", `{"checksum":"no"}`, "configuration: json:"},
+	}
+	for _, test := range tests {
+		dec, err := codec.New(test.name, json.RawMessage(test.config))
+		if test.wantErr != "" {
+			if err == nil || !strings.Contains(err.Error(), test.wantErr) {
+				t.Errorf("New(%q, %s): error %v, want one with %q", test.name, test.config, err, test.wantErr)
+			}
+			if dec != nil {
+				t.Errorf("New(%q, %s) gives a decoder and an error", test.name, test.config)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("New(%q, %s): %v", test.name, test.config, err)
+		} else if dec.Name() != test.name {
+			t.Errorf("New(%q, %s).Name() = %q", test.name, test.config, dec.Name())
+		}
+	}
+}
+
+func TestNewUnsupported(t *testing.T) {
+	for _, name := range []string{"", "blosc2", "Blosc", "jpeg2k"} {
+		_, err := codec.New(name, nil)
+		if !errors.Is(err, codec.ErrUnsupported) {
+			t.Errorf("New(%q): error %v, want one that is ErrUnsupported", name, err)
+			continue
+		}
+		e, ok := errors.AsType[*codec.UnsupportedError](err)
+		if !ok || e.Name != name {
+			t.Errorf("New(%q): error %#v, want an UnsupportedError with that name", name, err)
+		}
+		_, list, _ := strings.Cut(err.Error(), "supported: ")
+		names := strings.Split(list, ", ")
+		if !slices.IsSorted(names) {
+			t.Errorf("New(%q): %v: not sorted", name, err)
+		}
+		for _, name := range names {
+			if _, err := codec.New(name, nil); err != nil {
+				t.Errorf("New says that it supports %q, but: %v", name, err)
+			}
+		}
+	}
+}
+
+func FuzzBlosc(f *testing.F) { fuzz(f, "blosc", bloscCases()) }
+func FuzzLZ4(f *testing.F)   { fuzz(f, "lz4", frames(encodeNumcodecsLZ4)) }
+func FuzzZstd(f *testing.F)  { fuzz(f, "zstd", zstdCases()) }
+func FuzzZlib(f *testing.F)  { fuzz(f, "zlib", frames(encodeZlib)) }
+func FuzzGzip(f *testing.F)  { fuzz(f, "gzip", gzipCases()) }
+
+func fuzz(f *testing.F, id string, cases []codectest.Case) {
+	codectest.Fuzz(f, tested{id: id}.decoder(f), cases)
+}
+
+func BenchmarkDecode(b *testing.B) {
+	data := field(1 << 20)
+	shuffled := shuffled(data, 4)
+	var scratch codec.Scratch
+	blosc := must(codec.EncodeBlosc(nil, data, 4, "lz4", &scratch))
+	for _, c := range []struct {
+		id, variant string
+		src         []byte
+	}{
+		{"blosc", "lz4_shuffle", blosc},
+		{"blosc", "zstd_shuffle", bloscFrame(data, frameSpec{format: 4, encode: encodeZstd, flags: byteShuffled | unsplit, typesize: 4, blocksize: 256 << 10})},
+		{"blosc", "zlib_shuffle", bloscFrame(data, frameSpec{format: 3, encode: encodeZlib, flags: byteShuffled | unsplit, typesize: 4, blocksize: 256 << 10})},
+		{"blosc", "lz4_bitshuffle", bloscFrame(data, frameSpec{format: 1, encode: encodeLZ4, flags: bitShuffled, typesize: 4, blocksize: 512 << 10})},
+		{"gzip", "raw", encodeGzip(data)},
+		{"lz4", "shuffled", encodeNumcodecsLZ4(shuffled)},
+		{"shuffle", "raw", shuffled},
+		{"zlib", "raw", encodeZlib(data)},
+		{"zstd", "raw", encodeZstd(data)},
+		{"zstd", "shuffled", encodeZstd(shuffled)},
+	} {
+		b.Run(fmt.Sprintf("codec=%s/data=%s/size=4Mi", c.id, c.variant), func(b *testing.B) {
+			dec := tested{id: c.id}.decoder(b)
+			dst := make([]byte, len(data))
+			var s codec.Scratch
+			b.SetBytes(int64(len(dst)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := dec.Decode(dst, c.src, &s); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

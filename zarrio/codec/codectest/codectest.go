@@ -1,0 +1,237 @@
+// Package codectest has the tests that every decoder of package codec must pass.
+package codectest
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	"zarrbench/zarrio/codec"
+)
+
+// A Case is what a decoder is given, and the bytes that must come out.
+type Case struct {
+	Name             string
+	Encoded, Decoded []byte
+}
+
+// canary is the byte around a destination, and in it before it is decoded into.
+const canary = 0xa5
+
+// A buffer is memory of which a part may be written. After that part there is no memory at all, where the system lets a
+// test arrange for that.
+type buffer struct {
+	all  []byte
+	size int
+}
+
+// dst returns the part that may be written, full of canaries as is all before it.
+func (b buffer) dst() []byte {
+	for i := range b.all {
+		b.all[i] = canary
+	}
+	return b.all[len(b.all)-b.size:]
+}
+
+// intact reports whether nothing outside of dst was written.
+func (b buffer) intact() bool {
+	for _, v := range b.all[:len(b.all)-b.size] {
+		if v != canary {
+			return false
+		}
+	}
+	return true
+}
+
+// newBuffer returns a buffer of which size bytes may be written.
+func newBuffer(t testing.TB, size int) buffer {
+	t.Helper()
+	const before = 256
+	return buffer{guarded(t, before+size), size}
+}
+
+// source returns a copy of b behind which there is no memory at all, where the system lets a test arrange for that.
+func source(t testing.TB, b []byte) []byte {
+	t.Helper()
+	g := guarded(t, len(b))
+	copy(g, b)
+	return g
+}
+
+// Test runs all tests but that of allocations.
+func Test(t *testing.T, dec codec.Decoder, cases []Case) {
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Run("decode", func(t *testing.T) { testDecode(t, dec, c) })
+			t.Run("length", func(t *testing.T) { testLength(t, dec, c) })
+			t.Run("truncated", func(t *testing.T) { testTruncated(t, dec, c) })
+			t.Run("flipped", func(t *testing.T) { testFlipped(t, dec, c) })
+			t.Run("concurrent", func(t *testing.T) { testConcurrent(t, dec, c) })
+		})
+	}
+}
+
+// testDecode decodes twice with one Scratch, the second time to find what the first has left in it.
+func testDecode(t *testing.T, dec codec.Decoder, c Case) {
+	buf, src := newBuffer(t, len(c.Decoded)), source(t, c.Encoded)
+	var s codec.Scratch
+	for range 2 {
+		dst := buf.dst()
+		if err := dec.Decode(dst, src, &s); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(dst, c.Decoded) {
+			t.Fatal("decoded bytes differ from those expected")
+		}
+		if !buf.intact() {
+			t.Fatal("wrote in front of its destination")
+		}
+		if !bytes.Equal(src, c.Encoded) {
+			t.Fatal("changed its source")
+		}
+	}
+}
+
+// testLength gives destinations of a wrong length.
+func testLength(t *testing.T, dec codec.Decoder, c Case) {
+	var s codec.Scratch
+	n := len(c.Decoded)
+	for _, n := range []int{0, n / 2, n - 1, n + 1, 2*n + 1} {
+		if n < 0 || n == len(c.Decoded) {
+			continue
+		}
+		buf := newBuffer(t, n)
+		if err := dec.Decode(buf.dst(), c.Encoded, &s); err == nil {
+			t.Errorf("%d bytes decoded into a destination of %d without an error", len(c.Decoded), n)
+		}
+		if !buf.intact() {
+			t.Fatal("wrote in front of its destination")
+		}
+	}
+	if err := dec.Decode(newBuffer(t, n).dst(), c.Encoded, &s); err != nil {
+		t.Errorf("after errors, with the same Scratch: %v", err)
+	}
+}
+
+// testTruncated gives prefixes of the source. One that decodes nevertheless must decode to all that is expected.
+func testTruncated(t *testing.T, dec codec.Decoder, c Case) {
+	const ends, most = 64, 512
+	buf := newBuffer(t, len(c.Decoded))
+	var s codec.Scratch
+	step := len(c.Encoded)/most + 1
+	for n := 0; n < len(c.Encoded); n++ {
+		if n > ends && n < len(c.Encoded)-ends && n%step != 0 {
+			continue
+		}
+		dst, src := buf.dst(), source(t, c.Encoded[:n])
+		if err := dec.Decode(dst, src, &s); err == nil && !bytes.Equal(dst, c.Decoded) {
+			t.Errorf("the first %d of %d bytes decoded to something else without an error", n, len(c.Encoded))
+		}
+		if !buf.intact() {
+			t.Fatal("wrote in front of its destination")
+		}
+	}
+}
+
+// testFlipped changes bits of the source. Whether that is found depends on the codec, but it must do no harm.
+func testFlipped(t *testing.T, dec codec.Decoder, c Case) {
+	if len(c.Encoded) == 0 {
+		return
+	}
+	buf := newBuffer(t, len(c.Decoded))
+	src := source(t, c.Encoded)
+	var s codec.Scratch
+	rnd := rand.New(rand.NewPCG(1, 2))
+	flip := func(at int, mask byte) {
+		src[at] ^= mask
+		flipped := bytes.Clone(src)
+		_ = dec.Decode(buf.dst(), src, &s) // An error or not: both may be right.
+		if !buf.intact() {
+			t.Fatalf("byte %d changed by %#02x: wrote in front of its destination", at, mask)
+		}
+		if !bytes.Equal(src, flipped) {
+			t.Fatalf("byte %d changed by %#02x: changed its source", at, mask)
+		}
+		src[at] ^= mask
+	}
+	for at := range min(len(src), 64) {
+		for bit := range 8 {
+			flip(at, 1<<bit)
+		}
+		flip(at, 0xff)
+	}
+	for range 300 {
+		flip(rnd.IntN(len(src)), 1<<rnd.IntN(8))
+	}
+	if err := dec.Decode(buf.dst(), src, &s); err != nil {
+		t.Errorf("after errors, with the same Scratch: %v", err)
+	}
+}
+
+// testConcurrent shares the decoder and the source, but neither Scratch nor destination.
+func testConcurrent(t *testing.T, dec codec.Decoder, c Case) {
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			var s codec.Scratch
+			dst := make([]byte, len(c.Decoded))
+			for range 4 {
+				clear(dst)
+				if err := dec.Decode(dst, c.Encoded, &s); err != nil {
+					t.Error(err)
+				} else if !bytes.Equal(dst, c.Decoded) {
+					t.Error("decoded bytes differ from those expected")
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// Allocs checks that a warm decoder does not allocate. The race detector does, so that there is no sense in it there.
+func Allocs(t *testing.T, dec codec.Decoder, cases []Case) {
+	for _, c := range cases {
+		var s codec.Scratch
+		dst := make([]byte, len(c.Decoded))
+		n := testing.AllocsPerRun(10, func() {
+			if err := dec.Decode(dst, c.Encoded, &s); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if n != 0 {
+			t.Errorf("%s: %v allocs, want 0", c.Name, n)
+		}
+	}
+}
+
+// Fuzz gives the decoder anything, which must do no harm, and twice the same result. The cases are seeds.
+func Fuzz(f *testing.F, dec codec.Decoder, cases []Case) {
+	for _, c := range cases {
+		f.Add(c.Encoded, uint32(len(c.Decoded)))
+	}
+	var used codec.Scratch
+	f.Fuzz(func(t *testing.T, src []byte, n uint32) {
+		if n > 1<<20 {
+			t.Skip()
+		}
+		src = source(t, src)
+		kept := bytes.Clone(src)
+		first, second := newBuffer(t, int(n)), newBuffer(t, int(n))
+		a, b := first.dst(), second.dst()
+		errA := dec.Decode(a, src, new(codec.Scratch))
+		errB := dec.Decode(b, src, &used)
+		if !first.intact() || !second.intact() {
+			t.Fatal("wrote in front of its destination")
+		}
+		if !bytes.Equal(src, kept) {
+			t.Fatal("changed its source")
+		}
+		if (errA == nil) != (errB == nil) {
+			t.Fatalf("a new Scratch gives error %v, a used one %v", errA, errB)
+		}
+		if errA == nil && !bytes.Equal(a, b) {
+			t.Fatal("a new Scratch gives other bytes than a used one")
+		}
+	})
+}

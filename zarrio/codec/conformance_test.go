@@ -1,0 +1,107 @@
+package codec_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"zarrbench/zarrio/codec"
+)
+
+// sharedFiles returns what matches pattern in the folder of conformance material, and skips the test where there is none.
+func sharedFiles(t *testing.T, pattern string) []string {
+	t.Helper()
+	root := filepath.Join("..", "..", "..", "shared", "conformance")
+	if _, err := os.Stat(root); errors.Is(err, fs.ErrNotExist) {
+		t.Skipf("no conformance material: %v", err)
+	}
+	files, err := filepath.Glob(filepath.Join(root, pattern))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s: no files in %s (%v)", pattern, root, err)
+	}
+	return files
+}
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// npyBytes returns the data of a .npy file as they lie in the file.
+func npyBytes(t *testing.T, path string) []byte {
+	t.Helper()
+	b := readFile(t, path)
+	if len(b) < 10 || string(b[:6]) != "\x93NUMPY" || b[6] != 1 {
+		t.Fatalf("%s: not a .npy file of version 1", path)
+	}
+	return b[10+int(binary.LittleEndian.Uint16(b[8:])):]
+}
+
+// TestCBloscFrames decodes frames by releases of C-Blosc from 1.3 to 1.18.
+func TestCBloscFrames(t *testing.T) {
+	want := make([]byte, 0, 4000000)
+	for i := range 1000000 {
+		want = binary.LittleEndian.AppendUint32(want, uint32(i))
+	}
+	dec, err := codec.New("blosc", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s codec.Scratch // shared by all frames: what one leaves behind must not matter to the next
+	for _, path := range sharedFiles(t, "c-blosc/*.cdata") {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".cdata"), func(t *testing.T) {
+			got := make([]byte, len(want))
+			if err := dec.Decode(got, readFile(t, path), &s); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Error("decodes to other bytes than were encoded")
+			}
+		})
+	}
+}
+
+// TestNumcodecsFixtures decodes what numcodecs' own tests have encoded.
+func TestNumcodecsFixtures(t *testing.T) {
+	for _, name := range []string{"blosc", "gzip", "lz4", "shuffle", "zlib", "zstd"} {
+		t.Run(name, func(t *testing.T) {
+			var s codec.Scratch
+			for _, path := range sharedFiles(t, "numcodecs/"+name+"/codec.*/config.json") {
+				config := readFile(t, path)
+				var c struct{ ID string }
+				if err := json.Unmarshal(config, &c); err != nil {
+					t.Fatal(err)
+				}
+				dec, err := codec.New(c.ID, config)
+				if err != nil {
+					t.Fatal(err)
+				}
+				dir := filepath.Dir(path)
+				encoded, err := filepath.Glob(filepath.Join(dir, "encoded.*.dat"))
+				if err != nil || len(encoded) == 0 {
+					t.Fatalf("%s: no encoded files (%v)", dir, err)
+				}
+				for _, enc := range encoded {
+					nn := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(enc), "encoded."), ".dat")
+					want := npyBytes(t, filepath.Join(filepath.Dir(dir), "array."+nn+".npy"))
+					got := make([]byte, len(want))
+					if err := dec.Decode(got, readFile(t, enc), &s); err != nil {
+						t.Errorf("%s: %v", enc, err)
+					} else if !bytes.Equal(got, want) {
+						t.Errorf("%s: decodes to other bytes than the array has", enc)
+					}
+				}
+			}
+		})
+	}
+}

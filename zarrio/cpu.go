@@ -1,0 +1,238 @@
+package zarrio
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/trace"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/hostmem"
+)
+
+// CPUOptions say how the CPU engine works. The zero value is right for most uses.
+type CPUOptions struct {
+	// Workers is the number of goroutines that read and decode; 0 stands for two a core, which hides the waiting of
+	// buffered reads.
+	Workers int
+	// KeepBytes bounds the decoded chunks that are kept for the next batch; 0 stands for 64 MiB, a negative value for none.
+	KeepBytes int64
+}
+
+// A CPU is the engine that ends in host memory: chunks are read into place, or read and decoded into place.
+type CPU struct {
+	workers []*worker
+	keep    keeper
+}
+
+// NewCPU returns a CPU engine. Close it to free its memory.
+func NewCPU(opt CPUOptions) *CPU {
+	n := opt.Workers
+	if n <= 0 {
+		n = 2 * runtime.GOMAXPROCS(0)
+	}
+	e := &CPU{keep: keeper{limit: opt.KeepBytes}}
+	if opt.KeepBytes == 0 {
+		e.keep.limit = 64 << 20
+	}
+	for range n {
+		e.workers = append(e.workers, new(worker))
+	}
+	return e
+}
+
+// String describes the engine for the head of a benchmark's output.
+func (e *CPU) String() string {
+	return fmt.Sprintf("cpu (%d workers, buffered, %s)", len(e.workers), runtime.Version())
+}
+
+// Workers returns the number of workers.
+func (e *CPU) Workers() int { return len(e.workers) }
+
+type hostMemory struct{ *hostmem.Block }
+
+func (m hostMemory) Len() int64     { return int64(len(m.Bytes())) }
+func (m hostMemory) Device() Device { return Device{Type: DeviceCPU} }
+
+// Alloc implements Engine: the memory is host memory, in huge pages where there are any.
+func (e *CPU) Alloc(n int64) (Memory, error) {
+	b, err := hostmem.Alloc(n)
+	if err != nil {
+		return nil, err
+	}
+	return hostMemory{b}, nil
+}
+
+// Sync implements Engine: Fill has waited already.
+func (e *CPU) Sync(Memory) error { return nil }
+
+// Close implements Engine.
+func (e *CPU) Close() error {
+	e.workers = nil
+	e.keep.clear()
+	return nil
+}
+
+// Fill implements Engine.
+func (e *CPU) Fill(ctx context.Context, p *Plan, m Memory) (Stats, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var (
+		wg   sync.WaitGroup
+		next atomic.Int64
+		dst  = m.Bytes()
+	)
+	run := func(w *worker) {
+		for {
+			i := int(next.Add(1)) - 1
+			if i >= len(p.Reads) || ctx.Err() != nil {
+				return
+			}
+			if err := e.read(ctx, w, p, &p.Reads[i], dst); err != nil {
+				cancel(err)
+				return
+			}
+		}
+	}
+	for _, w := range e.workers {
+		w.stats = Stats{}
+		wg.Go(func() { run(w) })
+	}
+	wg.Wait()
+	var stats Stats
+	for _, w := range e.workers {
+		stats.Add(w.stats)
+	}
+	if err := context.Cause(ctx); err != nil {
+		e.keep.clear() // what it holds may be half decoded
+		return stats, err
+	}
+	e.keep.turn()
+	return stats, nil
+}
+
+// read brings one chunk's pieces into place.
+func (e *CPU) read(ctx context.Context, w *worker, p *Plan, r *ChunkRead, dst []byte) error {
+	a, pieces := r.Array, p.Pieces[r.First:r.First+r.Count]
+	size := a.meta.DType.Size
+	for i := range pieces {
+		w.stats.PlacedBytes += int64(pieces[i].N[0] * pieces[i].N[1] * size)
+	}
+	if dec := e.keep.find(a, r.Chunk, r.Keep); dec != nil {
+		w.stats.Reused++
+		return place(ctx, p, pieces, dst, dec, size)
+	}
+	if !r.Keep {
+		if done, err := e.readInPlace(ctx, w, p, r, pieces, dst); done || err != nil {
+			return err
+		}
+	}
+	dec := e.keep.take(a, r)
+	var spans []codec.Span
+	if dec == nil {
+		var err error
+		if dec, err = w.room(ctx, a, r.Chunk); err != nil {
+			return err
+		}
+		spans = w.need(pieces, size)
+	}
+	ok, err := w.load(ctx, a, r.Chunk, dec, spans)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		if r.Keep {
+			e.keep.drop(a, r.Chunk)
+		}
+		return fill(p, pieces, dst, a)
+	}
+	return place(ctx, p, pieces, dst, dec, size)
+}
+
+// readInPlace reads or decodes a chunk straight into memory where its pieces allow that: a piece that is the whole chunk,
+// or an uncompressed run of it, in the chunk's own order. Further pieces of the same elements are copied from the first.
+func (e *CPU) readInPlace(ctx context.Context, w *worker, p *Plan, r *ChunkRead, pieces []Piece, dst []byte) (bool, error) {
+	a, first := r.Array, &pieces[0]
+	size := a.meta.DType.Size
+	b := first.box()
+	n := b.count() * size
+	whole := n == a.meta.chunkBytes()
+	if !b.contiguous() || !whole && len(a.codec) > 0 {
+		return false, nil
+	}
+	for i := range pieces[1:] {
+		if q := &pieces[1+i]; q.Src != first.Src || q.N != first.N || !contiguous(q) {
+			return false, nil
+		}
+	}
+	run := dst[first.Dst : first.Dst+n]
+	ok, err := w.loadRun(ctx, a, r.Chunk, run, first.Src*size)
+	if err != nil {
+		return true, err
+	}
+	if !ok {
+		return true, fill(p, pieces, dst, a)
+	}
+	for i := range pieces {
+		if i > 0 {
+			copy(dst[pieces[i].Dst:][:n], run)
+		}
+		if err := p.placed(&pieces[i]); err != nil {
+			return true, err
+		}
+	}
+	return true, nil
+}
+
+func contiguous(p *Piece) bool {
+	b := p.box()
+	return b.contiguous()
+}
+
+// need lists the bytes of a chunk that the pieces take, in the worker's memory.
+func (w *worker) need(pieces []Piece, size int) []codec.Span {
+	w.spans = w.spans[:0]
+	for i := range pieces {
+		b := pieces[i].box()
+		last := pieces[i].Src + (b.n[0]-1)*b.src[0] + (b.n[1]-1)*b.src[1]
+		w.spans = append(w.spans, codec.Span{Lo: pieces[i].Src * size, Hi: (last + 1) * size})
+	}
+	slices.SortFunc(w.spans, func(a, b codec.Span) int { return a.Lo - b.Lo })
+	kept := w.spans[:1]
+	for _, s := range w.spans[1:] {
+		if last := &kept[len(kept)-1]; s.Lo <= last.Hi {
+			last.Hi = max(last.Hi, s.Hi)
+		} else {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
+// place copies the pieces of a decoded chunk to where they belong.
+func place(ctx context.Context, p *Plan, pieces []Piece, dst, dec []byte, size int) error {
+	defer trace.StartRegion(ctx, "place").End()
+	for i := range pieces {
+		b := pieces[i].box()
+		copyBox(dst, pieces[i].Dst, dec, pieces[i].Src, size, &b)
+		if err := p.placed(&pieces[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill puts the fill value where a missing chunk's pieces belong.
+func fill(p *Plan, pieces []Piece, dst []byte, a *Array) error {
+	for i := range pieces {
+		b := pieces[i].box()
+		fillBox(dst, pieces[i].Dst, a.meta.DType.Size, a.meta.Fill, &b)
+		if err := p.placed(&pieces[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package zarrio
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+)
+
+// An Engine fills batches: it reads what a Plan lists into memory of its own kind.
+//
+// Fill is called by one goroutine at a time; Close when no Fill is under way.
+type Engine interface {
+	// Alloc returns memory for batches of n bytes, touched, aligned to a page and kept until it is freed.
+	Alloc(n int64) (Memory, error)
+	// Fill reads all that the plan lists into m. It returns when every piece is in place or, on an engine whose copies go on
+	// by themselves, under way: Sync waits for these. After an error the content of m is unspecified.
+	Fill(ctx context.Context, p *Plan, m Memory) (Stats, error)
+	// Sync returns when m may be read.
+	Sync(m Memory) error
+	// Close frees what the engine holds, except memory from Alloc.
+	Close() error
+}
+
+// A Plan lists what is to be read: chunks, and where the parts of each go.
+type Plan struct {
+	Reads  []ChunkRead
+	Pieces []Piece // those of each read are neighbours
+	// Done, if not nil, is called as soon as all pieces of a sample are in place, by whichever goroutine placed the last
+	// one: while the sample may still be in that CPU's cache. An error ends the Fill.
+	Done func(sample int) error
+
+	pending []atomic.Int32 // by sample: pieces that are not yet in place
+}
+
+// A ChunkRead is one chunk to read and decode.
+type ChunkRead struct {
+	Array *Array
+	Chunk int // row-major number in the array's chunk grid
+	First int // its pieces are Pieces[First:First+Count]
+	Count int
+	// Keep says that the next plan needs this chunk too: an engine with room for it keeps it, decoded.
+	Keep bool
+
+	id chunkID
+}
+
+// A Piece is a part of a decoded chunk and its place in memory: N[0] rows of N[1] elements.
+type Piece struct {
+	Read   int // which of the plan's reads it belongs to
+	Sample int
+	Src    int    // first element, counted from the chunk's beginning
+	Dst    int    // first byte, counted from the memory's beginning
+	N      [2]int // rows, elements a row
+	SrcBy  [2]int // distance between rows and between elements in the chunk, in elements
+	DstBy  [2]int // the same in memory
+}
+
+func (p *Piece) box() box { return box{n: p.N, src: p.SrcBy, dst: p.DstBy} }
+
+// reset empties the plan for n samples, and keeps its memory.
+func (p *Plan) reset(samples int) {
+	p.Reads, p.Pieces = p.Reads[:0], p.Pieces[:0]
+	if cap(p.pending) < samples {
+		p.pending = make([]atomic.Int32, samples)
+	}
+	p.pending = p.pending[:samples]
+	for i := range p.pending {
+		p.pending[i].Store(0)
+	}
+}
+
+// group makes the pieces of each read neighbours, in the order in which they were added, and sets First and Count.
+func (p *Plan) group() {
+	for i := range p.Reads {
+		p.Reads[i].Count = 0
+	}
+	sorted := true
+	for i := range p.Pieces {
+		p.Reads[p.Pieces[i].Read].Count++
+		p.pending[p.Pieces[i].Sample].Add(1)
+		sorted = sorted && (i == 0 || p.Pieces[i-1].Read <= p.Pieces[i].Read)
+	}
+	first := 0
+	for i := range p.Reads {
+		p.Reads[i].First = first
+		first += p.Reads[i].Count
+	}
+	if !sorted {
+		slices.SortStableFunc(p.Pieces, func(a, b Piece) int { return a.Read - b.Read })
+	}
+}
+
+// placed says that a piece is in place, and calls Done for the last one of a sample.
+func (p *Plan) placed(piece *Piece) error {
+	if p.pending[piece.Sample].Add(-1) == 0 && p.Done != nil {
+		return p.Done(piece.Sample)
+	}
+	return nil
+}

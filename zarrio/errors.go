@@ -1,0 +1,54 @@
+package zarrio
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrNotSupported is what errors.Is finds when a document, this build or this machine asks for what zarrio can't do. The
+// message says what was found and what is supported.
+var ErrNotSupported = errors.New("not supported")
+
+// ErrMissingChunk is what errors.Is finds when a chunk is not there and missing chunks are refused.
+var ErrMissingChunk = errors.New("the chunk is missing, and missing chunks are refused (strict)")
+
+// An UnsupportedError says what was found where only something else is understood. It is ErrNotSupported.
+type UnsupportedError struct {
+	What      string // such as "data type"
+	Found     string
+	Supported string
+}
+
+func (e *UnsupportedError) Error() string {
+	return fmt.Sprintf("%s %s is not supported; supported: %s", e.What, e.Found, e.Supported)
+}
+
+func (e *UnsupportedError) Is(target error) bool { return target == ErrNotSupported }
+
+// A MetadataError says which document of a store can't be used, and why.
+type MetadataError struct {
+	Store string
+	Key   string // the document, such as "t2m/.zarray"
+	Err   error
+}
+
+func (e *MetadataError) Error() string {
+	return fmt.Sprintf("zarrio: %s: %s: %v", e.Store, e.Key, e.Err)
+}
+
+func (e *MetadataError) Unwrap() error { return e.Err }
+
+// A ChunkError says which chunk could not be read, and at which step.
+type ChunkError struct {
+	Store string
+	Array string // the array's path in the store; "" is the root
+	Key   string // the chunk's key in the store, such as "t2m/12.0.0"
+	Step  string // "read", "plan", or a codec's name
+	Err   error
+}
+
+func (e *ChunkError) Error() string {
+	return fmt.Sprintf("zarrio: %s: array %q: chunk %q: %s: %v", e.Store, e.Array, e.Key, e.Step, e.Err)
+}
+
+func (e *ChunkError) Unwrap() error { return e.Err }

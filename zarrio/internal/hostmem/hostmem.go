@@ -1,0 +1,54 @@
+// Package hostmem gives memory for data that is filled again and again: page-aligned, outside the garbage collector's heap
+// where it is large, in huge pages where the system has them, and touched before use, so that no page fault falls into a
+// timed region.
+package hostmem
+
+import (
+	"fmt"
+	"os"
+	"unsafe"
+)
+
+// Align is what blocks are aligned to: a page, which is also what direct I/O asks for.
+const Align = 4096
+
+// A Block is memory outside the heap. It is not safe for concurrent use; its bytes are.
+type Block struct{ b []byte }
+
+// Alloc returns a touched block of n bytes. Free gives it back: until then it stays, whatever the collector does.
+func Alloc(n int64) (*Block, error) {
+	if n < 0 || int64(int(n)) != n {
+		return nil, fmt.Errorf("can't allocate %d bytes", n)
+	}
+	if n == 0 {
+		return &Block{}, nil
+	}
+	b, err := mmap(int(n))
+	if err != nil {
+		return nil, fmt.Errorf("allocate %d bytes: %w", n, err)
+	}
+	for i, page := 0, os.Getpagesize(); i < len(b); i += page {
+		b[i] = 0
+	}
+	return &Block{b}, nil
+}
+
+// Bytes returns the block's memory: valid until Free.
+func (b *Block) Bytes() []byte { return b.b }
+
+// Free gives the memory back to the system. Using it afterwards is a fault.
+func (b *Block) Free() error {
+	if b.b == nil {
+		return nil
+	}
+	err := munmap(b.b)
+	b.b = nil
+	return err
+}
+
+// Make returns n bytes of the collector's heap, page-aligned.
+func Make(n int) []byte {
+	b := make([]byte, n+Align)
+	skip := -int(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) & (Align - 1)
+	return b[skip : skip+n : skip+n]
+}

@@ -1,0 +1,7 @@
+//go:build race
+
+// Package race says whether the race detector is built in.
+package race
+
+// Enabled is true in builds with the race detector.
+const Enabled = true

@@ -1,0 +1,103 @@
+package zarrio
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Metadata describes an array in one way, whichever format its documents have.
+type Metadata struct {
+	Format    int   // 2 or 3
+	Shape     []int // extents, in elements
+	Chunks    []int // extents of a chunk, in elements
+	DType     DType
+	BigEndian bool   // how elements are stored
+	Order     []int  // Order[i] is the dimension that is i-th in a stored chunk, slowest first
+	Fill      []byte // one element in the machine's byte order; nil where the value of missing chunks is undefined
+	Codecs    []CodecSpec
+	Keys      KeyEncoding
+	Dims      []string // dimension names; "" where a dimension has none
+	Attrs     Attributes
+}
+
+// A CodecSpec names one step from stored bytes to the array's bytes. Steps are listed in the order of decoding.
+type CodecSpec struct {
+	Name   string
+	Config json.RawMessage
+}
+
+// A KeyEncoding makes a chunk's key from its grid coordinates.
+type KeyEncoding struct {
+	Prefix    string // before the coordinates: "" in v2
+	Separator byte   // '.' or '/'
+}
+
+// Attributes are the user's attributes of a group or an array, each as it stands in the document.
+type Attributes map[string]json.RawMessage
+
+// Text returns the attribute name if it is a JSON string, else "".
+func (a Attributes) Text(name string) string {
+	var s string
+	if json.Unmarshal(a[name], &s) != nil {
+		return ""
+	}
+	return s
+}
+
+// maxRank bounds the number of dimensions: no data are known that come near it, and rows of coordinates can be kept in
+// fixed arrays.
+const maxRank = 32
+
+// validate checks what no document may claim, whatever its format.
+func (m *Metadata) validate() error {
+	if len(m.Shape) > maxRank {
+		return &UnsupportedError{What: "number of dimensions", Found: fmt.Sprint(len(m.Shape)), Supported: fmt.Sprint("0 to ", maxRank)}
+	}
+	if len(m.Chunks) != len(m.Shape) {
+		return fmt.Errorf("chunks %v have %d dimensions, the shape %v has %d", m.Chunks, len(m.Chunks), m.Shape, len(m.Shape))
+	}
+	limit := math.MaxInt / max(m.DType.Size, 1)
+	if _, err := product(m.Shape, limit); err != nil {
+		return fmt.Errorf("shape: %w", err)
+	}
+	if i := slices.IndexFunc(m.Chunks, func(c int) bool { return c < 1 }); i >= 0 {
+		return fmt.Errorf("chunks %v: extent %d of dimension %d is less than 1", m.Chunks, m.Chunks[i], i)
+	}
+	if _, err := product(m.Chunks, limit); err != nil {
+		return fmt.Errorf("chunks: %w", err)
+	}
+	// Positions in the array may lie behind its end, inside the last chunk: they must not overflow either.
+	for i, s := range m.Shape {
+		if s > math.MaxInt-m.Chunks[i] {
+			return fmt.Errorf("shape %v: extent %d of dimension %d is too large for chunks of %d", m.Shape, s, i, m.Chunks[i])
+		}
+	}
+	return nil
+}
+
+// cOrder returns the identity: the last dimension varies fastest.
+func cOrder(rank int) []int {
+	order := make([]int, rank)
+	for i := range order {
+		order[i] = i
+	}
+	return order
+}
+
+// readable says why elements can't be read as numbers, or nil.
+func (m *Metadata) readable() error {
+	if m.DType.Numeric() {
+		return nil
+	}
+	return &UnsupportedError{What: "reading data type", Found: m.DType.String(), Supported: "bool, integer, float, complex and datetime types"}
+}
+
+func (m *Metadata) chunkBytes() int {
+	n := m.DType.Size
+	for _, c := range m.Chunks {
+		n *= c
+	}
+	return n
+}

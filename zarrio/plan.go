@@ -1,0 +1,86 @@
+package zarrio
+
+// A planner writes the plans of batches. It keeps its memory from plan to plan.
+type planner struct {
+	Plan
+	index map[chunkID]int32 // the plan's read of a chunk
+}
+
+// chunkID names a chunk among a loader's arrays.
+type chunkID struct{ array, chunk int }
+
+// places says where the tensors of a batch lie in its memory.
+type places struct {
+	tensor int // distance between the tensors of two window steps, in bytes
+	plane  int // distance between two planes, in elements
+	rows   int // extents of a plane
+	cols   int
+	size   int // bytes an element
+}
+
+// plan lists the reads of a batch of windows. sample i is the window whose number along each dimension is at[i].
+func (p *planner) plan(channels []channel, c *cuts, at [][3]int, to *places) {
+	p.reset(len(at))
+	if p.index == nil {
+		p.index = make(map[chunkID]int32)
+	}
+	clear(p.index)
+	for i, w := range at {
+		step0, steps := c.by[0].at(w[0])
+		row0, rows := c.by[1].at(w[1])
+		col0, cols := c.by[2].at(w[2])
+		for ch := range channels {
+			for s := range steps {
+				dst := s*to.tensor + (i*len(channels)+ch)*to.plane*to.size
+				p.addField(&channels[ch], i, step0+s, dst, [2]int{row0, col0}, [2]int{rows, cols}, to)
+			}
+		}
+	}
+	p.group()
+}
+
+// addField adds the pieces of one field: the part of the channel's grid from index lo on, of extents n, at one step.
+func (p *planner) addField(c *channel, sample, step, dst int, lo, n [2]int, to *places) {
+	chunk, src := c.chunk0, c.src0
+	if c.step.n > 0 {
+		chunk += step / c.step.n * c.step.chunkBy
+		src += step % c.step.n * c.step.srcBy
+	}
+	row, col := c.grid[0], c.grid[1]
+	for y := lo[0]; y < lo[0]+n[0]; {
+		y1 := min((y/row.n+1)*row.n, lo[0]+n[0])
+		for x := lo[1]; x < lo[1]+n[1]; {
+			x1 := min((x/col.n+1)*col.n, lo[1]+n[1])
+			p.Pieces = append(p.Pieces, Piece{
+				Read:   p.read(c, chunk+y/row.n*row.chunkBy+x/col.n*col.chunkBy),
+				Sample: sample,
+				Src:    src + y%row.n*row.srcBy + x%col.n*col.srcBy,
+				Dst:    dst + ((y-lo[0])*to.cols+x-lo[1])*to.size,
+				N:      [2]int{y1 - y, x1 - x},
+				SrcBy:  [2]int{row.srcBy, col.srcBy},
+				DstBy:  [2]int{to.cols, 1},
+			})
+			x = x1
+		}
+		y = y1
+	}
+}
+
+// read returns the number of the plan's read of a chunk, and adds it where there is none yet.
+func (p *planner) read(c *channel, chunk int) int {
+	id := chunkID{c.id, chunk}
+	i, ok := p.index[id]
+	if !ok {
+		i = int32(len(p.Reads))
+		p.index[id] = i
+		p.Reads = append(p.Reads, ChunkRead{Array: c.array, Chunk: chunk, id: id})
+	}
+	return int(i)
+}
+
+// keep marks the reads that the next plan has too.
+func (p *planner) keep(next *planner) {
+	for i := range p.Reads {
+		_, p.Reads[i].Keep = next.index[p.Reads[i].id]
+	}
+}

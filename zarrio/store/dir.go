@@ -1,0 +1,274 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+)
+
+// A Dir is the store of one directory: the key "a/b" is the file b in its directory a. It is a [Store], a [Lister],
+// a [Filer] and a [Putter], and any number of goroutines may use it at once.
+//
+// No key leads outside the directory. Symbolic links are followed as long as they stay inside; absolute ones never do,
+// wherever they point. Only regular files are values: anything else is an error that says what it is.
+type Dir struct {
+	name string // as given to OpenDir
+	abs  string
+	root *os.Root
+
+	beneath beneath
+	direct  bool // whether beneath works here; else root opens every file
+	closed  atomic.Bool
+
+	// write stands for (*os.File).Write: tests make it fail.
+	write func(*os.File, []byte) (int, error)
+}
+
+var (
+	_ Lister = (*Dir)(nil)
+	_ Filer  = (*Dir)(nil)
+	_ Putter = (*Dir)(nil)
+)
+
+var (
+	// errOutside replaces "invalid cross-device link", which is what the kernel says.
+	errOutside = errors.New("leads outside the store")
+	errParent  = errors.New("a parent is not a directory")
+	// errNoParent is a missing value, but whoever reads it should hear that a file is in the way.
+	errNoParent = fmt.Errorf("%w: %w", fs.ErrNotExist, errParent)
+	errClosed   = fmt.Errorf("the store: %w", fs.ErrClosed)
+)
+
+// OpenDir opens the directory at path. The caller closes it when nothing uses it any more.
+// The Dir keeps to the directory it opened, should that be moved or path come to name another one.
+func OpenDir(path string) (*Dir, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	d := &Dir{name: path, abs: abs, root: root, write: (*os.File).Write}
+	if d.direct, err = d.beneath.init(root); err != nil {
+		root.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// Close releases the directory; later calls give an error that is [fs.ErrClosed].
+// It must not be called while another call runs. Files from OpenFile stay open.
+func (d *Dir) Close() error {
+	if d.closed.Swap(true) {
+		return errClosed
+	}
+	return errors.Join(d.beneath.close(), d.root.Close())
+}
+
+// String returns the path as it was given to OpenDir.
+func (d *Dir) String() string { return d.name }
+
+// Path returns the absolute path that the directory was opened at.
+func (d *Dir) Path() string { return d.abs }
+
+// ReadRange is described at [Store]. Where the kernel can open beneath a directory it allocates nothing unless it fails.
+//
+// ctx is looked at before the file is opened, and not again: a read from a local file can't be called off.
+// A file that shrinks under the read gives the size it had before and a smaller n.
+func (d *Dir) ReadRange(ctx context.Context, key string, dst []byte, off int64) (n int, size int64, err error) {
+	if err = d.check(ctx, key); err == nil {
+		if d.direct {
+			n, size, err = d.beneath.readRange(key, dst, off)
+		} else {
+			n, size, err = d.readRoot(key, dst, off)
+		}
+	}
+	if err != nil {
+		return 0, 0, d.fail("read", key, err)
+	}
+	return n, size, nil
+}
+
+// OpenFile opens key's file for reading. flags are added to O_RDONLY; those that would write, create or truncate are
+// refused with an error that is [fs.ErrInvalid]. The caller closes the file.
+func (d *Dir) OpenFile(key string, flags int) (*os.File, error) {
+	const writing = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREATE | os.O_EXCL | os.O_TRUNC
+	err := d.check(context.Background(), key)
+	if err == nil && flags&writing != 0 {
+		err = fmt.Errorf("open flags %#x: %w", flags, fs.ErrInvalid)
+	}
+	var f *os.File
+	if err == nil {
+		if d.direct {
+			f, err = d.beneath.openFile(key, flags, filepath.Join(d.abs, filepath.FromSlash(key)))
+		} else {
+			f, err = d.openRoot(key, flags)
+		}
+	}
+	if err != nil {
+		return nil, d.fail("open", key, err)
+	}
+	return f, nil
+}
+
+// List is described at [Lister]. A symbolic link to a directory inside the store counts as a directory.
+// Files of a Put under way, and names that no key can have, are left out.
+func (d *Dir) List(ctx context.Context, prefix string) ([]string, error) {
+	dir, err := prefix, d.ready(ctx)
+	if prefix == "" {
+		dir = "."
+	} else if err == nil {
+		err = CheckKey(prefix)
+	}
+	var entries []fs.DirEntry
+	if err == nil {
+		entries, err = d.readDir(dir)
+	}
+	if err != nil {
+		return nil, d.fail("list", prefix, err)
+	}
+	names := make([]string, 0, len(entries))
+	for _, e := range entries {
+		name := e.Name()
+		if isTemp(name) || CheckKey(name) != nil {
+			continue
+		}
+		isDir := e.IsDir()
+		if e.Type()&fs.ModeSymlink != 0 {
+			if info, err := d.root.Stat(path.Join(dir, name)); err == nil {
+				isDir = info.IsDir()
+			}
+		}
+		if isDir {
+			name += "/"
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// readDir opens with O_NONBLOCK, since a FIFO under that name would make it wait for a writer.
+func (d *Dir) readDir(dir string) ([]fs.DirEntry, error) {
+	f, err := d.root.OpenFile(dir, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("%w: a file, with nothing under it", fs.ErrNotExist)
+	}
+	return f.ReadDir(-1)
+}
+
+// readRoot is beneath.readRange by os.Root, which opens each part of the key by itself.
+func (d *Dir) readRoot(key string, dst []byte, off int64) (n int, size int64, err error) {
+	f, err := d.root.OpenFile(key, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := checkMode(info.Mode()); err != nil {
+		return 0, 0, err
+	}
+	size = info.Size()
+	off, n = span(size, off, len(dst))
+	if n == 0 {
+		return 0, size, nil
+	}
+	n, err = f.ReadAt(dst[:n], off)
+	if err == io.EOF {
+		err = nil
+	}
+	return n, size, err
+}
+
+// openRoot asks for the kind of file first, and not for a descriptor that is O_NONBLOCK, which the caller would inherit.
+func (d *Dir) openRoot(key string, flags int) (*os.File, error) {
+	info, err := d.root.Stat(key)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkMode(info.Mode()); err != nil {
+		return nil, err
+	}
+	return d.root.OpenFile(key, os.O_RDONLY|flags, 0)
+}
+
+func (d *Dir) ready(ctx context.Context) error {
+	if d.closed.Load() {
+		return errClosed
+	}
+	return ctx.Err()
+}
+
+func (d *Dir) check(ctx context.Context, key string) error {
+	if err := d.ready(ctx); err != nil {
+		return err
+	}
+	return CheckKey(key)
+}
+
+// fail makes a KeyError of err. It keeps no path of a PathError, since the store and the key say more.
+func (d *Dir) fail(op, key string, err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = e.Err
+	} else if e, ok := errors.AsType[*os.LinkError](err); ok {
+		err = e.Err
+	}
+	switch {
+	case err == syscall.ENOTDIR:
+		err = errNoParent
+	case err == syscall.ENXIO || err == syscall.EOPNOTSUPP:
+		// Sockets can't be opened. "no such device or address" would not tell.
+		if info, e := d.root.Stat(key); e == nil && !info.Mode().IsRegular() {
+			err = checkMode(info.Mode())
+		}
+	}
+	return &KeyError{Store: d.name, Op: op, Key: strings.Clone(key), Err: err}
+}
+
+// span cuts the range [off, off+n) to a value of size bytes; a negative off counts from the end.
+func span(size, off int64, n int) (int64, int) {
+	if off < 0 {
+		off = max(size+off, 0)
+	}
+	return off, int(min(int64(n), max(size-off, 0)))
+}
+
+// checkMode refuses all but regular files.
+func checkMode(mode fs.FileMode) error {
+	switch t := mode.Type(); {
+	case t == 0:
+		return nil
+	case t&fs.ModeDir != 0:
+		return syscall.EISDIR // "is a directory"
+	case t&fs.ModeNamedPipe != 0:
+		return errors.New("is a named pipe")
+	case t&fs.ModeSocket != 0:
+		return errors.New("is a socket")
+	case t&fs.ModeDevice != 0:
+		return errors.New("is a device")
+	default:
+		return errors.New("is not a regular file")
+	}
+}

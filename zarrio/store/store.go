@@ -1,0 +1,86 @@
+// Package store holds where the bytes of a Zarr hierarchy come from: values under string keys such as
+// "geopotential/.zarray" or "geopotential/12.0.0". It knows nothing of arrays.
+//
+// Keys are UTF-8, use forward slashes, never start or end with one, and have no empty, "." or ".." part and no NUL byte.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+)
+
+// A Store reads values by key. Its methods may be called by many goroutines at once.
+type Store interface {
+	// ReadRange fills dst with the bytes of key's value from offset off on; a negative off counts from the value's end.
+	// It returns how many bytes it read and the size of the whole value, so that one call reads a small value whole.
+	// n < len(dst) only where the value ends first; that is no error. off past the value's end reads nothing.
+	//
+	// key is valid during the call only: an implementation that keeps it must clone it. A key that is not there gives an
+	// error that is [fs.ErrNotExist]; a directory where a value should be is another error, since it means damage.
+	ReadRange(ctx context.Context, key string, dst []byte, off int64) (n int, size int64, err error)
+}
+
+// A Lister is a Store whose hierarchy can be walked.
+type Lister interface {
+	Store
+	// List returns the names directly under prefix ("" is the root), sorted; a name that has names under it ends in "/".
+	// A prefix that no name lies under, and that is no empty directory either, gives an error that is [fs.ErrNotExist].
+	List(ctx context.Context, prefix string) ([]string, error)
+}
+
+// A Filer is a Store whose values are plain files: direct I/O and GPUDirect Storage need their descriptors.
+type Filer interface {
+	Store
+	// OpenFile opens key's file for reading with further open flags, such as O_DIRECT. The caller closes it.
+	OpenFile(key string, flags int) (*os.File, error)
+}
+
+// A Putter is a Store that can be written.
+type Putter interface {
+	// Put makes value the value of key: whole or not at all, though the process be killed or the space run out.
+	Put(ctx context.Context, key string, value []byte) error
+}
+
+// A KeyError says which key an operation failed on. Its Err is fs.ErrNotExist where there is no value.
+type KeyError struct {
+	Store string // the store, as its String method names it
+	Op    string // "open", "read", "list", "put"
+	Key   string
+	Err   error
+}
+
+func (e *KeyError) Error() string { return fmt.Sprintf("%s: %s %q: %v", e.Store, e.Op, e.Key, e.Err) }
+
+func (e *KeyError) Unwrap() error { return e.Err }
+
+// ErrBadKey is what a key that could leave the store, or that no store could hold, gives.
+var ErrBadKey = errors.New("not a valid key: want slash-separated parts of UTF-8 without NUL, none empty, \".\" or \"..\"")
+
+// CheckKey returns ErrBadKey unless key can name a value. It does not allocate.
+func CheckKey(key string) error {
+	if !fs.ValidPath(key) || key == "." || strings.IndexByte(key, 0) >= 0 {
+		return ErrBadKey
+	}
+	return nil
+}
+
+// ReadAll reads key's value whole, refusing one of more than limit bytes.
+func ReadAll(ctx context.Context, s Store, key string, limit int64) ([]byte, error) {
+	buf := make([]byte, min(limit, 16<<10))
+	n, size, err := s.ReadRange(ctx, key, buf, 0)
+	for err == nil && size != int64(n) {
+		if size > limit {
+			return nil, &KeyError{Store: fmt.Sprint(s), Op: "read", Key: key, Err: fmt.Errorf("%d bytes, more than the limit of %d", size, limit)}
+		}
+		if int64(len(buf)) >= size {
+			return nil, &KeyError{Store: fmt.Sprint(s), Op: "read", Key: key, Err: fmt.Errorf("read %d of %d bytes", n, size)}
+		}
+		buf = make([]byte, size)
+		n, size, err = s.ReadRange(ctx, key, buf, 0)
+	}
+	return buf[:n], err
+}

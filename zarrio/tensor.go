@@ -1,0 +1,126 @@
+package zarrio
+
+import (
+	"fmt"
+	"math"
+	"unsafe"
+)
+
+// A DeviceType says where memory is, by DLPack's numbers.
+type DeviceType int32
+
+// The devices that a tensor can be on.
+const (
+	DeviceCPU      DeviceType = 1 // kDLCPU
+	DeviceCUDA     DeviceType = 2 // kDLCUDA
+	DeviceCUDAHost DeviceType = 3 // kDLCUDAHost: pinned host memory
+)
+
+// A Device is where memory is.
+type Device struct {
+	Type DeviceType
+	ID   int32
+}
+
+// Memory is a block of memory of an engine, kept from batch to batch.
+type Memory interface {
+	Len() int64
+	Device() Device
+	// Bytes returns the memory, or nil where the CPU can't reach it. It is valid until Free.
+	Bytes() []byte
+	// Free gives the memory back. Nothing may use it afterwards.
+	Free() error
+}
+
+// A Tensor is an n-dimensional view of a Memory: of rank 4 in batches, with the dimensions sample, channel and the grid's
+// two. It owns nothing: it is valid as long as its batch is.
+type Tensor struct {
+	Shape   []int
+	Strides []int // in elements; a padded layout leaves gaps between planes, never within one
+	DType   DType
+	Device  Device
+	Offset  int64 // of the first element in the memory, in bytes
+	mem     Memory
+}
+
+// Elements returns the number of elements, gaps not counted.
+func (t Tensor) Elements() int {
+	n := 1
+	for _, s := range t.Shape {
+		n *= s
+	}
+	return n
+}
+
+// Base returns the address of the first element in host memory, for a consumer such as DLPack's; nil for memory on a
+// device that the CPU can't reach.
+func (t Tensor) Base() unsafe.Pointer {
+	b := t.mem.Bytes()
+	if b == nil || t.Elements() == 0 {
+		return nil
+	}
+	return unsafe.Pointer(&b[t.Offset])
+}
+
+// plane returns the bytes of plane i, j of a rank-4 tensor.
+func (t Tensor) plane(i, j int) []byte {
+	if len(t.Shape) != 4 || uint(i) >= uint(t.Shape[0]) || uint(j) >= uint(t.Shape[1]) {
+		panic(fmt.Sprintf("zarrio: plane %d, %d of a tensor of shape %v", i, j, t.Shape))
+	}
+	size := t.DType.Size
+	off := int(t.Offset) + (i*t.Strides[0]+j*t.Strides[1])*size
+	n := t.Shape[2] * t.Shape[3] * size
+	return t.mem.Bytes()[off : off+n : off+n]
+}
+
+// Plane returns plane i, j of a tensor in host memory: its last two dimensions, without gaps, in C order. It panics where
+// the indices are outside the shape or T doesn't fit the data type, as indexing a slice does.
+func Plane[T Element](t Tensor, i, j int) []T {
+	if err := fits[T](t.DType); err != nil {
+		panic("zarrio: Plane: " + err.Error())
+	}
+	b := t.plane(i, j)
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/t.DType.Size)
+}
+
+// CopyTo copies the elements, without gaps and in C order, into dst, which has exactly their size in bytes.
+func (t Tensor) CopyTo(dst []byte) error {
+	if t.mem.Bytes() == nil {
+		return &UnsupportedError{What: "copying from device", Found: fmt.Sprint(t.Device.Type), Supported: "host memory"}
+	}
+	if want := t.Elements() * t.DType.Size; len(dst) != want {
+		return fmt.Errorf("zarrio: destination has %d bytes, the tensor %d", len(dst), want)
+	}
+	for i := range t.Shape[0] {
+		for j := range t.Shape[1] {
+			dst = dst[copy(dst, t.plane(i, j)):]
+		}
+	}
+	return nil
+}
+
+// A Layout says how the planes of a batch lie in memory.
+type Layout int
+
+// The layouts.
+const (
+	// Dense leaves no gaps: what every consumer takes.
+	Dense Layout = iota
+	// Padded starts each plane on a page, so that direct I/O can write it in place.
+	Padded
+)
+
+// planeStride returns the distance between two planes of n elements, in elements.
+func (l Layout) planeStride(n, size int) int {
+	if l == Dense || n == 0 {
+		return n
+	}
+	step := pageSize / size
+	if n > math.MaxInt-step {
+		return n
+	}
+	return (n + step - 1) / step * step
+}
+
+// pageSize is what padded planes, tensors and batches are aligned to.
+const pageSize = 4096
