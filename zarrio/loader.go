@@ -375,12 +375,13 @@ func (l *Loader) allRetained() bool {
 	return l.retained == len(l.slots)
 }
 
-// produce fills the batches of an epoch and sends them to full.
-func (l *Loader) produce(ctx context.Context, epoch, sample int, full chan<- *Batch) error {
+// eachPlan calls f with the plan of each batch of an epoch, from a sample on: the batch's number, the plan and its windows,
+// which are valid during the call. A batch is planned before the plan ahead of it is handed out, so that chunks which both
+// need are marked to be kept.
+func (l *Loader) eachPlan(epoch, sample int, f func(i int, p *planner, at [][3]int) error) error {
 	shuffleBy := l.channels[slices.IndexFunc(l.channels, func(c channel) bool { return c.step.n > 0 })].step.n
 	order := newOrder(&l.cuts, l.opt.Shuffle, shuffleBy, l.opt.Seed, uint64(epoch))
 	order.skip(l.lo + sample)
-	// Each batch is planned before the one ahead of it is filled, so that chunks which both need are kept.
 	total := l.Samples()
 	plan := func(i, first int) {
 		n := min(l.opt.Batch, total-first)
@@ -395,12 +396,21 @@ func (l *Loader) produce(ctx context.Context, epoch, sample int, full chan<- *Ba
 		plan(0, sample)
 	}
 	for i := 0; sample < total; i++ {
-		n := len(l.at[i%2])
-		p := &l.plans[i%2]
-		if sample+n < total {
-			plan(i+1, sample+n)
+		p, at := &l.plans[i%2], l.at[i%2]
+		if sample += len(at); sample < total {
+			plan(i+1, sample)
 			p.keep(&l.plans[(i+1)%2])
 		}
+		if err := f(i, p, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// produce fills the batches of an epoch and sends them to full.
+func (l *Loader) produce(ctx context.Context, epoch, sample int, full chan<- *Batch) error {
+	return l.eachPlan(epoch, sample, func(i int, p *planner, at [][3]int) error {
 		var b *Batch
 		select {
 		case b = <-l.free:
@@ -408,21 +418,20 @@ func (l *Loader) produce(ctx context.Context, epoch, sample int, full chan<- *Ba
 			return context.Cause(ctx)
 		}
 		b.refs.Store(1)
-		l.label(b, epoch, i, sample, l.at[i%2])
+		l.label(b, epoch, i, sample, at)
 		err := l.fill(ctx, p, b)
 		if err == nil {
 			select {
 			case full <- b:
-				sample += n
-				continue
+				sample += len(at)
+				return nil
 			case <-ctx.Done():
 				err = context.Cause(ctx)
 			}
 		}
 		l.turn(b)
 		return err
-	}
-	return nil
+	})
 }
 
 // label writes all that a batch says about itself.
