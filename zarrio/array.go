@@ -2,6 +2,7 @@ package zarrio
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"zarrbench/zarrio/codec"
@@ -29,8 +30,8 @@ func newArray(h *hierarchy, path string, m *Metadata) *Array {
 	for _, c := range m.Codecs {
 		d, err := codec.New(c.Name, c.Config)
 		if err != nil {
-			a.noCodec = errors.Join(a.noCodec, err)
-			continue
+			a.noCodec = err
+			break
 		}
 		a.codec = append(a.codec, d)
 	}
@@ -55,8 +56,19 @@ func (a *Array) Dims() []string { return a.meta.Dims }
 // Attrs returns the array's attributes; they must not be changed.
 func (a *Array) Attrs() Attributes { return a.meta.Attrs }
 
+// wrap makes the error of the array as a whole.
+func (a *Array) wrap(err error) error {
+	if errors.Is(err, codec.ErrUnsupported) {
+		err = notSupported{err}
+	}
+	return fmt.Errorf("zarrio: %s: array %q: %w", a.h.name, a.path, err)
+}
+
 // fail makes the error of a chunk.
 func (a *Array) fail(chunk int, step string, err error) error {
+	if errors.Is(err, codec.ErrUnsupported) {
+		err = notSupported{err}
+	}
 	var key [keySize]byte
 	return &ChunkError{Store: a.h.name, Array: a.path, Key: string(a.appendKey(key[:0], chunk)), Step: step, Err: err}
 }

@@ -12,7 +12,7 @@ import (
 // memory anew, and the same *Batch comes again with other content.
 type Batch struct {
 	Epoch int
-	Index int // of the batch in its epoch, on this rank
+	Index int // of the batch in its epoch, on this rank: First / LoaderOptions.Batch
 	First int // number of its first sample in its epoch, on this rank: what Seek takes to resume
 	Len   int // samples: the last batch of an epoch may have fewer than the rest
 
@@ -26,7 +26,7 @@ type Batch struct {
 
 	loader *Loader
 	mem    Memory
-	refs   atomic.Int32 // leases: the loop's, and one for each Retain
+	leases atomic.Int32 // one for each Retain, and the loop's: see loopLease
 }
 
 // An Origin says which part of the arrays a sample is: along the step dimension and the grid's two, the first index and the
@@ -40,21 +40,37 @@ func (b *Batch) Input() Tensor { return b.Tensors[0] }
 // Target returns the last step's tensor: the second one's, for windows of two steps.
 func (b *Batch) Target() Tensor { return b.Tensors[len(b.Tensors)-1] }
 
+// loopLease is the loop's lease of a batch, in Batch.leases: a Retain counts 1.
+const loopLease = 1 << 30
+
 // Retain keeps the batch valid beyond the loop's turn, until Release is called once for each Retain. It must be called
-// while the batch is valid.
+// while the batch is valid, and panics otherwise.
 func (b *Batch) Retain() {
-	if b.refs.Add(1) < 2 {
-		panic("zarrio: Retain of a batch that is no longer valid")
+	for {
+		n := b.leases.Load()
+		if n == 0 {
+			panic("zarrio: Retain of a batch that is no longer valid")
+		}
+		if b.leases.CompareAndSwap(n, n+1) {
+			return
+		}
 	}
 }
 
-// Release ends a Retain. The batch and its memory must not be used afterwards by whom had retained it.
+// Release ends a Retain, and panics where there is none. The batch and its memory must not be used afterwards by whom had
+// retained it.
 func (b *Batch) Release() {
-	switch n := b.refs.Add(-1); {
-	case n < 0:
-		panic("zarrio: Release of a batch that was not retained")
-	case n == 0:
-		b.loader.reclaim(b)
+	for {
+		n := b.leases.Load()
+		if n%loopLease == 0 {
+			panic("zarrio: Release of a batch that is not retained")
+		}
+		if b.leases.CompareAndSwap(n, n-1) {
+			if n == 1 {
+				b.loader.reclaim(b)
+			}
+			return
+		}
 	}
 }
 

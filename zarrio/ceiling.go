@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"sync"
 	"sync/atomic"
 )
 
-// Ceiling reads, by the CPU engine's workers, the stored bytes of every chunk that the next epoch would read, into the
-// batches' memory, and decodes, places and computes nothing: the least work that an epoch can cost on this machine with
-// these files. The epoch itself stays the next one. What the batches held is overwritten.
+// Ceiling does the reading of the next epoch and nothing else: the same stored bytes, by the CPU engine's workers, into the
+// batches' memory where they are uncompressed and into the workers' where they are not. No epoch can take less time with
+// these files on this machine. The epoch itself stays the next one; what the batches held is overwritten.
 func (l *Loader) Ceiling(ctx context.Context) (Stats, error) {
 	e, ok := l.engine.(*CPU)
 	if !ok {
@@ -43,53 +41,41 @@ func (l *Loader) Ceiling(ctx context.Context) (Stats, error) {
 	return total, err
 }
 
-// readStored reads the plan's chunks as they are stored into slots of m, one after the other. Chunks that the plan before
-// kept are left out, as Fill leaves them out.
+// readStored does the reading part of a Fill: the same bytes, into the same memory.
 func (e *CPU) readStored(ctx context.Context, p *Plan, m Memory) (Stats, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	slot := 0
-	for i := range p.Reads {
-		a := p.Reads[i].Array
-		n := a.meta.chunkBytes()
-		if len(a.codec) > 0 {
-			n = encodedLimit(n)
-		}
-		slot = max(slot, (n+pageSize-1)&^(pageSize-1))
-	}
-	dst := m.Bytes()
-	slots := len(dst) / max(slot, 1)
-	if slots < len(e.workers) { // chunks that are large beside the batch: as if each worker decoded them
-		dst = make([]byte, slot*len(e.workers))
-		slots = len(e.workers)
-	}
-	var (
-		wg   sync.WaitGroup
-		next atomic.Int64
-	)
-	for _, w := range e.workers {
-		w.stats = Stats{}
-		wg.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(p.Reads) || ctx.Err() != nil {
-					return
-				}
-				r := &p.Reads[i]
-				n, _, err := r.Array.h.store.ReadRange(ctx, w.chunkKey(r.Array, r.Chunk), dst[i%slots*slot:][:slot], 0)
-				if err != nil && !errors.Is(err, fs.ErrNotExist) {
-					cancel(r.Array.fail(r.Chunk, "read", err))
-					return
-				}
-				w.stats.Chunks++
-				w.stats.ReadBytes += int64(n)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var next atomic.Int64
+	return e.spread(ctx, func(ctx context.Context, w *worker) error {
+		for {
+			i := int(next.Add(1)) - 1
+			if i >= len(p.Reads) || ctx.Err() != nil {
+				return nil
 			}
-		})
+			// What the next batch has too is read once, there.
+			if r := &p.Reads[i]; !r.Keep {
+				if err := w.readStored(ctx, r, p.Pieces[r.First:r.First+r.Count], m.Bytes()); err != nil {
+					return err
+				}
+			}
+		}
+	})
+}
+
+func (w *worker) readStored(ctx context.Context, r *ChunkRead, pieces []Piece, dst []byte) error {
+	a := r.Array
+	if len(a.codec) > 0 {
+		_, err := w.readEncoded(ctx, a, r.Chunk, a.meta.chunkBytes())
+		return err
 	}
-	wg.Wait()
-	var stats Stats
-	for _, w := range e.workers {
-		stats.Add(w.stats)
+	size := a.meta.DType.Size
+	if b := pieces[0].box(); len(pieces) == 1 && b.contiguous() {
+		_, err := w.readAt(ctx, a, r.Chunk, dst[pieces[0].Dst:][:b.count()*size], pieces[0].Src*size)
+		return err
 	}
-	return stats, context.Cause(ctx)
+	dec, err := w.room(ctx, a, r.Chunk)
+	if err == nil {
+		_, err = w.loadRaw(ctx, a, r.Chunk, dec, w.need(pieces, size))
+	}
+	return err
 }

@@ -74,12 +74,14 @@ func (a *Array) dimName(i int) string {
 	return a.meta.Dims[i]
 }
 
-// channels opens the arrays that the names ask for. The first decides which dimensions are the grid's, its last two; the
+// openChannels opens the arrays that the names ask for. The first decides which dimensions are the grid's, its last two; the
 // step dimension is the one that is windowed and not the grid's. An array's other dimensions are fixed by the name, or
 // give a channel for each of their indices, the last varying fastest.
 func openChannels(ctx context.Context, g *Group, names []string, windows []Window) ([]channel, string, [2]string, error) {
 	var (
-		out    []channel
+		base   []channel // before they are expanded along their free dimensions
+		free   [][]int
+		steps  bool // one of them has the step dimension
 		step   string
 		grid   [2]string
 		opened = map[string]*Array{}
@@ -116,56 +118,99 @@ func openChannels(ctx context.Context, g *Group, names []string, windows []Windo
 				return fail(err)
 			}
 		}
-		c := channel{name: name, array: a, id: ids[spec.array], role: make([]role, rank), fixed: make([]int, rank)}
-		set := make([]bool, rank)
-		for _, f := range spec.at {
-			d := -1
-			for i := range rank {
-				if a.dimName(i) == f.dim {
-					d = i
-				}
-			}
-			if d < 0 || f.dim == step || f.dim == grid[0] || f.dim == grid[1] {
-				return fail(fmt.Errorf("channel %q: %q can't be fixed: the dimensions of %q are %s, of which %s, %s and %s are the step's and the grid's",
-					name, f.dim, spec.array, a.dimList(), step, grid[0], grid[1]))
-			}
-			if c.fixed[d], err = g.lookup(ctx, a, d, f); err != nil {
-				return fail(fmt.Errorf("channel %q: %w", name, err))
-			}
-			set[d] = true
+		c := channel{name: name, array: a, id: ids[spec.array]}
+		set, err := g.fix(ctx, &c, spec, step, grid)
+		if err != nil {
+			return fail(fmt.Errorf("channel %q: %w", name, err))
 		}
-		var free []int
-		seen := [3]bool{}
-		for d := range rank {
-			switch dim := a.dimName(d); {
-			case dim == step:
-				c.role[d], seen[0] = stepDim, true
-			case dim == grid[0]:
-				c.role[d], seen[1] = rowDim, true
-			case dim == grid[1]:
-				if !seen[1] {
-					return fail(fmt.Errorf("channel %q has its grid as %s, %s; the first channel has %s, %s: channels of one batch need the same order", name, grid[1], grid[0], grid[0], grid[1]))
-				}
-				c.role[d], seen[2] = colDim, true
-			case !set[d]:
-				free = append(free, d)
-			}
+		rest, err := c.assign(set, step, grid)
+		if err != nil {
+			return fail(fmt.Errorf("channel %q: %w", name, err))
 		}
-		if !seen[1] || !seen[2] {
-			return fail(fmt.Errorf("channel %q has dimensions %s: it lacks the grid's %s, %s", name, a.dimList(), grid[0], grid[1]))
-		}
-		if out, err = expand(out, c, free); err != nil {
+		base, free = append(base, c), append(free, rest)
+		steps = steps || slices.Contains(c.role, stepDim)
+	}
+	if !steps {
+		return fail(fmt.Errorf("no channel has the dimension %q that the windows cut", step))
+	}
+	var out []channel
+	for i, c := range base {
+		var err error
+		if out, err = expand(out, c, free[i]); err != nil {
 			return fail(err)
 		}
 	}
 	return out, step, grid, nil
 }
 
+// fix looks up the indices that a channel's name fixes, and says which dimensions these are of.
+func (g *Group) fix(ctx context.Context, c *channel, spec channelSpec, step string, grid [2]string) (set []bool, err error) {
+	a := c.array
+	set = make([]bool, len(a.Shape()))
+	c.fixed = make([]int, len(set))
+	for _, f := range spec.at {
+		d := 0
+		for d < len(set) && a.dimName(d) != f.dim {
+			d++
+		}
+		switch {
+		case d == len(set) || f.dim == step || f.dim == grid[0] || f.dim == grid[1]:
+			return nil, fmt.Errorf("%q can't be fixed: the dimensions of %q are %s, of which %s, %s and %s are the step's and the grid's",
+				f.dim, spec.array, a.dimList(), step, grid[0], grid[1])
+		case set[d]:
+			return nil, fmt.Errorf("%q is fixed twice", f.dim)
+		}
+		if c.fixed[d], err = g.lookup(ctx, a, d, f); err != nil {
+			return nil, err
+		}
+		set[d] = true
+	}
+	return set, nil
+}
+
+// assign gives each dimension its role, and returns those that are neither the step's nor the grid's and not set.
+func (c *channel) assign(set []bool, step string, grid [2]string) (free []int, err error) {
+	a := c.array
+	c.role = make([]role, len(set))
+	at := [...]int{stepDim: -1, rowDim: -1, colDim: -1}
+	for d := range set {
+		var r role
+		switch a.dimName(d) {
+		case step:
+			r = stepDim
+		case grid[0]:
+			r = rowDim
+		case grid[1]:
+			r = colDim
+		default:
+			if !set[d] {
+				free = append(free, d)
+			}
+			continue
+		}
+		if at[r] >= 0 {
+			return nil, fmt.Errorf("two dimensions are named %q", a.dimName(d))
+		}
+		c.role[d], at[r] = r, d
+	}
+	switch {
+	case at[rowDim] < 0 || at[colDim] < 0:
+		return nil, fmt.Errorf("its dimensions are %s: it lacks the grid's %s, %s", a.dimList(), grid[0], grid[1])
+	case at[rowDim] > at[colDim]:
+		return nil, fmt.Errorf("its grid is %s, %s; the first channel's is %s, %s: channels of one batch need the same order", grid[1], grid[0], grid[0], grid[1])
+	}
+	return free, nil
+}
+
 // stepOf finds the step dimension: the one that is windowed and not the grid's.
 func stepOf(windows []Window, grid [2]string) (string, error) {
 	step := ""
-	for _, w := range windows {
+	for i, w := range windows {
 		switch {
+		case w.Dim == "":
+			return "", errors.New("a window along a dimension without a name")
+		case slices.ContainsFunc(windows[:i], func(v Window) bool { return v.Dim == w.Dim }):
+			return "", fmt.Errorf("two windows along %q", w.Dim)
 		case w.Dim == grid[0] || w.Dim == grid[1]:
 		case step != "":
 			return "", fmt.Errorf("windows along %q and %q: only one dimension besides the grid's %s, %s can be windowed", step, w.Dim, grid[0], grid[1])
@@ -195,10 +240,14 @@ func expand(out []channel, c channel, free []int) ([]channel, error) {
 	base := c.name
 	n := 1
 	for _, d := range free {
-		n *= c.array.Shape()[d]
-		if n > maxChannels || n == 0 {
-			return nil, fmt.Errorf("channel %q: %d or more channels along %s: fix an index, such as %s@%s=VALUE", base, n, c.array.dimName(d), base, c.array.dimName(d))
+		dim, extent := c.array.dimName(d), c.array.Shape()[d]
+		if extent == 0 {
+			return nil, fmt.Errorf("channel %q: dimension %q has no indices", base, dim)
 		}
+		if extent > (maxChannels-len(out))/n {
+			return nil, fmt.Errorf("channel %q: its indices along %s make more than %d channels: fix one, such as %s@%s=VALUE", base, dim, maxChannels, base, dim)
+		}
+		n *= extent
 	}
 	for i := range n {
 		one := c
@@ -261,16 +310,21 @@ func (g *Group) lookup(ctx context.Context, a *Array, d int, f fix) (int, error)
 	if err != nil {
 		return 0, err
 	}
+	// The nearest: a coordinate of 0.1 is another number in float32 than in float64.
+	best := 0
 	for i, v := range coords {
-		if v == want || math.Abs(v-want) <= 1e-6*math.Abs(want) {
-			return i, nil
+		if math.Abs(v-want) < math.Abs(coords[best]-want) {
+			best = i
 		}
+	}
+	if n > 0 && math.Abs(coords[best]-want) <= 1e-6*math.Abs(want) {
+		return best, nil
 	}
 	list := fmt.Sprint(coords)
 	if len(coords) > 40 {
 		list = fmt.Sprintf("%v to %v", coords[0], coords[len(coords)-1])
 	}
-	return 0, fmt.Errorf("%q has no %s: it has %s", f.dim, f.value, list)
+	return 0, fmt.Errorf("%q has no %s: it has %s", f.dim, f.value, strings.Trim(list, "[]"))
 }
 
 // coordinate reads the one-dimensional numeric array dim, of n values, as float64.

@@ -50,13 +50,13 @@ func (w *worker) chunkKey(a *Array, chunk int) string {
 // checkChunk refuses arrays whose chunks can't be read, before memory is taken for one.
 func (a *Array) checkChunk() error {
 	if err := a.meta.readable(); err != nil {
-		return fmt.Errorf("zarrio: %s: array %q: %w", a.h.name, a.path, err)
+		return a.wrap(err)
 	}
 	if a.noCodec != nil {
-		return fmt.Errorf("zarrio: %s: array %q: %w: %w", a.h.name, a.path, ErrNotSupported, a.noCodec)
+		return a.wrap(a.noCodec)
 	}
 	if n, limit := a.meta.chunkBytes(), hostmem.Limit(); int64(n) > limit/2 {
-		return fmt.Errorf("zarrio: %s: array %q: a chunk has %d bytes: too many for the memory of %d bytes that this process may use", a.h.name, a.path, n, limit)
+		return a.wrap(fmt.Errorf("a chunk has %d bytes: too many for the memory of %d bytes that this process may use", n, limit))
 	}
 	return nil
 }
@@ -69,7 +69,7 @@ func checkMemory(n int64) error {
 	return nil
 }
 
-// largeChunk is a size from which memory for an uncompressed chunk is not taken on the metadata's word alone.
+// largeChunk is a size from which memory for a stored chunk is not taken on the metadata's word alone.
 const largeChunk = 64 << 20
 
 // room returns memory for a decoded chunk, the worker's own.
@@ -168,27 +168,23 @@ func (w *worker) readAt(ctx context.Context, a *Array, chunk int, dst []byte, lo
 // encodedLimit bounds the stored size of a chunk of n decoded bytes: no codec makes noise much longer than it was.
 func encodedLimit(n int) int { return n + n/8 + 64<<10 }
 
-func (w *worker) loadEncoded(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span) (bool, error) {
-	w.enc = grow(w.enc, encodedLimit(len(dst)))
-	r := trace.StartRegion(ctx, "read")
-	n, size, err := a.h.store.ReadRange(ctx, w.chunkKey(a, chunk), w.enc, 0)
-	r.End()
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return w.missing(a, chunk)
-	case err != nil:
-		return false, a.fail(chunk, "read", err)
-	case size > int64(len(w.enc)):
-		return false, a.fail(chunk, "read", fmt.Errorf("%d bytes, more than any codec makes of the chunk's %d", size, len(dst)))
-	case int64(n) != size:
-		return false, a.fail(chunk, "read", fmt.Errorf("read %d of %d bytes: the file shrank while it was read", n, size))
-	case n == 0:
-		return false, a.fail(chunk, "read", errors.New("the file is empty"))
+// roomEncoded takes memory for a stored chunk that decodes to n bytes.
+func (w *worker) roomEncoded(ctx context.Context, a *Array, chunk, n int) {
+	limit := encodedLimit(n)
+	if limit > largeChunk && limit > cap(w.enc) {
+		_, size, _ := a.h.store.ReadRange(ctx, w.chunkKey(a, chunk), nil, 0) // an error comes again when it is read
+		size += size / 8                                                     // the next chunk may be somewhat longer
+		limit = int(min(int64(limit), max(int64(cap(w.enc)), size)))
 	}
-	w.stats.ReadBytes += int64(n)
-	r = trace.StartRegion(ctx, "decode")
-	defer r.End()
-	src := w.enc[:n]
+	w.enc = grow(w.enc, limit)
+}
+
+func (w *worker) loadEncoded(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span) (bool, error) {
+	src, err := w.readEncoded(ctx, a, chunk, len(dst))
+	if src == nil || err != nil {
+		return false, err
+	}
+	defer trace.StartRegion(ctx, "decode").End()
 	for i, c := range a.codec {
 		to := dst
 		if i < len(a.codec)-1 {
@@ -214,4 +210,28 @@ func (w *worker) loadEncoded(ctx context.Context, a *Array, chunk int, dst []byt
 		w.stats.DecodedBytes += int64(s.Hi - s.Lo)
 	}
 	return true, nil
+}
+
+// readEncoded reads a chunk as it is stored, whose decoded size is n, into the worker's memory: nil for a chunk that is not
+// in the store.
+func (w *worker) readEncoded(ctx context.Context, a *Array, chunk, n int) ([]byte, error) {
+	w.roomEncoded(ctx, a, chunk, n)
+	r := trace.StartRegion(ctx, "read")
+	got, size, err := a.h.store.ReadRange(ctx, w.chunkKey(a, chunk), w.enc, 0)
+	r.End()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		_, err := w.missing(a, chunk)
+		return nil, err
+	case err != nil:
+		return nil, a.fail(chunk, "read", err)
+	case size > int64(encodedLimit(n)):
+		return nil, a.fail(chunk, "read", fmt.Errorf("%d bytes, more than any codec makes of the chunk's %d", size, n))
+	case int64(got) != size:
+		return nil, a.fail(chunk, "read", fmt.Errorf("read %d of %d bytes: the file changed while it was read", got, size))
+	case got == 0:
+		return nil, a.fail(chunk, "read", errors.New("the file is empty"))
+	}
+	w.stats.ReadBytes += int64(got)
+	return w.enc[:got], nil
 }

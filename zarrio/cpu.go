@@ -2,6 +2,7 @@ package zarrio
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/trace"
@@ -24,6 +25,7 @@ type CPUOptions struct {
 
 // A CPU is the engine that ends in host memory: chunks are read into place, or read and decoded into place.
 type CPU struct {
+	mu      sync.Mutex // of Fill: one batch at a time has the workers
 	workers []*worker
 	keep    keeper
 }
@@ -38,6 +40,7 @@ func NewCPU(opt CPUOptions) *CPU {
 	if opt.KeepBytes == 0 {
 		e.keep.limit = 64 << 20
 	}
+	e.keep.clear()
 	for range n {
 		e.workers = append(e.workers, new(worker))
 	}
@@ -66,6 +69,9 @@ func (e *CPU) Alloc(n int64) (Memory, error) {
 	return hostMemory{b}, nil
 }
 
+// Available returns how much memory Alloc can still give without harm to this machine.
+func (e *CPU) Available() int64 { return hostmem.Available() }
+
 // Sync implements Engine: Fill has waited already.
 func (e *CPU) Sync(Memory) error { return nil }
 
@@ -78,40 +84,56 @@ func (e *CPU) Close() error {
 
 // Fill implements Engine.
 func (e *CPU) Fill(ctx context.Context, p *Plan, m Memory) (Stats, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.workers == nil {
+		return Stats{}, errors.New("zarrio: cpu engine: used after Close")
+	}
+	if p.Fresh {
+		e.keep.turn()
+	}
 	var (
-		wg   sync.WaitGroup
 		next atomic.Int64
 		dst  = m.Bytes()
 	)
-	run := func(w *worker) {
+	stats, err := e.spread(ctx, func(ctx context.Context, w *worker) error {
 		for {
 			i := int(next.Add(1)) - 1
 			if i >= len(p.Reads) || ctx.Err() != nil {
-				return
+				return nil
 			}
 			if err := e.read(ctx, w, p, &p.Reads[i], dst); err != nil {
-				cancel(err)
-				return
+				return err
 			}
 		}
+	})
+	if err != nil {
+		e.keep.clear() // what it holds may be half decoded
+		return stats, err
 	}
+	e.keep.turn()
+	return stats, nil
+}
+
+// spread runs f by all workers and returns the sum of their counts. The first error stops them all.
+func (e *CPU) spread(ctx context.Context, f func(context.Context, *worker) error) (Stats, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
 	for _, w := range e.workers {
 		w.stats = Stats{}
-		wg.Go(func() { run(w) })
+		wg.Go(func() {
+			if err := f(ctx, w); err != nil {
+				cancel(err)
+			}
+		})
 	}
 	wg.Wait()
 	var stats Stats
 	for _, w := range e.workers {
 		stats.Add(w.stats)
 	}
-	if err := context.Cause(ctx); err != nil {
-		e.keep.clear() // what it holds may be half decoded
-		return stats, err
-	}
-	e.keep.turn()
-	return stats, nil
+	return stats, context.Cause(ctx)
 }
 
 // read brings one chunk's pieces into place.
@@ -121,19 +143,19 @@ func (e *CPU) read(ctx context.Context, w *worker, p *Plan, r *ChunkRead, dst []
 	for i := range pieces {
 		w.stats.PlacedBytes += int64(pieces[i].N[0] * pieces[i].N[1] * size)
 	}
-	if dec := e.keep.find(a, r.Chunk, r.Keep); dec != nil {
+	if dec := e.keep.find(r); dec != nil {
 		w.stats.Reused++
 		return place(ctx, p, pieces, dst, dec, size)
 	}
-	if !r.Keep {
-		if done, err := e.readInPlace(ctx, w, p, r, pieces, dst); done || err != nil {
+	// A chunk that is kept is decoded whole, into memory of its own.
+	dec := e.keep.take(r)
+	kept := dec != nil
+	var spans []codec.Span
+	if !kept {
+		done, err := w.readInPlace(ctx, p, r, pieces, dst)
+		if done || err != nil {
 			return err
 		}
-	}
-	dec := e.keep.take(a, r)
-	var spans []codec.Span
-	if dec == nil {
-		var err error
 		if dec, err = w.room(ctx, a, r.Chunk); err != nil {
 			return err
 		}
@@ -144,42 +166,54 @@ func (e *CPU) read(ctx context.Context, w *worker, p *Plan, r *ChunkRead, dst []
 		return err
 	}
 	if !ok {
-		if r.Keep {
-			e.keep.drop(a, r.Chunk)
+		if kept {
+			e.keep.drop(r)
 		}
 		return fill(p, pieces, dst, a)
 	}
 	return place(ctx, p, pieces, dst, dec, size)
 }
 
-// readInPlace reads or decodes a chunk straight into memory where its pieces allow that: a piece that is the whole chunk,
-// or an uncompressed run of it, in the chunk's own order. Further pieces of the same elements are copied from the first.
-func (e *CPU) readInPlace(ctx context.Context, w *worker, p *Plan, r *ChunkRead, pieces []Piece, dst []byte) (bool, error) {
-	a, first := r.Array, &pieces[0]
-	size := a.meta.DType.Size
-	b := first.box()
-	n := b.count() * size
-	whole := n == a.meta.chunkBytes()
-	if !b.contiguous() || !whole && len(a.codec) > 0 {
-		return false, nil
-	}
-	for i := range pieces[1:] {
-		if q := &pieces[1+i]; q.Src != first.Src || q.N != first.N || !contiguous(q) {
+// readInPlace reads or decodes a chunk straight into memory where its pieces allow that: each is the whole chunk, or an
+// uncompressed run of it, in the chunk's own order. Different runs are read one by one if they are long, since a read call
+// costs about as much as copying readGap bytes; pieces of the same run are copied from the first.
+func (w *worker) readInPlace(ctx context.Context, p *Plan, r *ChunkRead, pieces []Piece, dst []byte) (bool, error) {
+	a := r.Array
+	size, whole := a.meta.DType.Size, a.meta.chunkBytes()
+	one, long := true, true
+	for i := range pieces {
+		b := pieces[i].box()
+		n := b.count() * size
+		if !b.contiguous() || n != whole && len(a.codec) > 0 {
 			return false, nil
 		}
+		one = one && sameRun(&pieces[i], &pieces[0])
+		long = long && n >= readGap
 	}
-	run := dst[first.Dst : first.Dst+n]
-	ok, err := w.loadRun(ctx, a, r.Chunk, run, first.Src*size)
-	if err != nil {
-		return true, err
+	if !one && !long {
+		return false, nil
 	}
-	if !ok {
-		return true, fill(p, pieces, dst, a)
-	}
+	chunks := w.stats.Chunks
 	for i := range pieces {
-		if i > 0 {
-			copy(dst[pieces[i].Dst:][:n], run)
+		q := &pieces[i]
+		run := dst[q.Dst:][:q.N[0]*q.N[1]*size]
+		if j := slices.IndexFunc(pieces[:i], func(o Piece) bool { return sameRun(q, &o) }); j >= 0 {
+			copy(run, dst[pieces[j].Dst:])
+			continue
 		}
+		ok, err := w.loadRun(ctx, a, r.Chunk, run, q.Src*size)
+		switch {
+		case err != nil:
+			return true, err
+		case !ok && i > 0:
+			return true, a.fail(r.Chunk, "read", errors.New("the file vanished while it was read"))
+		case !ok:
+			return true, fill(p, pieces, dst, a)
+		}
+	}
+	w.stats.Chunks = chunks + 1 // whatever the number of its runs
+	// Only now: Done may change a sample that others are copied from.
+	for i := range pieces {
 		if err := p.placed(&pieces[i]); err != nil {
 			return true, err
 		}
@@ -187,10 +221,8 @@ func (e *CPU) readInPlace(ctx context.Context, w *worker, p *Plan, r *ChunkRead,
 	return true, nil
 }
 
-func contiguous(p *Piece) bool {
-	b := p.box()
-	return b.contiguous()
-}
+// sameRun says whether two contiguous pieces are the same elements of a chunk.
+func sameRun(p, q *Piece) bool { return p.Src == q.Src && p.N[0]*p.N[1] == q.N[0]*q.N[1] }
 
 // need lists the bytes of a chunk that the pieces take, in the worker's memory.
 func (w *worker) need(pieces []Piece, size int) []codec.Span {

@@ -69,92 +69,117 @@ func (d DType) swapSize() int {
 const supportedV2 = "|b1, <i1 to <i8, <u1 to <u8, <f2, <f4, <f8, <c8, <c16, <M8[UNIT], <m8[UNIT] and their big-endian forms; " +
 	"|SN, <UN, |VN, |O and records can be listed"
 
+// maxElement bounds the bytes of an element, so that no document makes products of sizes overflow.
+const maxElement = 1 << 24
+
 // parseV2DType reads a NumPy type string, as Zarr v2 spells data types, or a record's list of fields. It returns the type
 // and whether the stored elements are big-endian.
 func parseV2DType(doc json.RawMessage) (d DType, bigEndian bool, err error) {
-	var s string
-	if err := json.Unmarshal(doc, &s); err != nil {
-		return parseV2Struct(doc)
+	var v any
+	if err := json.Unmarshal(doc, &v); err != nil {
+		return DType{}, false, err
 	}
-	unsupported := func() (DType, bool, error) {
-		return DType{}, false, &UnsupportedError{What: "data type", Found: strconv.Quote(s), Supported: supportedV2}
+	s, ok := v.(string)
+	if ok {
+		d, ok = parseTypeString(s)
+	} else {
+		d.Kind = Struct
+		d.Size, ok = recordSize(v)
 	}
-	if len(s) < 2 || !strings.ContainsRune("<>|=", rune(s[0])) {
-		return unsupported()
+	if !ok {
+		return DType{}, false, &UnsupportedError{What: "data type", Found: found(doc), Supported: supportedV2}
 	}
-	bigEndian = s[0] == '>'
-	code, rest := s[1], s[2:]
-	if unit, ok := strings.CutSuffix(rest, "]"); ok && (code == 'M' || code == 'm') {
-		if unit, ok = strings.CutPrefix(unit, "8["); !ok || !validTimeUnit(unit) {
-			return unsupported()
-		}
-		d = DType{Kind: Datetime, Size: 8, Unit: unit}
+	return d, strings.HasPrefix(s, ">"), nil
+}
+
+// parseTypeString reads a NumPy type string: the byte order, a letter for the kind, and the size.
+func parseTypeString(s string) (d DType, ok bool) {
+	if len(s) < 2 || s[0] != '<' && s[0] != '>' && s[0] != '|' {
+		return DType{}, false
+	}
+	ordered, code, rest := s[0] != '|', s[1], s[2:]
+	switch code {
+	case 'M', 'm':
+		d = DType{Kind: Datetime, Size: 8, Unit: "generic"}
 		if code == 'm' {
 			d.Kind = Timedelta
 		}
-		return d, bigEndian, nil
-	}
-	if code == 'O' && rest == "" {
-		return DType{Kind: Object}, false, nil
+		if rest == "8" {
+			return d, ordered
+		}
+		unit, opened := strings.CutPrefix(rest, "8[")
+		unit, closed := strings.CutSuffix(unit, "]")
+		d.Unit = unit
+		return d, ordered && opened && closed && validTimeUnit(unit)
+	case 'O':
+		return DType{Kind: Object}, true // some writers give the size of a pointer
 	}
 	size, err := strconv.Atoi(rest)
-	if err != nil || size < 0 || size > 1<<24 || s[0] == '=' {
-		return unsupported()
+	if err != nil || size < 0 || size > maxElement || strconv.Itoa(size) != rest {
+		return DType{}, false
 	}
-	kinds := map[byte]struct {
-		kind  Kind
-		sizes []int
-	}{'b': {Bool, []int{1}}, 'i': {Int, []int{1, 2, 4, 8}}, 'u': {Uint, []int{1, 2, 4, 8}}, 'f': {Float, []int{2, 4, 8}},
-		'c': {Complex, []int{8, 16}}, 'S': {Bytes, nil}, 'U': {Unicode, nil}, 'V': {Raw, nil}, 'O': {Object, nil}}
-	k, ok := kinds[code]
-	if !ok || k.sizes != nil && !slices.Contains(k.sizes, size) {
-		return unsupported()
+	var sizes []int
+	switch code {
+	case 'b':
+		d.Kind, sizes = Bool, []int{1}
+	case 'i':
+		d.Kind, sizes = Int, []int{1, 2, 4, 8}
+	case 'u':
+		d.Kind, sizes = Uint, []int{1, 2, 4, 8}
+	case 'f':
+		d.Kind, sizes = Float, []int{2, 4, 8}
+	case 'c':
+		d.Kind, sizes = Complex, []int{8, 16}
+	case 'S':
+		return DType{Kind: Bytes, Size: size}, true
+	case 'U':
+		return DType{Kind: Unicode, Size: 4 * size}, true
+	case 'V':
+		return DType{Kind: Raw, Size: size}, true
 	}
-	if k.sizes != nil && size > 1 && s[0] == '|' {
-		return unsupported() // the byte order of such elements would be a guess
-	}
-	switch k.kind {
-	case Unicode:
-		size *= 4
-	case Object:
-		size = 0
-	}
-	return DType{Kind: k.kind, Size: size}, bigEndian, nil
+	d.Size = size
+	// Without a byte order that of longer elements would be a guess.
+	return d, slices.Contains(sizes, size) && (ordered || size == 1)
 }
 
-// parseV2Struct reads a record type: a list of [name, type] or [name, type, shape].
-func parseV2Struct(doc json.RawMessage) (DType, bool, error) {
-	bad := &UnsupportedError{What: "data type", Found: clip(string(doc)), Supported: supportedV2}
-	var fields []json.RawMessage
-	if json.Unmarshal(doc, &fields) != nil || len(fields) == 0 {
-		return DType{}, false, bad
-	}
-	size := 0
+// recordSize returns the bytes of a record: a list of fields, each [name, type] or [name, type, shape].
+func recordSize(v any) (size int, ok bool) {
+	fields, _ := v.([]any)
 	for _, f := range fields {
-		var parts []json.RawMessage
-		var name string
-		if json.Unmarshal(f, &parts) != nil || len(parts) < 2 || len(parts) > 3 || json.Unmarshal(parts[0], &name) != nil {
-			return DType{}, false, bad
+		parts, _ := f.([]any)
+		if len(parts) != 2 && len(parts) != 3 {
+			return 0, false
 		}
-		d, _, err := parseV2DType(parts[1])
-		if err != nil {
-			return DType{}, false, err
+		_, named := parts[0].(string)
+		n := 0
+		if s, isString := parts[1].(string); isString {
+			var d DType
+			d, ok = parseTypeString(s)
+			n = d.Size
+		} else {
+			n, ok = recordSize(parts[1])
 		}
-		n := 1
+		if !named || !ok {
+			return 0, false
+		}
 		if len(parts) == 3 {
-			var shape []int
-			if json.Unmarshal(parts[2], &shape) != nil {
-				return DType{}, false, bad
+			shape, isList := parts[2].([]any)
+			if !isList {
+				return 0, false
 			}
-			if n, err = product(shape, 1<<24); err != nil {
-				return DType{}, false, bad
+			for _, s := range shape {
+				extent, _ := s.(float64)
+				if extent != float64(int32(extent)) || extent < 1 || n > maxElement/int(extent) {
+					return 0, false
+				}
+				n *= int(extent)
 			}
 		}
-		if size += n * d.Size; size > 1<<24 {
-			return DType{}, false, bad
+		if size += n; size > maxElement {
+			return 0, false
 		}
 	}
-	return DType{Kind: Struct, Size: size}, false, nil
+	return size, len(fields) > 0
 }
 
 // validTimeUnit accepts NumPy's datetime units, with a count before them ("25s").
@@ -179,12 +204,4 @@ func product(shape []int, limit int) (int, error) {
 		n *= s
 	}
 	return n, nil
-}
-
-// clip shortens what is quoted from a document.
-func clip(s string) string {
-	if len(s) > 100 {
-		return s[:100] + "..."
-	}
-	return s
 }

@@ -8,7 +8,9 @@ import (
 
 // An Engine fills batches: it reads what a Plan lists into memory of its own kind.
 //
-// Fill is called by one goroutine at a time; Close when no Fill is under way.
+// An engine may serve several loaders: each calls Fill from a goroutine of its own. Close is called when no Fill is under
+// way. An engine that knows how much memory Alloc can still give has a method Available() int64 too, so that a loader can
+// refuse batches that won't fit before it takes memory for the first.
 type Engine interface {
 	// Alloc returns memory for batches of n bytes, touched, aligned to a page and kept until it is freed.
 	Alloc(n int64) (Memory, error)
@@ -29,7 +31,11 @@ type Plan struct {
 	// one: while the sample may still be in that CPU's cache. An error ends the Fill.
 	Done func(sample int) error
 
+	// Fresh says that the plan goes on from no other: what an engine kept before is out of date.
+	Fresh bool
+
 	pending []atomic.Int32 // by sample: pieces that are not yet in place
+	spare   []Piece        // memory to sort pieces into
 }
 
 // A ChunkRead is one chunk to read and decode.
@@ -85,9 +91,20 @@ func (p *Plan) group() {
 		p.Reads[i].First = first
 		first += p.Reads[i].Count
 	}
-	if !sorted {
-		slices.SortStableFunc(p.Pieces, func(a, b Piece) int { return a.Read - b.Read })
+	if sorted {
+		return
 	}
+	// A counting sort: First serves as the place of the read's next piece.
+	p.spare = slices.Grow(p.spare[:0], len(p.Pieces))[:len(p.Pieces)]
+	for i := range p.Pieces {
+		r := &p.Reads[p.Pieces[i].Read]
+		p.spare[r.First] = p.Pieces[i]
+		r.First++
+	}
+	for i := range p.Reads {
+		p.Reads[i].First -= p.Reads[i].Count
+	}
+	p.Pieces, p.spare = p.spare, p.Pieces
 }
 
 // placed says that a piece is in place, and calls Done for the last one of a sample.

@@ -3,6 +3,7 @@ package zarrio
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // ErrNotSupported is what errors.Is finds when a document, this build or this machine asks for what zarrio can't do. The
@@ -24,6 +25,12 @@ func (e *UnsupportedError) Error() string {
 }
 
 func (e *UnsupportedError) Is(target error) bool { return target == ErrNotSupported }
+
+// notSupported makes ErrNotSupported of a codec's error, which says all that there is to say.
+type notSupported struct{ error }
+
+func (e notSupported) Is(target error) bool { return target == ErrNotSupported }
+func (e notSupported) Unwrap() error        { return e.error }
 
 // A MetadataError says which document of a store can't be used, and why.
 type MetadataError struct {
@@ -48,7 +55,8 @@ type ChunkError struct {
 }
 
 func (e *ChunkError) Error() string {
-	return fmt.Sprintf("zarrio: %s: array %q: chunk %q: %s: %v", e.Store, e.Array, e.Key, e.Step, e.Err)
+	cause := strings.TrimPrefix(e.Err.Error(), e.Step+": ") // some libraries name the codec too
+	return fmt.Sprintf("zarrio: %s: array %q: chunk %q: %s: %s", e.Store, e.Array, e.Key, e.Step, cause)
 }
 
 func (e *ChunkError) Unwrap() error { return e.Err }

@@ -8,39 +8,39 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/big"
 	"strconv"
 	"strings"
 )
 
-// parseV2Fill reads the fill_value of a Zarr v2 array and returns one element in the machine's byte order; nil stands for
-// null, which leaves missing chunks undefined: they read as zeros, as zarr-python gives them.
+// parseV2Fill reads the fill_value of a Zarr v2 array and returns one element in the machine's byte order. For null, which
+// leaves open what missing chunks hold, it returns what zarr-python gives: NaT for times, else nil, which stands for zeros.
 func parseV2Fill(doc json.RawMessage, d DType) ([]byte, error) {
-	dec := json.NewDecoder(bytes.NewReader(doc))
-	dec.UseNumber()
 	var v any
-	if len(doc) == 0 {
+	if len(doc) > 0 {
+		dec := json.NewDecoder(bytes.NewReader(doc))
+		dec.UseNumber()
+		if err := dec.Decode(&v); err != nil {
+			return nil, err
+		}
+	}
+	if !d.Numeric() {
+		// The specification has base64 here, stores have anything at all. It is never used as a number.
+		if s, ok := v.(string); ok {
+			if b, err := base64.StdEncoding.DecodeString(s); err == nil && len(b) == d.Size && len(b) > 0 {
+				return b, nil
+			}
+		}
 		return nil, nil
 	}
-	if err := dec.Decode(&v); err != nil {
-		return nil, err
+	if v == nil && (d.Kind == Datetime || d.Kind == Timedelta) {
+		v = "NaT"
 	}
 	if v == nil {
 		return nil, nil
 	}
 	e := make([]byte, d.Size)
-	if !d.Numeric() {
-		// A string's fill is base64 in the specification and anything at all in stores as they are: it is never used
-		// as a number, so what can't be read stays zero.
-		if s, ok := v.(string); ok && d.Kind != Object {
-			if b, err := base64.StdEncoding.DecodeString(s); err == nil && len(b) == d.Size {
-				copy(e, b)
-			}
-		}
-		return e, nil
-	}
 	if err := putScalar(e, v, d); err != nil {
-		return nil, fmt.Errorf("fill_value %s: %w", clip(string(doc)), err)
+		return nil, fmt.Errorf("fill_value %s: %w", found(doc), err)
 	}
 	return e, nil
 }
@@ -49,40 +49,20 @@ func parseV2Fill(doc json.RawMessage, d DType) ([]byte, error) {
 func putScalar(e []byte, v any, d DType) error {
 	switch d.Kind {
 	case Bool:
-		switch x := v.(type) {
-		case bool:
-			e[0] = 0
-			if x {
-				e[0] = 1
-			}
-			return nil
-		case json.Number:
-			i, err := integer(x)
-			if err == nil && i.IsInt64() && (i.Int64() == 0 || i.Int64() == 1) {
-				e[0] = byte(i.Int64())
-				return nil
-			}
-		}
-		return errors.New("not a bool: want true or false")
+		return putBool(e, v)
 	case Int, Uint:
-		if b, ok := v.(bool); ok { // some writers give false for 0
-			v = json.Number("0")
-			if b {
-				v = json.Number("1")
-			}
-		}
 		return putInteger(e, v, d)
 	case Datetime, Timedelta:
-		if s, ok := v.(string); ok && s == "NaT" {
+		if v == "NaT" {
 			v = json.Number("-9223372036854775808")
 		}
-		return putInteger(e, v, DType{Kind: Int, Size: 8})
+		return putInteger(e, v, d)
 	case Float:
 		return putFloat(e, v)
 	case Complex:
 		parts, ok := v.([]any)
 		if !ok {
-			parts = []any{v, json.Number("0")} // a real number alone, as older writers give it
+			parts = []any{v, json.Number("0")} // a real number alone
 		}
 		if len(parts) != 2 {
 			return fmt.Errorf("a complex number has 2 parts, not %d", len(parts))
@@ -95,73 +75,105 @@ func putScalar(e []byte, v any, d DType) error {
 	return fmt.Errorf("no %s can be written as a number", d)
 }
 
-// integer reads a JSON number that is whole, however it is written (5, 5.0, 5e0).
-func integer(n json.Number) (*big.Int, error) {
-	if i, ok := new(big.Int).SetString(n.String(), 10); ok {
-		return i, nil
+func putBool(e []byte, v any) error {
+	if n, ok := v.(json.Number); ok {
+		f, err := n.Float64()
+		if err != nil || f != 0 && f != 1 {
+			return errors.New("not a bool: want true or false")
+		}
+		v = f == 1
 	}
-	f, err := strconv.ParseFloat(n.String(), 64)
-	if err != nil || f != math.Trunc(f) || math.IsInf(f, 0) {
-		return nil, fmt.Errorf("%s is not a whole number", n)
+	b, ok := v.(bool)
+	if !ok {
+		return errors.New("not a bool: want true or false")
 	}
-	i, _ := big.NewFloat(f).Int(nil)
-	return i, nil
+	e[0] = 0
+	if b {
+		e[0] = 1
+	}
+	return nil
+}
+
+// errNotWhole and errRange are what whole gives for a number that it can't return.
+var (
+	errNotWhole = errors.New("not a whole number")
+	errRange    = errors.New("too large")
+)
+
+// whole reads a JSON number that is whole, however it is written (5, 5.0, 5e0), as two's complement. neg says that it is
+// below 0: without it, the number is unsigned.
+func whole(s string) (u uint64, neg bool, err error) {
+	i, err := strconv.ParseInt(s, 10, 64)
+	if err == nil {
+		return uint64(i), i < 0, nil
+	}
+	if errors.Is(err, strconv.ErrRange) { // 64 bits may do for it, if it has no sign
+		if u, err := strconv.ParseUint(s, 10, 64); err == nil {
+			return u, false, nil
+		}
+		return 0, false, errRange
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return 0, false, errRange
+	case err != nil || f != math.Trunc(f) || math.IsInf(f, 0):
+		return 0, false, errNotWhole
+	case f < -0x1p63 || f >= 0x1p64:
+		return 0, false, errRange
+	case f < 0:
+		return uint64(int64(f)), true, nil
+	}
+	return uint64(f), false, nil
 }
 
 func putInteger(e []byte, v any, d DType) error {
-	n, ok := v.(json.Number)
-	if !ok {
-		return fmt.Errorf("not a number: want a whole number for %s", d)
+	var s string
+	switch x := v.(type) {
+	case json.Number:
+		s = string(x)
+	case string: // a number within quotes
+		s = x
+	case bool: // some writers give false for 0
+		s = "0"
+		if x {
+			s = "1"
+		}
+	default:
+		return fmt.Errorf("%w: want one for %s", errNotWhole, d)
 	}
-	i, err := integer(n)
-	if err != nil {
-		return err
+	u, neg, err := whole(s)
+	if errors.Is(err, errNotWhole) {
+		return fmt.Errorf("%w: want one for %s", errNotWhole, d)
 	}
-	bits := uint(8 * d.Size)
-	lo, hi := big.NewInt(0), new(big.Int).Lsh(big.NewInt(1), bits)
-	if d.Kind == Int {
-		hi.Rsh(hi, 1)
-		lo.Neg(hi)
+	bits := 8 * d.Size
+	if d.Kind != Uint {
+		bits-- // of the absolute value; the lowest number has one more
 	}
-	if i.Cmp(lo) < 0 || i.Cmp(hi) >= 0 {
-		return fmt.Errorf("%s is outside the range of %s", n, d)
-	}
-	u := i.Uint64()
-	if i.Sign() < 0 {
-		u = uint64(i.Int64())
+	if err != nil || neg && d.Kind == Uint || neg && ^u>>bits != 0 || !neg && u>>bits != 0 {
+		return fmt.Errorf("outside the range of %s", d)
 	}
 	putBits(e, u)
 	return nil
 }
 
-// putFloat writes a JSON number, "NaN", "Infinity", "-Infinity" or the hexadecimal bits of a float ("0x7fc00000").
+// putFloat writes a JSON number, a number or "NaN", "Infinity", "-Infinity" within quotes, or the bits of a float as
+// hexadecimal digits ("0x7fc00000").
 func putFloat(e []byte, v any) error {
 	var f float64
 	switch x := v.(type) {
 	case json.Number:
-		var err error
-		if f, err = strconv.ParseFloat(x.String(), 64); err != nil && !math.IsInf(f, 0) {
-			return err
-		}
+		f, _ = x.Float64() // one that is too large is infinite
 	case string:
-		switch x {
-		case "NaN":
-			f = math.NaN()
-		case "Infinity":
-			f = math.Inf(1)
-		case "-Infinity":
-			f = math.Inf(-1)
-		default:
-			digits, hex := strings.CutPrefix(x, "0x")
-			if u, err := strconv.ParseUint(digits, 16, 8*len(e)); hex && len(digits) == 2*len(e) && err == nil {
+		if digits, ok := strings.CutPrefix(x, "0x"); ok && len(digits) == 2*len(e) {
+			if u, err := strconv.ParseUint(digits, 16, 64); err == nil {
 				putBits(e, u)
 				return nil
 			}
-			if u, err := strconv.ParseFloat(x, 64); err == nil && !strings.ContainsAny(x, "xX_pPnN") {
-				f = u // a decimal number within quotes
-				break
-			}
-			return fmt.Errorf("%q is no float: want a number, \"NaN\", \"Infinity\", \"-Infinity\" or %d hexadecimal digits after \"0x\"", x, 2*len(e))
+		}
+		var err error
+		if f, err = strconv.ParseFloat(x, 64); err != nil && !errors.Is(err, strconv.ErrRange) || strings.ContainsAny(x, "xX") {
+			return fmt.Errorf(`not a float: want a number, "NaN", "Infinity", "-Infinity" or %d hexadecimal digits after "0x"`, 2*len(e))
 		}
 	case bool:
 		if x {
@@ -175,7 +187,7 @@ func putFloat(e []byte, v any) error {
 		putBits(e, uint64(float16Bits(f)))
 	case 4:
 		b := math.Float32bits(float32(f))
-		if f != f {
+		if f != f { // Go's NaN has a bit set that NumPy's has not
 			b = 0x7fc00000
 		}
 		putBits(e, uint64(b))

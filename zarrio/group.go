@@ -131,46 +131,65 @@ type Member struct {
 // Members lists the nodes right under the group, sorted by name: from consolidated metadata where they are used, else from
 // the store, which must be a store.Lister.
 func (g *Group) Members(ctx context.Context) ([]Member, error) {
-	kinds := map[string]bool{}
-	if g.h.docs != nil {
-		for key := range g.h.docs {
-			rest, ok := strings.CutPrefix(key, prefix(g.path))
-			name, doc, deep := strings.Cut(rest, "/")
-			if ok && deep && (doc == v2Array || doc == v2Group) {
-				kinds[name] = doc == v2Array
-			}
-		}
-	} else {
-		l, ok := g.h.store.(store.Lister)
-		if !ok {
-			return nil, &UnsupportedError{What: "listing a " + fmt.Sprintf("%T", g.h.store), Found: "without consolidated metadata", Supported: "stores that can list their keys"}
-		}
-		names, err := l.List(ctx, g.path)
-		if err != nil {
-			return nil, fmt.Errorf("zarrio: %w", err)
-		}
-		for _, name := range names {
-			name, dir := strings.CutSuffix(name, "/")
-			if !dir {
-				continue
-			}
-			for _, doc := range []string{v2Array, v2Group} {
-				_, _, err := g.h.store.ReadRange(ctx, prefix(g.path)+name+"/"+doc, nil, 0)
-				if err == nil {
-					kinds[name] = doc == v2Array
-					break
-				}
-				if !errors.Is(err, fs.ErrNotExist) {
-					return nil, fmt.Errorf("zarrio: %w", err)
-				}
-			}
+	if g.h.docs == nil {
+		return g.h.list(ctx, g.path)
+	}
+	arrays := map[string]bool{} // by name, whether it is one
+	for key := range g.h.docs {
+		rest, inside := strings.CutPrefix(key, prefix(g.path))
+		name, doc, _ := strings.Cut(rest, "/")
+		if inside && store.CheckKey(key) == nil && (doc == v2Array || doc == v2Group) {
+			arrays[name] = arrays[name] || doc == v2Array
 		}
 	}
 	var members []Member
-	for _, name := range slices.Sorted(maps.Keys(kinds)) {
-		members = append(members, Member{Name: name, Array: kinds[name]})
+	for _, name := range slices.Sorted(maps.Keys(arrays)) {
+		members = append(members, Member{Name: name, Array: arrays[name]})
 	}
 	return members, nil
+}
+
+// list is Members without consolidated metadata.
+func (h *hierarchy) list(ctx context.Context, path string) ([]Member, error) {
+	l, ok := h.store.(store.Lister)
+	if !ok {
+		return nil, fmt.Errorf("zarrio: %s: %w", h.name, &UnsupportedError{What: "listing without consolidated metadata",
+			Found: fmt.Sprintf("in a %T", h.store), Supported: "stores that can list their keys"})
+	}
+	names, err := l.List(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("zarrio: %w", err)
+	}
+	var members []Member
+	for _, name := range names {
+		name, dir := strings.CutSuffix(name, "/")
+		if !dir {
+			continue
+		}
+		for _, doc := range []string{v2Array, v2Group} {
+			ok, err := h.has(ctx, prefix(path)+name+"/"+doc)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				members = append(members, Member{Name: name, Array: doc == v2Array})
+				break
+			}
+		}
+	}
+	return members, nil
+}
+
+// has says whether the store has a value at key.
+func (h *hierarchy) has(ctx context.Context, key string) (bool, error) {
+	_, _, err := h.store.ReadRange(ctx, key, nil, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("zarrio: %w", err)
+	}
+	return true, nil
 }
 
 // prefix returns what the keys of the node at path begin with.
@@ -207,13 +226,15 @@ func (h *hierarchy) single(ctx context.Context, key string) (json.RawMessage, er
 	return plainJSON(doc), nil
 }
 
+// consolidated reads the consolidated metadata, where there are any.
 func (h *hierarchy) consolidated(ctx context.Context) error {
 	doc, err := h.single(ctx, v2Consolidated)
 	if err != nil {
 		return err
 	}
+	verify := h.opt.Consolidated == Verify
 	if doc == nil {
-		if h.opt.Consolidated == Verify {
+		if verify {
 			return &MetadataError{h.name, v2Consolidated, fmt.Errorf("there are no consolidated metadata to verify: %w", fs.ErrNotExist)}
 		}
 		return nil
@@ -222,26 +243,83 @@ func (h *hierarchy) consolidated(ctx context.Context) error {
 	if err != nil {
 		return &MetadataError{h.name, v2Consolidated, err}
 	}
-	if h.opt.Consolidated == Verify {
+	if verify {
 		for _, key := range slices.Sorted(maps.Keys(docs)) {
-			if err := store.CheckKey(key); err != nil {
-				return &MetadataError{h.name, v2Consolidated, fmt.Errorf("entry %q: %w", key, err)}
-			}
-			own, err := h.single(ctx, key)
-			if err != nil {
+			if err := h.verify(ctx, key, docs[key]); err != nil {
 				return err
 			}
-			if own == nil {
-				return &MetadataError{h.name, key, errors.New("consolidated metadata describe it, but it is not in the store")}
-			}
-			if !sameJSON(own, docs[key]) {
-				return &MetadataError{h.name, key, fmt.Errorf("consolidated metadata are stale: they say %s, the document itself says %s; consolidate anew, or open without them",
-					clip(string(docs[key])), clip(string(own)))}
-			}
+		}
+		if err := h.verifyMembers(ctx, "", docs); err != nil {
+			return err
 		}
 	}
 	h.docs = docs
 	return nil
+}
+
+// verify compares an entry of the consolidated metadata with the document itself.
+func (h *hierarchy) verify(ctx context.Context, key string, entry json.RawMessage) error {
+	if err := store.CheckKey(key); err != nil {
+		return &MetadataError{h.name, v2Consolidated, fmt.Errorf("entry %q: %w", key, err)}
+	}
+	own, err := h.single(ctx, key)
+	if err != nil {
+		return err
+	}
+	if own == nil {
+		return &MetadataError{h.name, key, errors.New("consolidated metadata describe it, but it is not in the store")}
+	}
+	if where, a, b := difference(entry, own); where != "" {
+		return &MetadataError{h.name, key, fmt.Errorf("consolidated metadata are stale: %s is %s there, %s in the document itself; consolidate anew, or open without them",
+			where, found(a), found(b))}
+	}
+	return nil
+}
+
+// verifyMembers looks for nodes that the consolidated metadata don't know, in stores that can list their keys.
+func (h *hierarchy) verifyMembers(ctx context.Context, path string, docs map[string]json.RawMessage) error {
+	if _, ok := h.store.(store.Lister); !ok {
+		return nil
+	}
+	members, err := h.list(ctx, path)
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		node, doc := prefix(path)+m.Name, v2Group
+		if m.Array {
+			doc = v2Array
+		}
+		if key := prefix(node) + doc; docs[key] == nil {
+			return &MetadataError{h.name, key, errors.New("consolidated metadata are stale: they lack it; consolidate anew, or open without them")}
+		}
+		if !m.Array {
+			if err := h.verifyMembers(ctx, node, docs); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// difference returns the first field in which two documents differ, with both values, or "".
+func difference(a, b json.RawMessage) (field string, inA, inB json.RawMessage) {
+	x, errA := parseDocument(a)
+	y, errB := parseDocument(b)
+	if errA != nil || errB != nil {
+		return "the document", a, b
+	}
+	for _, name := range slices.Sorted(maps.Keys(x)) {
+		if !sameJSON(x[name], y[name]) {
+			return name, x[name], y[name]
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(y)) {
+		if x[name] == nil {
+			return name, nil, y[name]
+		}
+	}
+	return "", nil, nil
 }
 
 // sameJSON compares two documents as values.
@@ -256,12 +334,18 @@ func (h *hierarchy) group(ctx context.Context, path string) (*Group, error) {
 		return nil, err
 	}
 	if doc == nil {
-		if array, err := h.document(ctx, prefix(path)+v2Array); err != nil || array == nil || path != "" {
+		array, err := h.document(ctx, prefix(path)+v2Array)
+		switch {
+		case err != nil:
+			return nil, err
+		case array == nil:
 			return nil, h.missing(ctx, path, "group", v2Group)
+		case path != "":
+			return nil, &MetadataError{h.name, prefix(path) + v2Group, fmt.Errorf("no group here, but an array: %w", fs.ErrNotExist)}
 		}
-		return &Group{h: h, path: path, attrs: Attributes{}}, nil // a lone array at the root
+		return &Group{h: h, attrs: Attributes{}}, nil // a lone array at the root
 	}
-	if err := parseV2Group(doc); err != nil {
+	if err := checkV2Group(doc); err != nil {
 		return nil, &MetadataError{h.name, prefix(path) + v2Group, err}
 	}
 	attrs, err := h.document(ctx, prefix(path)+v2Attrs)
@@ -298,12 +382,12 @@ func (h *hierarchy) array(ctx context.Context, path string) (*Array, error) {
 // missing explains why there is no node at path: what was looked for, and what stands there instead.
 func (h *hierarchy) missing(ctx context.Context, path, kind, doc string) error {
 	err := fmt.Errorf("no %s here: %w", kind, fs.ErrNotExist)
-	if _, _, e := h.store.ReadRange(ctx, prefix(path)+"zarr.json", nil, 0); e == nil {
+	if v3, _ := h.has(ctx, prefix(path)+"zarr.json"); v3 {
 		err = &UnsupportedError{What: "Zarr format", Found: "3 (zarr.json)", Supported: "2"}
-	} else if h.docs != nil {
-		if _, _, e := h.store.ReadRange(ctx, prefix(path)+doc, nil, 0); e == nil {
-			err = fmt.Errorf("it is in the store but not in the consolidated metadata, which are stale: open without them: %w", fs.ErrNotExist)
-		}
+	} else if group, _ := h.document(ctx, prefix(path)+v2Group); group != nil {
+		err = fmt.Errorf("no %s here, but a group: %w", kind, fs.ErrNotExist)
+	} else if own, _ := h.has(ctx, prefix(path)+doc); own && h.docs != nil {
+		err = fmt.Errorf("it is in the store but not in the consolidated metadata, which are stale: open without them: %w", fs.ErrNotExist)
 	}
 	return &MetadataError{h.name, prefix(path) + doc, err}
 }

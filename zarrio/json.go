@@ -3,6 +3,8 @@ package zarrio
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 )
 
 // plainJSON quotes the bare words NaN, Infinity and -Infinity, which Python's json module writes and JSON doesn't have, so
@@ -38,4 +40,50 @@ func plainJSON(doc []byte) []byte {
 		out = append(out, c)
 	}
 	return out
+}
+
+// A document is a JSON object whose fields are looked up by their exact names.
+type document map[string]json.RawMessage
+
+func parseDocument(doc json.RawMessage) (document, error) {
+	var d document
+	err := json.Unmarshal(doc, &d)
+	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok || err == nil && d == nil {
+		return nil, fmt.Errorf("want a JSON object, found %s", found(doc))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("not JSON: %w", err)
+	}
+	return d, nil
+}
+
+// get stores the field name in v, which it leaves alone where the field is not there or null. want says what it is to be.
+func (d document) get(name string, v any, want string) error {
+	if isNull(d[name]) {
+		return nil
+	}
+	if err := json.Unmarshal(d[name], v); err != nil {
+		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			return fmt.Errorf("%s: want %s, found %s", name, want, found(d[name]))
+		}
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+func isNull(doc json.RawMessage) bool { return len(doc) == 0 || string(doc) == "null" }
+
+// found quotes a value for a message, shortened, and says so where there is none.
+func found(doc json.RawMessage) string {
+	if len(doc) == 0 {
+		return "(none)"
+	}
+	var b bytes.Buffer
+	if json.Compact(&b, doc) != nil {
+		return "(none)"
+	}
+	if b.Len() > 100 {
+		return b.String()[:100] + "..."
+	}
+	return b.String()
 }

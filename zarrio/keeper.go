@@ -1,103 +1,100 @@
 package zarrio
 
-import "sync"
+import (
+	"sync"
+
+	"zarrbench/zarrio/internal/hostmem"
+)
 
 // A keeper holds decoded chunks from one batch to the next, since windows of two batches may share them. It never holds
 // more than limit bytes.
 type keeper struct {
-	mu    sync.Mutex
 	limit int64
-	held  int64
-	now   []keptChunk // kept by the batch before: found by this one
-	next  []keptChunk // kept for the batch after
-	free  [][]byte    // memory of chunks that are no longer needed
+	now   map[keptChunk][]byte // kept by the batch before: not changed while workers look for chunks
+
+	mu   sync.Mutex
+	held int64                // bytes in now, next and free
+	next map[keptChunk][]byte // kept for the batch after
+	free map[int][][]byte     // memory of chunks that are no longer needed, by size
 }
 
 type keptChunk struct {
 	array *Array
 	chunk int
-	data  []byte
 }
 
 // find returns the decoded chunk if the batch before kept it, and keeps it on if the next batch needs it too.
-func (k *keeper) find(a *Array, chunk int, keep bool) []byte {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for i, c := range k.now {
-		if c.array == a && c.chunk == chunk {
-			if keep {
-				k.next = append(k.next, c)
-				k.now[i].array = nil // handed on: turn must not free it
-			}
-			return c.data
-		}
+func (k *keeper) find(r *ChunkRead) []byte {
+	id := keptChunk{r.Array, r.Chunk}
+	data := k.now[id]
+	if data != nil && r.Keep {
+		k.mu.Lock()
+		k.next[id] = data
+		k.mu.Unlock()
 	}
-	return nil
+	return data
 }
 
 // take returns memory for a chunk that is to be kept, or nil where it isn't or there is no room.
-func (k *keeper) take(a *Array, r *ChunkRead) []byte {
-	if !r.Keep {
+func (k *keeper) take(r *ChunkRead) []byte {
+	n := r.Array.meta.chunkBytes()
+	if !r.Keep || cost(n) > k.limit {
 		return nil
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	n := a.meta.chunkBytes()
 	var data []byte
-	for i, f := range k.free {
-		if cap(f) >= n {
-			data = f[:n]
-			k.free[i] = k.free[len(k.free)-1]
-			k.free = k.free[:len(k.free)-1]
-			break
+	if same := k.free[n]; len(same) > 0 {
+		data, k.free[n] = same[len(same)-1], same[:len(same)-1]
+	} else {
+		if k.held+cost(n) > k.limit {
+			k.trim()
 		}
-	}
-	if data == nil {
-		if k.held+int64(n) > k.limit {
-			for _, f := range k.free {
-				k.held -= int64(cap(f))
-			}
-			k.free = nil
-		}
-		if k.held+int64(n) > k.limit {
+		if k.held+cost(n) > k.limit {
 			return nil
 		}
 		data = grow(nil, n)
-		k.held += int64(cap(data))
+		k.held += cost(n)
 	}
-	k.next = append(k.next, keptChunk{a, r.Chunk, data})
+	k.next[keptChunk{r.Array, r.Chunk}] = data
 	return data
 }
 
+// cost is what n bytes take up: grow aligns them.
+func cost(n int) int64 { return int64(n) + hostmem.Align }
+
+// trim gives back the memory of chunks that are no longer needed.
+func (k *keeper) trim() {
+	for n, same := range k.free {
+		k.held -= int64(len(same)) * cost(n)
+	}
+	clear(k.free)
+}
+
 // drop forgets a chunk that turned out to be missing.
-func (k *keeper) drop(a *Array, chunk int) {
+func (k *keeper) drop(r *ChunkRead) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for i, c := range k.next {
-		if c.array == a && c.chunk == chunk {
-			k.free = append(k.free, c.data)
-			k.next[i] = k.next[len(k.next)-1]
-			k.next = k.next[:len(k.next)-1]
-			return
-		}
+	id := keptChunk{r.Array, r.Chunk}
+	if data, ok := k.next[id]; ok {
+		delete(k.next, id)
+		k.free[len(data)] = append(k.free[len(data)], data)
 	}
 }
 
 // turn ends a batch: what it kept is found by the next one, and the rest is free.
 func (k *keeper) turn() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, c := range k.now {
-		if c.array != nil {
-			k.free = append(k.free, c.data)
+	for id, data := range k.now {
+		if _, ok := k.next[id]; !ok {
+			k.free[len(data)] = append(k.free[len(data)], data)
 		}
 	}
-	k.now, k.next = k.next, k.now[:0]
+	clear(k.now)
+	k.now, k.next = k.next, k.now
 }
 
 // clear forgets everything.
 func (k *keeper) clear() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.held, k.now, k.next, k.free = 0, nil, nil, nil
+	k.held = 0
+	k.now, k.next, k.free = map[keptChunk][]byte{}, map[keptChunk][]byte{}, map[int][][]byte{}
 }

@@ -4,13 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
-	"runtime/trace"
+	"math"
 	"slices"
 	"sync"
-
-	"zarrbench/zarrio/internal/hostmem"
-	"zarrbench/zarrio/internal/race"
 )
 
 // LoaderOptions say what a loader's batches hold and in which order they come.
@@ -39,7 +35,8 @@ type LoaderOptions struct {
 	Retain int
 	Layout Layout
 	// OnSample, if not nil, is called as soon as a sample is whole, by the goroutine that placed its last piece: while it
-	// may still be in that CPU's cache. Calls for different samples may overlap. An error ends the epoch.
+	// may still be in that CPU's cache. It may change the sample. Calls for different samples may overlap. An error ends the
+	// epoch.
 	OnSample func(b *Batch, sample int) error
 }
 
@@ -61,7 +58,7 @@ type Loader struct {
 	epoch    int // of the next call of Batches
 	sample   int // the first sample of it
 	stats    Stats
-	retained int // batches that are leased beyond the loop
+	retained int // batches that are leased beyond the loop's turn
 
 	slots []*Batch
 	free  chan *Batch
@@ -84,10 +81,18 @@ func NewLoader(ctx context.Context, g *Group, e Engine, opt LoaderOptions) (*Loa
 	switch {
 	case opt.Batch < 0 || opt.Batch > 1<<20:
 		return fail("batch of %d samples: want 1 to %d", opt.Batch, 1<<20)
-	case opt.World < 0 || opt.Rank < 0 || opt.Rank >= opt.World:
+	case opt.World < 0 || opt.World > 1<<20:
+		return fail("world of %d: want 1 to %d", opt.World, 1<<20)
+	case opt.Rank < 0 || opt.Rank >= opt.World:
 		return fail("rank %d of a world of %d: want 0 to %d", opt.Rank, opt.World, opt.World-1)
-	case opt.Retain < 0:
-		return fail("retain %d batches: want 0 or more", opt.Retain)
+	case opt.Prefetch > 1<<20:
+		return fail("prefetch %d batches: want at most %d", opt.Prefetch, 1<<20)
+	case opt.Retain < 0 || opt.Retain > 1<<20:
+		return fail("retain %d batches: want 0 to %d", opt.Retain, 1<<20)
+	case opt.Shuffle < InOrder || opt.Shuffle > ByChunk:
+		return fail("no shuffle has the number %d", opt.Shuffle)
+	case opt.Layout < Dense || opt.Layout > Padded:
+		return fail("no layout has the number %d", opt.Layout)
 	}
 	l := &Loader{engine: e, opt: opt}
 	var err error
@@ -101,7 +106,10 @@ func NewLoader(ctx context.Context, g *Group, e Engine, opt LoaderOptions) (*Loa
 		return nil, err
 	}
 	// The ranks' runs: of equal length with DropLast, so that all ranks see the same number of batches.
-	n := l.cuts.count()
+	n, err := l.cuts.total(math.MaxInt / opt.World)
+	if err != nil {
+		return fail("%s: %w", g.h.name, err)
+	}
 	l.lo, l.hi = n*opt.Rank/opt.World, n*(opt.Rank+1)/opt.World
 	if opt.DropLast {
 		per := n / opt.World
@@ -146,15 +154,14 @@ func (l *Loader) window(windows []Window) error {
 			}
 		}
 	}
-	if extent[0] < 0 {
-		return fmt.Errorf("no channel has the dimension %q that the windows cut", l.stepDim)
+	for i, n := range extent {
+		if n == 0 {
+			return fmt.Errorf("dimension %q has no indices", names[i])
+		}
 	}
 	seen := [3]bool{}
 	for _, w := range windows {
 		i := slices.Index(names[:], w.Dim)
-		if seen[i] {
-			return fmt.Errorf("two windows along %q", w.Dim)
-		}
 		seen[i] = true
 		var err error
 		if l.cuts.by[i], err = newCut(w, extent[i], l.opt.Partial); err != nil {
@@ -164,7 +171,7 @@ func (l *Loader) window(windows []Window) error {
 	}
 	for i := range seen {
 		if !seen[i] {
-			l.cuts.by[i] = cut{extent[i], extent[i], max(extent[i], 1), 1}
+			l.cuts.by[i] = cut{extent[i], extent[i], extent[i], 1}
 			l.cuts.order = slices.Insert(l.cuts.order, 0, i) // one window: it may vary as slowly as one likes
 		}
 	}
@@ -181,15 +188,19 @@ func (l *Loader) alloc() error {
 		tensor = float64(samples) * float64(len(l.channels)) * float64(plane) * float64(size)
 		return tensor, tensor * float64(steps)
 	}
-	if _, batch := bytes(samples); batch*float64(slots) > float64(hostmem.Available()) {
+	available := int64(math.MaxInt64)
+	if e, ok := l.engine.(interface{ Available() int64 }); ok {
+		available = e.Available()
+	}
+	if _, batch := bytes(samples); batch*float64(slots) > float64(available) {
 		_, one := bytes(1)
-		fit := int(float64(hostmem.Available()) * 0.9 / float64(slots) / max(one, 1))
+		fit := int(float64(available) * 0.9 / float64(slots) / one)
 		advice := fmt.Sprintf("a batch of %d would fit", fit)
 		if fit < 1 {
 			advice = "not even a batch of 1 would fit: use smaller windows or fewer channels"
 		}
 		return fmt.Errorf("zarrio: loader: a batch of %d samples needs %.0f bytes, %d of them (prefetch %d, retain %d) %.0f, but only %d bytes of memory are available: %s",
-			samples, batch, slots, l.opt.Prefetch, l.opt.Retain, batch*float64(slots), hostmem.Available(), advice)
+			samples, batch, slots, l.opt.Prefetch, l.opt.Retain, batch*float64(slots), available, advice)
 	}
 	tensor := (samples*len(l.channels)*plane*size + pageSize - 1) &^ (pageSize - 1)
 	l.places = places{tensor: tensor, plane: plane, rows: rows, cols: cols, size: size}
@@ -200,6 +211,10 @@ func (l *Loader) alloc() error {
 			return errors.Join(fmt.Errorf("zarrio: loader: %w", err), l.Close())
 		}
 		b := &Batch{loader: l, mem: mem, Windows: make([]Origin, samples)}
+		l.slots = append(l.slots, b)
+		if l.opt.Partial && mem.Bytes() == nil {
+			return errors.Join(&UnsupportedError{What: "partial windows in", Found: "memory on a device", Supported: "host memory"}, l.Close())
+		}
 		for s := range steps {
 			b.Tensors = append(b.Tensors, Tensor{Shape: []int{samples, len(l.channels), rows, cols},
 				Strides: []int{len(l.channels) * plane, plane, cols, 1}, DType: l.dtype, Device: mem.Device(), Offset: int64(s * tensor), mem: mem})
@@ -207,7 +222,6 @@ func (l *Loader) alloc() error {
 				b.Times = append(b.Times, make([]int64, samples))
 			}
 		}
-		l.slots = append(l.slots, b)
 		l.free <- b
 	}
 	return nil
@@ -221,7 +235,7 @@ func (l *Loader) Close() error {
 		return errors.New("zarrio: loader: closed while an epoch is under way")
 	}
 	for _, b := range l.slots {
-		if b.refs.Load() > 0 {
+		if b.leases.Load() > 0 {
 			return fmt.Errorf("zarrio: loader: closed while a batch is retained (%v)", b)
 		}
 	}
@@ -273,214 +287,4 @@ func (l *Loader) Seek(epoch, sample int) error {
 	}
 	l.epoch, l.sample = epoch, sample
 	return nil
-}
-
-// Batches returns an iterator over one epoch; each call starts the next one, in an order of its own where the loader
-// shuffles. A batch is valid until the loop's next turn, unless it is retained. After an error the sequence ends. No
-// goroutine outlives the loop, however it is left.
-func (l *Loader) Batches(ctx context.Context) iter.Seq2[*Batch, error] {
-	return func(yield func(*Batch, error) bool) {
-		epoch, sample, err := l.begin()
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		defer l.end()
-		ctx, cancel := context.WithCancel(ctx)
-		var (
-			wg   sync.WaitGroup
-			full = make(chan *Batch, max(l.opt.Prefetch, 1)-1)
-			fail error // set before full is closed
-		)
-		wg.Go(func() {
-			defer close(full)
-			fail = l.produce(ctx, epoch, sample, full)
-		})
-		// Batches that were filled and never seen go back to the pool.
-		defer func() {
-			cancel()
-			for b := range full {
-				l.turn(b)
-			}
-			wg.Wait()
-		}()
-		for {
-			if l.allRetained() {
-				yield(nil, fmt.Errorf("zarrio: loader: all %d batches are retained, so that none is left to be filled: release some, or raise Retain (%d now)", len(l.slots), l.opt.Retain))
-				return
-			}
-			r := trace.StartRegion(ctx, "wait")
-			b, ok := <-full
-			r.End()
-			if !ok {
-				break
-			}
-			more := yield(b, nil)
-			l.turn(b)
-			if !more {
-				return
-			}
-		}
-		if fail != nil {
-			yield(nil, fail)
-		}
-	}
-}
-
-func (l *Loader) begin() (epoch, sample int, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case l.slots == nil:
-		return 0, 0, errors.New("zarrio: loader: used after Close")
-	case l.running:
-		return 0, 0, errors.New("zarrio: loader: an epoch is under way already")
-	}
-	l.running = true
-	epoch, sample = l.epoch, l.sample
-	l.epoch, l.sample = epoch+1, 0
-	return epoch, sample, nil
-}
-
-func (l *Loader) end() {
-	l.mu.Lock()
-	l.running = false
-	l.mu.Unlock()
-}
-
-// turn ends the loop's lease of a batch.
-func (l *Loader) turn(b *Batch) {
-	l.mu.Lock()
-	l.retained++ // until reclaim, which Release calls for the last lease
-	l.mu.Unlock()
-	b.Release()
-}
-
-// reclaim takes a batch back that nobody leases any more.
-func (l *Loader) reclaim(b *Batch) {
-	if race.Enabled { // whoever still reads the batch shall notice
-		for m := b.mem.Bytes(); len(m) > 0; m = m[1:] {
-			m[0] = 0xa5
-		}
-	}
-	l.mu.Lock()
-	l.retained--
-	l.mu.Unlock()
-	l.free <- b
-}
-
-func (l *Loader) allRetained() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.retained == len(l.slots)
-}
-
-// eachPlan calls f with the plan of each batch of an epoch, from a sample on: the batch's number, the plan and its windows,
-// which are valid during the call. A batch is planned before the plan ahead of it is handed out, so that chunks which both
-// need are marked to be kept.
-func (l *Loader) eachPlan(epoch, sample int, f func(i int, p *planner, at [][3]int) error) error {
-	shuffleBy := l.channels[slices.IndexFunc(l.channels, func(c channel) bool { return c.step.n > 0 })].step.n
-	order := newOrder(&l.cuts, l.opt.Shuffle, shuffleBy, l.opt.Seed, uint64(epoch))
-	order.skip(l.lo + sample)
-	total := l.Samples()
-	plan := func(i, first int) {
-		n := min(l.opt.Batch, total-first)
-		at := l.at[i%2][:0]
-		for range n {
-			at = append(at, l.cuts.split(order.next()))
-		}
-		l.at[i%2] = at
-		l.plans[i%2].plan(l.channels, &l.cuts, at, &l.places)
-	}
-	if sample < total {
-		plan(0, sample)
-	}
-	for i := 0; sample < total; i++ {
-		p, at := &l.plans[i%2], l.at[i%2]
-		if sample += len(at); sample < total {
-			plan(i+1, sample)
-			p.keep(&l.plans[(i+1)%2])
-		}
-		if err := f(i, p, at); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// produce fills the batches of an epoch and sends them to full.
-func (l *Loader) produce(ctx context.Context, epoch, sample int, full chan<- *Batch) error {
-	return l.eachPlan(epoch, sample, func(i int, p *planner, at [][3]int) error {
-		var b *Batch
-		select {
-		case b = <-l.free:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-		b.refs.Store(1)
-		l.label(b, epoch, i, sample, at)
-		err := l.fill(ctx, p, b)
-		if err == nil {
-			select {
-			case full <- b:
-				sample += len(at)
-				return nil
-			case <-ctx.Done():
-				err = context.Cause(ctx)
-			}
-		}
-		l.turn(b)
-		return err
-	})
-}
-
-// label writes all that a batch says about itself.
-func (l *Loader) label(b *Batch, epoch, index, first int, at [][3]int) {
-	b.Epoch, b.Index, b.First, b.Len = epoch, index, first, len(at)
-	for s := range b.Tensors {
-		b.Tensors[s].Shape[0] = len(at)
-	}
-	b.Windows = b.Windows[:len(at)]
-	for i, w := range at {
-		for d := range w {
-			b.Windows[i].Start[d], b.Windows[i].Size[d] = l.cuts.by[d].at(w[d])
-		}
-		for s := range b.Times {
-			b.Times[s] = b.Times[s][:len(at)]
-			b.Times[s][i] = l.times[b.Windows[i].Start[0]+min(s, b.Windows[i].Size[0]-1)]
-		}
-	}
-}
-
-// fill fills a batch by its plan.
-func (l *Loader) fill(ctx context.Context, p *planner, b *Batch) error {
-	if l.opt.Partial {
-		l.blank(b)
-	}
-	p.Done = nil
-	if l.opt.OnSample != nil {
-		p.Done = func(sample int) error { return l.opt.OnSample(b, sample) }
-	}
-	stats, err := l.engine.Fill(ctx, &p.Plan, b.mem)
-	if err == nil {
-		err = l.engine.Sync(b.mem)
-	}
-	l.mu.Lock()
-	l.stats.Add(stats)
-	l.mu.Unlock()
-	return err
-}
-
-// blank puts the fill value where partial windows have nothing to read.
-func (l *Loader) blank(b *Batch) {
-	for i, w := range b.Windows {
-		if w.Size == [3]int{l.cuts.by[0].size, l.places.rows, l.places.cols} {
-			continue
-		}
-		for _, t := range b.Tensors {
-			for c := range l.channels {
-				fillBytes(t.plane(i, c), l.channels[c].array.meta.Fill)
-			}
-		}
-	}
 }

@@ -15,7 +15,7 @@ type Metadata struct {
 	DType     DType
 	BigEndian bool   // how elements are stored
 	Order     []int  // Order[i] is the dimension that is i-th in a stored chunk, slowest first
-	Fill      []byte // one element in the machine's byte order; nil where the value of missing chunks is undefined
+	Fill      []byte // one element in the machine's byte order; nil where it is undefined: missing chunks then read as zeros
 	Codecs    []CodecSpec
 	Keys      KeyEncoding
 	Dims      []string // dimension names; "" where a dimension has none

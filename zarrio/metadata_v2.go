@@ -1,12 +1,11 @@
 package zarrio
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
-	"strconv"
 )
 
 // Documents of Zarr v2, by the specification "Zarr storage specification version 2".
@@ -21,153 +20,145 @@ const (
 type extents []int
 
 func (e *extents) UnmarshalJSON(doc []byte) error {
-	var numbers []json.Number
-	dec := json.NewDecoder(bytes.NewReader(doc))
-	dec.UseNumber()
-	if err := dec.Decode(&numbers); err != nil {
-		return err
-	}
-	if numbers == nil {
-		return errors.New("want a list of whole numbers, found null")
+	var numbers []json.RawMessage
+	if json.Unmarshal(doc, &numbers) != nil {
+		return fmt.Errorf("want a list of whole numbers, found %s", found(doc))
 	}
 	*e = make([]int, len(numbers))
 	for i, n := range numbers {
-		v, err := integer(n)
-		if err != nil {
-			return err
+		u, neg, err := whole(string(n))
+		switch {
+		case err != nil:
+			return fmt.Errorf("extent %s: %w", found(n), err)
+		case neg:
+			return fmt.Errorf("extent %s: negative", found(n))
+		case u > math.MaxInt:
+			return fmt.Errorf("extent %s: %w", found(n), errRange)
 		}
-		if !v.IsInt64() || int64(int(v.Int64())) != v.Int64() {
-			return fmt.Errorf("extent %s is too large", n)
-		}
-		(*e)[i] = int(v.Int64())
+		(*e)[i] = int(u)
 	}
 	return nil
 }
 
+// checkFormat refuses documents of another version than theirs.
+func (d document) checkFormat(field, want, kind string) error {
+	if string(d[field]) == want {
+		return nil
+	}
+	return &UnsupportedError{What: field, Found: found(d[field]), Supported: want + " in a " + kind + " document"}
+}
+
 // parseV2Array reads a .zarray document, and the .zattrs beside it where there is one.
 func parseV2Array(doc, attrs json.RawMessage) (*Metadata, error) {
-	var z struct {
-		Format     json.RawMessage   `json:"zarr_format"`
-		Shape      extents           `json:"shape"`
-		Chunks     extents           `json:"chunks"`
-		DType      json.RawMessage   `json:"dtype"`
-		Fill       json.RawMessage   `json:"fill_value"`
-		Order      *string           `json:"order"`
-		Separator  *string           `json:"dimension_separator"`
-		Compressor json.RawMessage   `json:"compressor"`
-		Filters    []json.RawMessage `json:"filters"`
-	}
-	if err := json.Unmarshal(doc, &z); err != nil {
+	z, err := parseDocument(doc)
+	if err != nil {
 		return nil, err
 	}
-	if string(z.Format) != "2" {
-		return nil, &UnsupportedError{What: "zarr_format", Found: found(z.Format), Supported: "2 in a .zarray document"}
+	if err := z.checkFormat("zarr_format", "2", v2Array); err != nil {
+		return nil, err
+	}
+	var shape, chunks extents
+	order, separator := "C", "."
+	if err := errors.Join(
+		z.get("shape", &shape, "a list of whole numbers"),
+		z.get("chunks", &chunks, "a list of whole numbers"),
+		z.get("order", &order, "a string"),
+		z.get("dimension_separator", &separator, "a string"),
+	); err != nil {
+		return nil, err
 	}
 	switch {
-	case z.Shape == nil:
+	case shape == nil:
 		return nil, errors.New("no shape")
-	case z.Chunks == nil:
+	case chunks == nil:
 		return nil, errors.New("no chunks")
-	case z.DType == nil:
+	case z["dtype"] == nil:
 		return nil, errors.New("no dtype")
+	case order != "C" && order != "F":
+		return nil, &UnsupportedError{What: "order", Found: found(z["order"]), Supported: `"C" and "F"`}
+	case separator != "." && separator != "/":
+		return nil, &UnsupportedError{What: "dimension_separator", Found: found(z["dimension_separator"]), Supported: `"." and "/"`}
 	}
-	m := &Metadata{Format: 2, Shape: z.Shape, Chunks: z.Chunks, Keys: KeyEncoding{Separator: '.'}, Order: cOrder(len(z.Shape))}
-	var err error
-	if m.DType, m.BigEndian, err = parseV2DType(z.DType); err != nil {
+	m := &Metadata{Format: 2, Shape: shape, Chunks: chunks, Order: cOrder(len(shape)), Keys: KeyEncoding{Separator: separator[0]}}
+	if order == "F" {
+		slices.Reverse(m.Order)
+	}
+	if m.DType, m.BigEndian, err = parseV2DType(z["dtype"]); err != nil {
 		return nil, err
 	}
 	if err := m.validate(); err != nil {
 		return nil, err
 	}
-	if m.Fill, err = parseV2Fill(z.Fill, m.DType); err != nil {
+	if m.Fill, err = parseV2Fill(z["fill_value"], m.DType); err != nil {
 		return nil, err
 	}
-	if z.Order != nil {
-		switch *z.Order {
-		case "C":
-		case "F":
-			slices.Reverse(m.Order)
-		default:
-			return nil, &UnsupportedError{What: "order", Found: strconv.Quote(*z.Order), Supported: `"C" and "F"`}
-		}
-	}
-	if z.Separator != nil {
-		if s := *z.Separator; s != "." && s != "/" {
-			return nil, &UnsupportedError{What: "dimension_separator", Found: strconv.Quote(s), Supported: `"." and "/"`}
-		}
-		m.Keys.Separator = (*z.Separator)[0]
-	}
-	// Writers apply the filters in their order, then the compressor; reading goes the other way.
-	steps := slices.Clone(z.Filters)
-	if !isNull(z.Compressor) {
-		steps = append(steps, z.Compressor)
-	}
-	for _, step := range slices.Backward(steps) {
-		var c struct {
-			ID *string `json:"id"`
-		}
-		if err := json.Unmarshal(step, &c); err != nil || c.ID == nil {
-			return nil, fmt.Errorf("filters or compressor: want an object with an \"id\", found %s", clip(string(step)))
-		}
-		m.Codecs = append(m.Codecs, CodecSpec{Name: *c.ID, Config: step})
+	if m.Codecs, err = parseV2Codecs(z); err != nil {
+		return nil, err
 	}
 	if m.Attrs, err = parseAttrs(attrs); err != nil {
 		return nil, fmt.Errorf("%s: %w", v2Attrs, err)
 	}
 	// xarray's convention: Zarr v2 itself has no dimension names.
-	m.Dims = make([]string, len(m.Shape))
+	m.Dims = make([]string, len(shape))
 	var dims []string
-	if json.Unmarshal(m.Attrs["_ARRAY_DIMENSIONS"], &dims) == nil && len(dims) == len(m.Shape) {
+	if json.Unmarshal(m.Attrs["_ARRAY_DIMENSIONS"], &dims) == nil && len(dims) == len(shape) {
 		m.Dims = dims
 	}
 	return m, nil
 }
 
-func parseV2Group(doc json.RawMessage) error {
-	var z struct {
-		Format json.RawMessage `json:"zarr_format"`
+// parseV2Codecs lists the compressor and the filters in the order of decoding. Writers apply the filters in theirs, then the
+// compressor; reading goes the other way.
+func parseV2Codecs(z document) ([]CodecSpec, error) {
+	var steps []json.RawMessage
+	if err := z.get("filters", &steps, "a list"); err != nil {
+		return nil, err
 	}
-	if err := json.Unmarshal(doc, &z); err != nil {
+	if c := z["compressor"]; !isNull(c) {
+		steps = append(steps, c)
+	}
+	var codecs []CodecSpec
+	for _, step := range slices.Backward(steps) {
+		var id string
+		if c, err := parseDocument(step); err != nil || c.get("id", &id, "a string") != nil || id == "" {
+			return nil, fmt.Errorf("filters or compressor: want an object with an \"id\", found %s", found(step))
+		}
+		codecs = append(codecs, CodecSpec{Name: id, Config: step})
+	}
+	return codecs, nil
+}
+
+func checkV2Group(doc json.RawMessage) error {
+	z, err := parseDocument(doc)
+	if err != nil {
 		return err
 	}
-	if string(z.Format) != "2" {
-		return &UnsupportedError{What: "zarr_format", Found: found(z.Format), Supported: "2 in a .zgroup document"}
-	}
-	return nil
+	return z.checkFormat("zarr_format", "2", v2Group)
 }
 
 // parseV2Consolidated reads a .zmetadata document: every other document of the hierarchy under its key.
 func parseV2Consolidated(doc json.RawMessage) (map[string]json.RawMessage, error) {
-	var z struct {
-		Format json.RawMessage            `json:"zarr_consolidated_format"`
-		Docs   map[string]json.RawMessage `json:"metadata"`
-	}
-	if err := json.Unmarshal(doc, &z); err != nil {
+	z, err := parseDocument(doc)
+	if err != nil {
 		return nil, err
 	}
-	if string(z.Format) != "1" {
-		return nil, &UnsupportedError{What: "zarr_consolidated_format", Found: found(z.Format), Supported: "1"}
+	if err := z.checkFormat("zarr_consolidated_format", "1", v2Consolidated); err != nil {
+		return nil, err
 	}
-	if z.Docs == nil {
+	var docs map[string]json.RawMessage
+	if err := z.get("metadata", &docs, "an object"); err != nil {
+		return nil, err
+	}
+	if docs == nil {
 		return nil, errors.New("no metadata")
 	}
-	return z.Docs, nil
+	return docs, nil
 }
 
 func parseAttrs(doc json.RawMessage) (Attributes, error) {
 	if isNull(doc) {
 		return Attributes{}, nil
 	}
-	a := Attributes{}
-	return a, json.Unmarshal(doc, &a)
-}
-
-func isNull(doc json.RawMessage) bool { return len(doc) == 0 || string(doc) == "null" }
-
-// found quotes a value for a message, and says so where there is none.
-func found(doc json.RawMessage) string {
-	if len(doc) == 0 {
-		return "(none)"
-	}
-	return clip(string(doc))
+	d, err := parseDocument(doc)
+	return Attributes(d), err
 }

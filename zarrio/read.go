@@ -11,6 +11,7 @@ import (
 	"unsafe"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/hostmem"
 )
 
 // An Element is a Go type that array elements can be read as: one of the size and the kind of the array's data type.
@@ -23,21 +24,29 @@ type Element interface {
 func Read[T Element](ctx context.Context, a *Array, sel Selection) ([]T, error) {
 	shape, err := sel.Shape(a.Shape())
 	if err != nil {
-		return nil, fmt.Errorf("zarrio: %s: array %q: %w", a.h.name, a.path, err)
+		return nil, a.wrap(err)
 	}
 	if err := fits[T](a.DType()); err != nil {
-		return nil, fmt.Errorf("zarrio: %s: array %q: %w", a.h.name, a.path, err)
+		return nil, a.wrap(err)
 	}
 	n, err := product(shape, math.MaxInt/a.DType().Size)
-	if err != nil {
-		return nil, fmt.Errorf("zarrio: %s: array %q: %w", a.h.name, a.path, err)
+	if err == nil {
+		err = checkMemory(int64(n) * int64(a.DType().Size))
 	}
-	if err := checkMemory(int64(n) * int64(a.DType().Size)); err != nil {
-		return nil, fmt.Errorf("zarrio: %s: array %q: selection of shape %v: %w", a.h.name, a.path, shape, err)
+	if err != nil {
+		return nil, a.wrap(fmt.Errorf("selection of shape %v: %w", shape, err))
 	}
 	dst := make([]T, n)
-	_, err = a.ReadInto(ctx, sel, AsBytes(dst))
-	return dst, err
+	raw := AsBytes(dst)
+	if _, err := a.ReadInto(ctx, sel, raw); err != nil {
+		return nil, err
+	}
+	if _, ok := any(dst).([]bool); ok {
+		for i, b := range raw { // whatever is stored: a Go bool is 0 or 1
+			raw[i] = min(b, 1)
+		}
+	}
+	return dst, nil
 }
 
 // AsBytes returns the memory of s.
@@ -76,39 +85,33 @@ type axis struct{ n, src, dst int }
 func (a *Array) ReadInto(ctx context.Context, sel Selection, dst []byte) (Stats, error) {
 	runs, err := sel.resolve(a.Shape())
 	if err != nil {
-		return Stats{}, fmt.Errorf("zarrio: %s: array %q: %w", a.h.name, a.path, err)
-	}
-	want := a.meta.DType.Size
-	strides := make([]int, len(runs))
-	for i, r := range slices.Backward(runs) {
-		strides[i] = want / max(a.meta.DType.Size, 1)
-		if want > 0 && r.count > math.MaxInt/want {
-			return Stats{}, fmt.Errorf("zarrio: %s: array %q: selection has too many elements", a.h.name, a.path)
-		}
-		want *= r.count
+		return Stats{}, a.wrap(err)
 	}
 	if err := a.checkChunk(); err != nil {
 		return Stats{}, err
 	}
-	if len(dst) != want {
-		return Stats{}, fmt.Errorf("zarrio: %s: array %q: destination has %d bytes, the selection %d", a.h.name, a.path, len(dst), want)
+	// A selection has at most as many elements as the array, and that number of bytes is known to fit an int.
+	strides, elements := make([]int, len(runs)), 1
+	for i, r := range slices.Backward(runs) {
+		strides[i] = elements
+		elements *= r.count
 	}
-	if want == 0 {
+	if want := elements * a.meta.DType.Size; len(dst) != want {
+		return Stats{}, a.wrap(fmt.Errorf("destination has %d bytes, the selection %d", len(dst), want))
+	}
+	if elements == 0 {
 		return Stats{}, nil
 	}
-	// The chunks that the selection's bounds touch, as a box of grid coordinates. With steps, some may hold nothing.
-	lo, n := make([]int, len(runs)), make([]int, len(runs))
+	n := make([]int, len(runs)) // chunks along each dimension that hold something of the selection
 	total := 1
 	for i, r := range runs {
-		first, last := r.start, r.start+r.step*(r.count-1)
-		lo[i] = min(first, last) / a.meta.Chunks[i]
-		n[i] = max(first, last)/a.meta.Chunks[i] - lo[i] + 1
+		n[i] = r.chunks(a.meta.Chunks[i])
 		total *= n[i]
 	}
 	var next atomic.Int64
-	return spread(ctx, min(total, 2*runtime.GOMAXPROCS(0)), func(ctx context.Context, w *worker) error {
+	return spread(ctx, min(total, a.readers()), func(ctx context.Context, w *worker) error {
 		coords := make([]int, len(runs))
-		axes := make([]axis, len(runs))
+		axes := make([]axis, len(runs), len(runs)+2) // and the two of a box
 		for {
 			i := int(next.Add(1)) - 1
 			if i >= total {
@@ -118,7 +121,7 @@ func (a *Array) ReadInto(ctx context.Context, sel Selection, dst []byte) (Stats,
 				return err
 			}
 			for d := len(coords) - 1; d >= 0; d-- {
-				coords[d] = lo[d] + i%n[d]
+				coords[d] = runs[d].chunk(i%n[d], a.meta.Chunks[d])
 				i /= n[d]
 			}
 			if err := w.readChunk(ctx, a, coords, runs, strides, axes, dst); err != nil {
@@ -126,6 +129,13 @@ func (a *Array) ReadInto(ctx context.Context, sel Selection, dst []byte) (Stats,
 			}
 		}
 	})
+}
+
+// readers returns how many goroutines read chunks of the array: two a core, which hides the waiting of buffered reads, but
+// no more than have room for a chunk, stored and decoded, in half of the memory.
+func (a *Array) readers() int {
+	room := hostmem.Limit() / 4 / int64(a.meta.chunkBytes())
+	return int(max(1, min(int64(2*runtime.GOMAXPROCS(0)), room)))
 }
 
 // workers keeps the memory of workers between calls.
@@ -165,9 +175,6 @@ func (w *worker) readChunk(ctx context.Context, a *Array, coords []int, runs []r
 	for d, r := range runs {
 		c := a.meta.Chunks[d]
 		first, count := r.within(coords[d]*c, (coords[d]+1)*c)
-		if count == 0 {
-			return nil
-		}
 		src += (r.start + first*r.step - coords[d]*c) * a.strides[d]
 		to += first * strides[d]
 		axes[d] = axis{count, r.step * a.strides[d], strides[d]}
@@ -187,13 +194,7 @@ func (w *worker) readChunk(ctx context.Context, a *Array, coords []int, runs []r
 		fillBox(dst, to*size, size, a.meta.Fill, &inner)
 		return nil
 	}
-	// All that is needed lies between the box's lowest and highest element.
-	low, high := src, src
-	for _, x := range append([]axis{{inner.n[0], inner.src[0], 0}, {inner.n[1], inner.src[1], 0}}, outer...) {
-		low += min(0, x.src*(x.n-1))
-		high += max(0, x.src*(x.n-1))
-	}
-	w.spans = append(w.spans[:0], codec.Span{Lo: low * size, Hi: (high + 1) * size})
+	w.reach(outer, &inner, src, size)
 	dec, err := w.room(ctx, a, chunk)
 	if err != nil {
 		return err
@@ -210,6 +211,37 @@ func (w *worker) readChunk(ctx context.Context, a *Array, coords []int, runs []r
 		}
 	})
 	return nil
+}
+
+// reach lists, in w.spans, the bytes of a chunk that a copy from element src on takes: one span, or one for each index of
+// the dimension with the widest stride where these are far apart.
+func (w *worker) reach(outer []axis, inner *box, src, size int) {
+	axes := append(outer, axis{inner.n[0], inner.src[0], 0}, axis{inner.n[1], inner.src[1], 0}) // there is room: see ReadInto
+	far := 0
+	for i, x := range axes {
+		if x.n > 1 && (axes[far].n == 1 || abs(x.src) > abs(axes[far].src)) {
+			far = i
+		}
+	}
+	low, high := src, src
+	for i, x := range axes {
+		if i != far {
+			low += min(0, x.src*(x.n-1))
+			high += max(0, x.src*(x.n-1))
+		}
+	}
+	n, step := axes[far].n, axes[far].src
+	if step < 0 { // ascending, from the other end
+		low, high, step = low+step*(n-1), high+step*(n-1), -step
+	}
+	high++
+	if (low+step-high)*size <= readGap {
+		n, high = 1, high+step*(n-1)
+	}
+	w.spans = w.spans[:0]
+	for i := range n {
+		w.spans = append(w.spans, codec.Span{Lo: (low + i*step) * size, Hi: (high + i*step) * size})
+	}
 }
 
 // loadRun loads a run of the chunk's bytes from lo on into dst: the whole chunk, or part of an uncompressed one.

@@ -1,19 +1,22 @@
 package zarrio
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // An Axis selects indices along one dimension. The zero value selects all of them.
 type Axis struct {
 	lo, hi, step int
 	some         bool // else all
-	point        bool // hi is lo+1 once a negative lo is resolved
+	point        bool // lo alone
 }
 
 // All selects every index.
 func All() Axis { return Axis{} }
 
 // At selects one index; a negative one counts from the end. The dimension stays, with an extent of 1.
-func At(i int) Axis { return Axis{lo: i, step: 1, some: true, point: true} }
+func At(i int) Axis { return Axis{lo: i, some: true, point: true} }
 
 // Span selects the indices from lo up to, not including, hi.
 func Span(lo, hi int) Axis { return Axis{lo: lo, hi: hi, step: 1, some: true} }
@@ -36,32 +39,69 @@ func (s Selection) resolve(shape []int) ([]run, error) {
 	}
 	runs := make([]run, len(shape))
 	for i, n := range shape {
-		r := run{0, 1, n}
+		runs[i] = run{0, 1, n}
 		if i < len(s) && s[i].some {
-			a := s[i]
-			if a.point {
-				if a.lo < 0 {
-					a.lo += n
-				}
-				a.hi = a.lo + 1
-			}
-			switch {
-			case a.step == 0:
-				return nil, fmt.Errorf("selection: dimension %d: step 0", i)
-			case a.step > 0 && a.hi > a.lo:
-				r = run{a.lo, a.step, 1 + (a.hi-a.lo-1)/a.step}
-			case a.step < 0 && a.hi < a.lo:
-				r = run{a.lo, a.step, 1 + (a.lo-a.hi-1)/-a.step}
-			default:
-				r = run{max(a.lo, 0), a.step, 0}
-			}
-			if last := r.start + r.step*(r.count-1); r.count > 0 && (r.start < 0 || r.start >= n || last < 0 || last >= n) {
-				return nil, fmt.Errorf("selection: dimension %d: indices %d to %d are outside 0 to %d", i, r.start, last, n-1)
+			var err error
+			if runs[i], err = s[i].resolve(n); err != nil {
+				return nil, fmt.Errorf("selection: dimension %d: %w", i, err)
 			}
 		}
-		runs[i] = r
 	}
 	return runs, nil
+}
+
+// resolve checks the axis against an extent of n. Its bounds may be any numbers at all, so that only differences of unsigned
+// ones can't overflow.
+func (a Axis) resolve(n int) (run, error) {
+	if a.point {
+		i := a.lo
+		if i < 0 {
+			i += n
+		}
+		if i < 0 || i >= n {
+			return run{}, fmt.Errorf("index %d is outside an extent of %d", a.lo, n)
+		}
+		return run{i, 1, 1}, nil
+	}
+	var distance, step, room uint
+	switch {
+	case a.step == 0:
+		return run{}, errors.New("step 0")
+	case a.step > 0 && a.hi > a.lo:
+		distance, step, room = uint(a.hi)-uint(a.lo), uint(a.step), uint(n-1-a.lo)
+	case a.step < 0 && a.hi < a.lo:
+		distance, step, room = uint(a.lo)-uint(a.hi), -uint(a.step), uint(a.lo)
+	default:
+		return run{0, 1, 0}, nil
+	}
+	more := (distance - 1) / step // indices after the first
+	if a.lo < 0 || a.lo >= n || more > room/step {
+		return run{}, fmt.Errorf("indices from %d to %d by %d are outside an extent of %d", a.lo, a.hi, a.step, n)
+	}
+	if more == 0 {
+		return run{a.lo, 1, 1}, nil // so that no step is longer than the extent
+	}
+	return run{a.lo, a.step, int(more) + 1}, nil
+}
+
+// last is the run's last index. It has one at least.
+func (r run) last() int { return r.start + r.step*(r.count-1) }
+
+// chunks returns how many chunks of an extent of c the run touches. It touches as many as it has indices where these are so
+// far apart that no two share a chunk.
+func (r run) chunks(c int) int {
+	if abs(r.step) >= c {
+		return r.count
+	}
+	return max(r.start, r.last())/c - min(r.start, r.last())/c + 1
+}
+
+// chunk returns the grid coordinate of the i-th of them.
+func (r run) chunk(i, c int) int {
+	if abs(r.step) >= c {
+		return (r.start + i*r.step) / c
+	}
+	return min(r.start, r.last())/c + i
 }
 
 // Shape returns the shape that the selection has of an array of the given shape.
@@ -77,14 +117,11 @@ func (s Selection) Shape(shape []int) ([]int, error) {
 	return out, nil
 }
 
-// within returns which of the run's indices lie in [lo, hi): count of them from index first of the run on.
+// within returns which of the run's indices lie in [lo, hi): count of them, from the run's index number first on. The run is
+// not empty.
 func (r run) within(lo, hi int) (first, count int) {
-	if r.count == 0 {
-		return 0, 0
-	}
 	if r.step < 0 { // seen from its other end, the run ascends
-		last := r.start + r.step*(r.count-1)
-		first, count = run{last, -r.step, r.count}.within(lo, hi)
+		first, count = run{r.last(), -r.step, r.count}.within(lo, hi)
 		return r.count - first - count, count
 	}
 	if lo > r.start {

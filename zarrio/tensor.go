@@ -62,24 +62,29 @@ func (t Tensor) Base() unsafe.Pointer {
 	return unsafe.Pointer(&b[t.Offset])
 }
 
-// plane returns the bytes of plane i, j of a rank-4 tensor.
-func (t Tensor) plane(i, j int) []byte {
+// PlaneBytes is [Plane] for any data type: the bytes of plane i, j.
+func (t Tensor) PlaneBytes(i, j int) []byte {
 	if len(t.Shape) != 4 || uint(i) >= uint(t.Shape[0]) || uint(j) >= uint(t.Shape[1]) {
 		panic(fmt.Sprintf("zarrio: plane %d, %d of a tensor of shape %v", i, j, t.Shape))
+	}
+	mem := t.mem.Bytes()
+	if mem == nil && t.Elements() > 0 {
+		panic("zarrio: plane of a tensor that is not in host memory, or used after Close")
 	}
 	size := t.DType.Size
 	off := int(t.Offset) + (i*t.Strides[0]+j*t.Strides[1])*size
 	n := t.Shape[2] * t.Shape[3] * size
-	return t.mem.Bytes()[off : off+n : off+n]
+	return mem[off : off+n : off+n]
 }
 
 // Plane returns plane i, j of a tensor in host memory: its last two dimensions, without gaps, in C order. It panics where
-// the indices are outside the shape or T doesn't fit the data type, as indexing a slice does.
+// the indices are outside the shape, T doesn't fit the data type or the tensor is not in host memory, as indexing a slice
+// does.
 func Plane[T Element](t Tensor, i, j int) []T {
 	if err := fits[T](t.DType); err != nil {
 		panic("zarrio: Plane: " + err.Error())
 	}
-	b := t.plane(i, j)
+	b := t.PlaneBytes(i, j)
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/t.DType.Size)
 }
 
@@ -93,7 +98,7 @@ func (t Tensor) CopyTo(dst []byte) error {
 	}
 	for i := range t.Shape[0] {
 		for j := range t.Shape[1] {
-			dst = dst[copy(dst, t.plane(i, j)):]
+			dst = dst[copy(dst, t.PlaneBytes(i, j)):]
 		}
 	}
 	return nil

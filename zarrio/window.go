@@ -2,6 +2,7 @@ package zarrio
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -44,6 +45,8 @@ func newCut(w Window, extent int, partial bool) (cut, error) {
 	switch {
 	case w.Size < 1:
 		return c, fmt.Errorf("window of %d along %q: want at least 1", w.Size, w.Dim)
+	case w.Size > math.MaxInt32:
+		return c, fmt.Errorf("window of %d along %q: want at most %d", w.Size, w.Dim, math.MaxInt32)
 	case w.Overlap < 0 || w.Overlap >= w.Size:
 		return c, fmt.Errorf("overlap of %d along %q: want 0 to %d, less than the window's size", w.Overlap, w.Dim, w.Size-1)
 	case w.Size > extent && !partial:
@@ -73,6 +76,15 @@ type cuts struct {
 
 // count returns the number of windows.
 func (c *cuts) count() int { return c.by[0].count * c.by[1].count * c.by[2].count }
+
+// total is count, or an error where it is more than limit.
+func (c *cuts) total(limit int) (int, error) {
+	n, err := product([]int{c.by[0].count, c.by[1].count, c.by[2].count}, limit)
+	if err != nil {
+		return 0, fmt.Errorf("too many windows: %d x %d x %d", c.by[0].count, c.by[1].count, c.by[2].count)
+	}
+	return n, nil
+}
 
 // split turns a window's number into its number along each dimension.
 func (c *cuts) split(window int) (at [3]int) {

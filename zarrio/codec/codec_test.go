@@ -125,6 +125,47 @@ func TestNewUnsupported(t *testing.T) {
 	}
 }
 
+// TestDecodeErrors has what is wrong with a chunk by codec. What can be wrong in a Blosc frame has a test of its own.
+func TestDecodeErrors(t *testing.T) {
+	three := encodeGzip([]byte("abc"))
+	badSum := encodeGzip([]byte("abc"))
+	badSum[len(badSum)-8] ^= 1
+	tests := []struct {
+		id, config string
+		src        []byte
+		n          int
+		want       string
+	}{
+		{"lz4", "", []byte("abc"), 3, "3 bytes are too few for the 4-byte size"},
+		{"lz4", "", encodeNumcodecsLZ4([]byte("abc")), 4, "says it decodes to 3 bytes, expected 4"},
+		{"lz4", "", []byte{4, 0, 0, 0, 0x30, 'a', 'b', 'c'}, 4, "block decodes to 3 bytes, expected 4"},
+		{"lz4", "", []byte{2, 0, 0, 0, 0x30, 'a', 'b', 'c'}, 2, "corrupt block, or one that decodes to more"},
+		{"lz4", "", []byte{3, 0, 0, 0}, 3, "empty block"},
+		{"zstd", "", nil, 3, "empty frame"},
+		{"zstd", "", encodeZstd([]byte("abc")), 4, "decodes to 3 bytes, expected 4"},
+		{"zstd", "", encodeZstd([]byte("abc")), 2, "decodes to more than the expected 2 bytes"},
+		{"zlib", "", encodeZlib([]byte("abc")), 4, "decodes to 3 bytes, expected 4"},
+		{"zlib", "", encodeZlib([]byte("abc")), 2, "decodes to more than the expected 2 bytes"},
+		{"zlib", "", encodeZlib([]byte("abc"))[:9], 3, "stream is cut short"},
+		{"zlib", "", three, 3, "invalid header"},
+		{"gzip", "", nil, 3, "stream is cut short"},
+		{"gzip", "", three, 4, "decodes to 3 bytes, expected 4"},
+		{"gzip", "", three, 2, "decodes to more than the expected 2 bytes"},
+		{"gzip", "", badSum, 3, "invalid checksum"},
+		{"gzip", "", append(three[:len(three):len(three)], "more than zeros"...), 3, "member 2: gzip: invalid header"},
+		{"shuffle", `{"elementsize":4}`, []byte("abc"), 4, "decodes to 3 bytes, expected 4"},
+		{"shuffle", `{"elementsize":4}`, []byte("abc"), 3, "3 bytes are not a whole number of elements of 4 bytes"},
+		{"shuffle", `{"elementsize":0}`, []byte("abc"), 4, "decodes to 3 bytes, expected 4"},
+	}
+	for _, test := range tests {
+		var s codec.Scratch
+		err := tested{id: test.id, config: test.config}.decoder(t).Decode(make([]byte, test.n), test.src, &s)
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %q into %d bytes: error %v, want one with %q", test.id, test.src, test.n, err, test.want)
+		}
+	}
+}
+
 func FuzzBlosc(f *testing.F) { fuzz(f, "blosc", bloscCases()) }
 func FuzzLZ4(f *testing.F)   { fuzz(f, "lz4", frames(encodeNumcodecsLZ4)) }
 func FuzzZstd(f *testing.F)  { fuzz(f, "zstd", zstdCases()) }

@@ -278,7 +278,10 @@ func gzipCases() []codectest.Case {
 func zstdCases() []codectest.Case {
 	cases := frames(encodeZstd)
 	data := cases[0].Decoded
+	// One raw block in a frame that asks for a window of 1 GiB.
+	wide := []byte("\x28\xb5\x2f\xfd\x00\xa0\x19\x00\x00abc")
 	return append(cases,
+		codectest.Case{Name: "wide", Decoded: []byte("abc"), Encoded: wide},
 		codectest.Case{Name: "unsized", Decoded: data, Encoded: encodeZstdStream(data)},
 		codectest.Case{Name: "frames", Decoded: data, Encoded: append(encodeZstd(data[:3001]), encodeZstdStream(data[3001:])...)})
 }

@@ -12,13 +12,16 @@ import (
 // Align is what blocks are aligned to: a page, which is also what direct I/O asks for.
 const Align = 4096
 
+// unknown stands for a limit that is not known: more than machines have, and little enough for the Go heap to take.
+const unknown = 1 << 40
+
 // A Block is memory outside the heap. It is not safe for concurrent use; its bytes are.
 type Block struct{ b []byte }
 
 // Alloc returns a touched block of n bytes. Free gives it back: until then it stays, whatever the collector does.
 func Alloc(n int64) (*Block, error) {
-	if n < 0 || int64(int(n)) != n {
-		return nil, fmt.Errorf("can't allocate %d bytes", n)
+	if n < 0 || n > Limit() || int64(int(n)) != n {
+		return nil, fmt.Errorf("allocate %d bytes: this process may use 0 to %d", n, Limit())
 	}
 	if n == 0 {
 		return &Block{}, nil

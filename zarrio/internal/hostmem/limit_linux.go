@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,22 +19,30 @@ func advise(b []byte) { _ = unix.Madvise(b, unix.MADV_HUGEPAGE) }
 
 // Limit returns how many bytes of memory this process may use: the machine's, or its cgroups' if they allow less.
 var Limit = sync.OnceValue(func() int64 {
-	limit := int64(math.MaxInt64)
+	limit := int64(unknown)
 	var si unix.Sysinfo_t
 	if unix.Sysinfo(&si) == nil {
 		limit = int64(uint64(si.Totalram) * uint64(si.Unit))
 	}
-	eachCgroup(func(dir string) {
+	return min(limit, cgroupLimit("/"))
+})
+
+// cgroupLimit returns the lowest limit that a cgroup of this process has, in the system whose root is at root.
+func cgroupLimit(root string) int64 {
+	limit := int64(math.MaxInt64)
+	eachCgroup(root, func(dir string) {
 		limit = min(limit, readInt(dir+"/memory.max"), readInt(dir+"/memory.limit_in_bytes"))
 	})
 	return limit
-})
+}
 
 // Available returns how many bytes this process can still take without swapping or being killed: what the kernel says is
 // available on the machine, or the room that its cgroups leave. Page cache counts as available.
-func Available() int64 {
-	avail := int64(math.MaxInt64)
-	if info, err := os.ReadFile("/proc/meminfo"); err == nil {
+func Available() int64 { return available("/") }
+
+func available(root string) int64 {
+	avail := int64(unknown)
+	if info, err := os.ReadFile(root + "/proc/meminfo"); err == nil {
 		for line := range bytes.Lines(info) {
 			if f := strings.Fields(string(line)); len(f) >= 2 && f[0] == "MemAvailable:" {
 				if kib, err := strconv.ParseInt(f[1], 10, 64); err == nil {
@@ -42,7 +51,7 @@ func Available() int64 {
 			}
 		}
 	}
-	eachCgroup(func(dir string) {
+	eachCgroup(root, func(dir string) {
 		for _, f := range [][2]string{{"memory.max", "memory.current"}, {"memory.limit_in_bytes", "memory.usage_in_bytes"}} {
 			limit, used := readInt(dir+"/"+f[0]), readInt(dir+"/"+f[1])
 			if limit < math.MaxInt64 && used < math.MaxInt64 {
@@ -70,8 +79,8 @@ func inactiveFile(dir string) int64 {
 }
 
 // eachCgroup calls f with the directory of this process's cgroup and of each above it: every one of them may have a limit.
-func eachCgroup(f func(dir string)) {
-	self, err := os.ReadFile("/proc/self/cgroup")
+func eachCgroup(root string, f func(dir string)) {
+	self, err := os.ReadFile(root + "/proc/self/cgroup")
 	if err != nil {
 		return
 	}
@@ -80,15 +89,15 @@ func eachCgroup(f func(dir string)) {
 		if len(parts) != 3 {
 			continue
 		}
-		root := "/sys/fs/cgroup"
+		tree := root + "/sys/fs/cgroup"
 		if parts[1] != "" { // cgroup v1 has a tree a controller
-			if parts[1] != "memory" {
+			if !slices.Contains(strings.Split(parts[1], ","), "memory") {
 				continue
 			}
-			root += "/memory"
+			tree += "/memory"
 		}
 		for p := path.Clean("/" + parts[2]); ; p = path.Dir(p) {
-			f(root + p)
+			f(tree + p)
 			if p == "/" {
 				break
 			}

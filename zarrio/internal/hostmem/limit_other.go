@@ -1,13 +1,5 @@
-//go:build unix && !linux
+//go:build unix && !linux && !darwin
 
 package hostmem
 
-import "math"
-
 func advise([]byte) {}
-
-// Limit returns how many bytes of memory this process may use; it is not known on this system.
-func Limit() int64 { return math.MaxInt64 }
-
-// Available returns how many bytes this process can still take; it is not known on this system.
-func Available() int64 { return math.MaxInt64 }

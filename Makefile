@@ -1,0 +1,86 @@
+# make bench measures this machine; make test checks the code. README.md says how to read what they print.
+
+STEPS ?= 80
+COUNT ?= 10
+STORE ?=
+BENCH ?= ^BenchmarkEpoch$$
+ARGS  ?=
+FUZZCOUNT ?= 2000x
+FUZZTIME  ?= 60s
+
+GO   ?= go
+DATA := fixtures/data
+TAGS := '' gds purego
+
+# The race detector needs a C compiler; without one the tests run without it, and say so.
+CC_FOUND := $(shell command -v $$($(GO) env CC) 2>/dev/null)
+RACE := $(if $(CC_FOUND),-race,)
+
+.PHONY: bench test ci check cross fuzz-smoke bench-smoke unit fuzz interop clean
+
+bench: ## measure epochs COUNT times, each in a process of its own, into cpu.txt
+ifneq ($(STORE),)
+	@$(MAKE) --no-print-directory bench-run STORES='$(STORE)'
+else ifneq ($(wildcard $(DATA)/era5.zarr/.zgroup),)
+	@$(MAKE) --no-print-directory bench-run STORES='$(DATA)/era5.zarr'
+else
+	@echo 'No ERA5 subset in $(DATA): the data are SYNTHETIC fields of its shape and entropy, which observe nothing.'
+	@$(GO) run ./tools/era5 -synthetic -steps $(STEPS) -form raw -out $(DATA)/synthetic-$(STEPS)/raw.zarr
+	@$(GO) run ./tools/era5 -synthetic -steps $(STEPS) -form lz4 -out $(DATA)/synthetic-$(STEPS)/lz4.zarr
+	@$(MAKE) --no-print-directory bench-run STORES='$(DATA)/synthetic-$(STEPS)/raw.zarr $(DATA)/synthetic-$(STEPS)/lz4.zarr'
+endif
+
+.PHONY: bench-run
+bench-run:
+	@$(GO) test -c -o bench.test .
+	@: > cpu.txt
+	@for i in $$(seq $(COUNT)); do echo "run $$i of $(COUNT)" >&2; \
+		./bench.test -test.run='^$$' -test.bench='$(BENCH)' -test.benchtime=1x $(addprefix -store ,$(STORES)) $(ARGS) >> cpu.txt || { tail -n 5 cpu.txt; exit 1; }; done
+	@grep -m1 '^Machine:' cpu.txt; grep '^Store:' cpu.txt | sort -u
+	@$(GO) tool benchstat -filter '.unit:(sec/op OR B/s OR samples/s OR ceiling-share OR cpu-sec/op OR peak-RSS-bytes)' cpu.txt
+	@echo 'Every run is in cpu.txt; all its metrics: $(GO) tool benchstat cpu.txt'
+
+test: check cross fuzz-smoke bench-smoke unit ## every check that needs no other software
+
+ci: interop test ## make test, and what needs other software
+
+check: ## format, vet, modernizers, staticcheck, go.mod
+	@bad=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); [ -z "$$bad" ] || { echo "gofmt: $$bad"; exit 1; }
+	@for tags in $(TAGS); do echo "vet, fix, staticcheck: tags '$$tags'"; \
+		$(GO) vet -tags "$$tags" ./... && $(GO) fix -diff -tags "$$tags" ./... && $(GO) tool staticcheck -tags "$$tags" ./... || exit 1; done
+	$(GO) mod tidy -diff
+
+cross: ## what this machine can build for others, tests included
+	@for target in linux/arm64 darwin/arm64 linux/s390x; do for tags in '' gds; do echo "vet for $$target, tags '$$tags'"; \
+		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) vet -tags "$$tags" ./... || exit 1; done; done
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build ./...
+	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 $(GO) build ./...
+	CGO_ENABLED=0 $(GO) build ./...
+
+# each runs every fuzz target of every package: go test takes one at a time.
+define each_fuzz
+@set -e; for pkg in $$($(GO) list ./...); do for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	echo "fuzz $$target in $$pkg"; $(GO) test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(1) $$pkg > fuzz.log || { cat fuzz.log; exit 1; }; done; done; rm -f fuzz.log
+endef
+
+fuzz-smoke: ## every fuzz target, a fixed number of inputs
+	$(call each_fuzz,$(FUZZCOUNT))
+
+fuzz: ## every fuzz target, for FUZZTIME
+	$(call each_fuzz,$(FUZZTIME))
+
+bench-smoke: ## every benchmark once
+	$(GO) test -run='^$$' -bench=. -benchtime=1x ./...
+
+unit: ## all tests: with the race detector, with the gds tag, and without assembly
+	@$(if $(RACE),true,echo 'no C compiler: the race detector is skipped')
+	$(GO) test -tags purego ./zarrio/codec/... ./zarrio/loss/...
+	$(GO) test -tags gds ./...
+	$(GO) test $(RACE) ./...
+
+interop: ## other software reads what this one writes
+	./tools/interop/run.sh
+
+clean: ## what building and measuring left, but not the data
+	rm -f bench.test cpu.txt gpu.txt fuzz.log
+	@echo 'kept: $(DATA)'

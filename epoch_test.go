@@ -1,0 +1,174 @@
+package zarrbench
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+)
+
+// benchEpoch times epochs of each store.
+func benchEpoch(b *testing.B) {
+	skipUnsupported(b)
+	for i := range stores {
+		s := &stores[i]
+		name := fmt.Sprintf("store=%s/codec=%s/chunk=%s/batch=%d/loss=%s", s.name, s.codec, s.chunk, *batchFlag, *lossFlag)
+		b.Run(name, func(b *testing.B) { epochs(b, s, *workersFlag, *lossFlag == "mse") })
+	}
+}
+
+// benchRead times epochs without a loss by 1, 2, 4 and 8 workers, or by those of -workers.
+func benchRead(b *testing.B) {
+	skipUnsupported(b)
+	counts := []int{1, 2, 4, 8}
+	if *workersFlag > 0 {
+		counts = []int{*workersFlag}
+	}
+	for i := range stores {
+		s := &stores[i]
+		for _, workers := range counts {
+			name := fmt.Sprintf("store=%s/codec=%s/chunk=%s/batch=%d/io=%s/workers=%d", s.name, s.codec, s.chunk, *batchFlag, *ioFlag, workers)
+			b.Run(name, func(b *testing.B) { epochs(b, s, workers, false) })
+		}
+	}
+}
+
+// epochs is the body of a row: an untimed epoch that proves the data and warms what stays warm, then timed ones, each with
+// the raw ceiling of the same files measured beside it.
+func epochs(b *testing.B, s *benchStore, workers int, withLoss bool) {
+	ctx := b.Context()
+	resetPeakRSS()
+	open := func() (*session, time.Duration) {
+		start := time.Now()
+		se, err := openSession(ctx, s, workers, withLoss)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return se, time.Since(start)
+	}
+	se, openTime := open()
+	defer func() { se.Close() }()
+	bar := newProgress(b.Name(), se.loader.Samples())
+	defer bar.finish()
+
+	var d digest
+	proof, err := se.pass(ctx, bar, d.batch)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(se.loader.Samples()) * se.loader.SampleBytes())
+	b.ReportAllocs()
+
+	var (
+		m       measured
+		samples int
+	)
+	for b.Loop() {
+		b.StopTimer()
+		m.ceiling += s.ceiling(b, se)
+		s.cool(b)
+		if *openFlag == "epoch" {
+			if err := se.Close(); err != nil {
+				b.Fatal(err)
+			}
+		}
+		// Every epoch is the first one, so that a shuffled order is the same work, and has the same loss, each time.
+		if err := se.loader.Seek(0, 0); err != nil && *openFlag == "once" {
+			b.Fatal(err)
+		}
+		cpu, before := cpuTime(), se.loader.Stats()
+		b.StartTimer()
+		start := time.Now()
+		if *openFlag == "epoch" {
+			se, openTime = open()
+			before = se.loader.Stats()
+			m.open += openTime
+		}
+		opened := time.Since(start)
+		e, err := se.pass(ctx, bar, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		elapsed := time.Since(start)
+		b.StopTimer()
+		if e.loss != proof.loss {
+			b.Fatalf("the loss of this epoch is %v, the first had %v: the data changed, or a race did", e.loss, proof.loss)
+		}
+		samples += e.samples
+		m.add(e, elapsed, opened, cpuTime()-cpu, se.loader.Stats().ReadBytes-before.ReadBytes)
+		b.StartTimer()
+	}
+	if *openFlag == "once" {
+		m.open = openTime * time.Duration(b.N)
+	}
+	m.report(b, samples)
+	b.ReportMetric(float64(uint32(d)), "data-crc32")
+	if withLoss {
+		b.ReportMetric(proof.loss, "loss")
+	}
+	if rss := peakRSS(); rss > 0 {
+		b.ReportMetric(float64(rss), "peak-RSS-bytes")
+	}
+}
+
+// cool drops the store from the page cache for -cache cold.
+func (s *benchStore) cool(b *testing.B) {
+	if *cacheFlag == "cold" {
+		if _, err := s.drop(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// ceiling measures how long the stored bytes of an epoch take to read, by the same workers, and to do nothing with.
+func (s *benchStore) ceiling(b *testing.B, se *session) time.Duration {
+	s.cool(b)
+	start := time.Now()
+	if _, err := se.loader.Ceiling(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	return time.Since(start)
+}
+
+// measured adds up what the epochs of a row cost.
+type measured struct {
+	epochs                      int
+	total, ceiling, open, first time.Duration
+	stall, cpu                  time.Duration
+	waits                       []time.Duration
+	readBytes                   int64
+}
+
+func (m *measured) add(e epoch, elapsed, opened, cpu time.Duration, readBytes int64) {
+	m.epochs++
+	m.total += elapsed
+	m.cpu += cpu
+	m.readBytes += readBytes
+	m.first += opened + e.waits[0]
+	for _, w := range e.waits {
+		m.stall += w
+	}
+	m.waits = append(m.waits, e.waits...)
+}
+
+// report writes the row's metrics besides ns/op.
+func (m *measured) report(b *testing.B, samples int) {
+	n := float64(m.epochs)
+	b.ReportMetric(float64(samples)/m.total.Seconds(), "samples/s")
+	b.ReportMetric(m.first.Seconds()/n, "first-batch-sec")
+	slices.Sort(m.waits)
+	b.ReportMetric(m.waits[len(m.waits)/2].Seconds(), "p50-batch-sec")
+	if len(m.waits) >= 100 {
+		b.ReportMetric(m.waits[len(m.waits)*99/100].Seconds(), "p99-batch-sec")
+	} else {
+		b.ReportMetric(m.waits[len(m.waits)-1].Seconds(), "slowest-batch-sec")
+	}
+	b.ReportMetric(m.cpu.Seconds()/n, "cpu-sec/op")
+	b.ReportMetric(m.open.Seconds()/n, "open-sec")
+	b.ReportMetric(float64(m.readBytes)/n, "read-B/op")
+	b.ReportMetric(m.ceiling.Seconds()/n, "ceiling-sec")
+	b.ReportMetric(m.ceiling.Seconds()/m.total.Seconds(), "ceiling-share")
+	if *stepFlag > 0 {
+		b.ReportMetric(100*m.stall.Seconds()/m.total.Seconds(), "stall-%")
+	}
+}

@@ -1,0 +1,49 @@
+package zarrbench
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestImports holds the package arrows of DESIGN.md: what each package of the module may import of it. Tests are free.
+func TestImports(t *testing.T) {
+	allowed := map[string][]string{
+		"zarrbench":                         {},
+		"zarrbench/fixtures":                {"zarrbench/zarrio/codec"},
+		"zarrbench/tools/era5":              {"zarrbench/fixtures"},
+		"zarrbench/zarrio":                  {"zarrbench/zarrio/cf", "zarrbench/zarrio/codec", "zarrbench/zarrio/store", "zarrbench/zarrio/internal/hostmem", "zarrbench/zarrio/internal/race"},
+		"zarrbench/zarrio/cf":               {},
+		"zarrbench/zarrio/codec":            {},
+		"zarrbench/zarrio/codec/codectest":  {"zarrbench/zarrio/codec"},
+		"zarrbench/zarrio/internal/hostmem": {},
+		"zarrbench/zarrio/internal/race":    {},
+		"zarrbench/zarrio/loss":             {},
+		"zarrbench/zarrio/store":            {},
+		"zarrbench/zarrio/store/storetest":  {"zarrbench/zarrio/store"},
+	}
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	seen := 0
+	for line := range strings.Lines(string(out)) {
+		f := strings.Fields(line)
+		pkg, imports := f[0], f[1:]
+		may, known := allowed[pkg]
+		if !known {
+			t.Errorf("%s is in no line of this test: say what it may import", pkg)
+			continue
+		}
+		seen++
+		for _, imp := range imports {
+			if strings.HasPrefix(imp, "zarrbench") && !slices.Contains(may, imp) {
+				t.Errorf("%s imports %s, against the arrows of DESIGN.md", pkg, imp)
+			}
+		}
+	}
+	if seen != len(allowed) {
+		t.Errorf("%d of the %d packages of this test are there", seen, len(allowed))
+	}
+}

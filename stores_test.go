@@ -1,0 +1,189 @@
+package zarrbench
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"zarrbench/fixtures"
+	"zarrbench/zarrio"
+)
+
+// A benchStore is a store that the benchmarks run on, and the part of its rows' names that tells what it is.
+type benchStore struct {
+	path  string
+	name  string // the base name, as a value in a row's name
+	codec string // "none", "blosc-lz4"
+	chunk string // "1x721x1440"
+	data  string // what the data are: "synthetic", or the store's name
+	note  string
+	steps int
+}
+
+// freshSteps is how many steps a store has that is made for one run: a quarter of a batch of the study's, so that a first
+// try takes seconds.
+const freshSteps = 16
+
+// findStores returns the stores to run on: those of -store; else the fetched subset; else the largest synthetic pair that
+// make bench keeps; else a small pair, made for this run and removed by cleanup.
+func findStores(ctx context.Context) (found []benchStore, cleanup func(), err error) {
+	cleanup = func() {}
+	paths := []string(storeFlag)
+	note := ""
+	data := filepath.Join(fixtures.Dir(), "data")
+	if len(paths) == 0 {
+		if p := filepath.Join(data, "era5.zarr"); exists(p) {
+			paths = []string{p}
+		}
+	}
+	if len(paths) == 0 {
+		paths = keptStores(data)
+	}
+	if len(paths) == 0 {
+		dir, err := os.MkdirTemp("", "zarrbench-")
+		if err != nil {
+			return nil, cleanup, err
+		}
+		cleanup = func() { os.RemoveAll(dir) }
+		note = ", made for this run: too small for figures, make bench keeps larger ones"
+		for _, form := range []string{fixtures.FormRaw, fixtures.FormLZ4} {
+			p := filepath.Join(dir, form+".zarr")
+			if err := (fixtures.Synthetic{Steps: freshSteps, Form: form}).Write(ctx, p); err != nil {
+				cleanup()
+				return nil, cleanup, err
+			}
+			paths = append(paths, p)
+		}
+	}
+	for _, p := range paths {
+		s, err := describe(ctx, p)
+		if err != nil {
+			cleanup()
+			return nil, func() {}, err
+		}
+		s.note += note
+		found = append(found, s)
+	}
+	return found, cleanup, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// keptStores returns the synthetic stores with the most steps, raw before lz4.
+func keptStores(data string) []string {
+	dirs, _ := filepath.Glob(filepath.Join(data, "synthetic-*"))
+	steps := func(dir string) int {
+		n, _ := strconv.Atoi(filepath.Base(dir)[len("synthetic-"):])
+		return n
+	}
+	slices.SortFunc(dirs, func(a, b string) int { return steps(b) - steps(a) })
+	for _, dir := range dirs {
+		var paths []string
+		for _, form := range []string{fixtures.FormRaw, fixtures.FormLZ4} {
+			if p := filepath.Join(dir, form+".zarr"); exists(p) {
+				paths = append(paths, p)
+			}
+		}
+		if paths != nil {
+			return paths
+		}
+	}
+	return nil
+}
+
+// describe opens a store for what its rows are called.
+func describe(ctx context.Context, path string) (benchStore, error) {
+	g, err := zarrio.Open(ctx, path, zarrio.Options{})
+	if err != nil {
+		return benchStore{}, err
+	}
+	defer g.Close()
+	name, _, _ := strings.Cut(loaderOptions().Channels[0], "@")
+	a, err := g.Array(ctx, name)
+	if err != nil {
+		return benchStore{}, fmt.Errorf("%w (-vars chooses the arrays)", err)
+	}
+	m := a.Metadata()
+	s := benchStore{path: path, name: rowValue(strings.TrimSuffix(filepath.Base(path), ".zarr")), codec: codecName(m), chunk: join(m.Chunks)}
+	if len(m.Shape) > 0 {
+		s.steps = m.Shape[0]
+	}
+	s.data = s.name
+	if _, ok := g.Attrs()["zarrbench_synthetic"]; ok {
+		s.data = "synthetic"
+		s.note = " (synthetic: made up, with the entropy of weather)"
+	}
+	return s, nil
+}
+
+// rowValue makes s a value in a row's name: lower case, without what would end it.
+func rowValue(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r <= ' ' || r == '/' || r == '=' {
+			return '_'
+		}
+		return r
+	}, strings.ToLower(s))
+}
+
+func codecName(m *zarrio.Metadata) string {
+	names := []string{}
+	for _, c := range m.Codecs {
+		name := c.Name
+		var config struct {
+			Cname string `json:"cname"`
+		}
+		if json.Unmarshal(c.Config, &config) == nil && config.Cname != "" {
+			name += "-" + config.Cname
+		}
+		names = append(names, name)
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return rowValue(strings.Join(names, "+"))
+}
+
+func join(shape []int) string {
+	parts := make([]string, len(shape))
+	for i, n := range shape {
+		parts[i] = strconv.Itoa(n)
+	}
+	return strings.Join(parts, "x")
+}
+
+// chunkFiles calls f with each file of the arrays that the flags name, metadata included.
+func (s *benchStore) chunkFiles(f func(*os.File) error) error {
+	seen := map[string]bool{}
+	for _, channel := range loaderOptions().Channels {
+		name, _, _ := strings.Cut(channel, "@")
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		err := filepath.WalkDir(filepath.Join(s.path, filepath.FromSlash(name)), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() {
+				return err
+			}
+			file, err := os.Open(path)
+			if err != nil {
+				return err
+			}
+			defer file.Close()
+			return f(file)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,172 @@
+package zarrio
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// ldZoo is a store of arrays that fit together, and of some that don't.
+func ldZoo(t *testing.T) *ldStore {
+	s := newLdStore()
+	grid := []string{"lat", "lon"}
+	for _, a := range []ldArray{
+		{name: "t", dims: []string{"time", "level", "lat", "lon"}, shape: []int{6, 3, 2, 4}},
+		{name: "u", dims: []string{"time", "lat", "lon"}, shape: []int{6, 2, 4}},
+		{name: "ens", dims: []string{"time", "member", "level", "lat", "lon"}, shape: []int{6, 2, 3, 2, 4}},
+		{name: "land", dims: grid, shape: []int{2, 4}},
+		{name: "bare", shape: []int{6, 2, 4}},
+		{name: "double", dims: []string{"time", "lat", "lon"}, shape: []int{6, 2, 4}, dtype: "<f8"},
+		{name: "short", dims: []string{"time", "lat", "lon"}, shape: []int{5, 2, 4}},
+		{name: "turned", dims: []string{"time", "lon", "lat"}, shape: []int{6, 4, 2}},
+		{name: "zonal", dims: []string{"time", "level", "lon"}, shape: []int{6, 3, 4}},
+		{name: "twice", dims: []string{"time", "time", "lat", "lon"}, shape: []int{6, 6, 2, 4}},
+		{name: "hours", dims: []string{"hour", "lat", "lon"}, shape: []int{70000, 2, 4}, chunks: []int{70000, 2, 4}, only: true},
+		{name: "none", dims: []string{"time", "lat", "lon"}, shape: []int{0, 2, 4}, chunks: []int{1, 2, 4}},
+		{name: "flat", dims: []string{"time", "empty", "lon"}, shape: []int{6, 0, 4}, chunks: []int{1, 1, 4}},
+		{name: "nolevel", dims: []string{"time", "level", "lat", "lon"}, shape: []int{6, 0, 2, 4}, chunks: []int{1, 1, 2, 4}},
+		{name: "text", dims: []string{"time", "lat", "lon"}, shape: []int{6, 2, 4}, dtype: "|S8", only: true},
+		{name: "level", dims: []string{"level"}, shape: []int{3}, dtype: "<i4", elem: ldInts(func(i int) int64 { return []int64{500, 850, 1000}[i] })},
+		{name: "member", dims: []string{"member"}, shape: []int{3}, dtype: "<i4", elem: ldInts(func(i int) int64 { return int64(i) })},
+		{name: "p", dims: []string{"time", "fine", "lat", "lon"}, shape: []int{6, 3, 2, 4}},
+		{name: "fine", dims: []string{"fine"}, shape: []int{3}, elem: ldFloats(0.1, 0.2, 0.3)},
+		{name: "w", dims: []string{"time", "metre", "lat", "lon"}, shape: []int{6, 3, 2, 4}},
+		{name: "metre", dims: []string{"metre"}, shape: []int{3}, dtype: "<i8", elem: ldInts(func(i int) int64 { return 1e7 + int64(i) })},
+		{name: "long", dims: []string{"time", "station", "lat", "lon"}, shape: []int{6, 50, 2, 4}},
+		{name: "station", dims: []string{"station"}, shape: []int{50}, dtype: "|u1", elem: ldInts(func(i int) int64 { return int64(i) })},
+		{name: "codec", dims: []string{"time", "lat", "lon"}, shape: []int{6, 2, 4}},
+	} {
+		s.put(t, &a)
+	}
+	s.values["codec/.zarray"] = []byte(strings.Replace(string(s.values["codec/.zarray"]), `"compressor":null`, `"compressor":{"id":"lzma"}`, 1))
+	return s
+}
+
+func TestChannels(t *testing.T) {
+	g := ldZoo(t).open(t, Options{})
+	for _, tt := range []struct{ names, want string }{
+		{"u", "u"},
+		{"land u", "land u"},
+		{"t@level=850 u t@level#0", "t@level=850 u t@level#0"},
+		{"t", "t@level#0 t@level#1 t@level#2"},
+		{"ens@member#1", "ens@member#1@level#0 ens@member#1@level#1 ens@member#1@level#2"},
+		{"ens@level=1000", "ens@level=1000@member#0 ens@level=1000@member#1"},
+		{"ens@level=1000@member#1 t@level=1e3", "ens@level=1000@member#1 t@level=1e3"},
+		{"p@fine=0.2", "p@fine=0.2"},
+	} {
+		l := ldLoader(t, g, CPUOptions{}, LoaderOptions{Channels: strings.Fields(tt.names)})
+		if got := strings.Join(l.Channels(), " "); got != tt.want {
+			t.Errorf("%s: channels %s, want %s", tt.names, got, tt.want)
+		}
+		// The names that a loader gives make the same channels.
+		again := ldLoader(t, g, CPUOptions{}, LoaderOptions{Channels: l.Channels()})
+		if !ldEqual(ldEpoch(t, l), ldEpoch(t, again)) {
+			t.Errorf("%s: %s differ", tt.names, tt.want)
+		}
+	}
+	// The nearest coordinate, not the first that is near.
+	for i := range 3 {
+		names := []string{"w@metre=" + strconv.Itoa(1e7+i)}
+		l := ldLoader(t, g, CPUOptions{}, LoaderOptions{Channels: names})
+		if got := l.channels[0].fixed; !slices.Equal(got, []int{0, i, 0, 0}) {
+			t.Errorf("%s is at %v", names, got)
+		}
+	}
+	bare := ldLoader(t, g, CPUOptions{}, LoaderOptions{Channels: []string{"bare"}, Windows: []Window{{"dim_0", 2, 0}, {"dim_2", 2, 0}}})
+	if bare.Samples() != 6 {
+		t.Errorf("%d samples by numbers of dimensions", bare.Samples())
+	}
+}
+
+func TestLoaderRefuses(t *testing.T) {
+	g := ldZoo(t).open(t, Options{})
+	time2 := []Window{{"time", 2, 0}}
+	for _, tt := range []struct {
+		name string
+		opt  LoaderOptions
+		want string
+	}{
+		{"no channels", LoaderOptions{}, "zarrio: mem: no channels: name at least one array"},
+		{"no array", LoaderOptions{Channels: []string{""}}, `channel "": no array`},
+		{"syntax", LoaderOptions{Channels: []string{"t@level"}}, `channel "t@level": want ARRAY, ARRAY@DIMENSION=COORDINATE or ARRAY@DIMENSION#INDEX, such as geopotential@level=500`},
+		{"syntax", LoaderOptions{Channels: []string{"t@level="}}, `channel "t@level=": want ARRAY`},
+		{"unknown array", LoaderOptions{Channels: []string{"q"}}, "q/.zarray: no array here: file does not exist"},
+		{"unknown level", LoaderOptions{Channels: []string{"t@level=700"}}, `channel "t@level=700": "level" has no 700: it has 500 850 1000`},
+		{"unknown of many", LoaderOptions{Channels: []string{"long@station=77"}}, `"station" has no 77: it has 0 to 49`},
+		{"level number", LoaderOptions{Channels: []string{"t@level#3"}}, `channel "t@level#3": index 3 of "level": want 0 to 2`},
+		{"level word", LoaderOptions{Channels: []string{"t@level=high"}}, `coordinate "high" of "level" is not a number`},
+		{"level NaN", LoaderOptions{Channels: []string{"t@level=NaN"}}, `"level" has no NaN: it has 500 850 1000`},
+		{"no coordinates", LoaderOptions{Channels: []string{"nolevel@lev=1"}}, `"lev" can't be fixed: the dimensions of "nolevel" are time, level, lat, lon, of which time, lat and lon are the step's and the grid's`},
+		{"fixed step", LoaderOptions{Channels: []string{"t@time#1"}}, `"time" can't be fixed`},
+		{"fixed twice", LoaderOptions{Channels: []string{"t@level#1@level=850"}}, `channel "t@level#1@level=850": "level" is fixed twice`},
+		{"coordinate of another length", LoaderOptions{Channels: []string{"ens@member=1"}}, `coordinate array "member" has shape [3]: want [2]`},
+		{"one dimension", LoaderOptions{Channels: []string{"level"}}, `channel "level" has 1 dimensions: want the grid's two, and any others`},
+		{"data type", LoaderOptions{Channels: []string{"u", "double"}}, `zarrio: loader: mem: channel "double" is float64, "u" is float32: channels of one batch need the same data type`},
+		{"text", LoaderOptions{Channels: []string{"text"}}, `array "text": reading data type bytes`},
+		{"codec", LoaderOptions{Channels: []string{"codec"}}, `codec "lzma" is not supported`},
+		{"extents", LoaderOptions{Channels: []string{"u", "short"}}, `channel "short" has 5 along "time", others have 6`},
+		{"grid order", LoaderOptions{Channels: []string{"u", "turned"}}, `channel "turned": its grid is lon, lat; the first channel's is lat, lon: channels of one batch need the same order`},
+		{"grid", LoaderOptions{Channels: []string{"u", "zonal"}}, `channel "zonal": its dimensions are time, level, lon: it lacks the grid's lat, lon`},
+		{"grid without names", LoaderOptions{Channels: []string{"u", "bare"}}, `its dimensions are dim_0, dim_1, dim_2: it lacks the grid's lat, lon`},
+		{"dimension twice", LoaderOptions{Channels: []string{"twice"}}, `channel "twice": two dimensions are named "time"`},
+		{"static alone", LoaderOptions{Channels: []string{"land"}}, `no channel has the dimension "time" that the windows cut`},
+		{"step misspelled", LoaderOptions{Channels: []string{"hours"}, Windows: []Window{{"hours", 2, 0}}}, `no channel has the dimension "hours" that the windows cut`},
+		{"too many channels", LoaderOptions{Channels: []string{"u", "hours"}}, `channel "hours": its indices along hour make more than 65536 channels: fix one, such as hours@hour=VALUE`},
+		{"no steps", LoaderOptions{Channels: []string{"none"}}, `dimension "time" has no indices`},
+		{"no rows", LoaderOptions{Channels: []string{"flat"}}, `dimension "empty" has no indices`},
+		{"no levels", LoaderOptions{Channels: []string{"nolevel"}}, `channel "nolevel": dimension "level" has no indices`},
+		{"no step", LoaderOptions{Windows: []Window{{"lat", 2, 0}}}, `no window along a dimension besides the grid's lat, lon: name one, such as time=2`},
+		{"no windows", LoaderOptions{Windows: []Window{}}, `no window along a dimension besides the grid's lat, lon`},
+		{"two steps", LoaderOptions{Windows: []Window{{"time", 2, 0}, {"level", 1, 0}}}, `windows along "time" and "level": only one dimension besides the grid's lat, lon can be windowed`},
+		{"two windows", LoaderOptions{Windows: []Window{{"time", 2, 0}, {"time", 1, 0}}}, `two windows along "time"`},
+		{"two windows", LoaderOptions{Windows: []Window{{"lat", 2, 0}, {"time", 2, 0}, {"lat", 1, 0}}}, `two windows along "lat"`},
+		{"no dimension", LoaderOptions{Windows: []Window{{"", 2, 0}, {"time", 2, 0}}}, "a window along a dimension without a name"},
+		{"large window", LoaderOptions{Windows: []Window{{"time", 7, 0}}}, `zarrio: loader: mem: window of 7 along "time": the dimension has only 6`},
+		{"huge window", LoaderOptions{Windows: []Window{{"time", 1 << 40, 0}}, Partial: true}, `window of 1099511627776 along "time": want at most 2147483647`},
+		{"no window", LoaderOptions{Windows: []Window{{"time", 0, 0}}}, `window of 0 along "time": want at least 1`},
+		{"overlap", LoaderOptions{Windows: []Window{{"time", 2, 2}}}, `overlap of 2 along "time": want 0 to 1, less than the window's size`},
+		{"overlap", LoaderOptions{Windows: []Window{{"time", 2, -1}}}, `overlap of -1 along "time": want 0 to 1`},
+		{"batch", LoaderOptions{Batch: -1}, "zarrio: loader: batch of -1 samples: want 1 to 1048576"},
+		{"rank", LoaderOptions{Rank: 2, World: 2}, "rank 2 of a world of 2: want 0 to 1"},
+		{"rank", LoaderOptions{Rank: -1}, "rank -1 of a world of 1: want 0 to 0"},
+		{"world", LoaderOptions{World: -3}, "world of -3: want 1 to 1048576"},
+		{"prefetch", LoaderOptions{Prefetch: 1 << 62}, "prefetch 4611686018427387904 batches: want at most 1048576"},
+		{"retain", LoaderOptions{Retain: -1}, "retain -1 batches: want 0 to 1048576"},
+		{"shuffle", LoaderOptions{Shuffle: 3}, "no shuffle has the number 3"},
+		{"layout", LoaderOptions{Layout: -1}, "no layout has the number -1"},
+		{"no samples", LoaderOptions{World: 4, Windows: time2}, "no samples: 3 windows for a world of 4, batches of 32"},
+		{"no whole batch", LoaderOptions{DropLast: true, Windows: time2}, "no samples: 3 windows for a world of 1, batches of 32"},
+	} {
+		if tt.opt.Channels == nil && tt.name != "no channels" {
+			tt.opt.Channels = []string{"u"}
+		}
+		e := NewCPU(CPUOptions{Workers: 1})
+		l, err := NewLoader(t.Context(), g, e, tt.opt)
+		if err == nil {
+			t.Errorf("%s: no error", tt.name)
+			l.Close()
+		} else if !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "zarrio: ") {
+			t.Errorf("%s:\n got %v\nwant %s", tt.name, err, tt.want)
+		}
+		e.Close()
+	}
+	_, err := NewLoader(t.Context(), g, NewCPU(CPUOptions{Workers: 1}), LoaderOptions{Channels: []string{"q"}})
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an unknown array: %v is not fs.ErrNotExist", err)
+	}
+}
+
+// TestLoaderTooManyWindows: their number overflows.
+func TestLoaderTooManyWindows(t *testing.T) {
+	s := newLdStore()
+	s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{1 << 40, 1 << 19, 1}, chunks: []int{1, 1, 1}, only: true})
+	opt := LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 1, 0}, {"y", 1, 0}, {"x", 1, 0}}, World: 1000, Rank: 999}
+	e := NewCPU(CPUOptions{})
+	defer e.Close()
+	if _, err := NewLoader(t.Context(), s.open(t, Options{}), e, opt); err == nil || !strings.Contains(err.Error(), "too many windows: 1099511627776 x 524288 x 1") {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,202 @@
+package zarrio
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+func TestCPU(t *testing.T) {
+	e := NewCPU(CPUOptions{Workers: 3})
+	if e.Workers() != 3 || !strings.HasPrefix(fmt.Sprint(e), "cpu (3 workers, ") {
+		t.Errorf("%v", e)
+	}
+	m, err := e.Alloc(10000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Len() != 10000 || len(m.Bytes()) != 10000 || m.Device().Type != DeviceCPU || e.Sync(m) != nil {
+		t.Errorf("%d bytes on %v", m.Len(), m.Device())
+	}
+	if _, err := e.Alloc(-1); err == nil {
+		t.Error("memory of -1 bytes")
+	}
+	if e.Available() <= 0 {
+		t.Errorf("%d bytes are available", e.Available())
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := m.Free(); err != nil { // memory outlives the engine
+		t.Error(err)
+	}
+}
+
+// TestPlanGroup: pieces are neighbours by read, in the order in which they were added.
+func TestPlanGroup(t *testing.T) {
+	var p Plan
+	for round := range 3 { // memory is used again
+		p.reset(4)
+		p.Reads = make([]ChunkRead, 5)
+		for i := range 40 * (round + 1) {
+			p.Pieces = append(p.Pieces, Piece{Read: i * 7 % 5, Sample: i % 4, Dst: i})
+		}
+		want := slices.Clone(p.Pieces)
+		slices.SortStableFunc(want, func(a, b Piece) int { return a.Read - b.Read })
+		p.group()
+		if !slices.Equal(p.Pieces, want) {
+			t.Fatalf("pieces %v, want %v", p.Pieces, want)
+		}
+		for i, r := range p.Reads {
+			if r.Count != 8*(round+1) || r.First != i*r.Count {
+				t.Errorf("read %d has pieces %d to %d", i, r.First, r.First+r.Count-1)
+			}
+		}
+	}
+}
+
+// TestLoaderInPlace: a chunk that is a plane, or a run of an uncompressed one, is read straight into the batch, once, though
+// several samples need it.
+func TestLoaderInPlace(t *testing.T) {
+	for _, blosc := range []bool{false, true} {
+		s := newLdStore()
+		s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{12, 4, 6}, chunks: []int{1, 4, 6}, dtype: ">f4", blosc: blosc})
+		s.put(t, &ldArray{name: "z", dims: []string{"level", "time", "y", "x"}, shape: []int{3, 12, 4, 6}, chunks: []int{3, 1, 4, 6}})
+		e := NewCPU(CPUOptions{Workers: 1, KeepBytes: -1})
+		l, err := NewLoader(t.Context(), s.open(t, Options{}), e, LoaderOptions{Channels: []string{"t", "z@level#1"}, Windows: []Window{{"time", 3, 2}}, Batch: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ldEpoch(t, l)
+		if w := e.workers[0]; w.dec != nil {
+			t.Errorf("blosc %t: %d bytes were decoded beside the batch", blosc, len(w.dec))
+		}
+		// 6, 6 and 4 steps a batch; of a chunk of z, a third.
+		if got, want := l.Stats(), int64(16*4*6*4*2); got.DecodedBytes != want || got.Chunks != 32 {
+			t.Errorf("blosc %t: %+v, want %d bytes of 32 chunks", blosc, got, want)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		e.Close()
+	}
+}
+
+// TestLoaderRuns has uncompressed chunks of several steps, long enough to be read one by one into the batch.
+func TestLoaderRuns(t *testing.T) {
+	s := newLdStore()
+	fast := func(e []byte, at []int) { e[0], e[1] = byte(at[0]), byte(at[1]) }
+	shape := []int{15, 150, 256}
+	s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: shape, chunks: []int{5, 150, 256}, dtype: "<u2", elem: fast})
+	e := NewCPU(CPUOptions{Workers: 2, KeepBytes: -1})
+	defer e.Close()
+	l, err := NewLoader(t.Context(), s.open(t, Options{}), e, LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 3, 1}}, Batch: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s.counts()
+	for b, err := range l.Batches(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range b.Len {
+			for step, x := range b.Tensors {
+				p := Plane[uint16](x, i, 0)
+				for _, at := range []int{0, 256, len(p) - 1} {
+					if want := uint16(2*i+step) | uint16(at/256)<<8; p[at] != want {
+						t.Fatalf("sample %d, step %d, element %d: %#x, want %#x", i, step, at, p[at], want)
+					}
+				}
+			}
+		}
+	}
+	if got, want := l.Stats(), int64(15*150*256*2); got.Chunks != 3 || got.ReadBytes != want || e.workers[0].dec != nil || e.workers[1].dec != nil {
+		t.Errorf("%+v, want %d bytes read, in place", got, want)
+	}
+	// A file that vanishes between two runs is an error, not the fill value.
+	var reads atomic.Int32
+	s.hook = func(key string) error {
+		if key == "t/1.0.0" && reads.Add(1) == 3 {
+			return fs.ErrNotExist
+		}
+		return nil
+	}
+	for _, err := range l.Batches(t.Context()) {
+		if err == nil || !strings.Contains(err.Error(), `array "t": chunk "t/1.0.0": read: the file vanished while it was read`) {
+			t.Error(err)
+		}
+	}
+}
+
+// TestLoaderInPlaceTransform changes samples in OnSample: others that need the same chunk are not copied from them.
+func TestLoaderInPlaceTransform(t *testing.T) {
+	s := ldSteps(t, 12, 1, false)
+	s.put(t, &ldArray{name: "land", dims: []string{"y", "x"}, shape: []int{4, 6}, blosc: true})
+	opt := LoaderOptions{Channels: []string{"t", "land"}, Windows: []Window{{"time", 3, 2}}, Batch: 4}
+	want := ldEpoch(t, ldLoader(t, s.open(t, Options{}), CPUOptions{}, opt))
+	for _, batch := range want {
+		for i := range batch {
+			batch[i] ^= 0xff
+		}
+	}
+	opt.OnSample = func(b *Batch, i int) error {
+		for _, x := range b.Tensors {
+			for c := range 2 {
+				for j, v := range x.PlaneBytes(i, c) {
+					x.PlaneBytes(i, c)[j] = v ^ 0xff
+				}
+			}
+		}
+		return nil
+	}
+	for _, keep := range []int64{-1, 0} {
+		if got := ldEpoch(t, ldLoader(t, s.open(t, Options{}), CPUOptions{Workers: 3, KeepBytes: keep}, opt)); !ldEqual(got, want) {
+			t.Errorf("keep %d: samples were copied from samples that had been changed", keep)
+		}
+	}
+}
+
+// TestLoaderBlocks: of a compressed chunk with many levels, those that are asked for are decoded.
+func TestLoaderBlocks(t *testing.T) {
+	s := newLdStore()
+	shape := []int{4, 16, 64, 128}
+	s.put(t, &ldArray{name: "z", dims: []string{"time", "level", "y", "x"}, shape: shape, chunks: []int{1, 16, 64, 128}, blosc: true})
+	l := ldLoader(t, s.open(t, Options{}), CPUOptions{}, LoaderOptions{Channels: []string{"z@level#3", "z@level#4"}, Batch: 1})
+	for b, err := range l.Batches(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := make([]byte, 4)
+		for c := range 2 {
+			elem := ldElem("z")
+			elem(e, []int{b.Windows[0].Start[0], 3 + c, 63, 127})
+			if got := b.Input().PlaneBytes(0, c); !bytes.Equal(got[len(got)-4:], e) {
+				t.Errorf("%v, channel %d: last element %x, want %x", b, c, got[len(got)-4:], e)
+			}
+		}
+	}
+	if got, want := l.Stats().DecodedBytes, int64(4*2*64*128*4); got != want {
+		t.Errorf("decoded %d bytes, want %d", got, want)
+	}
+}
+
+// BenchmarkPlan plans batches of many small chunks.
+func BenchmarkPlan(b *testing.B) {
+	s := newLdStore()
+	s.put(b, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{400, 256, 256}, chunks: []int{100, 16, 16}, only: true})
+	l := ldLoader(b, s.open(b, Options{}), CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"t"}, Batch: 32})
+	at := make([][3]int, 32)
+	for i := range at {
+		at[i][0] = i
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		l.plans[0].plan(l.channels, &l.cuts, at, &l.places)
+	}
+	b.ReportMetric(float64(len(l.plans[0].Pieces)), "pieces")
+}

@@ -1,0 +1,382 @@
+package zarrio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"zarrbench/zarrio/internal/race"
+)
+
+// ldOnce says which chunks were not read exactly once.
+func ldOnce(t *testing.T, got map[string]int, chunks int) {
+	t.Helper()
+	if len(got) != chunks {
+		t.Errorf("%d chunks were read, want %d", len(got), chunks)
+	}
+	for key, n := range got {
+		if n != 1 {
+			t.Errorf("chunk %s was read %d times", key, n)
+		}
+	}
+}
+
+func TestLoaderReadsOnce(t *testing.T) {
+	for _, blosc := range []bool{false, true} {
+		for _, shuffle := range []Shuffle{InOrder, ByChunk} {
+			s := ldSteps(t, 61, 8, blosc)
+			l := ldLoader(t, s.open(t, Options{}), CPUOptions{Workers: 3},
+				LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 3, 2}}, Batch: 5, Shuffle: shuffle})
+			s.counts()
+			for range 2 {
+				before := l.Stats()
+				ldEpoch(t, l)
+				reads := s.counts()
+				after := l.Stats()
+				n := 0
+				for _, r := range reads {
+					n += r
+				}
+				if int64(n) != after.Chunks-before.Chunks {
+					t.Errorf("blosc %t: %d reads, Stats count %d", blosc, n, after.Chunks-before.Chunks)
+				}
+				if shuffle == InOrder {
+					ldOnce(t, reads, 8)
+					if after.Reused == before.Reused {
+						t.Errorf("blosc %t: nothing was reused", blosc)
+					}
+				} else if len(reads) != 8 || n > 16 { // a window may reach into the next chunk, read then and again in its turn
+					t.Errorf("blosc %t, by chunk: %d reads of %d chunks", blosc, n, len(reads))
+				}
+			}
+		}
+	}
+}
+
+// TestLoaderSharesChunk has two levels of one array as channels, and both in a chunk.
+func TestLoaderSharesChunk(t *testing.T) {
+	for _, blosc := range []bool{false, true} {
+		s := newLdStore()
+		s.put(t, &ldArray{name: "z", dims: []string{"time", "level", "y", "x"}, shape: []int{12, 5, 4, 6}, chunks: []int{1, 5, 4, 6}, blosc: blosc})
+		s.put(t, &ldArray{name: "land", dims: []string{"y", "x"}, shape: []int{4, 6}, blosc: blosc})
+		l := ldLoader(t, s.open(t, Options{}), CPUOptions{Workers: 3}, LoaderOptions{Channels: []string{"z@level#4", "land", "z@level#1"}, Batch: 2})
+		s.counts()
+		ldEpoch(t, l)
+		ldOnce(t, s.counts(), 12+1)
+		if got, want := l.Stats().DecodedBytes, int64(13*4*6*4*5); got > want {
+			t.Errorf("decoded %d bytes, want at most %d", got, want)
+		}
+	}
+}
+
+// TestLoaderKeepsLittle has too little room for the chunks that batches share: data are right, chunks are read again, and
+// what is kept stays within the limit.
+func TestLoaderKeepsLittle(t *testing.T) {
+	const chunk = 8 * 4 * 6 * 4
+	opt := LoaderOptions{Channels: []string{"t", "u"}, Windows: []Window{{"time", 9, 8}}, Batch: 2}
+	build := func() *ldStore {
+		s := ldSteps(t, 40, 8, true)
+		s.put(t, &ldArray{name: "u", dims: []string{"time", "y", "x"}, shape: []int{40, 4, 6}, chunks: []int{8, 4, 6}})
+		return s
+	}
+	want := ldEpoch(t, ldLoader(t, build().open(t, Options{}), CPUOptions{}, opt))
+	for _, limit := range []int64{-1, 1, cost(chunk) - 1, cost(chunk), 2*cost(chunk) + 5, 100 * cost(chunk)} {
+		s := build()
+		e := NewCPU(CPUOptions{Workers: 3, KeepBytes: limit})
+		var most atomic.Int64
+		opt.OnSample = func(*Batch, int) error {
+			e.keep.mu.Lock()
+			defer e.keep.mu.Unlock()
+			all := map[*byte]int64{} // counted anew, whatever held says
+			for _, kept := range []map[keptChunk][]byte{e.keep.next, e.keep.now} {
+				for _, data := range kept {
+					all[&data[0]] = cost(len(data))
+				}
+			}
+			for _, same := range e.keep.free {
+				for _, data := range same {
+					all[&data[0]] = cost(len(data))
+				}
+			}
+			n := int64(0)
+			for _, c := range all {
+				n += c
+			}
+			most.Store(max(most.Load(), n))
+			if n > max(e.keep.limit, 0) || n != e.keep.held {
+				return fmt.Errorf("%d bytes are kept, %d counted, the limit is %d", n, e.keep.held, e.keep.limit)
+			}
+			return nil
+		}
+		l, err := NewLoader(t.Context(), s.open(t, Options{}), e, opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.counts()
+		if got := ldEpoch(t, l); !ldEqual(got, want) {
+			t.Errorf("limit %d: batches differ", limit)
+		}
+		total := 0
+		for _, n := range s.counts() {
+			total += n
+		}
+		if full := limit >= 100*cost(chunk); (total == 10) != full {
+			t.Errorf("limit %d: %d reads of 10 chunks, %d bytes kept", limit, total, most.Load())
+		}
+		if err := errors.Join(l.Close(), e.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestLoaderFilesChange changes a chunk between two epochs of which the first was cut short: what was kept for its next
+// batch is out of date.
+func TestLoaderFilesChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := ldSteps(t, 20, 20, false)
+		opt := LoaderOptions{Channels: []string{"t"}, Batch: 2}
+		l := ldLoader(t, s.open(t, Options{}), CPUOptions{}, opt)
+		for range l.Batches(t.Context()) {
+			synctest.Wait() // until the next batch is filled, and what the third needs is kept
+			break
+		}
+		s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{20, 4, 6}, elem: ldElem("new")})
+		want := ldEpoch(t, ldLoader(t, s.open(t, Options{}), CPUOptions{}, opt))
+		if !ldEqual(ldEpoch(t, l), want) {
+			t.Error("the epoch after the change has data from before it")
+		}
+	})
+}
+
+func ldHoles(t *testing.T, blosc bool) *ldStore {
+	s := newLdStore()
+	s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{12, 4, 6}, chunks: []int{2, 4, 3}, blosc: blosc, fill: "7.5",
+		gone: func(c []int) bool { return c[0] == 3 && c[2] == 1 }})
+	return s
+}
+
+func TestLoaderMissing(t *testing.T) {
+	for _, blosc := range []bool{false, true} {
+		for _, keep := range []int64{0, -1} {
+			opt := LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 3, 2}}, Batch: 2}
+			l := ldLoader(t, ldHoles(t, blosc).open(t, Options{}), CPUOptions{KeepBytes: keep}, opt)
+			for b, err := range l.Batches(t.Context()) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, o := range b.Windows {
+					for s := range b.Tensors {
+						missing := (o.Start[0]+s)/2 == 3
+						if v := Plane[float32](b.Tensors[s], i, 0)[5]; (v == 7.5) != missing {
+							t.Errorf("blosc %t, keep %d: step %d: %v", blosc, keep, o.Start[0]+s, v)
+						}
+					}
+				}
+			}
+			if st := l.Stats(); st.Missing == 0 || st.Missing >= st.Chunks {
+				t.Errorf("%+v", st)
+			}
+		}
+		l := ldLoader(t, ldHoles(t, blosc).open(t, Options{Strict: true}), CPUOptions{}, LoaderOptions{Channels: []string{"t"}, Batch: 2})
+		var last error
+		n := 0
+		for _, err := range l.Batches(t.Context()) {
+			last = err
+			n++
+		}
+		var chunk *ChunkError
+		if !errors.Is(last, ErrMissingChunk) || !errors.As(last, &chunk) || chunk.Array != "t" || chunk.Key != "t/3.0.1" || chunk.Store != "mem" || n != 2 {
+			t.Errorf("strict: turn %d: %v", n, last)
+		}
+	}
+}
+
+func TestLoaderStats(t *testing.T) {
+	s := newLdStore()
+	s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{8, 4, 6}, chunks: []int{1, 4, 6}})
+	s.put(t, &ldArray{name: "z", dims: []string{"time", "y", "x"}, shape: []int{8, 4, 6}, chunks: []int{4, 4, 6}, blosc: true})
+	s.put(t, &ldArray{name: "hole", dims: []string{"y", "x"}, shape: []int{4, 6}, gone: func([]int) bool { return true }})
+	l := ldLoader(t, s.open(t, Options{}), CPUOptions{Workers: 2}, LoaderOptions{Channels: []string{"t", "z", "hole"}, Batch: 2})
+	const plane = 4 * 6 * 4
+	stored := int64(8*plane + len(s.values["z/0.0.0"]) + len(s.values["z/1.0.0"]))
+	// 8 chunks of t, 2 of z, and the hole is looked for in both batches.
+	want := Stats{Chunks: 12, Missing: 2, ReadBytes: stored, DecodedBytes: 16 * plane, PlacedBytes: 24 * plane}
+	for epoch := range int64(2) {
+		ldEpoch(t, l)
+		if epoch == 0 {
+			if got := l.Stats(); got != want {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+		}
+	}
+	want.Add(want)
+	if got := l.Stats(); got != want {
+		t.Errorf("after two epochs: got %+v, want %+v", got, want)
+	}
+}
+
+func TestLoaderOnSample(t *testing.T) {
+	s := ldSteps(t, 21, 4, true)
+	s.put(t, &ldArray{name: "u", dims: []string{"time", "y", "x"}, shape: []int{21, 4, 6}, chunks: []int{3, 2, 5}})
+	opt := LoaderOptions{Channels: []string{"t", "u"}, Windows: []Window{{"time", 2, 1}}, Batch: 3, Prefetch: 2}
+	want := map[int][]byte{}
+	plain := ldLoader(t, s.open(t, Options{}), CPUOptions{}, opt)
+	sample := func(b *Batch, i int) (out []byte) {
+		for _, tensor := range b.Tensors {
+			out = append(append(out, tensor.PlaneBytes(i, 0)...), tensor.PlaneBytes(i, 1)...)
+		}
+		return out
+	}
+	for b, err := range plain.Batches(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range b.Len {
+			want[b.First+i] = sample(b, i)
+		}
+	}
+	calls := make([]atomic.Int32, len(want))
+	stop := errors.New("enough")
+	var failAt atomic.Int32
+	failAt.Store(-1)
+	opt.OnSample = func(b *Batch, i int) error {
+		calls[b.First+i].Add(1)
+		if int32(b.First+i) == failAt.Load() {
+			return stop
+		}
+		if !slices.Equal(sample(b, i), want[b.First+i]) {
+			return fmt.Errorf("%v: sample %d is not whole", b, i)
+		}
+		return nil
+	}
+	l := ldLoader(t, s.open(t, Options{}), CPUOptions{Workers: 4}, opt)
+	ldEpoch(t, l)
+	for i := range calls {
+		if n := calls[i].Load(); n != 1 {
+			t.Errorf("sample %d: %d calls", i, n)
+		}
+	}
+	failAt.Store(10)
+	n := 0
+	var last error
+	for b, err := range l.Batches(t.Context()) {
+		if last = err; err == nil {
+			n += b.Len
+		}
+	}
+	if !errors.Is(last, stop) || n != 9 {
+		t.Errorf("an error for sample 10: %d samples, then %v", n, last)
+	}
+	failAt.Store(-1)
+	ldEpoch(t, l)
+}
+
+// ldTight is an engine with little memory left.
+type ldTight struct {
+	*CPU
+	left   int64
+	allocs int
+}
+
+func (e *ldTight) Available() int64 { return e.left }
+
+func (e *ldTight) Alloc(n int64) (Memory, error) {
+	if e.allocs--; e.allocs < 0 {
+		return nil, fmt.Errorf("allocate %d bytes: %w", n, errors.ErrUnsupported)
+	}
+	return e.CPU.Alloc(n)
+}
+
+func TestLoaderMemory(t *testing.T) {
+	cpu := NewCPU(CPUOptions{})
+	defer cpu.Close()
+	g := ldSteps(t, 100, 4, false).open(t, Options{})
+	const sample = 2 * 4 * 6 * 4
+	opt := LoaderOptions{Channels: []string{"t"}, Batch: 40, Retain: 1}
+	load := func(left int64, allocs int) (string, error) {
+		l, err := NewLoader(t.Context(), g, &ldTight{cpu, left, allocs}, opt)
+		if err != nil {
+			return err.Error(), err
+		}
+		return "", l.Close()
+	}
+	got, _ := load(100*sample, 3)
+	want := fmt.Sprintf("zarrio: loader: a batch of 40 samples needs %d bytes, 3 of them (prefetch 1, retain 1) %d, but only %d bytes of memory are available: a batch of 30 would fit", 40*sample, 120*sample, 100*sample)
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	opt.Batch = 30
+	if got, err := load(100*sample, 3); err != nil {
+		t.Errorf("the batch that would fit: %s", got)
+	}
+	if got, _ := load(sample, 3); !strings.HasSuffix(got, "not even a batch of 1 would fit: use smaller windows or fewer channels") {
+		t.Error(got)
+	}
+	for n := range 3 {
+		if got, err := load(math.MaxInt64, n); !errors.Is(err, errors.ErrUnsupported) || !strings.HasPrefix(got, "zarrio: loader: allocate 8192 bytes: ") {
+			t.Errorf("after %d blocks: %s", n, got)
+		}
+	}
+	// Window and layout that no memory would hold, and whose size overflows.
+	opt = LoaderOptions{Channels: []string{"t"}, Partial: true, Windows: []Window{{"time", math.MaxInt32, 0}, {"y", math.MaxInt32, 0}, {"x", math.MaxInt32, 0}}}
+	if _, err := NewLoader(t.Context(), g, cpu, opt); err == nil || !strings.Contains(err.Error(), "not even a batch of 1 would fit") {
+		t.Error(err)
+	}
+}
+
+// TestLoaderAllocs: what an epoch allocates depends on its batches, not on their chunks.
+func TestLoaderAllocs(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the race detector allocates")
+	}
+	measure := func(steps, batch, chunk int, blosc bool) float64 {
+		opt := LoaderOptions{Channels: []string{"t"}, Batch: batch, Windows: []Window{{"time", 4, 2}}}
+		l := ldLoader(t, ldBare{ldSteps(t, steps, chunk, blosc)}.open(t), CPUOptions{Workers: 2}, opt)
+		epoch := func() {
+			for _, err := range l.Batches(context.Background()) {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		epoch()
+		runtime.GC()
+		return testing.AllocsPerRun(5, epoch) / float64(l.Len())
+	}
+	for _, blosc := range []bool{false, true} {
+		for _, chunk := range []int{1, 3} {
+			few, many := measure(66, 4, chunk, blosc), measure(258, 16, chunk, blosc)
+			t.Logf("blosc %t, chunks of %d: %.1f and %.1f allocations a batch", blosc, chunk, few, many)
+			if many > few+2 || many > 25 {
+				t.Errorf("blosc %t, chunks of %d: %.1f allocations a batch of 4, %.1f of 16", blosc, chunk, few, many)
+			}
+		}
+	}
+}
+
+// ldBare is a store that allocates nothing for a read.
+type ldBare struct{ *ldStore }
+
+func (s ldBare) ReadRange(_ context.Context, key string, dst []byte, off int64) (int, int64, error) {
+	value, ok := s.values[key]
+	if !ok {
+		return 0, 0, fs.ErrNotExist
+	}
+	return copy(dst, value[off:]), int64(len(value)), nil
+}
+
+func (s ldBare) open(tb testing.TB) *Group {
+	g, err := OpenStore(tb.Context(), s, Options{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return g
+}

@@ -1,0 +1,300 @@
+package zarrio
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestMetadataV2(t *testing.T) {
+	docs := func(fields map[string]string, attrs string) map[string]string {
+		files := map[string]string{".zgroup": zgroup, "x/.zarray": zarray(fields)}
+		if attrs != "" {
+			files["x/.zattrs"] = attrs
+		}
+		return files
+	}
+	tests := []struct {
+		name   string
+		fields map[string]string
+		attrs  string
+		check  func(m *Metadata) bool
+	}{
+		{"plain", nil, "", func(m *Metadata) bool {
+			return m.Format == 2 && slices.Equal(m.Shape, []int{4}) && slices.Equal(m.Chunks, []int{2}) && m.DType == Float32 && m.BigEndian == bigEndianMachine &&
+				m.Keys == KeyEncoding{Separator: '.'} && len(m.Codecs) == 0 && slices.Equal(m.Fill, []byte{0, 0, 0, 0}) && slices.Equal(m.Dims, []string{""}) && len(m.Attrs) == 0
+		}},
+		{"least", map[string]string{"fill_value": "", "order": "", "filters": "", "compressor": ""}, "", func(m *Metadata) bool {
+			return m.Fill == nil && len(m.Codecs) == 0 && m.Keys.Separator == '.'
+		}},
+		{"nulls", map[string]string{"fill_value": "null", "order": "null", "dimension_separator": "null"}, "", func(m *Metadata) bool {
+			return m.Fill == nil && m.Keys.Separator == '.'
+		}},
+		{"slash", map[string]string{"dimension_separator": `"/"`}, "", func(m *Metadata) bool { return m.Keys.Separator == '/' }},
+		{"order F", map[string]string{"order": `"F"`, "shape": "[4,5,6]", "chunks": "[1,2,3]"}, "", func(m *Metadata) bool { return slices.Equal(m.Order, []int{2, 1, 0}) }},
+		{"no filters", map[string]string{"filters": "[]", "compressor": `{"id":"zlib","level":1}`}, "", func(m *Metadata) bool {
+			return len(m.Codecs) == 1 && m.Codecs[0].Name == "zlib"
+		}},
+		{"filters", map[string]string{"filters": `[{"id":"a"},{"id":"b","n":2}]`, "compressor": `{"id":"c"}`}, "", func(m *Metadata) bool {
+			return len(m.Codecs) == 3 && m.Codecs[0].Name == "c" && m.Codecs[1].Name == "b" && m.Codecs[2].Name == "a" && string(m.Codecs[1].Config) == `{"id":"b","n":2}`
+		}},
+		{"scalar", map[string]string{"shape": "[]", "chunks": "[]"}, "", func(m *Metadata) bool { return len(m.Shape) == 0 && m.Shape != nil }},
+		{"whole floats", map[string]string{"shape": "[4.0]", "chunks": "[2e0]"}, "", func(m *Metadata) bool { return m.Shape[0] == 4 && m.Chunks[0] == 2 }},
+		{"nothing in it", map[string]string{"shape": "[0]"}, "", func(m *Metadata) bool { return m.Shape[0] == 0 }},
+		{"bare NaN", map[string]string{"fill_value": "NaN"}, "", func(m *Metadata) bool { return string(m.Fill) == string(AsBytes([]float32{float32(math.NaN())})) }},
+		{"bare -Infinity", map[string]string{"fill_value": "-Infinity"}, "", func(m *Metadata) bool { return string(m.Fill) == string(AsBytes([]float32{float32(math.Inf(-1))})) }},
+		{"attributes", nil, `{"units": "K", "_FillValue": NaN, "n": [1, 2], "_ARRAY_DIMENSIONS": ["time"]}`, func(m *Metadata) bool {
+			return m.Attrs.Text("units") == "K" && m.Attrs.Text("n") == "" && m.Attrs.Text("none") == "" && m.Attrs.Text("_FillValue") == "NaN" && m.Dims[0] == "time"
+		}},
+		{"too many names", nil, `{"_ARRAY_DIMENSIONS": ["time", "level"]}`, func(m *Metadata) bool { return slices.Equal(m.Dims, []string{""}) }},
+		{"names that are none", nil, `{"_ARRAY_DIMENSIONS": [1]}`, func(m *Metadata) bool { return slices.Equal(m.Dims, []string{""}) }},
+		{"null attributes", nil, `null`, func(m *Metadata) bool { return m.Attrs != nil && len(m.Attrs) == 0 }},
+		{"strings", map[string]string{"dtype": `"|O"`, "fill_value": `""`, "filters": `[{"id":"vlen-utf8"}]`}, "", func(m *Metadata) bool { return m.DType.Kind == Object && m.Fill == nil }},
+		{"names with other letters", map[string]string{"SHAPE": "[9]", "Order": `"F"`}, "", func(m *Metadata) bool { return m.Shape[0] == 4 }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a := openArray(t, dirStore(t, docs(tt.fields, tt.attrs)), Options{})
+			if !tt.check(a.Metadata()) {
+				t.Errorf("%s %s\n= %+v", docs(tt.fields, "")["x/.zarray"], tt.attrs, *a.Metadata())
+			}
+			if err := a.Metadata().validate(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestMetadataV2Refused(t *testing.T) {
+	one := func(field, value string) string { return zarray(map[string]string{field: value}) }
+	tests := []struct {
+		name, doc string
+		want      []string
+		kind      error
+	}{
+		{"empty", "", []string{"the document is empty"}, nil},
+		{"not JSON", "shape = [4]", []string{"not JSON", "invalid character 's'"}, nil},
+		{"cut short", zarray(nil)[:60], []string{"not JSON", "unexpected end"}, nil},
+		{"a list", "[]", []string{"want a JSON object, found []"}, nil},
+		{"null", "null", []string{"want a JSON object, found null"}, nil},
+		{"no format", one("zarr_format", ""), []string{"zarr_format (none) is not supported; supported: 2"}, ErrNotSupported},
+		{"format 3", one("zarr_format", "3"), []string{"zarr_format 3 is not supported; supported: 2 in a .zarray document"}, ErrNotSupported},
+		{"no shape", one("shape", ""), []string{"no shape"}, nil},
+		{"null shape", one("shape", "null"), []string{"no shape"}, nil},
+		{"no chunks", one("chunks", ""), []string{"no chunks"}, nil},
+		{"no dtype", one("dtype", ""), []string{"no dtype"}, nil},
+		{"dtype", one("dtype", `"<f3"`), []string{`data type "<f3" is not supported; supported: |b1`}, ErrNotSupported},
+		{"dtype null", one("dtype", `null`), []string{`data type null is not supported`}, ErrNotSupported},
+		{"shape a number", one("shape", "4"), []string{"shape: want a list of whole numbers, found 4"}, nil},
+		{"shape of words", one("shape", `["4"]`), []string{`shape: extent "4": not a whole number`}, nil},
+		{"shape of null", one("shape", `[null]`), []string{`shape: extent null: not a whole number`}, nil},
+		{"shape 1.5", one("shape", "[1.5]"), []string{"shape: extent 1.5: not a whole number"}, nil},
+		{"negative", one("shape", "[-4]"), []string{"shape: extent -4: negative"}, nil},
+		{"chunk negative", one("chunks", "[-2]"), []string{"chunks: extent -2: negative"}, nil},
+		{"chunk 0", one("chunks", "[0]"), []string{"chunks [0]: extent 0 of dimension 0 is less than 1"}, nil},
+		{"2^63", one("shape", "[9223372036854775808]"), []string{"shape: extent 9223372036854775808: too large"}, nil},
+		{"1e400", one("shape", "[1e400]"), []string{"shape: extent 1e400: too large"}, nil},
+		{"2^63-1", one("shape", "[9223372036854775807]"), []string{"shape [9223372036854775807] has more than"}, nil},
+		{"product", zarray(map[string]string{"shape": "[4294967296,2147483648]", "chunks": "[1,1]"}), []string{"shape [4294967296 2147483648] has more than 2305843009213693951 elements"}, nil},
+		{"chunk product", zarray(map[string]string{"shape": "[4,4]", "chunks": "[4294967296,2147483648]"}), []string{"chunks: shape [4294967296 2147483648] has more than"}, nil},
+		{"end", zarray(map[string]string{"shape": "[9223372036854775807]", "chunks": "[9223372036854775807]", "dtype": `"|u1"`}), []string{"extent 9223372036854775807 of dimension 0 is too large for chunks"}, nil},
+		{"rank", one("chunks", "[2,2]"), []string{"chunks [2 2] have 2 dimensions, the shape [4] has 1"}, nil},
+		{"33 dimensions", zarray(map[string]string{"shape": "[1" + strings.Repeat(",1", 32) + "]", "chunks": "[1" + strings.Repeat(",1", 32) + "]"}), []string{"number of dimensions 33 is not supported; supported: 0 to 32"}, ErrNotSupported},
+		{"order", one("order", `"K"`), []string{`order "K" is not supported; supported: "C" and "F"`}, ErrNotSupported},
+		{"order a number", one("order", `1`), []string{`order: want a string, found 1`}, nil},
+		{"separator", one("dimension_separator", `"-"`), []string{`dimension_separator "-" is not supported; supported: "." and "/"`}, ErrNotSupported},
+		{"separator empty", one("dimension_separator", `""`), []string{`dimension_separator "" is not supported`}, ErrNotSupported},
+		{"fill", one("fill_value", `"red"`), []string{`fill_value "red": not a float`}, nil},
+		{"compressor a word", one("compressor", `"blosc"`), []string{`want an object with an "id", found "blosc"`}, nil},
+		{"compressor without id", one("compressor", `{"cname":"lz4"}`), []string{`want an object with an "id", found {"cname":"lz4"}`}, nil},
+		{"compressor with a number", one("compressor", `{"id":5}`), []string{`want an object with an "id", found {"id":5}`}, nil},
+		{"filters an object", one("filters", `{"id":"delta"}`), []string{`filters: want a list, found {"id":"delta"}`}, nil},
+		{"filters null inside", one("filters", `[null]`), []string{`want an object with an "id", found null`}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			st := dirStore(t, map[string]string{".zgroup": zgroup, "sub/.zgroup": zgroup, "sub/x/.zarray": tt.doc})
+			g, err := OpenStore(t.Context(), st, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = g.Array(t.Context(), "sub/x")
+			wantError(t, err, append(tt.want, "zarrio: "+st.String()+": sub/x/.zarray: ")...)
+			if e, ok := errors.AsType[*MetadataError](err); !ok || e.Key != "sub/x/.zarray" || e.Store != st.String() {
+				t.Errorf("%T: %v, want a MetadataError", err, err)
+			}
+			if tt.kind != nil && !errors.Is(err, tt.kind) {
+				t.Errorf("%v is not %v", err, tt.kind)
+			}
+		})
+	}
+}
+
+func TestAttributesRefused(t *testing.T) {
+	for attrs, want := range map[string]string{`[1]`: "want a JSON object, found [1]", `{`: "not JSON"} {
+		st := dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": zarray(nil), "x/.zattrs": attrs, "g/.zgroup": zgroup, "g/.zattrs": attrs})
+		g, err := OpenStore(t.Context(), st, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = g.Array(t.Context(), "x")
+		wantError(t, err, st.String(), "x/.zarray", ".zattrs: ", want)
+		_, err = g.Group(t.Context(), "g")
+		wantError(t, err, st.String(), "g/.zattrs: ", want)
+	}
+}
+
+// TestNotReadable checks arrays whose metadata can be had though their elements can't.
+func TestNotReadable(t *testing.T) {
+	tests := []struct {
+		name   string
+		fields map[string]string
+		want   []string
+	}{
+		{"codec", map[string]string{"compressor": `{"id":"lz99"}`}, []string{`codec "lz99" is not supported; supported: blosc, gzip`}},
+		{"filter", map[string]string{"filters": `[{"id":"delta"}]`, "compressor": `{"id":"zlib"}`}, []string{`codec "delta" is not supported`}},
+		{"object", map[string]string{"dtype": `"|O"`, "fill_value": "null"}, []string{"reading data type object is not supported; supported: bool, integer"}},
+		{"text", map[string]string{"dtype": `"<U5"`, "fill_value": `""`}, []string{"reading data type unicode160 is not supported"}},
+		{"record", map[string]string{"dtype": `[["a","<i4"]]`, "fill_value": "null"}, []string{"reading data type struct is not supported"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a := openArray(t, dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": zarray(tt.fields)}), Options{})
+			_, err := a.ReadInto(t.Context(), nil, make([]byte, 16))
+			wantError(t, err, append(tt.want, "zarrio: "+a.h.name+`: array "x": `)...)
+			if !errors.Is(err, ErrNotSupported) {
+				t.Errorf("%v is not ErrNotSupported", err)
+			}
+			if _, err := Read[float32](t.Context(), a, nil); err == nil {
+				t.Error("Read: no error")
+			}
+		})
+	}
+	a := openArray(t, dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": zarray(map[string]string{"compressor": `{"id":"blosc","cname":"lz99"}`})}), Options{})
+	_, err := a.ReadInto(t.Context(), nil, make([]byte, 16))
+	wantError(t, err, `array "x": `, `"lz99"`)
+}
+
+func TestHugeChunk(t *testing.T) {
+	a := openArray(t, dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": zarray(map[string]string{"chunks": "[1000000000000000]"})}), Options{})
+	_, err := a.ReadInto(t.Context(), nil, make([]byte, 16))
+	wantError(t, err, `array "x": a chunk has 4000000000000000 bytes: too many for the memory`)
+
+	a = openArray(t, dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": zarray(map[string]string{"shape": "[1000000000000000]"})}), Options{})
+	_, err = Read[float32](t.Context(), a, nil)
+	wantError(t, err, `array "x": selection of shape [1000000000000000]: 4000000000000000 bytes are more than the memory`)
+}
+
+// TestSampleHierarchy opens the arrays that consolidated metadata from the wild describe.
+func TestSampleHierarchy(t *testing.T) {
+	dir, err := Open(t.Context(), shared(t, "data"), Options{Consolidated: Never})
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("a directory without a group: %v, %v", dir, err)
+	}
+	st := dirStore(t, map[string]string{".zmetadata": readText(t, shared(t, "data/wb2_64x32_sample.zmetadata.json"))})
+	g, err := OpenStore(t.Context(), st, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	members, err := g.Members(t.Context())
+	if err != nil || len(members) != 66 {
+		t.Fatalf("%d members, %v, want 66", len(members), err)
+	}
+	for _, m := range members {
+		a, err := g.Array(t.Context(), m.Name)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if err := a.checkChunk(); err != nil {
+			t.Error(err)
+		}
+		if len(a.Dims()) != len(a.Shape()) || slices.Contains(a.Dims(), "") {
+			t.Errorf("%s: shape %v, dimensions %q", m.Name, a.Shape(), a.Dims())
+		}
+	}
+	a, err := g.Array(t.Context(), "geopotential")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := a.Metadata()
+	if m.DType != Float32 || len(m.Codecs) != 1 || m.Codecs[0].Name != "blosc" || m.Attrs.Text("units") != "m**2 s**-2" || !slices.Equal(m.Dims, []string{"time", "level", "longitude", "latitude"}) {
+		t.Errorf("geopotential: %+v", m)
+	}
+}
+
+func FuzzMetadataV2(f *testing.F) {
+	f.Add([]byte(zarray(nil)), []byte(`{"_ARRAY_DIMENSIONS":["a"]}`))
+	f.Add([]byte(zarray(map[string]string{"shape": "[0,5]", "chunks": "[9223372036854775807,1]", "dtype": `[["a",[["b","<i4",[2]]]]]`})), []byte(`null`))
+	f.Add([]byte(zarray(map[string]string{"order": `"F"`, "filters": `[{"id":"shuffle"}]`, "compressor": `{"id":"blosc"}`, "fill_value": `NaN`})), []byte(``))
+	f.Add([]byte(zarray(map[string]string{"dtype": `">M8[25s]"`, "fill_value": `"NaT"`, "dimension_separator": `"/"`})), []byte(`{}`))
+	f.Fuzz(func(t *testing.T, doc, attrs []byte) {
+		m, err := parseV2Array(plainJSON(doc), plainJSON(attrs))
+		if err != nil {
+			if len(err.Error()) > 2000 {
+				t.Errorf("an error of %d bytes", len(err.Error()))
+			}
+			return
+		}
+		if err := m.validate(); err != nil {
+			t.Fatal(err)
+		}
+		if len(m.Dims) != len(m.Shape) || len(m.Order) != len(m.Shape) || m.Keys.Separator == 0 || m.Attrs == nil {
+			t.Fatalf("%+v", m)
+		}
+		if m.Fill != nil && len(m.Fill) != m.DType.Size {
+			t.Fatalf("fill of %d bytes for %s", len(m.Fill), m.DType)
+		}
+		a := newArray(&hierarchy{store: nothing{}}, "x", m)
+		if a.checkChunk() != nil || m.chunkBytes() > 1<<20 {
+			return
+		}
+		// The array's first and last element, which no store has.
+		for _, at := range []Axis{At(0), At(-1)} {
+			var sel Selection
+			for range m.Shape {
+				sel = append(sel, at)
+			}
+			dst := make([]byte, m.DType.Size)
+			if _, err := a.ReadInto(t.Context(), sel, dst); err == nil && m.Fill != nil && !slices.Equal(dst, m.Fill) {
+				t.Fatalf("%x, want %x", dst, m.Fill)
+			} else if err != nil && !slices.Contains(m.Shape, 0) {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// nothing is a store without values.
+type nothing struct{}
+
+func (nothing) ReadRange(context.Context, string, []byte, int64) (int, int64, error) {
+	return 0, 0, fs.ErrNotExist
+}
+
+func FuzzConsolidated(f *testing.F) {
+	entry, _ := json.Marshal(map[string]any{"zarr_consolidated_format": 1, "metadata": map[string]json.RawMessage{".zgroup": json.RawMessage(zgroup),
+		"x/.zarray": json.RawMessage(zarray(nil)), "a/b/.zgroup": nil, "../x/.zarray": nil}})
+	f.Add(entry)
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		docs, err := parseV2Consolidated(plainJSON(doc))
+		if err != nil {
+			return
+		}
+		g := &Group{h: &hierarchy{store: nothing{}, docs: docs}}
+		members, err := g.Members(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range members {
+			if _, err := g.child(m.Name); err != nil {
+				t.Errorf("member %q: %v", m.Name, err)
+			}
+		}
+	})
+}

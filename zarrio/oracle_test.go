@@ -1,0 +1,421 @@
+package zarrio
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/store"
+)
+
+// A model is a random array: what a store must hold of it, and each of its elements.
+type model struct {
+	shape, chunks []int
+	dtype         string
+	order         string
+	separator     string
+	compressor    string // its document
+	fill          string
+	size, swap    int
+	elements      []byte       // in C order, and little-endian; missing chunks are filled
+	missing       map[int]bool // chunks, by their row-major number
+	values        map[string][]byte
+}
+
+var modelTypes = []string{"|b1", "|i1", "|u1", "<i2", ">i2", "<u2", ">u2", "<i4", ">i4", "<u4", ">u4", "<i8", ">i8", "<u8", ">u8", "<f2", ">f2", "<f4", ">f4",
+	"<f8", ">f8", "<c8", ">c8", "<c16", ">c16", "<M8[ns]", ">M8[s]", "<m8[h]"}
+
+var modelCompressors = []string{"null", "null", `{"id":"zlib","level":1}`, `{"id":"gzip","level":1}`, `{"id":"blosc","cname":"lz4","clevel":5,"shuffle":1,"blocksize":0}`}
+
+// newModel makes an array of no more than some thousands of elements.
+func newModel(rng *rand.Rand, dtype, compressor string) *model {
+	m := &model{dtype: dtype, compressor: compressor, order: pick(rng, "C", "F"), separator: pick(rng, ".", "/"), missing: map[int]bool{}, values: map[string][]byte{}}
+	rank := rng.IntN(6)
+	for range rank {
+		m.shape = append(m.shape, 1+rng.IntN([]int{1, 60, 30, 12, 7, 5}[rank]))
+		m.chunks = append(m.chunks, 1+rng.IntN(m.shape[len(m.shape)-1]+2))
+	}
+	d, _, err := parseV2DType([]byte(`"` + dtype + `"`))
+	if err != nil {
+		panic(err)
+	}
+	m.size, m.swap = d.Size, d.swapSize()
+	m.fill = pick(rng, "null", "0", "1")
+	if d.Kind == Complex && m.fill != "null" {
+		m.fill = "[" + m.fill + ", 1]"
+	}
+	one, err := parseV2Fill([]byte(m.fill), d)
+	if err != nil {
+		panic(err)
+	}
+	if one == nil {
+		one = make([]byte, m.size)
+	}
+	if bigEndianMachine {
+		swapBytes(one, m.swap)
+	}
+	m.elements = make([]byte, volume(m.shape)*m.size)
+	for i := range m.elements {
+		m.elements[i] = byte(rng.IntN(4)) // compresses
+	}
+	grid := newGrid(m.shape, m.chunks)
+	for c := range grid.total {
+		m.missing[c] = rng.IntN(5) == 0
+	}
+	at, coords := make([]int, rank), make([]int, rank)
+	for i := range volume(m.shape) {
+		unravel(at, m.shape, i)
+		for k := range at {
+			coords[k] = at[k] / m.chunks[k]
+		}
+		if m.missing[grid.index(coords)] {
+			copy(m.elements[i*m.size:], one)
+		}
+	}
+	for c := range grid.total {
+		if !m.missing[c] {
+			grid.coords(coords, c)
+			m.values["x/"+m.key(coords)] = m.chunk(rng, coords)
+		}
+	}
+	return m
+}
+
+func pick(rng *rand.Rand, from ...string) string { return from[rng.IntN(len(from))] }
+
+func volume(shape []int) int {
+	n := 1
+	for _, s := range shape {
+		n *= s
+	}
+	return n
+}
+
+// unravel turns a row-major number into indices.
+func unravel(at, shape []int, i int) {
+	for k := len(shape) - 1; k >= 0; k-- {
+		at[k] = i % shape[k]
+		i /= shape[k]
+	}
+}
+
+func (m *model) key(coords []int) string {
+	if len(coords) == 0 {
+		return "0"
+	}
+	return strings.ReplaceAll(strings.Trim(fmt.Sprint(coords), "[]"), " ", m.separator)
+}
+
+// chunk makes the stored bytes of a chunk, with noise behind the array's end.
+func (m *model) chunk(rng *rand.Rand, coords []int) []byte {
+	raw := make([]byte, volume(m.chunks)*m.size)
+	for i := range raw {
+		raw[i] = byte(rng.Uint32())
+	}
+	at := make([]int, len(coords))
+	for i := range volume(m.chunks) {
+		unravel(at, m.chunks, i)
+		from, to, inside := 0, 0, true
+		for k := range at {
+			index := coords[k]*m.chunks[k] + at[k]
+			inside = inside && index < m.shape[k]
+			from = from*m.shape[k] + index
+		}
+		for k := range at {
+			if m.order == "F" {
+				k = len(at) - 1 - k
+			}
+			to = to*m.chunks[k] + at[k]
+		}
+		if inside {
+			copy(raw[to*m.size:][:m.size], m.elements[from*m.size:])
+		}
+	}
+	if m.dtype[0] == '>' {
+		swapBytes(raw, m.swap)
+	}
+	var b bytes.Buffer
+	switch {
+	case strings.Contains(m.compressor, "zlib"):
+		w := zlib.NewWriter(&b)
+		w.Write(raw)
+		w.Close()
+	case strings.Contains(m.compressor, "gzip"):
+		w := gzip.NewWriter(&b)
+		w.Write(raw)
+		w.Close()
+	case strings.Contains(m.compressor, "blosc"):
+		frame, err := codec.EncodeBlosc(nil, raw, m.size, "lz4", nil)
+		if err != nil {
+			panic(err)
+		}
+		return frame
+	default:
+		return raw
+	}
+	return b.Bytes()
+}
+
+func (m *model) String() string {
+	return fmt.Sprintf("shape %v, chunks %v, %s, order %s, separator %s, compressor %s, fill %s", m.shape, m.chunks, m.dtype, m.order, m.separator, m.compressor, m.fill)
+}
+
+func (m *model) document() string {
+	list := func(n []int) string { return strings.ReplaceAll(fmt.Sprint(n), " ", ",") }
+	return zarray(map[string]string{"shape": list(m.shape), "chunks": list(m.chunks), "dtype": `"` + m.dtype + `"`, "order": `"` + m.order + `"`,
+		"dimension_separator": `"` + m.separator + `"`, "compressor": m.compressor, "fill_value": m.fill})
+}
+
+// open writes the model into a directory.
+func (m *model) open(t testing.TB) (*Array, *store.Dir) {
+	t.Helper()
+	st := dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": m.document()})
+	for key, value := range m.values {
+		put(t, st, key, value)
+	}
+	return openArray(t, st, Options{}), st
+}
+
+// A pickAxis is an Axis, and the indices that it selects.
+type pickAxis struct {
+	axis    Axis
+	indices []int
+	text    string
+}
+
+func newAxis(rng *rand.Rand, n int) pickAxis {
+	var p pickAxis
+	switch rng.IntN(5) {
+	case 0:
+		p.axis, p.text = All(), "All"
+		for i := range n {
+			p.indices = append(p.indices, i)
+		}
+	case 1:
+		i := rng.IntN(2*n) - n
+		p.axis, p.indices, p.text = At(i), []int{(i + n) % n}, fmt.Sprintf("At(%d)", i)
+	case 2:
+		lo, hi := rng.IntN(n+1), rng.IntN(n+1)
+		p.axis, p.text = Span(lo, hi), fmt.Sprintf("Span(%d, %d)", lo, hi)
+		for i := lo; i < hi; i++ {
+			p.indices = append(p.indices, i)
+		}
+	default:
+		lo, hi, step := rng.IntN(n), rng.IntN(n+1), 1+rng.IntN(n)
+		if rng.IntN(2) == 0 {
+			hi, step = hi-1, -step
+		}
+		p.axis, p.text = Steps(lo, hi, step), fmt.Sprintf("Steps(%d, %d, %d)", lo, hi, step)
+		for i := lo; step > 0 && i < hi || step < 0 && i > hi; i += step {
+			p.indices = append(p.indices, i)
+		}
+	}
+	return p
+}
+
+// want returns the elements of a selection in the machine's byte order.
+func (m *model) want(axes []pickAxis) []byte {
+	out := m.pick(axes)
+	if bigEndianMachine {
+		swapBytes(out, m.swap)
+	}
+	return out
+}
+
+// pick picks the elements of a selection one by one.
+func (m *model) pick(axes []pickAxis) []byte {
+	var out []byte
+	var walk func(k, from int)
+	walk = func(k, from int) {
+		if k == len(m.shape) {
+			out = append(out, m.elements[from*m.size:][:m.size]...)
+			return
+		}
+		for i := range m.shape[k] {
+			if k >= len(axes) {
+				walk(k+1, from*m.shape[k]+i)
+			}
+		}
+		if k < len(axes) {
+			for _, i := range axes[k].indices {
+				walk(k+1, from*m.shape[k]+i)
+			}
+		}
+	}
+	walk(0, 0)
+	return out
+}
+
+// check reads a selection into the middle of a larger buffer, at any alignment, and compares.
+func (m *model) check(t *testing.T, a *Array, rng *rand.Rand, axes []pickAxis) {
+	t.Helper()
+	sel, text := Selection{}, ""
+	for _, x := range axes {
+		sel, text = append(sel, x.axis), text+x.text+" "
+	}
+	want := m.want(axes)
+	const guard = 64
+	skip := guard + rng.IntN(8)
+	buf := bytes.Repeat([]byte{0xc5}, skip+len(want)+guard)
+	stats, err := a.ReadInto(t.Context(), sel, buf[skip:skip+len(want)])
+	if err != nil {
+		t.Fatalf("%v, selection %s: %v", m, text, err)
+	}
+	if !bytes.Equal(buf[skip:skip+len(want)], want) {
+		t.Fatalf("%v, selection %s:\n got %x\nwant %x", m, text, buf[skip:skip+len(want)], want)
+	}
+	if bytes.Count(buf[:skip], []byte{0xc5}) != skip || bytes.Count(buf[skip+len(want):], []byte{0xc5}) != guard {
+		t.Fatalf("%v, selection %s: written outside the destination", m, text)
+	}
+	chunks, missing := m.touched(axes)
+	if len(want) == 0 {
+		chunks, missing = 0, 0
+	}
+	if stats.Chunks != chunks || stats.Missing != missing || stats.PlacedBytes != int64(len(want)) || stats.Reused != 0 || (stats.ReadBytes == 0) != (chunks == missing) {
+		t.Fatalf("%v, selection %s: %+v, want %d chunks, %d missing, %d bytes", m, text, stats, chunks, missing, len(want))
+	}
+	shape, err := sel.Shape(m.shape)
+	if err != nil || volume(shape)*m.size != len(want) {
+		t.Fatalf("%v, selection %s: shape %v, %v", m, text, shape, err)
+	}
+}
+
+// touched counts the chunks that hold something of a selection.
+func (m *model) touched(axes []pickAxis) (chunks, missing int64) {
+	grid := newGrid(m.shape, m.chunks)
+	coords := make([]int, len(m.shape))
+next:
+	for c := range grid.total {
+		grid.coords(coords, c)
+		for k := range coords {
+			if k < len(axes) && !slices.ContainsFunc(axes[k].indices, func(i int) bool { return i/m.chunks[k] == coords[k] }) {
+				continue next
+			}
+		}
+		chunks++
+		if m.missing[c] {
+			missing++
+		}
+	}
+	return chunks, missing
+}
+
+func TestReadInto(t *testing.T) {
+	n := 12
+	if testing.Short() {
+		n = 2
+	}
+	for i, dtype := range modelTypes {
+		t.Run(dtype, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(7, uint64(i)))
+			for k := range n {
+				m := newModel(rng, dtype, modelCompressors[k%len(modelCompressors)])
+				a, st := m.open(t)
+				m.check(t, a, rng, nil)
+				for range 12 {
+					axes := make([]pickAxis, rng.IntN(len(m.shape)+1))
+					for k := range axes {
+						axes[k] = newAxis(rng, m.shape[k])
+					}
+					m.check(t, a, rng, axes)
+				}
+				if len(m.values) == 0 {
+					continue
+				}
+				strict := openArray(t, st, Options{Strict: true})
+				_, err := strict.ReadInto(t.Context(), nil, make([]byte, len(m.elements)))
+				if want := int(newGrid(m.shape, m.chunks).total) > len(m.values); (err != nil) != want {
+					t.Errorf("%v: strict: %v, want an error: %v", m, err, want)
+				}
+			}
+		})
+	}
+}
+
+// FuzzSelection compares a selection of one dimension, with any bounds, with the indices counted one by one.
+func FuzzSelection(f *testing.F) {
+	f.Add(10, 3, 9, -1, -1, false)
+	f.Add(10, 3, -1, 0, 0, true)
+	f.Add(100, 7, -1<<63, 1<<63-1, 1, false)
+	f.Add(100, 7, 99, -1<<63, -1<<63, false)
+	f.Add(0, 1, 0, 0, 1, false)
+	f.Add(5, 2, 1<<63-1, 0, 0, true)
+	f.Fuzz(func(t *testing.T, n, chunk, lo, hi, step int, point bool) {
+		n, chunk = n&0x3ff, 1+chunk&0x3f
+		axis := Steps(lo, hi, step)
+		if point {
+			axis, step, hi = At(lo), 1, lo+1
+			if lo < 0 {
+				lo, hi = lo+n, lo+n+1
+			}
+		}
+		var want []int // no more than n indices are inside; after them comes one that is outside
+		outside := step == 0 || point && (lo < 0 || lo >= n)
+		for i := lo; !outside && (step > 0 && i < hi || step < 0 && i > hi); {
+			if outside = i < 0 || i >= n; outside {
+				break
+			}
+			want = append(want, i)
+			if step > 0 && i > 1<<63-1-step || step < 0 && i < -1<<63-step {
+				break
+			}
+			i += step
+		}
+		runs, err := Selection{axis}.resolve([]int{n})
+		if (err != nil) != outside {
+			t.Fatalf("resolve(%+v) of %d: %v, want an error: %v", axis, n, err, outside)
+		}
+		if err != nil {
+			return
+		}
+		r := runs[0]
+		if r.count != len(want) || r.count > 0 && (r.start != want[0] || r.last() != want[len(want)-1]) {
+			t.Fatalf("resolve(%+v) of %d: %+v, want %v", axis, n, r, want)
+		}
+		if r.count == 0 {
+			return
+		}
+		found, total := map[int]bool{}, 0
+		for i := range r.chunks(chunk) {
+			c := r.chunk(i, chunk)
+			first, count := r.within(c*chunk, (c+1)*chunk)
+			if count < 1 || found[c] {
+				t.Fatalf("%+v in chunks of %d: chunk %d again, or with %d indices", r, chunk, c, count)
+			}
+			found[c], total = true, total+count
+			for k, i := range want {
+				if in := k >= first && k < first+count; in != (i/chunk == c) {
+					t.Fatalf("%+v within chunk %d of %d: %d from %d on", r, c, chunk, count, first)
+				}
+			}
+		}
+		if total != r.count {
+			t.Fatalf("%+v in chunks of %d: %d indices, want %d", r, chunk, total, r.count)
+		}
+	})
+}
+
+// FuzzReadInto compares reading with the elements picked one by one.
+func FuzzReadInto(f *testing.F) {
+	for seed := range uint64(8) {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		m := newModel(rng, pick(rng, modelTypes...), pick(rng, modelCompressors...))
+		a, _ := m.open(t)
+		for range 4 {
+			axes := make([]pickAxis, len(m.shape))
+			for k := range axes {
+				axes[k] = newAxis(rng, m.shape[k])
+			}
+			m.check(t, a, rng, axes)
+		}
+	})
+}
