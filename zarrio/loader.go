@@ -31,7 +31,8 @@ type LoaderOptions struct {
 	Rank, World int
 	// Prefetch is the number of batches that are filled ahead of the one in use; 0 stands for 1, a negative number for none.
 	Prefetch int
-	// Retain is the number of batches that may be retained at a time without holding up the loader.
+	// Retain is the number of batches that may be retained at a time without holding up the loader. An epoch ends with an
+	// error where so many are, at the loop's turn, that none is left to be filled.
 	Retain int
 	Layout Layout
 	// OnSample, if not nil, is called as soon as a sample is whole, by the goroutine that placed its last piece: while it
