@@ -48,6 +48,7 @@ func (blosc) Decode(dst, src []byte, s *Scratch) error {
 		copy(dst, f.data[bloscHeader:])
 		return nil
 	}
+	f.around = len(dst) >= bloscAround
 	for i := range f.blocks {
 		if err := f.decodeBlock(dst, i, s); err != nil {
 			return fmt.Errorf("block %d of %d: %w", i, f.blocks, err)
@@ -92,6 +93,10 @@ const (
 	bloscUnsplit     = 0x10
 )
 
+// A frame of this size that is decoded whole goes around the caches: it is a field on its way to memory. Parts of a frame
+// are decoded for whoever looks at them next.
+const bloscAround = 1 << 20
+
 // Streams that would be shorter than this are never split off a block.
 const bloscMinStream = 128
 
@@ -106,6 +111,8 @@ type bloscFrame struct {
 	blocksize int
 	blocks    int
 	streams   int // of each block but a short last one, which is one stream
+
+	around bool // the decoded frame is too large to be read from the caches afterwards
 }
 
 // parseBlosc checks the header of the frame in src, which must decode to n bytes.
@@ -205,7 +212,9 @@ func (f *bloscFrame) decodeBlock(dst []byte, i int, s *Scratch) error {
 	}
 	switch {
 	case byteShuffled && streams > 1:
-		unshufflePlanes(dst, planes[:streams])
+		if !f.around || !unshuffleAround(dst, planes[:streams]) {
+			unshufflePlanes(dst, planes[:streams])
+		}
 	case byteShuffled:
 		unshuffle(dst, planes[0], f.typesize)
 	case bitShuffled:

@@ -2,7 +2,11 @@
 
 package codec
 
-import "golang.org/x/sys/cpu"
+import (
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
 
 var useAVX2 = cpu.X86.HasAVX2
 
@@ -17,6 +21,11 @@ func unshuffle2AVX2(dst *byte, planes *[]byte, at, n int)
 
 //go:noescape
 func unshuffle4AVX2(dst *byte, planes *[]byte, at, n int)
+
+// unshuffle4AroundAVX2 writes around the caches. dst is aligned to 32 bytes.
+//
+//go:noescape
+func unshuffle4AroundAVX2(dst *byte, planes *[]byte, at, n int)
 
 //go:noescape
 func unshuffle8AVX2(dst *byte, planes *[]byte, at, n int)
@@ -60,6 +69,22 @@ func unshuffleVector(dst []byte, planes [][]byte) bool {
 		}
 	default:
 		return false
+	}
+	return true
+}
+
+// unshuffleAround is unshuffleVector for a dst that will have left the caches before it is read: writing around them saves
+// reading lines that are about to be overwritten. Epochs of Blosc-LZ4 fields of 4 MB on two cores of a Zen 5 took 0.92 to
+// 0.96 of the time (medians of two series of 8 and 10 pairs of runs), with the loss computed after each sample 0.92.
+func unshuffleAround(dst []byte, planes [][]byte) bool {
+	n := len(planes[0])
+	if !useAVX2 || n < kernelStep || len(planes) != 4 || uintptr(unsafe.Pointer(&dst[0]))%32 != 0 {
+		return false
+	}
+	unshuffle4AroundAVX2(&dst[0], &planes[0], 0, n&^(kernelStep-1))
+	if n%kernelStep != 0 {
+		last := n - kernelStep
+		unshuffle4AVX2(&dst[4*last], &planes[0], last, kernelStep)
 	}
 	return true
 }

@@ -34,6 +34,25 @@ loop2:
 	VZEROUPPER
 	RET
 
+// Puts 32 elements of 4 bytes together, from planes in R8 to R11, into Y4 to Y7.
+#define UNPACK4 \
+	VMOVDQU    (R8)(AX*1), Y0  \
+	VMOVDQU    (R9)(AX*1), Y1  \
+	VMOVDQU    (R10)(AX*1), Y2 \
+	VMOVDQU    (R11)(AX*1), Y3 \
+	VPUNPCKLBW Y1, Y0, Y4      \
+	VPUNPCKHBW Y1, Y0, Y5      \
+	VPUNPCKLBW Y3, Y2, Y6      \
+	VPUNPCKHBW Y3, Y2, Y7      \
+	VPUNPCKLWD Y6, Y4, Y0      \
+	VPUNPCKHWD Y6, Y4, Y1      \
+	VPUNPCKLWD Y7, Y5, Y2      \
+	VPUNPCKHWD Y7, Y5, Y3      \
+	VPERM2I128 $0x20, Y1, Y0, Y4 \
+	VPERM2I128 $0x20, Y3, Y2, Y5 \
+	VPERM2I128 $0x31, Y1, Y0, Y6 \
+	VPERM2I128 $0x31, Y3, Y2, Y7
+
 // func unshuffle4AVX2(dst *byte, planes *[]byte, at, n int)
 TEXT ·unshuffle4AVX2(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), DI
@@ -47,22 +66,7 @@ TEXT ·unshuffle4AVX2(SB), NOSPLIT, $0-32
 	MOVQ 72(DX), R11
 
 loop4:
-	VMOVDQU    (R8)(AX*1), Y0
-	VMOVDQU    (R9)(AX*1), Y1
-	VMOVDQU    (R10)(AX*1), Y2
-	VMOVDQU    (R11)(AX*1), Y3
-	VPUNPCKLBW Y1, Y0, Y4
-	VPUNPCKHBW Y1, Y0, Y5
-	VPUNPCKLBW Y3, Y2, Y6
-	VPUNPCKHBW Y3, Y2, Y7
-	VPUNPCKLWD Y6, Y4, Y0
-	VPUNPCKHWD Y6, Y4, Y1
-	VPUNPCKLWD Y7, Y5, Y2
-	VPUNPCKHWD Y7, Y5, Y3
-	VPERM2I128 $0x20, Y1, Y0, Y4
-	VPERM2I128 $0x20, Y3, Y2, Y5
-	VPERM2I128 $0x31, Y1, Y0, Y6
-	VPERM2I128 $0x31, Y3, Y2, Y7
+	UNPACK4
 	VMOVDQU    Y4, (DI)
 	VMOVDQU    Y5, 32(DI)
 	VMOVDQU    Y6, 64(DI)
@@ -71,6 +75,34 @@ loop4:
 	ADDQ       $32, AX
 	CMPQ       AX, CX
 	JB         loop4
+	VZEROUPPER
+	RET
+
+// func unshuffle4AroundAVX2(dst *byte, planes *[]byte, at, n int)
+TEXT ·unshuffle4AroundAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ planes+8(FP), DX
+	MOVQ at+16(FP), AX
+	MOVQ n+24(FP), CX
+	ADDQ AX, CX
+	MOVQ 0(DX), R8
+	MOVQ 24(DX), R9
+	MOVQ 48(DX), R10
+	MOVQ 72(DX), R11
+
+loop4around:
+	UNPACK4
+	VMOVNTDQ   Y4, (DI)
+	VMOVNTDQ   Y5, 32(DI)
+	VMOVNTDQ   Y6, 64(DI)
+	VMOVNTDQ   Y7, 96(DI)
+	ADDQ       $128, DI
+	ADDQ       $32, AX
+	CMPQ       AX, CX
+	JB         loop4around
+
+	// Stores around the caches are ordered with no others but by this.
+	SFENCE
 	VZEROUPPER
 	RET
 

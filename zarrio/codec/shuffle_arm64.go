@@ -55,4 +55,7 @@ func unshuffleVector(dst []byte, planes [][]byte) bool {
 	return true
 }
 
+// unshuffleAround reports that there is no code for this machine that writes around the caches.
+func unshuffleAround([]byte, [][]byte) bool { return false }
+
 func transposeBits(p []byte) { transposeBitsGeneric(p) }

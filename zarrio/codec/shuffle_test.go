@@ -69,6 +69,27 @@ func TestUnshuffle(t *testing.T) {
 	}
 }
 
+// The kernel that writes around the caches takes aligned destinations only, and any number of elements.
+func TestUnshuffleAround(t *testing.T) {
+	for _, n := range shuffleLengths[1:] {
+		src := randomBytes(4 * n)
+		planes := [][]byte{src[:n], src[n:][:n], src[2*n:][:n], src[3*n:]}
+		want := make([]byte, len(src))
+		unshuffleGeneric(want, src, 4)
+		for _, misalign := range []int{0, 32, 4, 31} {
+			guarded(t, len(src), misalign, func(dst []byte) {
+				done := unshuffleAround(dst, planes)
+				if done && !bytes.Equal(dst, want) {
+					t.Fatalf("n=%d misalign=%d: differs from the definition", n, misalign)
+				}
+				if done && misalign%32 != 0 {
+					t.Fatalf("n=%d misalign=%d: taken", n, misalign)
+				}
+			})
+		}
+	}
+}
+
 func TestBitunshuffle(t *testing.T) {
 	for size := 1; size <= 64; size++ {
 		t.Run(fmt.Sprintf("size=%d", size), func(t *testing.T) {
