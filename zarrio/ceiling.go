@@ -68,14 +68,13 @@ func (w *worker) readStored(ctx context.Context, r *ChunkRead, pieces []Piece, d
 		_, err := w.readEncoded(ctx, a, r.Chunk, a.meta.chunkBytes())
 		return err
 	}
-	size := a.meta.DType.Size
-	if b := pieces[0].box(); len(pieces) == 1 && b.contiguous() {
-		_, err := w.readAt(ctx, a, r.Chunk, dst[pieces[0].Dst:][:b.count()*size], pieces[0].Src*size)
+	if a.native() && inPlace(a, pieces) {
+		_, err := w.loadInPlace(ctx, r, pieces, dst)
 		return err
 	}
 	dec, err := w.room(ctx, a, r.Chunk)
 	if err == nil {
-		_, err = w.loadRaw(ctx, a, r.Chunk, dec, w.need(pieces, size))
+		_, err = w.loadRaw(ctx, a, r.Chunk, dec, w.need(pieces, a.meta.DType.Size))
 	}
 	return err
 }

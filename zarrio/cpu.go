@@ -152,10 +152,18 @@ func (e *CPU) read(ctx context.Context, w *worker, p *Plan, r *ChunkRead, dst []
 	kept := dec != nil
 	var spans []codec.Span
 	if !kept {
-		done, err := w.readInPlace(ctx, p, r, pieces, dst)
-		if done || err != nil {
-			return err
+		if inPlace(a, pieces) {
+			ok, err := w.loadInPlace(ctx, r, pieces, dst)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				return fill(p, pieces, dst, a)
+			}
+			// Only now that all are in place: Done may change a sample that others were copied from.
+			return placed(p, pieces)
 		}
+		var err error
 		if dec, err = w.room(ctx, a, r.Chunk); err != nil {
 			return err
 		}
@@ -174,26 +182,28 @@ func (e *CPU) read(ctx context.Context, w *worker, p *Plan, r *ChunkRead, dst []
 	return place(ctx, p, pieces, dst, dec, size)
 }
 
-// readInPlace reads or decodes a chunk straight into memory where its pieces allow that: each is the whole chunk, or an
+// inPlace says whether a chunk is read or decoded straight into its pieces' places: each is the whole chunk, or an
 // uncompressed run of it, in the chunk's own order. Different runs are read one by one if they are long, since a read call
-// costs about as much as copying readGap bytes; pieces of the same run are copied from the first.
-func (w *worker) readInPlace(ctx context.Context, p *Plan, r *ChunkRead, pieces []Piece, dst []byte) (bool, error) {
-	a := r.Array
+// costs about as much as copying readGap bytes.
+func inPlace(a *Array, pieces []Piece) bool {
 	size, whole := a.meta.DType.Size, a.meta.chunkBytes()
 	one, long := true, true
 	for i := range pieces {
 		b := pieces[i].box()
 		n := b.count() * size
 		if !b.contiguous() || n != whole && len(a.codec) > 0 {
-			return false, nil
+			return false
 		}
 		one = one && sameRun(&pieces[i], &pieces[0])
 		long = long && n >= readGap
 	}
-	if !one && !long {
-		return false, nil
-	}
-	chunks := w.stats.Chunks
+	return one || long
+}
+
+// loadInPlace loads a chunk that inPlace allows; pieces of the same run are copied from the first. It returns false for a
+// chunk that is not in the store.
+func (w *worker) loadInPlace(ctx context.Context, r *ChunkRead, pieces []Piece, dst []byte) (bool, error) {
+	a, size, chunks := r.Array, r.Array.meta.DType.Size, w.stats.Chunks
 	for i := range pieces {
 		q := &pieces[i]
 		run := dst[q.Dst:][:q.N[0]*q.N[1]*size]
@@ -202,22 +212,14 @@ func (w *worker) readInPlace(ctx context.Context, p *Plan, r *ChunkRead, pieces 
 			continue
 		}
 		ok, err := w.loadRun(ctx, a, r.Chunk, run, q.Src*size)
-		switch {
-		case err != nil:
-			return true, err
-		case !ok && i > 0:
-			return true, a.fail(r.Chunk, "read", errors.New("the file vanished while it was read"))
-		case !ok:
-			return true, fill(p, pieces, dst, a)
+		if err == nil && !ok && i > 0 {
+			err = a.fail(r.Chunk, "read", errors.New("the file vanished while it was read"))
+		}
+		if !ok || err != nil {
+			return false, err
 		}
 	}
 	w.stats.Chunks = chunks + 1 // whatever the number of its runs
-	// Only now: Done may change a sample that others are copied from.
-	for i := range pieces {
-		if err := p.placed(&pieces[i]); err != nil {
-			return true, err
-		}
-	}
 	return true, nil
 }
 
@@ -246,15 +248,13 @@ func (w *worker) need(pieces []Piece, size int) []codec.Span {
 
 // place copies the pieces of a decoded chunk to where they belong.
 func place(ctx context.Context, p *Plan, pieces []Piece, dst, dec []byte, size int) error {
-	defer trace.StartRegion(ctx, "place").End()
+	region := trace.StartRegion(ctx, "place")
 	for i := range pieces {
 		b := pieces[i].box()
 		copyBox(dst, pieces[i].Dst, dec, pieces[i].Src, size, &b)
-		if err := p.placed(&pieces[i]); err != nil {
-			return err
-		}
 	}
-	return nil
+	region.End()
+	return placed(p, pieces)
 }
 
 // fill puts the fill value where a missing chunk's pieces belong.
@@ -262,6 +262,13 @@ func fill(p *Plan, pieces []Piece, dst []byte, a *Array) error {
 	for i := range pieces {
 		b := pieces[i].box()
 		fillBox(dst, pieces[i].Dst, a.meta.DType.Size, a.meta.Fill, &b)
+	}
+	return placed(p, pieces)
+}
+
+// placed says that pieces are in place.
+func placed(p *Plan, pieces []Piece) error {
+	for i := range pieces {
 		if err := p.placed(&pieces[i]); err != nil {
 			return err
 		}

@@ -95,7 +95,7 @@ const (
 
 // A frame of this size that is decoded whole goes around the caches: it is a field on its way to memory. Parts of a frame
 // are decoded for whoever looks at them next.
-const bloscAround = 1 << 20
+const bloscAround = 1 << 16
 
 // Streams that would be shorter than this are never split off a block.
 const bloscMinStream = 128
