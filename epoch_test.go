@@ -167,7 +167,7 @@ func (m *measured) report(b *testing.B, samples int) {
 	b.ReportMetric(m.open.Seconds()/n, "open-sec")
 	b.ReportMetric(float64(m.readBytes)/n, "read-B/op")
 	b.ReportMetric(m.ceiling.Seconds()/n, "ceiling-sec")
-	b.ReportMetric(m.ceiling.Seconds()/m.total.Seconds(), "ceiling-share")
+	b.ReportMetric(100*m.ceiling.Seconds()/m.total.Seconds(), "ceiling-%")
 	if *stepFlag > 0 {
 		b.ReportMetric(100*m.stall.Seconds()/m.total.Seconds(), "stall-%")
 	}

@@ -124,7 +124,7 @@ func TestBenchmarkOutput(t *testing.T) {
 		if bytes := bps * spo; math.Abs(bytes-5*sampleBytes) > 1e-3*bytes { // both are printed with few digits
 			t.Errorf("%s: %v bytes an op, want %d", name, bytes, 5*sampleBytes)
 		}
-		for _, unit := range []string{"samples/s", "first-batch-sec", "p50-batch-sec", "slowest-batch-sec", "open-sec", "ceiling-sec", "ceiling-share"} {
+		for _, unit := range []string{"samples/s", "first-batch-sec", "p50-batch-sec", "slowest-batch-sec", "open-sec", "ceiling-sec", "ceiling-%"} {
 			if v := value(t, r, unit); !(v > 0) {
 				t.Errorf("%s: %s is %v", name, unit, v)
 			}
