@@ -45,8 +45,11 @@ func (l *Loader) Ceiling(ctx context.Context) (Stats, error) {
 func (e *CPU) readStored(ctx context.Context, p *Plan, m Memory) (Stats, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.workers == nil {
+		return Stats{}, errEngineClosed
+	}
 	var next atomic.Int64
-	return e.spread(ctx, func(ctx context.Context, w *worker) error {
+	return spread(ctx, e.workers, func(ctx context.Context, w *worker) error {
 		for {
 			i := int(next.Add(1)) - 1
 			if i >= len(p.Reads) || ctx.Err() != nil {

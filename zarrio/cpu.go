@@ -55,6 +55,8 @@ func (e *CPU) String() string {
 // Workers returns the number of workers.
 func (e *CPU) Workers() int { return len(e.workers) }
 
+var errEngineClosed = errors.New("zarrio: cpu engine: used after Close")
+
 type hostMemory struct{ *hostmem.Block }
 
 func (m hostMemory) Len() int64     { return int64(len(m.Bytes())) }
@@ -87,7 +89,7 @@ func (e *CPU) Fill(ctx context.Context, p *Plan, m Memory) (Stats, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.workers == nil {
-		return Stats{}, errors.New("zarrio: cpu engine: used after Close")
+		return Stats{}, errEngineClosed
 	}
 	if p.Fresh {
 		e.keep.turn()
@@ -96,7 +98,7 @@ func (e *CPU) Fill(ctx context.Context, p *Plan, m Memory) (Stats, error) {
 		next atomic.Int64
 		dst  = m.Bytes()
 	)
-	stats, err := e.spread(ctx, func(ctx context.Context, w *worker) error {
+	stats, err := spread(ctx, e.workers, func(ctx context.Context, w *worker) error {
 		for {
 			i := int(next.Add(1)) - 1
 			if i >= len(p.Reads) || ctx.Err() != nil {
@@ -113,27 +115,6 @@ func (e *CPU) Fill(ctx context.Context, p *Plan, m Memory) (Stats, error) {
 	}
 	e.keep.turn()
 	return stats, nil
-}
-
-// spread runs f by all workers and returns the sum of their counts. The first error stops them all.
-func (e *CPU) spread(ctx context.Context, f func(context.Context, *worker) error) (Stats, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var wg sync.WaitGroup
-	for _, w := range e.workers {
-		w.stats = Stats{}
-		wg.Go(func() {
-			if err := f(ctx, w); err != nil {
-				cancel(err)
-			}
-		})
-	}
-	wg.Wait()
-	var stats Stats
-	for _, w := range e.workers {
-		stats.Add(w.stats)
-	}
-	return stats, context.Cause(ctx)
 }
 
 // read brings one chunk's pieces into place.

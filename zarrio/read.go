@@ -108,8 +108,13 @@ func (a *Array) ReadInto(ctx context.Context, sel Selection, dst []byte) (Stats,
 		n[i] = r.chunks(a.meta.Chunks[i])
 		total *= n[i]
 	}
+	workers := make([]*worker, min(total, a.readers()))
+	for i := range workers {
+		workers[i] = idle.Get().(*worker)
+		defer idle.Put(workers[i])
+	}
 	var next atomic.Int64
-	return spread(ctx, min(total, a.readers()), func(ctx context.Context, w *worker) error {
+	return spread(ctx, workers, func(ctx context.Context, w *worker) error {
 		coords := make([]int, len(runs))
 		axes := make([]axis, len(runs), len(runs)+2) // and the two of a box
 		for {
@@ -138,34 +143,29 @@ func (a *Array) readers() int {
 	return int(max(1, min(int64(2*runtime.GOMAXPROCS(0)), room)))
 }
 
-// workers keeps the memory of workers between calls.
-var workers = sync.Pool{New: func() any { return new(worker) }}
+// idle keeps the memory of ReadInto's workers between calls.
+var idle = sync.Pool{New: func() any { return new(worker) }}
 
-// spread runs f by n goroutines, each with a worker, and returns the sum of their counts. The first error stops them all.
-func spread(ctx context.Context, n int, f func(context.Context, *worker) error) (Stats, error) {
+// spread runs f with each of the workers at once and returns the sum of their counts. The first error stops them all.
+func spread(ctx context.Context, workers []*worker, f func(context.Context, *worker) error) (Stats, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var (
-		wg    sync.WaitGroup
-		mu    sync.Mutex
-		stats Stats
-	)
-	run := func() {
-		w := workers.Get().(*worker)
+	run := func(w *worker) {
 		w.stats = Stats{}
 		if err := f(ctx, w); err != nil {
 			cancel(err)
 		}
-		mu.Lock()
-		stats.Add(w.stats)
-		mu.Unlock()
-		workers.Put(w)
 	}
-	for range n - 1 {
-		wg.Go(run)
+	var wg sync.WaitGroup
+	for _, w := range workers[1:] {
+		wg.Go(func() { run(w) })
 	}
-	run()
+	run(workers[0])
 	wg.Wait()
+	var stats Stats
+	for _, w := range workers {
+		stats.Add(w.stats)
+	}
 	return stats, context.Cause(ctx)
 }
 
