@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-
-	"github.com/pierrec/lz4/v4"
 )
 
 // lz4Codec is numcodecs' LZ4: the decoded size as 4 little-endian bytes, then one block.
@@ -46,7 +44,7 @@ func lz4Block(dst, src []byte) error {
 		}
 		return errLZ4
 	}
-	n, err := lz4.UncompressBlock(src, dst)
+	n, err := lz4Decode(dst, src)
 	if err != nil {
 		return errLZ4 // The library's own words only say that a buffer is too short.
 	}

@@ -1,0 +1,69 @@
+package codec
+
+import "encoding/binary"
+
+// lz4MinMatch is the length of a match of which the token says 0.
+const lz4MinMatch = 4
+
+// lz4DecodeGeneric decodes the sequences of src from si on into dst from di on, and returns the length of all that is
+// decoded then. Both di and si are 0 at the start of a block, or are what lz4DecodeFast left off at.
+//
+// It takes whatever liblz4 does: the last sequence ends after its literals, and what its token says of a match counts for
+// nothing. Unlike liblz4 it doesn't insist on that sequence having 5 literals, as older encoders wrote fewer.
+func lz4DecodeGeneric(dst, src []byte, di, si int) (int, error) {
+	for si < len(src) {
+		token := int(src[si])
+		si++
+
+		n := token >> 4
+		if n == 15 {
+			more, at := lz4Length(src, si, len(dst))
+			n, si = n+more, at
+		}
+		if si < 0 || n > len(src)-si || n > len(dst)-di {
+			return 0, errLZ4
+		}
+		copy(dst[di:], src[si:si+n])
+		di += n
+		si += n
+		if si == len(src) {
+			return di, nil
+		}
+
+		if len(src)-si < 2 {
+			return 0, errLZ4
+		}
+		offset := int(binary.LittleEndian.Uint16(src[si:]))
+		si += 2
+		n = token & 15
+		if n == 15 {
+			more, at := lz4Length(src, si, len(dst))
+			n, si = n+more, at
+		}
+		n += lz4MinMatch
+		if si < 0 || offset == 0 || offset > di || n > len(dst)-di {
+			return 0, errLZ4
+		}
+		// What has been copied of a match that overlaps itself is repeated with it, twice as much each time.
+		match := dst[di-offset : di+n]
+		for have := offset; have < len(match); have *= 2 {
+			copy(match[have:], match[:have])
+		}
+		di += n
+	}
+	return 0, errLZ4 // It ends after a match, or is empty.
+}
+
+// lz4Length returns the sum of the bytes of a length that goes on at si, and the index after them. The index is -1 where
+// they have no end, or where the sum exceeds limit and so might not fit into an int.
+func lz4Length(src []byte, si, limit int) (n, next int) {
+	for si < len(src) && n <= limit {
+		b := int(src[si])
+		si++
+		n += b
+		if b != 255 {
+			return n, si
+		}
+	}
+	return 0, -1
+}
