@@ -14,6 +14,9 @@ import (
 
 // TestLoaderKnown runs the study's loop over real data and compares with what xbatcher and NumPy made of them.
 func TestLoaderKnown(t *testing.T) {
+	if bigEndianMachine {
+		t.Skip("the known digests are of little-endian elements, which batches on this machine don't have")
+	}
 	type batch struct {
 		N     int
 		Shape []int
