@@ -67,23 +67,25 @@ func epochs(b *testing.B, s *benchStore, workers int, withLoss bool) {
 		b.StopTimer()
 		m.ceiling += s.ceiling(b, se)
 		s.cool(b)
-		if *openFlag == "epoch" {
-			if err := se.Close(); err != nil {
-				b.Fatal(err)
-			}
-		}
 		// Every epoch is the first one, so that a shuffled order is the same work, and has the same loss, each time.
-		if err := se.loader.Seek(0, 0); err != nil && *openFlag == "once" {
+		anew := *openFlag == "epoch"
+		var err error
+		if anew {
+			err = se.Close()
+		} else {
+			err = se.loader.Seek(0, 0)
+		}
+		if err != nil {
 			b.Fatal(err)
 		}
-		cpu, before := cpuTime(), se.loader.Stats()
+		cpu := cpuTime()
 		b.StartTimer()
 		start := time.Now()
-		if *openFlag == "epoch" {
+		if anew {
 			se, openTime = open()
-			before = se.loader.Stats()
 			m.open += openTime
 		}
+		before := se.loader.Stats()
 		opened := time.Since(start)
 		e, err := se.pass(ctx, bar, nil)
 		if err != nil {

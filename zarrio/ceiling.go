@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 )
 
 // Ceiling does the reading of the next epoch and nothing else: the same stored bytes, by the CPU engine's workers, into the
@@ -41,27 +40,16 @@ func (l *Loader) Ceiling(ctx context.Context) (Stats, error) {
 	return total, err
 }
 
-// readStored does the reading part of a Fill: the same bytes, into the same memory.
+// readStored does the reading part of a Fill: the same bytes, into the same memory. What the next batch has too is read
+// once, there.
 func (e *CPU) readStored(ctx context.Context, p *Plan, m Memory) (Stats, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.workers == nil {
-		return Stats{}, errEngineClosed
-	}
-	var next atomic.Int64
-	return spread(ctx, e.workers, func(ctx context.Context, w *worker) error {
-		for {
-			i := int(next.Add(1)) - 1
-			if i >= len(p.Reads) || ctx.Err() != nil {
-				return nil
-			}
-			// What the next batch has too is read once, there.
-			if r := &p.Reads[i]; !r.Keep {
-				if err := w.readStored(ctx, r, p.Pieces[r.First:r.First+r.Count], m.Bytes()); err != nil {
-					return err
-				}
-			}
+	return e.each(ctx, p, func(ctx context.Context, w *worker, r *ChunkRead) error {
+		if r.Keep {
+			return nil
 		}
+		return w.readStored(ctx, r, p.Pieces[r.First:r.First+r.Count], m.Bytes())
 	})
 }
 

@@ -55,8 +55,6 @@ func (e *CPU) String() string {
 // Workers returns the number of workers.
 func (e *CPU) Workers() int { return len(e.workers) }
 
-var errEngineClosed = errors.New("zarrio: cpu engine: used after Close")
-
 type hostMemory struct{ *hostmem.Block }
 
 func (m hostMemory) Len() int64     { return int64(len(m.Bytes())) }
@@ -88,26 +86,12 @@ func (e *CPU) Close() error {
 func (e *CPU) Fill(ctx context.Context, p *Plan, m Memory) (Stats, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.workers == nil {
-		return Stats{}, errEngineClosed
-	}
 	if p.Fresh {
 		e.keep.turn()
 	}
-	var (
-		next atomic.Int64
-		dst  = m.Bytes()
-	)
-	stats, err := spread(ctx, e.workers, func(ctx context.Context, w *worker) error {
-		for {
-			i := int(next.Add(1)) - 1
-			if i >= len(p.Reads) || ctx.Err() != nil {
-				return nil
-			}
-			if err := e.read(ctx, w, p, &p.Reads[i], dst); err != nil {
-				return err
-			}
-		}
+	dst := m.Bytes()
+	stats, err := e.each(ctx, p, func(ctx context.Context, w *worker, r *ChunkRead) error {
+		return e.read(ctx, w, p, r, dst)
 	})
 	if err != nil {
 		e.keep.clear() // what it holds may be half decoded
@@ -115,6 +99,25 @@ func (e *CPU) Fill(ctx context.Context, p *Plan, m Memory) (Stats, error) {
 	}
 	e.keep.turn()
 	return stats, nil
+}
+
+// each runs f for every read of the plan, by all workers at once. The first error stops them all. e.mu is held.
+func (e *CPU) each(ctx context.Context, p *Plan, f func(context.Context, *worker, *ChunkRead) error) (Stats, error) {
+	if e.workers == nil {
+		return Stats{}, errors.New("zarrio: cpu engine: used after Close")
+	}
+	var next atomic.Int64
+	return spread(ctx, e.workers, func(ctx context.Context, w *worker) error {
+		for {
+			i := int(next.Add(1)) - 1
+			if i >= len(p.Reads) || ctx.Err() != nil {
+				return nil
+			}
+			if err := f(ctx, w, &p.Reads[i]); err != nil {
+				return err
+			}
+		}
+	})
 }
 
 // read brings one chunk's pieces into place.
