@@ -118,7 +118,7 @@ func benchDecode(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			d, err := codec.New(c.codec, json.RawMessage(`{}`))
+			d, err := codec.New(c.codec, json.RawMessage(`{}`), codec.Options{Format: 2})
 			if err != nil {
 				b.Fatal(err)
 			}

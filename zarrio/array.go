@@ -28,7 +28,7 @@ func newArray(h *hierarchy, path string, m *Metadata) *Array {
 		n *= m.Chunks[dim]
 	}
 	for _, c := range m.Codecs {
-		d, err := codec.New(c.Name, c.Config)
+		d, err := codec.New(c.Name, c.Config, codec.Options{Format: m.Format})
 		if err != nil {
 			a.noCodec = err
 			break

@@ -11,10 +11,12 @@ import (
 type Metadata struct {
 	Format    int   // 2 or 3
 	Shape     []int // extents, in elements
-	Chunks    []int // extents of a chunk, in elements
+	Chunks    []int // extents of a stored chunk (of a shard, where chunks are sharded), in elements; the largest if they differ
+	// Extents are those of each chunk, by dimension, on a rectilinear grid; nil on a regular one.
+	Extents   [][]int
 	DType     DType
-	BigEndian bool   // how elements are stored
-	Order     []int  // Order[i] is the dimension that is i-th in a stored chunk, slowest first
+	BigEndian bool   // how elements are stored; in Zarr v3 the codec "bytes" says it, and this is false
+	Order     []int  // Order[i] is the dimension that is i-th in a stored chunk, slowest first; in v3 "transpose" changes it
 	Fill      []byte // one element in the machine's byte order; nil where it is undefined: missing chunks then read as zeros
 	Codecs    []CodecSpec
 	Keys      KeyEncoding

@@ -30,6 +30,35 @@ type PartialDecoder interface {
 	DecodeSpans(dst, src []byte, spans []Span, s *Scratch) error
 }
 
+// A Fixed decoder's encoded length follows from the decoded one: filters and checksums have it, compressors don't.
+type Fixed interface {
+	Decoder
+	// EncodedLen returns how many bytes Decode takes for n decoded ones, or an error where there can't be n of them.
+	EncodedLen(n int) (int, error)
+}
+
+// A Trimmer's decoded bytes are a part of its encoded ones, as those that a checksum stands beside: they need no copy.
+type Trimmer interface {
+	Fixed
+	// Trim checks src and returns the decoded bytes, a part of it. Decode is Trim and a copy.
+	Trim(src []byte) ([]byte, error)
+}
+
+// A Sizer can tell how long its decoded bytes are. Every decoder that is not Fixed is one.
+type Sizer interface {
+	Decoder
+	// DecodedLen returns how many bytes src decodes to, from its header or, where no header says so, by decoding it. More
+	// than limit is an error. What a header says is not yet proved by the data.
+	DecodedLen(src []byte, limit int, s *Scratch) (int, error)
+}
+
+// A Retyper's encoded elements have another type than its decoded ones.
+type Retyper interface {
+	Decoder
+	// EncodedType returns the encoded elements' type in NumPy's spelling, such as "|u1".
+	EncodedType() string
+}
+
 // ErrUnsupported is what errors.Is finds in the error of a codec, or of a variant of one, that this package cannot decode.
 var ErrUnsupported = errors.New("unsupported codec")
 
@@ -50,10 +79,21 @@ func (e *UnsupportedError) Is(target error) bool { return target == ErrUnsupport
 // names lists what New knows, sorted.
 var names = []string{"blosc", "gzip", "lz4", "shuffle", "zlib", "zstd"}
 
+// Options are what a codec's decoder depends on besides its own configuration.
+type Options struct {
+	// Format is the version of Zarr whose metadata name the codec: some names mean other things in 2 than in 3.
+	Format int
+	// Type is the type of the decoded elements in NumPy's spelling, such as "<f4", for filters whose configuration doesn't
+	// give one; "" where NumPy has no name for it.
+	Type string
+	// SkipChecksums leaves checksums unverified.
+	SkipChecksums bool
+}
+
 // New returns the decoder of the codec that array metadata call name. The config is the codec's JSON object as the
 // metadata have it, or the "configuration" within; it may be empty. An unknown name gives an *UnsupportedError.
-func New(name string, config json.RawMessage) (Decoder, error) {
-	switch name {
+func New(name string, config json.RawMessage, opt Options) (Decoder, error) {
+	switch strings.TrimPrefix(name, "numcodecs.") {
 	case "blosc":
 		return newBlosc(config)
 	case "gzip":

@@ -22,7 +22,7 @@ func (c tested) name() string { return c.id + c.config }
 
 func (c tested) decoder(tb testing.TB) codec.Decoder {
 	tb.Helper()
-	dec, err := codec.New(c.id, json.RawMessage(c.config))
+	dec, err := codec.New(c.id, json.RawMessage(c.config), codec.Options{Format: 2})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestNew(t *testing.T) {
 		{"zstd", `{"checksum":"no"}`, "configuration: json:"},
 	}
 	for _, test := range tests {
-		dec, err := codec.New(test.name, json.RawMessage(test.config))
+		dec, err := codec.New(test.name, json.RawMessage(test.config), codec.Options{Format: 2})
 		if test.wantErr != "" {
 			if err == nil || !strings.Contains(err.Error(), test.wantErr) {
 				t.Errorf("New(%q, %s): error %v, want one with %q", test.name, test.config, err, test.wantErr)
@@ -103,7 +103,7 @@ func TestNew(t *testing.T) {
 
 func TestNewUnsupported(t *testing.T) {
 	for _, name := range []string{"", "blosc2", "Blosc", "jpeg2k"} {
-		_, err := codec.New(name, nil)
+		_, err := codec.New(name, nil, codec.Options{Format: 2})
 		if !errors.Is(err, codec.ErrUnsupported) {
 			t.Errorf("New(%q): error %v, want one that is ErrUnsupported", name, err)
 			continue
@@ -118,7 +118,7 @@ func TestNewUnsupported(t *testing.T) {
 			t.Errorf("New(%q): %v: not sorted", name, err)
 		}
 		for _, name := range names {
-			if _, err := codec.New(name, nil); err != nil {
+			if _, err := codec.New(name, nil, codec.Options{Format: 2}); err != nil {
 				t.Errorf("New says that it supports %q, but: %v", name, err)
 			}
 		}

@@ -53,7 +53,7 @@ func TestCBloscFrames(t *testing.T) {
 	for i := range 1000000 {
 		want = binary.LittleEndian.AppendUint32(want, uint32(i))
 	}
-	dec, err := codec.New("blosc", nil)
+	dec, err := codec.New("blosc", nil, codec.Options{Format: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestNumcodecsFixtures(t *testing.T) {
 				if err := json.Unmarshal(config, &c); err != nil {
 					t.Fatal(err)
 				}
-				dec, err := codec.New(c.ID, config)
+				dec, err := codec.New(c.ID, config, codec.Options{Format: 2})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -39,6 +39,27 @@ type Filer interface {
 	OpenFile(key string, flags int) (*os.File, error)
 }
 
+// An Opener is a Store that can keep a value open, so that the parts of a shard are read without opening it for each.
+type Opener interface {
+	Store
+	// OpenValue opens key's value. The caller closes it. key is valid during the call only.
+	OpenValue(ctx context.Context, key string) (Value, error)
+}
+
+// A Value is an open value. It may be used by many goroutines at once.
+type Value interface {
+	// ReadRange is that of Store, for this value.
+	ReadRange(ctx context.Context, dst []byte, off int64) (n int, size int64, err error)
+	Close() error
+}
+
+// A Coalescer is a Store that says which reads of one value are better made as one, since each has a price of its own.
+type Coalescer interface {
+	Store
+	// Coalesce returns how many bytes are rather read than skipped, and how long a read of several parts may get.
+	Coalesce() (gap, size int64)
+}
+
 // A Putter is a Store that can be written.
 type Putter interface {
 	// Put makes value the value of key: whole or not at all, though the process be killed or the space run out.
@@ -84,3 +105,23 @@ func ReadAll(ctx context.Context, s Store, key string, limit int64) ([]byte, err
 	}
 	return buf[:n], err
 }
+
+// OpenValue opens key's value where the store is an [Opener]; else each read of it goes through the store.
+func OpenValue(ctx context.Context, s Store, key string) (Value, error) {
+	if o, ok := s.(Opener); ok {
+		return o.OpenValue(ctx, key)
+	}
+	return keyed{s, strings.Clone(key)}, nil
+}
+
+// keyed is a value that is found anew for each read.
+type keyed struct {
+	store Store
+	key   string
+}
+
+func (v keyed) ReadRange(ctx context.Context, dst []byte, off int64) (int, int64, error) {
+	return v.store.ReadRange(ctx, v.key, dst, off)
+}
+
+func (v keyed) Close() error { return nil }
