@@ -9,9 +9,9 @@ import (
 
 // Metadata describes an array in one way, whichever format its documents have.
 type Metadata struct {
-	Format    int   // 2 or 3
-	Shape     []int // extents, in elements
-	Chunks    []int // extents of a stored chunk (of a shard, where chunks are sharded), in elements; the largest if they differ
+	Format int   // 2 or 3
+	Shape  []int // extents, in elements
+	Chunks []int // extents of a stored chunk (of a shard, where chunks are sharded), in elements; the largest if they differ
 	// Extents are those of each chunk, by dimension, on a rectilinear grid; nil on a regular one.
 	Extents   [][]int
 	DType     DType
