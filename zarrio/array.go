@@ -10,30 +10,31 @@ import (
 
 // An Array is an open Zarr array. It may be used by many goroutines at once.
 type Array struct {
-	h     *hierarchy
-	path  string
-	meta  *Metadata
-	grid  grid
-	codec []codec.Decoder // from stored bytes to the chunk's, in the order of decoding
+	h    *hierarchy
+	path string
+	meta *Metadata
+	grid grid // of what is decoded by itself: chunks, or the inner chunks of shards
+	pipe pipeline
 	// noCodec is why chunks can't be decoded, if they can't: the metadata of such an array can be read all the same.
 	noCodec error
-	strides []int // of a decoded chunk, in elements, by dimension
+	strides []int // of a decoded chunk on a regular grid, in elements, by dimension
+	indices indexCache
 }
 
 func newArray(h *hierarchy, path string, m *Metadata) *Array {
-	a := &Array{h: h, path: path, meta: m, grid: newGrid(m.Shape, m.Chunks), strides: make([]int, len(m.Shape))}
-	n := 1
-	for _, dim := range slices.Backward(m.Order) {
-		a.strides[dim] = n
-		n *= m.Chunks[dim]
+	a := &Array{h: h, path: path, meta: m, strides: make([]int, len(m.Shape))}
+	if a.pipe, a.noCodec = compile(m, h.opt); a.noCodec != nil {
+		a.pipe = pipeline{chunk: m.Chunks, order: cOrder(len(m.Shape))}
 	}
-	for _, c := range m.Codecs {
-		d, err := codec.New(c.Name, c.Config, codec.Options{Format: m.Format})
-		if err != nil {
-			a.noCodec = err
-			break
-		}
-		a.codec = append(a.codec, d)
+	extents := m.Extents
+	if len(a.pipe.levels) > 0 {
+		extents = nil
+	}
+	a.grid = newGrid(m.Shape, a.pipe.chunk, extents)
+	n := 1
+	for _, dim := range slices.Backward(a.pipe.order) {
+		a.strides[dim] = n
+		n *= a.pipe.chunk[dim]
 	}
 	return a
 }
@@ -70,5 +71,10 @@ func (a *Array) fail(chunk int, step string, err error) error {
 		err = notSupported{err}
 	}
 	var key [keySize]byte
-	return &ChunkError{Store: a.h.name, Array: a.path, Key: string(a.appendKey(key[:0], chunk)), Step: step, Err: err}
+	e := &ChunkError{Store: a.h.name, Array: a.path, Key: string(a.appendKey(key[:0], chunk)), Step: step, Err: err}
+	if len(a.pipe.levels) > 0 {
+		e.Inner = make([]int, len(a.grid.counts))
+		a.grid.coords(e.Inner, chunk)
+	}
+	return e
 }

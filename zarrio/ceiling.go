@@ -45,25 +45,23 @@ func (l *Loader) Ceiling(ctx context.Context) (Stats, error) {
 func (e *CPU) readStored(ctx context.Context, p *Plan, m Memory) (Stats, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.each(ctx, p, func(ctx context.Context, w *worker, r *ChunkRead) error {
-		if r.Keep {
-			return nil
-		}
+	later := func(r *ChunkRead) bool { return r.Keep }
+	return e.each(ctx, p, later, func(ctx context.Context, w *worker, r *ChunkRead) error {
 		return w.readStored(ctx, r, p.Pieces[r.First:r.First+r.Count], m.Bytes())
 	})
 }
 
 func (w *worker) readStored(ctx context.Context, r *ChunkRead, pieces []Piece, dst []byte) error {
 	a := r.Array
-	if len(a.codec) > 0 {
-		_, err := w.readEncoded(ctx, a, r.Chunk, a.meta.chunkBytes())
+	if !a.raw() {
+		_, err := w.readEncoded(ctx, a, r.Chunk, a.chunkBytes())
 		return err
 	}
 	if a.native() && inPlace(a, pieces) {
 		_, err := w.loadInPlace(ctx, r, pieces, dst)
 		return err
 	}
-	dec, err := w.room(ctx, a, r.Chunk)
+	dec, err := w.room(ctx, a, r.Chunk, a.chunkBytes())
 	if err == nil {
 		_, err = w.loadRaw(ctx, a, r.Chunk, dec, w.need(pieces, a.meta.DType.Size))
 	}

@@ -66,6 +66,17 @@ func parseChannel(s string) (channelSpec, error) {
 	return spec, nil
 }
 
+// loadable says why an array's fields can't be put into batches, or nil.
+func (a *Array) loadable() error {
+	if !a.grid.regular() {
+		return a.wrap(&UnsupportedError{What: "chunk grid of a channel", Found: "rectilinear", Supported: "regular"})
+	}
+	if err := a.meta.readable(); err != nil {
+		return a.wrap(err)
+	}
+	return a.checkChunk()
+}
+
 // dimName is the name of a dimension; one that has none goes by its number.
 func (a *Array) dimName(i int) string {
 	if a.meta.Dims[i] == "" {
@@ -103,7 +114,7 @@ func openChannels(ctx context.Context, g *Group, names []string, windows []Windo
 			if a, err = g.Array(ctx, spec.array); err != nil {
 				return nil, "", grid, err
 			}
-			if err := a.checkChunk(); err != nil {
+			if err := a.loadable(); err != nil {
 				return nil, "", grid, err
 			}
 			opened[spec.array], ids[spec.array] = a, len(ids)
@@ -272,7 +283,7 @@ func (c *channel) derive() {
 	a := c.array
 	chunkBy := 1
 	for d := len(c.role) - 1; d >= 0; d-- {
-		s := stride{a.meta.Chunks[d], chunkBy, a.strides[d]}
+		s := stride{a.grid.chunks[d], chunkBy, a.strides[d]}
 		switch c.role[d] {
 		case stepDim:
 			c.step = s

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"runtime/trace"
+	"strconv"
 	"unsafe"
 
 	"zarrbench/zarrio/codec"
@@ -15,9 +16,14 @@ import (
 // A worker reads chunks, one at a time, with memory that it keeps from chunk to chunk.
 type worker struct {
 	key     []byte
-	enc     []byte    // a chunk as stored
-	dec     []byte    // a chunk as decoded, where it can't be decoded in place
-	mid     [2][]byte // between two steps of a codec chain
+	enc     []byte // a chunk as stored, or several of a shard
+	dec     []byte // a chunk as decoded, where it can't be decoded in place
+	index   []byte // a shard's index as stored
+	shard   openShard
+	parts   []part
+	group   []int   // chunks of one shard
+	reads   []int32 // of the plan that bring them
+	coords  [maxRank]int
 	scratch codec.Scratch
 	spans   []codec.Span
 	stats   Stats
@@ -25,7 +31,7 @@ type worker struct {
 
 // native says whether the array's decoded bytes are in the machine's byte order.
 func (a *Array) native() bool {
-	return a.meta.BigEndian == bigEndianMachine || a.meta.DType.swapSize() == 1
+	return a.pipe.bigEndian == bigEndianMachine || a.meta.DType.swapSize() == 1
 }
 
 var bigEndianMachine = *(*byte)(unsafe.Pointer(new(uint16(1)))) == 0
@@ -38,27 +44,79 @@ func grow(buf []byte, n int) []byte {
 	return buf[:n]
 }
 
-// chunkKey makes the chunk's key in the worker's memory: it is valid until the next call.
-func (w *worker) chunkKey(a *Array, chunk int) string {
+// keySize holds most keys: a worker's buffer grows for longer ones.
+const keySize = 256
+
+// appendKey appends the key of the value that a chunk is in: its own, or its shard's.
+func (a *Array) appendKey(key []byte, chunk int) []byte {
+	var buf [maxRank]int
+	coords := buf[:len(a.grid.counts)]
+	a.grid.coords(coords, chunk)
+	if len(a.pipe.levels) > 0 {
+		chunk, _ = a.pipe.levels[0].place(coords, a.grid.chunks)
+	}
+	return a.appendValueKey(key, chunk)
+}
+
+// appendValueKey appends the key of a chunk, or of a shard, by its number.
+func (a *Array) appendValueKey(key []byte, number int) []byte {
+	if a.path != "" {
+		key = append(append(key, a.path...), '/')
+	}
+	g := &a.grid
+	if len(a.pipe.levels) > 0 {
+		g = &a.pipe.levels[0].grid
+	}
+	k := a.meta.Keys
+	key = append(key, k.Prefix...)
+	if len(g.counts) == 0 {
+		if k.Prefix == "" {
+			key = append(key, '0') // a scalar has one chunk, whose v2 key is "0"
+		}
+		return key
+	}
+	var buf [maxRank]int
+	coords := buf[:len(g.counts)]
+	g.coords(coords, number)
+	for i, c := range coords {
+		if i > 0 || k.Prefix != "" {
+			key = append(key, k.Separator)
+		}
+		key = strconv.AppendInt(key, int64(c), 10)
+	}
+	return key
+}
+
+// valueKey makes the key of a chunk or a shard in the worker's memory: it is valid until the next call.
+func (w *worker) valueKey(a *Array, number int) string {
 	if w.key == nil {
 		w.key = make([]byte, 0, keySize)
 	}
-	w.key = a.appendKey(w.key[:0], chunk)
+	w.key = a.appendValueKey(w.key[:0], number)
 	return unsafe.String(unsafe.SliceData(w.key), len(w.key))
 }
 
 // checkChunk refuses arrays whose chunks can't be read, before memory is taken for one.
 func (a *Array) checkChunk() error {
-	if err := a.meta.readable(); err != nil {
-		return a.wrap(err)
+	if d := a.meta.DType; d.Size == 0 {
+		return a.wrap(&UnsupportedError{What: "reading data type", Found: d.String(), Supported: "types whose elements have one length"})
 	}
 	if a.noCodec != nil {
 		return a.wrap(a.noCodec)
 	}
-	if n, limit := a.meta.chunkBytes(), hostmem.Limit(); int64(n) > limit/2 {
+	if n, limit := a.chunkBytes(), hostmem.Limit(); int64(n) > limit/2 {
 		return a.wrap(fmt.Errorf("a chunk has %d bytes: too many for the memory of %d bytes that this process may use", n, limit))
 	}
 	return nil
+}
+
+// chunkBytes is the size of a decoded chunk, or of the largest where they differ.
+func (a *Array) chunkBytes() int {
+	n := a.meta.DType.Size
+	for _, c := range a.grid.chunks {
+		n *= c
+	}
+	return n
 }
 
 // checkMemory refuses a request for more bytes than this process may ever use.
@@ -69,24 +127,26 @@ func checkMemory(n int64) error {
 	return nil
 }
 
+// raw says whether chunks are stored as they are.
+func (a *Array) raw() bool { return a.pipe.chain.Len() == 0 }
+
 // largeChunk is a size from which memory for a stored chunk is not taken on the metadata's word alone.
 const largeChunk = 64 << 20
 
-// room returns memory for a decoded chunk, the worker's own.
-func (w *worker) room(ctx context.Context, a *Array, chunk int) ([]byte, error) {
-	n := a.meta.chunkBytes()
-	if n > largeChunk && n > cap(w.dec) && len(a.codec) == 0 {
-		_, size, err := a.h.store.ReadRange(ctx, w.chunkKey(a, chunk), nil, 0)
+// room returns memory for a decoded chunk of n bytes, the worker's own.
+func (w *worker) room(ctx context.Context, a *Array, chunk, n int) ([]byte, error) {
+	if n > largeChunk && n > cap(w.dec) && a.raw() && len(a.pipe.levels) == 0 {
+		_, size, err := a.h.store.ReadRange(ctx, w.valueKey(a, chunk), nil, 0)
 		if err == nil && size != int64(n) {
-			return nil, a.fail(chunk, "read", a.wrongSize(size))
+			return nil, a.fail(chunk, "read", wrongSize(a, size, n))
 		}
 	}
 	w.dec = grow(w.dec, n)
 	return w.dec, nil
 }
 
-func (a *Array) wrongSize(size int64) error {
-	return fmt.Errorf("%d bytes where an uncompressed chunk of %v %s has %d", size, a.meta.Chunks, a.meta.DType, a.meta.chunkBytes())
+func wrongSize(a *Array, size int64, want int) error {
+	return fmt.Errorf("%d bytes where an uncompressed chunk of %v %s has %d", size, a.grid.chunks, a.meta.DType, want)
 }
 
 // load reads a chunk and decodes it into dst, which has the chunk's decoded size; elements come in the machine's byte
@@ -95,7 +155,7 @@ func (a *Array) wrongSize(size int64) error {
 func (w *worker) load(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span) (bool, error) {
 	var ok bool
 	var err error
-	if len(a.codec) == 0 {
+	if a.raw() {
 		ok, err = w.loadRaw(ctx, a, chunk, dst, spans)
 	} else {
 		ok, err = w.loadEncoded(ctx, a, chunk, dst, spans)
@@ -115,48 +175,75 @@ func (w *worker) load(ctx context.Context, a *Array, chunk int, dst []byte, span
 }
 
 // missing counts a chunk that is not there, or refuses it.
-func (w *worker) missing(a *Array, chunk int) (bool, error) {
+func (w *worker) missing(a *Array, chunk int) error {
 	if a.h.opt.Strict {
-		return false, a.fail(chunk, "read", ErrMissingChunk)
+		return a.fail(chunk, "read", ErrMissingChunk)
 	}
 	w.stats.Chunks++
 	w.stats.Missing++
-	return false, nil
+	return nil
 }
 
-// readGap is the number of bytes that are rather read than skipped, since a read call costs about as much as copying them.
+// readGap is the number of bytes of a local file that are rather read than skipped, since a read call costs about as much as
+// copying them.
 const readGap = 64 << 10
 
+// loadRaw reads the spans of an uncompressed chunk, or all of it, into their places in dst.
 func (w *worker) loadRaw(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span) (bool, error) {
 	whole := [1]codec.Span{{Lo: 0, Hi: len(dst)}}
 	if spans == nil {
 		spans = whole[:]
 	}
+	several := false
 	for i := 0; i < len(spans); {
 		lo, hi := spans[i].Lo, spans[i].Hi
-		for i++; i < len(spans) && spans[i].Lo-hi <= readGap; i++ {
+		for i++; i < len(spans) && int64(spans[i].Lo-hi) <= a.h.gap; i++ {
 			hi = spans[i].Hi
 		}
-		if ok, err := w.readAt(ctx, a, chunk, dst[lo:hi], lo); !ok || err != nil {
+		several = several || i < len(spans)
+		if ok, err := w.readAt(ctx, a, chunk, dst[lo:hi], lo, len(dst), several); !ok || err != nil {
+			w.release(a)
 			return false, err
 		}
 	}
+	w.release(a)
 	w.stats.Chunks++
 	return true, nil
 }
 
-// readAt reads the bytes of an uncompressed chunk from lo on.
-func (w *worker) readAt(ctx context.Context, a *Array, chunk int, dst []byte, lo int) (bool, error) {
+// release closes what was opened for several ranges of a chunk that is a value of its own.
+func (w *worker) release(a *Array) {
+	if w.shard.value != nil && len(a.pipe.levels) == 0 {
+		w.close()
+	}
+}
+
+// readAt reads the bytes of an uncompressed chunk of size bytes from lo on. A value of which several ranges are read stays
+// open.
+func (w *worker) readAt(ctx context.Context, a *Array, chunk int, dst []byte, lo, size int, several bool) (bool, error) {
+	if len(a.pipe.levels) > 0 {
+		src, err := w.readInner(ctx, a, chunk, lo, len(dst), size, dst)
+		return src != nil, err
+	}
 	r := trace.StartRegion(ctx, "read")
-	n, size, err := a.h.store.ReadRange(ctx, w.chunkKey(a, chunk), dst, int64(lo))
+	var n int
+	var got int64
+	var err error
+	if several {
+		if err = w.open(ctx, a, chunk); err == nil {
+			n, got, err = w.shard.value.ReadRange(ctx, dst, int64(lo))
+		}
+	} else {
+		n, got, err = a.h.store.ReadRange(ctx, w.valueKey(a, chunk), dst, int64(lo))
+	}
 	r.End()
-	switch want := a.meta.chunkBytes(); {
+	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return w.missing(a, chunk)
+		return false, w.missing(a, chunk)
 	case err != nil:
 		return false, a.fail(chunk, "read", err)
-	case size != int64(want):
-		return false, a.fail(chunk, "read", a.wrongSize(size))
+	case got != int64(size):
+		return false, a.fail(chunk, "read", wrongSize(a, got, size))
 	case n != len(dst):
 		return false, a.fail(chunk, "read", fmt.Errorf("read %d of %d bytes at offset %d: the file shrank while it was read", n, len(dst), lo))
 	}
@@ -165,17 +252,57 @@ func (w *worker) readAt(ctx context.Context, a *Array, chunk int, dst []byte, lo
 	return true, nil
 }
 
-// encodedLimit bounds the stored size of a chunk of n decoded bytes: no codec makes noise much longer than it was.
-func encodedLimit(n int) int { return n + n/8 + 64<<10 }
+// readInner reads n bytes of an inner chunk from lo on, all of them for n < 0: into dst, or where that is nil into the worker's
+// memory. size is the size of the decoded chunk. It returns nil for an inner chunk that is not there.
+func (w *worker) readInner(ctx context.Context, a *Array, chunk, lo, n, size int, dst []byte) ([]byte, error) {
+	defer trace.StartRegion(ctx, "read").End()
+	for attempt := 0; ; attempt++ {
+		p, err := w.locate(ctx, a, chunk)
+		var src []byte
+		switch {
+		case err != nil:
+		case !p.ok:
+			return nil, w.missing(a, chunk)
+		case n >= 0 && p.n != int64(size):
+			err = wrongSize(a, p.n, size)
+		case n < 0 && p.n > int64(a.pipe.chain.EncodedLimit(size)):
+			err = tooLong(p.n, size)
+		case p.n == 0 && n < 0:
+			err = errors.New("0 bytes are stored")
+		case n < 0:
+			src, err = w.readPart(ctx, p, 0, p.n, nil)
+		default:
+			src, err = w.readPart(ctx, p, int64(lo), int64(lo+n), dst)
+			w.stats.DecodedBytes += int64(n)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, w.missing(a, chunk)
+		}
+		if errors.Is(err, errChanged) && attempt == 0 { // with its new index, all may be well
+			w.close()
+			continue
+		}
+		if err != nil {
+			return nil, a.fail(chunk, "read", err)
+		}
+		return src, nil
+	}
+}
 
-// roomEncoded takes memory for a stored chunk that decodes to n bytes.
-func (w *worker) roomEncoded(ctx context.Context, a *Array, chunk, n int) {
-	limit := encodedLimit(n)
+var errEmpty = errors.New("the file is empty")
+
+func tooLong(size int64, n int) error {
+	return fmt.Errorf("%d bytes, more than any codec makes of the chunk's %d", size, n)
+}
+
+// roomEncoded takes memory for a stored chunk of limit bytes at most.
+func (w *worker) roomEncoded(ctx context.Context, a *Array, chunk, limit int) {
 	if limit > largeChunk && limit > cap(w.enc) {
-		_, size, _ := a.h.store.ReadRange(ctx, w.chunkKey(a, chunk), nil, 0) // an error comes again when it is read
+		_, size, _ := a.h.store.ReadRange(ctx, w.valueKey(a, chunk), nil, 0) // an error comes again when it is read
 		size += size / 8                                                     // the next chunk may be somewhat longer
 		limit = int(min(int64(limit), max(int64(cap(w.enc)), size)))
 	}
+	w.shard.held = byteSpan{}
 	w.enc = grow(w.enc, limit)
 }
 
@@ -185,22 +312,8 @@ func (w *worker) loadEncoded(ctx context.Context, a *Array, chunk int, dst []byt
 		return false, err
 	}
 	defer trace.StartRegion(ctx, "decode").End()
-	for i, c := range a.codec {
-		to := dst
-		if i < len(a.codec)-1 {
-			w.mid[i%2] = grow(w.mid[i%2], len(dst))
-			to = w.mid[i%2]
-		}
-		p, partial := c.(codec.PartialDecoder)
-		if partial && spans != nil && len(a.codec) == 1 {
-			err = p.DecodeSpans(to, src, spans, &w.scratch)
-		} else {
-			err = c.Decode(to, src, &w.scratch)
-		}
-		if err != nil {
-			return false, a.fail(chunk, c.Name(), err)
-		}
-		src = to
+	if err := a.pipe.chain.Decode(dst, src, spans, &w.scratch); err != nil {
+		return false, a.failStep(chunk, err)
 	}
 	w.stats.Chunks++
 	if spans == nil {
@@ -212,25 +325,36 @@ func (w *worker) loadEncoded(ctx context.Context, a *Array, chunk int, dst []byt
 	return true, nil
 }
 
-// readEncoded reads a chunk as it is stored, whose decoded size is n, into the worker's memory: nil for a chunk that is not
-// in the store.
+// failStep makes the error of a chunk of that of its chain of codecs.
+func (a *Array) failStep(chunk int, err error) error {
+	if e, ok := errors.AsType[*codec.StepError](err); ok {
+		return a.fail(chunk, e.Name, e.Err)
+	}
+	return a.fail(chunk, "decode", err)
+}
+
+// readEncoded reads a chunk as it is stored, whose decoded size is n, into the worker's memory: nil for a chunk that is not in
+// the store.
 func (w *worker) readEncoded(ctx context.Context, a *Array, chunk, n int) ([]byte, error) {
-	w.roomEncoded(ctx, a, chunk, n)
+	if len(a.pipe.levels) > 0 {
+		return w.readInner(ctx, a, chunk, 0, -1, n, nil)
+	}
+	limit := a.pipe.chain.EncodedLimit(n)
+	w.roomEncoded(ctx, a, chunk, limit)
 	r := trace.StartRegion(ctx, "read")
-	got, size, err := a.h.store.ReadRange(ctx, w.chunkKey(a, chunk), w.enc, 0)
+	got, size, err := a.h.store.ReadRange(ctx, w.valueKey(a, chunk), w.enc, 0)
 	r.End()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		_, err := w.missing(a, chunk)
-		return nil, err
+		return nil, w.missing(a, chunk)
 	case err != nil:
 		return nil, a.fail(chunk, "read", err)
-	case size > int64(encodedLimit(n)):
-		return nil, a.fail(chunk, "read", fmt.Errorf("%d bytes, more than any codec makes of the chunk's %d", size, n))
+	case size > int64(limit):
+		return nil, a.fail(chunk, "read", tooLong(size, n))
 	case int64(got) != size:
 		return nil, a.fail(chunk, "read", fmt.Errorf("read %d of %d bytes: the file changed while it was read", got, size))
 	case got == 0:
-		return nil, a.fail(chunk, "read", errors.New("the file is empty"))
+		return nil, a.fail(chunk, "read", errEmpty)
 	}
 	w.stats.ReadBytes += int64(got)
 	return w.enc[:got], nil

@@ -90,7 +90,8 @@ func (e *CPU) Fill(ctx context.Context, p *Plan, m Memory) (Stats, error) {
 		e.keep.turn()
 	}
 	dst := m.Bytes()
-	stats, err := e.each(ctx, p, func(ctx context.Context, w *worker, r *ChunkRead) error {
+	never := func(*ChunkRead) bool { return false }
+	stats, err := e.each(ctx, p, never, func(ctx context.Context, w *worker, r *ChunkRead) error {
 		return e.read(ctx, w, p, r, dst)
 	})
 	if err != nil {
@@ -101,8 +102,9 @@ func (e *CPU) Fill(ctx context.Context, p *Plan, m Memory) (Stats, error) {
 	return stats, nil
 }
 
-// each runs f for every read of the plan, by all workers at once. The first error stops them all. e.mu is held.
-func (e *CPU) each(ctx context.Context, p *Plan, f func(context.Context, *worker, *ChunkRead) error) (Stats, error) {
+// each runs f for every read of the plan for which skip is false, by all workers at once. The first error stops them all.
+// e.mu is held.
+func (e *CPU) each(ctx context.Context, p *Plan, skip func(*ChunkRead) bool, f func(context.Context, *worker, *ChunkRead) error) (Stats, error) {
 	if e.workers == nil {
 		return Stats{}, errors.New("zarrio: cpu engine: used after Close")
 	}
@@ -110,14 +112,45 @@ func (e *CPU) each(ctx context.Context, p *Plan, f func(context.Context, *worker
 	return spread(ctx, e.workers, func(ctx context.Context, w *worker) error {
 		for {
 			i := int(next.Add(1)) - 1
-			if i >= len(p.Reads) || ctx.Err() != nil {
+			if i >= len(p.first) || ctx.Err() != nil {
 				return nil
 			}
-			if err := f(ctx, w, &p.Reads[i]); err != nil {
+			if err := e.row(ctx, w, p, p.first[i], skip, f); err != nil {
 				return err
 			}
 		}
 	})
+}
+
+// row runs f for a read and those that follow it, in the order in which they lie in their shard.
+func (e *CPU) row(ctx context.Context, w *worker, p *Plan, first int32, skip func(*ChunkRead) bool, f func(context.Context, *worker, *ChunkRead) error) error {
+	r := &p.Reads[first]
+	a := r.Array
+	if len(a.pipe.levels) == 0 {
+		if skip(r) {
+			return nil
+		}
+		return f(ctx, w, r)
+	}
+	w.group, w.reads = w.group[:0], w.reads[:0]
+	for i := first; ; i = p.Reads[i].next {
+		if r := &p.Reads[i]; !skip(r) {
+			w.group, w.reads = append(w.group, r.Chunk), append(w.reads, i)
+		}
+		if p.Reads[i].next == 0 {
+			break
+		}
+	}
+	if chunk, err := w.gather(ctx, a, w.group); err != nil {
+		return a.fail(chunk, "read", err)
+	}
+	for _, chunk := range w.group {
+		i := slices.IndexFunc(w.reads, func(i int32) bool { return p.Reads[i].Chunk == chunk })
+		if err := f(ctx, w, &p.Reads[w.reads[i]]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // read brings one chunk's pieces into place.
@@ -148,7 +181,7 @@ func (e *CPU) read(ctx context.Context, w *worker, p *Plan, r *ChunkRead, dst []
 			return placed(p, pieces)
 		}
 		var err error
-		if dec, err = w.room(ctx, a, r.Chunk); err != nil {
+		if dec, err = w.room(ctx, a, r.Chunk, a.chunkBytes()); err != nil {
 			return err
 		}
 		spans = w.need(pieces, size)
@@ -170,12 +203,12 @@ func (e *CPU) read(ctx context.Context, w *worker, p *Plan, r *ChunkRead, dst []
 // uncompressed run of it, in the chunk's own order. Different runs are read one by one if they are long, since a read call
 // costs about as much as copying readGap bytes.
 func inPlace(a *Array, pieces []Piece) bool {
-	size, whole := a.meta.DType.Size, a.meta.chunkBytes()
+	size, whole := a.meta.DType.Size, a.chunkBytes()
 	one, long := true, true
 	for i := range pieces {
 		b := pieces[i].box()
 		n := b.count() * size
-		if !b.contiguous() || n != whole && len(a.codec) > 0 {
+		if !b.contiguous() || n != whole && !a.raw() {
 			return false
 		}
 		one = one && sameRun(&pieces[i], &pieces[0])
@@ -195,7 +228,7 @@ func (w *worker) loadInPlace(ctx context.Context, r *ChunkRead, pieces []Piece, 
 			copy(run, dst[pieces[j].Dst:])
 			continue
 		}
-		ok, err := w.loadRun(ctx, a, r.Chunk, run, q.Src*size)
+		ok, err := w.loadRun(ctx, a, r.Chunk, run, q.Src*size, a.chunkBytes())
 		if err == nil && !ok && i > 0 {
 			err = a.fail(r.Chunk, "read", errors.New("the file vanished while it was read"))
 		}
@@ -218,16 +251,7 @@ func (w *worker) need(pieces []Piece, size int) []codec.Span {
 		last := pieces[i].Src + (b.n[0]-1)*b.src[0] + (b.n[1]-1)*b.src[1]
 		w.spans = append(w.spans, codec.Span{Lo: pieces[i].Src * size, Hi: (last + 1) * size})
 	}
-	slices.SortFunc(w.spans, func(a, b codec.Span) int { return a.Lo - b.Lo })
-	kept := w.spans[:1]
-	for _, s := range w.spans[1:] {
-		if last := &kept[len(kept)-1]; s.Lo <= last.Hi {
-			last.Hi = max(last.Hi, s.Hi)
-		} else {
-			kept = append(kept, s)
-		}
-	}
-	return kept
+	return joinSpans(w.spans)
 }
 
 // place copies the pieces of a decoded chunk to where they belong.

@@ -34,6 +34,7 @@ type Plan struct {
 	// Fresh says that the plan goes on from no other: what an engine kept before is out of date.
 	Fresh bool
 
+	first   []int32        // the first of the reads that are made by one worker, one after the other: of one shard
 	pending []atomic.Int32 // by sample: pieces that are not yet in place
 	spare   []Piece        // memory to sort pieces into
 }
@@ -47,7 +48,8 @@ type ChunkRead struct {
 	// Keep says that the next plan needs this chunk too: an engine with room for it keeps it, decoded.
 	Keep bool
 
-	id chunkID
+	id   chunkID
+	next int32 // the read of the same shard that is made after it, or 0
 }
 
 // A Piece is a part of a decoded chunk and its place in memory: N[0] rows of N[1] elements.
@@ -65,7 +67,7 @@ func (p *Piece) box() box { return box{n: p.N, src: p.SrcBy, dst: p.DstBy} }
 
 // reset empties the plan for n samples, and keeps its memory.
 func (p *Plan) reset(samples int) {
-	p.Reads, p.Pieces = p.Reads[:0], p.Pieces[:0]
+	p.Reads, p.Pieces, p.first = p.Reads[:0], p.Pieces[:0], p.first[:0]
 	if cap(p.pending) < samples {
 		p.pending = make([]atomic.Int32, samples)
 	}

@@ -49,13 +49,17 @@ func (e *MetadataError) Unwrap() error { return e.Err }
 type ChunkError struct {
 	Store string
 	Array string // the array's path in the store; "" is the root
-	Key   string // the chunk's key in the store, such as "t2m/12.0.0"
+	Key   string // the key, in the store, of the chunk or of the shard that it is in, such as "t2m/12.0.0"
+	Inner []int  // of a chunk in a shard, its coordinates in the array's grid of inner chunks; else nil
 	Step  string // "read", "plan", or a codec's name
 	Err   error
 }
 
 func (e *ChunkError) Error() string {
 	cause := strings.TrimPrefix(e.Err.Error(), e.Step+": ") // some libraries name the codec too
+	if e.Inner != nil {
+		return fmt.Sprintf("zarrio: %s: array %q: shard %q: inner chunk %v: %s: %s", e.Store, e.Array, e.Key, e.Inner, e.Step, cause)
+	}
 	return fmt.Sprintf("zarrio: %s: array %q: chunk %q: %s: %s", e.Store, e.Array, e.Key, e.Step, cause)
 }
 

@@ -34,6 +34,12 @@ type Options struct {
 	Consolidated Consolidated
 	// Strict makes reading a missing chunk an error that is ErrMissingChunk, rather than the fill value.
 	Strict bool
+	// SkipChecksums leaves the checksums of chunks unverified, those that codecs of their own add: crc32c and its like.
+	SkipChecksums bool
+	// CoalesceGap and CoalesceSize say how parts of one value are read, such as the inner chunks of a shard: parts that are no
+	// more than so many bytes apart are read at once, up to so many bytes. 0 stands for what suits the store, a negative
+	// number for none.
+	CoalesceGap, CoalesceSize int64
 }
 
 // A Group is a node of a Zarr hierarchy that holds arrays and other groups. It may be used by many goroutines at once.
@@ -49,6 +55,7 @@ type hierarchy struct {
 	name  string // of the store, for errors
 	opt   Options
 	docs  map[string]json.RawMessage // consolidated; nil where single documents are read
+	readCost
 }
 
 // Open opens the hierarchy in a local directory. Close the group when its arrays are no longer used.
@@ -66,7 +73,7 @@ func Open(ctx context.Context, dir string, opt Options) (*Group, error) {
 
 // OpenStore opens the hierarchy at the root of a store. The group then owns the store: Close closes it if it can be closed.
 func OpenStore(ctx context.Context, st store.Store, opt Options) (*Group, error) {
-	h := &hierarchy{store: st, name: fmt.Sprint(st), opt: opt}
+	h := &hierarchy{store: st, name: fmt.Sprint(st), opt: opt, readCost: opt.cost(st)}
 	if opt.Consolidated != Never {
 		if err := h.consolidated(ctx); err != nil {
 			return nil, err

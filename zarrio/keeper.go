@@ -37,7 +37,7 @@ func (k *keeper) find(r *ChunkRead) []byte {
 
 // take returns memory for a chunk that is to be kept, or nil where it isn't or there is no room.
 func (k *keeper) take(r *ChunkRead) []byte {
-	n := r.Array.meta.chunkBytes()
+	n := r.Array.chunkBytes()
 	if !r.Keep || cost(n) > k.limit {
 		return nil
 	}

@@ -4,7 +4,7 @@ import "testing"
 
 func TestKeeper(t *testing.T) {
 	array := func(n int) *Array {
-		return &Array{meta: &Metadata{Chunks: []int{n}, DType: DType{Uint, 1, ""}}}
+		return &Array{meta: &Metadata{DType: DType{Kind: Uint, Size: 1}}, grid: newGrid([]int{n}, []int{n}, nil)}
 	}
 	small, large := array(100), array(1000)
 	k := &keeper{limit: 2*cost(100) + cost(1000)}

@@ -213,7 +213,7 @@ func (s *ldStore) put(tb testing.TB, a *ldArray) {
 	if a.only {
 		return
 	}
-	grid := newGrid(a.shape, a.chunks)
+	grid := newGrid(a.shape, a.chunks, nil)
 	strides := make([]int, len(a.shape))
 	n := a.size()
 	for d := range a.shape {

@@ -95,11 +95,3 @@ func (m *Metadata) readable() error {
 	}
 	return &UnsupportedError{What: "reading data type", Found: m.DType.String(), Supported: "bool, integer, float, complex and datetime types"}
 }
-
-func (m *Metadata) chunkBytes() int {
-	n := m.DType.Size
-	for _, c := range m.Chunks {
-		n *= c
-	}
-	return n
-}

@@ -35,7 +35,7 @@ var modelCompressors = []string{"null", "null", `{"id":"zlib","level":1}`, `{"id
 
 // newModel makes an array of no more than some thousands of elements.
 func newModel(rng *rand.Rand, dtype, compressor string) *model {
-	m := &model{dtype: dtype, compressor: compressor, order: pick(rng, "C", "F"), separator: pick(rng, ".", "/"), missing: map[int]bool{}, values: map[string][]byte{}}
+	m := &model{dtype: dtype, compressor: compressor, order: choose(rng, "C", "F"), separator: choose(rng, ".", "/"), missing: map[int]bool{}, values: map[string][]byte{}}
 	rank := rng.IntN(6)
 	for range rank {
 		m.shape = append(m.shape, 1+rng.IntN([]int{1, 60, 30, 12, 7, 5}[rank]))
@@ -46,7 +46,7 @@ func newModel(rng *rand.Rand, dtype, compressor string) *model {
 		panic(err)
 	}
 	m.size, m.swap = d.Size, d.swapSize()
-	m.fill = pick(rng, "null", "0", "1")
+	m.fill = choose(rng, "null", "0", "1")
 	if d.Kind == Complex && m.fill != "null" {
 		m.fill = "[" + m.fill + ", 1]"
 	}
@@ -64,7 +64,7 @@ func newModel(rng *rand.Rand, dtype, compressor string) *model {
 	for i := range m.elements {
 		m.elements[i] = byte(rng.IntN(4)) // compresses
 	}
-	grid := newGrid(m.shape, m.chunks)
+	grid := newGrid(m.shape, m.chunks, nil)
 	for c := range grid.total {
 		m.missing[c] = rng.IntN(5) == 0
 	}
@@ -87,7 +87,7 @@ func newModel(rng *rand.Rand, dtype, compressor string) *model {
 	return m
 }
 
-func pick(rng *rand.Rand, from ...string) string { return from[rng.IntN(len(from))] }
+func choose(rng *rand.Rand, from ...string) string { return from[rng.IntN(len(from))] }
 
 func volume(shape []int) int {
 	n := 1
@@ -191,7 +191,25 @@ type pickAxis struct {
 
 func newAxis(rng *rand.Rand, n int) pickAxis {
 	var p pickAxis
-	switch rng.IntN(5) {
+	switch rng.IntN(8) {
+	case 5:
+		list := make([]int, rng.IntN(2*n+1))
+		for i := range list {
+			list[i] = rng.IntN(2*n) - n
+			p.indices = append(p.indices, (list[i]+n)%n)
+		}
+		p.axis, p.text = Indices(list), fmt.Sprintf("Indices(%v)", list)
+	case 6:
+		list := rng.Perm(n)
+		p.axis, p.indices, p.text = Indices(list), list, fmt.Sprintf("Indices(%v)", list)
+	case 7:
+		mask := make([]bool, n)
+		for i := range mask {
+			if mask[i] = rng.IntN(3) == 0; mask[i] {
+				p.indices = append(p.indices, i)
+			}
+		}
+		p.axis, p.text = Mask(mask), fmt.Sprintf("Mask(%v)", mask)
 	case 0:
 		p.axis, p.text = All(), "All"
 		for i := range n {
@@ -288,7 +306,7 @@ func (m *model) check(t *testing.T, a *Array, rng *rand.Rand, axes []pickAxis) {
 
 // touched counts the chunks that hold something of a selection.
 func (m *model) touched(axes []pickAxis) (chunks, missing int64) {
-	grid := newGrid(m.shape, m.chunks)
+	grid := newGrid(m.shape, m.chunks, nil)
 	coords := make([]int, len(m.shape))
 next:
 	for c := range grid.total {
@@ -330,7 +348,7 @@ func TestReadInto(t *testing.T) {
 				}
 				strict := openArray(t, st, Options{Strict: true})
 				_, err := strict.ReadInto(t.Context(), nil, make([]byte, len(m.elements)))
-				if want := int(newGrid(m.shape, m.chunks).total) > len(m.values); (err != nil) != want {
+				if want := int(newGrid(m.shape, m.chunks, nil).total) > len(m.values); (err != nil) != want {
 					t.Errorf("%v: strict: %v, want an error: %v", m, err, want)
 				}
 			}
@@ -367,14 +385,15 @@ func FuzzSelection(f *testing.F) {
 			}
 			i += step
 		}
-		runs, err := Selection{axis}.resolve([]int{n})
+		g := newGrid([]int{n}, []int{chunk}, nil)
+		picks, err := Selection{axis}.resolve(&g)
 		if (err != nil) != outside {
 			t.Fatalf("resolve(%+v) of %d: %v, want an error: %v", axis, n, err, outside)
 		}
 		if err != nil {
 			return
 		}
-		r := runs[0]
+		r := picks[0].run
 		if r.count != len(want) || r.count > 0 && (r.start != want[0] || r.last() != want[len(want)-1]) {
 			t.Fatalf("resolve(%+v) of %d: %+v, want %v", axis, n, r, want)
 		}
@@ -385,6 +404,9 @@ func FuzzSelection(f *testing.F) {
 		for i := range r.chunks(chunk) {
 			c := r.chunk(i, chunk)
 			first, count := r.within(c*chunk, (c+1)*chunk)
+			if k := r.touched(c, chunk); k != i {
+				t.Fatalf("%+v in chunks of %d: chunk %d is number %d, want %d", r, chunk, c, k, i)
+			}
 			if count < 1 || found[c] {
 				t.Fatalf("%+v in chunks of %d: chunk %d again, or with %d indices", r, chunk, c, count)
 			}
@@ -408,7 +430,7 @@ func FuzzReadInto(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		m := newModel(rng, pick(rng, modelTypes...), pick(rng, modelCompressors...))
+		m := newModel(rng, choose(rng, modelTypes...), choose(rng, modelCompressors...))
 		a, _ := m.open(t)
 		for range 4 {
 			axes := make([]pickAxis, len(m.shape))

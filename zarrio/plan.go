@@ -3,7 +3,14 @@ package zarrio
 // A planner writes the plans of batches. It keeps its memory from plan to plan.
 type planner struct {
 	Plan
-	index map[chunkID]int32 // the plan's read of a chunk
+	index  map[chunkID]int32 // the plan's read of a chunk
+	shards map[chunkID]shardReads
+}
+
+// shardReads is the reads of a shard that one worker makes, as far as the plan has them.
+type shardReads struct {
+	last  int32
+	count int
 }
 
 // chunkID names a chunk among a loader's arrays.
@@ -23,8 +30,10 @@ func (p *planner) plan(channels []channel, c *cuts, at [][3]int, to *places) {
 	p.reset(len(at))
 	if p.index == nil {
 		p.index = make(map[chunkID]int32)
+		p.shards = make(map[chunkID]shardReads)
 	}
 	clear(p.index)
+	clear(p.shards)
 	for i, w := range at {
 		step0, steps := c.by[0].at(w[0])
 		row0, rows := c.by[1].at(w[1])
@@ -74,8 +83,31 @@ func (p *planner) read(c *channel, chunk int) int {
 		i = int32(len(p.Reads))
 		p.index[id] = i
 		p.Reads = append(p.Reads, ChunkRead{Array: c.array, Chunk: chunk, id: id})
+		p.follow(c, i)
 	}
 	return int(i)
+}
+
+// follow makes a read follow the last one of its shard, or begin a row of reads of its own.
+func (p *planner) follow(c *channel, i int32) {
+	levels := c.array.pipe.levels
+	if len(levels) == 0 {
+		p.first = append(p.first, i)
+		return
+	}
+	var memory [maxRank]int
+	coords := memory[:len(c.array.grid.counts)]
+	c.array.grid.coords(coords, p.Reads[i].Chunk)
+	shard, _ := levels[0].place(coords, c.array.grid.chunks)
+	id := chunkID{c.id, shard}
+	row := p.shards[id]
+	if row.count == 0 || row.count == c.array.groupLimit() {
+		p.first = append(p.first, i)
+		row.count = 0
+	} else {
+		p.Reads[row.last].next = i
+	}
+	p.shards[id] = shardReads{i, row.count + 1}
 }
 
 // keep marks the reads that the next plan has too.

@@ -80,21 +80,20 @@ func fits[T Element](d DType) error {
 type axis struct{ n, src, dst int }
 
 // ReadInto reads a selection into dst, in C order and the machine's byte order. dst has exactly the selection's size, and
-// may be any memory, aligned or not. Chunks are read by several goroutines at once; a chunk that fills a part of dst
-// without gaps is read or decoded straight into it. After an error the content of dst is unspecified.
+// may be any memory, aligned or not. Chunks are read by several goroutines at once, each once; a chunk that fills a part of
+// dst without gaps is read or decoded straight into it. Elements of fixed length that are no numbers (strings, raw bits,
+// records) come as their bytes. After an error the content of dst is unspecified.
 func (a *Array) ReadInto(ctx context.Context, sel Selection, dst []byte) (Stats, error) {
-	runs, err := sel.resolve(a.Shape())
+	picks, err := sel.resolve(&a.grid)
 	if err != nil {
 		return Stats{}, a.wrap(err)
 	}
 	if err := a.checkChunk(); err != nil {
 		return Stats{}, err
 	}
-	// A selection has at most as many elements as the array, and that number of bytes is known to fit an int.
-	strides, elements := make([]int, len(runs)), 1
-	for i, r := range slices.Backward(runs) {
-		strides[i] = elements
-		elements *= r.count
+	strides, elements, err := a.place(picks)
+	if err != nil {
+		return Stats{}, a.wrap(err)
 	}
 	if want := elements * a.meta.DType.Size; len(dst) != want {
 		return Stats{}, a.wrap(fmt.Errorf("destination has %d bytes, the selection %d", len(dst), want))
@@ -102,45 +101,186 @@ func (a *Array) ReadInto(ctx context.Context, sel Selection, dst []byte) (Stats,
 	if elements == 0 {
 		return Stats{}, nil
 	}
-	n := make([]int, len(runs)) // chunks along each dimension that hold something of the selection
-	total := 1
-	for i, r := range runs {
-		n[i] = r.chunks(a.meta.Chunks[i])
-		total *= n[i]
+	return a.visit(ctx, picks, func(ctx context.Context, w *worker, p *chunkPart) error {
+		return w.readChunk(ctx, a, p, strides, dst)
+	})
+}
+
+// place returns the destination's strides, in elements, and the number of elements selected.
+func (a *Array) place(picks []pick) (strides []int, elements int, err error) {
+	strides, elements = make([]int, len(picks)), 1
+	limit := math.MaxInt / max(a.meta.DType.Size, 1)
+	for i := range slices.Backward(picks) {
+		n := picks[i].n
+		strides[i] = elements
+		if n > 0 && elements > limit/n { // lists may name an index more than once
+			return nil, 0, fmt.Errorf("selection: more than %d elements", limit)
+		}
+		elements *= n
 	}
-	workers := make([]*worker, min(total, a.readers()))
+	return strides, elements, nil
+}
+
+// A chunkPart is what a selection takes of one chunk.
+type chunkPart struct {
+	chunk   int         // its number
+	lo      []int       // where the chunk begins, by dimension
+	extents []int       // the chunk's
+	strides []int       // of the decoded chunk, in elements
+	takes   [][]segment // by dimension
+	one     [][1]segment
+	coords  []int
+}
+
+// visit calls f for each chunk that a selection of at least one element touches, by several goroutines at once; the
+// chunkPart is valid during the call. Chunks of one shard are visited by one goroutine, in the order in which they lie, up to
+// as many as are better read at once.
+func (a *Array) visit(ctx context.Context, picks []pick, f func(context.Context, *worker, *chunkPart) error) (Stats, error) {
+	j := a.jobs(picks)
+	workers := make([]*worker, min(j.total, a.readers()))
 	for i := range workers {
 		workers[i] = idle.Get().(*worker)
 		defer idle.Put(workers[i])
 	}
 	var next atomic.Int64
 	return spread(ctx, workers, func(ctx context.Context, w *worker) error {
-		coords := make([]int, len(runs))
-		axes := make([]axis, len(runs), len(runs)+2) // and the two of a box
+		p := a.newPart()
+		at := make([]int, len(picks))
 		for {
 			i := int(next.Add(1)) - 1
-			if i >= total {
+			if i >= j.total {
 				return nil
 			}
-			if err := ctx.Err(); err != nil {
-				return err
+			if w.group = j.chunks(w.group[:0], a, picks, i, at); len(a.pipe.levels) > 0 {
+				if chunk, err := w.gather(ctx, a, w.group); err != nil {
+					return a.fail(chunk, "read", err)
+				}
 			}
-			for d := len(coords) - 1; d >= 0; d-- {
-				coords[d] = runs[d].chunk(i%n[d], a.meta.Chunks[d])
-				i /= n[d]
-			}
-			if err := w.readChunk(ctx, a, coords, runs, strides, axes, dst); err != nil {
-				return err
+			for _, chunk := range w.group {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				p.set(a, chunk, picks)
+				if err := f(ctx, w, p); err != nil {
+					return err
+				}
 			}
 		}
 	})
 }
 
-// readers returns how many goroutines read chunks of the array: two a core, which hides the waiting of buffered reads, but
-// no more than have room for a chunk, stored and decoded, in half of the memory.
+func (a *Array) newPart() *chunkPart {
+	rank := len(a.grid.shape)
+	ints := make([]int, 4*rank)
+	return &chunkPart{coords: ints[:rank], lo: ints[rank : 2*rank], extents: ints[2*rank : 3*rank], strides: ints[3*rank:],
+		takes: make([][]segment, rank), one: make([][1]segment, rank)}
+}
+
+// set describes what the selection takes of a chunk that it touches.
+func (p *chunkPart) set(a *Array, chunk int, picks []pick) {
+	p.chunk = chunk
+	a.grid.coords(p.coords, chunk)
+	n := 1
+	for _, d := range slices.Backward(a.pipe.order) {
+		p.lo[d], p.extents[d] = a.grid.span(d, p.coords[d])
+		p.strides[d] = n
+		n *= p.extents[d]
+		p.takes[d] = picks[d].within(&a.grid, d, picks[d].touched(&a.grid, d, p.coords[d]), &p.one[d])
+	}
+}
+
+// jobs cuts the chunks that a selection touches into pieces of work.
+type jobs struct {
+	n      []int   // chunks that are touched along each dimension
+	bounds [][]int // of the shards that these are in, by dimension: where each begins among the touched chunks, and the end
+	parts  int     // that the chunks of one shard are cut into
+	limit  int     // chunks of such a part
+	total  int
+}
+
+func (a *Array) jobs(picks []pick) jobs {
+	j := jobs{n: make([]int, len(picks)), total: 1}
+	for d := range picks {
+		j.n[d] = picks[d].chunks(&a.grid, d)
+	}
+	if len(a.pipe.levels) == 0 {
+		for _, n := range j.n {
+			j.total *= n
+		}
+		return j
+	}
+	outer := &a.pipe.levels[0].grid
+	most := 1 // chunks of a shard that are touched
+	j.bounds = make([][]int, len(picks))
+	for d := range picks {
+		per, last, widest := outer.chunks[d]/a.grid.chunks[d], -1, 0
+		for i := range j.n[d] {
+			if shard := picks[d].chunk(&a.grid, d, i) / per; shard != last {
+				j.bounds[d] = append(j.bounds[d], i)
+				last = shard
+			}
+		}
+		j.bounds[d] = append(j.bounds[d], j.n[d])
+		for i, lo := range j.bounds[d][:len(j.bounds[d])-1] {
+			widest = max(widest, j.bounds[d][i+1]-lo)
+		}
+		most *= widest
+		j.total *= len(j.bounds[d]) - 1
+	}
+	j.limit = a.groupLimit()
+	j.parts = (most + j.limit - 1) / j.limit
+	j.total *= j.parts
+	return j
+}
+
+// groupLimit is the number of chunks of a shard that are read by one worker at a time: more than are read at once would only
+// keep other workers waiting.
+func (a *Array) groupLimit() int { return int(max(1, a.h.size/int64(a.chunkBytes()))) }
+
+// chunks appends the numbers of the chunks of the i-th job. at is memory for one index a dimension.
+func (j *jobs) chunks(list []int, a *Array, picks []pick, i int, at []int) []int {
+	number := func() int {
+		n := 0
+		for d := range at {
+			n = n*a.grid.counts[d] + picks[d].chunk(&a.grid, d, at[d])
+		}
+		return n
+	}
+	if j.bounds == nil {
+		for d := len(at) - 1; d >= 0; d-- {
+			at[d] = i % j.n[d]
+			i /= j.n[d]
+		}
+		return append(list, number())
+	}
+	part := i % j.parts
+	i /= j.parts
+	var shard [maxRank]int
+	count := 1
+	for d := len(at) - 1; d >= 0; d-- {
+		n := len(j.bounds[d]) - 1
+		shard[d] = i % n
+		i /= n
+		count *= j.bounds[d][shard[d]+1] - j.bounds[d][shard[d]]
+	}
+	for k := part * j.limit; k < min(count, (part+1)*j.limit); k++ {
+		rest := k
+		for d := len(at) - 1; d >= 0; d-- {
+			lo := j.bounds[d][shard[d]]
+			n := j.bounds[d][shard[d]+1] - lo
+			at[d] = lo + rest%n
+			rest /= n
+		}
+		list = append(list, number())
+	}
+	return list
+}
+
+// readers returns how many goroutines read chunks of the array: two a core, which hides the waiting of buffered reads, or as
+// many as the store answers at once; but no more than have room for a chunk, stored and decoded, in half of the memory.
 func (a *Array) readers() int {
-	room := hostmem.Limit() / 4 / int64(a.meta.chunkBytes())
-	return int(max(1, min(int64(2*runtime.GOMAXPROCS(0)), room)))
+	room := hostmem.Limit() / 4 / int64(max(a.chunkBytes(), 1))
+	return int(max(1, min(int64(max(2*runtime.GOMAXPROCS(0), a.h.requests)), room)))
 }
 
 // idle keeps the memory of ReadInto's workers between calls.
@@ -152,7 +292,9 @@ func spread(ctx context.Context, workers []*worker, f func(context.Context, *wor
 	defer cancel(nil)
 	run := func(w *worker) {
 		w.stats = Stats{}
-		if err := f(ctx, w); err != nil {
+		err := f(ctx, w)
+		w.close()
+		if err != nil {
 			cancel(err)
 		}
 	}
@@ -169,54 +311,102 @@ func spread(ctx context.Context, workers []*worker, f func(context.Context, *wor
 	return stats, context.Cause(ctx)
 }
 
-// readChunk reads the part of the selection that lies in the chunk at the grid coordinates.
-func (w *worker) readChunk(ctx context.Context, a *Array, coords []int, runs []run, strides []int, axes []axis, dst []byte) error {
-	src, to := 0, 0
-	for d, r := range runs {
-		c := a.meta.Chunks[d]
-		first, count := r.within(coords[d]*c, (coords[d]+1)*c)
-		src += (r.start + first*r.step - coords[d]*c) * a.strides[d]
-		to += first * strides[d]
-		axes[d] = axis{count, r.step * a.strides[d], strides[d]}
-	}
-	outer, inner := nest(axes)
-	chunk, size := a.grid.index(coords), a.meta.DType.Size
-	elements := inner.count()
-	for _, x := range outer {
-		elements *= x.n
+// readChunk reads what a selection takes of a chunk to where it belongs in dst.
+func (w *worker) readChunk(ctx context.Context, a *Array, p *chunkPart, strides []int, dst []byte) error {
+	size := a.meta.DType.Size
+	var axisMemory [maxRank + 2]axis // and the two of a box
+	axes := axisMemory[:len(strides)]
+	whole, elements, single := size, 1, true
+	for d, takes := range p.takes {
+		whole *= p.extents[d]
+		n := 0
+		for _, s := range takes {
+			n += s.n
+		}
+		elements *= n
+		single = single && len(takes) == 1
 	}
 	w.stats.PlacedBytes += int64(elements * size)
-	if len(outer) == 0 && inner.contiguous() && (elements*size == a.meta.chunkBytes() || len(a.codec) == 0) {
-		ok, err := w.loadRun(ctx, a, chunk, dst[to*size:][:elements*size], src*size)
-		if err != nil || ok {
+	if single {
+		src, to := p.axes(axes, strides, nil)
+		outer, inner := nest(axes)
+		if len(outer) == 0 && inner.contiguous() && (elements*size == whole || a.raw()) {
+			ok, err := w.loadRun(ctx, a, p.chunk, dst[to*size:][:elements*size], src*size, whole)
+			if err == nil && !ok {
+				fillBox(dst, to*size, size, a.meta.Fill, &inner)
+			}
 			return err
 		}
-		fillBox(dst, to*size, size, a.meta.Fill, &inner)
-		return nil
+		w.spans = reach(w.spans[:0], outer, &inner, src, size)
+	} else {
+		w.spans = w.spans[:0]
+		p.each(func(at []int) {
+			src, _ := p.axes(axes, strides, at)
+			outer, inner := nest(axes)
+			w.spans = reach(w.spans, outer, &inner, src, size)
+		})
+		w.spans = joinSpans(w.spans)
 	}
-	w.reach(outer, &inner, src, size)
-	dec, err := w.room(ctx, a, chunk)
+	dec, err := w.room(ctx, a, p.chunk, whole)
 	if err != nil {
 		return err
 	}
-	ok, err := w.load(ctx, a, chunk, dec, w.spans)
+	ok, err := w.load(ctx, a, p.chunk, dec, w.spans)
 	if err != nil {
 		return err
 	}
-	each(outer, src, to, func(src, to int) {
-		if ok {
-			copyBox(dst, to*size, dec, src, size, &inner)
-		} else {
-			fillBox(dst, to*size, size, a.meta.Fill, &inner)
-		}
+	p.each(func(at []int) {
+		src, to := p.axes(axes, strides, at)
+		outer, inner := nest(axes)
+		each(outer, src, to, func(src, to int) {
+			if ok {
+				copyBox(dst, to*size, dec, src, size, &inner)
+			} else {
+				fillBox(dst, to*size, size, a.meta.Fill, &inner)
+			}
+		})
 	})
 	return nil
 }
 
-// reach lists, in w.spans, the bytes of a chunk that a copy from element src on takes: one span, or one for each index of
-// the dimension with the widest stride where these are far apart.
-func (w *worker) reach(outer []axis, inner *box, src, size int) {
-	axes := append(outer, axis{inner.n[0], inner.src[0], 0}, axis{inner.n[1], inner.src[1], 0}) // there is room: see ReadInto
+// each calls f for every combination of segments, one a dimension: with their numbers.
+func (p *chunkPart) each(f func(at []int)) {
+	var memory [maxRank]int
+	at := memory[:len(p.takes)]
+	for {
+		f(at)
+		d := len(at) - 1
+		for ; d >= 0; d-- {
+			if at[d]++; at[d] < len(p.takes[d]) {
+				break
+			}
+			at[d] = 0
+		}
+		if d < 0 {
+			return
+		}
+	}
+}
+
+// axes describes the copy of a combination of segments, the first ones for nil, and returns its first elements in the chunk
+// and in the destination.
+func (p *chunkPart) axes(axes []axis, strides, at []int) (src, to int) {
+	for d := range p.takes {
+		s := &p.takes[d][0]
+		if at != nil {
+			s = &p.takes[d][at[d]]
+		}
+		src += (s.at - p.lo[d]) * p.strides[d]
+		to += s.pos * strides[d]
+		axes[d] = axis{s.n, s.step * p.strides[d], s.by * strides[d]}
+	}
+	return src, to
+}
+
+// reach appends to spans the bytes of a chunk that a copy from element src on takes: one span, or one for each index of the
+// dimension with the widest stride where these are far apart.
+func reach(spans []codec.Span, outer []axis, inner *box, src, size int) []codec.Span {
+	axes := append(outer, axis{inner.n[0], inner.src[0], 0}, axis{inner.n[1], inner.src[1], 0}) // there is room: see readChunk
 	far := 0
 	for i, x := range axes {
 		if x.n > 1 && (axes[far].n == 1 || abs(x.src) > abs(axes[far].src)) {
@@ -238,18 +428,33 @@ func (w *worker) reach(outer []axis, inner *box, src, size int) {
 	if (low+step-high)*size <= readGap {
 		n, high = 1, high+step*(n-1)
 	}
-	w.spans = w.spans[:0]
 	for i := range n {
-		w.spans = append(w.spans, codec.Span{Lo: (low + i*step) * size, Hi: (high + i*step) * size})
+		spans = append(spans, codec.Span{Lo: (low + i*step) * size, Hi: (high + i*step) * size})
 	}
+	return spans
 }
 
-// loadRun loads a run of the chunk's bytes from lo on into dst: the whole chunk, or part of an uncompressed one.
-func (w *worker) loadRun(ctx context.Context, a *Array, chunk int, dst []byte, lo int) (bool, error) {
-	if len(dst) == a.meta.chunkBytes() {
+// joinSpans sorts spans, and joins those that overlap.
+func joinSpans(spans []codec.Span) []codec.Span {
+	slices.SortFunc(spans, func(a, b codec.Span) int { return a.Lo - b.Lo })
+	kept := spans[:1]
+	for _, s := range spans[1:] {
+		if last := &kept[len(kept)-1]; s.Lo <= last.Hi {
+			last.Hi = max(last.Hi, s.Hi)
+		} else {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
+// loadRun loads a run of the bytes of a chunk of size bytes from lo on into dst: the whole chunk, or part of an uncompressed
+// one.
+func (w *worker) loadRun(ctx context.Context, a *Array, chunk int, dst []byte, lo, size int) (bool, error) {
+	if len(dst) == size {
 		return w.load(ctx, a, chunk, dst, nil)
 	}
-	ok, err := w.readAt(ctx, a, chunk, dst, lo)
+	ok, err := w.readAt(ctx, a, chunk, dst, lo, size, false)
 	if ok {
 		w.stats.Chunks++
 		if !a.native() {

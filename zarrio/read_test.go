@@ -339,11 +339,11 @@ func TestReadFarApart(t *testing.T) {
 		}
 		m := model{shape: a.Shape(), size: 2, elements: AsBytes(want)}
 		var axes []pickAxis
-		runs, _ := tt.sel.resolve(a.Shape())
-		for _, r := range runs {
+		picks, _ := tt.sel.resolve(&a.grid)
+		for _, pick := range picks {
 			var p pickAxis
-			for i := range r.count {
-				p.indices = append(p.indices, r.start+i*r.step)
+			for i := range pick.n {
+				p.indices = append(p.indices, pick.run.start+i*pick.run.step)
 			}
 			axes = append(axes, p)
 		}

@@ -58,6 +58,8 @@ type Coalescer interface {
 	Store
 	// Coalesce returns how many bytes are rather read than skipped, and how long a read of several parts may get.
 	Coalesce() (gap, size int64)
+	// Requests returns how many reads the store can have under way at once.
+	Requests() int
 }
 
 // A Putter is a Store that can be written.

@@ -1,0 +1,300 @@
+package zarrio
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"zarrbench/zarrio/codec"
+)
+
+// A pipeline leads from the stored bytes of a part of an array to its elements: what the metadata's codecs say, compiled
+// once an array.
+type pipeline struct {
+	chunk     []int // extents of what is decoded by itself: a chunk, or an inner chunk of a shard
+	order     []int // order[i] is the dimension that is i-th in the decoded bytes, slowest first
+	bigEndian bool  // the decoded elements' byte order
+	chain     *codec.Chain
+	levels    []shardLevel // from the outermost; none where chunks aren't sharded
+	text      bool         // the chain ends in elements of varying length: see ReadStrings
+}
+
+// compile makes an array's pipeline of its metadata. Its error is why chunks can't be decoded.
+func compile(m *Metadata, opt Options) (pipeline, error) {
+	p := pipeline{chunk: m.Chunks, order: m.Order, bigEndian: m.BigEndian}
+	c := compiler{array: m, opt: codec.Options{Format: m.Format, Type: numpyType(m.DType, m.BigEndian), SkipChecksums: opt.SkipChecksums},
+		shape: m.Chunks, perm: m.Order, size: m.DType.Size}
+	return p, c.compile(&p, m.Codecs)
+}
+
+// A compiler walks codecs in the order in which they encode. Changes in the order of elements are not carried out where
+// they can be named: the copy to the caller's memory does them.
+type compiler struct {
+	array *Metadata
+	opt   codec.Options
+	shape []int // of the part, as it is stored by the codecs so far
+	perm  []int // the array's dimension that is i-th in it
+	size  int   // bytes of an element, as the codecs so far have it
+	steps []codec.Decoder
+	fixed bool // the order of elements is needed by a step, and can't be left to the copy
+	typed bool // an element's type is no longer the array's
+}
+
+// compile adds the codecs, which are listed in the order of decoding, and ends the pipeline with them.
+func (c *compiler) compile(p *pipeline, codecs []CodecSpec) error {
+	flat := c.array.Format == 2 // the array has become bytes: v2 doesn't tell the two apart
+	for i, spec := range slices.Backward(codecs) {
+		var err error
+		switch name := strings.TrimPrefix(spec.Name, "numcodecs."); {
+		case name == "vlen-utf8" || name == "vlen-bytes" || name == "vlen-array":
+			if c.array.DType.Kind != Object || name == "vlen-array" {
+				return &codec.UnsupportedError{Name: spec.Name}
+			}
+			p.text, flat = true, true
+		case c.array.Format == 2:
+			err = c.step(spec)
+		case name == "transpose":
+			err = c.transpose(p, spec.Config)
+		case name == "reshape":
+			err = c.reshape(spec.Config)
+		case name == "bytes":
+			err = c.bytes(p, spec.Config)
+			flat = true
+		case name == "sharding_indexed":
+			flat = true
+			if !c.fixed && i == 0 {
+				return c.shard(p, spec.Config)
+			}
+			err = c.shardStep(spec.Config)
+		default:
+			if err = c.step(spec); err == nil && name == "packbits" {
+				flat = true
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if !flat {
+		return errors.New("codecs: none makes bytes of the array, such as \"bytes\"")
+	}
+	if c.array.DType.Kind == Object && !p.text {
+		return &UnsupportedError{What: "data type object with codecs", Found: fmt.Sprint(codecNames(codecs)), Supported: "vlen-utf8, vlen-bytes"}
+	}
+	slices.Reverse(c.steps)
+	var err error
+	p.chain, err = codec.NewChain(c.steps...)
+	return err
+}
+
+func codecNames(codecs []CodecSpec) []string {
+	var names []string
+	for _, c := range slices.Backward(codecs) {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// step adds a codec of package codec.
+func (c *compiler) step(spec CodecSpec) error {
+	d, err := codec.New(spec.Name, spec.Config, c.opt)
+	if err != nil {
+		if errors.Is(err, codec.ErrUnsupported) {
+			return err
+		}
+		return fmt.Errorf("codec %q: %w", spec.Name, err)
+	}
+	c.steps, c.fixed = append(c.steps, d), true
+	if r, ok := d.(codec.Retyper); ok {
+		c.opt.Type, c.typed = r.EncodedType(), true
+		if n, err := strconv.Atoi(strings.TrimLeft(c.opt.Type, "<>|biufcMm")); err == nil {
+			c.size = n
+		}
+	}
+	return nil
+}
+
+// configuration reads the object that configures a codec.
+func configuration(name string, config json.RawMessage) (document, error) {
+	if isNull(config) {
+		return document{}, nil
+	}
+	d, err := parseDocument(config)
+	if err != nil {
+		return nil, fmt.Errorf("codec %q: configuration: %w", name, err)
+	}
+	return d, nil
+}
+
+// transpose is the codec "transpose" of the Zarr v3 specification: dimension i of what it makes is dimension order[i] of
+// what it is given. "C" and "F" are the spellings of an earlier draft.
+func (c *compiler) transpose(p *pipeline, config json.RawMessage) error {
+	d, err := configuration("transpose", config)
+	if err != nil {
+		return err
+	}
+	var order extents
+	switch string(d["order"]) {
+	case `"C"`:
+		order = cOrder(len(c.shape))
+	case `"F"`:
+		order = cOrder(len(c.shape))
+		slices.Reverse(order)
+	default:
+		if err := d.get("order", &order, "a list of dimensions"); err != nil {
+			return fmt.Errorf("codec \"transpose\": %w", err)
+		}
+	}
+	sorted := slices.Sorted(slices.Values(order))
+	if !slices.Equal(sorted, cOrder(len(c.shape))) {
+		return fmt.Errorf("codec \"transpose\": order %v is no permutation of %d dimensions", []int(order), len(c.shape))
+	}
+	shape := make([]int, len(order))
+	for i, o := range order {
+		shape[i] = c.shape[o]
+	}
+	if c.fixed {
+		c.steps = append(c.steps, newTransposeStep(c.shape, order, c.size))
+	} else {
+		perm := make([]int, len(order))
+		for i, o := range order {
+			perm[i] = c.perm[o]
+		}
+		c.perm, p.order = perm, perm
+	}
+	c.shape = shape
+	return nil
+}
+
+// reshape is the extension codec "reshape": the same elements in the same order, as another shape.
+func (c *compiler) reshape(config json.RawMessage) error {
+	d, err := configuration("reshape", config)
+	if err != nil {
+		return err
+	}
+	var items []json.RawMessage
+	if err := d.get("shape", &items, "a list"); err != nil {
+		return fmt.Errorf("codec \"reshape\": %w", err)
+	}
+	if len(items) > maxRank {
+		return fmt.Errorf("codec \"reshape\": %d dimensions; at most %d are supported", len(items), maxRank)
+	}
+	total, _ := product(c.shape, math.MaxInt)
+	shape, open, known := make([]int, len(items)), -1, 1
+	for i, item := range items {
+		var dims extents
+		n := 1
+		if json.Unmarshal(item, &dims) == nil { // the product of these dimensions
+			for _, dim := range dims {
+				if dim >= len(c.shape) || c.shape[dim] > total/n {
+					return fmt.Errorf("codec \"reshape\": dimensions %v of %v", []int(dims), c.shape)
+				}
+				n *= c.shape[dim]
+			}
+		} else if err := json.Unmarshal(item, &n); err != nil || n < -1 || n == 0 || n == -1 && open >= 0 {
+			return fmt.Errorf("codec \"reshape\": shape: want extents, lists of dimensions, or one -1, found %s", found(item))
+		}
+		switch shape[i] = n; {
+		case n == -1:
+			open = i
+		case known > total/n: // more than there are
+			known = math.MaxInt
+			total = math.MaxInt - 1
+		default:
+			known *= n
+		}
+	}
+	if open >= 0 && known > 0 && total%known == 0 {
+		shape[open] = total / known
+	} else if known != total {
+		return fmt.Errorf("codec \"reshape\": shape %s does not have the %d elements of %v", found(d["shape"]), total, c.shape)
+	}
+	c.shape, c.fixed = shape, true
+	return nil
+}
+
+// bytes is the codec "bytes" of the Zarr v3 specification.
+func (c *compiler) bytes(p *pipeline, config json.RawMessage) error {
+	d, err := configuration("bytes", config)
+	if err != nil {
+		return err
+	}
+	endian := "little"
+	if err := d.get("endian", &endian, "a string"); err != nil {
+		return fmt.Errorf("codec \"bytes\": %w", err)
+	}
+	if endian != "little" && endian != "big" {
+		return &UnsupportedError{What: "endian of codec \"bytes\"", Found: found(d["endian"]), Supported: `"little" and "big"`}
+	}
+	swap := c.array.DType.swapSize()
+	if c.typed { // NumPy's complex types alone are pairs
+		if swap = c.size; strings.Contains(c.opt.Type, "c") {
+			swap /= 2
+		}
+	}
+	if swap > 1 && isNull(d["endian"]) {
+		return fmt.Errorf("codec \"bytes\": no endian for elements of %d bytes", swap)
+	}
+	switch {
+	case swap <= 1 || endian == "little":
+	case len(c.steps) == 0:
+		p.bigEndian = true
+	default:
+		c.steps = append(c.steps, swapStep{swap})
+	}
+	c.fixed = true
+	return nil
+}
+
+// A swapStep changes the byte order of elements in the middle of a chain.
+type swapStep struct{ size int }
+
+func (swapStep) Name() string { return "bytes" }
+
+func (swapStep) EncodedLen(n int) (int, error) { return n, nil }
+
+func (s swapStep) Decode(dst, src []byte, _ *codec.Scratch) error {
+	if len(src) != len(dst) {
+		return fmt.Errorf("%d bytes, expected %d", len(src), len(dst))
+	}
+	copy(dst, src)
+	swapBytes(dst, s.size)
+	return nil
+}
+
+// A transposeStep changes the order of elements in the middle of a chain.
+type transposeStep struct {
+	axes []axis
+	size int
+	n    int // elements
+}
+
+func newTransposeStep(shape, order []int, size int) transposeStep {
+	t := transposeStep{size: size, n: 1, axes: make([]axis, len(shape))}
+	from, to := 1, 1
+	for d := range slices.Backward(shape) {
+		t.axes[d].n, t.axes[d].dst = shape[d], to
+		to *= shape[d]
+		t.axes[order[d]].src = from
+		from *= shape[order[d]]
+	}
+	t.n = to
+	return t
+}
+
+func (transposeStep) Name() string { return "transpose" }
+
+func (transposeStep) EncodedLen(n int) (int, error) { return n, nil }
+
+func (t transposeStep) Decode(dst, src []byte, _ *codec.Scratch) error {
+	if len(src) != len(dst) || len(dst) != t.n*t.size {
+		return fmt.Errorf("%d bytes to %d, expected %d", len(src), len(dst), t.n*t.size)
+	}
+	outer, inner := nest(slices.Clone(t.axes))
+	each(outer, 0, 0, func(from, to int) { copyBox(dst, to*t.size, src, from, t.size, &inner) })
+	return nil
+}

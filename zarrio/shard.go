@@ -1,0 +1,430 @@
+package zarrio
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"slices"
+	"sync"
+
+	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/store"
+)
+
+// Shards are values that hold many chunks, found by an index at one end: the codec "sharding_indexed" of the Zarr v3
+// specification. What is in a shard may be shards again.
+
+// A shardLevel is one of these: how its shards lie in the array, and what is in each.
+type shardLevel struct {
+	grid    grid
+	inner   []int        // extents of what is in a shard, by the array's dimensions
+	counts  []int        // how many of these along each dimension
+	perm    []int        // the array's dimension that is i-th in the index
+	entries int          // of the index
+	chain   *codec.Chain // that decodes the index
+	big     bool         // the index's byte order
+	size    int          // of the encoded index, in bytes
+	atStart bool         // the index comes first in its shard, else last
+}
+
+// missing is what both numbers of the index are for an inner chunk that is not there.
+const missing = math.MaxUint64
+
+// shard is the codec "sharding_indexed" whose shards can be read in parts: what is in them is compiled further.
+func (c *compiler) shard(p *pipeline, config json.RawMessage) error {
+	d, err := configuration("sharding_indexed", config)
+	if err != nil {
+		return err
+	}
+	fail := func(err error) error { return fmt.Errorf("codec \"sharding_indexed\": %w", err) }
+	if len(p.levels) == 0 && c.array.Extents != nil {
+		return &UnsupportedError{What: "chunk grid of shards", Found: "rectilinear", Supported: "regular"}
+	}
+	var shape extents
+	location := "end"
+	if err := errors.Join(d.get("chunk_shape", &shape, "a list of whole numbers"), d.get("index_location", &location, "a string")); err != nil {
+		return fail(err)
+	}
+	if location != "end" && location != "start" {
+		return &UnsupportedError{What: "index_location", Found: found(d["index_location"]), Supported: `"start" and "end"`}
+	}
+	if len(shape) != len(c.shape) {
+		return fail(fmt.Errorf("chunk_shape %v has %d dimensions, the shard %v has %d", []int(shape), len(shape), c.shape, len(c.shape)))
+	}
+	l := shardLevel{grid: newGrid(c.array.Shape, p.chunk, nil), inner: make([]int, len(shape)), counts: make([]int, len(shape)), perm: c.perm, entries: 1, atStart: location == "start"}
+	for i, n := range shape {
+		if n < 1 || c.shape[i]%n != 0 {
+			return fail(fmt.Errorf("chunk_shape %v does not divide the shard %v", []int(shape), c.shape))
+		}
+		l.inner[c.perm[i]], l.counts[c.perm[i]] = n, c.shape[i]/n
+		l.entries *= c.shape[i] / n
+	}
+	if err := l.compileIndex(d["index_codecs"]); err != nil {
+		return fail(err)
+	}
+	codecs, err := parseV3Codecs(d["codecs"])
+	if err != nil {
+		return fail(err)
+	}
+	if len(p.levels) == maxLevels {
+		return &UnsupportedError{What: "nesting of shards", Found: fmt.Sprintf("more than %d levels", maxLevels), Supported: "fewer"}
+	}
+	p.levels, p.chunk = append(p.levels, l), l.inner
+	c.shape = shape
+	if err := c.compile(p, codecs); err != nil {
+		return fail(err)
+	}
+	return nil
+}
+
+// maxLevels bounds the shards within shards, so that no document makes the compiler recurse for long.
+const maxLevels = 8
+
+// compileIndex compiles the codecs of the index: an array of two uint64 for each inner chunk, of a fixed size.
+func (l *shardLevel) compileIndex(list json.RawMessage) error {
+	codecs, err := parseV3Codecs(list)
+	if err != nil {
+		return fmt.Errorf("index_codecs: %w", err)
+	}
+	if l.entries > math.MaxInt/32 {
+		return fmt.Errorf("%d inner chunks a shard are too many", l.entries)
+	}
+	m := &Metadata{Format: 3, Shape: []int{l.entries, 2}, Chunks: []int{l.entries, 2}, DType: DType{Kind: Uint, Size: 8}, Order: cOrder(2), Codecs: codecs}
+	for _, s := range codecs {
+		if s.Name == "sharding_indexed" || s.Name == "transpose" || s.Name == "reshape" {
+			return &UnsupportedError{What: "codec of a shard's index", Found: s.Name, Supported: `"bytes" and checksums`}
+		}
+	}
+	p, err := compile(m, Options{})
+	if err != nil {
+		return fmt.Errorf("index_codecs: %w", err)
+	}
+	size, fixed := p.chain.EncodedLen(16 * l.entries)
+	if !fixed {
+		return errors.New("index_codecs: a compressed index has no known size, and can't be found")
+	}
+	l.chain, l.big, l.size = p.chain, p.bigEndian, size
+	return nil
+}
+
+// decodeIndex decodes an index: an offset and a length for each inner chunk.
+func (l *shardLevel) decodeIndex(src []byte, s *codec.Scratch) ([]uint64, error) {
+	plain := make([]byte, 16*l.entries)
+	if err := l.chain.Decode(plain, src, nil, s); err != nil {
+		return nil, err
+	}
+	index := make([]uint64, 2*l.entries)
+	for i := range index {
+		if l.big {
+			index[i] = binary.BigEndian.Uint64(plain[8*i:])
+		} else {
+			index[i] = binary.LittleEndian.Uint64(plain[8*i:])
+		}
+	}
+	return index, nil
+}
+
+// entry checks an entry of an index of a shard of size bytes, and returns false for an inner chunk that is not there.
+func (l *shardLevel) entry(index []uint64, i int, size int64) (off, n int64, ok bool, err error) {
+	o, m := index[2*i], index[2*i+1]
+	if o == missing && m == missing {
+		return 0, 0, false, nil
+	}
+	if o > uint64(size) || m > uint64(size)-o {
+		return 0, 0, false, fmt.Errorf("its entry in the index, %d bytes from %d on, is outside the shard's %d bytes", m, o, size)
+	}
+	return int64(o), int64(m), true, nil
+}
+
+// place returns the number of the shard that holds a part, and the part's place in its index. The part is given by its
+// coordinates among parts of the given extents.
+func (l *shardLevel) place(coords, extents []int) (shard, entry int) {
+	for d, c := range coords {
+		shard = shard*l.grid.counts[d] + c*extents[d]/l.grid.chunks[d]
+	}
+	for _, d := range l.perm {
+		entry = entry*l.counts[d] + coords[d]*extents[d]%l.grid.chunks[d]/l.inner[d]
+	}
+	return shard, entry
+}
+
+// An indexCache keeps the indices of an array's shards, the ones that were read last. It may be used by many goroutines at
+// once.
+type indexCache struct {
+	mu    sync.Mutex
+	kept  map[shardID]*shardIndex
+	order []shardID // in which they came
+	bytes int64
+}
+
+type shardID struct{ level, shard int }
+
+// A shardIndex is an index in the cache. Whoever needs it first reads it, others wait.
+type shardIndex struct {
+	mu      sync.Mutex
+	entries []uint64 // nil until it is read
+	size    int64    // of the shard
+	value   int64    // size of the value that the shard is in, when the index was read
+}
+
+// maxIndexBytes bounds the indices that are kept of an array.
+const maxIndexBytes = 64 << 20
+
+// get returns the index of a shard, for whoever will read it or find it read.
+func (c *indexCache) get(id shardID, bytes int64) *shardIndex {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if x := c.kept[id]; x != nil {
+		return x
+	}
+	for len(c.order) > 0 && c.bytes+bytes > maxIndexBytes {
+		delete(c.kept, c.order[0])
+		c.order, c.bytes = c.order[1:], c.bytes-bytes // of one array, whose indices have much the same size
+	}
+	if c.kept == nil {
+		c.kept = map[shardID]*shardIndex{}
+	}
+	x := new(shardIndex)
+	c.kept[id], c.order, c.bytes = x, append(c.order, id), c.bytes+bytes
+	return x
+}
+
+// clear forgets all indices, since a shard turned out to have changed.
+func (c *indexCache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.kept, c.order, c.bytes = nil, nil, 0
+}
+
+// An openShard is the shard that a worker reads from, kept open until it reads from another one.
+type openShard struct {
+	array *Array
+	shard int // its number on the outermost level
+	value store.Value
+	spans []byteSpan // what is better read at once, ascending
+	held  byteSpan   // what the worker's memory for stored bytes holds
+}
+
+// A byteSpan is the bytes [lo, hi) of a value.
+type byteSpan struct{ lo, hi int64 }
+
+// open opens the shard if it isn't open yet. A missing one is fs.ErrNotExist, here or when it is read.
+func (w *worker) open(ctx context.Context, a *Array, shard int) error {
+	if w.shard.array == a && w.shard.shard == shard {
+		return nil
+	}
+	w.close()
+	value, err := store.OpenValue(ctx, a.h.store, w.valueKey(a, shard))
+	if err != nil {
+		return err
+	}
+	w.shard.array, w.shard.shard, w.shard.value = a, shard, value
+	return nil
+}
+
+// close closes the shard that is open.
+func (w *worker) close() {
+	if w.shard.value != nil {
+		w.shard.value.Close() // of a value that was only read, it has nothing to report
+	}
+	w.shard = openShard{spans: w.shard.spans[:0]}
+}
+
+// A part is where an inner chunk lies in the value of its outermost shard.
+type part struct {
+	chunk  int // its number
+	off, n int64
+	ok     bool // it is there
+	value  int64
+}
+
+// locate finds an inner chunk by the indices of the shards that it is in. The outermost one is left open.
+func (w *worker) locate(ctx context.Context, a *Array, chunk int) (part, error) {
+	coords := w.coords[:len(a.grid.counts)]
+	a.grid.coords(coords, chunk)
+	p := part{chunk: chunk}
+	for k := range a.pipe.levels {
+		l := &a.pipe.levels[k]
+		shard, entry := l.place(coords, a.grid.chunks)
+		if k == 0 {
+			if err := w.open(ctx, a, shard); errors.Is(err, fs.ErrNotExist) {
+				return p, nil
+			} else if err != nil {
+				return p, err
+			}
+		}
+		x := a.indices.get(shardID{k, shard}, int64(16*l.entries))
+		x.mu.Lock()
+		if x.entries == nil {
+			if err := w.readIndex(ctx, l, k, p, x); err != nil {
+				x.mu.Unlock()
+				if errors.Is(err, fs.ErrNotExist) && k == 0 {
+					return p, nil
+				}
+				return p, err
+			}
+		}
+		entries, size, value := x.entries, x.size, x.value
+		x.mu.Unlock()
+		if k > 0 && size != p.n || k > 0 && value != p.value {
+			a.indices.clear()
+			return p, errChanged
+		}
+		off, n, ok, err := l.entry(entries, entry, size)
+		if !ok || err != nil {
+			return p, err
+		}
+		p.off, p.n, p.value = p.off+off, n, value
+	}
+	p.ok = true
+	return p, nil
+}
+
+// errChanged says that a shard is another one than when its index was read.
+var errChanged = errors.New("the shard changed while it was read")
+
+// largeIndex is a size from which memory for an index is not taken on the metadata's word alone.
+const largeIndex = 1 << 20
+
+// readIndex reads the index of a shard of level k: of the whole value, or of an inner shard that lies at p.
+func (w *worker) readIndex(ctx context.Context, l *shardLevel, k int, p part, x *shardIndex) error {
+	value := w.shard.value
+	if k == 0 && l.size > largeIndex {
+		_, size, err := value.ReadRange(ctx, nil, 0)
+		if err != nil {
+			return err
+		}
+		p.n = size
+	}
+	if (k > 0 || l.size > largeIndex) && p.n < int64(l.size) {
+		return l.tooShort(p.n)
+	}
+	w.index = grow(w.index, l.size)
+	buf := w.index
+	off := p.off
+	switch {
+	case l.atStart:
+	case k == 0:
+		off = -int64(l.size)
+	default:
+		off += p.n - int64(l.size)
+	}
+	n, size, err := value.ReadRange(ctx, buf, off)
+	switch {
+	case err != nil:
+		return err
+	case n != l.size:
+		return l.tooShort(size)
+	}
+	w.stats.ReadBytes += int64(n)
+	if x.entries, err = l.decodeIndex(buf, &w.scratch); err != nil {
+		return fmt.Errorf("index: %w", err)
+	}
+	x.value, x.size = size, size
+	if k > 0 {
+		x.size = p.n
+	}
+	return nil
+}
+
+func (l *shardLevel) tooShort(size int64) error {
+	return fmt.Errorf("the shard has %d bytes, fewer than the %d of its index of %d chunks", size, l.size, l.entries)
+}
+
+// gather prepares to read chunks of one shard: it sorts them by where they lie, and finds out which are better read at once.
+// Chunks that are not there come first. Its error is of the chunk that it returns.
+func (w *worker) gather(ctx context.Context, a *Array, chunks []int) (int, error) {
+	w.parts = w.parts[:0]
+	for _, chunk := range chunks {
+		p, err := w.locate(ctx, a, chunk)
+		if err != nil {
+			return chunk, err
+		}
+		w.parts = append(w.parts, p)
+	}
+	slices.SortFunc(w.parts, func(p, q part) int {
+		if p.ok != q.ok {
+			if p.ok {
+				return 1
+			}
+			return -1
+		}
+		return int(min(max(p.off-q.off, -1), 1))
+	})
+	spans := w.shard.spans[:0]
+	for i := range w.parts {
+		p := &w.parts[i]
+		chunks[i] = p.chunk
+		if !p.ok {
+			continue
+		}
+		if k := len(spans) - 1; k >= 0 && p.off-spans[k].hi <= a.h.gap && max(p.off+p.n, spans[k].hi)-spans[k].lo <= a.h.size {
+			spans[k].hi = max(spans[k].hi, p.off+p.n)
+		} else {
+			spans = append(spans, byteSpan{p.off, p.off + p.n})
+		}
+	}
+	w.shard.spans = spans
+	return 0, nil
+}
+
+// span returns the bytes that are to be read with a part, if they are more than its own.
+func (w *worker) span(p part) (byteSpan, bool) {
+	i, _ := slices.BinarySearchFunc(w.shard.spans, p.off, func(s byteSpan, off int64) int {
+		if s.hi <= off {
+			return -1
+		}
+		return 1
+	})
+	if i == len(w.shard.spans) {
+		return byteSpan{}, false
+	}
+	s := w.shard.spans[i]
+	return s, s.lo <= p.off && p.off+p.n <= s.hi && s.hi-s.lo > p.n
+}
+
+// readPart reads what is stored of an inner chunk from its byte number lo on, hi-lo bytes: into dst, or where that is nil into
+// the worker's memory. It returns these bytes.
+func (w *worker) readPart(ctx context.Context, p part, lo, hi int64, dst []byte) ([]byte, error) {
+	s, shared := w.span(p)
+	if shared {
+		if w.shard.held != s {
+			w.shard.held = byteSpan{}
+			w.enc = grow(w.enc, int(s.hi-s.lo))
+			if err := w.readValue(ctx, w.enc, s.lo, p.value); err != nil {
+				return nil, err
+			}
+			w.shard.held = s
+		}
+		b := w.enc[p.off-s.lo:][:p.n][lo:hi]
+		if dst != nil {
+			copy(dst, b)
+			return dst, nil
+		}
+		return b, nil
+	}
+	if dst == nil {
+		w.shard.held = byteSpan{}
+		w.enc = grow(w.enc, int(hi-lo))
+		dst = w.enc
+	}
+	return dst, w.readValue(ctx, dst, p.off+lo, p.value)
+}
+
+// readValue fills dst from the open shard, whose value had a size when its index was read.
+func (w *worker) readValue(ctx context.Context, dst []byte, off, want int64) error {
+	n, size, err := w.shard.value.ReadRange(ctx, dst, off)
+	if err != nil {
+		return err
+	}
+	if size != want || n != len(dst) {
+		w.shard.array.indices.clear()
+		return fmt.Errorf("%w: it had %d bytes, now %d", errChanged, want, size)
+	}
+	w.stats.ReadBytes += int64(n)
+	return nil
+}
