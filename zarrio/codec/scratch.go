@@ -7,7 +7,6 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-	"github.com/pierrec/lz4/v4"
 )
 
 // A Scratch holds what decoders reuse from one chunk to the next, so that they need not allocate once it is warm. The
@@ -21,7 +20,7 @@ type Scratch struct {
 	zlib   io.ReadCloser
 	gzip   *gzip.Reader
 	zstd   *zstd.Decoder
-	lz4    *lz4.Compressor
+	enc    *encoders
 }
 
 // align is a cache line, and enough for any vector load.
