@@ -11,13 +11,13 @@ import (
 // A Kind is a family of data types.
 type Kind uint8
 
-// The kinds. Elements of the kinds from Bool to Timedelta can be read; those of the rest are described, and refused when
-// they are asked for as numbers.
+// The kinds. Elements of the kinds from Bool to Timedelta can be read as numbers; those of the rest are described, and refused
+// when they are asked for as numbers.
 const (
 	Bool      Kind = iota + 1
 	Int            // two's complement
 	Uint           //
-	Float          // IEEE 754 binary16, binary32, binary64
+	Float          // IEEE 754 binary16, binary32, binary64, or a variant
 	Complex        // a pair of floats
 	Datetime       // int64 since 1970, in the type's unit
 	Timedelta      // int64 in the type's unit
@@ -26,16 +26,22 @@ const (
 	Object         // variable-length, by a codec of its own
 	Raw            // opaque bits
 	Struct         // a record of named fields
+	Unknown        // of a Zarr v3 array whose type this package doesn't know; Variant has its name
 )
 
 var kindNames = [...]string{Bool: "bool", Int: "int", Uint: "uint", Float: "float", Complex: "complex", Datetime: "datetime64",
-	Timedelta: "timedelta64", Bytes: "bytes", Unicode: "unicode", Object: "object", Raw: "raw", Struct: "struct"}
+	Timedelta: "timedelta64", Bytes: "bytes", Unicode: "unicode", Object: "object", Raw: "raw", Struct: "struct", Unknown: "unknown"}
 
 // A DType is the type of an array's elements. Elements in memory always have the machine's byte order.
 type DType struct {
 	Kind Kind
-	Size int    // bytes an element; 0 where elements vary in length
+	Size int    // bytes an element; 0 where elements vary in length, or where the type is unknown
 	Unit string // of Datetime and Timedelta, such as "ns" or "25s"; else ""
+	// Variant is "" for the types that kind, size and unit describe. Else it is the name, in Zarr v3, of a type that has the
+	// kind and the size of another but other bits: "bfloat16" beside float16, "int4" beside int8, "complex_float8_e5m2". Elements
+	// of variants are read as they are stored, each as an unsigned integer of its size would be. Of the kind Object, "string" is
+	// text in UTF-8 and "bytes" any bytes; of the kind Raw, "raw_bytes" is written in JSON as NumPy's void is.
+	Variant string
 }
 
 // Float32 is the type that most of ERA5 is published in.
@@ -46,7 +52,9 @@ func (d DType) String() string {
 	switch {
 	case d.Kind == 0 || int(d.Kind) >= len(kindNames):
 		return "invalid"
-	case d.Kind == Bool || d.Kind == Object || d.Kind == Struct:
+	case d.Variant != "":
+		return d.Variant
+	case d.Kind == Bool || d.Kind == Object || d.Kind == Struct || d.Kind == Unknown:
 		return kindNames[d.Kind]
 	case d.Kind == Datetime || d.Kind == Timedelta:
 		return kindNames[d.Kind] + "[" + d.Unit + "]"
@@ -55,15 +63,72 @@ func (d DType) String() string {
 	}
 }
 
-// Numeric says whether elements can be read: every kind but strings, objects, raw bits and records.
+// Numeric says whether elements can be read: every kind but strings, objects, raw bits, records and unknown types.
 func (d DType) Numeric() bool { return d.Kind >= Bool && d.Kind <= Timedelta }
 
-// swapSize is the number of bytes that a change of byte order reverses as one.
+// swapSize is the number of bytes that a change of byte order reverses as one, 1 where there is no order.
 func (d DType) swapSize() int {
-	if d.Kind == Complex {
+	switch d.Kind {
+	case Complex:
 		return d.Size / 2
+	case Unicode:
+		return 4
+	case Bytes, Object, Raw, Struct, Unknown:
+		return 1
 	}
 	return d.Size
+}
+
+// bits returns how many of an integer element's bits, the low ones, are its value.
+func (d DType) bits() int {
+	if n, err := strconv.Atoi(strings.TrimLeft(d.Variant, "uint")); err == nil {
+		return n // int2, int4, uint2, uint4
+	}
+	return 8 * d.Size
+}
+
+// component returns the type of a complex number's parts.
+func (d DType) component() DType {
+	return DType{Kind: Float, Size: d.Size / 2, Variant: smallFloat(strings.TrimPrefix(d.Variant, "complex_"))}
+}
+
+// smallFloat returns the variant of the float type of that name: none for those of IEEE 754.
+func smallFloat(name string) string {
+	if name == "float16" {
+		return ""
+	}
+	return name
+}
+
+// numpyType returns the type's NumPy spelling, such as "<f4", or "" where NumPy itself has no such type.
+func numpyType(d DType, bigEndian bool) string {
+	if d.Variant != "" && d.Kind != Raw && d.Kind != Object {
+		return ""
+	}
+	order := "<"
+	if bigEndian {
+		order = ">"
+	}
+	if d.swapSize() == 1 {
+		order = "|"
+	}
+	switch d.Kind {
+	case Datetime, Timedelta:
+		code := map[Kind]string{Datetime: "M8", Timedelta: "m8"}[d.Kind]
+		if d.Unit == "generic" {
+			return order + code
+		}
+		return order + code + "[" + d.Unit + "]"
+	case Object:
+		return "|O"
+	case Unicode:
+		return order + "U" + strconv.Itoa(d.Size/4)
+	}
+	code := map[Kind]string{Bool: "b", Int: "i", Uint: "u", Float: "f", Complex: "c", Bytes: "S", Raw: "V"}[d.Kind]
+	if code == "" {
+		return "" // of a record NumPy has a list of fields
+	}
+	return order + code + strconv.Itoa(d.Size)
 }
 
 const supportedV2 = "|b1, <i1 to <i8, <u1 to <u8, <f2, <f4, <f8, <c8, <c16, <M8[UNIT], <m8[UNIT] and their big-endian forms; " +
@@ -182,10 +247,12 @@ func recordSize(v any) (size int, ok bool) {
 	return size, len(fields) > 0
 }
 
+// timeUnits are NumPy's units of times.
+var timeUnits = []string{"Y", "M", "W", "D", "h", "m", "s", "ms", "us", "μs", "ns", "ps", "fs", "as", "generic"}
+
 // validTimeUnit accepts NumPy's datetime units, with a count before them ("25s").
 func validTimeUnit(unit string) bool {
-	unit = strings.TrimLeft(unit, "0123456789")
-	return slices.Contains([]string{"Y", "M", "W", "D", "h", "m", "s", "ms", "us", "μs", "ns", "ps", "fs", "as", "generic"}, unit)
+	return slices.Contains(timeUnits, strings.TrimLeft(unit, "0123456789"))
 }
 
 // product multiplies a shape's extents, refusing negative ones and a product above limit.

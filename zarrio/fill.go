@@ -10,6 +10,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // parseV2Fill reads the fill_value of a Zarr v2 array and returns one element in the machine's byte order. For null, which
@@ -17,20 +18,23 @@ import (
 func parseV2Fill(doc json.RawMessage, d DType) ([]byte, error) {
 	var v any
 	if len(doc) > 0 {
-		dec := json.NewDecoder(bytes.NewReader(doc))
-		dec.UseNumber()
-		if err := dec.Decode(&v); err != nil {
+		var err error
+		if v, err = decodeNumbers(doc); err != nil {
 			return nil, err
 		}
 	}
 	if !d.Numeric() {
-		// The specification has base64 here, stores have anything at all. It is never used as a number.
-		if s, ok := v.(string); ok {
-			if b, err := base64.StdEncoding.DecodeString(s); err == nil && len(b) == d.Size && len(b) > 0 {
-				return b, nil
-			}
+		// The specification has base64 here, or text for strings; stores have anything at all, 0 above all. What can't be
+		// understood is no error, since it is never used as a number.
+		s, ok := v.(string)
+		if !ok || s == "" && d.Kind != Object {
+			return nil, nil
 		}
-		return nil, nil
+		e, err := newElement(v, v3Type{DType: d})
+		if err != nil {
+			return nil, nil
+		}
+		return e, nil
 	}
 	if v == nil && (d.Kind == Datetime || d.Kind == Timedelta) {
 		v = "NaT"
@@ -38,14 +42,142 @@ func parseV2Fill(doc json.RawMessage, d DType) ([]byte, error) {
 	if v == nil {
 		return nil, nil
 	}
-	e := make([]byte, d.Size)
-	if err := putScalar(e, v, d); err != nil {
+	e, err := newElement(v, v3Type{DType: d})
+	if err != nil {
 		return nil, fmt.Errorf("fill_value %s: %w", found(doc), err)
 	}
 	return e, nil
 }
 
-// putScalar writes the JSON value v as one element of type d.
+// parseV3Fill reads the fill_value of a Zarr v3 array and returns one element in the machine's byte order, or nil where its
+// type is unknown.
+func parseV3Fill(doc json.RawMessage, t v3Type) ([]byte, error) {
+	if len(doc) == 0 {
+		return nil, errors.New("no fill_value")
+	}
+	if t.Kind == Unknown {
+		return nil, nil
+	}
+	v, err := decodeNumbers(doc)
+	if err != nil {
+		return nil, err
+	}
+	e, err := newElement(v, t)
+	if err != nil {
+		return nil, fmt.Errorf("fill_value %s: %w", found(doc), err)
+	}
+	return e, nil
+}
+
+// decodeNumbers reads a JSON value, keeping numbers as they are written.
+func decodeNumbers(doc json.RawMessage) (v any, err error) {
+	dec := json.NewDecoder(bytes.NewReader(doc))
+	dec.UseNumber()
+	return v, dec.Decode(&v)
+}
+
+// newElement returns an element that holds the JSON value v: of variable-length types, its bytes.
+func newElement(v any, t v3Type) ([]byte, error) {
+	if t.Kind == Object {
+		if t.Variant == "bytes" {
+			return byteString(v)
+		}
+		s, ok := v.(string)
+		if !ok {
+			return nil, errors.New("want a string")
+		}
+		return append([]byte{}, s...), nil
+	}
+	e := make([]byte, t.Size)
+	if t.Kind == Struct {
+		return e, putRecord(e, v, t)
+	}
+	return e, putScalar(e, v, t.DType)
+}
+
+// byteString reads bytes: base64, or a list of whole numbers.
+func byteString(v any) ([]byte, error) {
+	errBytes := errors.New("want base64, or a list of numbers from 0 to 255")
+	switch x := v.(type) {
+	case string:
+		b, err := base64.StdEncoding.DecodeString(x)
+		if err != nil {
+			return nil, errBytes
+		}
+		return append([]byte{}, b...), nil
+	case []any:
+		b := make([]byte, len(x))
+		for i, n := range x {
+			s, ok := n.(json.Number)
+			if u, neg, err := whole(string(s)); !ok || err != nil || neg || u > math.MaxUint8 {
+				return nil, errBytes
+			} else {
+				b[i] = byte(u)
+			}
+		}
+		return b, nil
+	}
+	return nil, errBytes
+}
+
+// putBytes writes bytes; fewer than the element's are followed by zeros if they may be.
+func putBytes(e []byte, v any, padded bool) error {
+	b, err := byteString(v)
+	if err != nil {
+		return err
+	}
+	if len(b) > len(e) || len(b) < len(e) && !padded {
+		return fmt.Errorf("%d bytes, want %d", len(b), len(e))
+	}
+	clear(e[copy(e, b):])
+	return nil
+}
+
+// putText writes a string's code points, followed by zeros.
+func putText(e []byte, v any) error {
+	s, ok := v.(string)
+	if !ok {
+		return errors.New("want a string")
+	}
+	if n := utf8.RuneCountInString(s); n > len(e)/4 {
+		return fmt.Errorf("%d characters, want at most %d", n, len(e)/4)
+	}
+	clear(e)
+	i := 0
+	for _, r := range s {
+		binary.NativeEndian.PutUint32(e[i:], uint32(r))
+		i += 4
+	}
+	return nil
+}
+
+// putRecord writes a record: from an object of all its fields, packed and little-endian, or from base64 of its bytes.
+func putRecord(e []byte, v any, t v3Type) error {
+	object, ok := v.(map[string]any)
+	if !ok || t.fields == nil {
+		return putBytes(e, v, false)
+	}
+	for _, f := range t.fields {
+		value, ok := object[f.name]
+		if !ok {
+			return fmt.Errorf("no field %.100q", f.name)
+		}
+		part, err := newElement(value, f.typ)
+		if err != nil {
+			return fmt.Errorf("field %.100q: %w", f.name, err)
+		}
+		if bigEndianMachine && f.typ.Kind != Struct {
+			swapBytes(part, f.typ.swapSize())
+		}
+		e = e[copy(e, part):]
+	}
+	if len(object) != len(t.fields) {
+		return fmt.Errorf("%d fields, want %d", len(object), len(t.fields))
+	}
+	return nil
+}
+
+// putScalar writes the JSON value v as one element of type d, which has a fixed size.
 func putScalar(e []byte, v any, d DType) error {
 	switch d.Kind {
 	case Bool:
@@ -58,7 +190,7 @@ func putScalar(e []byte, v any, d DType) error {
 		}
 		return putInteger(e, v, d)
 	case Float:
-		return putFloat(e, v)
+		return putFloat(e, v, d)
 	case Complex:
 		parts, ok := v.([]any)
 		if !ok {
@@ -67,10 +199,16 @@ func putScalar(e []byte, v any, d DType) error {
 		if len(parts) != 2 {
 			return fmt.Errorf("a complex number has 2 parts, not %d", len(parts))
 		}
-		if err := putFloat(e[:d.Size/2], parts[0]); err != nil {
+		if err := putFloat(e[:d.Size/2], parts[0], d.component()); err != nil {
 			return err
 		}
-		return putFloat(e[d.Size/2:], parts[1])
+		return putFloat(e[d.Size/2:], parts[1], d.component())
+	case Bytes:
+		return putBytes(e, v, true)
+	case Raw, Struct:
+		return putBytes(e, v, false)
+	case Unicode:
+		return putText(e, v)
 	}
 	return fmt.Errorf("no %s can be written as a number", d)
 }
@@ -146,7 +284,7 @@ func putInteger(e []byte, v any, d DType) error {
 	if errors.Is(err, errNotWhole) {
 		return fmt.Errorf("%w: want one for %s", errNotWhole, d)
 	}
-	bits := 8 * d.Size
+	bits := d.bits()
 	if d.Kind != Uint {
 		bits-- // of the absolute value; the lowest number has one more
 	}
@@ -159,7 +297,7 @@ func putInteger(e []byte, v any, d DType) error {
 
 // putFloat writes a JSON number, a number or "NaN", "Infinity", "-Infinity" within quotes, or the bits of a float as
 // hexadecimal digits ("0x7fc00000").
-func putFloat(e []byte, v any) error {
+func putFloat(e []byte, v any, d DType) error {
 	var f float64
 	switch x := v.(type) {
 	case json.Number:
@@ -182,23 +320,9 @@ func putFloat(e []byte, v any) error {
 	default:
 		return errors.New("not a number")
 	}
-	switch len(e) {
-	case 2:
-		putBits(e, uint64(float16Bits(f)))
-	case 4:
-		b := math.Float32bits(float32(f))
-		if f != f { // Go's NaN has a bit set that NumPy's has not
-			b = 0x7fc00000
-		}
-		putBits(e, uint64(b))
-	case 8:
-		b := math.Float64bits(f)
-		if f != f {
-			b = 0x7ff8000000000000
-		}
-		putBits(e, b)
-	}
-	return nil
+	bits, err := floatBits(f, d)
+	putBits(e, bits)
+	return err
 }
 
 // putBits writes the low bits of u in the machine's byte order.
@@ -215,18 +339,17 @@ func putBits(e []byte, u uint64) {
 	}
 }
 
-// float16Bits rounds f to the nearest binary16, ties to even.
-func float16Bits(f float64) uint16 {
-	sign := uint16(math.Float64bits(f)>>48) & 0x8000
-	f = math.Abs(f)
-	switch {
-	case f != f:
-		return sign | 0x7e00
-	case f >= 65520:
-		return sign | 0x7c00
-	case f < 0x1p-14: // subnormal: a multiple of 2^-24
-		return sign | uint16(math.RoundToEven(f*0x1p24))
+// getBits is the reverse of putBits.
+func getBits(e []byte) uint64 {
+	switch len(e) {
+	case 1:
+		return uint64(e[0])
+	case 2:
+		return uint64(binary.NativeEndian.Uint16(e))
+	case 4:
+		return uint64(binary.NativeEndian.Uint32(e))
+	case 8:
+		return binary.NativeEndian.Uint64(e)
 	}
-	frac, exp := math.Frexp(f) // frac in [0.5, 1): a mantissa of 1024 to 2048, whose carry belongs in the exponent
-	return sign + uint16(exp+13)<<10 + uint16(math.RoundToEven(frac*2048))
+	return 0
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
-	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -34,7 +33,7 @@ var fills = []struct{ dtype, fill, want string }{
 	{"<M8[ns]", `0`, "0000000000000000"}, {"<M8[ns]", `5`, "0500000000000000"}, {"<M8[ns]", `"NaT"`, "0000000000000080"},
 	{"<M8[ns]", `-9223372036854775808`, "0000000000000080"}, {"<M8[ns]", `null`, "0000000000000080"}, {"<m8[h]", `7`, "0700000000000000"},
 	{"<m8[h]", `"NaT"`, "0000000000000080"}, {"<m8[h]", `null`, "0000000000000080"},
-	{"|S3", `"YWJj"`, "616263"}, {"|S3", `""`, ""}, {"|S3", `0`, ""}, {"|S3", `null`, ""}, {"|V3", `"YWJj"`, "616263"}, {"<U3", `"abc"`, ""}, {"|O", `"x"`, ""}, {"|O", `{"a":1}`, ""},
+	{"|S3", `"YWJj"`, "616263"}, {"|S5", `"YWJj"`, "6162630000"}, {"|S2", `"YWJj"`, ""}, {"|S3", `"%"`, ""}, {"|S3", `""`, ""}, {"|S3", `0`, ""}, {"|S3", `null`, ""}, {"|V3", `"YWJj"`, "616263"}, {"|V4", `"YWJj"`, ""}, {"<U3", `"aé"`, "61000000e900000000000000"}, {"<U3", `"abcd"`, ""}, {"<U3", `""`, ""}, {"<U3", `0`, ""}, {"|O", `"x"`, "78"}, {"|O", `0`, ""}, {"|O", `null`, ""}, {"|O", `{"a":1}`, ""},
 }
 
 func TestParseV2Fill(t *testing.T) {
@@ -44,7 +43,7 @@ func TestParseV2Fill(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := parseV2Fill(json.RawMessage(tt.fill), d)
-		if got != nil && binary.NativeEndian.Uint16([]byte{1, 0}) != 1 && d.Numeric() {
+		if got != nil && binary.NativeEndian.Uint16([]byte{1, 0}) != 1 && (d.Numeric() || d.Kind == Unicode) {
 			swapBytes(got, d.swapSize())
 		}
 		if hex.EncodeToString(got) != tt.want || err != nil || (got == nil) != (tt.want == "") {
@@ -78,47 +77,6 @@ func TestParseV2FillRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "fill_value "+tt.fill[:min(100, len(tt.fill))]) || len(err.Error()) > 300 {
 			t.Errorf("parseV2Fill(%.50s, %s) = %x, %.200v, want an error with the value and %q", tt.fill, tt.dtype, got, err, tt.want)
 		}
-	}
-}
-
-// float16 returns the value of finite binary16 bits.
-func float16(b uint16) float64 {
-	exp, frac := int(b>>10&31), float64(b&0x3ff)
-	if exp == 0 {
-		return frac * 0x1p-24
-	}
-	return math.Ldexp(1024+frac, exp-25)
-}
-
-// TestFloat16Bits compares with the definition: the nearest of all finite values, the even one of two.
-func TestFloat16Bits(t *testing.T) {
-	for b := range uint16(0x7c00) {
-		f := float16(b)
-		next := math.Ldexp(1, 16) // beyond the greatest, rounding goes on as if there were one more
-		if b < 0x7bff {
-			next = float16(b + 1)
-		}
-		half := (f + next) / 2
-		tie := b + b&1
-		for _, tt := range []struct {
-			f    float64
-			want uint16
-		}{{f, b}, {math.Nextafter(half, 0), b}, {half, tie}, {math.Nextafter(half, math.Inf(1)), b + 1}} {
-			if got := float16Bits(tt.f); got != tt.want {
-				t.Fatalf("float16Bits(%v) = %#04x, want %#04x", tt.f, got, tt.want)
-			}
-			if got := float16Bits(-tt.f); got != tt.want|0x8000 {
-				t.Fatalf("float16Bits(%v) = %#04x, want %#04x", -tt.f, got, tt.want|0x8000)
-			}
-		}
-	}
-	for f, want := range map[float64]uint16{math.Inf(1): 0x7c00, math.Inf(-1): 0xfc00, math.MaxFloat64: 0x7c00, 5e-324: 0} {
-		if got := float16Bits(f); got != want {
-			t.Errorf("float16Bits(%v) = %#04x, want %#04x", f, got, want)
-		}
-	}
-	if got := float16Bits(math.NaN()); got&0x7fff != 0x7e00 {
-		t.Errorf("float16Bits(NaN) = %#04x", got)
 	}
 }
 

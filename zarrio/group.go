@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"maps"
 	"path"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -43,10 +42,16 @@ type Options struct {
 }
 
 // A Group is a node of a Zarr hierarchy that holds arrays and other groups. It may be used by many goroutines at once.
+//
+// Nodes of Zarr v2 and v3 may stand in one hierarchy. Each is looked up by itself: first in the format of the group that it
+// is opened from, then in the other. At the root v3 comes first.
 type Group struct {
-	h     *hierarchy
-	path  string // in the store; "" is the root
-	attrs Attributes
+	h      *hierarchy
+	path   string // in the store; "" is the root
+	format int
+	attrs  Attributes
+	array  bool      // not a group at all, but the array that stands alone at the root
+	docs   documents // what consolidated metadata have of the nodes beneath; nil where single documents are read
 }
 
 // A hierarchy is what all nodes of one opened store share.
@@ -54,9 +59,11 @@ type hierarchy struct {
 	store store.Store
 	name  string // of the store, for errors
 	opt   Options
-	docs  map[string]json.RawMessage // consolidated; nil where single documents are read
 	readCost
 }
+
+// documents are metadata documents by their keys in the store.
+type documents map[string]json.RawMessage
 
 // Open opens the hierarchy in a local directory. Close the group when its arrays are no longer used.
 func Open(ctx context.Context, dir string, opt Options) (*Group, error) {
@@ -74,12 +81,24 @@ func Open(ctx context.Context, dir string, opt Options) (*Group, error) {
 // OpenStore opens the hierarchy at the root of a store. The group then owns the store: Close closes it if it can be closed.
 func OpenStore(ctx context.Context, st store.Store, opt Options) (*Group, error) {
 	h := &hierarchy{store: st, name: fmt.Sprint(st), opt: opt, readCost: opt.cost(st)}
+	doc, err := h.single(ctx, v3Document)
+	if err != nil {
+		return nil, err
+	}
+	if doc != nil {
+		return h.groupV3(ctx, nil, "", doc)
+	}
+	var docs documents
 	if opt.Consolidated != Never {
-		if err := h.consolidated(ctx); err != nil {
+		if docs, err = h.consolidatedV2(ctx); err != nil {
 			return nil, err
 		}
 	}
-	return h.group(ctx, "")
+	g, err := h.groupV2(ctx, docs, "")
+	if g == nil && err == nil {
+		err = h.missing(ctx, docs, "", "group", v3Document, v2Group)
+	}
+	return g, err
 }
 
 // Close closes the store.
@@ -96,6 +115,9 @@ func (g *Group) Path() string { return g.path }
 // Store returns the store that the group was opened in.
 func (g *Group) Store() store.Store { return g.h.store }
 
+// Format returns the version of Zarr that the group's own documents have, 2 or 3.
+func (g *Group) Format() int { return g.format }
+
 // Attrs returns the group's attributes; they must not be changed.
 func (g *Group) Attrs() Attributes { return g.attrs }
 
@@ -105,7 +127,7 @@ func (g *Group) Group(ctx context.Context, name string) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g.h.group(ctx, p)
+	return g.h.group(ctx, g, p)
 }
 
 // Array opens the array at name, a path relative to g such as "geopotential". A name of "" opens an array that stands at g
@@ -115,7 +137,7 @@ func (g *Group) Array(ctx context.Context, name string) (*Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g.h.array(ctx, p)
+	return g.h.array(ctx, g, p)
 }
 
 func (g *Group) child(name string) (string, error) {
@@ -138,26 +160,49 @@ type Member struct {
 // Members lists the nodes right under the group, sorted by name: from consolidated metadata where they are used, else from
 // the store, which must be a store.Lister.
 func (g *Group) Members(ctx context.Context) ([]Member, error) {
-	if g.h.docs == nil {
-		return g.h.list(ctx, g.path)
-	}
-	arrays := map[string]bool{} // by name, whether it is one
-	for key := range g.h.docs {
-		rest, inside := strings.CutPrefix(key, prefix(g.path))
-		name, doc, _ := strings.Cut(rest, "/")
-		if inside && store.CheckKey(key) == nil && (doc == v2Array || doc == v2Group) {
-			arrays[name] = arrays[name] || doc == v2Array
-		}
+	if g.array {
+		return nil, nil
 	}
 	var members []Member
+	if g.docs == nil {
+		nodes, err := g.h.list(ctx, g.path, g.format)
+		for _, n := range nodes {
+			members = append(members, n.Member)
+		}
+		return members, err
+	}
+	arrays := map[string]bool{} // by name, whether it is one
+	for key, doc := range g.docs {
+		rest, inside := strings.CutPrefix(key, prefix(g.path))
+		name, file, _ := strings.Cut(rest, "/")
+		if inside && store.CheckKey(key) == nil && (file == v3Document || file == v2Array || file == v2Group) {
+			arrays[name] = arrays[name] || isArray(file, doc)
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(arrays)) {
 		members = append(members, Member{Name: name, Array: arrays[name]})
 	}
 	return members, nil
 }
 
-// list is Members without consolidated metadata.
-func (h *hierarchy) list(ctx context.Context, path string) ([]Member, error) {
+// isArray says whether the node that a document of the given file name describes is an array. A document that says nothing
+// that is understood is taken for a group's: opening it tells what is wrong.
+func isArray(file string, doc json.RawMessage) bool {
+	if file != v3Document {
+		return file == v2Array
+	}
+	z, err := parseDocument(doc)
+	return err == nil && nodeTypeOf(z) == "array"
+}
+
+// A listed node is one that was found in the store, with the key of its document.
+type listed struct {
+	Member
+	key string
+}
+
+// list returns the nodes right under a group, sorted by name, from the store.
+func (h *hierarchy) list(ctx context.Context, path string, format int) ([]listed, error) {
 	l, ok := h.store.(store.Lister)
 	if !ok {
 		return nil, fmt.Errorf("zarrio: %s: %w", h.name, &UnsupportedError{What: "listing without consolidated metadata",
@@ -167,24 +212,43 @@ func (h *hierarchy) list(ctx context.Context, path string) ([]Member, error) {
 	if err != nil {
 		return nil, fmt.Errorf("zarrio: %w", err)
 	}
-	var members []Member
+	files := []string{v3Document, v2Array, v2Group}
+	if format == 2 {
+		files = []string{v2Array, v2Group, v3Document}
+	}
+	var nodes []listed
 	for _, name := range names {
 		name, dir := strings.CutSuffix(name, "/")
 		if !dir {
 			continue
 		}
-		for _, doc := range []string{v2Array, v2Group} {
-			ok, err := h.has(ctx, prefix(path)+name+"/"+doc)
+		for _, file := range files {
+			key := prefix(path) + name + "/" + file
+			found, array := false, file == v2Array
+			if file == v3Document {
+				found, array, err = h.hasV3(ctx, key)
+			} else {
+				found, err = h.has(ctx, key)
+			}
 			if err != nil {
 				return nil, err
 			}
-			if ok {
-				members = append(members, Member{Name: name, Array: doc == v2Array})
+			if found {
+				nodes = append(nodes, listed{Member{Name: name, Array: array}, key})
 				break
 			}
 		}
 	}
-	return members, nil
+	return nodes, nil
+}
+
+// hasV3 says whether the store has a v3 document at key, and whether it is an array's.
+func (h *hierarchy) hasV3(ctx context.Context, key string) (found, array bool, err error) {
+	doc, err := h.single(ctx, key)
+	if _, bad := errors.AsType[*MetadataError](err); bad {
+		return true, false, nil
+	}
+	return doc != nil, isArray(v3Document, doc), err
 }
 
 // has says whether the store has a value at key.
@@ -210,10 +274,10 @@ func prefix(path string) string {
 // maxDocument bounds what is read of one metadata document: the largest known consolidated document has some megabytes.
 const maxDocument = 256 << 20
 
-// document returns the metadata document at key, or nil where there is none.
-func (h *hierarchy) document(ctx context.Context, key string) (json.RawMessage, error) {
-	if h.docs != nil {
-		return h.docs[key], nil
+// document returns the metadata document at key, from docs where there are any, or nil where there is none.
+func (h *hierarchy) document(ctx context.Context, docs documents, key string) (json.RawMessage, error) {
+	if docs != nil {
+		return docs[key], nil
 	}
 	return h.single(ctx, key)
 }
@@ -233,168 +297,158 @@ func (h *hierarchy) single(ctx context.Context, key string) (json.RawMessage, er
 	return plainJSON(doc), nil
 }
 
-// consolidated reads the consolidated metadata, where there are any.
-func (h *hierarchy) consolidated(ctx context.Context) error {
-	doc, err := h.single(ctx, v2Consolidated)
-	if err != nil {
-		return err
-	}
-	verify := h.opt.Consolidated == Verify
-	if doc == nil {
-		if verify {
-			return &MetadataError{h.name, v2Consolidated, fmt.Errorf("there are no consolidated metadata to verify: %w", fs.ErrNotExist)}
-		}
-		return nil
-	}
-	docs, err := parseV2Consolidated(doc)
-	if err != nil {
-		return &MetadataError{h.name, v2Consolidated, err}
-	}
-	if verify {
-		for _, key := range slices.Sorted(maps.Keys(docs)) {
-			if err := h.verify(ctx, key, docs[key]); err != nil {
-				return err
+// group opens the group at path, beneath the group from.
+func (h *hierarchy) group(ctx context.Context, from *Group, path string) (*Group, error) {
+	for _, format := range from.formats() {
+		var g *Group
+		var err error
+		if format == 2 {
+			g, err = h.groupV2(ctx, from.docs, path)
+		} else {
+			var doc json.RawMessage
+			if doc, err = h.document(ctx, from.docs, prefix(path)+v3Document); doc != nil {
+				g, err = h.groupV3(ctx, from.docs, path, doc)
 			}
 		}
-		if err := h.verifyMembers(ctx, "", docs); err != nil {
-			return err
+		if g != nil || err != nil {
+			return g, err
 		}
 	}
-	h.docs = docs
-	return nil
+	return nil, h.missing(ctx, from.docs, path, "group", from.files(v2Group)...)
 }
 
-// verify compares an entry of the consolidated metadata with the document itself.
-func (h *hierarchy) verify(ctx context.Context, key string, entry json.RawMessage) error {
-	if err := store.CheckKey(key); err != nil {
-		return &MetadataError{h.name, v2Consolidated, fmt.Errorf("entry %q: %w", key, err)}
+// formats are the versions of Zarr that a node beneath g is looked for in.
+func (g *Group) formats() []int {
+	if g.format == 2 {
+		return []int{2, 3}
 	}
-	own, err := h.single(ctx, key)
+	return []int{3, 2}
+}
+
+// files are the documents that a node beneath g is looked for in: that of v3 and, of v2, the one given.
+func (g *Group) files(v2 string) []string {
+	if g.format == 2 {
+		return []string{v2, v3Document}
+	}
+	return []string{v3Document, v2}
+}
+
+// groupV3 makes a group of its document.
+func (h *hierarchy) groupV3(ctx context.Context, docs documents, path string, doc json.RawMessage) (*Group, error) {
+	key := prefix(path) + v3Document
+	if isArray(v3Document, doc) {
+		if path != "" {
+			return nil, &MetadataError{h.name, key, fmt.Errorf("no group here, but an array: %w", fs.ErrNotExist)}
+		}
+		return &Group{h: h, format: 3, attrs: Attributes{}, array: true}, nil
+	}
+	attrs, members, err := parseV3Group(doc)
 	if err != nil {
-		return err
+		return nil, &MetadataError{h.name, key, err}
 	}
-	if own == nil {
-		return &MetadataError{h.name, key, errors.New("consolidated metadata describe it, but it is not in the store")}
+	if docs == nil && h.opt.Consolidated != Never {
+		if docs, err = h.consolidatedV3(ctx, path, members); err != nil {
+			return nil, err
+		}
 	}
-	if where, a, b := difference(entry, own); where != "" {
-		return &MetadataError{h.name, key, fmt.Errorf("consolidated metadata are stale: %s is %s there, %s in the document itself; consolidate anew, or open without them",
-			where, found(a), found(b))}
-	}
-	return nil
+	return &Group{h: h, path: path, format: 3, attrs: attrs, docs: docs}, nil
 }
 
-// verifyMembers looks for nodes that the consolidated metadata don't know, in stores that can list their keys.
-func (h *hierarchy) verifyMembers(ctx context.Context, path string, docs map[string]json.RawMessage) error {
-	if _, ok := h.store.(store.Lister); !ok {
-		return nil
-	}
-	members, err := h.list(ctx, path)
-	if err != nil {
-		return err
-	}
-	for _, m := range members {
-		node, doc := prefix(path)+m.Name, v2Group
-		if m.Array {
-			doc = v2Array
-		}
-		if key := prefix(node) + doc; docs[key] == nil {
-			return &MetadataError{h.name, key, errors.New("consolidated metadata are stale: they lack it; consolidate anew, or open without them")}
-		}
-		if !m.Array {
-			if err := h.verifyMembers(ctx, node, docs); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// difference returns the first field in which two documents differ, with both values, or "".
-func difference(a, b json.RawMessage) (field string, inA, inB json.RawMessage) {
-	x, errA := parseDocument(a)
-	y, errB := parseDocument(b)
-	if errA != nil || errB != nil {
-		return "the document", a, b
-	}
-	for _, name := range slices.Sorted(maps.Keys(x)) {
-		if !sameJSON(x[name], y[name]) {
-			return name, x[name], y[name]
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(y)) {
-		if x[name] == nil {
-			return name, nil, y[name]
-		}
-	}
-	return "", nil, nil
-}
-
-// sameJSON compares two documents as values.
-func sameJSON(a, b json.RawMessage) bool {
-	var x, y any
-	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
-}
-
-func (h *hierarchy) group(ctx context.Context, path string) (*Group, error) {
-	doc, err := h.document(ctx, prefix(path)+v2Group)
+// groupV2 opens a group of Zarr v2; it returns nil where there is none.
+func (h *hierarchy) groupV2(ctx context.Context, docs documents, path string) (*Group, error) {
+	doc, err := h.document(ctx, docs, prefix(path)+v2Group)
 	if err != nil {
 		return nil, err
 	}
 	if doc == nil {
-		array, err := h.document(ctx, prefix(path)+v2Array)
+		array, err := h.document(ctx, docs, prefix(path)+v2Array)
 		switch {
 		case err != nil:
 			return nil, err
 		case array == nil:
-			return nil, h.missing(ctx, path, "group", v2Group)
+			return nil, nil
 		case path != "":
 			return nil, &MetadataError{h.name, prefix(path) + v2Group, fmt.Errorf("no group here, but an array: %w", fs.ErrNotExist)}
 		}
-		return &Group{h: h, attrs: Attributes{}}, nil // a lone array at the root
+		return &Group{h: h, format: 2, attrs: Attributes{}, array: true, docs: docs}, nil
 	}
 	if err := checkV2Group(doc); err != nil {
 		return nil, &MetadataError{h.name, prefix(path) + v2Group, err}
 	}
-	attrs, err := h.document(ctx, prefix(path)+v2Attrs)
+	attrs, err := h.document(ctx, docs, prefix(path)+v2Attrs)
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{h: h, path: path}
+	g := &Group{h: h, path: path, format: 2, docs: docs}
 	if g.attrs, err = parseAttrs(attrs); err != nil {
 		return nil, &MetadataError{h.name, prefix(path) + v2Attrs, err}
 	}
 	return g, nil
 }
 
-func (h *hierarchy) array(ctx context.Context, path string) (*Array, error) {
-	key := prefix(path) + v2Array
-	doc, err := h.document(ctx, key)
-	if err != nil {
-		return nil, err
+// array opens the array at path, beneath the group from or at it.
+func (h *hierarchy) array(ctx context.Context, from *Group, path string) (*Array, error) {
+	for _, format := range from.formats() {
+		file := v3Document
+		if format == 2 {
+			file = v2Array
+		}
+		key := prefix(path) + file
+		doc, err := h.document(ctx, from.docs, key)
+		if err != nil {
+			return nil, err
+		}
+		if doc == nil {
+			continue
+		}
+		m, err := h.parseArray(ctx, from.docs, path, file, doc)
+		if err != nil {
+			return nil, err
+		}
+		return newArray(h, path, m), nil
 	}
-	if doc == nil {
-		return nil, h.missing(ctx, path, "array", v2Array)
+	return nil, h.missing(ctx, from.docs, path, "array", from.files(v2Array)...)
+}
+
+// parseArray reads an array's document.
+func (h *hierarchy) parseArray(ctx context.Context, docs documents, path, file string, doc json.RawMessage) (m *Metadata, err error) {
+	key := prefix(path) + file
+	if file == v3Document {
+		if z, err := parseDocument(doc); err == nil && nodeTypeOf(z) == "group" {
+			return nil, &MetadataError{h.name, key, fmt.Errorf("no array here, but a group: %w", fs.ErrNotExist)}
+		}
+		m, err = parseV3Array(doc)
+	} else {
+		var attrs json.RawMessage
+		if attrs, err = h.document(ctx, docs, prefix(path)+v2Attrs); err != nil {
+			return nil, err
+		}
+		m, err = parseV2Array(doc, attrs)
 	}
-	attrs, err := h.document(ctx, prefix(path)+v2Attrs)
-	if err != nil {
-		return nil, err
-	}
-	m, err := parseV2Array(doc, attrs)
 	if err != nil {
 		return nil, &MetadataError{h.name, key, err}
 	}
-	return newArray(h, path, m), nil
+	return m, nil
 }
 
-// missing explains why there is no node at path: what was looked for, and what stands there instead.
-func (h *hierarchy) missing(ctx context.Context, path, kind, doc string) error {
+// missing explains why there is no node at path: which files were looked for, and what stands there instead.
+func (h *hierarchy) missing(ctx context.Context, docs documents, path, kind string, files ...string) error {
+	key := prefix(path) + files[0]
 	err := fmt.Errorf("no %s here: %w", kind, fs.ErrNotExist)
-	if v3, _ := h.has(ctx, prefix(path)+"zarr.json"); v3 {
-		err = &UnsupportedError{What: "Zarr format", Found: "3 (zarr.json)", Supported: "2"}
-	} else if group, _ := h.document(ctx, prefix(path)+v2Group); group != nil {
-		err = fmt.Errorf("no %s here, but a group: %w", kind, fs.ErrNotExist)
-	} else if own, _ := h.has(ctx, prefix(path)+doc); own && h.docs != nil {
-		err = fmt.Errorf("it is in the store but not in the consolidated metadata, which are stale: open without them: %w", fs.ErrNotExist)
+	if files[0] == v3Document {
+		err = fmt.Errorf("no %s here, and no %s: %w", kind, files[1], fs.ErrNotExist)
 	}
-	return &MetadataError{h.name, prefix(path) + doc, err}
+	if group, _ := h.document(ctx, docs, prefix(path)+v2Group); group != nil {
+		err = fmt.Errorf("no %s here, but a group: %w", kind, fs.ErrNotExist)
+		key = prefix(path) + v2Array
+	} else if docs != nil {
+		for _, file := range files {
+			if own, _ := h.has(ctx, prefix(path)+file); own {
+				key = prefix(path) + file
+				err = fmt.Errorf("it is in the store but not in the consolidated metadata, which are stale: open without them: %w", fs.ErrNotExist)
+				break
+			}
+		}
+	}
+	return &MetadataError{h.name, key, err}
 }

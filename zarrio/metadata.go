@@ -12,27 +12,33 @@ type Metadata struct {
 	Format int   // 2 or 3
 	Shape  []int // extents, in elements
 	Chunks []int // extents of a stored chunk (of a shard, where chunks are sharded), in elements; the largest if they differ
-	// Extents are those of each chunk, by dimension, on a rectilinear grid; nil on a regular one.
+	// Extents are those of each chunk, by dimension, on a rectilinear grid; nil on a regular one. The last chunk of a dimension
+	// holds its last element, and may reach beyond it.
 	Extents   [][]int
 	DType     DType
-	BigEndian bool   // how elements are stored; in Zarr v3 the codec "bytes" says it, and this is false
-	Order     []int  // Order[i] is the dimension that is i-th in a stored chunk, slowest first; in v3 "transpose" changes it
-	Fill      []byte // one element in the machine's byte order; nil where it is undefined: missing chunks then read as zeros
-	Codecs    []CodecSpec
-	Keys      KeyEncoding
-	Dims      []string // dimension names; "" where a dimension has none
-	Attrs     Attributes
+	BigEndian bool  // how elements are stored; in Zarr v3 the codec "bytes" says it, and this is false
+	Order     []int // Order[i] is the dimension that is i-th in a stored chunk, slowest first; in v3 "transpose" changes it
+	// Fill is what missing chunks hold, one element in the machine's byte order; nil where it is undefined: they then read as
+	// zeros. Of variable-length elements (the kind Object) it is the text or the bytes of one, which may be none; of a record, its
+	// fields packed as a chunk of little-endian ones has them.
+	Fill   []byte
+	Codecs []CodecSpec
+	Keys   KeyEncoding
+	Dims   []string // dimension names; "" where a dimension has none
+	Attrs  Attributes
 }
 
 // A CodecSpec names one step from stored bytes to the array's bytes. Steps are listed in the order of decoding.
 type CodecSpec struct {
 	Name   string
-	Config json.RawMessage
+	Config json.RawMessage // in v2 the codec's whole object, in v3 its "configuration"; nil where it has none
+	// Optional says that a v3 document allows readers not to understand the codec. It can't be left out even so.
+	Optional bool
 }
 
 // A KeyEncoding makes a chunk's key from its grid coordinates.
 type KeyEncoding struct {
-	Prefix    string // before the coordinates: "" in v2
+	Prefix    string // before the coordinates: "" in v2, "c" in the default one of v3
 	Separator byte   // '.' or '/'
 }
 
@@ -76,6 +82,9 @@ func (m *Metadata) validate() error {
 			return fmt.Errorf("shape %v: extent %d of dimension %d is too large for chunks of %d", m.Shape, s, i, m.Chunks[i])
 		}
 	}
+	if m.Extents != nil {
+		return m.validateExtents()
+	}
 	return nil
 }
 
@@ -92,6 +101,9 @@ func cOrder(rank int) []int {
 func (m *Metadata) readable() error {
 	if m.DType.Numeric() {
 		return nil
+	}
+	if m.DType.Kind == Unknown {
+		return &UnsupportedError{What: "data type", Found: fmt.Sprintf("%.100q", m.DType.Variant), Supported: supportedV3}
 	}
 	return &UnsupportedError{What: "reading data type", Found: m.DType.String(), Supported: "bool, integer, float, complex and datetime types"}
 }

@@ -54,7 +54,15 @@ func TestMetadataV2(t *testing.T) {
 		{"too many names", nil, `{"_ARRAY_DIMENSIONS": ["time", "level"]}`, func(m *Metadata) bool { return slices.Equal(m.Dims, []string{""}) }},
 		{"names that are none", nil, `{"_ARRAY_DIMENSIONS": [1]}`, func(m *Metadata) bool { return slices.Equal(m.Dims, []string{""}) }},
 		{"null attributes", nil, `null`, func(m *Metadata) bool { return m.Attrs != nil && len(m.Attrs) == 0 }},
-		{"strings", map[string]string{"dtype": `"|O"`, "fill_value": `""`, "filters": `[{"id":"vlen-utf8"}]`}, "", func(m *Metadata) bool { return m.DType.Kind == Object && m.Fill == nil }},
+		{"strings", map[string]string{"dtype": `"|O"`, "fill_value": `""`, "filters": `[{"id":"vlen-utf8"}]`}, "", func(m *Metadata) bool {
+			return m.DType == DType{Kind: Object, Variant: "string"} && m.Fill != nil && len(m.Fill) == 0
+		}},
+		{"a string", map[string]string{"dtype": `"|O"`, "fill_value": `"aé"`, "filters": `[{"id":"vlen-utf8"}]`}, "", func(m *Metadata) bool { return string(m.Fill) == "aé" }},
+		{"strings without fill", map[string]string{"dtype": `"|O"`, "fill_value": `0`, "filters": `[{"id":"vlen-utf8"}]`}, "", func(m *Metadata) bool { return m.Fill == nil }},
+		{"byte strings", map[string]string{"dtype": `"|O"`, "fill_value": `"AQI="`, "filters": `[{"id":"vlen-bytes"}]`}, "", func(m *Metadata) bool {
+			return m.DType.String() == "bytes" && string(m.Fill) == "\x01\x02"
+		}},
+		{"chunks of nothing", map[string]string{"shape": "[0,4]", "chunks": "[0,2]"}, "", func(m *Metadata) bool { return slices.Equal(m.Chunks, []int{1, 2}) }},
 		{"names with other letters", map[string]string{"SHAPE": "[9]", "Order": `"F"`}, "", func(m *Metadata) bool { return m.Shape[0] == 4 }},
 	}
 	for _, tt := range tests {
@@ -245,7 +253,7 @@ func FuzzMetadataV2(f *testing.F) {
 		if len(m.Dims) != len(m.Shape) || len(m.Order) != len(m.Shape) || m.Keys.Separator == 0 || m.Attrs == nil {
 			t.Fatalf("%+v", m)
 		}
-		if m.Fill != nil && len(m.Fill) != m.DType.Size {
+		if m.Fill != nil && len(m.Fill) != m.DType.Size && m.DType.Kind != Object {
 			t.Fatalf("fill of %d bytes for %s", len(m.Fill), m.DType)
 		}
 		a := newArray(&hierarchy{store: nothing{}}, "x", m)
@@ -284,7 +292,7 @@ func FuzzConsolidated(f *testing.F) {
 		if err != nil {
 			return
 		}
-		g := &Group{h: &hierarchy{store: nothing{}, docs: docs}}
+		g := &Group{h: &hierarchy{store: nothing{}}, docs: docs}
 		members, err := g.Members(t.Context())
 		if err != nil {
 			t.Fatal(err)

@@ -86,13 +86,22 @@ func parseV2Array(doc, attrs json.RawMessage) (*Metadata, error) {
 	if m.DType, m.BigEndian, err = parseV2DType(z["dtype"]); err != nil {
 		return nil, err
 	}
+	m.repairChunks(nil)
 	if err := m.validate(); err != nil {
 		return nil, err
 	}
-	if m.Fill, err = parseV2Fill(z["fill_value"], m.DType); err != nil {
+	if m.Codecs, err = parseV2Codecs(z); err != nil {
 		return nil, err
 	}
-	if m.Codecs, err = parseV2Codecs(z); err != nil {
+	if m.DType.Kind == Object && len(m.Codecs) > 0 { // what objects are is said by the filter that makes bytes of them
+		switch m.Codecs[len(m.Codecs)-1].Name {
+		case "vlen-utf8":
+			m.DType.Variant = "string"
+		case "vlen-bytes":
+			m.DType.Variant = "bytes"
+		}
+	}
+	if m.Fill, err = parseV2Fill(z["fill_value"], m.DType); err != nil {
 		return nil, err
 	}
 	if m.Attrs, err = parseAttrs(attrs); err != nil {

@@ -3,14 +3,285 @@ package zarrio
 import (
 	"encoding/json"
 	"errors"
-	"strconv"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 )
 
-func parseV3Codecs(list json.RawMessage) ([]CodecSpec, error) { return nil, errors.New("not yet") }
+// v3Document is the name of every document of Zarr v3, by the core specification 3.1.
+const v3Document = "zarr.json"
 
-func numpyType(d DType, big bool) string {
-	if d.Kind == Float {
-		return "<f" + strconv.Itoa(d.Size)
+// The fields of documents that the core specification defines, and the one that groups have by custom.
+var (
+	v3ArrayFields = []string{"zarr_format", "node_type", "shape", "data_type", "chunk_grid", "chunk_key_encoding", "fill_value", "codecs", "attributes",
+		"storage_transformers", "dimension_names"}
+	v3GroupFields = []string{"zarr_format", "node_type", "attributes", "consolidated_metadata"}
+	v2ArrayFields = []string{"chunks", "dtype", "compressor", "order", "filters", "dimension_separator"} // those that v3 has not
+)
+
+// An extension is what stands at an extension point: a name, and a configuration that it may lack.
+type extension struct {
+	point    string // such as "chunk_grid", for messages
+	name     string
+	config   json.RawMessage
+	optional bool // the document says that readers needn't understand it
+}
+
+// parseExtension reads an extension object, or the name alone that may stand for one.
+func parseExtension(point string, doc json.RawMessage) (extension, error) {
+	x := extension{point: point}
+	if len(doc) == 0 {
+		return x, fmt.Errorf("no %s", point)
 	}
-	return ""
+	if json.Unmarshal(doc, &x.name) == nil && x.name != "" {
+		return x, nil
+	}
+	z, err := parseDocument(doc)
+	if err != nil || json.Unmarshal(z["name"], &x.name) != nil || x.name == "" {
+		return x, fmt.Errorf("%s: want a name, or an object with one, found %s", point, found(doc))
+	}
+	if err := only(point+" "+x.name, z, "name", "configuration", "must_understand"); err != nil {
+		return x, err
+	}
+	x.optional = string(z["must_understand"]) == "false"
+	if x.config = z["configuration"]; isNull(x.config) {
+		x.config = nil
+	} else if _, err := parseDocument(x.config); err != nil {
+		return x, fmt.Errorf("%s %s: configuration: %w", point, x.name, err)
+	}
+	return x, nil
+}
+
+// options returns the fields of the configuration, refusing all but those named.
+func (x extension) options(fields ...string) (document, error) {
+	if x.config == nil {
+		return nil, nil
+	}
+	opt, err := parseDocument(x.config)
+	if err != nil {
+		return nil, err
+	}
+	return opt, only(x.point+" "+x.name, opt, fields...)
+}
+
+// only refuses fields of a document besides those named: what is not understood may change what the rest means.
+func only(what string, d document, fields ...string) error {
+	for _, name := range slices.Sorted(maps.Keys(d)) {
+		if !slices.Contains(fields, name) {
+			return &UnsupportedError{What: what + ": field", Found: fmt.Sprintf("%.100q", name), Supported: strings.Join(fields, ", ")}
+		}
+	}
+	return nil
+}
+
+// checkV3 checks the fields that every v3 document has. Fields that no specification defines are allowed if they say that
+// they needn't be understood.
+func (d document) checkV3(nodeType string, fields []string) error {
+	if err := d.checkFormat("zarr_format", "3", v3Document); err != nil {
+		return err
+	}
+	if found := nodeTypeOf(d); found != nodeType {
+		return fmt.Errorf("node_type %q: want %q", found, nodeType)
+	}
+	for _, name := range slices.Sorted(maps.Keys(d)) {
+		if slices.Contains(fields, name) {
+			continue
+		}
+		z, err := parseDocument(d[name])
+		if err == nil && string(z["must_understand"]) == "false" {
+			continue
+		}
+		found := fmt.Sprintf("%.100q", name)
+		if slices.Contains(v2ArrayFields, name) {
+			found += " (of Zarr v2, whose document is " + v2Array + ")"
+		}
+		return &UnsupportedError{What: "field", Found: found, Supported: strings.Join(fields, ", ") + `, and objects with "must_understand": false`}
+	}
+	return nil
+}
+
+// nodeTypeOf returns the node_type of a v3 document: "array", "group", or what else it has.
+func nodeTypeOf(d document) (s string) {
+	if json.Unmarshal(d["node_type"], &s) != nil {
+		return found(d["node_type"])
+	}
+	return s
+}
+
+// parseV3Array reads the zarr.json document of an array.
+func parseV3Array(doc json.RawMessage) (*Metadata, error) {
+	z, err := parseDocument(doc)
+	if err != nil {
+		return nil, err
+	}
+	if err := z.checkV3("array", v3ArrayFields); err != nil {
+		return nil, err
+	}
+	var shape extents
+	if err := z.get("shape", &shape, "a list of whole numbers"); err != nil {
+		return nil, err
+	}
+	if shape == nil {
+		return nil, errors.New("no shape")
+	}
+	m := &Metadata{Format: 3, Shape: shape, Order: cOrder(len(shape))}
+	t, err := parseV3DType(z["data_type"], 0)
+	if err != nil {
+		return nil, err
+	}
+	m.DType = t.DType
+	if m.Codecs, err = parseV3Codecs(z["codecs"]); err != nil {
+		return nil, err
+	}
+	if err := m.parseV3Grid(z["chunk_grid"]); err != nil {
+		return nil, err
+	}
+	if err := m.validate(); err != nil {
+		return nil, err
+	}
+	if m.Keys, err = parseV3Keys(z["chunk_key_encoding"]); err != nil {
+		return nil, err
+	}
+	if m.Fill, err = parseV3Fill(z["fill_value"], t); err != nil {
+		return nil, err
+	}
+	if m.Dims, err = parseV3Dims(z["dimension_names"], len(shape)); err != nil {
+		return nil, err
+	}
+	if err := checkTransformers(z["storage_transformers"]); err != nil {
+		return nil, err
+	}
+	if m.Attrs, err = parseAttrs(z["attributes"]); err != nil {
+		return nil, fmt.Errorf("attributes: %w", err)
+	}
+	return m, nil
+}
+
+// parseV3Codecs reads a list of codecs, as an array's or a shard's configuration has it, and returns them in the order of
+// decoding, which is the reverse of the list's. Config is the "configuration" of each. A codec that the document calls
+// optional is Optional: it can't be left out all the same, since what it made of the bytes would stay undone.
+func parseV3Codecs(list json.RawMessage) ([]CodecSpec, error) {
+	var steps []json.RawMessage
+	if json.Unmarshal(list, &steps) != nil || isNull(list) {
+		return nil, fmt.Errorf("codecs: want a list, found %s", found(list))
+	}
+	if len(steps) == 0 {
+		return nil, errors.New("codecs: the list is empty: want one codec at least, which makes bytes of an array")
+	}
+	codecs := make([]CodecSpec, 0, len(steps))
+	for _, step := range slices.Backward(steps) {
+		x, err := parseExtension("codec", step)
+		if err != nil {
+			return nil, err
+		}
+		codecs = append(codecs, CodecSpec{Name: x.name, Config: x.config, Optional: x.optional})
+	}
+	return codecs, nil
+}
+
+// parseV3Keys reads a chunk_key_encoding.
+func parseV3Keys(doc json.RawMessage) (k KeyEncoding, err error) {
+	x, err := parseExtension("chunk_key_encoding", doc)
+	if err != nil {
+		return k, err
+	}
+	separator := "/"
+	switch x.name {
+	case "default":
+		k.Prefix = "c"
+	case "v2":
+		separator = "."
+	default:
+		return k, &UnsupportedError{What: x.point, Found: fmt.Sprintf("%.100q", x.name), Supported: "default and v2"}
+	}
+	opt, err := x.options("separator")
+	if err == nil {
+		err = opt.get("separator", &separator, "a string")
+	}
+	if err != nil {
+		return k, fmt.Errorf("chunk_key_encoding: %w", err)
+	}
+	if separator != "." && separator != "/" {
+		return k, &UnsupportedError{What: "chunk_key_encoding: separator", Found: found(opt["separator"]), Supported: `"." and "/"`}
+	}
+	k.Separator = separator[0]
+	return k, nil
+}
+
+// parseV3Dims reads dimension_names: one for each dimension, null where it has none.
+func parseV3Dims(doc json.RawMessage, rank int) ([]string, error) {
+	dims := make([]string, rank)
+	if isNull(doc) {
+		return dims, nil
+	}
+	var names []*string
+	if json.Unmarshal(doc, &names) != nil {
+		return nil, fmt.Errorf("dimension_names: want a list of strings and nulls, found %s", found(doc))
+	}
+	if len(names) != rank {
+		return nil, fmt.Errorf("dimension_names %s: %d names for %d dimensions", found(doc), len(names), rank)
+	}
+	for i, name := range names {
+		if name != nil {
+			dims[i] = *name
+		}
+	}
+	return dims, nil
+}
+
+// checkTransformers refuses storage transformers, none of which exist, but for those that needn't be understood.
+func checkTransformers(doc json.RawMessage) error {
+	if isNull(doc) {
+		return nil
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(doc, &list) != nil {
+		return fmt.Errorf("storage_transformers: want a list, found %s", found(doc))
+	}
+	for _, t := range list {
+		x, err := parseExtension("storage_transformers", t)
+		if err != nil {
+			return err
+		}
+		if !x.optional {
+			return &UnsupportedError{What: "storage transformer", Found: fmt.Sprintf("%.100q", x.name), Supported: "none"}
+		}
+	}
+	return nil
+}
+
+// parseV3Group reads the zarr.json document of a group: its attributes and its consolidated metadata, nil where there are
+// none, each member's document by its path below the group.
+func parseV3Group(doc json.RawMessage) (attrs Attributes, members map[string]json.RawMessage, err error) {
+	z, err := parseDocument(doc)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := z.checkV3("group", v3GroupFields); err != nil {
+		return nil, nil, err
+	}
+	if attrs, err = parseAttrs(z["attributes"]); err != nil {
+		return nil, nil, fmt.Errorf("attributes: %w", err)
+	}
+	if isNull(z["consolidated_metadata"]) {
+		return attrs, nil, nil
+	}
+	c, err := parseDocument(z["consolidated_metadata"])
+	if err != nil {
+		return nil, nil, fmt.Errorf("consolidated_metadata: %w", err)
+	}
+	if string(c["kind"]) != `"inline"` {
+		if string(c["must_understand"]) == "false" {
+			return attrs, nil, nil
+		}
+		return nil, nil, &UnsupportedError{What: "consolidated_metadata: kind", Found: found(c["kind"]), Supported: `"inline"`}
+	}
+	if err := c.get("metadata", &members, "an object"); err != nil {
+		return nil, nil, fmt.Errorf("consolidated_metadata: %w", err)
+	}
+	if members == nil {
+		return nil, nil, errors.New("consolidated_metadata: no metadata")
+	}
+	return attrs, members, nil
 }

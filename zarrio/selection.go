@@ -17,11 +17,11 @@ type Axis struct {
 type axisKind uint8
 
 const (
-	allIndices axisKind = iota
-	oneIndex            // lo
-	steps               // from lo to hi by step
-	listed              // list
-	masked              // mask
+	allIndices    axisKind = iota
+	oneIndex               // lo
+	steps                  // from lo to hi by step
+	listedIndices          // list
+	maskedIndices          // mask
 )
 
 // All selects every index.
@@ -39,11 +39,11 @@ func Steps(lo, hi, step int) Axis { return Axis{kind: steps, lo: lo, hi: hi, ste
 
 // Indices selects the listed indices, in their order; negative ones count from the end, and one may stand there more than
 // once. A chunk is read once however the list is ordered. The list must not be changed while the Axis is in use.
-func Indices(list []int) Axis { return Axis{kind: listed, list: list} }
+func Indices(list []int) Axis { return Axis{kind: listedIndices, list: list} }
 
 // Mask selects the indices at which mask is true. It has exactly the dimension's extent, and must not be changed while the
 // Axis is in use.
-func Mask(mask []bool) Axis { return Axis{kind: masked, mask: mask} }
+func Mask(mask []bool) Axis { return Axis{kind: maskedIndices, mask: mask} }
 
 // A Selection selects the elements at every combination of the indices that its axes select, one Axis a dimension. A shorter
 // selection takes the remaining dimensions whole; nil is the whole array.
@@ -86,7 +86,7 @@ func (a Axis) pick(g *grid, d int) (pick, error) {
 	n := g.shape[d]
 	var list []int
 	switch a.kind {
-	case listed:
+	case listedIndices:
 		list = slices.Clone(a.list)
 		for k, i := range list {
 			if i < -n || i >= n {
@@ -96,7 +96,7 @@ func (a Axis) pick(g *grid, d int) (pick, error) {
 				list[k] += n
 			}
 		}
-	case masked:
+	case maskedIndices:
 		if len(a.mask) != n {
 			return pick{}, fmt.Errorf("the mask has %d values for an extent of %d", len(a.mask), n)
 		}

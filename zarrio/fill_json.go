@@ -1,0 +1,116 @@
+package zarrio
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"math"
+	"strconv"
+	"unicode/utf8"
+)
+
+// appendFillJSON appends one element as the JSON of a fill_value, which parseV2Fill or parseV3Fill read to the same element.
+// e is in the machine's byte order, of variable-length types the text or bytes. Floats have the fewest digits that tell them
+// from the others of their type. Records, and bytes of any kind but v3's r8, r16, ..., become base64.
+func appendFillJSON(dst, e []byte, d DType, format int) []byte {
+	switch d.Kind {
+	case Bool:
+		return strconv.AppendBool(dst, getBits(e) != 0)
+	case Uint:
+		return strconv.AppendUint(dst, getBits(e)&(1<<d.bits()-1), 10)
+	case Int, Datetime, Timedelta:
+		unused := 64 - d.bits()
+		return strconv.AppendInt(dst, int64(getBits(e)<<unused)>>unused, 10)
+	case Float:
+		return appendFloat(dst, e, d, format)
+	case Complex:
+		dst = appendFloat(append(dst, '['), e[:d.Size/2], d.component(), format)
+		dst = appendFloat(append(dst, ','), e[d.Size/2:], d.component(), format)
+		return append(dst, ']')
+	case Unicode:
+		return appendText(dst, utf8Text(e))
+	case Bytes:
+		e = bytes.TrimRight(e, "\x00")
+	case Object:
+		if d.Variant != "bytes" {
+			return appendText(dst, e)
+		}
+	case Raw:
+		if format == 3 && d.Variant == "" {
+			dst = append(dst, '[')
+			for i, b := range e {
+				if i > 0 {
+					dst = append(dst, ',')
+				}
+				dst = strconv.AppendUint(dst, uint64(b), 10)
+			}
+			return append(dst, ']')
+		}
+	}
+	dst = append(dst, '"')
+	dst = base64.StdEncoding.AppendEncode(dst, e)
+	return append(dst, '"')
+}
+
+// appendFloat appends a float. In v3 a NaN other than the usual one is given by its bits.
+func appendFloat(dst, e []byte, d DType, format int) []byte {
+	bits := getBits(e)
+	v := floatValue(bits, d)
+	switch {
+	case v != v:
+		if usual, _ := floatBits(v, d); format == 3 && bits != usual {
+			dst = append(dst, `"0x`...)
+			for shift := 8*len(e) - 4; shift >= 0; shift -= 4 {
+				dst = append(dst, "0123456789abcdef"[bits>>shift&15])
+			}
+			return append(dst, '"')
+		}
+		return append(dst, `"NaN"`...)
+	case v > math.MaxFloat64:
+		return append(dst, `"Infinity"`...)
+	case v < -math.MaxFloat64:
+		return append(dst, `"-Infinity"`...)
+	}
+	width := 8 * d.Size
+	if f, ok := d.format(); ok {
+		v, width = f.shortest(v), 64
+	}
+	from := len(dst)
+	dst = strconv.AppendFloat(dst, v, 'g', -1, width)
+	if bytes.ContainsAny(dst[from:], ".e") {
+		return dst
+	}
+	return append(dst, ".0"...) // not an integer: some readers would lose the sign of -0
+}
+
+// shortest returns the number of the fewest decimal digits that rounds to v, which the format has.
+func (f floatFormat) shortest(v float64) float64 {
+	want, err := f.round(v)
+	for digits := 1; err == nil && digits < 17; digits++ {
+		short, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'e', digits-1, 64), 64)
+		if bits, err := f.round(short); err == nil && bits == want {
+			return short
+		}
+	}
+	return v
+}
+
+// utf8Text returns the text of code points, without the zeros behind it.
+func utf8Text(e []byte) []byte {
+	var text []byte
+	for ; len(e) >= 4; e = e[4:] {
+		text = utf8.AppendRune(text, rune(min(getBits(e[:4]), utf8.MaxRune+1)))
+	}
+	return bytes.TrimRight(text, "\x00")
+}
+
+// appendText quotes a string. What is not UTF-8 is replaced.
+func appendText(dst, text []byte) []byte {
+	b := bytes.NewBuffer(dst)
+	enc := json.NewEncoder(b)
+	enc.SetEscapeHTML(false)
+	if enc.Encode(string(text)) != nil { // not for a string
+		return dst
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
