@@ -77,7 +77,10 @@ func (e *UnsupportedError) Error() string {
 func (e *UnsupportedError) Is(target error) bool { return target == ErrUnsupported }
 
 // names lists what New knows, sorted.
-var names = []string{"blosc", "gzip", "lz4", "shuffle", "zlib", "zstd"}
+var names = []string{
+	"adler32", "astype", "bitround", "blosc", "cast_value", "crc32", "crc32c", "delta", "fixedscaleoffset", "fletcher32",
+	"gzip", "jenkins_lookup3", "lz4", "packbits", "quantize", "scale_offset", "shuffle", "zlib", "zstd",
+}
 
 // Options are what a codec's decoder depends on besides its own configuration.
 type Options struct {
@@ -94,12 +97,38 @@ type Options struct {
 // metadata have it, or the "configuration" within; it may be empty. An unknown name gives an *UnsupportedError.
 func New(name string, config json.RawMessage, opt Options) (Decoder, error) {
 	switch strings.TrimPrefix(name, "numcodecs.") {
+	case "adler32":
+		return newAdler32(config, opt)
+	case "astype":
+		return newAsType(config, opt)
+	case "bitround":
+		return newBitround(config, opt)
 	case "blosc":
 		return newBlosc(config)
+	case "cast_value":
+		return newCastValue(config, opt)
+	case "crc32":
+		return newCRC32(config, opt)
+	case "crc32c":
+		return newCRC32C(config, opt)
+	case "delta":
+		return newDelta(config, opt)
+	case "fixedscaleoffset":
+		return newFixedScaleOffset(config, opt)
+	case "fletcher32":
+		return newFletcher32(opt)
 	case "gzip":
 		return newGzip(config)
+	case "jenkins_lookup3":
+		return newJenkins(config, opt)
 	case "lz4":
 		return newLZ4(config)
+	case "packbits":
+		return newPackbits(name, config, opt)
+	case "quantize":
+		return newQuantize(config, opt)
+	case "scale_offset":
+		return newScaleOffset(config, opt)
 	case "shuffle":
 		return newShuffle(config)
 	case "zlib":

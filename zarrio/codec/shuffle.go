@@ -22,16 +22,23 @@ func newShuffle(config json.RawMessage) (Decoder, error) {
 
 func (shuffleCodec) Name() string { return "shuffle" }
 
+func (c shuffleCodec) EncodedLen(n int) (int, error) {
+	if c.size > 1 && n%c.size != 0 {
+		return 0, notWhole(n, c.size)
+	}
+	return n, nil
+}
+
 func (c shuffleCodec) Decode(dst, src []byte, _ *Scratch) error {
 	if len(src) != len(dst) {
-		return fmt.Errorf("decodes to %d bytes, expected %d", len(src), len(dst))
+		return badLength(len(src), len(dst))
 	}
 	if c.size <= 1 {
 		copy(dst, src)
 		return nil
 	}
 	if len(src)%c.size != 0 {
-		return fmt.Errorf("%d bytes are not a whole number of elements of %d bytes", len(src), c.size)
+		return notWhole(len(src), c.size)
 	}
 	unshuffle(dst, src, c.size)
 	return nil

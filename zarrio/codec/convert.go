@@ -1,0 +1,367 @@
+package codec
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// Filters work on blocks of elements that lie in the innermost cache, widened to int64 or float64. Both are wide enough for
+// all that NumPy computes: integers wrap around where they are stored, and a float64 holds every smaller float.
+// What is computed in float32 or float16 is rounded after each operation.
+
+// blockLen is the number of elements of a block.
+const blockLen = 512
+
+type (
+	intBlock   [blockLen]int64
+	floatBlock [blockLen]float64
+)
+
+// A narrow integer is widened with or without a sign.
+type (
+	whole8  interface{ int8 | uint8 }
+	whole16 interface{ int16 | uint16 }
+	whole32 interface{ int32 | uint32 }
+)
+
+func loadWhole8[T whole8](dst []int64, src []byte) {
+	src = src[:len(dst)]
+	for i := range dst {
+		dst[i] = int64(T(src[i]))
+	}
+}
+
+func loadWhole16[T whole16](dst []int64, src []byte, big bool) {
+	src = src[:2*len(dst)]
+	if big {
+		for i := range dst {
+			dst[i] = int64(T(binary.BigEndian.Uint16(src[2*i:])))
+		}
+		return
+	}
+	for i := range dst {
+		dst[i] = int64(T(binary.LittleEndian.Uint16(src[2*i:])))
+	}
+}
+
+func loadWhole32[T whole32](dst []int64, src []byte, big bool) {
+	src = src[:4*len(dst)]
+	if big {
+		for i := range dst {
+			dst[i] = int64(T(binary.BigEndian.Uint32(src[4*i:])))
+		}
+		return
+	}
+	for i := range dst {
+		dst[i] = int64(T(binary.LittleEndian.Uint32(src[4*i:])))
+	}
+}
+
+// loadInts reads len(dst) elements of a type that is whole. Those of 8 bytes keep their bits, signed or not.
+func loadInts(dst []int64, src []byte, t elemType) {
+	switch {
+	case t.kind == boolKind:
+		for i, v := range src[:len(dst)] {
+			dst[i] = 0
+			if v != 0 {
+				dst[i] = 1
+			}
+		}
+	case t.size == 1 && t.kind == intKind:
+		loadWhole8[int8](dst, src)
+	case t.size == 1:
+		loadWhole8[uint8](dst, src)
+	case t.size == 2 && t.kind == intKind:
+		loadWhole16[int16](dst, src, t.big)
+	case t.size == 2:
+		loadWhole16[uint16](dst, src, t.big)
+	case t.size == 4 && t.kind == intKind:
+		loadWhole32[int32](dst, src, t.big)
+	case t.size == 4:
+		loadWhole32[uint32](dst, src, t.big)
+	case t.big:
+		src = src[:8*len(dst)]
+		for i := range dst {
+			dst[i] = int64(binary.BigEndian.Uint64(src[8*i:]))
+		}
+	default:
+		src = src[:8*len(dst)]
+		for i := range dst {
+			dst[i] = int64(binary.LittleEndian.Uint64(src[8*i:]))
+		}
+	}
+}
+
+// storeInts writes len(src) elements of a type that is whole. They lose the bits that have no place.
+func storeInts(dst []byte, src []int64, t elemType) {
+	dst = dst[:t.size*len(src)]
+	switch {
+	case t.kind == boolKind:
+		for i, v := range src {
+			dst[i] = 0
+			if v != 0 {
+				dst[i] = 1
+			}
+		}
+	case t.size == 1:
+		for i, v := range src {
+			dst[i] = byte(v)
+		}
+	case t.size == 2 && t.big:
+		for i, v := range src {
+			binary.BigEndian.PutUint16(dst[2*i:], uint16(v))
+		}
+	case t.size == 2:
+		for i, v := range src {
+			binary.LittleEndian.PutUint16(dst[2*i:], uint16(v))
+		}
+	case t.size == 4 && t.big:
+		for i, v := range src {
+			binary.BigEndian.PutUint32(dst[4*i:], uint32(v))
+		}
+	case t.size == 4:
+		for i, v := range src {
+			binary.LittleEndian.PutUint32(dst[4*i:], uint32(v))
+		}
+	case t.big:
+		for i, v := range src {
+			binary.BigEndian.PutUint64(dst[8*i:], uint64(v))
+		}
+	default:
+		for i, v := range src {
+			binary.LittleEndian.PutUint64(dst[8*i:], uint64(v))
+		}
+	}
+}
+
+// loadFloats reads the floats, of t's size, at every step bytes of src.
+func loadFloats(dst []float64, src []byte, t elemType, step int) {
+	if len(dst) == 0 {
+		return
+	}
+	src = src[:(len(dst)-1)*step+t.size]
+	switch {
+	case t.size == 2 && t.big:
+		for i := range dst {
+			dst[i] = float16Value(binary.BigEndian.Uint16(src[i*step:]))
+		}
+	case t.size == 2:
+		for i := range dst {
+			dst[i] = float16Value(binary.LittleEndian.Uint16(src[i*step:]))
+		}
+	case t.size == 4 && t.big:
+		for i := range dst {
+			dst[i] = float64(math.Float32frombits(binary.BigEndian.Uint32(src[i*step:])))
+		}
+	case t.size == 4:
+		for i := range dst {
+			dst[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(src[i*step:])))
+		}
+	case t.big:
+		for i := range dst {
+			dst[i] = math.Float64frombits(binary.BigEndian.Uint64(src[i*step:]))
+		}
+	default:
+		for i := range dst {
+			dst[i] = math.Float64frombits(binary.LittleEndian.Uint64(src[i*step:]))
+		}
+	}
+}
+
+// storeFloats writes floats, of t's size, at every step bytes of dst.
+func storeFloats(dst []byte, src []float64, t elemType, step int) {
+	if len(src) == 0 {
+		return
+	}
+	dst = dst[:(len(src)-1)*step+t.size]
+	switch {
+	case t.size == 2 && t.big:
+		for i, v := range src {
+			binary.BigEndian.PutUint16(dst[i*step:], float16Bits(v))
+		}
+	case t.size == 2:
+		for i, v := range src {
+			binary.LittleEndian.PutUint16(dst[i*step:], float16Bits(v))
+		}
+	case t.size == 4 && t.big:
+		for i, v := range src {
+			binary.BigEndian.PutUint32(dst[i*step:], math.Float32bits(float32(v)))
+		}
+	case t.size == 4:
+		for i, v := range src {
+			binary.LittleEndian.PutUint32(dst[i*step:], math.Float32bits(float32(v)))
+		}
+	case t.big:
+		for i, v := range src {
+			binary.BigEndian.PutUint64(dst[i*step:], math.Float64bits(v))
+		}
+	default:
+		for i, v := range src {
+			binary.LittleEndian.PutUint64(dst[i*step:], math.Float64bits(v))
+		}
+	}
+}
+
+// loadAsFloats reads component k, of two, of elements of any type as floats of size bytes. Real types have zeros for the
+// second. The ints are memory to work in.
+func loadAsFloats(dst []float64, ints *intBlock, src []byte, t elemType, k, size int) {
+	switch {
+	case t.kind == complexKind:
+		loadFloats(dst, src[k*t.size/2:], t.part(), t.size)
+	case k == 1:
+		clear(dst)
+	case t.kind == floatKind:
+		loadFloats(dst, src, t, t.size)
+	default:
+		loadInts(ints[:len(dst)], src, t)
+		intsToFloats(dst, ints[:len(dst)], t, size)
+	}
+}
+
+// storeAs writes floats as component k of elements of any type. A real type takes the first component only.
+func storeAs(dst []byte, src []float64, ints *intBlock, t elemType, k int) {
+	switch {
+	case t.kind == complexKind:
+		storeFloats(dst[k*t.size/2:], src, t.part(), t.size)
+	case k == 1:
+	case t.kind == floatKind:
+		storeFloats(dst, src, t, t.size)
+	default:
+		floatsToInts(ints[:len(src)], src, t)
+		storeInts(dst, ints[:len(src)], t)
+	}
+}
+
+// intsToFloats converts integers of type t to floats of size bytes, rounding once.
+func intsToFloats(dst []float64, src []int64, t elemType, size int) {
+	dst = dst[:len(src)]
+	unsigned := t.kind == uintKind && t.size == 8
+	switch {
+	case size == 8 && unsigned:
+		for i, v := range src {
+			dst[i] = float64(uint64(v))
+		}
+	case size == 8:
+		for i, v := range src {
+			dst[i] = float64(v)
+		}
+	case unsigned:
+		for i, v := range src {
+			dst[i] = float64(float32(uint64(v)))
+		}
+	default: // A float16 needs no more care: integers that are not a float32 are greater than all of its values.
+		for i, v := range src {
+			dst[i] = float64(float32(v))
+		}
+	}
+}
+
+// floatsToInts converts floats to integers of type t, or to bools. Fractions are cut off. C leaves undefined what a float
+// outside of t's range becomes, and so does NumPy. Here it is, on every machine, what NumPy has on amd64 for signed
+// integers and those of less than 32 bits; the others wrap around as long as they fit an int64.
+func floatsToInts(dst []int64, src []float64, t elemType) {
+	dst = dst[:len(src)]
+	switch {
+	case t.kind == boolKind:
+		for i, v := range src {
+			dst[i] = 0
+			if v != 0 {
+				dst[i] = 1
+			}
+		}
+	case t.size < 4 || t.size == 4 && t.kind == intKind:
+		for i, v := range src {
+			dst[i] = math.MinInt32
+			if v > math.MinInt32-1 && v < math.MaxInt32+1 {
+				dst[i] = int64(v)
+			}
+		}
+	default:
+		unsigned := t.kind == uintKind && t.size == 8
+		for i, v := range src {
+			dst[i] = math.MinInt64
+			if v >= math.MinInt64 && v < 1<<63 {
+				dst[i] = int64(v)
+			} else if unsigned && v >= 1<<63 && v < 1<<64 {
+				dst[i] = int64(uint64(v))
+			}
+		}
+	}
+}
+
+// reorder copies src to dst, with the bytes of each element of size bytes reversed if swap is set.
+func reorder(dst, src []byte, size int, swap bool) {
+	dst = dst[:len(src)]
+	switch {
+	case !swap:
+		copy(dst, src)
+	case size == 2:
+		for i := 0; i+2 <= len(src); i += 2 {
+			binary.LittleEndian.PutUint16(dst[i:], binary.BigEndian.Uint16(src[i:]))
+		}
+	case size == 4:
+		for i := 0; i+4 <= len(src); i += 4 {
+			binary.LittleEndian.PutUint32(dst[i:], binary.BigEndian.Uint32(src[i:]))
+		}
+	case size == 8:
+		for i := 0; i+8 <= len(src); i += 8 {
+			binary.LittleEndian.PutUint64(dst[i:], binary.BigEndian.Uint64(src[i:]))
+		}
+	}
+}
+
+// convertible says whether convert can make elements of type to from those of type from: times need the same unit.
+func convertible(to, from elemType) bool {
+	times := func(t elemType) bool { return t.kind == datetimeKind || t.kind == timedeltaKind }
+	return !times(to) || !times(from) || to.unit == from.unit
+}
+
+// convert converts the elements of src as NumPy's astype does. The lengths of dst and src are those of as many elements.
+func convert(dst, src []byte, to, from elemType) {
+	if to.kind == complexKind && from.kind == complexKind {
+		to, from = to.part(), from.part()
+	}
+	if to.size == from.size && (to.kind == from.kind || to.kind != boolKind && from.kind != boolKind && to.whole() && from.whole()) {
+		reorder(dst, src, to.part().size, to.big != from.big)
+		return
+	}
+	var ints intBlock
+	var floats floatBlock
+	for len(src) > 0 {
+		n := min(len(src)/from.size, blockLen)
+		switch {
+		case to.whole() && from.whole():
+			loadInts(ints[:n], src, from)
+			storeInts(dst, ints[:n], to)
+		case to.kind == boolKind && from.kind == complexKind:
+			complexToBools(dst, src, &floats, n, from)
+		default:
+			for k := range components(to) {
+				loadAsFloats(floats[:n], &ints, src, from, k, to.part().size)
+				storeAs(dst, floats[:n], &ints, to, k)
+			}
+		}
+		dst, src = dst[n*to.size:], src[n*from.size:]
+	}
+}
+
+// components returns how many numbers an element of type t has.
+func components(t elemType) int {
+	if t.kind == complexKind {
+		return 2
+	}
+	return 1
+}
+
+// complexToBools sets those of n bools whose numbers have a component that is not zero.
+func complexToBools(dst, src []byte, floats *floatBlock, n int, from elemType) {
+	clear(dst[:n])
+	for k := range 2 {
+		loadFloats(floats[:n], src[k*from.size/2:], from.part(), from.size)
+		for i, v := range floats[:n] {
+			if v != 0 {
+				dst[i] = 1
+			}
+		}
+	}
+}
