@@ -13,7 +13,10 @@ import (
 // blosc decodes the frames of Blosc 1, which say themselves all that is needed to decode them.
 type blosc struct{}
 
-var _ PartialDecoder = blosc{}
+var (
+	_ PartialDecoder = blosc{}
+	_ Sizer          = blosc{}
+)
 
 var bloscNames = []string{"blosclz", "lz4", "lz4hc", "snappy", "zlib", "zstd"}
 
@@ -55,6 +58,17 @@ func (blosc) Decode(dst, src []byte, s *Scratch) error {
 		}
 	}
 	return nil
+}
+
+func (blosc) DecodedLen(src []byte, limit int, _ *Scratch) (int, error) {
+	if len(src) < bloscHeader {
+		return 0, errBloscShort(len(src))
+	}
+	return lenByHeader(uint64(binary.LittleEndian.Uint32(src[4:])), limit)
+}
+
+func errBloscShort(n int) error {
+	return fmt.Errorf("%d bytes are too few for the %d-byte header of a frame", n, bloscHeader)
 }
 
 // DecodeSpans decodes the blocks that the spans touch, each whole and in its place.
@@ -118,7 +132,7 @@ type bloscFrame struct {
 // parseBlosc checks the header of the frame in src, which must decode to n bytes.
 func parseBlosc(src []byte, n int) (f bloscFrame, err error) {
 	if len(src) < bloscHeader {
-		return f, fmt.Errorf("%d bytes are too few for the %d-byte header of a frame", len(src), bloscHeader)
+		return f, errBloscShort(len(src))
 	}
 	version := src[0]
 	f.flags = src[2]

@@ -78,8 +78,8 @@ func (e *UnsupportedError) Is(target error) bool { return target == ErrUnsupport
 
 // names lists what New knows, sorted.
 var names = []string{
-	"adler32", "astype", "bitround", "blosc", "cast_value", "crc32", "crc32c", "delta", "fixedscaleoffset", "fletcher32",
-	"gzip", "jenkins_lookup3", "lz4", "packbits", "quantize", "scale_offset", "shuffle", "zlib", "zstd",
+	"adler32", "astype", "bitround", "blosc", "bz2", "cast_value", "crc32", "crc32c", "delta", "fixedscaleoffset", "fletcher32",
+	"gzip", "jenkins_lookup3", "lz4", "lzma", "packbits", "quantize", "scale_offset", "shuffle", "zlib", "zstd",
 }
 
 // Options are what a codec's decoder depends on besides its own configuration.
@@ -105,6 +105,8 @@ func New(name string, config json.RawMessage, opt Options) (Decoder, error) {
 		return newBitround(config, opt)
 	case "blosc":
 		return newBlosc(config)
+	case "bz2":
+		return newBZ2(config)
 	case "cast_value":
 		return newCastValue(config, opt)
 	case "crc32":
@@ -123,6 +125,8 @@ func New(name string, config json.RawMessage, opt Options) (Decoder, error) {
 		return newJenkins(config, opt)
 	case "lz4":
 		return newLZ4(config)
+	case "lzma":
+		return newLZMA(config)
 	case "packbits":
 		return newPackbits(name, config, opt)
 	case "quantize":

@@ -28,7 +28,7 @@ func sharedFiles(t *testing.T, pattern string) []string {
 	return files
 }
 
-func readFile(t *testing.T, path string) []byte {
+func readFile(t testing.TB, path string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -73,7 +73,7 @@ func TestCBloscFrames(t *testing.T) {
 
 // TestNumcodecsFixtures decodes what numcodecs' own tests have encoded.
 func TestNumcodecsFixtures(t *testing.T) {
-	for _, name := range []string{"blosc", "gzip", "lz4", "shuffle", "zlib", "zstd"} {
+	for _, name := range []string{"blosc", "bz2", "gzip", "lz4", "lzma", "shuffle", "zlib", "zstd"} {
 		t.Run(name, func(t *testing.T) {
 			var s codec.Scratch
 			for _, path := range sharedFiles(t, "numcodecs/"+name+"/codec.*/config.json") {

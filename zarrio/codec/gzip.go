@@ -11,6 +11,8 @@ import (
 // gzipCodec decodes one or more gzip members, after which there may be zeros, as the gzip tools have it.
 type gzipCodec struct{}
 
+var _ Sizer = gzipCodec{}
+
 func newGzip(config json.RawMessage) (Decoder, error) {
 	var c struct{ Level int }
 	if err := parseConfig(config, &c); err != nil {
@@ -22,40 +24,63 @@ func newGzip(config json.RawMessage) (Decoder, error) {
 func (gzipCodec) Name() string { return "gzip" }
 
 func (gzipCodec) Decode(dst, src []byte, s *Scratch) error {
+	n := 0
+	err := s.gunzipMembers(src, func() error {
+		m, err := s.readUpTo(dst[n:], s.gzip)
+		n += m
+		return err
+	})
+	if err == nil && n != len(dst) {
+		err = fmt.Errorf("decodes to %d bytes, expected %d", n, len(dst))
+	}
+	return err
+}
+
+func (gzipCodec) DecodedLen(src []byte, limit int, s *Scratch) (int, error) {
+	n := 0
+	err := s.gunzipMembers(src, func() error {
+		m, err := s.count(s.gzip, limit-n)
+		n += m
+		return err
+	})
+	return n, err
+}
+
+// gunzipMembers calls member with s.gzip at the start of each member's content, which it must read up to its end.
+func (s *Scratch) gunzipMembers(src []byte, member func() error) error {
 	s.src.Reset(src)
 	defer s.src.Reset(nil)
-	n := 0
-	for member := 1; ; member++ {
-		m, err := s.gunzipMember(dst[n:])
-		if err != nil && member > 1 {
-			return fmt.Errorf("member %d: %w", member, err)
+	for i := 1; ; i++ {
+		err := s.openGzip()
+		if err == nil {
+			err = member()
+		}
+		if err != nil && i > 1 {
+			return fmt.Errorf("member %d: %w", i, err)
 		}
 		if err != nil {
 			return err
 		}
-		n += m
 		rest := src[len(src)-s.src.Len():]
 		if len(bytes.TrimLeft(rest, "\x00")) == 0 {
-			break
+			return nil
 		}
 	}
-	if n != len(dst) {
-		return fmt.Errorf("decodes to %d bytes, expected %d", n, len(dst))
-	}
-	return nil
 }
 
-// gunzipMember decodes the member that s.src is at, up to its end, and returns its decoded length.
-func (s *Scratch) gunzipMember(dst []byte) (int, error) {
-	if s.gzip == nil {
+// openGzip sets s.gzip to the start of the member that s.src is at.
+func (s *Scratch) openGzip() error {
+	if s.gzip != nil {
+		if err := s.gzip.Reset(&s.src); err != nil {
+			return cutShort(err)
+		}
+	} else {
 		z, err := gzip.NewReader(&s.src)
 		if err != nil {
-			return 0, cutShort(err)
+			return cutShort(err)
 		}
 		s.gzip = z
-	} else if err := s.gzip.Reset(&s.src); err != nil {
-		return 0, cutShort(err)
 	}
 	s.gzip.Multistream(false)
-	return s.readUpTo(dst, s.gzip)
+	return nil
 }

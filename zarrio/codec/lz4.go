@@ -10,6 +10,8 @@ import (
 // lz4Codec is numcodecs' LZ4: the decoded size as 4 little-endian bytes, then one block.
 type lz4Codec struct{}
 
+var _ Sizer = lz4Codec{}
+
 func newLZ4(config json.RawMessage) (Decoder, error) {
 	var c struct{ Acceleration int }
 	if err := parseConfig(config, &c); err != nil {
@@ -22,12 +24,23 @@ func (lz4Codec) Name() string { return "lz4" }
 
 func (lz4Codec) Decode(dst, src []byte, _ *Scratch) error {
 	if len(src) < 4 {
-		return fmt.Errorf("%d bytes are too few for the 4-byte size in front of a block", len(src))
+		return errLZ4Short(len(src))
 	}
 	if n := binary.LittleEndian.Uint32(src); int64(n) != int64(len(dst)) {
 		return fmt.Errorf("says it decodes to %d bytes, expected %d", n, len(dst))
 	}
 	return lz4Block(dst, src[4:])
+}
+
+func (lz4Codec) DecodedLen(src []byte, limit int, _ *Scratch) (int, error) {
+	if len(src) < 4 {
+		return 0, errLZ4Short(len(src))
+	}
+	return lenByHeader(uint64(binary.LittleEndian.Uint32(src)), limit)
+}
+
+func errLZ4Short(n int) error {
+	return fmt.Errorf("%d bytes are too few for the 4-byte size in front of a block", n)
 }
 
 var errLZ4 = errors.New("corrupt block, or one that decodes to more than is expected")

@@ -20,6 +20,7 @@ type Scratch struct {
 	zlib   io.ReadCloser
 	gzip   *gzip.Reader
 	zstd   *zstd.Decoder
+	lzma   *lzmaDecoder
 	enc    *encoders
 }
 

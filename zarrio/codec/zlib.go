@@ -12,6 +12,8 @@ import (
 // zlibCodec decodes one zlib stream. Bytes after it are ignored, as zlib itself does.
 type zlibCodec struct{}
 
+var _ Sizer = zlibCodec{}
+
 func newZlib(config json.RawMessage) (Decoder, error) {
 	var c struct{ Level int }
 	if err := parseConfig(config, &c); err != nil {
@@ -24,17 +26,33 @@ func (zlibCodec) Name() string { return "zlib" }
 
 func (zlibCodec) Decode(dst, src []byte, s *Scratch) error { return s.unzlib(dst, src) }
 
+func (zlibCodec) DecodedLen(src []byte, limit int, s *Scratch) (int, error) {
+	s.src.Reset(src)
+	defer s.src.Reset(nil)
+	if err := s.openZlib(); err != nil {
+		return 0, err
+	}
+	return s.count(s.zlib, limit)
+}
+
+// openZlib sets s.zlib to the start of the stream that s.src is at.
+func (s *Scratch) openZlib() error {
+	if s.zlib != nil {
+		return cutShort(s.zlib.(zlib.Resetter).Reset(&s.src, nil))
+	}
+	z, err := zlib.NewReader(&s.src)
+	if err != nil {
+		return cutShort(err)
+	}
+	s.zlib = z
+	return nil
+}
+
 func (s *Scratch) unzlib(dst, src []byte) error {
 	s.src.Reset(src)
 	defer s.src.Reset(nil)
-	if s.zlib == nil {
-		z, err := zlib.NewReader(&s.src)
-		if err != nil {
-			return cutShort(err)
-		}
-		s.zlib = z
-	} else if err := s.zlib.(zlib.Resetter).Reset(&s.src, nil); err != nil {
-		return cutShort(err)
+	if err := s.openZlib(); err != nil {
+		return err
 	}
 	n, err := s.readUpTo(dst, s.zlib)
 	if err == nil && n != len(dst) {

@@ -65,6 +65,7 @@ func Test(t *testing.T, dec codec.Decoder, cases []Case) {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Run("decode", func(t *testing.T) { testDecode(t, dec, c) })
 			t.Run("length", func(t *testing.T) { testLength(t, dec, c) })
+			t.Run("size", func(t *testing.T) { testSize(t, dec, c) })
 			t.Run("truncated", func(t *testing.T) { testTruncated(t, dec, c) })
 			t.Run("flipped", func(t *testing.T) { testFlipped(t, dec, c) })
 			t.Run("concurrent", func(t *testing.T) { testConcurrent(t, dec, c) })
@@ -235,5 +236,6 @@ func Fuzz(f *testing.F, dec codec.Decoder, cases []Case) {
 		if errA == nil && !bytes.Equal(a, b) {
 			t.Fatal("a new Scratch gives other bytes than a used one")
 		}
+		fuzzSize(t, dec, src, int(n), errA == nil)
 	})
 }

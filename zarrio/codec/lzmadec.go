@@ -1,0 +1,421 @@
+package codec
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// An lzmaDecoder decodes LZMA by the LZMA specification of Igor Pavlov's SDK. What is decoded serves as the dictionary
+// itself, so that no memory depends on what a header says a dictionary's size to be.
+type lzmaDecoder struct {
+	src       []byte // what the range decoder hasn't taken yet
+	rng, code uint32
+	short     bool // the range decoder has taken bytes that weren't there
+
+	lc, lp, pb uint
+	state      uint
+	rep        [4]uint32 // the last four distances less 1
+
+	isMatch, isRep0Long           [lzmaStates << lzmaPosBits]lzmaProb
+	isRep, isRep0, isRep1, isRep2 [lzmaStates]lzmaProb
+	slot                          [4][64]lzmaProb
+	special                       [1 + 128 - 14]lzmaProb // of distances of medium slots
+	align                         [16]lzmaProb
+	matchLen, repLen              lzmaLen
+	literal                       [0x300 << lzmaLiteralBits]lzmaProb
+}
+
+// A lzmaProb is how probable a zero is, in 1/2048.
+type lzmaProb uint16
+
+// A lzmaLen has the probabilities of lengths.
+type lzmaLen struct {
+	choice [2]lzmaProb
+	low    [1 << lzmaPosBits][8]lzmaProb
+	mid    [1 << lzmaPosBits][8]lzmaProb
+	high   [256]lzmaProb
+}
+
+const (
+	lzmaStates      = 12
+	lzmaPosBits     = 4 // at most of pb
+	lzmaLiteralBits = 4 // at most of lc and lp together, as liblzma has it
+	lzmaEven        = lzmaProb(1024)
+)
+
+var (
+	errLZMA      = errors.New("corrupt LZMA data")
+	errLZMAShort = errors.New("stream is cut short")
+)
+
+// setProperties sets what the coded byte says of the bits of contexts.
+func (z *lzmaDecoder) setProperties(b byte) error {
+	lc, lp, pb := uint(b%9), uint(b/9%5), uint(b/45)
+	if pb > lzmaPosBits || lc+lp > lzmaLiteralBits {
+		return fmt.Errorf("properties are %#02x (lc %d, lp %d, pb %d), expected pb up to 4 and lc and lp of up to 4 together", b, lc, lp, pb)
+	}
+	z.lc, z.lp, z.pb = lc, lp, pb
+	return nil
+}
+
+// resetState forgets what has been learnt of the data.
+func (z *lzmaDecoder) resetState() {
+	z.state, z.rep = 0, [4]uint32{}
+	for _, probs := range [][]lzmaProb{
+		z.isMatch[:], z.isRep0Long[:], z.isRep[:], z.isRep0[:], z.isRep1[:], z.isRep2[:], z.special[:], z.align[:],
+		z.literal[:0x300<<(z.lc+z.lp)],
+	} {
+		evenProbs(probs)
+	}
+	for i := range z.slot {
+		evenProbs(z.slot[i][:])
+	}
+	for _, l := range []*lzmaLen{&z.matchLen, &z.repLen} {
+		evenProbs(l.choice[:])
+		evenProbs(l.high[:])
+		for i := range l.low {
+			evenProbs(l.low[i][:])
+			evenProbs(l.mid[i][:])
+		}
+	}
+}
+
+func evenProbs(probs []lzmaProb) {
+	for i := range probs {
+		probs[i] = lzmaEven
+	}
+}
+
+// start sets the range decoder to the start of src.
+func (z *lzmaDecoder) start(src []byte) error {
+	if len(src) < 5 {
+		return errLZMAShort
+	}
+	if src[0] != 0 {
+		return errLZMA
+	}
+	z.code, z.rng, z.short = binary.BigEndian.Uint32(src[1:]), 1<<32-1, false
+	z.src = src[5:]
+	return nil
+}
+
+func (z *lzmaDecoder) normalize() {
+	if z.rng >= 1<<24 {
+		return
+	}
+	z.rng <<= 8
+	z.code <<= 8
+	if len(z.src) == 0 {
+		z.short = true
+		return
+	}
+	z.code |= uint32(z.src[0])
+	z.src = z.src[1:]
+}
+
+// bit decodes a bit by its probability.
+func (z *lzmaDecoder) bit(p *lzmaProb) uint {
+	z.normalize()
+	bound := (z.rng >> 11) * uint32(*p)
+	if z.code < bound {
+		z.rng = bound
+		*p += (2048 - *p) >> 5
+		return 0
+	}
+	z.rng -= bound
+	z.code -= bound
+	*p -= *p >> 5
+	return 1
+}
+
+// tree decodes as many bits as index probs, the highest first.
+func (z *lzmaDecoder) tree(probs []lzmaProb) uint {
+	m := uint(1)
+	for m < uint(len(probs)) {
+		m = m<<1 | z.bit(&probs[m])
+	}
+	return m - uint(len(probs))
+}
+
+// reverseTree decodes n bits, the lowest first.
+func (z *lzmaDecoder) reverseTree(probs []lzmaProb, n uint) uint32 {
+	m, sum := uint(1), uint32(0)
+	for i := range n {
+		b := z.bit(&probs[m])
+		m = m<<1 | b
+		sum |= uint32(b) << i
+	}
+	return sum
+}
+
+// length decodes a match's length less 2.
+func (z *lzmaDecoder) length(l *lzmaLen, pos uint) uint {
+	if z.bit(&l.choice[0]) == 0 {
+		return z.tree(l.low[pos][:])
+	}
+	if z.bit(&l.choice[1]) == 0 {
+		return 8 + z.tree(l.mid[pos][:])
+	}
+	return 16 + z.tree(l.high[:])
+}
+
+// distance decodes the distance less 1 of a match of the given length less 2.
+func (z *lzmaDecoder) distance(length uint) uint32 {
+	slot := uint32(z.tree(z.slot[min(length, 3)][:]))
+	if slot < 4 {
+		return slot
+	}
+	n := uint(slot>>1 - 1)
+	d := (2 | slot&1) << n
+	if slot < 14 {
+		return d + z.reverseTree(z.special[d-slot:], n)
+	}
+	var direct uint32
+	for range n - 4 {
+		z.normalize()
+		z.rng >>= 1
+		bit := uint32(0)
+		if z.code >= z.rng {
+			z.code -= z.rng
+			bit = 1
+		}
+		direct = direct<<1 | bit
+	}
+	return d + direct<<4 + z.reverseTree(z.align[:], 4)
+}
+
+// literalByte decodes the byte at out[at]. The byte before it and, after a match, the one that the match would go on with
+// tell what to expect.
+func (z *lzmaDecoder) literalByte(out []byte, at int) byte {
+	prev := uint(0)
+	if at > 0 {
+		prev = uint(out[at-1])
+	}
+	context := (uint(at)&(1<<z.lp-1))<<z.lc | prev>>(8-z.lc)
+	probs := z.literal[0x300*context:][:0x300]
+	symbol := uint(1)
+	if z.state >= 7 {
+		match := uint(out[at-int(z.rep[0])-1])
+		for symbol < 0x100 {
+			match <<= 1
+			expected := match & 0x100
+			b := z.bit(&probs[0x100+expected+symbol])
+			symbol = symbol<<1 | b
+			if expected>>8 != b {
+				break
+			}
+		}
+	}
+	for symbol < 0x100 {
+		symbol = symbol<<1 | z.bit(&probs[symbol])
+	}
+	return byte(symbol)
+}
+
+// decode goes on with out at index at, until it is full or there is an end marker, and returns the index that it has come
+// to and whether the marker was there. The bytes of out before at are the dictionary.
+func (z *lzmaDecoder) decode(out []byte, at int) (n int, marker bool, err error) {
+	for at < len(out) {
+		pos := uint(at) & (1<<z.pb - 1)
+		context := z.state<<lzmaPosBits | pos
+		if z.bit(&z.isMatch[context]) == 0 {
+			if z.state >= 7 && int64(z.rep[0]) >= int64(at) {
+				return at, false, errLZMA
+			}
+			out[at] = z.literalByte(out, at)
+			at++
+			switch {
+			case z.state < 4:
+				z.state = 0
+			case z.state < 10:
+				z.state -= 3
+			default:
+				z.state -= 6
+			}
+		} else {
+			length, end := z.match(context, pos)
+			if z.short {
+				break
+			}
+			if end {
+				return at, true, nil
+			}
+			if int64(z.rep[0]) >= int64(at) {
+				return at, false, errLZMA
+			}
+			if length > uint(len(out)-at) {
+				return at, false, errLZMALong
+			}
+			copyMatch(out, at, int(z.rep[0])+1, int(length))
+			at += int(length)
+		}
+		if z.short {
+			break
+		}
+	}
+	if z.short {
+		return at, false, errLZMAShort
+	}
+	return at, false, nil
+}
+
+// errLZMALong is an error of its own so that a caller can come back with more memory.
+var errLZMALong = errors.New("decodes to more than is expected")
+
+// match decodes what is no literal: its length, and its distance as z.rep[0]. It returns true at an end marker.
+func (z *lzmaDecoder) match(context, pos uint) (length uint, end bool) {
+	if z.bit(&z.isRep[z.state]) == 0 {
+		z.rep[3], z.rep[2], z.rep[1] = z.rep[2], z.rep[1], z.rep[0]
+		length = z.length(&z.matchLen, pos)
+		z.rep[0] = z.distance(length)
+		z.state = lzmaAfter(z.state, 7, 10)
+		return length + 2, z.rep[0] == 1<<32-1
+	}
+	if z.bit(&z.isRep0[z.state]) == 0 {
+		if z.bit(&z.isRep0Long[context]) == 0 {
+			z.state = lzmaAfter(z.state, 9, 11)
+			return 1, false
+		}
+	} else {
+		d := z.rep[1]
+		if z.bit(&z.isRep1[z.state]) == 1 {
+			d = z.rep[2]
+			if z.bit(&z.isRep2[z.state]) == 1 {
+				d = z.rep[3]
+				z.rep[3] = z.rep[2]
+			}
+			z.rep[2] = z.rep[1]
+		}
+		z.rep[1], z.rep[0] = z.rep[0], d
+	}
+	length = z.length(&z.repLen, pos)
+	z.state = lzmaAfter(z.state, 8, 11)
+	return length + 2, false
+}
+
+// lzmaAfter returns the state after a match: literal where a literal was before it, else other.
+func lzmaAfter(state, literal, other uint) uint {
+	if state < 7 {
+		return literal
+	}
+	return other
+}
+
+// finished reports whether the range decoder is at its end.
+func (z *lzmaDecoder) finished() bool {
+	z.normalize()
+	return z.code == 0 && !z.short
+}
+
+// lzma2 decodes the chunks at the start of src into out, up to the byte that ends them, and returns how many bytes those
+// are and how many they decode to. A nil decoder only adds up what the chunks say that they decode to, at most limit.
+func (z *lzmaDecoder) lzma2(out, src []byte, limit int) (n, used int, err error) {
+	start := 0 // of the dictionary, in out
+	needDict, needProperties := true, true
+	for {
+		if used >= len(src) {
+			return 0, 0, errLZMAShort
+		}
+		control := src[used]
+		used++
+		if control == 0 {
+			return n, used, nil
+		}
+		if control < 0x80 && control > 2 {
+			return 0, 0, fmt.Errorf("chunk of type %#02x: %w", control, errLZMA)
+		}
+		size, packed := 2, 0
+		if control >= 0x80 {
+			size = 4
+		}
+		if len(src)-used < size+1 {
+			return 0, 0, errLZMAShort
+		}
+		unpacked := int(binary.BigEndian.Uint16(src[used:])) + 1
+		if control >= 0x80 {
+			unpacked += int(control&0x1f) << 16
+			packed = int(binary.BigEndian.Uint16(src[used+2:])) + 1
+		} else {
+			packed = unpacked
+		}
+		used += size
+		properties := src[used]
+		if control >= 0xc0 {
+			used++
+		}
+		if packed > len(src)-used {
+			return 0, 0, errLZMAShort
+		}
+		if unpacked > limit-n {
+			return 0, 0, errLZMALong
+		}
+		chunk := src[used:][:packed]
+		used += packed
+		if control == 1 || control >= 0xe0 {
+			start, needDict, needProperties = n, false, true
+		}
+		if needDict || control >= 0x80 && control < 0xc0 && needProperties {
+			return 0, 0, errLZMA
+		}
+		needProperties = needProperties && control < 0xc0
+		switch {
+		case z == nil:
+		case control <= 2:
+			copy(out[n:], chunk)
+		default:
+			if control >= 0xc0 {
+				if err := z.setProperties(properties); err != nil {
+					return 0, 0, err
+				}
+			}
+			if control >= 0xa0 {
+				z.resetState()
+			}
+			if err := z.start(chunk); err != nil {
+				return 0, 0, err
+			}
+			if _, marker, err := z.decode(out[start:n+unpacked], n-start); err != nil {
+				return 0, 0, err
+			} else if marker || !z.finished() || len(z.src) > 0 {
+				return 0, 0, errLZMA
+			}
+		}
+		n += unpacked
+	}
+}
+
+// lzma1 decodes LZMA data into out. Where sized is true, the header has said that they decode to as many bytes as out has,
+// and an end marker may be there or not; else there must be one. It returns how many bytes they decode to, and
+// errLZMALong, with no other promise, where these are more than out holds.
+func (z *lzmaDecoder) lzma1(out, src []byte, sized bool) (int, error) {
+	z.resetState()
+	if err := z.start(src); err != nil {
+		return 0, err
+	}
+	n, marker, err := z.decode(out, 0)
+	if err != nil {
+		return 0, err
+	}
+	if !marker && !(sized && z.finished() && len(z.src) == 0) {
+		pos := uint(n) & (1<<z.pb - 1)
+		context := z.state<<lzmaPosBits | pos
+		end := false
+		if z.bit(&z.isMatch[context]) == 1 {
+			_, end = z.match(context, pos)
+		}
+		if z.short {
+			return 0, errLZMAShort
+		}
+		if !end {
+			return 0, errLZMALong
+		}
+	}
+	if !z.finished() {
+		return 0, errLZMA
+	}
+	if len(z.src) > 0 {
+		return 0, fmt.Errorf("%d bytes follow the end of the stream", len(z.src))
+	}
+	return n, nil
+}
