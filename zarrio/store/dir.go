@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -16,7 +15,7 @@ import (
 )
 
 // A Dir is the store of one directory: the key "a/b" is the file b in its directory a. It is a [Store], a [Lister],
-// a [Filer] and a [Putter], and any number of goroutines may use it at once.
+// a [Filer], an [Opener] and a [Putter], and any number of goroutines may use it at once.
 //
 // No key leads outside the directory. Symbolic links are followed as long as they stay inside; absolute ones never do,
 // wherever they point. Only regular files are values: anything else is an error that says what it is.
@@ -36,6 +35,7 @@ type Dir struct {
 var (
 	_ Lister = (*Dir)(nil)
 	_ Filer  = (*Dir)(nil)
+	_ Opener = (*Dir)(nil)
 	_ Putter = (*Dir)(nil)
 )
 
@@ -68,7 +68,7 @@ func OpenDir(path string) (*Dir, error) {
 }
 
 // Close releases the directory; later calls give an error that is [fs.ErrClosed].
-// It must not be called while another call runs. Files from OpenFile stay open.
+// It must not be called while another call runs. Files from OpenFile and values from OpenValue stay open.
 func (d *Dir) Close() error {
 	if d.closed.Swap(true) {
 		return errClosed
@@ -178,28 +178,31 @@ func (d *Dir) readDir(dir string) ([]fs.DirEntry, error) {
 
 // readRoot is beneath.readRange by os.Root, which opens each part of the key by itself.
 func (d *Dir) readRoot(key string, dst []byte, off int64) (n int, size int64, err error) {
-	f, err := d.root.OpenFile(key, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, size, err := d.openRegular(key)
 	if err != nil {
 		return 0, 0, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return 0, 0, err
-	}
-	if err := checkMode(info.Mode()); err != nil {
-		return 0, 0, err
-	}
-	size = info.Size()
 	off, n = span(size, off, len(dst))
-	if n == 0 {
-		return 0, size, nil
-	}
-	n, err = f.ReadAt(dst[:n], off)
-	if err == io.EOF {
-		err = nil
-	}
+	n, err = readFile(f, dst[:n], off)
 	return n, size, err
+}
+
+// openRegular is beneath.openValue by os.Root.
+func (d *Dir) openRegular(key string) (f *os.File, size int64, err error) {
+	f, err = d.root.OpenFile(key, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		err = checkMode(info.Mode())
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
 }
 
 // openRoot asks for the kind of file first, and not for a descriptor that is O_NONBLOCK, which the caller would inherit.
@@ -230,11 +233,7 @@ func (d *Dir) check(ctx context.Context, key string) error {
 
 // fail makes a KeyError of err. It keeps no path of a PathError, since the store and the key say more.
 func (d *Dir) fail(op, key string, err error) error {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		err = e.Err
-	} else if e, ok := errors.AsType[*os.LinkError](err); ok {
-		err = e.Err
-	}
+	err = bareError(err)
 	switch {
 	case err == syscall.ENOTDIR:
 		err = errNoParent
@@ -245,6 +244,17 @@ func (d *Dir) fail(op, key string, err error) error {
 		}
 	}
 	return &KeyError{Store: d.name, Op: op, Key: strings.Clone(key), Err: err}
+}
+
+// bareError is err without the path that the system call was made with.
+func bareError(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 // span cuts the range [off, off+n) to a value of size bytes; a negative off counts from the end.

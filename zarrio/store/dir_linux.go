@@ -88,24 +88,32 @@ func (b *beneath) readRange(key string, dst []byte, off int64) (n int, size int6
 	if err != nil {
 		return 0, 0, err
 	}
-	off, want := span(size, off, len(dst))
-	for n < want {
+	off, n = span(size, off, len(dst))
+	n, err = preadFull(fd, dst[:n], off)
+	unix.Close(fd) // Of a file that was only read, close has nothing to report.
+	if err != nil {
+		return 0, 0, err
+	}
+	return n, size, nil
+}
+
+// preadFull fills dst from off on, or as much of it as the file has.
+func preadFull(fd int, dst []byte, off int64) (n int, err error) {
+	for n < len(dst) {
 		// A call reads 2 GiB at most.
-		m, err := unix.Pread(fd, dst[n:want], off+int64(n))
+		m, err := unix.Pread(fd, dst[n:], off+int64(n))
 		if err == unix.EINTR {
 			continue
 		}
 		if err != nil {
-			unix.Close(fd)
-			return 0, 0, err
+			return 0, err
 		}
 		if m == 0 { // The file has shrunk.
 			break
 		}
 		n += m
 	}
-	unix.Close(fd) // Of a file that was only read, close has nothing to report.
-	return n, size, nil
+	return n, nil
 }
 
 func (b *beneath) openFile(key string, flags int, name string) (*os.File, error) {

@@ -43,6 +43,9 @@ type Filer interface {
 type Opener interface {
 	Store
 	// OpenValue opens key's value. The caller closes it. key is valid during the call only.
+	//
+	// A bad key fails here. A key that is not there gives an error that is [fs.ErrNotExist] here, or, from a store that
+	// would have to make a request to know, at the first read.
 	OpenValue(ctx context.Context, key string) (Value, error)
 }
 
@@ -71,7 +74,7 @@ type Putter interface {
 // A KeyError says which key an operation failed on. Its Err is fs.ErrNotExist where there is no value.
 type KeyError struct {
 	Store string // the store, as its String method names it
-	Op    string // "open", "read", "list", "put"
+	Op    string // "open", "read", "list", "put", "close"
 	Key   string
 	Err   error
 }
@@ -108,7 +111,8 @@ func ReadAll(ctx context.Context, s Store, key string, limit int64) ([]byte, err
 	return buf[:n], err
 }
 
-// OpenValue opens key's value where the store is an [Opener]; else each read of it goes through the store.
+// OpenValue opens key's value where the store is an [Opener]; else each read of it goes through the store, and a key that
+// is bad, or not there, gives its error at the first.
 func OpenValue(ctx context.Context, s Store, key string) (Value, error) {
 	if o, ok := s.(Opener); ok {
 		return o.OpenValue(ctx, key)
