@@ -184,7 +184,7 @@ func (d *Dir) readRoot(key string, dst []byte, off int64) (n int, size int64, er
 	}
 	defer f.Close()
 	off, n = span(size, off, len(dst))
-	n, err = readFile(f, dst[:n], off)
+	n, err = readFull(f, dst[:n], off)
 	return n, size, err
 }
 

@@ -69,7 +69,7 @@ func (v *dirValue) ReadRange(ctx context.Context, dst []byte, off int64) (n int,
 	if err = ctx.Err(); err == nil {
 		off, n = span(v.size, off, len(dst))
 		if v.file != nil {
-			n, err = readFile(v.file, dst[:n], off)
+			n, err = readFull(v.file, dst[:n], off)
 		} else if fd := v.fd.Load(); fd >= 0 {
 			n, err = preadFull(int(fd), dst[:n], off)
 		} else {
@@ -105,12 +105,12 @@ func (v *dirValue) fail(op string, err error) error {
 	return &KeyError{Store: v.store, Op: op, Key: key, Err: bareError(err)}
 }
 
-// readFile fills dst from off on, or as much of it as f has.
-func readFile(f *os.File, dst []byte, off int64) (n int, err error) {
+// readFull fills dst from off on, or as much of it as r has.
+func readFull(r io.ReaderAt, dst []byte, off int64) (n int, err error) {
 	if len(dst) == 0 {
 		return 0, nil
 	}
-	n, err = f.ReadAt(dst, off)
+	n, err = r.ReadAt(dst, off)
 	if err == io.EOF {
 		err = nil
 	}

@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -42,8 +41,8 @@ type Fault struct {
 // Any number of goroutines may use it at once.
 //
 // It is a [store.Lister], whose List gives [errors.ErrUnsupported] where the inner store has none; hide the method by
-// struct{ store.Store }{faults} where the reader under test must not find it. It is no [store.Filer], so that no read
-// can pass it by.
+// struct{ store.Store }{faults} where the reader under test must not find it. It is a [store.Opener] too, and no
+// [store.Filer], so that no read can pass it by.
 type Faults struct {
 	inner store.Store
 
@@ -57,7 +56,10 @@ type fault struct {
 	seen int // reads since Set
 }
 
-var _ store.Lister = (*Faults)(nil)
+var (
+	_ store.Lister = (*Faults)(nil)
+	_ store.Opener = (*Faults)(nil)
+)
 
 // NewFaults wraps inner. There are no faults until Set.
 func NewFaults(inner store.Store) *Faults {
@@ -109,11 +111,67 @@ func (f *Faults) String() string { return fmt.Sprintf("faults(%v)", f.inner) }
 
 // ReadRange reads from the inner store, unless key's fault says otherwise.
 func (f *Faults) ReadRange(ctx context.Context, key string, dst []byte, off int64) (n int, size int64, err error) {
+	return f.read(ctx, key, dst, off, func(dst []byte, off int64) (int, int64, error) {
+		return f.inner.ReadRange(ctx, key, dst, off)
+	})
+}
+
+// OpenValue opens key's value. Its reads are reads of the key, which count and go wrong as those of the store do. The inner
+// value is opened by the first read that comes to it, so that a fault may stand for a value that isn't there.
+func (f *Faults) OpenValue(ctx context.Context, key string) (store.Value, error) {
+	if err := checkOpen(ctx, f, key); err != nil {
+		return nil, err
+	}
+	return &faultsValue{f: f, key: strings.Clone(key)}, nil
+}
+
+// A faultsValue is an open value of a Faults.
+type faultsValue struct {
+	f   *Faults
+	key string
+
+	mu    sync.Mutex
+	inner store.Value // nil until it is needed
+}
+
+func (v *faultsValue) ReadRange(ctx context.Context, dst []byte, off int64) (n int, size int64, err error) {
+	return v.f.read(ctx, v.key, dst, off, func(dst []byte, off int64) (int, int64, error) {
+		inner, err := v.open(ctx)
+		if err != nil {
+			return 0, 0, err
+		}
+		return inner.ReadRange(ctx, dst, off)
+	})
+}
+
+func (v *faultsValue) open(ctx context.Context) (store.Value, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.inner == nil {
+		inner, err := store.OpenValue(ctx, v.f.inner, v.key)
+		if err != nil {
+			return nil, err
+		}
+		v.inner = inner
+	}
+	return v.inner, nil
+}
+
+func (v *faultsValue) Close() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.inner == nil {
+		return nil
+	}
+	return v.inner.Close()
+}
+
+// read is a read of key, which inner reads if no fault keeps it from that.
+func (f *Faults) read(ctx context.Context, key string, dst []byte, off int64, inner func(dst []byte, off int64) (int, int64, error)) (n int, size int64, err error) {
 	ft := f.begin(key)
 	if err := ft.strike(ctx, key); err != nil {
 		return 0, 0, &store.KeyError{Store: f.String(), Op: "read", Key: strings.Clone(key), Err: err}
 	}
-	short := ft.Short
 	switch {
 	case ft.Value != nil:
 		value := ft.Value[:max(int64(len(ft.Value))-ft.Cut, 0)]
@@ -123,27 +181,24 @@ func (f *Faults) ReadRange(ctx context.Context, key string, dst []byte, off int6
 			copy(dst[:n], value[off:])
 		}
 	case ft.Cut != 0:
-		if _, size, err = f.inner.ReadRange(ctx, key, nil, 0); err != nil {
+		if _, size, err = inner(nil, 0); err != nil {
 			return 0, 0, err
 		}
 		size = max(size-ft.Cut, 0)
 		off, n = span(size, off, len(dst))
-		n, _, err = f.inner.ReadRange(ctx, key, dst[:n], off)
+		n, _, err = inner(dst[:n], off)
 	default:
-		n, size, err = f.inner.ReadRange(ctx, key, dst, off)
+		n, size, err = inner(dst, off)
 	}
 	if err != nil {
 		return 0, 0, err
 	}
-	return max(n-short, 0), size, nil
+	return max(n-ft.Short, 0), size, nil
 }
 
 // List lists the inner store. Faults don't concern it.
 func (f *Faults) List(ctx context.Context, prefix string) ([]string, error) {
-	if l, ok := f.inner.(store.Lister); ok {
-		return l.List(ctx, prefix)
-	}
-	return nil, &store.KeyError{Store: f.String(), Op: "list", Key: prefix, Err: errors.ErrUnsupported}
+	return list(ctx, f, f.inner, prefix)
 }
 
 // begin counts a read of key and returns what is wrong with it.

@@ -1,0 +1,371 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Signatures and fixed sizes of APPNOTE.TXT 4.3.
+const (
+	zipLocalSig     = 0x04034b50 // 4.3.7, local file header
+	zipEntrySig     = 0x02014b50 // 4.3.12, central directory header
+	zipEndSig       = 0x06054b50 // 4.3.16, end of central directory record
+	zipEnd64Sig     = 0x06064b50 // 4.3.14, zip64 end of central directory record
+	zipLocator64Sig = 0x07064b50 // 4.3.15, zip64 end of central directory locator
+
+	zipLocalLen     = 30
+	zipEntryLen     = 46
+	zipEndLen       = 22
+	zipEnd64Len     = 56
+	zipLocator64Len = 20
+
+	zipExtra64      = 0x0001 // 4.5.3
+	zipExtraUnicode = 0x7075 // 4.6.9
+
+	zipStored   = 0
+	zipDeflated = 8
+
+	zipEncrypted = 1<<0 | 1<<6 | 1<<13 // general purpose bits, 4.4.4
+	zipUTF8      = 1 << 11
+)
+
+const (
+	// zipTail is read from the end at first: the longest comment, the records before it and something of the directory.
+	zipTail = 66 << 10
+	// zipWindow bounds what is read of the directory at once, and so what a size that lies can cost.
+	zipWindow = 4 << 20
+)
+
+// maxInflate is how many bytes a byte of deflate can stand for: 258 for two codes of a bit each.
+const maxInflate = 258 * 8 / 2
+
+// A zipEntry is what the directory says of an entry. Nothing of it is to be believed before check.
+type zipEntry struct {
+	key    string // of a directory, with a slash at its end
+	header int64  // where the local header is; -1 where that is outside the file
+	end    int64  // where the next local header, or the directory, is
+	packed int64  // bytes in the file
+	size   int64  // bytes of the value
+	crc    uint32
+	method uint16
+	name   uint16 // length of the name in the file
+	extra  uint16 // length of the extra field in the directory; the one in the file differs
+	locked bool   // encrypted
+	link   bool   // a symbolic link, whose bytes are the path
+}
+
+// check returns why the entry can't be read, if the directory tells.
+func (e *zipEntry) check() error {
+	switch {
+	case e.link:
+		return errors.New("is a symbolic link in the zip file")
+	case e.locked:
+		return fmt.Errorf("is encrypted in the zip file: %w", errors.ErrUnsupported)
+	case e.method != zipStored && e.method != zipDeflated:
+		return fmt.Errorf("compressed by zip method %s: %w", methodName(e.method), errors.ErrUnsupported)
+	case e.header < 0 || e.packed > e.end-e.header-zipLocalLen-int64(e.name):
+		return fmt.Errorf("%w: an entry of %d bytes reaches beyond the file, or into what follows it", ErrZip, e.packed)
+	case e.method == zipStored && e.size != e.packed:
+		return fmt.Errorf("%w: a stored entry of %d bytes takes up %d", ErrZip, e.size, e.packed)
+	case e.method == zipDeflated && e.size/maxInflate > e.packed:
+		return fmt.Errorf("%w: %d bytes can't be deflated to %d", ErrZip, e.size, e.packed)
+	}
+	return nil
+}
+
+// methodName gives the name of 4.4.5 too, where the method is one that archivers write.
+func methodName(method uint16) string {
+	names := map[uint16]string{1: "shrink", 6: "implode", 9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz", 98: "ppmd"}
+	if name, ok := names[method]; ok {
+		return fmt.Sprintf("%d (%s)", method, name)
+	}
+	return fmt.Sprint(method)
+}
+
+// A zipDirectory reads the list of entries at a zip file's end.
+type zipDirectory struct {
+	src     Value
+	size    int64 // of the file
+	tail    []byte
+	entries []zipEntry
+
+	// What the end records say, in offsets of the file.
+	base       int64 // where offset 0 of the archive is: there may be something before it
+	start, end int64
+	count      uint64
+	wide       bool // count is not modulo 65536
+
+	buf []byte // the directory from pos on, as far as it was read
+	pos int64
+}
+
+// read fills entries, in the order of the directory; names that are no keys are left out.
+func (d *zipDirectory) read(ctx context.Context) error {
+	tail := make([]byte, zipTail)
+	n, size, err := d.src.ReadRange(ctx, tail, -zipTail)
+	if err != nil {
+		return err
+	}
+	if int64(n) != min(size, zipTail) {
+		return fmt.Errorf("read %d of the last %d bytes: %w", n, min(size, zipTail), io.ErrUnexpectedEOF)
+	}
+	d.tail, d.size = tail[:n], size
+	if err := d.readEnd(ctx); err != nil {
+		return err
+	}
+	var count uint64
+	var headers []int64
+	for d.pos = d.start; d.pos < d.end; count++ {
+		header, err := d.next(ctx)
+		if err != nil {
+			return err
+		}
+		if header >= 0 {
+			headers = append(headers, header)
+		}
+	}
+	if count != d.count && (d.wide || count&0xffff != d.count) {
+		return fmt.Errorf("%w: a directory of %d entries, want %d", ErrZip, count, d.count)
+	}
+	slices.Sort(headers)
+	for i := range d.entries {
+		e := &d.entries[i]
+		e.end = d.start
+		if j, _ := slices.BinarySearch(headers, e.header+1); j < len(headers) {
+			e.end = headers[j]
+		}
+	}
+	return nil
+}
+
+// readEnd finds the directory by the record at the file's end.
+func (d *zipDirectory) readEnd(ctx context.Context) error {
+	// The comment may hold anything, so that only a record whose comment ends where the file does is one.
+	i := len(d.tail) - zipEndLen
+	le := binary.LittleEndian
+	for i >= 0 && (le.Uint32(d.tail[i:]) != zipEndSig || i+zipEndLen+int(le.Uint16(d.tail[i+20:])) != len(d.tail)) {
+		i--
+	}
+	if i < 0 {
+		return fmt.Errorf("%w: no end of central directory record in its last %d bytes", ErrZip, len(d.tail))
+	}
+	r := d.tail[i:]
+	disk, dirDisk := uint32(le.Uint16(r[4:])), uint32(le.Uint16(r[6:]))
+	d.count = uint64(le.Uint16(r[10:]))
+	length, offset := uint64(le.Uint32(r[12:])), uint64(le.Uint32(r[16:]))
+	d.end = d.size - int64(len(d.tail)-i)
+
+	if d.count == math.MaxUint16 || length == math.MaxUint32 || offset == math.MaxUint32 {
+		at, err := d.find64(ctx, d.end)
+		if err != nil {
+			return err
+		}
+		if at >= 0 {
+			var r [zipEnd64Len]byte
+			if err := d.readAt(ctx, r[:], at); err != nil {
+				return err
+			}
+			disk, dirDisk = le.Uint32(r[16:]), le.Uint32(r[20:])
+			d.count, length, offset = le.Uint64(r[32:]), le.Uint64(r[40:]), le.Uint64(r[48:])
+			d.end, d.wide = at, true
+		}
+	}
+	if disk != 0 || dirDisk != 0 {
+		return fmt.Errorf("%w: one of several disks, which are not supported", ErrZip)
+	}
+	if length > uint64(d.end) {
+		return fmt.Errorf("%w: a directory of %d bytes before offset %d", ErrZip, length, d.end)
+	}
+	d.start = d.end - int64(length)
+	if offset > uint64(d.start) {
+		return fmt.Errorf("%w: a directory at offset %d, want at most %d", ErrZip, offset, d.start)
+	}
+	d.base = d.start - int64(offset)
+	return nil
+}
+
+// find64 returns where the zip64 end record is, or -1 if there is none. end is where the other one is.
+func (d *zipDirectory) find64(ctx context.Context, end int64) (int64, error) {
+	var loc [zipLocator64Len]byte
+	if end < int64(len(loc)+zipEnd64Len) {
+		return -1, nil
+	}
+	end -= int64(len(loc))
+	if err := d.readAt(ctx, loc[:], end); err != nil {
+		return 0, err
+	}
+	if binary.LittleEndian.Uint32(loc[:]) != zipLocator64Sig {
+		return -1, nil
+	}
+	// The second is where it is if something was put before the archive, which the offset doesn't count.
+	for _, at := range []uint64{binary.LittleEndian.Uint64(loc[8:]), uint64(end - zipEnd64Len)} {
+		if at > uint64(end-zipEnd64Len) {
+			continue
+		}
+		var sig [4]byte
+		if err := d.readAt(ctx, sig[:], int64(at)); err != nil {
+			return 0, err
+		}
+		if binary.LittleEndian.Uint32(sig[:]) == zipEnd64Sig {
+			return int64(at), nil
+		}
+	}
+	return 0, fmt.Errorf("%w: no zip64 end of central directory record where its locator points", ErrZip)
+}
+
+// next reads the entry at pos and moves behind it. It returns where the entry's local header is.
+func (d *zipDirectory) next(ctx context.Context) (header int64, err error) {
+	le := binary.LittleEndian
+	h, err := d.peek(ctx, zipEntryLen)
+	if err != nil {
+		return 0, err
+	}
+	if sig := le.Uint32(h); sig != zipEntrySig {
+		return 0, fmt.Errorf("%w: signature %#08x in the directory, want %#08x", ErrZip, sig, zipEntrySig)
+	}
+	nameLen, extraLen, commentLen := int(le.Uint16(h[28:])), int(le.Uint16(h[30:])), int(le.Uint16(h[32:]))
+	length := zipEntryLen + nameLen + extraLen + commentLen
+	if h, err = d.peek(ctx, length); err != nil {
+		return 0, err
+	}
+	d.buf = d.buf[length:]
+	d.pos += int64(length)
+
+	flags, external := le.Uint16(h[8:]), le.Uint32(h[38:])
+	packed, size, offset := uint64(le.Uint32(h[20:])), uint64(le.Uint32(h[24:])), uint64(le.Uint32(h[42:]))
+	name, extra := h[zipEntryLen:][:nameLen], h[zipEntryLen+nameLen:][:extraLen]
+	wide := zipExtra(extra, zipExtra64)
+	for _, field := range []*uint64{&size, &packed, &offset} { // the order of 4.5.3
+		if *field != math.MaxUint32 {
+			continue
+		}
+		if len(wide) < 8 {
+			return 0, fmt.Errorf("%w: entry %q lacks a zip64 field", ErrZip, name)
+		}
+		*field, wide = le.Uint64(wide), wide[8:]
+	}
+	if max(packed, size) > math.MaxInt64 {
+		return 0, fmt.Errorf("%w: entry %q has %d bytes", ErrZip, name, max(packed, size))
+	}
+	header = -1
+	if offset <= uint64(d.start-d.base) {
+		header = d.base + int64(offset)
+	}
+	key := zipName(name, extra, flags)
+	if CheckKey(strings.TrimSuffix(key, "/")) != nil || strings.ContainsRune(key, '\\') {
+		return header, nil
+	}
+	const unix, darwin, typeMask, symlink = 3, 19, 0o170000, 0o120000
+	maker := h[5]
+	d.entries = append(d.entries, zipEntry{
+		key: key, header: header, packed: int64(packed), size: int64(size),
+		crc: le.Uint32(h[16:]), method: le.Uint16(h[10:]), name: uint16(nameLen), extra: uint16(extraLen),
+		locked: flags&zipEncrypted != 0,
+		link:   (maker == unix || maker == darwin) && external>>16&typeMask == symlink,
+	})
+	return header, nil
+}
+
+// peek returns the directory's next n bytes.
+func (d *zipDirectory) peek(ctx context.Context, n int) ([]byte, error) {
+	if int64(n) > d.end-d.pos {
+		return nil, fmt.Errorf("%w: %d bytes of the directory are left for an entry of %d", ErrZip, d.end-d.pos, n)
+	}
+	for len(d.buf) < n {
+		at := d.pos + int64(len(d.buf))
+		more := min(d.end-at, zipWindow)
+		if tail := d.size - int64(len(d.tail)); at < tail {
+			more = min(more, tail-at)
+		}
+		buf := make([]byte, len(d.buf)+int(more))
+		rest := buf[copy(buf, d.buf):]
+		if err := d.readAt(ctx, rest, at); err != nil {
+			return nil, err
+		}
+		d.buf = buf
+	}
+	return d.buf[:n], nil
+}
+
+// readAt fills p from the tail where it lies there, else from the file.
+func (d *zipDirectory) readAt(ctx context.Context, p []byte, off int64) error {
+	if at := off - (d.size - int64(len(d.tail))); at >= 0 && at+int64(len(p)) <= int64(len(d.tail)) {
+		copy(p, d.tail[at:])
+		return nil
+	}
+	return readSource(ctx, d.src, d.size, p, off)
+}
+
+// readSource fills p from off on of a zip file that had size bytes when it was opened.
+func readSource(ctx context.Context, src Value, size int64, p []byte, off int64) error {
+	n, now, err := src.ReadRange(ctx, p, off)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("the zip file is gone: %v", err) // not %w: an entry would look missing
+	case err != nil:
+		return err
+	case now != size:
+		return fmt.Errorf("the zip file has changed: %d bytes, want %d", now, size)
+	case n != len(p):
+		return fmt.Errorf("read %d of %d bytes of the zip file at offset %d: %w", n, len(p), off, io.ErrUnexpectedEOF)
+	}
+	return nil
+}
+
+// zipExtra returns the data of the first field with that id in an extra field, of which 4.5.1 gives the form.
+func zipExtra(extra []byte, id uint16) []byte {
+	for len(extra) >= 4 {
+		this, n := binary.LittleEndian.Uint16(extra), int(binary.LittleEndian.Uint16(extra[2:]))
+		if extra = extra[4:]; n > len(extra) {
+			return nil
+		}
+		if this == id {
+			return extra[:n]
+		}
+		extra = extra[n:]
+	}
+	return nil
+}
+
+var errLocal = fmt.Errorf("%w: the local header differs from the directory", ErrZip)
+
+// parseLocal checks a local header, which h begins with, against the entry's name and method, and returns its length.
+// Where more of it is needed than there is, it says how much and gives no error.
+func (e *zipEntry) parseLocal(h []byte, prefix string) (length int, err error) {
+	le := binary.LittleEndian
+	if len(h) < zipLocalLen {
+		return zipLocalLen, nil
+	}
+	if sig := le.Uint32(h); sig != zipLocalSig {
+		return 0, fmt.Errorf("%w: signature %#08x at offset %d, want %#08x", ErrZip, sig, e.header, zipLocalSig)
+	}
+	nameLen, extraLen := int(le.Uint16(h[26:])), int(le.Uint16(h[28:]))
+	length = zipLocalLen + nameLen + extraLen
+	if int64(length) > e.end-e.header-e.packed {
+		return 0, fmt.Errorf("%w: an entry of %d bytes reaches beyond the file, or into what follows it", ErrZip, e.packed)
+	}
+	if len(h) < length {
+		return length, nil
+	}
+	name := zipName(h[zipLocalLen:][:nameLen], h[zipLocalLen+nameLen:][:extraLen], le.Uint16(h[6:]))
+	if rest, ok := strings.CutPrefix(name, prefix); !ok || rest != e.key || le.Uint16(h[8:]) != e.method {
+		return 0, errLocal
+	}
+	return length, nil
+}
+
+// zipName decodes a name by what its header says of it.
+func zipName(name, extra []byte, flags uint16) string {
+	if flags&zipUTF8 != 0 || !bytes.ContainsFunc(name, func(r rune) bool { return r >= 0x80 }) {
+		return string(name)
+	}
+	return zipOldName(name, extra)
+}
