@@ -10,15 +10,26 @@ import (
 	"zarrbench/zarrio/store/storetest"
 )
 
-func TestMem(t *testing.T) {
-	storetest.Run(t, func(t *testing.T, files map[string][]byte) store.Store {
-		m := store.NewMem()
-		for key, value := range files {
-			if err := m.Put(t.Context(), key, value); err != nil {
-				t.Fatal(err)
-			}
+// memOf makes a Mem that holds files.
+func memOf(tb testing.TB, files map[string][]byte) *store.Mem {
+	tb.Helper()
+	m := store.NewMem()
+	for key, value := range files {
+		if err := m.Put(tb.Context(), key, value); err != nil {
+			tb.Fatal(err)
 		}
-		return m
+	}
+	return m
+}
+
+func TestMem(t *testing.T) {
+	storetest.Run(t, func(t *testing.T, files map[string][]byte) store.Store { return memOf(t, files) })
+}
+
+// TestOpenValue opens values of a store that is no Opener.
+func TestOpenValue(t *testing.T) {
+	storetest.Run(t, func(t *testing.T, files map[string][]byte) store.Store {
+		return struct{ store.Store }{memOf(t, files)}
 	})
 }
 

@@ -42,17 +42,29 @@ func pattern(n int) []byte {
 	return b
 }
 
-// Run checks the contract of [store.Store], and that of [store.Lister] where the store is one, sentence by sentence.
-// open makes a store that holds files, for one test; what must be closed is for its t.Cleanup.
+// Run checks the contract of [store.Store], of the values that [store.OpenValue] opens, and those of [store.Lister] and
+// [store.Putter] where the store is one, sentence by sentence. open makes a store that holds files, for one test; what must
+// be closed is for its t.Cleanup.
 func Run(t *testing.T, open func(t *testing.T, files map[string][]byte) store.Store) {
-	t.Run("read", func(t *testing.T) { testRead(t, open(t, files)) })
-	t.Run("ranges", func(t *testing.T) { testRanges(t, open(t, files)) })
-	t.Run("all", func(t *testing.T) { testReadAll(t, open(t, files)) })
-	t.Run("missing", func(t *testing.T) { testMissing(t, open(t, files)) })
-	t.Run("badkeys", func(t *testing.T) { testBadKeys(t, open(t, files)) })
-	t.Run("keyreuse", func(t *testing.T) { testKeyReuse(t, open(t, files)) })
-	t.Run("cancelled", func(t *testing.T) { testCancelled(t, open(t, files)) })
-	t.Run("concurrent", func(t *testing.T) { testConcurrent(t, open(t, files)) })
+	reads := []struct {
+		name string
+		test func(*testing.T, store.Store)
+	}{
+		{"read", testRead},
+		{"ranges", testRanges},
+		{"all", testReadAll},
+		{"missing", testMissing},
+		{"badkeys", testBadKeys},
+		{"keyreuse", testKeyReuse},
+		{"cancelled", testCancelled},
+		{"concurrent", testConcurrent},
+	}
+	for _, tt := range reads {
+		t.Run(tt.name, func(t *testing.T) { tt.test(t, open(t, files)) })
+		t.Run(tt.name+"/opened", func(t *testing.T) { tt.test(t, byValues(open(t, files))) })
+	}
+	t.Run("values", func(t *testing.T) { testValues(t, open(t, files)) })
+	t.Run("valueerrors", func(t *testing.T) { testValueErrors(t, open(t, files)) })
 	t.Run("list", func(t *testing.T) {
 		l, ok := open(t, files).(store.Lister)
 		if !ok {
@@ -60,10 +72,19 @@ func Run(t *testing.T, open func(t *testing.T, files map[string][]byte) store.St
 		}
 		testList(t, l)
 	})
+	t.Run("put", func(t *testing.T) {
+		s := open(t, files)
+		p, ok := s.(store.Putter)
+		if !ok {
+			t.Skip("not a store.Putter")
+		}
+		testPut(t, s, p)
+	})
 	t.Run("nothing", func(t *testing.T) {
-		s := open(t, nil)
-		if _, _, err := s.ReadRange(t.Context(), "a", nil, 0); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("ReadRange from an empty store: %v, want fs.ErrNotExist", err)
+		for _, s := range []store.Store{open(t, nil), byValues(open(t, nil))} {
+			if _, _, err := s.ReadRange(t.Context(), "a", nil, 0); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("ReadRange from an empty store: %v, want fs.ErrNotExist", err)
+			}
 		}
 	})
 }
