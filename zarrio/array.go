@@ -57,6 +57,33 @@ func (a *Array) Dims() []string { return a.meta.Dims }
 // Attrs returns the array's attributes; they must not be changed.
 func (a *Array) Attrs() Attributes { return a.meta.Attrs }
 
+// A Storage says how an array's chunks are stored: what decides whether an engine can bring them straight into place.
+type Storage struct {
+	Chunk  []int    // extents of what is read and decoded by itself: a chunk, or an inner chunk of a shard
+	Shard  []int    // extents of the shards; nil where chunks are values of their own
+	COrder bool     // the last dimension varies fastest
+	Native bool     // elements have the machine's byte order
+	Codecs []string // that a chunk's bytes pass through, in the order of decoding; none where they are stored as they are
+}
+
+// Storage returns how the chunks are stored, or why they can't be decoded.
+func (a *Array) Storage() (Storage, error) {
+	if a.noCodec != nil {
+		return Storage{}, a.wrap(a.noCodec)
+	}
+	s := Storage{Chunk: a.grid.chunks, COrder: slices.IsSorted(a.pipe.order), Native: a.native()}
+	if len(a.pipe.levels) > 0 {
+		s.Shard = a.meta.Chunks
+	}
+	for _, d := range a.pipe.chain.Steps() {
+		s.Codecs = append(s.Codecs, d.Name())
+	}
+	if a.pipe.text {
+		s.Codecs = append(s.Codecs, "vlen")
+	}
+	return s, nil
+}
+
 // wrap makes the error of the array as a whole.
 func (a *Array) wrap(err error) error {
 	if errors.Is(err, codec.ErrUnsupported) {
@@ -72,7 +99,7 @@ func (a *Array) fail(chunk int, step string, err error) error {
 	}
 	var key [keySize]byte
 	e := &ChunkError{Store: a.h.name, Array: a.path, Key: string(a.appendKey(key[:0], chunk)), Step: step, Err: err}
-	if len(a.pipe.levels) > 0 {
+	if _, whole := errors.AsType[indexError](err); len(a.pipe.levels) > 0 && !whole {
 		e.Inner = make([]int, len(a.grid.counts))
 		a.grid.coords(e.Inner, chunk)
 	}

@@ -26,6 +26,7 @@ type worker struct {
 	coords  [maxRank]int
 	scratch codec.Scratch
 	spans   []codec.Span
+	texts   [][]byte
 	stats   Stats
 }
 

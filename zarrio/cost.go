@@ -12,7 +12,9 @@ func (opt *Options) cost(st store.Store) readCost {
 	// A read of a local file costs about as much as copying readGap bytes; what is copied should stay in the cache.
 	c := readCost{gap: readGap, size: 1 << 20}
 	if s, ok := st.(store.Coalescer); ok {
-		c.gap, c.size = s.Coalesce()
+		if gap, size := s.Coalesce(); size > 0 {
+			c.gap, c.size = gap, size
+		}
 		c.requests = s.Requests()
 	}
 	if opt.CoalesceGap != 0 {

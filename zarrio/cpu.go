@@ -141,9 +141,7 @@ func (e *CPU) row(ctx context.Context, w *worker, p *Plan, first int32, skip fun
 			break
 		}
 	}
-	if chunk, err := w.gather(ctx, a, w.group); err != nil {
-		return a.fail(chunk, "read", err)
-	}
+	w.gather(ctx, a, w.group)
 	for _, chunk := range w.group {
 		i := slices.IndexFunc(w.reads, func(i int32) bool { return p.Reads[i].Chunk == chunk })
 		if err := f(ctx, w, &p.Reads[w.reads[i]]); err != nil {

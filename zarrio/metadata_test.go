@@ -164,9 +164,9 @@ func TestNotReadable(t *testing.T) {
 		fields map[string]string
 		want   []string
 	}{
-		{"codec", map[string]string{"compressor": `{"id":"lz99"}`}, []string{`codec "lz99" is not supported; supported: blosc, gzip`}},
+		{"codec", map[string]string{"compressor": `{"id":"lz99"}`}, []string{`codec "lz99" is not supported; supported: adler32, astype`}},
 		{"filter", map[string]string{"filters": `[{"id":"categorize"}]`, "compressor": `{"id":"zlib"}`}, []string{`codec "categorize" is not supported`}},
-		{"object", map[string]string{"dtype": `"|O"`, "fill_value": "null", "filters": `[{"id":"vlen-utf8"}]`}, []string{"reading data type object is not supported; supported: types whose elements have one length"}},
+		{"object", map[string]string{"dtype": `"|O"`, "fill_value": "null", "filters": `[{"id":"vlen-utf8"}]`}, []string{"reading data type string is not supported; supported: types whose elements have one length"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

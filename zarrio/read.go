@@ -152,9 +152,7 @@ func (a *Array) visit(ctx context.Context, picks []pick, f func(context.Context,
 				return nil
 			}
 			if w.group = j.chunks(w.group[:0], a, picks, i, at); len(a.pipe.levels) > 0 {
-				if chunk, err := w.gather(ctx, a, w.group); err != nil {
-					return a.fail(chunk, "read", err)
-				}
+				w.gather(ctx, a, w.group)
 			}
 			for _, chunk := range w.group {
 				if err := ctx.Err(); err != nil {

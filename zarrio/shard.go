@@ -238,8 +238,9 @@ func (w *worker) close() {
 type part struct {
 	chunk  int // its number
 	off, n int64
-	ok     bool // it is there
-	value  int64
+	ok     bool  // it is there
+	gone   bool  // and so is all else of its shard, which isn't in the store
+	value  int64 // bytes of the value when its index was read
 }
 
 // locate finds an inner chunk by the indices of the shards that it is in. The outermost one is left open.
@@ -252,6 +253,7 @@ func (w *worker) locate(ctx context.Context, a *Array, chunk int) (part, error) 
 		shard, entry := l.place(coords, a.grid.chunks)
 		if k == 0 {
 			if err := w.open(ctx, a, shard); errors.Is(err, fs.ErrNotExist) {
+				p.gone = true
 				return p, nil
 			} else if err != nil {
 				return p, err
@@ -263,7 +265,11 @@ func (w *worker) locate(ctx context.Context, a *Array, chunk int) (part, error) 
 			if err := w.readIndex(ctx, l, k, p, x); err != nil {
 				x.mu.Unlock()
 				if errors.Is(err, fs.ErrNotExist) && k == 0 {
+					p.gone = true
 					return p, nil
+				}
+				if k == 0 {
+					err = indexError{err}
 				}
 				return p, err
 			}
@@ -286,6 +292,11 @@ func (w *worker) locate(ctx context.Context, a *Array, chunk int) (part, error) 
 
 // errChanged says that a shard is another one than when its index was read.
 var errChanged = errors.New("the shard changed while it was read")
+
+// An indexError is the error of a whole shard, none of whose chunks can be found.
+type indexError struct{ error }
+
+func (e indexError) Unwrap() error { return e.error }
 
 // largeIndex is a size from which memory for an index is not taken on the metadata's word alone.
 const largeIndex = 1 << 20
@@ -336,13 +347,14 @@ func (l *shardLevel) tooShort(size int64) error {
 }
 
 // gather prepares to read chunks of one shard: it sorts them by where they lie, and finds out which are better read at once.
-// Chunks that are not there come first. Its error is of the chunk that it returns.
-func (w *worker) gather(ctx context.Context, a *Array, chunks []int) (int, error) {
+// Chunks that are not there come first. Where one can't be found, that is left for its reading to find out.
+func (w *worker) gather(ctx context.Context, a *Array, chunks []int) {
+	w.shard.spans = w.shard.spans[:0]
 	w.parts = w.parts[:0]
 	for _, chunk := range chunks {
 		p, err := w.locate(ctx, a, chunk)
 		if err != nil {
-			return chunk, err
+			return
 		}
 		w.parts = append(w.parts, p)
 	}
@@ -355,7 +367,7 @@ func (w *worker) gather(ctx context.Context, a *Array, chunks []int) (int, error
 		}
 		return int(min(max(p.off-q.off, -1), 1))
 	})
-	spans := w.shard.spans[:0]
+	spans := w.shard.spans
 	for i := range w.parts {
 		p := &w.parts[i]
 		chunks[i] = p.chunk
@@ -369,7 +381,6 @@ func (w *worker) gather(ctx context.Context, a *Array, chunks []int) (int, error
 		}
 	}
 	w.shard.spans = spans
-	return 0, nil
 }
 
 // span returns the bytes that are to be read with a part, if they are more than its own.

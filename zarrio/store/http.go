@@ -219,6 +219,9 @@ func (h *HTTP) Coalesce() (gap, size int64) {
 	return h.gap, h.size
 }
 
+// Requests is described at [Coalescer].
+func (h *HTTP) Requests() int { return cap(h.slots) }
+
 // HTTPCounts are what a store has asked of its server.
 type HTTPCounts struct {
 	Requests int64 // requests begun, retries among them; a redirect that is followed counts once

@@ -59,9 +59,10 @@ type Value interface {
 // A Coalescer is a Store that says which reads of one value are better made as one, since each has a price of its own.
 type Coalescer interface {
 	Store
-	// Coalesce returns how many bytes are rather read than skipped, and how long a read of several parts may get.
+	// Coalesce returns how many bytes are rather read than skipped, and how long a read of several parts may get: zeros where
+	// reads have no such price, as on a local disk.
 	Coalesce() (gap, size int64)
-	// Requests returns how many reads the store can have under way at once.
+	// Requests returns how many reads the store can have under way at once, or 0.
 	Requests() int
 }
 

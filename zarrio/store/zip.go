@@ -33,14 +33,15 @@ import (
 // archive/zip would do most of it, but its readers take no context, it doesn't tell where a local header lies, so that over
 // a network each entry would cost a request more, and it believes the count of entries up to a thirtieth of the file's size.
 type Zip struct {
-	name   string
-	src    Value
-	size   int64 // of the file
-	remote bool  // whether reads of src have a price
-	gap    int64 // see Coalesce
-	part   int64
-	prefix string // of the entries' names, before the key
-	closed atomic.Bool
+	name     string
+	src      Value
+	size     int64 // of the file
+	remote   bool  // whether reads of src have a price
+	gap      int64 // see Coalesce
+	part     int64
+	requests int
+	prefix   string // of the entries' names, before the key
+	closed   atomic.Bool
 
 	entries []zipEntry     // by key
 	data    []atomic.Int64 // where each entry's bytes begin; 0 until its local header was read
@@ -94,6 +95,7 @@ func OpenZipIn(ctx context.Context, s Store, key string) (*Zip, error) {
 	if c, ok := s.(Coalescer); ok {
 		z.remote = true
 		z.gap, z.part = c.Coalesce()
+		z.requests = c.Requests()
 	}
 	return openZip(ctx, z)
 }
@@ -178,12 +180,10 @@ func (z *Zip) Close() error {
 func (z *Zip) String() string { return z.name }
 
 // Coalesce is described at [Coalescer]: what holds for the store that the file lies in holds for its entries.
-func (z *Zip) Coalesce() (gap, size int64) {
-	if !z.remote {
-		return 4 << 10, 8 << 20 // A system call takes about as long as to copy a few KiB.
-	}
-	return z.gap, z.part
-}
+func (z *Zip) Coalesce() (gap, size int64) { return z.gap, z.part }
+
+// Requests is described at [Coalescer].
+func (z *Zip) Requests() int { return z.requests }
 
 // List is described at [Lister].
 func (z *Zip) List(ctx context.Context, prefix string) ([]string, error) {

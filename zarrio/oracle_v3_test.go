@@ -1,0 +1,359 @@
+package zarrio
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"math/rand/v2"
+	"testing"
+
+	"zarrbench/zarrio/codec"
+)
+
+// A form is how a part of an array is encoded, by the codecs of Zarr v3: a chunk, or what is in a shard.
+type form struct {
+	transpose []int
+	inner     []int // extents of what is in a shard; nil for what is none
+	sub       *form
+	start     bool // index_location
+	sum       bool // the index has a checksum
+	big       bool // endian of the bytes, or of the index
+	bytes     []string
+}
+
+var byteCodecs = [][]string{nil, nil, {"gzip"}, {"crc32c"}, {"blosc"}, {"gzip", "crc32c"}, {"crc32c", "numcodecs.zlib"}, {"blosc", "gzip"}}
+
+// newForm makes the form of a part of the given extents. depth is how many levels of shards there may be.
+func newForm(rng *rand.Rand, extents []int, depth int) *form {
+	f := &form{big: rng.IntN(3) == 0, start: rng.IntN(2) == 0, sum: rng.IntN(2) == 0}
+	if rng.IntN(3) == 0 {
+		f.transpose = rng.Perm(len(extents))
+		extents = permuted(extents, f.transpose)
+	}
+	if depth > 0 && rng.IntN(3) > 0 {
+		f.inner = []int{}
+		for _, n := range extents {
+			d := 1 + rng.IntN(n)
+			for n%d != 0 {
+				d--
+			}
+			f.inner = append(f.inner, d)
+		}
+		f.sub = newForm(rng, f.inner, depth-1)
+		if rng.IntN(4) > 0 { // most shards can be read in parts
+			return f
+		}
+	}
+	f.bytes = byteCodecs[rng.IntN(len(byteCodecs))]
+	return f
+}
+
+func permuted(v, order []int) []int {
+	out := make([]int, len(v))
+	for i, o := range order {
+		out[i] = v[o]
+	}
+	return out
+}
+
+// document is the form as a list of codecs.
+func (f *form) document() []any {
+	named := func(name string, config any) any { return map[string]any{"name": name, "configuration": config} }
+	endian := map[bool]string{true: "big", false: "little"}[f.big]
+	var codecs []any
+	if f.transpose != nil {
+		codecs = append(codecs, named("transpose", map[string]any{"order": list(f.transpose)}))
+	}
+	plain := named("bytes", map[string]any{"endian": endian})
+	if f.inner == nil {
+		codecs = append(codecs, plain)
+	} else {
+		index := []any{plain}
+		if f.sum {
+			index = append(index, map[string]any{"name": "crc32c"})
+		}
+		codecs = append(codecs, named("sharding_indexed", map[string]any{"chunk_shape": list(f.inner), "codecs": f.sub.document(), "index_codecs": index,
+			"index_location": map[bool]string{true: "start", false: "end"}[f.start]}))
+	}
+	for _, name := range f.bytes {
+		codecs = append(codecs, named(name, map[string]any{}))
+	}
+	return codecs
+}
+
+// encode encodes a part of a model. block has the number of each of its elements, or -1 behind the array's end. What it leaves
+// out becomes the fill value in the model.
+func (f *form) encode(rng *rand.Rand, m *model, block, extents []int) []byte {
+	if f.transpose != nil {
+		from := make([]int, len(extents))
+		moved, at, back := permuted(extents, f.transpose), make([]int, len(extents)), make([]int, len(block))
+		for i := range back {
+			unravel(at, moved, i)
+			for k, o := range f.transpose {
+				from[o] = at[k]
+			}
+			back[i] = block[ravel(from, extents)]
+		}
+		block, extents = back, moved
+	}
+	var out []byte
+	if f.inner != nil {
+		out = f.shard(rng, m, block, extents)
+	} else {
+		for _, e := range block {
+			element := make([]byte, m.size)
+			for i := range element {
+				element[i] = byte(rng.Uint32())
+			}
+			if e >= 0 {
+				copy(element, m.elements[e*m.size:][:m.size])
+			}
+			if f.big {
+				swapBytes(element, m.swap)
+			}
+			out = append(out, element...)
+		}
+	}
+	for _, name := range f.bytes {
+		out = encodeBytes(name, out, m.size)
+	}
+	return out
+}
+
+func ravel(at, shape []int) int {
+	n := 0
+	for k, i := range at {
+		n = n*shape[k] + i
+	}
+	return n
+}
+
+func (f *form) shard(rng *rand.Rand, m *model, block, extents []int) []byte {
+	counts := make([]int, len(extents))
+	for k := range extents {
+		counts[k] = extents[k] / f.inner[k]
+	}
+	size := 16 * volume(counts)
+	if f.sum {
+		size += 4
+	}
+	var data []byte
+	if f.start {
+		data = make([]byte, size)
+	}
+	index := make([]uint64, 2*volume(counts))
+	coords, at := make([]int, len(extents)), make([]int, len(extents))
+	for _, i := range rng.Perm(volume(counts)) { // in any order
+		unravel(coords, counts, i)
+		var sub []int
+		for j := range volume(f.inner) {
+			unravel(at, f.inner, j)
+			for k := range at {
+				at[k] += coords[k] * f.inner[k]
+			}
+			sub = append(sub, block[ravel(at, extents)])
+		}
+		if rng.IntN(5) == 0 {
+			for _, e := range sub {
+				if e >= 0 {
+					copy(m.elements[e*m.size:], m.one)
+				}
+			}
+			index[2*i], index[2*i+1] = missing, missing
+			continue
+		}
+		data = append(data, make([]byte, rng.IntN(3))...) // a gap
+		encoded := f.sub.encode(rng, m, sub, f.inner)
+		index[2*i], index[2*i+1] = uint64(len(data)), uint64(len(encoded))
+		data = append(data, encoded...)
+	}
+	var raw []byte
+	for _, v := range index {
+		if f.big {
+			raw = binary.BigEndian.AppendUint64(raw, v)
+		} else {
+			raw = binary.LittleEndian.AppendUint64(raw, v)
+		}
+	}
+	if f.sum {
+		raw = encodeBytes("crc32c", raw, 1)
+	}
+	if f.start {
+		copy(data, raw)
+		return data
+	}
+	return append(data, raw...)
+}
+
+func encodeBytes(name string, data []byte, size int) []byte {
+	var b bytes.Buffer
+	switch name {
+	case "gzip":
+		w := gzip.NewWriter(&b)
+		w.Write(data)
+		w.Close()
+	case "numcodecs.zlib":
+		w := zlib.NewWriter(&b)
+		w.Write(data)
+		w.Close()
+	case "crc32c":
+		return binary.LittleEndian.AppendUint32(data, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)))
+	case "blosc":
+		frame, err := codec.EncodeBlosc(nil, data, size, "lz4", nil)
+		if err != nil {
+			panic(err)
+		}
+		return frame
+	}
+	return b.Bytes()
+}
+
+// newModelV3 makes an array of Zarr v3 with codecs of any kind, on a grid of any kind.
+func newModelV3(rng *rand.Rand, dtype string) *model {
+	m := newModel(rng, dtype, "null")
+	m.values = map[string][]byte{}
+	if m.fill == "null" { // v3 has none
+		m.fill, m.one = "0", make([]byte, m.size)
+		if dtype[1] == 'c' {
+			m.fill = "[0, 0]"
+		}
+	}
+	rectilinear := len(m.shape) > 0 && rng.IntN(4) == 0
+	if rectilinear {
+		m.extents = make([][]int, len(m.shape))
+		for d, n := range m.shape {
+			m.chunks[d] = 0
+			for sum := 0; sum < n; sum += m.extents[d][len(m.extents[d])-1] {
+				e := 1 + rng.IntN(n)
+				m.extents[d], m.chunks[d] = append(m.extents[d], e), max(m.chunks[d], e)
+			}
+		}
+	}
+	depth := 2
+	if rectilinear {
+		depth = 0 // their extents differ, and inner chunks must divide all of them
+	}
+	m.form = newForm(rng, m.chunks, depth)
+	grid := newGrid(m.shape, m.chunks, m.extents)
+	coords, at := make([]int, len(m.shape)), make([]int, len(m.shape))
+	m.missing = map[int]bool{}
+	for c := range grid.total {
+		grid.coords(coords, c)
+		var extents, block []int
+		for d, k := range coords {
+			_, n := grid.span(d, k)
+			extents = append(extents, n)
+		}
+		for i := range volume(extents) {
+			unravel(at, extents, i)
+			element, inside := 0, true
+			for d, k := range coords {
+				lo, _ := grid.span(d, k)
+				inside = inside && lo+at[d] < m.shape[d]
+				element = element*m.shape[d] + lo + at[d]
+			}
+			if !inside {
+				element = -1
+			}
+			block = append(block, element)
+		}
+		if m.missing[c] = rng.IntN(6) == 0; m.missing[c] {
+			for _, e := range block {
+				if e >= 0 {
+					copy(m.elements[e*m.size:], m.one)
+				}
+			}
+			continue
+		}
+		key := "x/c"
+		for _, k := range coords {
+			key += fmt.Sprint("/", k)
+		}
+		m.values[key] = m.form.encode(rng, m, block, extents)
+	}
+	return m
+}
+
+// list is v, but never nil: JSON has no null where it has a list.
+func list(v []int) []int { return append([]int{}, v...) }
+
+// documentV3 is the zarr.json of the model.
+func (m *model) documentV3() string {
+	d, _, _ := parseV2DType([]byte(`"` + m.dtype + `"`))
+	grid := any(map[string]any{"name": "regular", "configuration": map[string]any{"chunk_shape": list(m.chunks)}})
+	if m.extents != nil {
+		grid = map[string]any{"name": "rectilinear", "configuration": map[string]any{"kind": "inline", "chunk_shapes": m.extents}}
+	}
+	dtype := any(d.String())
+	if d.Kind == Datetime || d.Kind == Timedelta {
+		dtype = map[string]any{"name": "numpy." + kindNames[d.Kind], "configuration": map[string]any{"unit": d.Unit, "scale_factor": 1}}
+	}
+	fill := json.RawMessage(m.fill)
+	if d.Kind == Bool {
+		fill = json.RawMessage(fmt.Sprint(m.fill == "1"))
+	}
+	doc, err := json.Marshal(map[string]any{"zarr_format": 3, "node_type": "array", "shape": list(m.shape), "data_type": dtype, "chunk_grid": grid,
+		"chunk_key_encoding": map[string]any{"name": "default"}, "fill_value": fill, "codecs": m.form.document()})
+	if err != nil {
+		panic(err)
+	}
+	return string(doc)
+}
+
+// TestReadIntoV3 compares reading with the elements picked one by one, for all that codecs of Zarr v3 can be put together to.
+func TestReadIntoV3(t *testing.T) {
+	n := 40
+	if testing.Short() {
+		n = 5
+	}
+	for i, dtype := range []string{"|b1", "|u1", "<i2", "<f4", "<f8", "<c8", "<c16", "<M8[ns]", "<f2"} {
+		t.Run(dtype, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(11, uint64(i)))
+			for range n {
+				m := newModelV3(rng, dtype)
+				a := m.openV3(t)
+				m.check(t, a, rng, nil)
+				for range 8 {
+					axes := make([]pickAxis, rng.IntN(len(m.shape)+1))
+					for k := range axes {
+						axes[k] = newAxis(rng, m.shape[k])
+					}
+					m.check(t, a, rng, axes)
+				}
+			}
+		})
+	}
+}
+
+// openV3 writes the model into a directory.
+func (m *model) openV3(t testing.TB) *Array {
+	t.Helper()
+	st := dirStore(t, map[string]string{"zarr.json": `{"zarr_format": 3, "node_type": "group"}`, "x/zarr.json": m.documentV3()})
+	for key, value := range m.values {
+		put(t, st, key, value)
+	}
+	return openArray(t, st, Options{})
+}
+
+// FuzzReadIntoV3 is TestReadIntoV3 for any seed.
+func FuzzReadIntoV3(f *testing.F) {
+	for seed := range uint64(8) {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		rng := rand.New(rand.NewPCG(seed, 2))
+		m := newModelV3(rng, choose(rng, "|u1", "<i2", "<f4", "<c16"))
+		a := m.openV3(t)
+		for range 4 {
+			axes := make([]pickAxis, len(m.shape))
+			for k := range axes {
+				axes[k] = newAxis(rng, m.shape[k])
+			}
+			m.check(t, a, rng, axes)
+		}
+	})
+}
