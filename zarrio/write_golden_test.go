@@ -1,0 +1,105 @@
+package zarrio_test
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"strings"
+	"testing"
+
+	"zarrbench/zarrio"
+	"zarrbench/zarrio/store"
+)
+
+// TestWriteDocuments holds the documents of a small hierarchy against golden files. An array's are what zarr-python 2 and 3
+// write for it, byte for byte.
+func TestWriteDocuments(t *testing.T) {
+	for _, format := range []int{2, 3} {
+		dir := t.TempDir()
+		writeSmall(t, dir, format)
+		var got strings.Builder
+		err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.Contains(d.Name(), ".z") && d.Name() != "zarr.json" {
+				return err
+			}
+			text, err := fs.ReadFile(os.DirFS(dir), path)
+			fmt.Fprintf(&got, "-- %s --\n%s\n", path, text)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden := fmt.Sprintf("testdata/write_v%d.txt", format)
+		if *update {
+			if err := os.WriteFile(golden, []byte(got.String()), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.String() != string(want) {
+			t.Errorf("documents of format %d are not those of %s: run this test with -update, and read the difference", format, golden)
+		}
+	}
+}
+
+// writeSmall writes one array of each compressor, type of fill value and layout.
+func writeSmall(t *testing.T, dir string, format int) {
+	t.Helper()
+	st, err := store.OpenDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	w, err := zarrio.Create(st, format, map[string]any{"title": "x < y"})
+	if err == nil {
+		err = w.Group("sub", nil)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	add := func(path string, size int, spec zarrio.ArraySpec) {
+		t.Helper()
+		a, err := w.Array(path, spec)
+		if err == nil {
+			err = a.Write(t.Context(), make([]int, len(spec.Shape)), spec.Shape, make([]byte, size))
+		}
+		if err == nil {
+			err = a.Finish(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	field := zarrio.ArraySpec{Shape: []int{4, 6, 8}, Chunks: []int{1, 6, 8}, DType: zarrio.Float32,
+		Fill: zarrio.AsBytes([]float32{float32(math.NaN())}), Attrs: map[string]any{"units": "m"}, Dims: []string{"t", "y", "x"}}
+	for _, c := range []string{"", "blosc-lz4", "blosc-zstd", "zstd", "gzip"} {
+		field.Compressor = zarrio.Compressor{Name: c}
+		add("field-"+cmp.Or(c, "none"), 768, field)
+		if format == 3 {
+			field.Shards = []int{2, 6, 8}
+			add("sub/shard-"+cmp.Or(c, "none"), 768, field)
+			field.Shards = nil
+		}
+	}
+	kind := func(k zarrio.Kind, size int, unit string) zarrio.DType {
+		return zarrio.DType{Kind: k, Size: size, Unit: unit}
+	}
+	line := zarrio.ArraySpec{Shape: []int{4}, Chunks: []int{2}, DType: kind(zarrio.Int, 2, ""), BigEndian: true}
+	add("sub/big", 8, line)
+	line.DType, line.BigEndian = kind(zarrio.Datetime, 8, "25s"), false
+	add("sub/time", 32, line)
+	line.DType, line.Fill, line.Separator = kind(zarrio.Complex, 8, ""), zarrio.AsBytes([]complex64{complex(1, float32(math.Inf(1)))}), '.'
+	add("sub/complex", 32, line)
+	line.DType, line.Fill, line.Separator = kind(zarrio.Float, 8, ""), zarrio.AsBytes([]float64{1.5e-300}), '/'
+	add("sub/small", 32, line)
+	add("sub/empty", 0, zarrio.ArraySpec{Shape: []int{0, 3}, Chunks: []int{1, 3}, DType: kind(zarrio.Bool, 1, ""), Fill: []byte{0}, Dims: []string{"n", ""}})
+	add("scalar", 4, zarrio.ArraySpec{DType: zarrio.Float32})
+	if err := w.Finish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,98 @@
+package zarrio
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strings"
+)
+
+// This file makes the documents of Zarr v2 as zarr-python 2 writes them: fields sorted by name.
+
+func v2GroupDocuments(path string, attrs Attributes) []keyedDocument {
+	return append(v2AttrsDocument(path, attrs), v2Document(prefix(path)+v2Group, map[string]any{"zarr_format": 2}))
+}
+
+// v2ConsolidatedDocuments repeats what was written, by key.
+func v2ConsolidatedDocuments(docs map[string]json.RawMessage) []keyedDocument {
+	return []keyedDocument{{v2Consolidated, "", map[string]any{"metadata": docs, "zarr_consolidated_format": 1}}}
+}
+
+// v2ArrayDocuments describes an array. Its attributes come first: with the .zarray the array is there.
+func v2ArrayDocuments(a *ArrayWriter) []keyedDocument {
+	attrs := maps.Clone(a.attrs)
+	if len(a.spec.Dims) > 0 {
+		attrs["_ARRAY_DIMENSIONS"], _ = json.Marshal(a.spec.Dims) // strings always encode
+	}
+	doc := map[string]any{
+		"zarr_format": 2,
+		"shape":       a.spec.Shape,
+		"chunks":      a.spec.Chunks,
+		"dtype":       typeString(a.spec.DType, a.spec.BigEndian),
+		"fill_value":  nil,
+		"order":       "C",
+		"filters":     nil,
+		"compressor":  a.spec.Compressor.v2(),
+	}
+	if a.spec.Fill != nil {
+		doc["fill_value"] = fillJSON(a.spec.Fill, a.spec.DType)
+	}
+	if a.spec.Separator != '.' {
+		doc["dimension_separator"] = string(a.spec.Separator)
+	}
+	return append(v2AttrsDocument(a.path, attrs), v2Document(prefix(a.path)+v2Array, doc))
+}
+
+func v2AttrsDocument(path string, attrs Attributes) []keyedDocument {
+	if len(attrs) == 0 {
+		return nil
+	}
+	return []keyedDocument{v2Document(prefix(path)+v2Attrs, attrs)}
+}
+
+func v2Document(key string, doc any) keyedDocument { return keyedDocument{key, key, doc} }
+
+// typeString spells a numeric type as NumPy and Zarr v2 do.
+func typeString(d DType, bigEndian bool) string {
+	order := "<"
+	switch {
+	case d.Size == 1:
+		order = "|"
+	case bigEndian:
+		order = ">"
+	}
+	var code string
+	switch d.Kind {
+	case Bool:
+		code = "b"
+	case Int:
+		code = "i"
+	case Uint:
+		code = "u"
+	case Float:
+		code = "f"
+	case Complex:
+		code = "c"
+	case Datetime:
+		code = "M"
+	case Timedelta:
+		code = "m"
+	}
+	unit := ""
+	if d.Unit != "" && d.Unit != "generic" {
+		unit = "[" + d.Unit + "]"
+	}
+	return fmt.Sprint(order, code, d.Size, unit)
+}
+
+// v2 is the compressor's object, or nil.
+func (c Compressor) v2() any {
+	name, cname, _ := strings.Cut(c.Name, "-")
+	switch {
+	case cname != "":
+		return map[string]any{"id": name, "cname": cname, "clevel": c.Level, "shuffle": 1, "blocksize": 0}
+	case name != "":
+		return map[string]any{"id": name, "level": c.Level}
+	}
+	return nil
+}

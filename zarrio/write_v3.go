@@ -1,0 +1,163 @@
+package zarrio
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+)
+
+// This file makes the documents of Zarr v3, their fields in the order in which zarr-python 3 writes them.
+
+// v3Document is the name of every document of Zarr v3.
+const v3Document = "zarr.json"
+
+type v3GroupJSON struct {
+	Attributes   Attributes          `json:"attributes"`
+	Format       int                 `json:"zarr_format"`
+	Consolidated *v3ConsolidatedJSON `json:"consolidated_metadata,omitempty"`
+	NodeType     string              `json:"node_type"`
+}
+
+// v3ConsolidatedJSON repeats the documents of all nodes below the root, by path.
+type v3ConsolidatedJSON struct {
+	Kind           string                     `json:"kind"`
+	MustUnderstand bool                       `json:"must_understand"`
+	Metadata       map[string]json.RawMessage `json:"metadata"`
+}
+
+type v3ArrayJSON struct {
+	Shape        []int           `json:"shape"`
+	DataType     any             `json:"data_type"`
+	ChunkGrid    v3Named         `json:"chunk_grid"`
+	KeyEncoding  v3Named         `json:"chunk_key_encoding"`
+	Fill         json.RawMessage `json:"fill_value"`
+	Codecs       []v3Named       `json:"codecs"`
+	Attributes   Attributes      `json:"attributes"`
+	Dims         []*string       `json:"dimension_names,omitempty"`
+	Format       int             `json:"zarr_format"`
+	NodeType     string          `json:"node_type"`
+	Transformers []struct{}      `json:"storage_transformers"`
+}
+
+// A v3Named is an extension point: a name, and what else there is to say.
+type v3Named struct {
+	Name   string `json:"name"`
+	Config any    `json:"configuration,omitempty"`
+}
+
+type v3GridJSON struct {
+	ChunkShape []int `json:"chunk_shape"`
+}
+
+type v3KeysJSON struct {
+	Separator string `json:"separator"`
+}
+
+type v3BytesJSON struct {
+	Endian string `json:"endian"`
+}
+
+type v3TimeJSON struct {
+	Unit  string `json:"unit"`
+	Scale int    `json:"scale_factor"`
+}
+
+type v3BloscJSON struct {
+	Typesize  int    `json:"typesize"`
+	Cname     string `json:"cname"`
+	Level     int    `json:"clevel"`
+	Shuffle   string `json:"shuffle"`
+	Blocksize int    `json:"blocksize"`
+}
+
+type v3ZstdJSON struct {
+	Level    int  `json:"level"`
+	Checksum bool `json:"checksum"`
+}
+
+type v3GzipJSON struct {
+	Level int `json:"level"`
+}
+
+type v3ShardingJSON struct {
+	ChunkShape    []int     `json:"chunk_shape"`
+	Codecs        []v3Named `json:"codecs"`
+	IndexCodecs   []v3Named `json:"index_codecs"`
+	IndexLocation string    `json:"index_location"`
+}
+
+// v3GroupDocuments describes a group; the root repeats the documents of all other nodes, which were written before it.
+func v3GroupDocuments(path string, attrs Attributes, docs map[string]json.RawMessage) []keyedDocument {
+	doc := v3GroupJSON{Attributes: attrs, Format: 3, NodeType: "group"}
+	if path == "" {
+		doc.Consolidated = &v3ConsolidatedJSON{Kind: "inline", Metadata: docs}
+	}
+	return []keyedDocument{{prefix(path) + v3Document, path, doc}}
+}
+
+func v3ArrayDocuments(a *ArrayWriter) []keyedDocument {
+	s := &a.spec
+	doc := v3ArrayJSON{
+		Shape:        s.Shape,
+		DataType:     v3Type(s.DType),
+		ChunkGrid:    v3Named{"regular", v3GridJSON{a.unit}},
+		KeyEncoding:  v3Named{"default", v3KeysJSON{string(s.Separator)}},
+		Fill:         fillJSON(s.Fill, s.DType),
+		Codecs:       v3Codecs(s),
+		Attributes:   a.attrs,
+		Format:       3,
+		NodeType:     "array",
+		Transformers: []struct{}{},
+	}
+	if s.Shards != nil {
+		doc.Codecs = []v3Named{{"sharding_indexed", v3ShardingJSON{
+			ChunkShape:    s.Chunks,
+			Codecs:        doc.Codecs,
+			IndexCodecs:   []v3Named{{"bytes", v3BytesJSON{"little"}}, {"crc32c", nil}},
+			IndexLocation: "end",
+		}}}
+	}
+	for i := range s.Dims {
+		var name *string // null where the dimension has no name
+		if s.Dims[i] != "" {
+			name = &s.Dims[i]
+		}
+		doc.Dims = append(doc.Dims, name)
+	}
+	return []keyedDocument{{prefix(a.path) + v3Document, a.path, doc}}
+}
+
+// v3Type spells a numeric type: its name, or the extension object of NumPy's times.
+func v3Type(d DType) any {
+	if d.Kind != Datetime && d.Kind != Timedelta {
+		return d.String()
+	}
+	unit := strings.TrimLeft(d.Unit, "0123456789")
+	scale := 1
+	if n, err := strconv.Atoi(strings.TrimSuffix(d.Unit, unit)); err == nil {
+		scale = n
+	}
+	return v3Named{"numpy." + kindNames[d.Kind], v3TimeJSON{unit, scale}}
+}
+
+// v3Codecs lists what makes a chunk, or a shard's inner chunk, in the order of encoding.
+func v3Codecs(s *ArraySpec) []v3Named {
+	order := v3Named{Name: "bytes"}
+	switch {
+	case s.DType.Size == 1: // has no order
+	case s.BigEndian:
+		order.Config = v3BytesJSON{"big"}
+	default:
+		order.Config = v3BytesJSON{"little"}
+	}
+	name, cname, _ := strings.Cut(s.Compressor.Name, "-")
+	switch name {
+	case "blosc":
+		return []v3Named{order, {name, v3BloscJSON{s.DType.Size, cname, s.Compressor.Level, "shuffle", 0}}}
+	case "zstd":
+		return []v3Named{order, {name, v3ZstdJSON{Level: s.Compressor.Level}}}
+	case "gzip":
+		return []v3Named{order, {name, v3GzipJSON{s.Compressor.Level}}}
+	}
+	return []v3Named{order}
+}
