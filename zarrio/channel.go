@@ -338,7 +338,8 @@ func (g *Group) lookup(ctx context.Context, a *Array, d int, f fix) (int, error)
 	return 0, fmt.Errorf("%q has no %s: it has %s", f.dim, f.value, strings.Trim(list, "[]"))
 }
 
-// coordinate reads the one-dimensional numeric array dim, of n values, as float64.
+// coordinate reads the one-dimensional array dim, of n numbers, as float64. Packed ones are unpacked; what equals the array's
+// own fill value is a coordinate all the same.
 func (g *Group) coordinate(ctx context.Context, dim string, n int) ([]float64, error) {
 	a, err := g.Array(ctx, dim)
 	if err != nil {
@@ -347,9 +348,14 @@ func (g *Group) coordinate(ctx context.Context, dim string, n int) ([]float64, e
 	if len(a.Shape()) != 1 || a.Shape()[0] != n {
 		return nil, fmt.Errorf("coordinate array %q has shape %v: want [%d]", dim, a.Shape(), n)
 	}
-	ints, floats, err := readNumbers(ctx, a)
-	for _, v := range ints {
-		floats = append(floats, float64(v))
+	p, err := a.packing(nil)
+	if err != nil {
+		return nil, err
 	}
-	return floats, err
+	coords, err := makeElements[float64](a, nil)
+	if err != nil {
+		return nil, err
+	}
+	_, err = readPacked(ctx, a, p, nil, coords)
+	return coords, err
 }

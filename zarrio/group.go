@@ -39,6 +39,8 @@ type Options struct {
 	// more than so many bytes apart are read at once, up to so many bytes. 0 stands for what suits the store, a negative
 	// number for none.
 	CoalesceGap, CoalesceSize int64
+	// FillMask says whether fill values stand for missing values where elements are decoded, by ReadCF and ReadTimes.
+	FillMask FillMask
 }
 
 // A Group is a node of a Zarr hierarchy that holds arrays and other groups. It may be used by many goroutines at once.

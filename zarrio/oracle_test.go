@@ -26,9 +26,9 @@ type model struct {
 	elements      []byte       // in C order, and little-endian; missing chunks are filled
 	missing       map[int]bool // chunks, by their row-major number
 	values        map[string][]byte
-	one           []byte  // the fill value, little-endian
-	extents       [][]int // of a rectilinear grid
-	form          *form   // in Zarr v3
+	one           []byte    // the fill value, little-endian
+	extents       [][]int   // of a rectilinear grid
+	form          *partForm // in Zarr v3
 }
 
 var modelTypes = []string{"|b1", "|i1", "|u1", "<i2", ">i2", "<u2", ">u2", "<i4", ">i4", "<u4", ">u4", "<i8", ">i8", "<u8", ">u8", "<f2", ">f2", "<f4", ">f4",

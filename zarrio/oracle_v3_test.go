@@ -14,11 +14,11 @@ import (
 	"zarrbench/zarrio/codec"
 )
 
-// A form is how a part of an array is encoded, by the codecs of Zarr v3: a chunk, or what is in a shard.
-type form struct {
+// A partForm is how a part of an array is encoded, by the codecs of Zarr v3: a chunk, or what is in a shard.
+type partForm struct {
 	transpose []int
 	inner     []int // extents of what is in a shard; nil for what is none
-	sub       *form
+	sub       *partForm
 	start     bool // index_location
 	sum       bool // the index has a checksum
 	big       bool // endian of the bytes, or of the index
@@ -28,8 +28,8 @@ type form struct {
 var byteCodecs = [][]string{nil, nil, {"gzip"}, {"crc32c"}, {"blosc"}, {"gzip", "crc32c"}, {"crc32c", "numcodecs.zlib"}, {"blosc", "gzip"}}
 
 // newForm makes the form of a part of the given extents. depth is how many levels of shards there may be.
-func newForm(rng *rand.Rand, extents []int, depth int) *form {
-	f := &form{big: rng.IntN(3) == 0, start: rng.IntN(2) == 0, sum: rng.IntN(2) == 0}
+func newForm(rng *rand.Rand, extents []int, depth int) *partForm {
+	f := &partForm{big: rng.IntN(3) == 0, start: rng.IntN(2) == 0, sum: rng.IntN(2) == 0}
 	if rng.IntN(3) == 0 {
 		f.transpose = rng.Perm(len(extents))
 		extents = permuted(extents, f.transpose)
@@ -61,7 +61,7 @@ func permuted(v, order []int) []int {
 }
 
 // document is the form as a list of codecs.
-func (f *form) document() []any {
+func (f *partForm) document() []any {
 	named := func(name string, config any) any { return map[string]any{"name": name, "configuration": config} }
 	endian := map[bool]string{true: "big", false: "little"}[f.big]
 	var codecs []any
@@ -87,7 +87,7 @@ func (f *form) document() []any {
 
 // encode encodes a part of a model. block has the number of each of its elements, or -1 behind the array's end. What it leaves
 // out becomes the fill value in the model.
-func (f *form) encode(rng *rand.Rand, m *model, block, extents []int) []byte {
+func (f *partForm) encode(rng *rand.Rand, m *model, block, extents []int) []byte {
 	if f.transpose != nil {
 		from := make([]int, len(extents))
 		moved, at, back := permuted(extents, f.transpose), make([]int, len(extents)), make([]int, len(block))
@@ -132,7 +132,7 @@ func ravel(at, shape []int) int {
 	return n
 }
 
-func (f *form) shard(rng *rand.Rand, m *model, block, extents []int) []byte {
+func (f *partForm) shard(rng *rand.Rand, m *model, block, extents []int) []byte {
 	counts := make([]int, len(extents))
 	for k := range extents {
 		counts[k] = extents[k] / f.inner[k]

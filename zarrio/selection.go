@@ -83,14 +83,29 @@ func (s Selection) resolve(g *grid) ([]pick, error) {
 
 // pick resolves the axis along dimension d of a grid.
 func (a Axis) pick(g *grid, d int) (pick, error) {
-	n := g.shape[d]
-	var list []int
+	list, r, err := a.indices(g.shape[d])
+	if err != nil {
+		return pick{}, err
+	}
+	if list == nil && (g.even(d) || r.count == 0) {
+		return pick{n: r.count, run: r}, nil
+	}
+	if list == nil {
+		for i := range r.count {
+			list = append(list, r.start+i*r.step)
+		}
+	}
+	return pick{n: len(list), lists: segments(g, d, list)}, nil
+}
+
+// indices returns the indices that the axis selects of an extent of n: a list that is not nil, or else a run.
+func (a Axis) indices(n int) (list []int, r run, err error) {
 	switch a.kind {
 	case listedIndices:
-		list = slices.Clone(a.list)
+		list = append([]int{}, a.list...)
 		for k, i := range list {
 			if i < -n || i >= n {
-				return pick{}, fmt.Errorf("index %d, number %d of the list, is outside an extent of %d", i, k, n)
+				return nil, r, fmt.Errorf("index %d, number %d of the list, is outside an extent of %d", i, k, n)
 			}
 			if i < 0 {
 				list[k] += n
@@ -98,23 +113,18 @@ func (a Axis) pick(g *grid, d int) (pick, error) {
 		}
 	case maskedIndices:
 		if len(a.mask) != n {
-			return pick{}, fmt.Errorf("the mask has %d values for an extent of %d", len(a.mask), n)
+			return nil, r, fmt.Errorf("the mask has %d values for an extent of %d", len(a.mask), n)
 		}
+		list = []int{}
 		for i, keep := range a.mask {
 			if keep {
 				list = append(list, i)
 			}
 		}
 	default:
-		r, err := a.resolve(n)
-		if err != nil || g.even(d) || r.count == 0 {
-			return pick{n: r.count, run: r}, err
-		}
-		for i := range r.count {
-			list = append(list, r.start+i*r.step)
-		}
+		r, err = a.resolve(n)
 	}
-	return pick{n: len(list), lists: segments(g, d, list)}, nil
+	return list, r, err
 }
 
 // segments sorts the places of a list of indices by chunk, and joins what lies evenly spaced on both sides.

@@ -2,15 +2,34 @@ package zarrio
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"slices"
 	"strings"
 
 	"zarrbench/zarrio/cf"
 )
+
+// NaT is the time that [ReadTimes] gives for a missing value.
+const NaT = cf.NaT
+
+// ReadTimes reads a selection of an array of times into new memory, in C order, as nanoseconds since 1970-01-01T00:00Z. Times
+// are datetime64 elements, or numbers whose units and calendar attributes [cf.ParseTimeUnits] takes; packed numbers are
+// unpacked first. Missing values, which are those that [ReadCF] makes NaN of, and NumPy's NaT, are NaT. Other arrays are
+// refused, and so are times before 1677-09-21 or after 2262-04-11, which an int64 can't hold.
+func ReadTimes(ctx context.Context, a *Array, sel Selection) ([]int64, error) {
+	u, ok, err := a.timeUnits()
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, a.wrap(&UnsupportedError{What: "reading times from units", Found: found(a.Attrs()["units"]),
+			Supported: `datetime64, and numbers with units such as "hours since 1959-01-01"`})
+	}
+	return readTimes(ctx, a, u, sel, a.ownFill())
+}
 
 // stepTimes reads the step dimension's coordinate array, of n values, as nanoseconds since 1970. It returns nil where there
 // is no such array, or one that doesn't claim to be a time: steps need not be moments. Times that can't be decoded, or are
@@ -23,41 +42,21 @@ func (g *Group) stepTimes(ctx context.Context, dim string, n int) ([]int64, erro
 	if err != nil {
 		return nil, err
 	}
-	units, calendar := a.Attrs().Text("units"), a.Attrs().Text("calendar")
-	fail := func(err error) ([]int64, error) {
-		return nil, fmt.Errorf("zarrio: %s: array %q: %w", g.h.name, a.path, err)
-	}
-	if d := a.DType(); d.Kind == Datetime {
-		unit, ok := datetimeUnits[d.Unit]
-		if !ok {
-			return fail(&UnsupportedError{What: "time of type", Found: d.String(), Supported: "units from W to ns"})
-		}
-		units, calendar = unit+" since 1970-01-01", "proleptic_gregorian"
-	}
-	if !strings.Contains(strings.ToLower(units), " since ") {
-		return nil, nil
+	u, ok, err := a.timeUnits()
+	if !ok || err != nil {
+		return nil, err
 	}
 	if len(a.Shape()) != 1 || a.Shape()[0] != n {
-		return fail(fmt.Errorf("times of shape %v for %d steps", a.Shape(), n))
+		return nil, a.wrap(fmt.Errorf("times of shape %v for %d steps", a.Shape(), n))
 	}
-	u, err := cf.ParseTimeUnits(units, calendar)
-	if err != nil {
-		return fail(err)
-	}
-	ints, floats, err := readNumbers(ctx, a)
+	// A coordinate has no missing values, by section 2.5.1 of the CF conventions: what equals the array's own fill value, which
+	// is often 0, is the first step rather than none.
+	times, err := readTimes(ctx, a, u, nil, nil)
 	if err != nil {
 		return nil, err
 	}
-	times := make([]int64, n)
-	if floats != nil {
-		err = cf.DecodeTimes(u, times, floats)
-	} else if i := slices.Index(ints, math.MinInt64); i >= 0 && a.DType().Kind == Datetime {
-		err = fmt.Errorf("the value at index %d is NaT", i)
-	} else {
-		err = cf.DecodeTimes(u, times, ints)
-	}
-	if err != nil {
-		return fail(err)
+	if i := slices.Index(times, NaT); i >= 0 {
+		return nil, a.wrap(fmt.Errorf("the value at index %d is NaT", i))
 	}
 	return times, nil
 }
@@ -66,58 +65,89 @@ func (g *Group) stepTimes(ctx context.Context, dim string, n int) ([]int64, erro
 var datetimeUnits = map[string]string{"W": "weeks", "D": "days", "h": "hours", "m": "minutes", "s": "seconds",
 	"ms": "milliseconds", "us": "microseconds", "μs": "microseconds", "ns": "nanoseconds"}
 
-// readNumbers reads a whole array of integers, or of floats: one of the results is nil.
-func readNumbers(ctx context.Context, a *Array) ([]int64, []float64, error) {
-	switch d := a.DType(); {
-	case d.Kind == Datetime || d == DType{Kind: Int, Size: 8}:
-		ints, err := Read[int64](ctx, a, nil)
-		return ints, nil, err
-	case d == DType{Kind: Int, Size: 4}:
-		ints, err := readAs[int64, int32](ctx, a)
-		return ints, nil, err
-	case d == DType{Kind: Int, Size: 2}:
-		ints, err := readAs[int64, int16](ctx, a)
-		return ints, nil, err
-	case d == DType{Kind: Int, Size: 1}:
-		ints, err := readAs[int64, int8](ctx, a)
-		return ints, nil, err
-	case d == DType{Kind: Uint, Size: 4}:
-		ints, err := readAs[int64, uint32](ctx, a)
-		return ints, nil, err
-	case d == DType{Kind: Uint, Size: 2}:
-		ints, err := readAs[int64, uint16](ctx, a)
-		return ints, nil, err
-	case d == DType{Kind: Uint, Size: 1}:
-		ints, err := readAs[int64, uint8](ctx, a)
-		return ints, nil, err
-	case d == DType{Kind: Uint, Size: 8}:
-		v, err := Read[uint64](ctx, a, nil)
-		ints := make([]int64, len(v))
-		for i, x := range v {
-			if x > math.MaxInt64 {
-				return nil, nil, fmt.Errorf("zarrio: %s: array %q: value %d at index %d is too large", a.h.name, a.path, x, i)
-			}
-			ints[i] = int64(x)
+// timeUnits returns what the array's numbers count; ok is false if they don't claim to be times.
+func (a *Array) timeUnits() (u cf.Units, ok bool, err error) {
+	units, calendar := a.Attrs().Text("units"), a.Attrs().Text("calendar")
+	d := a.DType()
+	if d.Kind == Datetime {
+		unit, ok := datetimeUnits[d.Unit]
+		if !ok {
+			return cf.Units{}, false, a.wrap(&UnsupportedError{What: "time of type", Found: d.String(), Supported: "units from W to ns"})
 		}
-		return ints, nil, err
-	case d == DType{Kind: Float, Size: 4}:
-		floats, err := readAs[float64, float32](ctx, a)
-		return nil, floats, err
-	case d == DType{Kind: Float, Size: 8}:
-		floats, err := Read[float64](ctx, a, nil)
-		return nil, floats, err
-	default:
-		return nil, nil, fmt.Errorf("zarrio: %s: array %q: %w", a.h.name, a.path, &UnsupportedError{What: "coordinate data type",
-			Found: d.String(), Supported: "integers, float32, float64, datetime64"})
+		units, calendar = unit+" since 1970-01-01", "proleptic_gregorian"
+	} else if !strings.Contains(strings.ToLower(units), " since ") {
+		return cf.Units{}, false, nil
+	} else if _, ok := packedType(d); !ok {
+		return cf.Units{}, false, a.wrap(&UnsupportedError{What: "coordinate data type", Found: d.String(), Supported: "integers, floats, datetime64"})
 	}
+	if u, err = cf.ParseTimeUnits(units, calendar); err != nil {
+		return cf.Units{}, false, a.wrap(err)
+	}
+	return u, true, nil
 }
 
-// readAs reads a whole array of T as To, which holds all its values.
-func readAs[To int64 | float64, T int8 | int16 | int32 | uint8 | uint16 | uint32 | float32](ctx context.Context, a *Array) ([]To, error) {
-	v, err := Read[T](ctx, a, nil)
-	out := make([]To, len(v))
-	for i, x := range v {
-		out[i] = To(x)
+// readTimes reads times that count u. fill stands in for the attribute _FillValue, if it is not nil.
+func readTimes(ctx context.Context, a *Array, u cf.Units, sel Selection, fill json.RawMessage) ([]int64, error) {
+	times, err := makeElements[int64](a, sel)
+	if err != nil {
+		return nil, err
 	}
-	return out, err
+	attrs := a.Attrs()
+	t, ok := packedType(a.DType())
+	if !ok { // datetime64: integers of which NaT alone is missing
+		attrs, t, fill = nil, cf.Type{Kind: 'i', Size: 8}, nil
+	}
+	p, err := cf.ParsePacking(attrs, t, fill)
+	if err != nil {
+		return nil, a.wrap(err)
+	}
+	if p.Packed() || t.Kind == 'f' {
+		floats := elements[float64](AsBytes(times))
+		if _, err := readPacked(ctx, a, p, sel, floats); err != nil {
+			return nil, err
+		}
+		err = cf.DecodeTimes(u, times, floats)
+	} else {
+		raw := AsBytes(times)[len(times)*(8-t.Size):]
+		if _, err := a.ReadInto(ctx, sel, raw); err != nil {
+			return nil, err
+		}
+		if err = widenBytes(times, p.Stored(), raw); err == nil {
+			p.Mask(times, NaT)
+			err = cf.DecodeTimes(u, times, times)
+		}
+	}
+	if err != nil {
+		return nil, a.wrap(err)
+	}
+	return times, nil
+}
+
+// widenBytes makes int64s of integers of type t, as they are in memory: in dst itself, at its end.
+func widenBytes(dst []int64, t cf.Type, raw []byte) error {
+	switch t {
+	case cf.Type{Kind: 'i', Size: 1}:
+		widen(dst, elements[int8](raw))
+	case cf.Type{Kind: 'i', Size: 2}:
+		widen(dst, elements[int16](raw))
+	case cf.Type{Kind: 'i', Size: 4}:
+		widen(dst, elements[int32](raw))
+	case cf.Type{Kind: 'u', Size: 1}:
+		widen(dst, raw)
+	case cf.Type{Kind: 'u', Size: 2}:
+		widen(dst, elements[uint16](raw))
+	case cf.Type{Kind: 'u', Size: 4}:
+		widen(dst, elements[uint32](raw))
+	case cf.Type{Kind: 'u', Size: 8}:
+		if i := slices.IndexFunc(dst, func(x int64) bool { return x < 0 }); i >= 0 {
+			return fmt.Errorf("value %d at index %d is too large", uint64(dst[i]), i)
+		}
+	}
+	return nil
+}
+
+func widen[T int8 | int16 | int32 | uint8 | uint16 | uint32](dst []int64, src []T) {
+	for i, x := range src {
+		dst[i] = int64(x)
+	}
 }

@@ -213,7 +213,7 @@ func TestWriteReadBack(t *testing.T) {
 			if !slices.Equal(a.Shape(), f.spec.Shape) || a.DType() != f.spec.DType || f.spec.Dims != nil && !slices.Equal(a.Dims(), f.spec.Dims) {
 				t.Errorf("%s: shape %v, type %v, dimensions %q", f.path, a.Shape(), a.DType(), a.Dims())
 			}
-			if fill := f.spec.Fill; fill != nil && string(fillJSON(m.Fill, m.DType)) != string(fillJSON(fill, m.DType)) {
+			if fill := f.spec.Fill; fill != nil && string(appendFillJSON(nil, m.Fill, m.DType, m.Format)) != string(appendFillJSON(nil, fill, m.DType, m.Format)) {
 				t.Errorf("%s: fill %x, want %x", f.path, m.Fill, fill)
 			}
 			got := make([]byte, len(f.data))

@@ -86,10 +86,10 @@ func pattern(shape []int, d DType) []byte {
 		case Bool:
 			e[0] = byte(i % 3 & 1)
 		case Float:
-			putFloat(e, fmt.Sprint(float64(i)*0.37-20))
+			putFloat(e, fmt.Sprint(float64(i)*0.37-20), d)
 		case Complex:
-			putFloat(e[:d.Size/2], fmt.Sprint(float64(i)*0.37-20))
-			putFloat(e[d.Size/2:], fmt.Sprint(7-float64(i)))
+			putFloat(e[:d.Size/2], fmt.Sprint(float64(i)*0.37-20), d.component())
+			putFloat(e[d.Size/2:], fmt.Sprint(7-float64(i)), d.component())
 		default:
 			putBits(e, uint64(i)*0x9e3779b97f4a7c15>>8)
 		}

@@ -35,7 +35,7 @@ func v2ArrayDocuments(a *ArrayWriter) []keyedDocument {
 		"compressor":  a.spec.Compressor.v2(),
 	}
 	if a.spec.Fill != nil {
-		doc["fill_value"] = fillJSON(a.spec.Fill, a.spec.DType)
+		doc["fill_value"] = json.RawMessage(appendFillJSON(nil, a.spec.Fill, a.spec.DType, 2))
 	}
 	if a.spec.Separator != '.' {
 		doc["dimension_separator"] = string(a.spec.Separator)

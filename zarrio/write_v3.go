@@ -8,9 +8,6 @@ import (
 
 // This file makes the documents of Zarr v3, their fields in the order in which zarr-python 3 writes them.
 
-// v3Document is the name of every document of Zarr v3.
-const v3Document = "zarr.json"
-
 type v3GroupJSON struct {
 	Attributes   Attributes          `json:"attributes"`
 	Format       int                 `json:"zarr_format"`
@@ -99,10 +96,10 @@ func v3ArrayDocuments(a *ArrayWriter) []keyedDocument {
 	s := &a.spec
 	doc := v3ArrayJSON{
 		Shape:        s.Shape,
-		DataType:     v3Type(s.DType),
+		DataType:     v3TypeName(s.DType),
 		ChunkGrid:    v3Named{"regular", v3GridJSON{a.unit}},
 		KeyEncoding:  v3Named{"default", v3KeysJSON{string(s.Separator)}},
-		Fill:         fillJSON(s.Fill, s.DType),
+		Fill:         appendFillJSON(nil, s.Fill, s.DType, 3),
 		Codecs:       v3Codecs(s),
 		Attributes:   a.attrs,
 		Format:       3,
@@ -127,8 +124,8 @@ func v3ArrayDocuments(a *ArrayWriter) []keyedDocument {
 	return []keyedDocument{{prefix(a.path) + v3Document, a.path, doc}}
 }
 
-// v3Type spells a numeric type: its name, or the extension object of NumPy's times.
-func v3Type(d DType) any {
+// v3TypeName spells a numeric type: its name, or the extension object of NumPy's times.
+func v3TypeName(d DType) any {
 	if d.Kind != Datetime && d.Kind != Timedelta {
 		return d.String()
 	}

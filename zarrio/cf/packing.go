@@ -115,7 +115,7 @@ func ParsePacking(attrs map[string]json.RawMessage, t Type, fill json.RawMessage
 	}
 
 	switch t := p.stored; {
-	case p.scaled || p.shifted:
+	case p.Packed():
 		p.decoded = float64Type
 		if t.Kind == 'f' && masked && len(p.masks) == 0 {
 			p.decoded.Size = max(t.Size, 4)
@@ -135,6 +135,9 @@ func (p *Packing) Stored() Type { return p.stored }
 
 // Decoded returns the type of decoded elements: an integer type where nothing is to be decoded.
 func (p *Packing) Decoded() Type { return p.decoded }
+
+// Packed says whether there is a factor or an offset.
+func (p *Packing) Packed() bool { return p.scaled || p.shifted }
 
 // masking returns the values that mask something: NaN does not.
 func masking(values []number) []number {

@@ -162,9 +162,13 @@ type Number interface {
 	~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~float32 | ~float64
 }
 
+// NaT is the time that stands for none, "not a time", as in NumPy.
+const NaT = math.MinInt64
+
 // DecodeTimes sets dst[i] to the time that src[i] stands for, in nanoseconds since 1970-01-01T00:00Z, for each i: it is
-// [Units.Nanoseconds], or [Units.NanosecondsFloat], for a whole coordinate. An error names the index; what dst then holds
-// is not defined. It panics if dst and src differ in length.
+// [Units.Nanoseconds], or [Units.NanosecondsFloat], for a whole coordinate. NaN and the integer NaT, which mark missing
+// values, become NaT. dst and src may be the same memory. An error names the index; what dst then holds is not defined. It
+// panics if dst and src differ in length.
 func DecodeTimes[T Number](u Units, dst []int64, src []T) error {
 	if len(dst) != len(src) {
 		panic(fmt.Sprintf("cf: %d times for %d values", len(dst), len(src)))
@@ -174,10 +178,14 @@ func DecodeTimes[T Number](u Units, dst []int64, src []T) error {
 	for i, v := range src {
 		var err error
 		switch {
+		case v != v:
+			dst[i] = NaT
 		case isFloat:
 			dst[i], err = u.NanosecondsFloat(float64(v))
 		case v > 0 && int64(v) < 0: // a uint64 that no int64 can hold
 			err = u.rangeError(v)
+		case v < 0 && int64(v) == NaT:
+			dst[i] = NaT
 		default:
 			dst[i], err = u.Nanoseconds(int64(v))
 		}

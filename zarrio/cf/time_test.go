@@ -365,11 +365,13 @@ func TestDecodeTimes(t *testing.T) {
 	checkDecode(t, u, []float64{0, 0.5, -6}, 0, hour/2, -6*hour)
 	checkDecode(t, u, []time.Duration{6}, 6*hour)
 	checkDecode(t, u, []int64(nil))
+	checkDecode(t, u, []float32{6, float32(math.NaN())}, 6*hour, NaT)
+	checkDecode(t, u, []int64{6, NaT}, 6*hour, NaT)
 
 	dst := make([]int64, 2)
-	err := DecodeTimes(u, dst, []float32{1, float32(math.NaN())})
-	if want := "cf: NaN hours since 1970-01-01 00:00:00 is not a time (index 1)"; err == nil || err.Error() != want {
-		t.Errorf("DecodeTimes of a NaN: %v, want %v", err, want)
+	err := DecodeTimes(u, dst, []float32{1, float32(math.Inf(1))})
+	if want := "cf: +Inf hours since 1970-01-01 00:00:00 is not a time (index 1)"; err == nil || err.Error() != want {
+		t.Errorf("DecodeTimes of an infinity: %v, want %v", err, want)
 	}
 	err = DecodeTimes(u, dst, []uint64{math.MaxUint64, 0})
 	if want := "cf: 18446744073709551615 hours since "; err == nil || !strings.HasPrefix(err.Error(), want) || !strings.HasSuffix(err.Error(), "(index 0)") {

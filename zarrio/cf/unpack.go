@@ -13,7 +13,7 @@ type Float interface{ float32 | float64 }
 // least as long as one of S: each element is read before anything is written over it.
 func Unpack[D Float, S Number](p *Packing, dst []D, src []S) {
 	switch {
-	case !p.scaled && !p.shifted && len(p.masks) == 0:
+	case !p.Packed() && len(p.masks) == 0:
 		for i, v := range src {
 			dst[i] = D(v)
 		}

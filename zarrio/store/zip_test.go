@@ -137,6 +137,8 @@ type costly struct{ *storetest.Recorder }
 
 func (costly) Coalesce() (gap, size int64) { return 4096, 1 << 20 }
 
+func (costly) Requests() int { return 8 }
+
 // TestZipRequests counts the reads of a zip file that lies in another store.
 func TestZipRequests(t *testing.T) {
 	chunk := bytes.Repeat([]byte("0123456789"), 10_000)

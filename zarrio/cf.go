@@ -1,0 +1,318 @@
+package zarrio
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"unsafe"
+
+	"zarrbench/zarrio/cf"
+)
+
+// FillMask says whether the fill value in an array's metadata, which is what missing chunks hold, also stands for missing
+// values, as the attribute _FillValue does.
+type FillMask int
+
+// The ways to take fill values. Each is a value of xarray's use_zarr_fill_value_as_mask: None, True, False.
+const (
+	// MaskByFormat takes the fill values of Zarr v2 arrays for missing values, since that format has no other place for them,
+	// and those of v3 arrays not.
+	MaskByFormat FillMask = iota
+	MaskAlways
+	MaskNever
+)
+
+// CFType returns the type that xarray would decode the array's elements to, by the attributes that [cf.ParsePacking] reads;
+// times, which are numbers with units such as "hours since 1959-01-01", become datetime64[ns]. Where nothing is to be decoded
+// it is the array's own type: that of integers then stays an integer type.
+func (a *Array) CFType() (DType, error) {
+	if _, ok, err := a.timeUnits(); err != nil {
+		return DType{}, err
+	} else if ok && a.meta.DType.Kind == Datetime {
+		return a.meta.DType, nil
+	} else if ok {
+		return DType{Kind: Datetime, Size: 8, Unit: "ns"}, nil
+	}
+	if _, ok := packedType(a.meta.DType); !ok {
+		return a.meta.DType, nil
+	}
+	p, err := a.packing(a.ownFill())
+	if err != nil {
+		return DType{}, err
+	}
+	t := p.Decoded()
+	return DType{Kind: map[byte]Kind{'i': Int, 'u': Uint, 'f': Float}[t.Kind], Size: t.Size}, nil
+}
+
+// ReadCF reads a selection into new memory, in C order, and decodes it as xarray does: missing values are NaN, packed ones
+// multiplied by their scale_factor and shifted by their add_offset. All is calculated in [Array.CFType]'s type and then
+// rounded to T. [Options.FillMask] says whether the array's own fill value stands for missing values.
+//
+// The array's elements are integers or floats; those of times are refused: see [ReadTimes].
+func ReadCF[T float32 | float64](ctx context.Context, a *Array, sel Selection) ([]T, error) {
+	dst, err := makeElements[T](a, sel)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := ReadCFInto(ctx, a, sel, dst); err != nil {
+		return nil, err
+	}
+	return dst, nil
+}
+
+// ReadCFInto is [ReadCF] into the caller's memory, which has exactly the selection's size. Elements that are no longer than T
+// are decoded where they are read, and take no other memory; longer ones are read in parts, of what the chunks take that are
+// decoded at once, or of 4 MiB. After an error the content of dst is unspecified.
+func ReadCFInto[T float32 | float64](ctx context.Context, a *Array, sel Selection, dst []T) (Stats, error) {
+	if _, ok, err := a.timeUnits(); err != nil {
+		return Stats{}, err
+	} else if ok {
+		return Stats{}, a.wrap(&UnsupportedError{What: "decoding times to", Found: fmt.Sprintf("%T", *new(T)),
+			Supported: "ReadTimes, which gives nanoseconds since 1970, and Read, which gives the numbers as they are stored"})
+	}
+	p, err := a.packing(a.ownFill())
+	if err != nil {
+		return Stats{}, err
+	}
+	return readPacked(ctx, a, p, sel, dst)
+}
+
+// makeElements returns memory for a selection's elements as Ts, which are refused if they are too many for this process.
+func makeElements[T Element](a *Array, sel Selection) ([]T, error) {
+	shape, err := sel.Shape(a.Shape())
+	if err != nil {
+		return nil, a.wrap(err)
+	}
+	size := int(unsafe.Sizeof(*new(T)))
+	n, err := product(shape, math.MaxInt/size)
+	if err == nil {
+		err = checkMemory(int64(n) * int64(size))
+	}
+	if err != nil {
+		return nil, a.wrap(fmt.Errorf("selection of shape %v: %w", shape, err))
+	}
+	return make([]T, n), nil
+}
+
+// packedType returns the type of d's elements as package cf has it, or false for elements that are not plain numbers.
+func packedType(d DType) (cf.Type, bool) {
+	switch d.Kind {
+	case Int:
+		return cf.Type{Kind: 'i', Size: d.Size}, true
+	case Uint:
+		return cf.Type{Kind: 'u', Size: d.Size}, true
+	case Float:
+		return cf.Type{Kind: 'f', Size: d.Size}, true
+	}
+	return cf.Type{}, false
+}
+
+// packing reads the attributes that say how elements are decoded. fill stands in for _FillValue, if it is not nil.
+func (a *Array) packing(fill json.RawMessage) (*cf.Packing, error) {
+	t, ok := packedType(a.meta.DType)
+	if !ok {
+		return nil, a.wrap(&UnsupportedError{What: "CF decoding of data type", Found: a.meta.DType.String(), Supported: "integers and floats; Read reads others as they are"})
+	}
+	p, err := cf.ParsePacking(a.Attrs(), t, fill)
+	if err != nil {
+		return nil, a.wrap(err)
+	}
+	return p, nil
+}
+
+// ownFill returns the array's own fill value, as an attribute's value, where it stands for missing values; else nil.
+func (a *Array) ownFill() json.RawMessage {
+	e, d := a.meta.Fill, a.meta.DType
+	mask := a.h.opt.FillMask == MaskAlways || a.h.opt.FillMask == MaskByFormat && a.meta.Format == 2
+	if _, ok := packedType(d); !ok || !mask || len(e) != d.Size {
+		return nil
+	}
+	var u uint64
+	switch d.Size {
+	case 1:
+		u = uint64(e[0])
+	case 2:
+		u = uint64(binary.NativeEndian.Uint16(e))
+	case 4:
+		u = uint64(binary.NativeEndian.Uint32(e))
+	case 8:
+		u = binary.NativeEndian.Uint64(e)
+	}
+	switch d.Kind {
+	case Int:
+		shift := 64 - 8*d.Size
+		return strconv.AppendInt(nil, int64(u<<shift)>>shift, 10)
+	case Uint:
+		return strconv.AppendUint(nil, u, 10)
+	}
+	var f float64
+	switch d.Size {
+	case 2:
+		var half [1]float32
+		cf.FromHalf(half[:], []uint16{uint16(u)})
+		f = float64(half[0])
+	case 4:
+		f = float64(math.Float32frombits(uint32(u)))
+	default:
+		f = math.Float64frombits(u)
+	}
+	return strconv.AppendQuote(nil, strconv.FormatFloat(f, 'g', -1, 64)) // within quotes, since it may be NaN
+}
+
+// readPacked reads a selection into dst and unpacks it.
+func readPacked[T float32 | float64](ctx context.Context, a *Array, p *cf.Packing, sel Selection, dst []T) (Stats, error) {
+	size, wide := a.meta.DType.Size, int(unsafe.Sizeof(*new(T)))
+	if size <= wide {
+		// Elements are read into the end of dst, and unpacked from there on: none is overwritten before it is read.
+		raw := AsBytes(dst)[len(dst)*(wide-size):]
+		stats, err := a.ReadInto(ctx, sel, raw)
+		if err == nil {
+			unpackBytes(p, dst, raw)
+		}
+		return stats, err
+	}
+	box, err := sel.box(a.Shape())
+	if err != nil {
+		return Stats{}, a.wrap(err)
+	}
+	if n := box.count(); n != len(dst) {
+		return Stats{}, a.wrap(fmt.Errorf("destination has %d elements, the selection %d", len(dst), n))
+	}
+	most := max(4<<20, a.readers()*a.chunkBytes()) / size
+	buf := AsBytes(make([]float64, min(most, len(dst)))) // of words, for elements of up to 8 bytes
+	var stats Stats
+	err = box.each(a.grid.chunks, most, func(part selected) error {
+		n := part.count()
+		raw := buf[:n*size]
+		s, err := a.ReadInto(ctx, part.selection(), raw)
+		stats.Add(s)
+		if err == nil {
+			unpackBytes(p, dst[:n], raw)
+			dst = dst[n:]
+		}
+		return err
+	})
+	return stats, err
+}
+
+// unpackBytes unpacks elements, as they are in memory.
+func unpackBytes[T float32 | float64](p *cf.Packing, dst []T, raw []byte) {
+	switch t := p.Stored(); t {
+	case cf.Type{Kind: 'i', Size: 1}:
+		cf.Unpack(p, dst, elements[int8](raw))
+	case cf.Type{Kind: 'i', Size: 2}:
+		cf.Unpack(p, dst, elements[int16](raw))
+	case cf.Type{Kind: 'i', Size: 4}:
+		cf.Unpack(p, dst, elements[int32](raw))
+	case cf.Type{Kind: 'i', Size: 8}:
+		cf.Unpack(p, dst, elements[int64](raw))
+	case cf.Type{Kind: 'u', Size: 1}:
+		cf.Unpack(p, dst, raw)
+	case cf.Type{Kind: 'u', Size: 2}:
+		cf.Unpack(p, dst, elements[uint16](raw))
+	case cf.Type{Kind: 'u', Size: 4}:
+		cf.Unpack(p, dst, elements[uint32](raw))
+	case cf.Type{Kind: 'u', Size: 8}:
+		cf.Unpack(p, dst, elements[uint64](raw))
+	case cf.Type{Kind: 'f', Size: 2}: // widened on the way, in dst's own memory
+		all := AsBytes(dst)
+		single := elements[float32](all[len(all)-4*len(dst):])
+		cf.FromHalf(single, elements[uint16](raw))
+		cf.Unpack(p, dst, single)
+	case cf.Type{Kind: 'f', Size: 4}:
+		cf.Unpack(p, dst, elements[float32](raw))
+	case cf.Type{Kind: 'f', Size: 8}:
+		cf.Unpack(p, dst, elements[float64](raw))
+	}
+}
+
+// elements is the inverse of AsBytes. raw is aligned for T.
+func elements[T Element](raw []byte) []T {
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(raw))), len(raw)/int(unsafe.Sizeof(*new(T))))
+}
+
+// selected is a selection, resolved: along each dimension a list of indices, or where there is none a run of them.
+type selected []struct {
+	list []int
+	run  run
+}
+
+// box resolves a selection of an array of the given shape.
+func (s Selection) box(shape []int) (selected, error) {
+	box := make(selected, len(shape))
+	if _, err := s.Shape(shape); err != nil {
+		return nil, err
+	}
+	for d, n := range shape {
+		axis := All()
+		if d < len(s) {
+			axis = s[d]
+		}
+		box[d].list, box[d].run, _ = axis.indices(n) // Shape has seen that they are right
+	}
+	return box, nil
+}
+
+// along returns the number of indices of dimension d.
+func (b selected) along(d int) int {
+	if b[d].list != nil {
+		return len(b[d].list)
+	}
+	return b[d].run.count
+}
+
+func (b selected) count() int {
+	n := 1
+	for d := range b {
+		n *= b.along(d)
+	}
+	return n
+}
+
+// selection is the inverse of box.
+func (b selected) selection() Selection {
+	sel := make(Selection, len(b))
+	for d, x := range b {
+		if x.list != nil {
+			sel[d] = Indices(x.list)
+		} else {
+			sel[d] = Steps(x.run.start, x.run.start+x.run.count*x.run.step, x.run.step)
+		}
+	}
+	return sel
+}
+
+// each calls f with parts of a selection, of no more than most elements each, in C order: one follows the other in memory. The
+// selection is halved along its first dimension, then along the next, if possible between two chunks.
+func (b selected) each(chunks []int, most int, f func(selected) error) error {
+	d := 0
+	for d < len(b) && b.along(d) <= 1 {
+		d++
+	}
+	if d == len(b) || b.count() <= most {
+		return f(b)
+	}
+	head, tail := slices.Clone(b), slices.Clone(b)
+	half := b.along(d) / 2
+	if list := b[d].list; list != nil {
+		head[d].list, tail[d].list = list[:half], list[half:]
+	} else {
+		r := b[d].run
+		chunk := (r.start + half*r.step) / chunks[d] * chunks[d]
+		if first, n := r.within(chunk, chunk+chunks[d]); first > 0 {
+			half = first
+		} else if n < r.count {
+			half = n
+		}
+		head[d].run.count = half
+		tail[d].run.start, tail[d].run.count = r.start+half*r.step, r.count-half
+	}
+	if err := head.each(chunks, most, f); err != nil {
+		return err
+	}
+	return tail.each(chunks, most, f)
+}

@@ -1,0 +1,347 @@
+package zarrio
+
+import (
+	"archive/zip"
+	"encoding/binary"
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// cfArray puts an array of one dimension, which holds values, into a new store, and opens it.
+func cfArray(t *testing.T, a *ldArray, opt Options, values ...int64) *Array {
+	t.Helper()
+	a.name, a.shape, a.chunks = "v", []int{len(values)}, []int{2}
+	a.elem = ldInts(func(i int) int64 { return values[i] })
+	s := newLdStore()
+	s.put(t, a)
+	v, err := s.open(t, opt).Array(t.Context(), "v")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func sameFloats[T float32 | float64](a, b []T) bool {
+	return slices.EqualFunc(a, b, func(x, y T) bool { return x == y || x != x && y != y })
+}
+
+// What xarray 2026.9.0 makes of such arrays. Floats are given by their bits.
+func TestReadCF(t *testing.T) {
+	nan := math.NaN()
+	for _, tt := range []struct {
+		name   string
+		array  ldArray
+		opt    Options
+		stored []int64
+		want   []float64
+		as     DType
+	}{
+		{"packed", ldArray{dtype: "<i2", fill: "-32767", attrs: map[string]any{"scale_factor": 0.0012, "add_offset": 273.15}}, Options{},
+			[]int64{-32767, -32766, 0, 1, 32767}, []float64{nan, 233.83079999999998, 273.15, 273.15119999999996, 312.4704}, DType{Kind: Float, Size: 8}},
+		{"masked", ldArray{dtype: ">i2", fill: "-1"}, Options{}, []int64{-1, 0, 7}, []float64{nan, 0, 7}, DType{Kind: Float, Size: 4}},
+		{"masked, long", ldArray{dtype: "<u4", fill: "4294967295"}, Options{}, []int64{4294967295, 5}, []float64{nan, 5}, DType{Kind: Float, Size: 8}},
+		{"unsigned", ldArray{dtype: "|i1", fill: "-1", attrs: map[string]any{"_Unsigned": "true"}}, Options{}, []int64{-1, -2, 3}, []float64{nan, 254, 3}, DType{Kind: Float, Size: 4}},
+		{"half precision", ldArray{dtype: "<f2", fill: `"NaN"`}, Options{}, []int64{0x3c00, 0x7e00, 0xc500}, []float64{1, nan, -5}, DType{Kind: Float, Size: 2}},
+		{"half precision, masked", ldArray{dtype: ">f2", fill: "-5"}, Options{}, []int64{0x3c00, 0xc500}, []float64{1, nan}, DType{Kind: Float, Size: 2}},
+		{"float32", ldArray{dtype: "<f4", fill: "1.0000000200408773e+20"}, Options{}, []int64{0x60ad78ec, 0x3f800000}, []float64{nan, 1}, DType{Kind: Float, Size: 4}},
+		{"float64", ldArray{dtype: ">f8", fill: `"-Infinity"`}, Options{}, []int64{-0x0010000000000000, 0x3ff0000000000000}, []float64{nan, 1}, DType{Kind: Float, Size: 8}},
+		{"int64", ldArray{dtype: "<i8", fill: "9"}, Options{}, []int64{9, -9, 1 << 40}, []float64{nan, -9, 1 << 40}, DType{Kind: Float, Size: 8}},
+		{"plain", ldArray{dtype: "<i4"}, Options{}, []int64{-3, 0, 1 << 20}, []float64{-3, 0, 1 << 20}, DType{Kind: Int, Size: 4}},
+		{"fill never masks", ldArray{dtype: "<u2", fill: "7"}, Options{FillMask: MaskNever}, []int64{7, 65535}, []float64{7, 65535}, DType{Kind: Uint, Size: 2}},
+		{"fill always masks", ldArray{dtype: "<u8", fill: "7"}, Options{FillMask: MaskAlways}, []int64{7, 65535}, []float64{nan, 65535}, DType{Kind: Float, Size: 8}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := cfArray(t, &tt.array, tt.opt, tt.stored...)
+			if d, err := a.CFType(); err != nil || d != tt.as {
+				t.Errorf("type %v, %v, want %v", d, err, tt.as)
+			}
+			got, err := ReadCF[float64](t.Context(), a, nil)
+			if err != nil || !sameFloats(got, tt.want) {
+				t.Errorf("float64: %v, %v, want %v", got, err, tt.want)
+			}
+			rounded := make([]float32, len(tt.want))
+			for i, f := range tt.want {
+				rounded[i] = float32(f)
+			}
+			single, err := ReadCF[float32](t.Context(), a, nil)
+			if err != nil || !sameFloats(single, rounded) {
+				t.Errorf("float32: %v, %v, want %v", single, err, rounded)
+			}
+			slices.Reverse(rounded)
+			single, err = ReadCF[float32](t.Context(), a, Selection{Steps(len(rounded)-1, -1, -1)})
+			if err != nil || !sameFloats(single, rounded) {
+				t.Errorf("float32, backwards: %v, %v, want %v", single, err, rounded)
+			}
+		})
+	}
+}
+
+func TestReadCFErrors(t *testing.T) {
+	for _, tt := range []struct {
+		array ldArray
+		want  []string
+	}{
+		{ldArray{dtype: "<i8", attrs: map[string]any{"units": "hours since 1959-01-01"}}, []string{"decoding times to float32 is not supported", "ReadTimes"}},
+		{ldArray{dtype: "<M8[s]"}, []string{"ReadTimes"}},
+		{ldArray{dtype: "<i8", attrs: map[string]any{"units": "months since 1959-01-01"}}, []string{"has no fixed length"}},
+		{ldArray{dtype: "|b1"}, []string{"CF decoding of data type bool is not supported", "Read"}},
+		{ldArray{dtype: "<m8[s]"}, []string{"timedelta64[s]"}},
+		{ldArray{dtype: "<i2", attrs: map[string]any{"scale_factor": "m"}}, []string{`cf: scale_factor: "m" is no number`}},
+	} {
+		a := cfArray(t, &tt.array, Options{}, 0, 1)
+		_, err := ReadCF[float32](t.Context(), a, nil)
+		wantError(t, err, append(tt.want, `zarrio: mem: array "v": `)...)
+	}
+	a := cfArray(t, &ldArray{dtype: "<i2"}, Options{}, 0, 1)
+	_, err := ReadCFInto(t.Context(), a, nil, make([]float32, 3))
+	wantError(t, err, "destination has")
+	_, err = ReadCF[float32](t.Context(), a, Selection{At(2)})
+	wantError(t, err, "index 2 is outside")
+	a = cfArray(t, &ldArray{dtype: "<i8"}, Options{}, 0, 1)
+	_, err = ReadCFInto(t.Context(), a, nil, make([]float32, 3))
+	wantError(t, err, "destination has 3 elements, the selection 2")
+	_, err = ReadCFInto(t.Context(), a, Selection{At(7)}, make([]float32, 1))
+	wantError(t, err, "index 7 is outside")
+}
+
+// TestReadCFParts reads elements that are longer than what they are decoded to, in several parts.
+func TestReadCFParts(t *testing.T) {
+	s := newLdStore()
+	s.put(t, &ldArray{name: "v", dtype: "<i8", fill: "-1", shape: []int{1500, 1000}, chunks: []int{7, 1000}, gone: func(c []int) bool { return c[0]%50 != 0 },
+		elem: func(e []byte, at []int) { binary.NativeEndian.PutUint64(e, uint64(at[0]*1000+at[1])) }})
+	a, err := s.open(t, Options{}).Array(t.Context(), "v")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.counts()
+	got, err := ReadCF[float32](t.Context(), a, Selection{All(), Steps(0, 1000, 2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range got {
+		row, col := i/500, i%500*2
+		if want := float32(row*1000 + col); row/7%50 == 0 && f != want || row/7%50 != 0 && f == f {
+			t.Fatalf("element %d, %d is %v", row, col, f)
+		}
+	}
+	for key, n := range s.counts() {
+		if n > 1 {
+			t.Errorf("chunk %s was read %d times", key, n)
+		}
+	}
+}
+
+func TestEachPart(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 2000 {
+		var shape, chunks []int
+		var sel Selection
+		for range rng.IntN(4) {
+			n := 1 + rng.IntN(12)
+			shape, chunks = append(shape, n), append(chunks, 1+rng.IntN(5))
+			sel = append(sel, newAxis(rng, n).axis)
+		}
+		box, err := sel.box(shape)
+		if err != nil {
+			t.Fatal(err)
+		}
+		indices := func(b selected) (all []int) {
+			counts := make([]int, len(b))
+			for d := range b {
+				counts[d] = b.along(d)
+			}
+			ldEach(counts, func(at []int) {
+				i := 0
+				for d, k := range at {
+					if b[d].list != nil {
+						k = b[d].list[k]
+					} else {
+						k = b[d].run.start + k*b[d].run.step
+					}
+					i = i*shape[d] + k
+				}
+				all = append(all, i)
+			})
+			return all
+		}
+		most := 1 + rng.IntN(50)
+		var got []int
+		if err := box.each(chunks, most, func(part selected) error {
+			again, err := part.selection().box(shape)
+			if err != nil || again.count() != part.count() || part.count() > most {
+				t.Errorf("%v of %v, in parts of %d: part %v, as a selection %v, %v", sel, shape, most, part, again, err)
+			}
+			got = append(got, indices(again)...)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if want := indices(box); !slices.Equal(got, want) {
+			t.Fatalf("%v of %v, in parts of %d:\n got %v\nwant %v", sel, shape, most, got, want)
+		}
+	}
+}
+
+func TestReadTimes(t *testing.T) {
+	const day = int64(86400e9)
+	for _, tt := range []struct {
+		name   string
+		array  ldArray
+		opt    Options
+		stored []int64
+		want   []int64
+	}{
+		{"days", ldArray{dtype: "<i4", attrs: map[string]any{"units": "days since 1970-01-01"}}, Options{}, []int64{-1, 0, 3}, []int64{-day, 0, 3 * day}},
+		{"masked", ldArray{dtype: "<i2", fill: "-1", attrs: map[string]any{"units": "days since 1970-01-02"}}, Options{}, []int64{-1, 0}, []int64{NaT, day}},
+		{"not masked", ldArray{dtype: "<i2", fill: "-1", attrs: map[string]any{"units": "days since 1970-01-02"}}, Options{FillMask: MaskNever}, []int64{-1, 0}, []int64{0, day}},
+		{"missing_value", ldArray{dtype: ">u8", attrs: map[string]any{"units": "days since 1970-01-01", "missing_value": 7}}, Options{}, []int64{7, 1}, []int64{NaT, day}},
+		{"packed", ldArray{dtype: "|i1", attrs: map[string]any{"units": "days since 1970-01-01", "scale_factor": 0.5, "add_offset": 1, "_FillValue": -9}}, Options{}, []int64{-9, 1, -2}, []int64{NaT, 3 * day / 2, 0}},
+		{"unsigned", ldArray{dtype: "|i1", attrs: map[string]any{"units": "days since 1970-01-01", "_Unsigned": "true"}}, Options{}, []int64{-1, 1}, []int64{255 * day, day}},
+		{"float64", ldArray{dtype: "<f8", fill: `"NaN"`, attrs: map[string]any{"units": "days since 1970-01-01"}}, Options{}, []int64{0x3ff8000000000000, 0x7ff8000000000000}, []int64{3 * day / 2, NaT}},
+		{"float32", ldArray{dtype: "<f4", attrs: map[string]any{"units": "days since 1970-01-01"}}, Options{}, []int64{0x3fc00000, 0}, []int64{3 * day / 2, 0}},
+		{"datetime64", ldArray{dtype: ">M8[D]", fill: "3", attrs: map[string]any{"units": "m"}}, Options{}, []int64{math.MinInt64, 3}, []int64{NaT, 3 * day}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := cfArray(t, &tt.array, tt.opt, tt.stored...)
+			got, err := ReadTimes(t.Context(), a, nil)
+			if err != nil || !slices.Equal(got, tt.want) {
+				t.Errorf("%v, %v, want %v", got, err, tt.want)
+			}
+			got, err = ReadTimes(t.Context(), a, Selection{At(-1)})
+			if err != nil || !slices.Equal(got, tt.want[len(tt.want)-1:]) {
+				t.Errorf("the last: %v, %v, want %v", got, err, tt.want)
+			}
+			if d, err := a.CFType(); err != nil || d.Kind != Datetime {
+				t.Errorf("type %v, %v", d, err)
+			}
+		})
+	}
+	for _, tt := range []struct {
+		array ldArray
+		want  string
+	}{
+		{ldArray{dtype: "<i4"}, "reading times from units (none) is not supported"},
+		{ldArray{dtype: "<i4", attrs: map[string]any{"units": "K"}}, `from units "K"`},
+		{ldArray{dtype: "<i8", attrs: map[string]any{"units": "days since 0001-01-01", "calendar": "proleptic_gregorian"}}, "0 days since 0001-01-01 00:00:00 is not from 1677"},
+		{ldArray{dtype: "<i4", attrs: map[string]any{"units": "days since 1970-01-01", "add_offset": true}}, "add_offset: true is no number"},
+	} {
+		_, err := ReadTimes(t.Context(), cfArray(t, &tt.array, Options{}, 0, 1), nil)
+		wantError(t, err, `zarrio: mem: array "v": `, tt.want)
+	}
+}
+
+// TestStepsAreNotMissing: times of a step dimension may equal the array's fill value, and a level too.
+func TestStepsAreNotMissing(t *testing.T) {
+	s := ldSteps(t, 3, 1, false)
+	s.put(t, &ldArray{name: "time", dtype: "<i8", fill: "0", dims: []string{"time"}, shape: []int{3}, elem: ldInts(func(i int) int64 { return int64(i) }),
+		attrs: map[string]any{"units": "seconds since 1970-01-01"}})
+	s.put(t, &ldArray{name: "level", dtype: "<i2", fill: "0", dims: []string{"level"}, shape: []int{3}, elem: ldInts(func(i int) int64 { return int64(i) }),
+		attrs: map[string]any{"scale_factor": 0.5}})
+	g := s.open(t, Options{})
+	if times, err := g.stepTimes(t.Context(), "time", 3); err != nil || !slices.Equal(times, []int64{0, 1e9, 2e9}) {
+		t.Errorf("times %v, %v", times, err)
+	}
+	if levels, err := g.coordinate(t.Context(), "level", 3); err != nil || !slices.Equal(levels, []float64{0, 0.5, 1}) {
+		t.Errorf("levels %v, %v", levels, err)
+	}
+}
+
+// TestReadCFStores compares real stores with what xarray 2026.9.0 reads of them.
+func TestReadCFStores(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		opt  Options
+	}{
+		{"bcsd_v2", Options{}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := unzip(t, shared(t, "conformance/bcsd/"+tt.name+".zarr.zip"))
+			g, err := Open(t.Context(), filepath.Join(dir, tt.name+".zarr"), tt.opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer g.Close()
+			for _, want := range []struct {
+				name     string
+				elements int
+				missing  int
+				sum      float64 // in C order, of float64s
+			}{
+				{"pr", 12 * 33 * 81, 7116, 2527557.6498287916},
+				{"tas", 12 * 33 * 81, 7116, 386613.5153428372},
+				{"latitude", 33, 0, 1157.0625},
+				{"longitude", 81, 0, -6474.9375},
+			} {
+				a, err := g.Array(t.Context(), want.name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if d, err := a.CFType(); err != nil || d != Float32 {
+					t.Errorf("%s: type %v, %v", want.name, d, err)
+				}
+				v, err := ReadCF[float32](t.Context(), a, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				missing, sum := 0, 0.0
+				for _, f := range v {
+					if f != f {
+						missing++
+					} else {
+						sum += float64(f)
+					}
+				}
+				if len(v) != want.elements || missing != want.missing || sum != want.sum {
+					t.Errorf("%s: %d elements, %d missing, sum %v, want %v", want.name, len(v), missing, sum, want)
+				}
+			}
+			a, err := g.Array(t.Context(), "time")
+			if err != nil {
+				t.Fatal(err)
+			}
+			times, err := ReadTimes(t.Context(), a, nil)
+			if err != nil || !slices.Equal(times, []int64{917740800000000000, 920160000000000000, 922838400000000000, 925430400000000000, 928108800000000000,
+				930700800000000000, 933379200000000000, 936057600000000000, 938649600000000000, 941328000000000000, 943920000000000000, 946598400000000000}) {
+				t.Errorf("times %v, %v", times, err)
+			}
+		})
+	}
+}
+
+// unzip unpacks an archive into a directory of the test.
+func unzip(t *testing.T, name string) string {
+	t.Helper()
+	z, err := zip.OpenReader(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	dir := t.TempDir()
+	for _, f := range z.File {
+		if strings.HasSuffix(f.Name, "/") {
+			continue
+		}
+		path := filepath.Join(dir, filepath.FromSlash(f.Name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		value, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, value, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
