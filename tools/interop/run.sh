@@ -1,33 +1,58 @@
 #!/usr/bin/env bash
-# Reads what this project writes with zarr-python, and what zarr-python writes with zarrio: the numbers must be the same.
-# Python's packages go into a virtual environment in the user's cache, once.
+# Reads with zarrio what other software writes, and with other software what this project writes: the numbers must be the
+# same. The Python packages go into virtual environments in the user's cache, once.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/zarrbench/python
 
-# zarr-python 2 runs on Python 3.11 and 3.12.
+# find_python prints the path of the newest Python that can make virtual environments and is of version 3.$1 to 3.$2.
 find_python() {
-	for p in python3 python3.12 python3.11; do
-		if "$p" -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; then
-			echo "$p"
-			return
-		fi
+	local minor p
+	for ((minor = $2; minor >= $1; minor--)); do
+		for p in "python3.$minor" python3 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3."$minor".*/bin/python3; do
+			if "$p" -c "import ensurepip, sys; sys.exit(sys.version_info[:2] != (3, $minor))" 2>/dev/null; then
+				command -v "$p"
+				return
+			fi
+		done
 	done
 	return 1
 }
 
-if ! python=$(find_python); then
-	if [ "${CI:-}" = true ] && command -v apt-get >/dev/null; then
-		apt-get update -qq && apt-get install -y -qq python3 python3-venv
-		python=$(find_python)
-	else
-		echo "interop: skipped: it needs Python 3.11 or 3.12 with venv"
-		exit 0
+# environment makes the virtual environment $1 of the Python $2 and the packages that follow, unless it is there, and adds it
+# to those that the tests use.
+pythons=
+environment() {
+	local dir=$cache/$1 python=$2
+	shift 2
+	if [ "$(cat "$dir/packages" 2>/dev/null)" != "$*" ] || ! "$dir/bin/python" -c 'import zarr' 2>/dev/null; then
+		echo "interop: installing $*"
+		rm -rf "$dir"
+		"$python" -m venv "$dir"
+		"$dir/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+		echo "$*" >"$dir/packages"
 	fi
+	echo "interop: with $*"
+	pythons=${pythons:+$pythons:}$dir/bin/python
+}
+
+if ! old=$(find_python 11 12) && [ "${CI:-}" = true ] && command -v apt-get >/dev/null; then
+	apt-get update -qq && apt-get install -y -qq python3 python3-venv
+	old=$(find_python 11 12) || true
 fi
-venv=${XDG_CACHE_HOME:-$HOME/.cache}/zarrbench/python-zarr2
-if ! "$venv/bin/python" -c 'import zarr, numcodecs' 2>/dev/null; then
-	rm -rf "$venv"
-	"$python" -m venv "$venv"
-	"$venv/bin/pip" install --quiet --disable-pip-version-check 'zarr==2.18.7' 'numcodecs==0.15.1'
+if [ -n "$old" ]; then # NumPy 1 has no binaries for later ones
+	environment zarr-2.16 "$old" zarr==2.16.1 numcodecs==0.15.1 crc32c==2.8 numpy==1.26.4
+	environment zarr-2.18 "$old" zarr==2.18.7 numcodecs==0.15.1 crc32c==2.8 numpy==2.3.5
+	environment zarr-3.0 "$old" zarr==3.0.8 numcodecs==0.15.1 crc32c==2.8 numpy==2.3.5
+else
+	echo 'interop: skipped zarr 2.16, 2.18 and 3.0: they need Python 3.11 or 3.12 with venv'
 fi
-ZARRBENCH_PYTHON=$venv/bin/python go test -count=1 -run Interop .
+if new=$(find_python 12 13); then
+	environment zarr-3.4 "$new" zarr==3.4.2 numcodecs==0.17.1 tensorstore==0.1.86 zarrs==0.2.3 numpy==2.5.5
+elif [ -n "$old" ]; then
+	echo 'interop: skipped zarr 3.4: it needs Python 3.12 or later with venv; zarr 3.1 takes its place'
+	environment zarr-3.1 "$old" zarr==3.1.6 numcodecs==0.16.6 tensorstore==0.1.86 zarrs==0.2.3 numpy==2.3.5
+else
+	echo 'interop: skipped zarr 3.4: it needs Python 3.12 or later with venv'
+fi
+[ -z "$pythons" ] || ZARRBENCH_PYTHON=$pythons go test -count=1 -run Interop .
