@@ -122,7 +122,7 @@ func (b *Bucket) page(ctx context.Context, under, token string) (p *page, err er
 	for moved := false; p == nil; moved = true {
 		root := b.root.Load()
 		u := *root
-		u.RawQuery = query.Encode()
+		u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // so that no server takes it for a plus
 		if u.Path == "" {
 			u.Path = "/"
 		}
