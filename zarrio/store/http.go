@@ -26,11 +26,12 @@ type HTTPOptions struct {
 	// body is read, and not while it waits to be tried again.
 	Requests int
 
-	// Retries is how often one read is tried again where trying may help; 0 is 10, a negative number is never.
+	// Retries is how often one read is tried again where trying may help; 0 is 16, a negative number is never.
 	Retries int
 
 	// Backoff is about how long the first retry waits; each further one waits twice as long, up to MaxBackoff, which also
-	// bounds what a server may ask for by Retry-After. 0 is 100 ms, and 30 s for MaxBackoff.
+	// bounds what a server may ask for by Retry-After. 0 is 100 ms, and 20 s for MaxBackoff: with them a
+	// server that has gone is given up after two minutes or three.
 	Backoff, MaxBackoff time.Duration
 
 	// Timeout is how long a request may go without a byte arriving before it is given up and tried again; 0 is 30 s.
@@ -61,6 +62,10 @@ const (
 	defaultGap     = 1 << 20
 	defaultMaxRead = 16 << 20
 )
+
+// maxDrain is how much of a body that is not wanted is read, since a connection serves again only from its body's end on.
+// To open another takes about as long.
+const maxDrain = 256 << 10
 
 // An HTTP is the store of the values below a URL: the key "a/b" is the URL's path followed by "/a/b", each byte escaped that
 // has a meaning in URLs, and the URL's query as it is, so that a prefix signed by its query (a shared access signature) works.
@@ -116,13 +121,13 @@ func OpenHTTP(rawURL string, opt HTTPOptions) (*HTTP, error) {
 		header:     opt.Header.Clone(),
 		retries:    max(opt.Retries, 0),
 		backoff:    cmp.Or(opt.Backoff, 100*time.Millisecond),
-		maxBackoff: cmp.Or(opt.MaxBackoff, 30*time.Second),
+		maxBackoff: cmp.Or(opt.MaxBackoff, 20*time.Second),
 		timeout:    cmp.Or(opt.Timeout, 30*time.Second),
 		gap:        max(cmp.Or(opt.Gap, defaultGap), 0),
 		size:       cmp.Or(opt.MaxRead, defaultMaxRead),
 	}
 	if opt.Retries == 0 {
-		h.retries = 10
+		h.retries = 16
 	}
 	requests := cmp.Or(opt.Requests, 64)
 	if requests < 0 || h.backoff < 0 || h.maxBackoff < 0 || h.timeout < 0 || h.size < 0 {
@@ -306,7 +311,11 @@ func (h *HTTP) send(ctx context.Context, method string, u *url.URL, header http.
 			err = &temporary{err: err}
 		}
 	} else {
-		err = receive(resp, &arriving{h: h, r: resp.Body, timer: timer})
+		body := &arriving{h: h, r: resp.Body, timer: timer}
+		err = receive(resp, body)
+		if resp.ContentLength-body.n <= maxDrain {
+			io.CopyN(io.Discard, body, maxDrain)
+		}
 		resp.Body.Close()
 	}
 	switch {
@@ -325,11 +334,13 @@ type arriving struct {
 	h     *HTTP
 	r     io.Reader
 	timer *time.Timer
+	n     int64
 }
 
 func (a *arriving) Read(p []byte) (int, error) {
 	n, err := a.r.Read(p)
 	if n > 0 {
+		a.n += int64(n)
 		a.h.counts.bytes.Add(int64(n))
 		a.timer.Reset(a.h.timeout)
 	}

@@ -125,7 +125,7 @@ func (f *fetch) request(ctx context.Context, a ask) error {
 		case http.StatusOK:
 			return f.whole(a, resp, body)
 		case http.StatusRequestedRangeNotSatisfiable:
-			return f.unsatisfied(a, resp, body)
+			return f.unsatisfied(a, resp)
 		case http.StatusPreconditionFailed:
 			if header.Get("If-Match") != "" {
 				return fmt.Errorf("%w: it has no longer the ETag %.100q", ErrChanged, f.value.tag)
@@ -194,7 +194,6 @@ func (f *fetch) partial(a ask, resp *http.Response, body io.Reader) error {
 		f.h.noSuffix.Store(0)
 	}
 	if a.probe {
-		drain(body)
 		return nil
 	}
 	return f.receive(resp.Header, body, length)
@@ -217,9 +216,6 @@ func (f *fetch) whole(a ask, resp *http.Response, body io.Reader) error {
 		return err
 	}
 	if a.probe {
-		if size <= maxDrain {
-			drain(body)
-		}
 		return nil
 	}
 	first, want := span(size, f.off, len(f.dst))
@@ -247,11 +243,11 @@ func (f *fetch) receive(header http.Header, body io.Reader, length int64) error 
 	if err != nil {
 		return f.brokeOff(int64(n), length, err)
 	}
-	if int64(n) < length {
-		drain(body)
-	} else if n, _ := body.Read(make([]byte, 1)); n > 0 {
-		f.n = 0
-		return again("a body of more than the %d bytes it should have", length)
+	if int64(n) == length {
+		if more, _ := body.Read(make([]byte, 1)); more > 0 {
+			f.n = 0
+			return again("a body of more than the %d bytes it should have", length)
+		}
 	}
 	if int64(want) == size {
 		if err := checkHash(header, f.dst[:want]); err != nil {
@@ -325,8 +321,7 @@ func (f *fetch) measure(a ask, v version, header http.Header, body io.Reader) er
 }
 
 // unsatisfied takes the answer that no byte of the range is in the value.
-func (f *fetch) unsatisfied(a ask, resp *http.Response, body io.Reader) error {
-	drain(body)
+func (f *fetch) unsatisfied(a ask, resp *http.Response) error {
 	r, err := parseContentRange(resp.Header.Get("Content-Range"))
 	if err != nil || r.total < 0 || r.last >= r.first {
 		// Some servers don't say how long the value is.

@@ -145,18 +145,13 @@ func statusError(resp *http.Response, body io.Reader) error {
 	return e
 }
 
-// maxExcerpt is how many bytes of a body an error shows, and maxDrain how many are read on to keep a connection: they take
-// about as long as to open another.
-const (
-	maxExcerpt = 256
-	maxDrain   = 256 << 10
-)
+// maxExcerpt is how many bytes of a body an error shows.
+const maxExcerpt = 256
 
-// excerpt returns the beginning of a body in one printable line, and reads on so that the connection may serve again.
+// excerpt returns the beginning of a body in one printable line.
 func excerpt(body io.Reader) string {
 	buf := make([]byte, maxExcerpt+1)
 	n, _ := io.ReadFull(body, buf)
-	drain(body)
 	text := strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
 			return ' '
@@ -169,9 +164,6 @@ func excerpt(body io.Reader) string {
 	}
 	return text
 }
-
-// drain reads what is left of a body, if it is short, since a connection serves again only from its body's end on.
-func drain(body io.Reader) { io.CopyN(io.Discard, body, maxDrain) }
 
 // bare takes off what net/http puts before an error: it shows the URL with its query, which may be a secret.
 func bare(err error) error {

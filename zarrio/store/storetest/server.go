@@ -120,6 +120,17 @@ func (s *Server) Set(key string, value []byte) {
 	s.files[key] = value
 }
 
+// ETag returns that of key's value.
+func (s *Server) ETag(key string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return etag(s.files[key])
+}
+
+func etag(value []byte) string {
+	return fmt.Sprintf(`"%08x-%d"`, crc32.ChecksumIEEE(value), len(value))
+}
+
 // Log returns the requests so far, in the order in which they came.
 func (s *Server) Log() []ServerRequest {
 	s.mu.Lock()
@@ -238,7 +249,7 @@ func (f ServerFault) status() (status int, wait, ok bool) {
 // serve answers with value or a part of it.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, value []byte, fault ServerFault, leave func()) {
 	header := w.Header()
-	tag := fmt.Sprintf(`"%08x-%d"`, crc32.ChecksumIEEE(value), len(value))
+	tag := etag(value)
 	if !s.opt.NoETag {
 		header.Set("ETag", tag)
 		if match := r.Header.Get("If-Match"); match != "" && match != tag {
