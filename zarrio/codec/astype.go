@@ -40,7 +40,7 @@ func newQuantize(config json.RawMessage, opt Options) (Decoder, error) {
 
 func newCast(name string, to, from elemType) (Decoder, error) {
 	if to == from {
-		return identity{name, to.size}, nil
+		return &identity{name, to.size}, nil
 	}
 	if !convertible(to, from) {
 		return nil, fmt.Errorf("configuration: %s stored as %s: times of another unit: %w", to, from, ErrUnsupported)
@@ -86,5 +86,5 @@ func newBitround(config json.RawMessage, opt Options) (Decoder, error) {
 	if t, err := parseType(opt.Type, false); err == nil {
 		size = t.size
 	}
-	return identity{"bitround", size}, nil
+	return &identity{"bitround", size}, nil
 }

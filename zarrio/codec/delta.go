@@ -77,6 +77,10 @@ func (d *deltaCodec) Decode(dst, src []byte, _ *Scratch) error {
 func (d *deltaCodec) addInts(dst, src []byte) {
 	var block intBlock
 	var sum int64
+	kept := int64(-1)
+	if d.to.kind == boolKind && d.sum.size < 8 { // A sum that wraps around to 0 is false.
+		kept = 1<<(8*d.sum.size) - 1
+	}
 	for len(src) > 0 {
 		v := block[:min(len(src)/d.from.size, blockLen)]
 		loadInts(v, src, d.from)
@@ -98,7 +102,7 @@ func (d *deltaCodec) addInts(dst, src []byte) {
 		default:
 			for i, x := range v {
 				sum += x
-				v[i] = sum
+				v[i] = sum & kept
 			}
 		}
 		storeInts(dst, v, d.to)

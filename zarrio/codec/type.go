@@ -167,23 +167,23 @@ type identity struct {
 	size int // bytes an element
 }
 
-func (d identity) Name() string { return d.name }
+func (d *identity) Name() string { return d.name }
 
-func (d identity) EncodedLen(n int) (int, error) {
+func (d *identity) EncodedLen(n int) (int, error) {
 	if n%d.size != 0 {
 		return 0, notWhole(n, d.size)
 	}
 	return n, nil
 }
 
-func (d identity) Trim(src []byte) ([]byte, error) {
+func (d *identity) Trim(src []byte) ([]byte, error) {
 	if len(src)%d.size != 0 {
 		return nil, notWhole(len(src), d.size)
 	}
 	return src, nil
 }
 
-func (d identity) Decode(dst, src []byte, _ *Scratch) error { return trimInto(dst, src, d) }
+func (d *identity) Decode(dst, src []byte, _ *Scratch) error { return trimInto(dst, src, d) }
 
 // trimInto is Decode of a Trimmer.
 func trimInto(dst, src []byte, t Trimmer) error {

@@ -66,6 +66,7 @@ func Test(t *testing.T, dec codec.Decoder, cases []Case) {
 			t.Run("decode", func(t *testing.T) { testDecode(t, dec, c) })
 			t.Run("length", func(t *testing.T) { testLength(t, dec, c) })
 			t.Run("size", func(t *testing.T) { testSize(t, dec, c) })
+			t.Run("fixed", func(t *testing.T) { testFixed(t, dec, c) })
 			t.Run("truncated", func(t *testing.T) { testTruncated(t, dec, c) })
 			t.Run("flipped", func(t *testing.T) { testFlipped(t, dec, c) })
 			t.Run("concurrent", func(t *testing.T) { testConcurrent(t, dec, c) })
@@ -102,6 +103,11 @@ func testLength(t *testing.T, dec codec.Decoder, c Case) {
 		if n < 0 || n == len(c.Decoded) {
 			continue
 		}
+		if f, ok := dec.(codec.Fixed); ok {
+			if m, err := f.EncodedLen(n); err == nil && m == len(c.Encoded) {
+				continue // The source doesn't say that it is of another length.
+			}
+		}
 		buf := newBuffer(t, n)
 		if err := dec.Decode(buf.dst(), c.Encoded, &s); err == nil {
 			t.Errorf("%d bytes decoded into a destination of %d without an error", len(c.Decoded), n)
@@ -112,6 +118,30 @@ func testLength(t *testing.T, dec codec.Decoder, c Case) {
 	}
 	if err := dec.Decode(newBuffer(t, n).dst(), c.Encoded, &s); err != nil {
 		t.Errorf("after errors, with the same Scratch: %v", err)
+	}
+}
+
+// testFixed compares what a decoder says without decoding to what it decodes, if it is Fixed or a Trimmer.
+func testFixed(t *testing.T, dec codec.Decoder, c Case) {
+	if f, ok := dec.(codec.Fixed); ok {
+		if n, err := f.EncodedLen(len(c.Decoded)); err != nil || n != len(c.Encoded) {
+			t.Errorf("EncodedLen(%d) = %d, %v, want %d", len(c.Decoded), n, err, len(c.Encoded))
+		}
+	}
+	trimmer, ok := dec.(codec.Trimmer)
+	if !ok {
+		return
+	}
+	src := source(t, c.Encoded)
+	b, err := trimmer.Trim(src)
+	if err != nil || !bytes.Equal(b, c.Decoded) || !bytes.Equal(src, c.Encoded) {
+		t.Fatalf("Trim gives other bytes than those expected, or changes its source, or error %v", err)
+	}
+	for i := range b { // to find out whether they are those of src
+		b[i] ^= 0xff
+	}
+	if len(b) > 0 && bytes.Equal(src, c.Encoded) {
+		t.Error("Trim copies")
 	}
 }
 
@@ -214,28 +244,55 @@ func Fuzz(f *testing.F, dec codec.Decoder, cases []Case) {
 		f.Add(c.Encoded, uint32(len(c.Decoded)))
 	}
 	var used codec.Scratch
-	f.Fuzz(func(t *testing.T, src []byte, n uint32) {
-		if n > 1<<20 {
-			t.Skip()
+	f.Fuzz(func(t *testing.T, src []byte, n uint32) { testAnything(t, dec, src, n, &used) })
+}
+
+// A Decoder is a decoder with cases for it.
+type Decoder struct {
+	codec.Decoder
+	Cases []Case
+}
+
+// FuzzEach is Fuzz for several decoders, such as those of one codec with several configurations.
+func FuzzEach(f *testing.F, decs []Decoder) {
+	for i, dec := range decs {
+		for _, c := range dec.Cases {
+			f.Add(c.Encoded, uint32(len(c.Decoded)), uint16(i))
 		}
-		src = source(t, src)
-		kept := bytes.Clone(src)
-		first, second := newBuffer(t, int(n)), newBuffer(t, int(n))
-		a, b := first.dst(), second.dst()
-		errA := dec.Decode(a, src, new(codec.Scratch))
-		errB := dec.Decode(b, src, &used)
-		if !first.intact() || !second.intact() {
-			t.Fatal("wrote in front of its destination")
-		}
-		if !bytes.Equal(src, kept) {
-			t.Fatal("changed its source")
-		}
-		if (errA == nil) != (errB == nil) {
-			t.Fatalf("a new Scratch gives error %v, a used one %v", errA, errB)
-		}
-		if errA == nil && !bytes.Equal(a, b) {
-			t.Fatal("a new Scratch gives other bytes than a used one")
-		}
-		fuzzSize(t, dec, src, int(n), errA == nil)
+	}
+	var used codec.Scratch
+	f.Fuzz(func(t *testing.T, src []byte, n uint32, which uint16) {
+		testAnything(t, decs[int(which)%len(decs)].Decoder, src, n, &used)
 	})
+}
+
+// testAnything decodes src to n bytes, whether that is possible or not, with a new Scratch and with a used one.
+func testAnything(t *testing.T, dec codec.Decoder, src []byte, n uint32, used *codec.Scratch) {
+	if n > 1<<20 {
+		t.Skip()
+	}
+	src = source(t, src)
+	kept := bytes.Clone(src)
+	first, second := newBuffer(t, int(n)), newBuffer(t, int(n))
+	a, b := first.dst(), second.dst()
+	errA := dec.Decode(a, src, new(codec.Scratch))
+	errB := dec.Decode(b, src, used)
+	if !first.intact() || !second.intact() {
+		t.Fatal("wrote in front of its destination")
+	}
+	if !bytes.Equal(src, kept) {
+		t.Fatal("changed its source")
+	}
+	if (errA == nil) != (errB == nil) {
+		t.Fatalf("a new Scratch gives error %v, a used one %v", errA, errB)
+	}
+	if errA == nil && !bytes.Equal(a, b) {
+		t.Fatal("a new Scratch gives other bytes than a used one")
+	}
+	fuzzSize(t, dec, src, int(n), errA == nil)
+	if fixed, ok := dec.(codec.Fixed); ok && errA == nil {
+		if m, err := fixed.EncodedLen(len(a)); err != nil || m != len(src) {
+			t.Fatalf("decodes %d bytes to %d, but EncodedLen says %d, %v", len(src), len(a), m, err)
+		}
+	}
 }
