@@ -24,6 +24,17 @@ type (
 	whole32 interface{ int32 | uint32 }
 )
 
+// truths writes 1 for each number that is not 0, else 0.
+func truths[D byte | int64, S byte | int64 | float64](dst []D, src []S) {
+	dst = dst[:len(src)]
+	for i, v := range src {
+		dst[i] = 0
+		if v != 0 {
+			dst[i] = 1
+		}
+	}
+}
+
 func loadWhole8[T whole8](dst []int64, src []byte) {
 	src = src[:len(dst)]
 	for i := range dst {
@@ -61,12 +72,7 @@ func loadWhole32[T whole32](dst []int64, src []byte, big bool) {
 func loadInts(dst []int64, src []byte, t elemType) {
 	switch {
 	case t.kind == boolKind:
-		for i, v := range src[:len(dst)] {
-			dst[i] = 0
-			if v != 0 {
-				dst[i] = 1
-			}
-		}
+		truths(dst, src[:len(dst)])
 	case t.size == 1 && t.kind == intKind:
 		loadWhole8[int8](dst, src)
 	case t.size == 1:
@@ -97,12 +103,7 @@ func storeInts(dst []byte, src []int64, t elemType) {
 	dst = dst[:t.size*len(src)]
 	switch {
 	case t.kind == boolKind:
-		for i, v := range src {
-			dst[i] = 0
-			if v != 0 {
-				dst[i] = 1
-			}
-		}
+		truths(dst, src)
 	case t.size == 1:
 		for i, v := range src {
 			dst[i] = byte(v)
@@ -263,12 +264,7 @@ func floatsToInts(dst []int64, src []float64, t elemType) {
 	dst = dst[:len(src)]
 	switch {
 	case t.kind == boolKind:
-		for i, v := range src {
-			dst[i] = 0
-			if v != 0 {
-				dst[i] = 1
-			}
-		}
+		truths(dst, src)
 	case t.size < 4 || t.size == 4 && t.kind == intKind:
 		for i, v := range src {
 			dst[i] = math.MinInt32

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math"
 	"os"
 	"path/filepath"
@@ -79,8 +80,11 @@ func TestKnownAnswers(t *testing.T) {
 	var s codec.Scratch
 	for _, k := range knownAnswers(t) {
 		got := make([]byte, len(k.Decoded))
-		err := k.decoder(t).Decode(got, k.Encoded, &s)
+		dec := k.decoder(t)
+		err := dec.Decode(got, k.Encoded, &s)
 		switch {
+		case dec.Name() != k.ID:
+			t.Errorf("%s: Name() = %q", k, dec.Name())
 		case k.Fails:
 			if err == nil || !strings.Contains(err.Error(), "element ") {
 				t.Errorf("%s: error %v, want one that names an element", k, err)
@@ -158,6 +162,26 @@ func TestDeltaBlocks(t *testing.T) {
 		if err := dec.Decode(got, data, nil); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("delta of %s: decodes to something else, or error %v", dtype, err)
 		}
+	}
+}
+
+// TestFilterChain decodes what a filter, a compressor and a checksum have encoded in turn.
+func TestFilterChain(t *testing.T) {
+	filter := knownAnswers(t, "delta")[0]
+	src := encodeZlib(filter.Encoded)
+	src = binary.LittleEndian.AppendUint32(src, crc32.Checksum(src, crc32.MakeTable(crc32.Castagnoli)))
+	chain, err := codec.NewChain(tested{id: "crc32c"}.decoder(t), tested{id: "zlib"}.decoder(t), filter.decoder(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, len(filter.Decoded))
+	if err := chain.Decode(got, src, nil, new(codec.Scratch)); err != nil || !bytes.Equal(got, filter.Decoded) {
+		t.Errorf("decodes to %x, want %x, error %v", got, filter.Decoded, err)
+	}
+	src[0] ^= 1
+	err = chain.Decode(got, src, nil, new(codec.Scratch))
+	if step, ok := errors.AsType[*codec.StepError](err); !ok || step.Name != "crc32c" {
+		t.Errorf("a byte changed: error %v, want one of crc32c", err)
 	}
 }
 

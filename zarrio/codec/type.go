@@ -15,8 +15,8 @@ const (
 	uintKind
 	floatKind
 	complexKind
-	datetimeKind  // int64, as the two that follow it in memory only
-	timedeltaKind // int64 whose least value is NaT
+	datetimeKind  // int64 since 1970, in the type's unit
+	timedeltaKind // int64 in the type's unit; the least one is NaT
 )
 
 // An elemType is the type of the elements that a filter takes or makes.
