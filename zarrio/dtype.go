@@ -39,8 +39,9 @@ type DType struct {
 	Unit string // of Datetime and Timedelta, such as "ns" or "25s"; else ""
 	// Variant is "" for the types that kind, size and unit describe. Else it is the name, in Zarr v3, of a type that has the
 	// kind and the size of another but other bits: "bfloat16" beside float16, "int4" beside int8, "complex_float8_e5m2". Elements
-	// of variants are read as they are stored, each as an unsigned integer of its size would be. Of the kind Object, "string" is
-	// text in UTF-8 and "bytes" any bytes; of the kind Raw, "raw_bytes" is written in JSON as NumPy's void is.
+	// of variants are read as they are stored, as integers of their size are, which have the same bits; of types narrower than a
+	// byte the bits above may be anything. Of the kind Object, "string" is text in UTF-8 and "bytes" any bytes; of the kind Raw,
+	// "raw_bytes" is written in JSON as NumPy's void is.
 	Variant string
 }
 
@@ -89,11 +90,11 @@ func (d DType) bits() int {
 
 // component returns the type of a complex number's parts.
 func (d DType) component() DType {
-	return DType{Kind: Float, Size: d.Size / 2, Variant: smallFloat(strings.TrimPrefix(d.Variant, "complex_"))}
+	return DType{Kind: Float, Size: d.Size / 2, Variant: variantOf(strings.TrimPrefix(d.Variant, "complex_"))}
 }
 
-// smallFloat returns the variant of the float type of that name: none for those of IEEE 754.
-func smallFloat(name string) string {
+// variantOf returns the variant of the float type of that name: none for those of IEEE 754.
+func variantOf(name string) string {
 	if name == "float16" {
 		return ""
 	}

@@ -49,23 +49,22 @@ func parseV3DType(doc json.RawMessage, depth int) (v3Type, error) {
 	if err != nil {
 		return v3Type{}, err
 	}
+	var t v3Type
 	switch x.name {
 	case "numpy.datetime64", "numpy.timedelta64":
-		return x.timeType()
+		t.DType, err = x.timeType()
 	case "fixed_length_utf32", "null_terminated_bytes", "raw_bytes":
-		return x.fixedType()
+		t.DType, err = x.fixedType()
 	case "struct", "structured":
-		if depth >= maxDepth {
-			return v3Type{}, &UnsupportedError{What: "depth of records", Found: fmt.Sprint("over ", maxDepth), Supported: fmt.Sprint("1 to ", maxDepth)}
+		t, err = x.structType(depth)
+	default:
+		var ok bool
+		if t.DType, ok = namedType(x.name); !ok {
+			return v3Type{DType: DType{Kind: Unknown, Variant: x.name}}, nil
 		}
-		return x.structType(depth)
+		_, err = x.options()
 	}
-	d, ok := namedType(x.name)
-	if !ok {
-		return v3Type{DType: DType{Kind: Unknown, Variant: x.name}}, nil
-	}
-	_, err = x.options()
-	return v3Type{DType: d}, err
+	return t, x.wrap(err)
 }
 
 // namedType returns the type that a name alone describes.
@@ -73,22 +72,15 @@ func namedType(name string) (DType, bool) {
 	if d, ok := v3Types[name]; ok {
 		return d, true
 	}
-	if f, ok := smallFormat(name); ok {
-		size := 1
-		if f.exp+f.man > 8 {
-			size = 2
-		}
-		return DType{Kind: Float, Size: size, Variant: smallFloat(name)}, true
+	if d, ok := smallType(name); ok {
+		return d, true
 	}
 	if part, ok := strings.CutPrefix(name, "complex_"); ok {
-		d, ok := namedType(part)
-		if !ok || d.Kind != Float {
-			return DType{}, false
+		if d, ok := smallType(part); ok {
+			return DType{Kind: Complex, Size: 2 * d.Size, Variant: name}, true
 		}
-		if d.Size > 2 {
-			return DType{Kind: Complex, Size: 2 * d.Size}, true // complex_float32 is complex64
-		}
-		return DType{Kind: Complex, Size: 2 * d.Size, Variant: name}, true
+		d, ok := v3Types[part]
+		return DType{Kind: Complex, Size: 2 * d.Size}, ok && d.Kind == Float // complex_float32 is complex64
 	}
 	if digits, ok := strings.CutPrefix(name, "r"); ok {
 		bits, err := strconv.Atoi(digits)
@@ -100,66 +92,79 @@ func namedType(name string) (DType, bool) {
 	return DType{}, false
 }
 
+// smallType returns the float type of that name if it has at most 16 bits.
+func smallType(name string) (DType, bool) {
+	f, ok := smallFormat(name)
+	size := 1
+	if f.exp+f.man > 8 {
+		size = 2
+	}
+	return DType{Kind: Float, Size: size, Variant: variantOf(name)}, ok
+}
+
 // timeType reads NumPy's times, whose configuration is a unit and how many of it one step is.
-func (x extension) timeType() (v3Type, error) {
+func (x extension) timeType() (DType, error) {
 	opt, err := x.options("unit", "scale_factor")
 	if err != nil {
-		return v3Type{}, err
+		return DType{}, err
 	}
 	d := DType{Kind: Datetime, Size: 8}
 	if x.name == "numpy.timedelta64" {
 		d.Kind = Timedelta
 	}
 	if err := opt.get("unit", &d.Unit, "a string"); err != nil {
-		return v3Type{}, fmt.Errorf("data_type %s: %w", x.name, err)
+		return DType{}, err
 	}
 	scale, neg, err := whole(string(opt["scale_factor"]))
 	if err != nil || neg || scale < 1 || scale > math.MaxInt32 {
-		return v3Type{}, fmt.Errorf("data_type %s: scale_factor %s: want a whole number from 1 to %d", x.name, found(opt["scale_factor"]), math.MaxInt32)
+		return DType{}, fmt.Errorf("scale_factor %s: want a whole number from 1 to %d", found(opt["scale_factor"]), math.MaxInt32)
 	}
 	if !slices.Contains(timeUnits, d.Unit) {
-		return v3Type{}, &UnsupportedError{What: "unit of " + x.name, Found: found(opt["unit"]), Supported: strings.Join(timeUnits, ", ")}
+		return DType{}, &UnsupportedError{What: "unit of " + x.name, Found: found(opt["unit"]), Supported: strings.Join(timeUnits, ", ")}
 	}
 	if scale > 1 {
 		d.Unit = strconv.FormatUint(scale, 10) + d.Unit
 	}
-	return v3Type{DType: d}, nil
+	return d, nil
 }
 
 // fixedType reads the types whose configuration is a length in bytes.
-func (x extension) fixedType() (v3Type, error) {
+func (x extension) fixedType() (DType, error) {
 	opt, err := x.options("length_bytes")
 	if err != nil {
-		return v3Type{}, err
+		return DType{}, err
 	}
 	size, neg, err := whole(string(opt["length_bytes"]))
 	if err != nil || neg || size > maxElement {
-		return v3Type{}, fmt.Errorf("data_type %s: length_bytes %s: want a whole number up to %d", x.name, found(opt["length_bytes"]), maxElement)
+		return DType{}, fmt.Errorf("length_bytes %s: want a whole number up to %d", found(opt["length_bytes"]), maxElement)
 	}
 	d := DType{Kind: Bytes, Size: int(size)}
 	switch x.name {
 	case "fixed_length_utf32":
 		if d.Kind = Unicode; size%4 != 0 {
-			return v3Type{}, fmt.Errorf("data_type %s: length_bytes %d is no multiple of 4", x.name, size)
+			return DType{}, fmt.Errorf("length_bytes %d is no multiple of 4", size)
 		}
 	case "raw_bytes":
 		d.Kind, d.Variant = Raw, "raw_bytes"
 	}
-	return v3Type{DType: d}, nil
+	return d, nil
 }
 
 // structType reads a record: fields as objects of name and data_type or, as they once were written, pairs of them.
 func (x extension) structType(depth int) (v3Type, error) {
+	if depth >= maxDepth {
+		return v3Type{}, &UnsupportedError{What: "depth of records", Found: fmt.Sprint("over ", maxDepth), Supported: fmt.Sprint("1 to ", maxDepth)}
+	}
 	opt, err := x.options("fields")
 	if err != nil {
 		return v3Type{}, err
 	}
 	var fields []json.RawMessage
 	if err := opt.get("fields", &fields, "a list"); err != nil {
-		return v3Type{}, fmt.Errorf("data_type %s: %w", x.name, err)
+		return v3Type{}, err
 	}
 	if len(fields) == 0 {
-		return v3Type{}, fmt.Errorf("data_type %s: no fields", x.name)
+		return v3Type{}, errors.New("no fields")
 	}
 	t := v3Type{DType: DType{Kind: Struct}}
 	seen := map[string]bool{}
@@ -175,7 +180,7 @@ func (x extension) structType(depth int) (v3Type, error) {
 			err = fmt.Errorf("the record has more than %d bytes", maxElement)
 		}
 		if err != nil {
-			return v3Type{}, fmt.Errorf("data_type %s: field %s: %w", x.name, found(doc), err)
+			return v3Type{}, fmt.Errorf("field %s: %w", found(doc), err)
 		}
 		seen[f.name] = true
 		t.fields = append(t.fields, f)

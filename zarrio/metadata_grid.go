@@ -25,10 +25,7 @@ func (m *Metadata) parseV3Grid(doc json.RawMessage) error {
 	default:
 		return &UnsupportedError{What: x.point, Found: fmt.Sprintf("%.100q", x.name), Supported: "regular and rectilinear"}
 	}
-	if err != nil {
-		return fmt.Errorf("chunk_grid %s: %w", x.name, err)
-	}
-	return nil
+	return x.wrap(err)
 }
 
 func (m *Metadata) parseRegular(x extension) error {

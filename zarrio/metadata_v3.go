@@ -41,14 +41,14 @@ func parseExtension(point string, doc json.RawMessage) (extension, error) {
 	if err != nil || json.Unmarshal(z["name"], &x.name) != nil || x.name == "" {
 		return x, fmt.Errorf("%s: want a name, or an object with one, found %s", point, found(doc))
 	}
-	if err := only(point+" "+x.name, z, "name", "configuration", "must_understand"); err != nil {
-		return x, err
+	if err := only(z, "name", "configuration", "must_understand"); err != nil {
+		return x, x.wrap(err)
 	}
 	x.optional = string(z["must_understand"]) == "false"
 	if x.config = z["configuration"]; isNull(x.config) {
 		x.config = nil
 	} else if _, err := parseDocument(x.config); err != nil {
-		return x, fmt.Errorf("%s %s: configuration: %w", point, x.name, err)
+		return x, x.wrap(fmt.Errorf("configuration: %w", err))
 	}
 	return x, nil
 }
@@ -62,14 +62,22 @@ func (x extension) options(fields ...string) (document, error) {
 	if err != nil {
 		return nil, err
 	}
-	return opt, only(x.point+" "+x.name, opt, fields...)
+	return opt, only(opt, fields...)
+}
+
+// wrap says which extension an error is about.
+func (x extension) wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s %.100s: %w", x.point, x.name, err)
 }
 
 // only refuses fields of a document besides those named: what is not understood may change what the rest means.
-func only(what string, d document, fields ...string) error {
+func only(d document, fields ...string) error {
 	for _, name := range slices.Sorted(maps.Keys(d)) {
 		if !slices.Contains(fields, name) {
-			return &UnsupportedError{What: what + ": field", Found: fmt.Sprintf("%.100q", name), Supported: strings.Join(fields, ", ")}
+			return &UnsupportedError{What: "field", Found: fmt.Sprintf("%.100q", name), Supported: strings.Join(fields, ", ")}
 		}
 	}
 	return nil
@@ -200,10 +208,10 @@ func parseV3Keys(doc json.RawMessage) (k KeyEncoding, err error) {
 		err = opt.get("separator", &separator, "a string")
 	}
 	if err != nil {
-		return k, fmt.Errorf("chunk_key_encoding: %w", err)
+		return k, x.wrap(err)
 	}
 	if separator != "." && separator != "/" {
-		return k, &UnsupportedError{What: "chunk_key_encoding: separator", Found: found(opt["separator"]), Supported: `"." and "/"`}
+		return k, &UnsupportedError{What: "separator of chunk_key_encoding", Found: found(opt["separator"]), Supported: `"." and "/"`}
 	}
 	k.Separator = separator[0]
 	return k, nil
