@@ -127,6 +127,8 @@ func parseBase(rawURL string) (*url.URL, error) {
 		return nil, errors.New("URL with a user name, which is not sent: only public objects can be read, or signed URLs")
 	case u.Fragment != "" || strings.Contains(rawURL, "#"):
 		return nil, errors.New("URL with a fragment: a \"#\" in a name is written %23")
+	case strings.Contains(u.RawPath, "%") && u.RawPath != u.EscapedPath():
+		return nil, errors.New("URL whose path is escaped in part: spaces and other letters than ASCII want escapes too")
 	}
 	base := *u
 	if path, ok := strings.CutSuffix(u.EscapedPath(), "/"); ok { // not where the path ends in %2F
