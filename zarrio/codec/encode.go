@@ -1,11 +1,11 @@
 package codec
 
 import (
+	"compress/gzip"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
 )
@@ -63,7 +63,9 @@ func (e *encoders) setZstd(level zstd.EncoderLevel, short bool) error {
 		return nil
 	}
 	options := []zstd.EOption{zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1),
-		zstd.WithEncoderCRC(false), zstd.WithZeroFrames(true)}
+		zstd.WithEncoderCRC(false), zstd.WithZeroFrames(true),
+		// Floats have hardly any matches, but bytes of unequal frequency: without this they would be stored.
+		zstd.WithAllLitEntropyCompression(true)}
 	if short {
 		options = append(options, zstd.WithSingleSegment(true))
 	}
@@ -84,6 +86,7 @@ func EncodeGzip(dst, src []byte, level int, s *Scratch) ([]byte, error) {
 	e := s.encoders()
 	out := (*appender)(&dst)
 	if e.gzip == nil || e.gzipLevel != level {
+		// The standard library's: that of klauspost/compress stores floats at the levels below 7.
 		w, err := gzip.NewWriterLevel(out, level)
 		if err != nil {
 			return nil, fmt.Errorf("gzip: %w", err)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -139,6 +140,28 @@ func TestEncodeCompressors(t *testing.T) {
 			if _, err := c.encode(nil, data, level, nil); err == nil {
 				t.Errorf("%s, level %d: no error", c.id, level)
 			}
+		}
+	}
+}
+
+// TestEncodeFloats checks that bytes without matches, but of unequal frequency, are compressed.
+func TestEncodeFloats(t *testing.T) {
+	src := make([]byte, 1<<20)
+	rand.NewChaCha8([32]byte{}).Read(src)
+	for i := 3; i < len(src); i += 4 {
+		src[i] = 0x41 + src[i]&1 // as the exponents of a field
+	}
+	blosc := func(dst, src []byte, _ int, s *codec.Scratch) ([]byte, error) {
+		return codec.EncodeBlosc(dst, src, 1, "zstd", s)
+	}
+	for _, c := range []struct {
+		name   string
+		level  int
+		encode func(dst, src []byte, level int, s *codec.Scratch) ([]byte, error)
+	}{{"zstd", 1, codec.EncodeZstd}, {"zstd", 3, codec.EncodeZstd}, {"gzip", 1, codec.EncodeGzip}, {"gzip", 5, codec.EncodeGzip}, {"blosc", 3, blosc}} {
+		got, err := c.encode(nil, src, c.level, nil)
+		if err != nil || len(got) > len(src)*19/20 {
+			t.Errorf("%s, level %d: %d bytes of %d, %v", c.name, c.level, len(got), len(src), err)
 		}
 	}
 }
