@@ -108,7 +108,7 @@ func (n *node) describe(ctx context.Context, g *zarrio.Group, a *zarrio.Array) e
 		n.ByteOrder = "big"
 	}
 	for _, c := range m.Codecs {
-		n.Codecs = append(n.Codecs, codecSpec(c))
+		n.Codecs = append(n.Codecs, codecSpec{c.Name, c.Config})
 	}
 	if m.Fill != nil {
 		n.Fill = appendElement(nil, m.Fill, m.DType)

@@ -44,22 +44,26 @@ func allTested() []tested {
 }
 
 func TestDecoders(t *testing.T) {
-	for _, c := range allTested() {
-		t.Run(c.name(), func(t *testing.T) {
-			codectest.Test(t, c.decoder(t), c.cases)
-		})
-	}
+	eachLibrary(t, func(t *testing.T) {
+		for _, c := range allTested() {
+			t.Run(c.name(), func(t *testing.T) {
+				codectest.Test(t, c.decoder(t), c.cases)
+			})
+		}
+	})
 }
 
 func TestDecodersAllocs(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	for _, c := range allTested() {
-		t.Run(c.name(), func(t *testing.T) {
-			codectest.Allocs(t, c.decoder(t), c.cases)
-		})
-	}
+	eachLibrary(t, func(t *testing.T) {
+		for _, c := range allTested() {
+			t.Run(c.name(), func(t *testing.T) {
+				codectest.Allocs(t, c.decoder(t), c.cases)
+			})
+		}
+	})
 }
 
 func TestNew(t *testing.T) {
@@ -133,7 +137,9 @@ func TestNewUnsupported(t *testing.T) {
 }
 
 // TestDecodeErrors has what is wrong with a chunk by codec. What can be wrong in a Blosc frame has a test of its own.
-func TestDecodeErrors(t *testing.T) {
+func TestDecodeErrors(t *testing.T) { eachLibrary(t, testDecodeErrors) }
+
+func testDecodeErrors(t *testing.T) {
 	three := encodeGzip([]byte("abc"))
 	badSum := encodeGzip([]byte("abc"))
 	badSum[len(badSum)-8] ^= 1

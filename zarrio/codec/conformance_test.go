@@ -49,7 +49,9 @@ func npyBytes(t *testing.T, path string) []byte {
 }
 
 // TestCBloscFrames decodes frames by releases of C-Blosc from 1.3 to 1.18.
-func TestCBloscFrames(t *testing.T) {
+func TestCBloscFrames(t *testing.T) { eachLibrary(t, testCBloscFrames) }
+
+func testCBloscFrames(t *testing.T) {
 	want := make([]byte, 0, 4000000)
 	for i := range 1000000 {
 		want = binary.LittleEndian.AppendUint32(want, uint32(i))
@@ -73,7 +75,9 @@ func TestCBloscFrames(t *testing.T) {
 }
 
 // TestNumcodecsFixtures decodes what numcodecs' own tests have encoded.
-func TestNumcodecsFixtures(t *testing.T) {
+func TestNumcodecsFixtures(t *testing.T) { eachLibrary(t, testNumcodecsFixtures) }
+
+func testNumcodecsFixtures(t *testing.T) {
 	for _, name := range []string{"astype/f", "astype/i", "blosc", "bz2", "crc32c", "delta/bool", "delta/float32", "delta/float64", "delta/int32",
 		"delta/uint16", "fixedscaleoffset", "gzip", "lz4", "lzma", "packbits", "quantize", "shuffle", "zlib", "zstd"} {
 		t.Run(name, func(t *testing.T) {

@@ -24,6 +24,9 @@ func newGzip(config json.RawMessage) (Decoder, error) {
 func (gzipCodec) Name() string { return "gzip" }
 
 func (gzipCodec) Decode(dst, src []byte, s *Scratch) error {
+	if s.gunzipC(dst, src) {
+		return nil
+	}
 	n := 0
 	err := s.gunzipMembers(src, func() error {
 		m, err := s.readUpTo(dst[n:], s.gzip)
@@ -61,12 +64,14 @@ func (s *Scratch) gunzipMembers(src []byte, member func() error) error {
 		if err != nil {
 			return err
 		}
-		rest := src[len(src)-s.src.Len():]
-		if len(bytes.TrimLeft(rest, "\x00")) == 0 {
+		if onlyZeros(src[len(src)-s.src.Len():]) {
 			return nil
 		}
 	}
 }
+
+// onlyZeros reports whether b has nothing but zeros, which may follow the last member.
+func onlyZeros(b []byte) bool { return len(bytes.TrimLeft(b, "\x00")) == 0 }
 
 // openGzip sets s.gzip to the start of the member that s.src is at.
 func (s *Scratch) openGzip() error {

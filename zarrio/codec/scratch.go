@@ -22,6 +22,8 @@ type Scratch struct {
 	zstd   *zstd.Decoder
 	lzma   *lzmaDecoder
 	enc    *encoders
+
+	contexts *cContexts
 }
 
 // align is a cache line, and enough for any vector load.

@@ -49,6 +49,9 @@ func (s *Scratch) openZlib() error {
 }
 
 func (s *Scratch) unzlib(dst, src []byte) error {
+	if s.unzlibC(dst, src) {
+		return nil
+	}
 	s.src.Reset(src)
 	defer s.src.Reset(nil)
 	if err := s.openZlib(); err != nil {

@@ -35,8 +35,11 @@ func (zstdCodec) Decode(dst, src []byte, s *Scratch) error { return s.unzstd(dst
 const maxZstdWindow = 1 << 32
 
 func (s *Scratch) unzstd(dst, src []byte) error {
-	if len(src) == 0 {
-		return errEmptyFrame
+	if err := checkZstd(len(dst), src); err != nil {
+		return err
+	}
+	if s.unzstdC(dst, src) {
+		return nil
 	}
 	if err := s.openZstd(); err != nil {
 		return err
@@ -50,6 +53,32 @@ func (s *Scratch) unzstd(dst, src []byte) error {
 	}
 	if len(got) != len(dst) {
 		return fmt.Errorf("decodes to %d bytes, expected %d", len(got), len(dst))
+	}
+	return nil
+}
+
+// checkZstd checks that src has whole frames, and that they decode to n bytes by their headers where these give lengths.
+// The libraries differ in what they make of what follows a frame, and of versions before the format's first.
+func checkZstd(n int, src []byte) error {
+	if len(src) == 0 {
+		return errEmptyFrame
+	}
+	known := true
+	var sum uint64
+	for len(src) > 0 {
+		f, err := parseZstdFrame(src)
+		if err != nil {
+			return err
+		}
+		known = known && f.content != unknownSize
+		sum += min(f.content, math.MaxInt64)
+		if known && sum > uint64(n) {
+			return fmt.Errorf("decodes to more than the expected %d bytes", n)
+		}
+		src = src[f.length:]
+	}
+	if known && sum != uint64(n) {
+		return fmt.Errorf("decodes to %d bytes, expected %d", sum, n)
 	}
 	return nil
 }

@@ -1,0 +1,86 @@
+package codec
+
+import "zarrbench/zarrio/internal/clib"
+
+// Libraries returns which library decodes which format, a line each, such as "zstd: libzstd 1.5.4" and "gzip, zlib:
+// klauspost/compress (Go)". C libraries are looked for when first needed, and kept out by the environment variable
+// ZARRIO_CLIB=off.
+func Libraries() []string {
+	zstd, deflate := "zstd: "+goLibrary, "gzip, zlib: "+goLibrary
+	if v := clib.ZstdVersion(); v != "" && !goOnly {
+		zstd = "zstd: libzstd " + v
+	}
+	if clib.HasDeflate() && !goOnly {
+		deflate = "gzip, zlib: libdeflate"
+	}
+	return []string{zstd, deflate}
+}
+
+const goLibrary = "klauspost/compress (Go)"
+
+// LibrariesError returns an error where ZARRIO_CLIB is neither empty, "auto" nor "off", which is taken for "off".
+func LibrariesError() error { return clib.Setting() }
+
+// goOnly keeps the C libraries out. Only tests set it, to run both ways.
+var goOnly = false
+
+// least is the shortest decoded length for which C is called: below it a call, which leaves the Go scheduler and comes back,
+// costs more than the faster library saves.
+const least = 1 << 10
+
+// A cContexts has the C libraries' contexts, each nil where it isn't to be had.
+type cContexts struct {
+	zstd    *clib.Zstd
+	deflate *clib.Deflate
+}
+
+// c returns the contexts for a decoded length, all nil where Go is to do it.
+func (s *Scratch) c(n int) cContexts {
+	if goOnly || n < least {
+		return cContexts{}
+	}
+	if s.contexts == nil {
+		s.contexts = &cContexts{clib.NewZstd(), clib.NewDeflate()}
+	}
+	return *s.contexts
+}
+
+// unzstdC decodes src into dst by libzstd and reports whether it could: what it refuses is Go's to judge, so that the same
+// is accepted with the library and without, and errors read the same.
+func (s *Scratch) unzstdC(dst, src []byte) bool {
+	z := s.c(len(dst)).zstd
+	return z != nil && z.Decompress(dst, src) == nil
+}
+
+// unzlibC is unzstdC for a zlib stream, by libdeflate.
+func (s *Scratch) unzlibC(dst, src []byte) bool {
+	d := s.c(len(dst)).deflate
+	if d == nil || len(src) == 0 {
+		return false
+	}
+	_, n, err := d.Zlib(dst, src)
+	return err == nil && n == len(dst)
+}
+
+// gunzipC is unzstdC for gzip members, by libdeflate. Those with optional fields in their header are left to Go, as
+// libdeflate doesn't check these fields.
+func (s *Scratch) gunzipC(dst, src []byte) bool {
+	const flags = 3 // the index of their byte
+	d := s.c(len(dst)).deflate
+	if d == nil {
+		return false
+	}
+	for {
+		if len(dst) == 0 || len(src) <= flags || src[flags] != 0 {
+			return false
+		}
+		used, n, err := d.Gzip(dst, src)
+		if err != nil {
+			return false
+		}
+		dst, src = dst[n:], src[used:]
+		if onlyZeros(src) {
+			return len(dst) == 0
+		}
+	}
+}
