@@ -45,7 +45,8 @@ var (
 //   - All others stay what they are. valid_min, valid_max and valid_range are ignored.
 //
 // It is not followed where that would damage data: a factor that is written as a whole number counts as a float (xarray
-// makes integers of such data, without their fractions), and half precision is calculated as float32.
+// makes integers of such data, without their fractions), half precision is calculated as float32, and _Unsigned turns the
+// fill value of big-endian integers into its own bits rather than into swapped ones.
 type Packing struct {
 	stored  Type // after _Unsigned
 	decoded Type
