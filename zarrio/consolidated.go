@@ -31,8 +31,12 @@ func (h *hierarchy) consolidatedV2(ctx context.Context) (documents, error) {
 
 // consolidatedV3 returns the documents of the members that the document of the v3 group at path holds, or nil where it has
 // none. Those that a member's document holds in turn are not looked at: the outer ones list all nodes.
-func (h *hierarchy) consolidatedV3(ctx context.Context, path string, members map[string]json.RawMessage) (documents, error) {
+func (h *hierarchy) consolidatedV3(ctx context.Context, path string, doc json.RawMessage) (documents, error) {
 	key := prefix(path) + v3Document
+	members, err := parseV3Consolidated(doc)
+	if err != nil {
+		return nil, &MetadataError{h.name, key, fmt.Errorf("consolidated_metadata: %w", err)}
+	}
 	if members == nil {
 		return nil, h.unconsolidated(key)
 	}

@@ -82,8 +82,11 @@ func (d DType) swapSize() int {
 
 // bits returns how many of an integer element's bits, the low ones, are its value.
 func (d DType) bits() int {
-	if n, err := strconv.Atoi(strings.TrimLeft(d.Variant, "uint")); err == nil {
-		return n // int2, int4, uint2, uint4
+	switch d.Variant {
+	case "int2", "uint2":
+		return 2
+	case "int4", "uint4":
+		return 4
 	}
 	return 8 * d.Size
 }

@@ -344,12 +344,12 @@ func (h *hierarchy) groupV3(ctx context.Context, docs documents, path string, do
 		}
 		return &Group{h: h, format: 3, attrs: Attributes{}, array: true}, nil
 	}
-	attrs, members, err := parseV3Group(doc)
+	attrs, consolidated, err := parseV3Group(doc)
 	if err != nil {
 		return nil, &MetadataError{h.name, key, err}
 	}
 	if docs == nil && h.opt.Consolidated != Never {
-		if docs, err = h.consolidatedV3(ctx, path, members); err != nil {
+		if docs, err = h.consolidatedV3(ctx, path, consolidated); err != nil {
 			return nil, err
 		}
 	}

@@ -231,6 +231,9 @@ func TestGroupsV3Refused(t *testing.T) {
 		st := dirStore(t, map[string]string{"zarr.json": doc})
 		_, err := OpenStore(t.Context(), st, Options{})
 		wantError(t, err, "zarrio: "+st.String()+": ", want)
+		if _, err := OpenStore(t.Context(), st, Options{Consolidated: Never}); (err == nil) != strings.Contains(want, "consolidated_metadata: ") {
+			t.Errorf("%s, without consolidated metadata: %v", doc, err)
+		}
 	}
 	for _, doc := range []string{with(`null`), with(`{"kind":"file","must_understand":false}`), `{"zarr_format":3,"node_type":"group","x":{"must_understand":false}}`} {
 		g, err := OpenStore(t.Context(), dirStore(t, map[string]string{"zarr.json": doc, "x/zarr.json": zarray3(nil)}), Options{})

@@ -259,9 +259,8 @@ func checkTransformers(doc json.RawMessage) error {
 	return nil
 }
 
-// parseV3Group reads the zarr.json document of a group: its attributes and its consolidated metadata, nil where there are
-// none, each member's document by its path below the group.
-func parseV3Group(doc json.RawMessage) (attrs Attributes, members map[string]json.RawMessage, err error) {
+// parseV3Group reads the zarr.json document of a group: its attributes and, unread, its consolidated metadata.
+func parseV3Group(doc json.RawMessage) (attrs Attributes, consolidated json.RawMessage, err error) {
 	z, err := parseDocument(doc)
 	if err != nil {
 		return nil, nil, err
@@ -272,24 +271,30 @@ func parseV3Group(doc json.RawMessage) (attrs Attributes, members map[string]jso
 	if attrs, err = parseAttrs(z["attributes"]); err != nil {
 		return nil, nil, fmt.Errorf("attributes: %w", err)
 	}
-	if isNull(z["consolidated_metadata"]) {
-		return attrs, nil, nil
+	return attrs, z["consolidated_metadata"], nil
+}
+
+// parseV3Consolidated reads a group's consolidated metadata: the document of each member by its path below the group. It
+// returns nil where there are none, or none that must be understood.
+func parseV3Consolidated(doc json.RawMessage) (members map[string]json.RawMessage, err error) {
+	if isNull(doc) {
+		return nil, nil
 	}
-	c, err := parseDocument(z["consolidated_metadata"])
+	c, err := parseDocument(doc)
 	if err != nil {
-		return nil, nil, fmt.Errorf("consolidated_metadata: %w", err)
+		return nil, err
 	}
 	if string(c["kind"]) != `"inline"` {
 		if string(c["must_understand"]) == "false" {
-			return attrs, nil, nil
+			return nil, nil
 		}
-		return nil, nil, &UnsupportedError{What: "consolidated_metadata: kind", Found: found(c["kind"]), Supported: `"inline"`}
+		return nil, &UnsupportedError{What: "kind", Found: found(c["kind"]), Supported: `"inline"`}
 	}
 	if err := c.get("metadata", &members, "an object"); err != nil {
-		return nil, nil, fmt.Errorf("consolidated_metadata: %w", err)
+		return nil, err
 	}
 	if members == nil {
-		return nil, nil, errors.New("consolidated_metadata: no metadata")
+		return nil, errors.New("no metadata")
 	}
-	return attrs, members, nil
+	return members, nil
 }
