@@ -67,9 +67,10 @@ type hierarchy struct {
 // documents are metadata documents by their keys in the store.
 type documents map[string]json.RawMessage
 
-// Open opens the hierarchy in a local directory. Close the group when its arrays are no longer used.
-func Open(ctx context.Context, dir string, opt Options) (*Group, error) {
-	st, err := store.OpenDir(dir)
+// Open opens the hierarchy at a place: a local directory, a zip file, or a URL, as [store.Open] has them. Close the group when
+// its arrays are no longer used.
+func Open(ctx context.Context, place string, opt Options) (*Group, error) {
+	st, err := store.Open(ctx, place)
 	if err != nil {
 		return nil, fmt.Errorf("zarrio: %w", err)
 	}
