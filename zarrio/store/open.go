@@ -34,16 +34,24 @@ func Open(ctx context.Context, place string) (Closer, error) {
 		return openRemoteZip(ctx, base[:i]+query, base[i+1:], !bucket)
 	}
 	if bucket {
-		return OpenBucket(place, HTTPOptions{})
+		return opened(OpenBucket(place, HTTPOptions{}))
 	}
-	return OpenHTTP(place, HTTPOptions{})
+	return opened(OpenHTTP(place, HTTPOptions{}))
+}
+
+// opened keeps a nil pointer that comes with an error from becoming a store that is not nil.
+func opened[T Closer](s T, err error) (Closer, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 func openPath(name string) (Closer, error) {
 	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
-		return OpenZip(name)
+		return opened(OpenZip(name))
 	}
-	return OpenDir(name)
+	return opened(OpenDir(name))
 }
 
 // remoteZip is a zip file on a server, which closes the server's store too.
