@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -296,11 +297,9 @@ func (h *HTTP) send(ctx context.Context, method string, u *url.URL, header http.
 		return bare(err)
 	}
 	for name, values := range h.header {
-		req.Header[http.CanonicalHeaderKey(name)] = values
+		req.Header[http.CanonicalHeaderKey(name)] = slices.Clone(values)
 	}
-	for name, values := range header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, header)
 	req.Header.Set("Accept-Encoding", "identity")
 
 	h.counts.requests.Add(1)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -138,9 +139,7 @@ func TestHTTPStatus(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			url := serve(t, func(w http.ResponseWriter, r *http.Request) {
-				for name, values := range tt.header {
-					w.Header()[name] = values
-				}
+				maps.Copy(w.Header(), tt.header)
 				w.WriteHeader(tt.status)
 				w.Write([]byte(tt.body))
 			})
@@ -187,9 +186,7 @@ func TestHTTPHashes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			for name, values := range tt.header {
-				w.Header()[name] = values
-			}
+			maps.Copy(w.Header(), tt.header)
 			w.Write([]byte("0123456789"))
 		})
 		dst := make([]byte, tt.n)

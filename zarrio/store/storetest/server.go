@@ -302,6 +302,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, value []byte, fau
 		leave()
 		w.WriteHeader(status)
 		w.Write(half)
+		http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	default:
 		w.WriteHeader(status)
