@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/store/storetest"
@@ -26,7 +27,8 @@ func TestHTTPFaults(t *testing.T) {
 		files[fmt.Sprintf("t2m/%d.0", i)] = noise(100 + 997*i)
 	}
 	for _, chunked := range []bool{false, true} {
-		s := storetest.NewServer(t, files, storetest.ServerOptions{Rate: 0.05, Faults: storetest.ServerFaults(), Seed: 7, Hash: true, Chunked: chunked})
+		s := storetest.NewServer(t, files, storetest.ServerOptions{Rate: 0.05, Faults: storetest.ServerFaults(), Seed: 7,
+			Hash: true, Chunked: chunked, Latency: time.Millisecond})
 		opt := quick
 		opt.Requests = limit
 		opt.Retries = 40

@@ -2,10 +2,12 @@ package store_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -171,6 +173,21 @@ func TestHTTPGivesUp(t *testing.T) {
 			t.Errorf("%v after %d tries, want fs.ErrNotExist in attempt 2", err, tries)
 		}
 	})
+}
+
+// TestHTTPLasting fails in ways that would come again.
+func TestHTTPLasting(t *testing.T) {
+	for _, cause := range []error{
+		&net.DNSError{Err: "no such host", IsNotFound: true},
+		tls.AlertError(40),
+		&tls.CertificateVerificationError{Err: errors.New("unknown authority")},
+		http.ErrSchemeMismatch,
+	} {
+		h := openTrip(t, quick, func(*http.Request) (*http.Response, error) { return nil, cause })
+		if _, _, err := h.ReadRange(t.Context(), "k", nil, 0); !errors.Is(err, cause) || h.Counts().Requests != 1 {
+			t.Errorf("%v after %d requests, want %v after 1", err, h.Counts().Requests, cause)
+		}
+	}
 }
 
 // TestHTTPCancelled cancels reads at each place where they wait.

@@ -45,16 +45,11 @@ var servers = []struct {
 	name string
 	opt  storetest.ServerOptions
 }{
-	{"ranges", storetest.ServerOptions{}},
-	{"hash", storetest.ServerOptions{Hash: true}},
-	{"noetag", storetest.ServerOptions{NoETag: true}},
-	{"nohead", storetest.ServerOptions{NoHead: true}},
+	{"ranges", storetest.ServerOptions{Hash: true}},
 	{"nosuffix", storetest.ServerOptions{NoSuffix: true}},
-	{"nototal", storetest.ServerOptions{NoTotal: true}},
 	{"nothing", storetest.ServerOptions{NoTotal: true, NoHead: true, NoSuffix: true, NoETag: true}},
 	{"whole", storetest.ServerOptions{NoRange: true, Hash: true}},
-	{"whole chunked", storetest.ServerOptions{NoRange: true, Chunked: true, Hash: true}},
-	{"whole chunked nohead", storetest.ServerOptions{NoRange: true, Chunked: true, NoHead: true}},
+	{"whole chunked", storetest.ServerOptions{NoRange: true, Chunked: true, NoHead: true}},
 }
 
 func TestHTTP(t *testing.T) {
