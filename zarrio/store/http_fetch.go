@@ -113,7 +113,8 @@ func (f *fetch) request(ctx context.Context, a ask) error {
 			f.moved = true
 			return nil
 		}
-		if enc := resp.Header.Get("Content-Encoding"); resp.StatusCode/100 == 2 && enc != "" && enc != "identity" {
+		// aws-chunked tells how the object was uploaded, not how it comes back.
+		if enc := resp.Header.Get("Content-Encoding"); resp.StatusCode/100 == 2 && enc != "" && enc != "identity" && enc != "aws-chunked" {
 			return fmt.Errorf("the value comes in Content-Encoding %.40q, though it was asked for as it is", enc)
 		}
 		if a.head {

@@ -65,6 +65,7 @@ func TestHTTPScripts(t *testing.T) {
 			"GET bytes=2-5,GET bytes=2-5", "2345", nil},
 		{"other date", 4, -8, []string{"HTTP/1.1 200 OK\nContent-Length: 10\nLast-Modified: Mon\n\n", "HTTP/1.1 200 OK\nContent-Length: 10\nLast-Modified: Tue\n\n"},
 			"GET bytes=-8,GET bytes=2-5", `it was modified at "Mon", and at "Tue" now`, store.ErrChanged},
+		{"uploaded in chunks", 4, 2, []string{"HTTP/1.1 200 OK\nContent-Length: 10\nContent-Encoding: aws-chunked\n\n0123456789"}, "GET bytes=2-5", "2345", nil},
 		{"412 without being asked", 4, 2, []string{"HTTP/1.1 412 Precondition Failed\nContent-Length: 0\n\n"}, "GET bytes=2-5", "412 Precondition Failed", nil},
 		{"416 without a size", 4, 2, []string{notHere + "\n", head, notHere + "\n"}, "GET bytes=2-5,HEAD,GET bytes=2-5", "refuses the range bytes=2-5 of 10 bytes", nil},
 		{"416 of another size", 4, 2, []string{short, notHere + "Content-Range: bytes */3\n\n"}, "GET bytes=2-5,GET bytes=4-5", "it had 10 bytes, and has 3 now", store.ErrChanged},
