@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"compress/zlib"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -176,14 +177,27 @@ func (m *model) document() string {
 		"dimension_separator": `"` + m.separator + `"`, "compressor": m.compressor, "fill_value": m.fill})
 }
 
-// open writes the model into a directory.
-func (m *model) open(t testing.TB) (*Array, *store.Dir) {
+// open writes the model into memory.
+func (m *model) open(t testing.TB) (*Array, store.Store) {
 	t.Helper()
-	st := dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": m.document()})
-	for key, value := range m.values {
-		put(t, st, key, value)
-	}
+	st := m.store(t, map[string]string{".zgroup": zgroup, "x/.zarray": m.document()})
 	return openArray(t, st, Options{}), st
+}
+
+// store makes a store of the model's chunks and of documents.
+func (m *model) store(t testing.TB, docs map[string]string) *store.Mem {
+	t.Helper()
+	st := store.NewMem()
+	values := maps.Clone(m.values)
+	for key, doc := range docs {
+		values[key] = []byte(doc)
+	}
+	for key, value := range values {
+		if err := st.Put(t.Context(), key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return st
 }
 
 // A pickAxis is an Axis, and the indices that it selects.

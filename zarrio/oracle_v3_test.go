@@ -329,13 +329,10 @@ func TestReadIntoV3(t *testing.T) {
 	}
 }
 
-// openV3 writes the model into a directory.
+// openV3 writes the model into memory.
 func (m *model) openV3(t testing.TB) *Array {
 	t.Helper()
-	st := dirStore(t, map[string]string{"zarr.json": `{"zarr_format": 3, "node_type": "group"}`, "x/zarr.json": m.documentV3()})
-	for key, value := range m.values {
-		put(t, st, key, value)
-	}
+	st := m.store(t, map[string]string{"zarr.json": `{"zarr_format": 3, "node_type": "group"}`, "x/zarr.json": m.documentV3()})
 	return openArray(t, st, Options{})
 }
 
