@@ -122,6 +122,9 @@ func TestDirDescriptors(t *testing.T) {
 				if f, err := d.OpenFile(key, 0); err == nil {
 					f.Close()
 				}
+				if v, err := d.OpenValue(t.Context(), key); err == nil {
+					v.Close()
+				}
 			}
 			if err := d.Put(t.Context(), "dir/a", []byte("value")); err != nil {
 				t.Fatal(err)

@@ -27,7 +27,7 @@ import (
 // Of several entries of one name the last counts: that is how a zip file is changed by appending to it. Names that are no
 // valid keys, or have a backslash, are left out.
 //
-// It follows APPNOTE.TXT 6.3 with zip64, UTF-8 and code page 437 names, data descriptors, comments, and anything before the
+// It follows APPNOTE.TXT 6.3 with zip64, names in UTF-8 and code page 437, data descriptors, comments, and anything before the
 // first entry. Files that are split over several disks are refused.
 //
 // archive/zip would do most of it, but its readers take no context, it doesn't tell where a local header lies, so that over

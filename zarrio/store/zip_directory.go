@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -58,6 +57,7 @@ type zipEntry struct {
 	method uint16
 	name   uint16 // length of the name in the file
 	extra  uint16 // length of the extra field in the directory; the one in the file differs
+	unix   bool   // made on a Unix
 	locked bool   // encrypted
 	link   bool   // a symbolic link, whose bytes are the path
 }
@@ -163,20 +163,20 @@ func (d *zipDirectory) readEnd(ctx context.Context) error {
 	length, offset := uint64(le.Uint32(r[12:])), uint64(le.Uint32(r[16:]))
 	d.end = d.size - int64(len(d.tail)-i)
 
-	if d.count == math.MaxUint16 || length == math.MaxUint32 || offset == math.MaxUint32 {
-		at, err := d.find64(ctx, d.end)
-		if err != nil {
+	// Some archivers write the zip64 record though the other one has room for all that it says, and the directory ends there.
+	needed := d.count == math.MaxUint16 || length == math.MaxUint32 || offset == math.MaxUint32
+	at, err := d.find64(ctx, d.end, needed)
+	if err != nil {
+		return err
+	}
+	if at >= 0 {
+		var r [zipEnd64Len]byte
+		if err := d.readAt(ctx, r[:], at); err != nil {
 			return err
 		}
-		if at >= 0 {
-			var r [zipEnd64Len]byte
-			if err := d.readAt(ctx, r[:], at); err != nil {
-				return err
-			}
-			disk, dirDisk = le.Uint32(r[16:]), le.Uint32(r[20:])
-			d.count, length, offset = le.Uint64(r[32:]), le.Uint64(r[40:]), le.Uint64(r[48:])
-			d.end, d.wide = at, true
-		}
+		disk, dirDisk = le.Uint32(r[16:]), le.Uint32(r[20:])
+		d.count, length, offset = le.Uint64(r[32:]), le.Uint64(r[40:]), le.Uint64(r[48:])
+		d.end, d.wide = at, true
 	}
 	if disk != 0 || dirDisk != 0 {
 		return fmt.Errorf("%w: one of several disks, which are not supported", ErrZip)
@@ -192,8 +192,9 @@ func (d *zipDirectory) readEnd(ctx context.Context) error {
 	return nil
 }
 
-// find64 returns where the zip64 end record is, or -1 if there is none. end is where the other one is.
-func (d *zipDirectory) find64(ctx context.Context, end int64) (int64, error) {
+// find64 returns where the zip64 end record is, or -1 if there is none. end is where the other one is. Unless the record is
+// needed, what looks like its locator may be the end of a comment.
+func (d *zipDirectory) find64(ctx context.Context, end int64, needed bool) (int64, error) {
 	var loc [zipLocator64Len]byte
 	if end < int64(len(loc)+zipEnd64Len) {
 		return -1, nil
@@ -217,6 +218,9 @@ func (d *zipDirectory) find64(ctx context.Context, end int64) (int64, error) {
 		if binary.LittleEndian.Uint32(sig[:]) == zipEnd64Sig {
 			return int64(at), nil
 		}
+	}
+	if !needed {
+		return -1, nil
 	}
 	return 0, fmt.Errorf("%w: no zip64 end of central directory record where its locator points", ErrZip)
 }
@@ -259,17 +263,16 @@ func (d *zipDirectory) next(ctx context.Context) (header int64, err error) {
 	if offset <= uint64(d.start-d.base) {
 		header = d.base + int64(offset)
 	}
-	key := zipName(name, extra, flags)
+	const unix, darwin, typeMask, symlink = 3, 19, 0o170000, 0o120000
+	onUnix := h[5] == unix || h[5] == darwin
+	key := zipName(name, extra, flags, onUnix)
 	if CheckKey(strings.TrimSuffix(key, "/")) != nil || strings.ContainsRune(key, '\\') {
 		return header, nil
 	}
-	const unix, darwin, typeMask, symlink = 3, 19, 0o170000, 0o120000
-	maker := h[5]
 	d.entries = append(d.entries, zipEntry{
 		key: key, header: header, packed: int64(packed), size: int64(size),
 		crc: le.Uint32(h[16:]), method: le.Uint16(h[10:]), name: uint16(nameLen), extra: uint16(extraLen),
-		locked: flags&zipEncrypted != 0,
-		link:   (maker == unix || maker == darwin) && external>>16&typeMask == symlink,
+		unix: onUnix, locked: flags&zipEncrypted != 0, link: onUnix && external>>16&typeMask == symlink,
 	})
 	return header, nil
 }
@@ -355,17 +358,9 @@ func (e *zipEntry) parseLocal(h []byte, prefix string) (length int, err error) {
 	if len(h) < length {
 		return length, nil
 	}
-	name := zipName(h[zipLocalLen:][:nameLen], h[zipLocalLen+nameLen:][:extraLen], le.Uint16(h[6:]))
+	name := zipName(h[zipLocalLen:][:nameLen], h[zipLocalLen+nameLen:][:extraLen], le.Uint16(h[6:]), e.unix)
 	if rest, ok := strings.CutPrefix(name, prefix); !ok || rest != e.key || le.Uint16(h[8:]) != e.method {
 		return 0, errLocal
 	}
 	return length, nil
-}
-
-// zipName decodes a name by what its header says of it.
-func zipName(name, extra []byte, flags uint16) string {
-	if flags&zipUTF8 != 0 || !bytes.ContainsFunc(name, func(r rune) bool { return r >= 0x80 }) {
-		return string(name)
-	}
-	return zipOldName(name, extra)
 }

@@ -1,27 +1,38 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 	"strings"
+	"unicode/utf8"
 )
 
 // cp437 is what the bytes from 128 on are in code page 437, which names are in that nothing else is said of (APPNOTE.TXT, D.1).
 var cp437 = []rune("ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u00a0")
 
-// zipOldName decodes a name that is not marked as UTF-8: by the field for its Unicode form if that was made for this name
-// (4.6.9), else by code page 437.
-func zipOldName(name, extra []byte) string {
+// zipName decodes the name of an entry by what its header says of it: UTF-8 where the flag is set; else by the extra field for
+// its Unicode form, if that was made for this name (4.6.9); else by code page 437. What was made on a Unix has the bytes of its
+// file system, which are taken as UTF-8 where they can be: Info-ZIP leaves the flag out.
+func zipName(name, extra []byte, flags uint16, unix bool) string {
+	isASCII := !bytes.ContainsFunc(name, func(r rune) bool { return r >= utf8.RuneSelf })
+	if isASCII || flags&zipUTF8 != 0 {
+		return string(name)
+	}
 	const version, head = 1, 5
-	if u := zipExtra(extra, zipExtraUnicode); len(u) >= head && u[0] == version && binary.LittleEndian.Uint32(u[1:]) == crc32.ChecksumIEEE(name) {
+	u := zipExtra(extra, zipExtraUnicode)
+	if len(u) >= head && u[0] == version && binary.LittleEndian.Uint32(u[1:]) == crc32.ChecksumIEEE(name) {
 		return string(u[head:])
+	}
+	if unix && utf8.Valid(name) {
+		return string(name)
 	}
 	var s strings.Builder
 	for _, c := range name {
-		if c < 0x80 {
+		if c < utf8.RuneSelf {
 			s.WriteByte(c)
 		} else {
-			s.WriteRune(cp437[c-0x80])
+			s.WriteRune(cp437[c-utf8.RuneSelf])
 		}
 	}
 	return s.String()
