@@ -169,17 +169,24 @@ func (a *ArrayWriter) mark(coords []int) {
 	a.done[n/64].Or(1 << (n % 64))
 }
 
-// appendKey appends the key of a chunk or a shard: "x/0.1" in format 2, "x/c/0/1" in format 3. A scalar's is "x/0" or "x/c".
+// appendKey appends the key of a chunk or a shard.
 func (a *ArrayWriter) appendKey(key []byte, coords []int) []byte {
-	key = append(key, prefix(a.path)...)
+	k := KeyEncoding{Separator: a.spec.Separator}
 	if a.w.format == 3 {
-		key = append(key, 'c')
-	} else if len(coords) == 0 {
+		k.Prefix = "c"
+	}
+	return k.append(append(key, prefix(a.path)...), coords)
+}
+
+// append appends the key of the chunk at the grid coordinates: "0.1" in v2, "c/0/1" in v3. A scalar's is "0" or "c".
+func (k KeyEncoding) append(key []byte, coords []int) []byte {
+	key = append(key, k.Prefix...)
+	if len(coords) == 0 && k.Prefix == "" {
 		key = append(key, '0')
 	}
 	for i, c := range coords {
-		if i > 0 || a.w.format == 3 {
-			key = append(key, a.spec.Separator)
+		if i > 0 || k.Prefix != "" {
+			key = append(key, k.Separator)
 		}
 		key = strconv.AppendInt(key, int64(c), 10)
 	}

@@ -3,6 +3,7 @@ package zarrio
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 )
@@ -84,7 +85,7 @@ func (s ArraySpec) resolved(format int) (_ ArraySpec, unit []int, err error) {
 	if s.Compressor, err = s.Compressor.resolved(); err != nil {
 		return s, nil, err
 	}
-	if t, ok := parseTypeString(typeString(s.DType, s.BigEndian)); !ok || t != s.DType || !t.Numeric() {
+	if t, ok := parseTypeString(numpyType(s.DType, s.BigEndian)); !ok || t != s.DType || !t.Numeric() {
 		return s, nil, &UnsupportedError{What: "writing data type", Found: fmt.Sprintf("%v of %d bytes", s.DType, s.DType.Size),
 			Supported: "bool, integer, float, complex and datetime types"}
 	}
@@ -113,6 +114,9 @@ func (s ArraySpec) resolved(format int) (_ ArraySpec, unit []int, err error) {
 		return s, nil, fmt.Errorf("fill value of %d bytes, want the %d of %v", len(s.Fill), s.DType.Size, s.DType)
 	case s.Dims != nil && len(s.Dims) != len(s.Shape):
 		return s, nil, fmt.Errorf("names of %d dimensions, want %d", len(s.Dims), len(s.Shape))
+	}
+	if f := s.DType; f.Kind == Float && f.Size == 8 && s.Fill != nil && getBits(s.Fill) == math.Float64bits(math.NaN()) {
+		putBits(s.Fill, 0x7ff8000000000000) // Go's NaN has a bit set that NumPy's has not, and format 3 would spell out
 	}
 	if s.Fill == nil && format == 3 { // there must be one
 		s.Fill = make([]byte, s.DType.Size)

@@ -2,7 +2,6 @@ package zarrio
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"strings"
 )
@@ -28,7 +27,7 @@ func v2ArrayDocuments(a *ArrayWriter) []keyedDocument {
 		"zarr_format": 2,
 		"shape":       a.spec.Shape,
 		"chunks":      a.spec.Chunks,
-		"dtype":       typeString(a.spec.DType, a.spec.BigEndian),
+		"dtype":       numpyType(a.spec.DType, a.spec.BigEndian),
 		"fill_value":  nil,
 		"order":       "C",
 		"filters":     nil,
@@ -51,39 +50,6 @@ func v2AttrsDocument(path string, attrs Attributes) []keyedDocument {
 }
 
 func v2Document(key string, doc any) keyedDocument { return keyedDocument{key, key, doc} }
-
-// typeString spells a numeric type as NumPy and Zarr v2 do.
-func typeString(d DType, bigEndian bool) string {
-	order := "<"
-	switch {
-	case d.Size == 1:
-		order = "|"
-	case bigEndian:
-		order = ">"
-	}
-	var code string
-	switch d.Kind {
-	case Bool:
-		code = "b"
-	case Int:
-		code = "i"
-	case Uint:
-		code = "u"
-	case Float:
-		code = "f"
-	case Complex:
-		code = "c"
-	case Datetime:
-		code = "M"
-	case Timedelta:
-		code = "m"
-	}
-	unit := ""
-	if d.Unit != "" && d.Unit != "generic" {
-		unit = "[" + d.Unit + "]"
-	}
-	return fmt.Sprint(order, code, d.Size, unit)
-}
 
 // v2 is the compressor's object, or nil.
 func (c Compressor) v2() any {
