@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"testing"
 
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
@@ -19,8 +20,8 @@ import (
 type benchStore struct {
 	path  string
 	name  string // the base name, as a value in a row's name
-	codec string // "none", "blosc-lz4"
-	chunk string // "1x721x1440"
+	codec string // "none", "blosc-lz4"; of a sharded store, that of the inner chunks
+	chunk string // "1x721x1440"; of a sharded store, with the next key of the name: "1x721x1440/shard=8x721x1440"
 	data  string // what the data are: "synthetic", or the store's name
 	note  string
 	steps int
@@ -113,7 +114,10 @@ func describe(ctx context.Context, path string) (benchStore, error) {
 		return benchStore{}, fmt.Errorf("%w (-vars chooses the arrays)", err)
 	}
 	m := a.Metadata()
-	s := benchStore{path: path, name: rowValue(strings.TrimSuffix(filepath.Base(path), ".zarr")), codec: codecName(m), chunk: join(m.Chunks)}
+	s := benchStore{path: path, name: rowValue(strings.TrimSuffix(filepath.Base(path), ".zarr")), codec: codecName(m.Codecs), chunk: join(m.Chunks)}
+	if inner, codecs, ok := sharding(m.Codecs); ok {
+		s.codec, s.chunk = codecName(codecs), join(inner)+"/shard="+join(m.Chunks)
+	}
 	if len(m.Shape) > 0 {
 		s.steps = m.Shape[0]
 	}
@@ -135,9 +139,13 @@ func rowValue(s string) string {
 	}, strings.ToLower(s))
 }
 
-func codecName(m *zarrio.Metadata) string {
+// codecName names what compresses: the order of bytes, which all of format 3 say, and checksums are no part of it.
+func codecName(codecs []zarrio.CodecSpec) string {
 	names := []string{}
-	for _, c := range m.Codecs {
+	for _, c := range codecs {
+		if c.Name == "bytes" || c.Name == "crc32c" {
+			continue
+		}
 		name := c.Name
 		var config struct {
 			Cname string `json:"cname"`
@@ -151,6 +159,28 @@ func codecName(m *zarrio.Metadata) string {
 		return "none"
 	}
 	return rowValue(strings.Join(names, "+"))
+}
+
+// sharding returns the extents and the codecs, in the order of decoding, of the inner chunks of shards.
+func sharding(codecs []zarrio.CodecSpec) (inner []int, of []zarrio.CodecSpec, ok bool) {
+	i := slices.IndexFunc(codecs, func(c zarrio.CodecSpec) bool { return c.Name == "sharding_indexed" })
+	if i < 0 {
+		return nil, nil, false
+	}
+	var config struct {
+		ChunkShape []int `json:"chunk_shape"`
+		Codecs     []struct {
+			Name   string          `json:"name"`
+			Config json.RawMessage `json:"configuration"`
+		} `json:"codecs"`
+	}
+	if json.Unmarshal(codecs[i].Config, &config) != nil {
+		return nil, nil, false
+	}
+	for _, c := range slices.Backward(config.Codecs) {
+		of = append(of, zarrio.CodecSpec{Name: c.Name, Config: c.Config})
+	}
+	return config.ChunkShape, of, true
 }
 
 func join(shape []int) string {
@@ -186,4 +216,35 @@ func (s *benchStore) chunkFiles(f func(*os.File) error) error {
 		}
 	}
 	return nil
+}
+
+// TestDescribe holds what rows say of stores of every form.
+func TestDescribe(t *testing.T) {
+	tests := []struct {
+		form, codec string
+		formats     []int
+	}{
+		{fixtures.FormRaw, "none", []int{2, 3}},
+		{fixtures.FormLZ4, "blosc-lz4", []int{2, 3}},
+		{fixtures.FormZstd, "zstd", []int{2, 3}},
+		{fixtures.FormGzip, "gzip", []int{2, 3}},
+		{fixtures.FormBzstd, "blosc-zstd", []int{2, 3}},
+		{fixtures.FormShard, "blosc-lz4", []int{3}},
+	}
+	for _, tt := range tests {
+		chunk := "1x5x8"
+		if tt.form == fixtures.FormShard {
+			chunk = "1x5x8/shard=8x5x8"
+		}
+		for _, format := range tt.formats {
+			path := synthetic(t, fixtures.Synthetic{Steps: 9, Form: tt.form, Format: format, NLat: 5, NLon: 8})
+			s, err := describe(t.Context(), path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.codec != tt.codec || s.chunk != chunk || s.steps != 9 || s.data != "synthetic" {
+				t.Errorf("%s in format %d: codec %q, chunk %q, %d steps of %q, want %q, %q, 9 of synthetic", tt.form, format, s.codec, s.chunk, s.steps, s.data, tt.codec, chunk)
+			}
+		}
+	}
 }

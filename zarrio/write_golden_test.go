@@ -1,14 +1,17 @@
 package zarrio_test
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"zarrbench/fixtures"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
 )
@@ -101,5 +104,62 @@ func writeSmall(t *testing.T, dir string, format int) {
 	add("scalar", 4, zarrio.ArraySpec{DType: zarrio.Float32})
 	if err := w.Finish(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestWriteAsPublished holds arrays' documents against WeatherBench2's own, byte for byte.
+func TestWriteAsPublished(t *testing.T) {
+	published, err := fixtures.Open("wb2_exact")
+	if err != nil {
+		t.Fatal(err)
+	}
+	float64s := zarrio.DType{Kind: zarrio.Float, Size: 8}
+	int64s := zarrio.DType{Kind: zarrio.Int, Size: 8}
+	nan := zarrio.AsBytes([]float32{float32(math.NaN())})
+	tests := []struct {
+		name          string
+		shape, chunks []int
+		dtype         zarrio.DType
+		fill          []byte
+	}{
+		{"geopotential", []int{93544, 13, 240, 121}, []int{8, 13, 240, 121}, zarrio.Float32, nan},
+		{"2m_temperature", []int{93544, 240, 121}, []int{8, 240, 121}, zarrio.Float32, nan},
+		{"land_sea_mask", []int{240, 121}, []int{240, 121}, zarrio.Float32, nan},
+		{"latitude", []int{121}, []int{121}, float64s, zarrio.AsBytes([]float64{math.NaN()})},
+		{"level", []int{13}, []int{13}, int64s, nil},
+	}
+	dir := t.TempDir()
+	st, err := store.OpenDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	w, err := zarrio.Create(st, 2, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range tests {
+		a, err := w.Array(tt.name, zarrio.ArraySpec{Shape: tt.shape, Chunks: tt.chunks, DType: tt.dtype, Fill: tt.fill,
+			Compressor: zarrio.Compressor{Name: "blosc-lz4"}})
+		if err == nil {
+			err = a.Skip(make([]int, len(tt.shape)), tt.shape)
+		}
+		if err == nil {
+			err = a.Finish(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Join(dir, tt.name, ".zarray"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := os.ReadFile(filepath.Join(published, tt.name, ".zarray"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s/.zarray is %s, want %s", tt.name, got, want)
+		}
 	}
 }

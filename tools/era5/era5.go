@@ -26,7 +26,12 @@ var (
 
 const usage = `usage: era5 -synthetic [flags]
 
-Makes a synthetic Zarr v2 store in the layout of WeatherBench2's ERA5: geopotential and two wind components.
+Makes a synthetic Zarr store in the layout of WeatherBench2's ERA5: geopotential and two wind components. The forms, all of
+the same fields:
+
+  raw    no compressor              gzip   gzip, level 5
+  lz4    Blosc, shuffle, LZ4        bzstd  Blosc, shuffle, Zstandard, level 3
+  zstd   Zstandard, level 3         shard  shards of 8 chunks, each as in lz4
 
 `
 
@@ -42,8 +47,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.Usage = func() {}
 	flags.BoolVar(&synthetic, "synthetic", false, "make the store rather than fetch it")
 	flags.IntVar(&s.Steps, "steps", 80, "number of 6-hourly `steps`; the study's year has 1464")
-	flags.StringVar(&s.Form, "form", fixtures.FormRaw, "storage `form`: raw (no compressor) or lz4 (Blosc)")
-	flags.StringVar(&out, "out", "", "`folder` of the store (default fixtures/data/synthetic-FORM-STEPS.zarr)")
+	flags.StringVar(&s.Form, "form", fixtures.FormRaw, "storage `form`: "+strings.Join(fixtures.Forms(), ", "))
+	flags.IntVar(&s.Format, "format", 0, "Zarr `format`, 2 or 3 (default 2 for raw and lz4, 3 for the rest; shard has 3 only)")
+	flags.StringVar(&out, "out", "", "`folder` of the store (default fixtures/data/synthetic-FORM-STEPS.zarr, with -format synthetic-FORM-vFORMAT-STEPS.zarr)")
 	flags.Func("grid", "points as `LATxLON` (default 721x1440)", func(text string) error {
 		lat, lon, _ := strings.Cut(text, "x")
 		var err1, err2 error
@@ -90,7 +96,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return errNoFetch
 	}
 	if out == "" {
-		out = filepath.Join(fixtures.Dir(), "data", fmt.Sprintf("synthetic-%s-%d.zarr", s.Form, s.Steps))
+		form := s.Form
+		if s.Format != 0 {
+			form += fmt.Sprint("-v", s.Format)
+		}
+		out = filepath.Join(fixtures.Dir(), "data", fmt.Sprintf("synthetic-%s-%d.zarr", form, s.Steps))
 	}
 	return write(ctx, s, out, stdout, stderr)
 }

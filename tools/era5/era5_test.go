@@ -18,7 +18,7 @@ func TestHelp(t *testing.T) {
 		if err := run(t.Context(), []string{arg}, &stdout, &stderr); err != nil {
 			t.Errorf("%s: %v", arg, err)
 		}
-		for _, name := range []string{"-synthetic", "-steps", "-form", "-out", "-grid", "-levels", "-chunk-steps", "-order", "-seed"} {
+		for _, name := range []string{"-synthetic", "-steps", "-form", "-format", "-out", "-grid", "-levels", "-chunk-steps", "-order", "-seed"} {
 			if !strings.Contains(stdout.String(), name+" ") && !strings.Contains(stdout.String(), name+"\n") {
 				t.Errorf("%s: no %s in\n%s", arg, name, stdout.String())
 			}
@@ -33,7 +33,10 @@ func TestBadUsage(t *testing.T) {
 	tests := []struct{ args, want string }{
 		{"-synthetic -steps 0", "0 steps: want 1 to 1048576"},
 		{"-synthetic -steps many", `invalid value "many" for flag -steps`},
-		{"-synthetic -form zstd", `form "zstd": want "raw" or "lz4"`},
+		{"-synthetic -form zip", `form "zip": want one of ["raw" "lz4" "zstd" "gzip" "bzstd" "shard"]`},
+		{"-synthetic -format 4", "format 4: want 2 or 3"},
+		{"-synthetic -format two", `invalid value "two" for flag -format`},
+		{"-synthetic -form shard -format 2", `form "shard" in format 2: only format 3 has shards`},
 		{"-synthetic -grid 121", "want latitudes x longitudes, such as 121x240"},
 		{"-synthetic -grid 121x240x3", "want latitudes x longitudes, such as 121x240"},
 		{"-synthetic -grid 121x", "want latitudes x longitudes, such as 121x240"},
@@ -70,40 +73,51 @@ func TestNoFetch(t *testing.T) {
 }
 
 func TestSynthetic(t *testing.T) {
-	for _, form := range []string{"raw", "lz4"} {
-		for _, order := range []string{"latlon", "lonlat"} {
-			for _, more := range []string{"", " -levels 3 -chunk-steps 2 -seed 7"} {
-				args := "-synthetic -steps 3 -grid 9x16 -form " + form + " -order " + order + more
-				t.Run(args, func(t *testing.T) {
-					out := filepath.Join(t.TempDir(), "data", "store.zarr")
-					var stdout, stderr bytes.Buffer
-					err := run(t.Context(), append(strings.Fields(args), "-out", out), &stdout, &stderr)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if want := regexp.QuoteMeta(out) + `: [1-9]\d+ bytes in \d+\.\d\d s\n`; !regexp.MustCompile("^" + want + "$").Match(stdout.Bytes()) {
-						t.Errorf("stdout is %q, want it to match %q", stdout.String(), want)
-					}
-					attrs, err := os.ReadFile(filepath.Join(out, ".zattrs"))
-					if err != nil {
-						t.Fatal(err)
-					}
-					for _, want := range []string{`"steps": 3`, `"nlat": 9`, `"nlon": 16`, fmt.Sprintf(`"form": %q`, form),
-						fmt.Sprintf(`"lonlat": %t`, order == "lonlat")} {
-						if !strings.Contains(string(attrs), want) {
-							t.Errorf(".zattrs has no %s: %s", want, attrs)
-						}
-					}
-					stdout.Reset()
-					if err := run(t.Context(), append(strings.Fields(args), "-out", out), &stdout, &stderr); err != nil {
-						t.Fatal(err)
-					}
-					if !strings.HasSuffix(stdout.String(), "bytes, was there already\n") {
-						t.Errorf("the second time stdout is %q", stdout.String())
-					}
-				})
+	for _, form := range []string{"raw", "lz4", "zstd", "gzip", "bzstd", "shard"} {
+		for _, format := range []string{"", "2", "3"} {
+			if form == "shard" && format == "2" {
+				continue
+			}
+			root := ".zattrs"
+			if format == "3" || format == "" && form != "raw" && form != "lz4" {
+				root = "zarr.json"
+			}
+			for _, more := range []string{"-order latlon", "-order lonlat -levels 3 -chunk-steps 2 -seed 7"} {
+				args := "-synthetic -steps 3 -grid 9x16 -form " + form + " " + more
+				if format != "" {
+					args += " -format " + format
+				}
+				t.Run(args, func(t *testing.T) { checkSynthetic(t, args, root, fmt.Sprintf(`"form": %q`, form)) })
 			}
 		}
+	}
+}
+
+// checkSynthetic makes a store twice. Its root's attributes, which are in the document root, have the form.
+func checkSynthetic(t *testing.T, args, root, form string) {
+	out := filepath.Join(t.TempDir(), "data", "store.zarr")
+	var stdout, stderr bytes.Buffer
+	if err := run(t.Context(), append(strings.Fields(args), "-out", out), &stdout, &stderr); err != nil {
+		t.Fatal(err)
+	}
+	if want := regexp.QuoteMeta(out) + `: [1-9]\d+ bytes in \d+\.\d\d s\n`; !regexp.MustCompile("^" + want + "$").Match(stdout.Bytes()) {
+		t.Errorf("stdout is %q, want it to match %q", stdout.String(), want)
+	}
+	attrs, err := os.ReadFile(filepath.Join(out, root))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"steps": 3`, `"nlat": 9`, `"nlon": 16`, form, fmt.Sprintf(`"lonlat": %t`, strings.Contains(args, "lonlat"))} {
+		if !strings.Contains(string(attrs), want) {
+			t.Errorf("%s has no %s: %s", root, want, attrs)
+		}
+	}
+	stdout.Reset()
+	if err := run(t.Context(), append(strings.Fields(args), "-out", out), &stdout, &stderr); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasSuffix(stdout.String(), "bytes, was there already\n") {
+		t.Errorf("the second time stdout is %q", stdout.String())
 	}
 }
 
