@@ -5,7 +5,7 @@ usage: interop.py write DIR      stores below DIR, by all that this Python can w
 
 manifest.py says what a line holds.
 """
-import importlib.util, os, sys
+import importlib, os, sys
 
 import zarr
 import manifest
@@ -13,24 +13,23 @@ import manifest
 
 def modules():
     """What writes and reads here: modules with write(out), which yields names of stores, and read(store)."""
-    if zarr.__version__.startswith("2."):
-        import write_zarr2
-
-        return [write_zarr2]
-    import write_zarr3
-
-    return [write_zarr3]
+    names = ["by_zarr2"]
+    if not zarr.__version__.startswith("2."):
+        names = ["by_zarr3"] + ["by_" + peer for peer in ("tensorstore", "zarrs") if importlib.util.find_spec(peer)]
+    return [importlib.import_module(name) for name in names]
 
 
-command, where = sys.argv[1:]
-if command == "write":
+def main(command, where):
     for m in modules():
-        for name in m.write(where):
-            for array in m.read(os.path.join(where, name)):
-                print(manifest.line(name, *array))
-elif command == "digest":
-    for m in modules():
-        for array in m.read(where):
-            print(manifest.line(m.__name__, *array))
-else:
+        if command == "write":
+            for store in m.write(where):
+                for array in m.read(os.path.join(where, store)):
+                    print(manifest.line(store, *array))
+        else:
+            for array in m.read(where):
+                print(manifest.line(m.NAME, *array))
+
+
+if len(sys.argv) != 3 or sys.argv[1] not in ("write", "digest"):
     sys.exit(__doc__)
+main(*sys.argv[1:])

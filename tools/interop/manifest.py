@@ -14,7 +14,8 @@ def line(store, path, elements, attributes=None):
     v = np.asarray(elements, object if type(elements) in (str, bytes) or elements.dtype.kind == "T" else None)
     out = {"store": store, "path": path, "shape": list(v.shape), "dtype": type_name(v.dtype)}
     if out["dtype"] != "object":  # whose elements have no bytes of their own
-        v = v.astype(v.dtype.newbyteorder("<"))
+        if is_numpy(v.dtype):
+            v = v.astype(v.dtype.newbyteorder("<"))
         out["sha256"] = hashlib.sha256(v.tobytes("C")).hexdigest()
     if v.dtype.kind in "SUVO" and is_numpy(v.dtype):
         out["values"] = [value(e) for e in v.reshape(-1)]
@@ -31,7 +32,7 @@ def is_numpy(dtype):
 def type_name(dtype):
     """Spells a data type as zarrio does."""
     if not is_numpy(dtype) or dtype.kind in "iufcb":
-        return dtype.newbyteorder("=").name
+        return dtype.name
     if dtype.kind in "Mm":
         unit, count = np.datetime_data(dtype)
         name = "datetime64" if dtype.kind == "M" else "timedelta64"

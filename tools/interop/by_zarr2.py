@@ -1,9 +1,12 @@
 """Writes Zarr v2 stores by zarr-python 2, and reads them back."""
 import numcodecs, zarr
-import v2
+import arrays_v2, tree
 
 
-def create(root, path, data, chunks, dtype, fill=0, order="C", separator=".", compressor=None, filters=None, part=None):
+NAME = "zarr"
+
+
+def create(root, path, data, chunks, dtype, fill=0, order="C", separator=".", compressor=None, filters=None, part=...):
     """Writes one array: all of data, or a part of it, so that other chunks stay missing."""
     object_codec = None
     if dtype in ("text", "blobs"):
@@ -11,7 +14,6 @@ def create(root, path, data, chunks, dtype, fill=0, order="C", separator=".", co
         dtype = object
     a = root.create_dataset(path, shape=data.shape, chunks=chunks, dtype=dtype, fill_value=fill, order=order, dimension_separator=separator,
                             compressor=compressor, filters=filters, object_codec=object_codec)
-    part = ... if part is None else part
     a[part] = data[part]
     return a
 
@@ -19,13 +21,13 @@ def create(root, path, data, chunks, dtype, fill=0, order="C", separator=".", co
 def write(out):
     """Writes stores below the folder out, and yields their names."""
     root = zarr.open_group(f"{out}/zarr-v2.zarr", mode="w")
-    for spec in v2.arrays((2,)):
+    for spec in arrays_v2.arrays((2,)):
         create(root, **spec)
     zarr.consolidate_metadata(root.store)
     yield "zarr-v2.zarr"
     for name in ("tree-v2.zarr", "tree-v2-consolidated.zarr"):
         root = zarr.open_group(f"{out}/{name}", mode="w")
-        v2.hierarchy((2,), lambda path, attributes: root.create_group(path).attrs.put(attributes),
+        tree.write((2,), lambda path, attributes: root.create_group(path).attrs.put(attributes),
                      lambda path, attributes, **spec: create(root, path, **spec).attrs.put(attributes))
         if "consolidated" in name:
             zarr.consolidate_metadata(root.store)
