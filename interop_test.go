@@ -34,7 +34,7 @@ type peerArray struct {
 	Attributes map[string]any
 }
 
-// refusals are the words of zarrio's error for each array of a group "refused", by the array's name: that of a codec which is
+// refusals are the words of zarrio's error for each array of a group "refused", by the array's name: that of a codec, which is
 // not read.
 var refusals = map[string]string{
 	"base64":          `codec "base64" is not supported`,
@@ -42,6 +42,7 @@ var refusals = map[string]string{
 	"jenkins_lookup3": `codec "jenkins_lookup3" is not supported`,
 	"json2":           `codec "json2" is not supported`,
 	"pickle":          `codec "pickle" is not supported`,
+	"scale_offset":    `codec "scale_offset" is not supported`,
 	"vlen-array":      `codec "vlen-array" is not supported`,
 }
 
@@ -196,7 +197,7 @@ func compareArray(ctx context.Context, g *zarrio.Group, want peerArray) error {
 	if !slices.Equal(a.Shape(), want.Shape) {
 		diff = append(diff, fmt.Errorf("shape %v, want %v", a.Shape(), want.Shape))
 	}
-	if got := a.DType().String(); got != want.DType {
+	if got := typeName(a.DType()); got != want.DType {
 		diff = append(diff, fmt.Errorf("data type %s, want %s", got, want.DType))
 	}
 	if err := compareAttributes(a.Attrs(), want.Attributes); err != nil {
@@ -205,8 +206,13 @@ func compareArray(ctx context.Context, g *zarrio.Group, want peerArray) error {
 	if len(diff) > 0 {
 		return errors.Join(diff...)
 	}
-	if !a.DType().Numeric() {
-		return compareValues(ctx, a, want.Values)
+	if want.Values != nil {
+		if err := compareValues(ctx, a, want.Values); err != nil {
+			return err
+		}
+	}
+	if want.SHA256 == "" {
+		return nil
 	}
 	data, err := readAll(ctx, a)
 	if err != nil {
@@ -219,11 +225,26 @@ func compareArray(ctx context.Context, g *zarrio.Group, want peerArray) error {
 	return nil
 }
 
-// compareValues compares elements that are not numbers, in C order.
-func compareValues(_ context.Context, a *zarrio.Array, want []json.RawMessage) error {
-	n := 1
-	for _, s := range a.Shape() {
-		n *= s
+// typeName spells a data type as the lines of other software do, which tell no variants of opaque types.
+func typeName(d zarrio.DType) string {
+	if d.Kind == zarrio.Object || d.Kind == zarrio.Raw {
+		d.Variant = ""
+	}
+	return d.String()
+}
+
+// compareValues compares elements as the JSON of fill values, in C order.
+func compareValues(ctx context.Context, a *zarrio.Array, want []json.RawMessage) error {
+	n := 0
+	for got, err := range a.ElementsJSON(ctx) {
+		if err != nil {
+			return err
+		}
+		var g, w any
+		if n < len(want) && (json.Unmarshal(got, &g) != nil || json.Unmarshal(want[n], &w) != nil || g != w) {
+			return fmt.Errorf("element %d is %s, want %s", n, got, want[n])
+		}
+		n++
 	}
 	if n != len(want) {
 		return fmt.Errorf("%d elements, want %d", n, len(want))
