@@ -207,14 +207,15 @@ func (f *bloscFrame) decodeBlock(dst []byte, i int, s *Scratch) error {
 
 	byteShuffled := f.flags&bloscShuffled != 0 && f.typesize > 1
 	bitShuffled := !byteShuffled && f.flags&bloscBitshuffled != 0 && len(dst) >= f.typesize
-	out := dst
+	out, slack := dst, 0
 	if byteShuffled || bitShuffled {
-		out = grow(&s.planes, len(dst))
+		slack = zstdSlack // What a stream leaves in the next one's place is gone when that one is decoded.
+		out = grow(&s.planes, len(dst)+slack)
 	}
 	var planes [maxPlanes][]byte
 	size := len(dst) / streams
 	for j := range streams {
-		room := out[j*size:][:size:size]
+		room := out[j*size:][: size : size+slack]
 		stream, rest, err := f.decodeStream(room, src, s)
 		if err != nil {
 			return fmt.Errorf("stream %d of %d: %w", j, streams, err)
@@ -232,14 +233,14 @@ func (f *bloscFrame) decodeBlock(dst []byte, i int, s *Scratch) error {
 	case byteShuffled:
 		unshuffle(dst, planes[0], f.typesize)
 	case bitShuffled:
-		bitunshuffle(dst, out, grow(&s.bits, len(dst)), f.typesize)
+		bitunshuffle(dst, out[:len(dst)], grow(&s.bits, len(dst)), f.typesize)
 	}
 	return nil
 }
 
-// decodeStream decodes the stream at the start of src, which must decode to as many bytes as room has. It returns them
-// and what follows in src. They are in room, or in src where the stream is stored: in real fields every second one is,
-// as the lower bytes of floats don't compress, and unshuffling from there saves a copy.
+// decodeStream decodes the stream at the start of src, which must decode to as many bytes as room has; more may be written,
+// up to room's capacity. It returns them and what follows in src. They are in room, or in src where the stream is stored: in
+// real fields every second one is, as the lower bytes of floats don't compress, and unshuffling from there saves a copy.
 func (f *bloscFrame) decodeStream(room, src []byte, s *Scratch) (stream, rest []byte, err error) {
 	if len(src) < 4 {
 		return nil, nil, fmt.Errorf("%d bytes are left, expected 4 for its length", len(src))
