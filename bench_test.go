@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/codec"
 )
 
 // The flags of the benchmarks, given after -args. Their zero values are the study's choices.
@@ -165,8 +166,11 @@ func printHead(e *zarrio.CPU) error {
 			fmt.Printf("%s: %s\n", l.key, l.value)
 		}
 	}
-	fmt.Printf("Engine: %v\nEndpoint: host\nMachine: %s, %d CPUs, GOMAXPROCS %d, %s/%s\n",
-		e, cpuModel(), runtime.NumCPU(), runtime.GOMAXPROCS(0), runtime.GOOS, runtime.GOARCH)
+	if err := codec.LibrariesError(); err != nil {
+		return err
+	}
+	fmt.Printf("Engine: %v\nCodecs: %s\nEndpoint: host\nMachine: %s, %d CPUs, GOMAXPROCS %d, %s/%s\n",
+		e, strings.Join(codec.Libraries(), "; "), cpuModel(), runtime.NumCPU(), runtime.GOMAXPROCS(0), runtime.GOOS, runtime.GOARCH)
 	return nil
 }
 

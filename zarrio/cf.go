@@ -100,6 +100,9 @@ func makeElements[T Element](a *Array, sel Selection) ([]T, error) {
 
 // packedType returns the type of d's elements as package cf has it, or false for elements that are not plain numbers.
 func packedType(d DType) (cf.Type, bool) {
+	if d.Variant != "" {
+		return cf.Type{}, false
+	}
 	switch d.Kind {
 	case Int:
 		return cf.Type{Kind: 'i', Size: d.Size}, true

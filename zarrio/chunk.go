@@ -11,6 +11,7 @@ import (
 
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/hostmem"
+	"zarrbench/zarrio/store"
 )
 
 // A worker reads chunks, one at a time, with memory that it keeps from chunk to chunk.
@@ -279,7 +280,8 @@ func (w *worker) readInner(ctx context.Context, a *Array, chunk, lo, n, size int
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, w.missing(a, chunk)
 		}
-		if errors.Is(err, errChanged) && attempt == 0 { // with its new index, all may be well
+		if attempt == 0 && (errors.Is(err, errChanged) || errors.Is(err, store.ErrChanged)) { // with its new index, all may be well
+			a.indices.clear()
 			w.close()
 			continue
 		}

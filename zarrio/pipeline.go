@@ -102,10 +102,13 @@ func codecNames(codecs []CodecSpec) []string {
 // step adds a codec of package codec.
 func (c *compiler) step(spec CodecSpec) error {
 	d, err := codec.New(spec.Name, spec.Config, c.opt)
-	if err != nil {
-		if errors.Is(err, codec.ErrUnsupported) {
-			return err
-		}
+	_, unknown := errors.AsType[*codec.UnsupportedError](err)
+	switch {
+	case unknown && spec.Optional:
+		return fmt.Errorf("%w; it is marked as one that needn't be understood, but what it did to the bytes would stay undone", err)
+	case unknown:
+		return err
+	case err != nil:
 		return fmt.Errorf("codec %q: %w", spec.Name, err)
 	}
 	c.steps, c.fixed = append(c.steps, d), true

@@ -70,6 +70,9 @@ func fits[T Element](d DType) error {
 		kind = Complex
 	}
 	same := d.Kind == kind || kind == Int && (d.Kind == Datetime || d.Kind == Timedelta) || kind == Uint && d.Kind == Bool
+	if d.Variant != "" { // Go has no such type: its bits are had as an integer
+		same = kind == Uint || kind == Int && d.Kind == Int
+	}
 	if !same || d.Size != int(unsafe.Sizeof(*new(T))) {
 		return fmt.Errorf("elements of type %s can't be read as %T", d, *new(T))
 	}

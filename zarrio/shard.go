@@ -276,8 +276,7 @@ func (w *worker) locate(ctx context.Context, a *Array, chunk int) (part, error) 
 		}
 		entries, size, value := x.entries, x.size, x.value
 		x.mu.Unlock()
-		if k > 0 && size != p.n || k > 0 && value != p.value {
-			a.indices.clear()
+		if k > 0 && (size != p.n || value != p.value) {
 			return p, errChanged
 		}
 		off, n, ok, err := l.entry(entries, entry, size)
@@ -433,7 +432,6 @@ func (w *worker) readValue(ctx context.Context, dst []byte, off, want int64) err
 		return err
 	}
 	if size != want || n != len(dst) {
-		w.shard.array.indices.clear()
 		return fmt.Errorf("%w: it had %d bytes, now %d", errChanged, want, size)
 	}
 	w.stats.ReadBytes += int64(n)
