@@ -258,7 +258,7 @@ func testConcurrent(t *testing.T, s store.Store) {
 	for w := range 8 {
 		wg.Go(func() {
 			dst := make([]byte, 70_001)
-			for i := range 25 {
+			for i := range 10 {
 				for key, want := range files {
 					n, _, err := s.ReadRange(t.Context(), key, dst, 0)
 					if err != nil || !bytes.Equal(dst[:n], want) {
