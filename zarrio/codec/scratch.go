@@ -12,16 +12,17 @@ import (
 // A Scratch holds what decoders reuse from one chunk to the next, so that they need not allocate once it is warm. The
 // zero value is ready for use. It serves one goroutine at a time.
 type Scratch struct {
-	mid    [2][]byte    // between two steps of a chain
-	planes []byte       // a block whose bytes or bits are still shuffled
-	bits   []byte       // the same block with its bits in place, its bytes not
-	src    bytes.Reader // what the inflaters read; holds no chunk between calls
-	one    [1]byte      // where a byte goes that should not be there
-	zlib   io.ReadCloser
-	gzip   *gzip.Reader
-	zstd   *zstd.Decoder
-	lzma   *lzmaDecoder
-	enc    *encoders
+	mid      [2][]byte    // between two steps of a chain
+	planes   []byte       // a block whose bytes or bits are still shuffled
+	bits     []byte       // the same block with its bits in place, its bytes not
+	src      bytes.Reader // what the inflaters read; holds no chunk between calls
+	one      [1]byte      // where a byte goes that should not be there
+	zlib     io.ReadCloser
+	gzip     *gzip.Reader
+	zstd     *zstd.Decoder
+	zstdFast *zstdFast
+	lzma     *lzmaDecoder
+	enc      *encoders
 
 	contexts *cContexts
 }
