@@ -19,7 +19,6 @@ import (
 	"strings"
 	"testing"
 
-	"zarrbench/fixtures"
 	"zarrbench/zarrio"
 )
 
@@ -37,13 +36,14 @@ type peerArray struct {
 // refusals are the words of zarrio's error for each array of a group "refused", by the array's name: that of a codec, which is
 // not read.
 var refusals = map[string]string{
-	"base64":          `codec "base64" is not supported`,
-	"categorize":      `codec "categorize" is not supported`,
-	"jenkins_lookup3": `codec "jenkins_lookup3" is not supported`,
-	"json2":           `codec "json2" is not supported`,
-	"pickle":          `codec "pickle" is not supported`,
-	"scale_offset":    `codec "scale_offset" is not supported`,
-	"vlen-array":      `codec "vlen-array" is not supported`,
+	"base64":        `codec "base64" is not supported`,
+	"categorize":    `codec "categorize" is not supported`,
+	"json2":         `codec "json2" is not supported`,
+	"lzma delta":    `filter delta before or instead of a single lzma or lzma2`,
+	"pickle":        `codec "pickle" is not supported`,
+	"vlen-array":    `codec "vlen-array" is not supported`,
+	"float8_e4m3fn": "",
+	"int4":          "",
 }
 
 // eachPython runs test for each Python that make interop prepares.
@@ -56,12 +56,15 @@ func eachPython(t *testing.T, test func(t *testing.T, exe string)) {
 		t.Skip("digests are of little-endian elements")
 	}
 	for _, exe := range list {
-		t.Run(filepath.Base(filepath.Dir(filepath.Dir(exe))), func(t *testing.T) {
+		t.Run(environment(exe), func(t *testing.T) {
 			t.Parallel()
 			test(t, exe)
 		})
 	}
 }
+
+// environment returns the name of the virtual environment of a Python, such as "zarr-2.18".
+func environment(exe string) string { return filepath.Base(filepath.Dir(filepath.Dir(exe))) }
 
 // python runs tools/interop/interop.py and returns the arrays that it prints.
 func python(t *testing.T, exe string, args ...string) []peerArray {
@@ -104,32 +107,13 @@ func TestInteropReads(t *testing.T) {
 				store := filepath.Join(dir, name)
 				modes := []zarrio.Consolidated{zarrio.Never, zarrio.Auto}
 				// zarr-python 3 consolidates v2 documents in words of its own, which Verify refuses.
-				if strings.Contains(exe, "zarr-2") && exists(filepath.Join(store, ".zmetadata")) {
+				if strings.HasPrefix(environment(exe), "zarr-2") && exists(filepath.Join(store, ".zmetadata")) {
 					modes = append(modes, zarrio.Verify)
 				}
 				for _, mode := range modes {
 					compareStore(t, store, mode, want)
 				}
 			})
-		}
-	})
-}
-
-// TestInteropWrites lets other software read what this project writes.
-func TestInteropWrites(t *testing.T) {
-	stores := []string{}
-	for _, s := range []fixtures.Synthetic{
-		{Steps: 5, Form: "raw", NLat: 13, NLon: 24},
-		{Steps: 5, Form: "lz4", NLat: 121, NLon: 240},
-		{Steps: 5, Form: "lz4", NLat: 13, NLon: 24, Levels: 13, ChunkSteps: 2, LonLat: true},
-	} {
-		stores = append(stores, synthetic(t, s))
-	}
-	eachPython(t, func(t *testing.T, exe string) {
-		for _, store := range stores {
-			for reader, want := range byStore(python(t, exe, "digest", store)) {
-				t.Run(reader, func(t *testing.T) { compareStore(t, store, zarrio.Verify, want) })
-			}
 		}
 	})
 }
@@ -275,7 +259,9 @@ func compareRefusal(ctx context.Context, g *zarrio.Group, p string) error {
 	want, known := refusals[path.Base(p)]
 	a, err := g.Array(ctx, p)
 	if err == nil {
-		_, err = readAll(ctx, a)
+		for _, e := range a.ElementsJSON(ctx) {
+			err = e
+		}
 	}
 	if !known || !errors.Is(err, zarrio.ErrNotSupported) || !strings.Contains(err.Error(), want) {
 		return fmt.Errorf("error %v; want ErrNotSupported that says %q", err, want)

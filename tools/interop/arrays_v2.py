@@ -60,9 +60,8 @@ def compressors():
     others |= {f"bz2 {n}": numcodecs.BZ2(n) for n in (1, 9)} | {f"zstd {n}": numcodecs.Zstd(n) for n in (-5, 0, 1, 19)}
     others |= {"zstd checksum": numcodecs.Zstd(3, checksum=True), "lz4 1": numcodecs.LZ4(1), "lz4 50": numcodecs.LZ4(50), "none": None}
     others |= {f"xz check {c}": numcodecs.LZMA(lzma.FORMAT_XZ, c, 1) for c in (lzma.CHECK_NONE, lzma.CHECK_CRC32, lzma.CHECK_CRC64, lzma.CHECK_SHA256)}
-    delta = [{"id": lzma.FILTER_DELTA, "dist": 4}, {"id": lzma.FILTER_LZMA2, "preset": 1}]
     others |= {"xz": numcodecs.LZMA(), "lzma alone": numcodecs.LZMA(lzma.FORMAT_ALONE, preset=1),
-               "lzma raw": numcodecs.LZMA(lzma.FORMAT_RAW, filters=delta[1:]), "lzma raw filters": numcodecs.LZMA(lzma.FORMAT_RAW, filters=delta),
+               "lzma raw": numcodecs.LZMA(lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2, "preset": 1}]),
                "lzma raw 1": numcodecs.LZMA(lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA1, "preset": 1}])}
     for name, codec in others.items():
         for t in ("<f4", ">i2", "|u1"):
@@ -88,6 +87,7 @@ def filters():
         ("packbits", [n.PackBits()], "|b1"),
         ("astype", [n.AsType("<i2", "<i8")], "<i8"), ("astype float", [n.AsType("<f4", "<f8")], f8), ("astype big", [n.AsType(">i4", "<f8")], f8),
         ("crc32", [n.CRC32()], f4), ("adler32", [n.Adler32()], f4), ("fletcher32", [n.Fletcher32()], f4), ("crc32c", [n.CRC32C()], f4),
+        ("jenkins_lookup3", [n.JenkinsLookup3()], f4),
         ("crc32 end", [n.CRC32("end")], f4), ("adler32 end", [n.Adler32("end")], f4), ("crc32c start", [n.CRC32C("start")], f4),
         ("delta shuffle fletcher32", [n.Delta("<i4"), n.Shuffle(4), n.Fletcher32()], "<i4"),
         ("scale delta", [n.FixedScaleOffset(0, 10, f8, "<i4"), n.Delta("<i4", "<i2")], f8),
@@ -138,7 +138,8 @@ def fills(zarr):
 def refused(zarr):
     """Arrays of codecs that zarrio refuses by name: the last part of their path."""
     yield dict(path="refused/base64", dtype="|u1", data=smooth("|u1", (9,)), chunks=(5,), compressor=numcodecs.Base64())
-    yield dict(path="refused/jenkins_lookup3", dtype="<f4", data=smooth("<f4", (9,)), chunks=(5,), filters=[numcodecs.JenkinsLookup3()])
+    delta = [{"id": lzma.FILTER_DELTA, "dist": 4}, {"id": lzma.FILTER_LZMA2, "preset": 1}]
+    yield dict(path="refused/lzma delta", dtype="<f4", data=smooth("<f4", (9,)), chunks=(5,), compressor=numcodecs.LZMA(lzma.FORMAT_RAW, filters=delta))
     if zarr >= (3,):  # which writes objects in its own ways only
         return
     yield dict(path="refused/categorize", dtype="<U9", data=noise("<U9", (9,)), chunks=(5,), filters=[numcodecs.Categorize(["a", "é"], "<U9")])

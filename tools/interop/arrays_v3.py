@@ -30,10 +30,7 @@ def arrays(zarr):
     yield from shards(zarr)
     yield from layouts(zarr)
     yield from fills(zarr)
-    yield dict(path="refused/jenkins_lookup3", dtype="<f4", data=smooth("<f4", (9,)), chunks=(5,),
-               compressors=[{"name": "numcodecs.jenkins_lookup3", "configuration": {"initval": 0}}])
-    if zarr >= (3, 4):
-        yield dict(path="refused/scale_offset", dtype="<f8", data=smooth("<f8", (9,)), chunks=(5,), filters=[codec("scale_offset", offset=5, scale=0.1)])
+    yield from conversions(zarr)
 
 
 def types(zarr):
@@ -82,7 +79,7 @@ def numcodecs():
     inner = {"blosc": n("blosc", cname="lz4", clevel=5, shuffle=1, blocksize=0), "bz2": n("bz2", level=1), "crc32": n("crc32"), "crc32c": n("crc32c"),
              "adler32": n("adler32"), "fletcher32": n("fletcher32"), "gzip": n("gzip", level=1), "lz4": n("lz4", acceleration=1),
              "lzma": n("lzma", format=1, check=-1, preset=1, filters=None), "shuffle": n("shuffle", elementsize=4), "zlib": n("zlib", level=1),
-             "zstd": n("zstd", level=1)}
+             "zstd": n("zstd", level=1), "jenkins_lookup3": n("jenkins_lookup3", initval=0)}
     for (name, c), serializer in itertools.product(inner.items(), (LITTLE, BIG)):
         yield dict(path=f"numcodecs/{name} {serializer['configuration']['endian']}", dtype="<f4", data=smooth("<f4", (30, 12)), chunks=(16, 5),
                    serializer=serializer, compressors=[c])
@@ -93,11 +90,23 @@ def numcodecs():
     outer += [("fixedscaleoffset", n("fixedscaleoffset", offset=10, scale=10, dtype="<f8", astype=a), "<f8") for a in ("<i2", "<f4", "<f8")]
     outer += [("astype", n("astype", encode_dtype="<f4", decode_dtype="<f8"), "<f8"), ("packbits", n("packbits"), "|b1")]
     for i, (name, c, t) in enumerate(outer):
-        for serializer, end, chain in ((LITTLE, "", []), (BIG, " big", []), (LITTLE, " zstd", [ZSTD])):
+        for end, chain in (("", []), (" zstd", [ZSTD])):  # from big-endian elements zarr-python reads other numbers than it wrote
             yield dict(path=f"numcodecs/{i:02} {name} {plain(t)}{end}", dtype=t, data=smooth(t, (30, 12)), chunks=(16, 5), filters=[c],
-                       serializer=serializer, compressors=chain)
+                       compressors=chain)
     yield dict(path="numcodecs/delta in shards", dtype="<i4", data=smooth("<i4", (30, 12)), chunks=(16, 6),
                serializer=shard((4, 3), [n("delta", dtype="<i4", astype="<i4"), LITTLE, inner["zlib"]]))
+
+
+def conversions(zarr):
+    """Codecs that change the type or the scale of elements."""
+    if zarr < (3, 4):
+        return
+    scale, cast = codec("scale_offset", offset=5, scale=0.5), codec("cast_value", data_type="int16", rounding="nearest-even", out_of_range="clamp")
+    chains = {"scale": [scale], "cast": [cast], "scale cast": [scale, cast], "cast float32": [codec("cast_value", data_type="float32")],
+              "cast transpose": [cast, transpose(1, 0)]}
+    for (name, filters), serializer in itertools.product(chains.items(), (LITTLE, BIG)):
+        yield dict(path=f"conversions/{name} {serializer['configuration']['endian']}", dtype="<f8", data=smooth("<f8", (30, 12)), chunks=(16, 5),
+                   filters=filters, serializer=serializer, compressors=[ZSTD])
 
 
 def shards(zarr):

@@ -1,5 +1,5 @@
-"""Writes Zarr v2 and v3 arrays by tensorstore, and reads any. It has no groups, attributes or strings."""
-import itertools, os, pathlib
+"""Writes Zarr v2 and v3 arrays by tensorstore, and reads any. It has no groups, attributes, strings or times."""
+import itertools, json, os, pathlib, re
 
 import numpy as np, tensorstore as ts
 import arrays_v3
@@ -91,10 +91,11 @@ def groups(store, driver):
 
 
 def read(store):
-    """Yields the path and the elements of each array that isn't to be refused."""
-    for folder, _, files in sorted(os.walk(store)):
-        path = os.path.relpath(folder, store)
-        v3 = "zarr.json" in files and '"array"' in pathlib.Path(folder, "zarr.json").read_text()
-        if (v3 or ".zarray" in files) and not path.startswith("refused/"):
-            spec = {"driver": "zarr3" if v3 else "zarr", "kvstore": {"driver": "file", "path": folder}}
+    """Yields the path and the elements of each array that isn't to be refused, nor of times."""
+    for document in sorted([*pathlib.Path(store).rglob(".zarray"), *pathlib.Path(store).rglob("zarr.json")]):
+        m = json.loads(document.read_text())
+        path = document.parent.relative_to(store).as_posix()
+        times = re.search(r"numpy\.|[<>][Mm]8", str(m.get("data_type") or m.get("dtype")))
+        if m.get("node_type") != "group" and not times and not path.startswith("refused/"):
+            spec = {"driver": "zarr" if m["zarr_format"] == 2 else "zarr3", "kvstore": {"driver": "file", "path": str(document.parent)}}
             yield path, ts.open(spec, read=True).result().read().result()

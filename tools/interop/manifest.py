@@ -6,15 +6,15 @@ import numpy as np
 def line(store, path, elements, attributes=None):
     """Describes one array by its elements, as its writer or a reader has them.
 
-    sha256 is of the elements in C order, little-endian; elements that vary in length have none. values lists elements that
-    are not numbers, in C order: text as it is, all others as base64; bytes and text of fixed length without the NULs that
-    fill them up.
+    sha256 is of the elements in C order, little-endian, of records as they are; elements that vary in length have none.
+    values lists elements that are not numbers, in C order: text as it is, all others as base64; bytes and text of fixed
+    length without the NULs that fill them up.
     """
     # Strings of varying length come in several ways, and the only one of an array as itself.
     v = np.asarray(elements, object if type(elements) in (str, bytes) or elements.dtype.kind == "T" else None)
     out = {"store": store, "path": path, "shape": list(v.shape), "dtype": type_name(v.dtype)}
     if out["dtype"] != "object":  # whose elements have no bytes of their own
-        if is_numpy(v.dtype):
+        if is_numpy(v.dtype) and not v.dtype.names:  # records are told as they are stored
             v = v.astype(v.dtype.newbyteorder("<"))
         out["sha256"] = hashlib.sha256(v.tobytes("C")).hexdigest()
     if v.dtype.kind in "SUVO" and is_numpy(v.dtype):
@@ -47,9 +47,7 @@ def type_name(dtype):
 def value(e):
     if isinstance(e, str):
         return str(e)
-    if not isinstance(e, bytes):  # raw bits and records
-        e = e.astype(e.dtype.newbyteorder("<")).tobytes()
-    return base64.standard_b64encode(e).decode()
+    return base64.standard_b64encode(bytes(e)).decode()
 
 
 def finite(a):

@@ -48,7 +48,7 @@ else
 	echo 'interop: skipped zarr 2.16, 2.18 and 3.0: they need Python 3.11 or 3.12 with venv'
 fi
 if new=$(find_python 12 13); then
-	environment zarr-3.4 "$new" zarr==3.4.2 numcodecs==0.17.1 tensorstore==0.1.86 zarrs==0.2.3 numpy==2.5.5
+	environment zarr-3.4 "$new" zarr==3.4.2 numcodecs==0.17.1 tensorstore==0.1.86 zarrs==0.2.3 cast-value-rs==0.5.1 numpy==2.5.5
 elif [ -n "$old" ]; then
 	echo 'interop: skipped zarr 3.4: it needs Python 3.12 or later with venv; zarr 3.1 takes its place'
 	environment zarr-3.1 "$old" zarr==3.1.6 numcodecs==0.16.6 tensorstore==0.1.86 zarrs==0.2.3 numpy==2.3.5
