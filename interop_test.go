@@ -26,6 +26,7 @@ import (
 type peerArray struct {
 	Store      string // that was written; or what it was read with
 	Path       string
+	Unread     string // why it can't be read with this software; nothing else is known then
 	Shape      []int
 	DType      string            // as zarrio spells it
 	SHA256     string            // of the elements in C order, little-endian; "" where they vary in length
@@ -144,6 +145,10 @@ func compareStore(t *testing.T, dir string, mode zarrio.Consolidated, want []pee
 	for _, w := range want {
 		if !slices.Contains(found, w.Path) {
 			t.Errorf("%s: an array that is not listed", w.Path)
+		}
+		if w.Unread != "" {
+			t.Logf("%s: skipped: %s", w.Path, w.Unread)
+			continue
 		}
 		if err := compareArray(t.Context(), g, w); err != nil {
 			t.Errorf("%s: %v\n%s", w.Path, err, describeArray(dir, w.Path))

@@ -27,6 +27,10 @@ func TestInteropWrites(t *testing.T) {
 		stores = append(stores, written{synthetic(t, s), "zarr-2"})
 	}
 	stores = append(stores,
+		written{writeTypes(t, 2, false), "zarr-2"},
+		written{writeTypes(t, 2, true), "zarr-2"},
+		written{writeTypes(t, 3, false), "zarr-3"},
+		written{writeTypes(t, 3, true), "zarr-3"},
 		written{writeForms(t, 2), "zarr-2"},
 		written{writeForms(t, 3), "zarr-3"},
 		written{writeTimes(t, 2), "zarr-2"},
@@ -47,20 +51,24 @@ func TestInteropWrites(t *testing.T) {
 	})
 }
 
-// writeForms writes a store of every type but times, layout and compressor that zarrio.Writer has, and returns its path.
-func writeForms(t *testing.T, format int) string {
-	types := []zarrio.DType{{Kind: zarrio.Bool, Size: 1}, {Kind: zarrio.Float, Size: 2}, {Kind: zarrio.Complex, Size: 8}, {Kind: zarrio.Complex, Size: 16}}
+// writeTypes writes a store of every type but times, in one byte order, and returns its path.
+func writeTypes(t *testing.T, format int, big bool) string {
+	types := []zarrio.DType{{Kind: zarrio.Bool, Size: 1}, {Kind: zarrio.Float, Size: 2}, zarrio.Float32, {Kind: zarrio.Float, Size: 8},
+		{Kind: zarrio.Complex, Size: 8}, {Kind: zarrio.Complex, Size: 16}}
 	for _, size := range []int{1, 2, 4, 8} {
 		types = append(types, zarrio.DType{Kind: zarrio.Int, Size: size}, zarrio.DType{Kind: zarrio.Uint, Size: size})
 	}
-	types = append(types, zarrio.Float32, zarrio.DType{Kind: zarrio.Float, Size: 8})
-
 	specs := map[string]zarrio.ArraySpec{}
 	for _, d := range types {
-		for _, big := range []bool{false, true} {
-			specs[fmt.Sprintf("%v big %v", d, big)] = zarrio.ArraySpec{Shape: []int{7, 5}, Chunks: []int{3, 2}, DType: d, BigEndian: big}
-		}
+		specs[d.String()] = zarrio.ArraySpec{Shape: []int{7, 5}, Chunks: []int{3, 2}, DType: d, BigEndian: big}
 	}
+	order := map[bool]string{false: "little", true: "big"}[big]
+	return writeStore(t, fmt.Sprintf("%s-v%d.zarr", order, format), format, specs)
+}
+
+// writeForms writes a store of every layout and compressor that zarrio.Writer has, and returns its path.
+func writeForms(t *testing.T, format int) string {
+	specs := map[string]zarrio.ArraySpec{}
 	f4 := zarrio.Float32
 	for _, name := range []string{"", "blosc-lz4", "blosc-zstd", "zstd", "gzip"} {
 		c := zarrio.Compressor{Name: name}
@@ -82,13 +90,13 @@ func writeForms(t *testing.T, format int) string {
 	return writeStore(t, fmt.Sprintf("forms-v%d.zarr", format), format, specs)
 }
 
-// writeTimes writes a store of times, which not all software reads, and returns its path.
+// writeTimes writes a store of times, which older software can't open, and returns its path.
 func writeTimes(t *testing.T, format int) string {
 	specs := map[string]zarrio.ArraySpec{}
 	for _, kind := range []zarrio.Kind{zarrio.Datetime, zarrio.Timedelta} {
 		for _, unit := range []string{"ns", "h", "25s", "D"} {
 			d := zarrio.DType{Kind: kind, Size: 8, Unit: unit}
-			specs[fmt.Sprint(kind, " ", unit)] = zarrio.ArraySpec{Shape: []int{7, 5}, Chunks: []int{3, 2}, DType: d}
+			specs[d.String()] = zarrio.ArraySpec{Shape: []int{7, 5}, Chunks: []int{3, 2}, DType: d}
 		}
 	}
 	return writeStore(t, fmt.Sprintf("times-v%d.zarr", format), format, specs)

@@ -2,7 +2,7 @@
 import itertools, json, os, pathlib, re
 
 import numpy as np, tensorstore as ts
-import arrays_v3
+import arrays_v3, manifest
 from arrays_v2 import ORDERED, plain
 from elements import noise, smooth
 
@@ -91,11 +91,14 @@ def groups(store, driver):
 
 
 def read(store):
-    """Yields the path and the elements of each array that isn't to be refused, nor of times."""
+    """Yields the path and the elements of each array that isn't to be refused, or why it can't be read."""
     for document in sorted([*pathlib.Path(store).rglob(".zarray"), *pathlib.Path(store).rglob("zarr.json")]):
         m = json.loads(document.read_text())
         path = document.parent.relative_to(store).as_posix()
-        times = re.search(r"numpy\.|[<>][Mm]8", str(m.get("data_type") or m.get("dtype")))
-        if m.get("node_type") != "group" and not times and not path.startswith("refused/"):
-            spec = {"driver": "zarr" if m["zarr_format"] == 2 else "zarr3", "kvstore": {"driver": "file", "path": str(document.parent)}}
-            yield path, ts.open(spec, read=True).result().read().result()
+        if m.get("node_type") == "group" or path.startswith("refused/"):
+            continue
+        if re.search(r"numpy\.|[<>][Mm]8", str(m.get("data_type") or m.get("dtype"))):
+            yield path, manifest.Unread("times")
+            continue
+        spec = {"driver": "zarr" if m["zarr_format"] == 2 else "zarr3", "kvstore": {"driver": "file", "path": str(document.parent)}}
+        yield path, ts.open(spec, read=True).result().read().result()

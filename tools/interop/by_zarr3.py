@@ -2,7 +2,7 @@
 import warnings
 
 import numcodecs, zarr
-import arrays_v2, arrays_v3, tree
+import arrays_v2, arrays_v3, manifest, tree
 
 warnings.filterwarnings("ignore")  # of data types and codecs without a specification
 
@@ -59,9 +59,14 @@ def write(out):
             yield name
 
 
-def read(store):
-    """Yields the path, the elements and the attributes of each array that isn't to be refused."""
+def read(store, unread=lambda array: ""):
+    """Yields the path, the elements and the attributes of each array that isn't to be refused, or the path and why it can't be
+    read where unread says so."""
     # Version 3.0 can't read all that it consolidates.
     for path, node in zarr.open_group(store, mode="r", use_consolidated=False).members(max_depth=None):
-        if isinstance(node, zarr.Array) and not path.startswith("refused/"):
+        if not isinstance(node, zarr.Array) or path.startswith("refused/"):
+            continue
+        if why := unread(node):
+            yield path, manifest.Unread(why)
+        else:
             yield path, node[...], node.attrs.asdict()

@@ -20,4 +20,13 @@ def write(out):
 def read(store):
     """Yields the path, the elements and the attributes of each array that isn't to be refused."""
     with zarr.config.set(PIPELINE):
-        yield from by_zarr3.read(store)
+        yield from by_zarr3.read(store, unread)
+
+
+def unread(a):
+    """Says why zarrs can't read an array, if it can't."""
+    if a.metadata.zarr_format == 2:
+        return "" if a.dtype.isnative else "big-endian elements of v2"
+    # It takes the two parts of a complex number for one, whose bytes it turns around.
+    big = any(getattr(c, "endian", None) == "big" or getattr(getattr(c, "endian", None), "value", None) == "big" for c in a.metadata.codecs)
+    return "big-endian complex numbers" if big and a.dtype.kind == "c" else ""

@@ -3,6 +3,10 @@ import base64, hashlib, json, math
 import numpy as np
 
 
+class Unread(str):
+    """Stands for the elements of an array that a reader is known not to read, and says why."""
+
+
 def line(store, path, elements, attributes=None):
     """Describes one array by its elements, as its writer or a reader has them.
 
@@ -10,6 +14,8 @@ def line(store, path, elements, attributes=None):
     values lists elements that are not numbers, in C order: text as it is, all others as base64; bytes and text of fixed
     length without the NULs that fill them up.
     """
+    if isinstance(elements, Unread):
+        return json.dumps({"store": store, "path": path, "unread": elements})
     # Strings of varying length come in several ways, and the only one of an array as itself.
     v = np.asarray(elements, object if type(elements) in (str, bytes) or elements.dtype.kind == "T" else None)
     out = {"store": store, "path": path, "shape": list(v.shape), "dtype": type_name(v.dtype)}
