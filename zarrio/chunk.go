@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"runtime/trace"
-	"strconv"
 	"unsafe"
 
 	"zarrbench/zarrio/codec"
@@ -69,24 +68,10 @@ func (a *Array) appendValueKey(key []byte, number int) []byte {
 	if len(a.pipe.levels) > 0 {
 		g = &a.pipe.levels[0].grid
 	}
-	k := a.meta.Keys
-	key = append(key, k.Prefix...)
-	if len(g.counts) == 0 {
-		if k.Prefix == "" {
-			key = append(key, '0') // a scalar has one chunk, whose v2 key is "0"
-		}
-		return key
-	}
 	var buf [maxRank]int
 	coords := buf[:len(g.counts)]
 	g.coords(coords, number)
-	for i, c := range coords {
-		if i > 0 || k.Prefix != "" {
-			key = append(key, k.Separator)
-		}
-		key = strconv.AppendInt(key, int64(c), 10)
-	}
-	return key
+	return a.meta.Keys.append(key, coords)
 }
 
 // valueKey makes the key of a chunk or a shard in the worker's memory: it is valid until the next call.

@@ -45,13 +45,13 @@ func (e *MetadataError) Error() string {
 
 func (e *MetadataError) Unwrap() error { return e.Err }
 
-// A ChunkError says which chunk could not be read, and at which step.
+// A ChunkError says which chunk could not be read or written, and at which step.
 type ChunkError struct {
 	Store string
 	Array string // the array's path in the store; "" is the root
 	Key   string // the key, in the store, of the chunk or of the shard that it is in, such as "t2m/12.0.0"
 	Inner []int  // of a chunk in a shard, its coordinates in the array's grid of inner chunks; else nil
-	Step  string // "read", "plan", or a codec's name
+	Step  string // "read", "write", "encode", or a codec's name
 	Err   error
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 )
 
 // Metadata describes an array in one way, whichever format its documents have.
@@ -40,6 +41,21 @@ type CodecSpec struct {
 type KeyEncoding struct {
 	Prefix    string // before the coordinates: "" in v2, "c" in the default one of v3
 	Separator byte   // '.' or '/'
+}
+
+// append appends the key of the chunk at the grid coordinates: "0.1" in v2, "c/0/1" in v3. A scalar's is "0" or "c".
+func (k KeyEncoding) append(key []byte, coords []int) []byte {
+	key = append(key, k.Prefix...)
+	if len(coords) == 0 && k.Prefix == "" {
+		key = append(key, '0')
+	}
+	for i, c := range coords {
+		if i > 0 || k.Prefix != "" {
+			key = append(key, k.Separator)
+		}
+		key = strconv.AppendInt(key, int64(c), 10)
+	}
+	return key
 }
 
 // Attributes are the user's attributes of a group or an array, each as it stands in the document.

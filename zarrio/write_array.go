@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/bits"
-	"strconv"
 	"sync/atomic"
 )
 
@@ -176,21 +175,6 @@ func (a *ArrayWriter) appendKey(key []byte, coords []int) []byte {
 		k.Prefix = "c"
 	}
 	return k.append(append(key, prefix(a.path)...), coords)
-}
-
-// append appends the key of the chunk at the grid coordinates: "0.1" in v2, "c/0/1" in v3. A scalar's is "0" or "c".
-func (k KeyEncoding) append(key []byte, coords []int) []byte {
-	key = append(key, k.Prefix...)
-	if len(coords) == 0 && k.Prefix == "" {
-		key = append(key, '0')
-	}
-	for i, c := range coords {
-		if i > 0 || k.Prefix != "" {
-			key = append(key, k.Separator)
-		}
-		key = strconv.AppendInt(key, int64(c), 10)
-	}
-	return key
 }
 
 // writeUnit encodes and stores the chunk or the shard at coords, whose elements lie in a box.
