@@ -3,9 +3,10 @@
 STEPS ?= 80
 COUNT ?= 10
 STORE ?=
+FORMS ?= raw lz4
 BENCH ?= ^BenchmarkEpoch$$
 ARGS  ?=
-FUZZCOUNT ?= 2000x
+FUZZCOUNT ?= 1000x
 FUZZTIME  ?= 60s
 
 GO   ?= go
@@ -25,9 +26,8 @@ else ifneq ($(wildcard $(DATA)/era5.zarr/.zgroup),)
 	@$(MAKE) --no-print-directory bench-run STORES='$(DATA)/era5.zarr'
 else
 	@echo 'No ERA5 subset in $(DATA): the data are SYNTHETIC fields of its shape and entropy, which observe nothing.'
-	@$(GO) run ./tools/era5 -synthetic -steps $(STEPS) -form raw -out $(DATA)/synthetic-$(STEPS)/raw.zarr
-	@$(GO) run ./tools/era5 -synthetic -steps $(STEPS) -form lz4 -out $(DATA)/synthetic-$(STEPS)/lz4.zarr
-	@$(MAKE) --no-print-directory bench-run STORES='$(DATA)/synthetic-$(STEPS)/raw.zarr $(DATA)/synthetic-$(STEPS)/lz4.zarr'
+	@for form in $(FORMS); do $(GO) run ./tools/era5 -synthetic -steps $(STEPS) -form $$form -out $(DATA)/synthetic-$(STEPS)/$$form.zarr || exit 1; done
+	@$(MAKE) --no-print-directory bench-run STORES='$(patsubst %,$(DATA)/synthetic-$(STEPS)/%.zarr,$(FORMS))'
 endif
 
 .PHONY: bench-run

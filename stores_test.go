@@ -53,7 +53,7 @@ func findStores(ctx context.Context) (found []benchStore, cleanup func(), err er
 		}
 		cleanup = func() { os.RemoveAll(dir) }
 		note = ", made for this run: too small for figures, make bench keeps larger ones"
-		for _, form := range []string{fixtures.FormRaw, fixtures.FormLZ4} {
+		for _, form := range []string{fixtures.FormRaw, fixtures.FormLZ4, fixtures.FormShard} {
 			p := filepath.Join(dir, form+".zarr")
 			if err := (fixtures.Synthetic{Steps: freshSteps, Form: form}).Write(ctx, p); err != nil {
 				cleanup()
@@ -79,7 +79,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// keptStores returns the synthetic stores with the most steps, raw before lz4.
+// keptStores returns the synthetic stores with the most steps, raw first.
 func keptStores(data string) []string {
 	dirs, _ := filepath.Glob(filepath.Join(data, "synthetic-*"))
 	steps := func(dir string) int {
@@ -89,7 +89,7 @@ func keptStores(data string) []string {
 	slices.SortFunc(dirs, func(a, b string) int { return steps(b) - steps(a) })
 	for _, dir := range dirs {
 		var paths []string
-		for _, form := range []string{fixtures.FormRaw, fixtures.FormLZ4} {
+		for _, form := range fixtures.Forms() {
 			if p := filepath.Join(dir, form+".zarr"); exists(p) {
 				paths = append(paths, p)
 			}

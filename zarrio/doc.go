@@ -1,7 +1,7 @@
 // Package zarrio reads Zarr arrays fast, and makes minibatches of them.
 //
-// A [Group] is opened on a directory or on any [store.Store]; its [Array] values read boxes of elements into the caller's
-// memory:
+// A [Group] is opened on a directory, a zip file, a URL or any [store.Store]; its [Array] values read boxes of elements, or
+// index lists and masks along any dimension, into the caller's memory:
 //
 //	g, err := zarrio.Open(ctx, "era5.zarr", zarrio.Options{})
 //	t2m, err := g.Array(ctx, "2m_temperature")
@@ -16,6 +16,9 @@
 //	for b, err := range l.Batches(ctx) {
 //		// b.Input() and b.Target() are [samples, channels, latitude, longitude]
 //	}
+//
+// Zarr v2 and v3 are read alike, whatever their codecs; where chunks are packed into shards, the innermost ones are what is
+// read and decoded by itself. [ReadCF] and [ReadTimes] decode numbers and times by the CF conventions, [Create] writes.
 //
 // The way of a byte is: store, codec, the tensor's place in the batch. An uncompressed chunk that is a whole plane is read
 // straight into its place, a compressed one decoded straight into it; nothing is allocated for a chunk.
