@@ -45,6 +45,19 @@ func (c *compiler) shardStep(config json.RawMessage) error {
 
 func (shardStep) Name() string { return "sharding_indexed" }
 
+// EncodedLimit counts the indices, which may be longer than what they find, and allows for gaps between the inner chunks.
+func (t shardStep) EncodedLimit(n int) int {
+	chunk, shards := t.size, 1
+	for _, e := range t.pipe.chunk {
+		chunk *= e
+	}
+	for i := range t.pipe.levels {
+		n += shards * t.pipe.levels[i].size
+		shards *= t.pipe.levels[i].entries
+	}
+	return n + n/8 + 64<<10 + shards*(t.pipe.chain.EncodedLimit(chunk)-chunk)
+}
+
 func (t shardStep) Decode(dst, src []byte, _ *codec.Scratch) error {
 	w := idle.Get().(*worker) // the caller's memory for codecs may hold src
 	defer idle.Put(w)

@@ -70,13 +70,16 @@ func (c *Chain) EncodedLen(n int) (int, bool) {
 // EncodedLimit bounds the encoded length of n decoded bytes: no compressor makes noise much longer than it was.
 func (c *Chain) EncodedLimit(n int) int {
 	for i := len(c.steps) - 1; i >= 0; i-- {
-		if f, ok := c.steps[i].(Fixed); ok {
-			if m, err := f.EncodedLen(n); err == nil {
+		switch d := c.steps[i].(type) {
+		case Fixed:
+			if m, err := d.EncodedLen(n); err == nil {
 				n = m
 			}
-			continue
+		case Bounded:
+			n = d.EncodedLimit(n)
+		default:
+			n += n/8 + 64<<10
 		}
-		n += n/8 + 64<<10
 	}
 	return n
 }

@@ -52,6 +52,13 @@ type Sizer interface {
 	DecodedLen(src []byte, limit int, s *Scratch) (int, error)
 }
 
+// A Bounded decoder knows how long its encoded bytes can get, where that may be much more than the decoded ones.
+type Bounded interface {
+	Decoder
+	// EncodedLimit returns the most bytes that n decoded ones are encoded to.
+	EncodedLimit(n int) int
+}
+
 // A Retyper's encoded elements have another type than its decoded ones.
 type Retyper interface {
 	Decoder
