@@ -22,7 +22,7 @@ type Array struct {
 }
 
 func newArray(h *hierarchy, path string, m *Metadata) *Array {
-	a := &Array{h: h, path: path, meta: m, strides: make([]int, len(m.Shape))}
+	a := &Array{h: h, path: path, meta: m, strides: make([]int, len(m.Shape)), indices: indexCache{limit: maxIndexBytes}}
 	if a.pipe, a.noCodec = compile(m, h.opt); a.noCodec != nil {
 		a.pipe = pipeline{chunk: m.Chunks, order: cOrder(len(m.Shape))}
 	}

@@ -249,7 +249,9 @@ func (w *worker) readInner(ctx context.Context, a *Array, chunk, lo, n, size int
 		switch {
 		case err != nil:
 		case !p.ok:
-			return nil, w.missing(a, chunk)
+			if err = w.verify(ctx, p); err == nil {
+				return nil, w.missing(a, chunk)
+			}
 		case n >= 0 && p.n != int64(size):
 			err = wrongSize(a, p.n, size)
 		case n < 0 && p.n > int64(a.pipe.chain.EncodedLimit(size)):

@@ -155,6 +155,7 @@ func (l *shardLevel) place(coords, extents []int) (shard, entry int) {
 // An indexCache keeps the indices of an array's shards, the ones that were read last. It may be used by many goroutines at
 // once.
 type indexCache struct {
+	limit int64 // of bytes
 	mu    sync.Mutex
 	kept  map[shardID]*shardIndex
 	order []shardID // in which they came
@@ -169,6 +170,7 @@ type shardIndex struct {
 	entries []uint64 // nil until it is read
 	size    int64    // of the shard
 	value   int64    // size of the value that the shard is in, when the index was read
+	bytes   int64    // that it takes of the cache: indices of other levels have other sizes
 }
 
 // maxIndexBytes bounds the indices that are kept of an array.
@@ -181,14 +183,15 @@ func (c *indexCache) get(id shardID, bytes int64) *shardIndex {
 	if x := c.kept[id]; x != nil {
 		return x
 	}
-	for len(c.order) > 0 && c.bytes+bytes > maxIndexBytes {
+	for len(c.order) > 0 && c.bytes+bytes > c.limit {
+		c.bytes -= c.kept[c.order[0]].bytes
 		delete(c.kept, c.order[0])
-		c.order, c.bytes = c.order[1:], c.bytes-bytes // of one array, whose indices have much the same size
+		c.order = c.order[1:]
 	}
 	if c.kept == nil {
 		c.kept = map[shardID]*shardIndex{}
 	}
-	x := new(shardIndex)
+	x := &shardIndex{bytes: bytes}
 	c.kept[id], c.order, c.bytes = x, append(c.order, id), c.bytes+bytes
 	return x
 }
@@ -205,6 +208,8 @@ type openShard struct {
 	array *Array
 	shard int // its number on the outermost level
 	value store.Value
+	fail  error      // why none of its chunks can be found, if so: nobody asks twice
+	fresh bool       // its size was seen to be the one that it had when its index was read
 	spans []byteSpan // what is better read at once, ascending
 	held  byteSpan   // what the worker's memory for stored bytes holds
 }
@@ -252,11 +257,13 @@ func (w *worker) locate(ctx context.Context, a *Array, chunk int) (part, error) 
 		l := &a.pipe.levels[k]
 		shard, entry := l.place(coords, a.grid.chunks)
 		if k == 0 {
-			if err := w.open(ctx, a, shard); errors.Is(err, fs.ErrNotExist) {
-				p.gone = true
-				return p, nil
-			} else if err != nil {
-				return p, err
+			if w.shard.array != a || w.shard.shard != shard || w.shard.fail == nil {
+				if err := w.open(ctx, a, shard); err != nil {
+					w.shard = openShard{array: a, shard: shard, fail: err, spans: w.shard.spans}
+				}
+			}
+			if w.shard.fail != nil {
+				return w.lost(p)
 			}
 		}
 		x := a.indices.get(shardID{k, shard}, int64(16*l.entries))
@@ -264,29 +271,46 @@ func (w *worker) locate(ctx context.Context, a *Array, chunk int) (part, error) 
 		if x.entries == nil {
 			if err := w.readIndex(ctx, l, k, p, x); err != nil {
 				x.mu.Unlock()
-				if errors.Is(err, fs.ErrNotExist) && k == 0 {
-					p.gone = true
-					return p, nil
+				if k > 0 {
+					return p, err
 				}
-				if k == 0 {
-					err = indexError{err}
-				}
-				return p, err
+				w.shard.fail = err
+				return w.lost(p)
 			}
+			w.shard.fresh = w.shard.fresh || k == 0
 		}
 		entries, size, value := x.entries, x.size, x.value
 		x.mu.Unlock()
 		if k > 0 && (size != p.n || value != p.value) {
 			return p, errChanged
 		}
+		p.value = value
 		off, n, ok, err := l.entry(entries, entry, size)
 		if !ok || err != nil {
 			return p, err
 		}
-		p.off, p.n, p.value = p.off+off, n, value
+		p.off, p.n = p.off+off, n
 	}
 	p.ok = true
 	return p, nil
+}
+
+// lost is what locate returns of any chunk of a shard that can't be used at all.
+func (w *worker) lost(p part) (part, error) {
+	if errors.Is(w.shard.fail, fs.ErrNotExist) {
+		p.gone = true
+		return p, nil
+	}
+	return p, indexError{w.shard.fail}
+}
+
+// verify looks whether the shard that holds nothing for a part still has the size that it had when its index was read:
+// another one may hold it. Reading what is there tells as much by itself.
+func (w *worker) verify(ctx context.Context, p part) error {
+	if p.gone || w.shard.fresh {
+		return nil
+	}
+	return w.readValue(ctx, nil, 0, p.value)
 }
 
 // errChanged says that a shard is another one than when its index was read.
@@ -346,7 +370,8 @@ func (l *shardLevel) tooShort(size int64) error {
 }
 
 // gather prepares to read chunks of one shard: it sorts them by where they lie, and finds out which are better read at once.
-// Chunks that are not there come first. Where one can't be found, that is left for its reading to find out.
+// Chunks that are not there come last, when reading has told whether the shard is still the same. Where one can't be found,
+// that is left for its reading to find out.
 func (w *worker) gather(ctx context.Context, a *Array, chunks []int) {
 	w.shard.spans = w.shard.spans[:0]
 	w.parts = w.parts[:0]
@@ -360,9 +385,9 @@ func (w *worker) gather(ctx context.Context, a *Array, chunks []int) {
 	slices.SortFunc(w.parts, func(p, q part) int {
 		if p.ok != q.ok {
 			if p.ok {
-				return 1
+				return -1
 			}
-			return -1
+			return 1
 		}
 		return int(min(max(p.off-q.off, -1), 1))
 	})
@@ -434,6 +459,7 @@ func (w *worker) readValue(ctx context.Context, dst []byte, off, want int64) err
 	if size != want || n != len(dst) {
 		return fmt.Errorf("%w: it had %d bytes, now %d", errChanged, want, size)
 	}
+	w.shard.fresh = true
 	w.stats.ReadBytes += int64(n)
 	return nil
 }
