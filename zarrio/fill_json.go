@@ -9,9 +9,18 @@ import (
 	"unicode/utf8"
 )
 
+// FillJSON returns the fill value as the array's document has it, or nil where it is undefined or of an unknown type.
+func (m *Metadata) FillJSON() []byte {
+	if m.Fill == nil {
+		return nil
+	}
+	return appendFillJSON(nil, m.Fill, m.DType, m.Format)
+}
+
 // appendFillJSON appends one element as the JSON of a fill_value, which parseV2Fill or parseV3Fill read to the same element.
-// e is in the machine's byte order, of variable-length types the text or bytes. Floats have the fewest digits that tell them
-// from the others of their type. Records, and bytes of any kind but v3's r8, r16, ..., become base64.
+// e is in the machine's byte order, of variable-length types the text or bytes. Floats are written as the float64s of their
+// value, as other writers do: 0.1 in a float32 is 0.10000000149011612. Records, and bytes of any kind but v3's r8, r16, ...,
+// become base64.
 func appendFillJSON(dst, e []byte, d DType, format int) []byte {
 	switch d.Kind {
 	case Bool:
@@ -71,28 +80,29 @@ func appendFloat(dst, e []byte, d DType, format int) []byte {
 	case v < -math.MaxFloat64:
 		return append(dst, `"-Infinity"`...)
 	}
-	width := 8 * d.Size
-	if f, ok := d.format(); ok {
-		v, width = f.shortest(v), 64
-	}
-	from := len(dst)
-	dst = strconv.AppendFloat(dst, v, 'g', -1, width)
-	if bytes.ContainsAny(dst[from:], ".e") {
-		return dst
-	}
-	return append(dst, ".0"...) // not an integer: some readers would lose the sign of -0
+	return appendNumber(dst, v)
 }
 
-// shortest returns the number of the fewest decimal digits that rounds to v, which the format has.
-func (f floatFormat) shortest(v float64) float64 {
-	want, err := f.round(v)
-	for digits := 1; err == nil && digits < 17; digits++ {
-		short, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'e', digits-1, 64), 64)
-		if bits, err := f.round(short); err == nil && bits == want {
-			return short
+// appendNumber appends a number that is finite, with the fewest digits that tell it from the others of float64, and never as
+// an integer is written, of which some readers would make one, and lose the sign of -0. From 0.00001 up to 1e+16 no exponent
+// is needed.
+func appendNumber(dst []byte, v float64) []byte {
+	var memory [32]byte
+	digits := strconv.AppendFloat(memory[:0], v, 'e', -1, 64)
+	mantissa, after, _ := bytes.Cut(digits, []byte("e"))
+	exponent, _ := strconv.Atoi(string(after))
+	if exponent >= -5 && exponent <= 15 {
+		from := len(dst)
+		if dst = strconv.AppendFloat(dst, v, 'f', -1, 64); !bytes.Contains(dst[from:], []byte(".")) {
+			dst = append(dst, ".0"...)
 		}
+		return dst
 	}
-	return v
+	dst = append(append(dst, mantissa...), 'e')
+	if exponent > 0 {
+		dst = append(dst, '+')
+	}
+	return strconv.AppendInt(dst, int64(exponent), 10)
 }
 
 // utf8Text returns the text of code points, without the zeros behind it.

@@ -9,6 +9,7 @@ import (
 	"runtime/trace"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/hostmem"
@@ -126,27 +127,38 @@ func (w *worker) loadObjects(ctx context.Context, a *Array, p *chunkPart) ([][]b
 	return w.texts, nil
 }
 
-// ElementsJSON returns the elements of the whole array in C order, each as fill values are written in metadata: numbers,
-// "NaN", [real, imaginary], text, or bytes in base64. The bytes are valid until the next element. The array is read in parts;
-// after an error the sequence ends.
+// ElementsJSON returns the elements of the whole array in C order, each as fill values are written in Zarr v3 metadata:
+// numbers, "NaN", a NaN's bits, [real, imaginary], text, or bytes in base64. They are read to the same bits; text that is not
+// Unicode can't be written so, and is an error. The bytes are valid until the next element. The array is read in parts, in
+// bounded memory; after an error the sequence ends.
 func (a *Array) ElementsJSON(ctx context.Context) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		shape := a.Shape()
-		rows, step := 1, 1
-		if len(shape) > 0 {
-			rows, step = shape[0], a.meta.Chunks[0]
-		}
-		var buf, dst []byte
-		for lo := 0; lo < rows; lo += step {
-			var sel Selection
-			if len(shape) > 0 {
-				sel = Selection{Span(lo, min(rows, lo+step))}
+		if a.meta.DType.Kind != Object {
+			if err := a.checkChunk(); err != nil {
+				yield(nil, err)
+				return
 			}
+		}
+		size := a.meta.DType.Size
+		if size == 0 {
+			size = textRoom
+		}
+		number := 0
+		var buf, dst []byte
+		for sel := range parts(a.Shape(), a.meta.Chunks, size, int(min(maxPart, hostmem.Limit()/8))) {
 			var err error
+			var bad bool
 			if dst, err = a.elements(ctx, sel, dst, func(e []byte) bool {
-				buf = appendFillJSON(buf[:0], e, a.meta.DType, a.meta.Format)
+				if bad = !unicodeText(e, a.meta.DType); bad {
+					return false
+				}
+				number++
+				buf = appendFillJSON(buf[:0], e, a.meta.DType, 3)
 				return yield(buf, nil)
-			}); err != nil {
+			}); bad {
+				err = a.wrap(fmt.Errorf("element %d, in C order, is not Unicode text", number))
+			}
+			if err != nil {
 				if err != errStopped {
 					yield(nil, err)
 				}
@@ -154,6 +166,69 @@ func (a *Array) ElementsJSON(ctx context.Context) iter.Seq2[[]byte, error] {
 			}
 		}
 	}
+}
+
+// Bounds of what ElementsJSON reads at once, in bytes.
+const (
+	usualPart = 32 << 20 // enough for several chunks, that are decoded side by side
+	maxPart   = 1 << 30  // from here on, chunks are rather decoded more than once
+	textRoom  = 64       // what an element of varying length may take
+)
+
+// parts cuts an array, whose elements take size bytes, into boxes that follow each other in C order: rows of whole chunks if
+// these have at most limit bytes, else less.
+func parts(shape, chunks []int, size, limit int) iter.Seq[Selection] {
+	return func(yield func(Selection) bool) {
+		if slices.Contains(shape, 0) {
+			return
+		}
+		// Along dimension d boxes have some extent, along those before it 1, and behind it all.
+		d, row := len(shape)-1, size
+		for ; d > 0 && row <= limit/shape[d]; d-- {
+			row *= shape[d]
+		}
+		if d < 0 { // the one element of a scalar
+			yield(nil)
+			return
+		}
+		step := min(max(limit/row, 1), chunks[d])
+		if step == chunks[d] {
+			step *= max(usualPart/row/chunks[d], 1)
+		}
+		for at := make([]int, d+1); ; {
+			sel := make(Selection, d+1)
+			for i := range d {
+				sel[i] = Span(at[i], at[i]+1)
+			}
+			sel[d] = Span(at[d], min(at[d]+step, shape[d]))
+			if !yield(sel) {
+				return
+			}
+			at[d] += step
+			for i := d; at[i] >= shape[i]; i-- {
+				if i == 0 {
+					return
+				}
+				at[i] = 0
+				at[i-1]++
+			}
+		}
+	}
+}
+
+// unicodeText says whether an element is text that UTF-8 can hold, or no text at all.
+func unicodeText(e []byte, d DType) bool {
+	switch {
+	case d.Kind == Object && d.Variant != "bytes":
+		return utf8.Valid(e)
+	case d.Kind == Unicode:
+		for ; len(e) >= 4; e = e[4:] {
+			if c := getBits(e[:4]); c > utf8.MaxRune || !utf8.ValidRune(rune(c)) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // errStopped says that whoever asked for elements wants no more.
