@@ -34,17 +34,15 @@ type peerArray struct {
 	Attributes map[string]any
 }
 
-// refusals are the words of zarrio's error for each array of a group "refused", by the array's name: that of a codec, which is
-// not read.
+// refusals are the words of zarrio's error for each array of a group "refused", by the array's name.
 var refusals = map[string]string{
-	"base64":        `codec "base64" is not supported`,
-	"categorize":    `codec "categorize" is not supported`,
-	"json2":         `codec "json2" is not supported`,
-	"lzma delta":    `filter delta before or instead of a single lzma or lzma2`,
-	"pickle":        `codec "pickle" is not supported`,
-	"vlen-array":    `codec "vlen-array" is not supported`,
-	"float8_e4m3fn": "",
-	"int4":          "",
+	"bfloat16":   `data type "bfloat16" is not supported`,
+	"base64":     `codec "base64" is not supported`,
+	"categorize": `codec "categorize" is not supported`,
+	"json2":      `codec "json2" is not supported`,
+	"lzma delta": `filter delta before or instead of a single lzma or lzma2`,
+	"pickle":     `codec "pickle" is not supported`,
+	"vlen-array": `codec "vlen-array" is not supported`,
 }
 
 // eachPython runs test for each Python that make interop prepares.

@@ -2,9 +2,11 @@ package zarrbench
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"zarrbench/fixtures"
@@ -69,21 +71,20 @@ func writeTypes(t *testing.T, format int, big bool) string {
 // writeForms writes a store of every layout and compressor that zarrio.Writer has, and returns its path.
 func writeForms(t *testing.T, format int) string {
 	specs := map[string]zarrio.ArraySpec{}
-	f4 := zarrio.Float32
+	f4, zero := zarrio.Float32, zarrio.AsBytes([]float32{0})
 	for _, name := range []string{"", "blosc-lz4", "blosc-zstd", "zstd", "gzip"} {
-		c := zarrio.Compressor{Name: name}
-		specs["compressor "+name] = zarrio.ArraySpec{Shape: []int{40, 33}, Chunks: []int{16, 20}, DType: f4, Compressor: c, Dims: []string{"y", "x"}}
-		specs["sparse "+name] = zarrio.ArraySpec{Shape: []int{40, 33}, Chunks: []int{3, 4}, DType: f4, Compressor: c, OmitFill: true,
-			Fill: zarrio.AsBytes([]float32{0})}
+		spec := zarrio.ArraySpec{Shape: []int{40, 33}, Chunks: []int{3, 4}, DType: f4, Compressor: zarrio.Compressor{Name: name}}
+		sparse := spec
+		sparse.OmitFill, sparse.Fill = true, zero
+		specs["dense "+name], specs["sparse "+name] = spec, sparse
 		if format == 3 {
-			specs["shards "+name] = zarrio.ArraySpec{Shape: []int{40, 33}, Chunks: []int{3, 4}, Shards: []int{12, 8}, DType: f4, Compressor: c}
-			specs["sparse shards "+name] = zarrio.ArraySpec{Shape: []int{40, 33}, Chunks: []int{3, 4}, Shards: []int{12, 8}, DType: f4,
-				Compressor: c, OmitFill: true, Fill: zarrio.AsBytes([]float32{0})}
+			spec.Shards, sparse.Shards = []int{12, 8}, []int{12, 8}
+			specs["dense shards "+name], specs["sparse shards "+name] = spec, sparse
 		}
 	}
-	for _, separator := range []byte{'.', '/'} {
-		specs["separator "+map[byte]string{'.': "dot", '/': "slash"}[separator]] = zarrio.ArraySpec{Shape: []int{3, 4, 5}, Chunks: []int{2, 3, 4},
-			DType: f4, Separator: separator, Dims: []string{"", "größe", ""}, Attrs: map[string]any{"né": []any{1.5, nil, "x"}}}
+	for name, separator := range map[string]byte{"dot": '.', "slash": '/'} {
+		specs["separator "+name] = zarrio.ArraySpec{Shape: []int{3, 4, 5}, Chunks: []int{2, 3, 4}, DType: f4, Separator: separator,
+			Dims: []string{"", "größe", ""}, Attrs: map[string]any{"né": []any{1.5, nil, "x"}}}
 	}
 	specs["scalar"] = zarrio.ArraySpec{Shape: []int{}, Chunks: []int{}, DType: f4}
 	specs["nothing"] = zarrio.ArraySpec{Shape: []int{0, 3}, Chunks: []int{1, 3}, DType: f4}
@@ -121,7 +122,8 @@ func writeStore(t *testing.T, name string, format int, specs map[string]zarrio.A
 		t.Fatal(err)
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
-	for name, spec := range specs {
+	for _, name := range slices.Sorted(maps.Keys(specs)) {
+		spec := specs[name]
 		a, err := w.Array("with space/"+name, spec)
 		if err != nil {
 			t.Fatal(err)

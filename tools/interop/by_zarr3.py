@@ -1,4 +1,5 @@
 """Writes Zarr v2 and v3 stores by zarr-python 3, and reads any."""
+
 import warnings
 
 import numcodecs, zarr
@@ -17,22 +18,55 @@ def create_v2(root, path, data, chunks, dtype, fill=0, order="C", separator=".",
         dtype, filters = str, [numcodecs.VLenUTF8()]
     elif dtype == "blobs":
         dtype, filters = object if VERSION == (3, 0) else zarr.dtype.VariableLengthBytes(), [numcodecs.VLenBytes()]
-    a = zarr.create(store=root.store, path=path, zarr_format=2, shape=data.shape, chunks=chunks, dtype=dtype, fill_value=fill, order=order,
-                    dimension_separator=separator, compressor=compressor, filters=filters)
+    a = zarr.create(
+        store=root.store,
+        path=path,
+        zarr_format=2,
+        shape=data.shape,
+        chunks=chunks,
+        dtype=dtype,
+        fill_value=fill,
+        order=order,
+        dimension_separator=separator,
+        compressor=compressor,
+        filters=filters,
+    )
     a[part] = data[part]
     return a
 
 
-def create_v3(root, path, data, chunks, dtype, fill=None, filters=(), serializer=arrays_v3.LITTLE, compressors=(), keys=("default", "/"), names=None,
-              part=...):
+def create_v3(
+    root,
+    path,
+    data,
+    chunks,
+    dtype,
+    fill=None,
+    filters=(),
+    serializer=arrays_v3.LITTLE,
+    compressors=(),
+    keys=("default", "/"),
+    names=None,
+    part=...,
+):
     """As create_v2. Codecs are given as metadata have them."""
     if dtype == "text":
         dtype = str
     elif dtype == "blobs":
         dtype = bytes if VERSION == (3, 0) else zarr.dtype.VariableLengthBytes()
-    a = zarr.create_array(root.store, name=path, shape=data.shape, chunks=chunks, dtype=dtype, fill_value=fill, filters=filters,
-                          serializer=serializer, compressors=compressors, chunk_key_encoding={"name": keys[0], "separator": keys[1]},
-                          dimension_names=names)
+    a = zarr.create_array(
+        root.store,
+        name=path,
+        shape=data.shape,
+        chunks=chunks,
+        dtype=dtype,
+        fill_value=fill,
+        filters=filters,
+        serializer=serializer,
+        compressors=compressors,
+        chunk_key_encoding={"name": keys[0], "separator": keys[1]},
+        dimension_names=names,
+    )
     a[part] = data[part]
     return a
 
@@ -52,8 +86,11 @@ def write(out):
         yield f"zarr-v{version}.zarr"
         for name in (f"tree-v{version}.zarr", f"tree-v{version}-consolidated.zarr"):
             root = zarr.open_group(f"{out}/{name}", mode="w", zarr_format=version)
-            tree.write(VERSION, lambda path, attributes: root.create_group(path, attributes=attributes),
-                       lambda path, attributes, **spec: leaf(root, path, **spec).attrs.put(attributes))
+            tree.write(
+                VERSION,
+                lambda path, attributes: root.create_group(path, attributes=attributes),
+                lambda path, attributes, **spec: leaf(root, path, **spec).attrs.put(attributes),
+            )
             if "consolidated" in name:
                 zarr.consolidate_metadata(root.store)
             yield name

@@ -1,4 +1,5 @@
 """Writes Zarr v3 arrays by zarrs, as zarr-python's codecs, and reads any."""
+
 import zarr
 import arrays_v3, by_zarr3
 
@@ -28,5 +29,5 @@ def unread(a):
     if a.metadata.zarr_format == 2:
         return "" if a.dtype.isnative else "big-endian elements of v2"
     # It takes the two parts of a complex number for one, whose bytes it turns around.
-    big = any(getattr(c, "endian", None) == "big" or getattr(getattr(c, "endian", None), "value", None) == "big" for c in a.metadata.codecs)
+    big = {"name": "bytes", "configuration": {"endian": "big"}} in [c.to_dict() for c in a.metadata.codecs]
     return "big-endian complex numbers" if big and a.dtype.kind == "c" else ""

@@ -1,4 +1,5 @@
 """Elements to write: for each data type, its ordinary values and those at its edges."""
+
 import numpy as np
 
 TEXTS = ["", "a", "zonal wind", "é", "日本語", "\U0001d11e clef", "tab\tnew\nline", '"quoted\\"', "x" * 40]

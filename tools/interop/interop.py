@@ -5,6 +5,7 @@ usage: interop.py write DIR      stores below DIR, by all that this Python can w
 
 manifest.py says what a line holds.
 """
+
 import importlib, os, sys
 
 import zarr

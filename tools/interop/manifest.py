@@ -1,4 +1,5 @@
 """What a store holds, as lines of JSON: the Go test compares them with what zarrio reads."""
+
 import base64, hashlib, json, math
 import numpy as np
 
