@@ -1,5 +1,9 @@
 // Package codec decodes the chunks of Zarr arrays: one file a codec, and Blosc's own frame with all that it may hold.
 // It knows nothing of arrays or stores.
+//
+// Zstandard, gzip and zlib are decoded by libzstd and libdeflate where the machine has them, else by Go: [Libraries] tells
+// which. The environment variable ZARRIO_CLIB=off and the build tag noclib keep the C libraries out. The same chunks decode
+// with them and without, but for damage to a deflate stream that its checksum proves to do no harm.
 package codec
 
 import (

@@ -24,37 +24,48 @@ func LibrariesError() error { return clib.Setting() }
 // goOnly keeps the C libraries out. Only tests set it, to run both ways.
 var goOnly = false
 
-// least is the shortest decoded length for which C is called: below it a call, which leaves the Go scheduler and comes back,
-// costs more than the faster library saves.
-const least = 1 << 10
+// least is the shortest decoded length for which C is called: a call costs 100 ns, for which Go decodes as much.
+const least = 128
 
-// A cContexts has the C libraries' contexts, each nil where it isn't to be had.
+// A cContexts has the C libraries' contexts, each made when first needed, and nil where it isn't to be had.
 type cContexts struct {
-	zstd    *clib.Zstd
-	deflate *clib.Deflate
+	zstd                    *clib.Zstd
+	deflate                 *clib.Deflate
+	zstdTried, deflateTried bool
 }
 
-// c returns the contexts for a decoded length, all nil where Go is to do it.
-func (s *Scratch) c(n int) cContexts {
+// zstdFor returns the context for n decoded bytes, or nil where Go is to decode them.
+func (c *cContexts) zstdFor(n int) *clib.Zstd {
 	if goOnly || n < least {
-		return cContexts{}
+		return nil
 	}
-	if s.contexts == nil {
-		s.contexts = &cContexts{clib.NewZstd(), clib.NewDeflate()}
+	if !c.zstdTried {
+		c.zstd, c.zstdTried = clib.NewZstd(), true
 	}
-	return *s.contexts
+	return c.zstd
+}
+
+// deflateFor is zstdFor for deflate streams.
+func (c *cContexts) deflateFor(n int) *clib.Deflate {
+	if goOnly || n < least {
+		return nil
+	}
+	if !c.deflateTried {
+		c.deflate, c.deflateTried = clib.NewDeflate(), true
+	}
+	return c.deflate
 }
 
 // unzstdC decodes src into dst by libzstd and reports whether it could: what it refuses is Go's to judge, so that the same
 // is accepted with the library and without, and errors read the same.
 func (s *Scratch) unzstdC(dst, src []byte) bool {
-	z := s.c(len(dst)).zstd
+	z := s.c.zstdFor(len(dst))
 	return z != nil && z.Decompress(dst, src) == nil
 }
 
 // unzlibC is unzstdC for a zlib stream, by libdeflate.
 func (s *Scratch) unzlibC(dst, src []byte) bool {
-	d := s.c(len(dst)).deflate
+	d := s.c.deflateFor(len(dst))
 	if d == nil || len(src) == 0 {
 		return false
 	}
@@ -66,7 +77,7 @@ func (s *Scratch) unzlibC(dst, src []byte) bool {
 // libdeflate doesn't check these fields.
 func (s *Scratch) gunzipC(dst, src []byte) bool {
 	const flags = 3 // the index of their byte
-	d := s.c(len(dst)).deflate
+	d := s.c.deflateFor(len(dst))
 	if d == nil {
 		return false
 	}

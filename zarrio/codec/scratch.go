@@ -24,7 +24,7 @@ type Scratch struct {
 	lzma     *lzmaDecoder
 	enc      *encoders
 
-	contexts *cContexts
+	c cContexts
 }
 
 // align is a cache line, and enough for any vector load.

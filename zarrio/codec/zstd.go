@@ -48,13 +48,11 @@ func (s *Scratch) unzstd(dst, src []byte) error {
 	if s.unzstdC(dst, src) {
 		return nil
 	}
-	if cap(dst) > len(dst) { // Elsewhere there is little to win: the bytes aren't shuffled.
-		if s.zstdFast == nil {
-			s.zstdFast = new(zstdFast)
-		}
-		if s.zstdFast.decode(dst, src) {
-			return nil
-		}
+	if s.zstdFast == nil {
+		s.zstdFast = new(zstdFast)
+	}
+	if s.zstdFast.decode(dst, src) {
+		return nil
 	}
 	if err := s.openZstd(); err != nil {
 		return err

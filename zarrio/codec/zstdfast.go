@@ -363,7 +363,7 @@ func (z *zstdFast) sequences(dst []byte, n int, src []byte, at int, literals []b
 			copy16(room, n+16, room, n-offset+16)
 		case offset >= length:
 			copy(dst[n:n+length], dst[n-offset:])
-		case n+length+8 <= len(room):
+		case n+length+16 <= len(room):
 			repeatWords(room, n, offset, length)
 		default:
 			copyMatch(dst, n, offset, length)
@@ -404,9 +404,17 @@ func copy16(dst []byte, n int, src []byte, from int) {
 	*(*[16]byte)(dst[n:]) = *(*[16]byte)(src[from:])
 }
 
-// repeatWords fills b from n on with length bytes of the period that the offset bytes before it are, and up to 7 more.
+// repeatWords fills b from n on with length bytes of the period that the offset bytes before it are, and up to 15 more.
 func repeatWords(b []byte, n, offset, length int) {
 	end := n + length
+	if offset == 1 { // by far the most frequent
+		word := uint64(b[n-1]) * 0x0101010101010101
+		for ; n < end; n += 16 {
+			binary.LittleEndian.PutUint64(b[n:], word)
+			binary.LittleEndian.PutUint64(b[n+8:], word)
+		}
+		return
+	}
 	if offset < 8 {
 		// After 8 single bytes there are whole words of so many periods to copy.
 		for i := range 8 {

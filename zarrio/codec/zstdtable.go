@@ -1,6 +1,9 @@
 package codec
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // A zstdKind is one of the three things that a sequence is made of, each of which has codes of its own.
 type zstdKind struct {
@@ -154,13 +157,11 @@ func (d *zstdNorm) read(k *zstdKind, mode uint8, src []byte) int {
 	clear(d.own[:])
 	at := 0
 	peek := func() int { // the next 16 bits or more
-		v := 0
-		for i := range 3 {
-			if j := at>>3 + i; j < len(src) {
-				v |= int(src[j]) << (8 * i)
-			}
+		var word [4]byte
+		if i := at >> 3; i < len(src) {
+			copy(word[:], src[i:])
 		}
-		return v >> (at & 7)
+		return int(binary.LittleEndian.Uint32(word[:]) >> (at & 7))
 	}
 	d.accuracy = peek()&15 + 5
 	at += 4
