@@ -98,3 +98,30 @@ func libraryTested() []tested {
 		{"blosc", "", slices.DeleteFunc(blosc, field("codec=zlib"))},
 	}
 }
+
+// FuzzLibraries decodes anything with Go alone and with the C libraries. What Go accepts must decode to the same. The C
+// libraries may accept more of what no encoder writes, such as matches from outside a frame's window.
+func FuzzLibraries(f *testing.F) {
+	all := libraryTested()[:3]
+	for i, c := range all {
+		for _, x := range c.cases {
+			f.Add(uint8(i), x.Encoded, uint32(len(x.Decoded)))
+		}
+	}
+	f.Fuzz(func(t *testing.T, which uint8, src []byte, n uint32) {
+		c := all[int(which)%len(all)]
+		if n > 1<<18 {
+			t.Skip()
+		}
+		dec := c.decoder(t)
+		var s codec.Scratch
+		a, b := make([]byte, n), make([]byte, n)
+		restore := codec.SetGoOnly(true)
+		errA := dec.Decode(a, src, &s)
+		restore()
+		errB := dec.Decode(b, src, &s)
+		if errA == nil && (errB != nil || !bytes.Equal(a, b)) {
+			t.Fatalf("%s: other bytes of Go alone than with C, or error %v", c.id, errB)
+		}
+	})
+}
