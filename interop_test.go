@@ -24,7 +24,8 @@ import (
 
 // A peerArray is what other software says of an array, in a line that tools/interop/manifest.py makes.
 type peerArray struct {
-	Store      string // that was written; or what it was read with
+	Software   string // that read it
+	Store      string // the name of its folder
 	Path       string
 	Unread     string // why it can't be read with this software; nothing else is known then
 	Shape      []int
@@ -88,20 +89,20 @@ func python(t *testing.T, exe string, args ...string) []peerArray {
 	return arrays
 }
 
-// byStore sorts arrays out by their stores.
-func byStore(arrays []peerArray) map[string][]peerArray {
-	stores := map[string][]peerArray{}
+// sortOut returns the arrays by what key gives for them.
+func sortOut[K comparable](arrays []peerArray, key func(peerArray) K) map[K][]peerArray {
+	sorted := map[K][]peerArray{}
 	for _, a := range arrays {
-		stores[a.Store] = append(stores[a.Store], a)
+		sorted[key(a)] = append(sorted[key(a)], a)
 	}
-	return stores
+	return sorted
 }
 
 // TestInteropReads reads what other software writes.
 func TestInteropReads(t *testing.T) {
 	eachPython(t, func(t *testing.T, exe string) {
 		dir := t.TempDir()
-		for name, want := range byStore(python(t, exe, "write", dir)) {
+		for name, want := range sortOut(python(t, exe, "write", dir), func(a peerArray) string { return a.Store }) {
 			t.Run(name, func(t *testing.T) {
 				store := filepath.Join(dir, name)
 				modes := []zarrio.Consolidated{zarrio.Never, zarrio.Auto}

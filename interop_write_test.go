@@ -16,39 +16,46 @@ import (
 
 // TestInteropWrites lets other software read what this project writes.
 func TestInteropWrites(t *testing.T) {
-	type written struct {
-		dir   string
-		since string // the first environment that can read it
+	dirs := map[string]string{}  // by the store's name
+	since := map[string]string{} // the first environment that can read it
+	add := func(dir, first string) { dirs[filepath.Base(dir)], since[filepath.Base(dir)] = dir, first }
+	for format, first := range map[int]string{2: "zarr-2", 3: "zarr-3"} {
+		for _, form := range []string{fixtures.FormRaw, fixtures.FormLZ4, fixtures.FormZstd, fixtures.FormGzip, fixtures.FormBzstd, fixtures.FormShard} {
+			for name, s := range map[string]fixtures.Synthetic{
+				"plain":  {Steps: 3, NLat: 9, NLon: 16},
+				"levels": {Steps: 5, NLat: 9, NLon: 16, Levels: 13, ChunkSteps: 2, LonLat: true},
+			} {
+				if format == 2 && form == fixtures.FormShard {
+					continue
+				}
+				s.Form, s.Format = form, format
+				dir := filepath.Join(t.TempDir(), fmt.Sprintf("%s-%s-v%d.zarr", form, name, format))
+				if err := s.Write(t.Context(), dir); err != nil {
+					t.Fatal(err)
+				}
+				add(dir, first)
+			}
+		}
+		add(writeTypes(t, format, false), first)
+		add(writeTypes(t, format, true), first)
+		add(writeForms(t, format), first)
 	}
-	var stores []written
-	for _, s := range []fixtures.Synthetic{
-		{Steps: 5, Form: fixtures.FormRaw, NLat: 13, NLon: 24},
-		{Steps: 3, Form: fixtures.FormLZ4, NLat: 121, NLon: 240},
-		{Steps: 5, Form: fixtures.FormLZ4, NLat: 13, NLon: 24, Levels: 13, ChunkSteps: 2, LonLat: true},
-	} {
-		stores = append(stores, written{synthetic(t, s), "zarr-2"})
-	}
-	stores = append(stores,
-		written{writeTypes(t, 2, false), "zarr-2"},
-		written{writeTypes(t, 2, true), "zarr-2"},
-		written{writeTypes(t, 3, false), "zarr-3"},
-		written{writeTypes(t, 3, true), "zarr-3"},
-		written{writeForms(t, 2), "zarr-2"},
-		written{writeForms(t, 3), "zarr-3"},
-		written{writeTimes(t, 2), "zarr-2"},
-		written{writeTimes(t, 3), "zarr-3.1"})
+	add(writeTimes(t, 2), "zarr-2")
+	add(writeTimes(t, 3), "zarr-3.1")
 	eachPython(t, func(t *testing.T, exe string) {
-		for _, s := range stores {
-			if environment(exe) < s.since {
-				continue
+		args := []string{"digest"}
+		for name, dir := range dirs {
+			if environment(exe) >= since[name] {
+				args = append(args, dir)
 			}
-			readers := byStore(python(t, exe, "digest", s.dir))
-			if len(readers) == 0 {
-				t.Errorf("%s: nothing was read", filepath.Base(s.dir))
-			}
-			for reader, want := range readers {
-				t.Run(reader+"/"+filepath.Base(s.dir), func(t *testing.T) { compareStore(t, s.dir, zarrio.Verify, want) })
-			}
+		}
+		type reading struct{ software, store string }
+		readings := sortOut(python(t, exe, args...), func(a peerArray) reading { return reading{a.Software, a.Store} })
+		if len(readings) < len(args)-1 {
+			t.Errorf("%d stores read, %d were written", len(readings), len(args)-1)
+		}
+		for r, want := range readings {
+			t.Run(r.software+"/"+r.store, func(t *testing.T) { compareStore(t, dirs[r.store], zarrio.Verify, want) })
 		}
 	})
 }

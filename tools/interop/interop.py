@@ -1,7 +1,7 @@
 """The Python side of the interoperability test: other software writes arrays for zarrio, and reads what zarrio writes.
 
-usage: interop.py write DIR      stores below DIR, by all that this Python can write with; prints a line of JSON for each array
-       interop.py digest STORE   prints such lines for the arrays of a store, by all that this Python can read with
+usage: interop.py write DIR        stores below DIR, by all that this Python can write with; prints a line of JSON for each array
+       interop.py digest STORE...  prints such lines for the arrays of stores, by all that this Python can read with
 
 manifest.py says what a line holds.
 """
@@ -20,17 +20,18 @@ def modules():
     return [importlib.import_module(name) for name in names]
 
 
-def main(command, where):
+def main(command, *paths):
     for m in modules():
         if command == "write":
-            for store in m.write(where):
-                for array in m.read(os.path.join(where, store)):
-                    print(manifest.line(store, *array))
+            for store in m.write(paths[0]):
+                for array in m.read(os.path.join(paths[0], store)):
+                    print(manifest.line(m.NAME, store, *array))
         else:
-            for array in m.read(where):
-                print(manifest.line(m.NAME, *array))
+            for path in paths:
+                for array in m.read(path):
+                    print(manifest.line(m.NAME, os.path.basename(path), *array))
 
 
-if len(sys.argv) != 3 or sys.argv[1] not in ("write", "digest"):
+if len(sys.argv) < 3 or sys.argv[1] not in ("write", "digest"):
     sys.exit(__doc__)
 main(*sys.argv[1:])

@@ -8,18 +8,18 @@ class Unread(str):
     """Stands for the elements of an array that a reader is known not to read, and says why."""
 
 
-def line(store, path, elements, attributes=None):
-    """Describes one array by its elements, as its writer or a reader has them.
+def line(software, store, path, elements, attributes=None):
+    """Describes one array by its elements, as the software that wrote or read them has them.
 
     sha256 is of the elements in C order, little-endian, of records as they are; elements that vary in length have none.
     values lists elements that are not numbers, in C order: text as it is, all others as base64; bytes and text of fixed
     length without the NULs that fill them up.
     """
     if isinstance(elements, Unread):
-        return json.dumps({"store": store, "path": path, "unread": elements})
+        return json.dumps({"software": software, "store": store, "path": path, "unread": elements})
     # Strings of varying length come in several ways, and the only one of an array as itself.
     v = np.asarray(elements, object if type(elements) in (str, bytes) or elements.dtype.kind == "T" else None)
-    out = {"store": store, "path": path, "shape": list(v.shape), "dtype": type_name(v.dtype)}
+    out = {"software": software, "store": store, "path": path, "shape": list(v.shape), "dtype": type_name(v.dtype)}
     if out["dtype"] != "object":  # whose elements have no bytes of their own
         if is_numpy(v.dtype) and not v.dtype.names:  # records are told as they are stored
             v = v.astype(v.dtype.newbyteorder("<"))
