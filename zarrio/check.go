@@ -10,7 +10,7 @@ import (
 // *ChunkError; calls don't overlap. A shard whose index can't be read, or that is missing, is reported once. It goes on after
 // these: its own error is that of the array as a whole, or of the context.
 func (a *Array) Check(ctx context.Context, report func(error)) (Stats, error) {
-	text := a.meta.DType.Kind == Object
+	text := a.pipe.text
 	if a.noCodec != nil {
 		return Stats{}, a.wrap(a.noCodec)
 	}

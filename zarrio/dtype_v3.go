@@ -150,6 +150,18 @@ func (x extension) fixedType() (DType, error) {
 	return d, nil
 }
 
+// swaps appends what a change of byte order reverses in an element.
+func (t v3Type) swaps(runs []swapRun) []swapRun {
+	for _, f := range t.fields {
+		if f.typ.Kind == Struct {
+			runs = f.typ.swaps(runs)
+		} else if size := f.typ.swapSize(); size > 0 {
+			runs = append(runs, swapRun{size, f.typ.Size / size})
+		}
+	}
+	return runs
+}
+
 // structType reads a record: fields as objects of name and data_type or, as they once were written, pairs of them.
 func (x extension) structType(depth int) (v3Type, error) {
 	if depth >= maxDepth {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -24,10 +25,10 @@ func parseV2Fill(doc json.RawMessage, d DType) ([]byte, error) {
 		}
 	}
 	if !d.Numeric() {
-		// The specification has base64 here, or text for strings; stores have anything at all, 0 above all. What can't be
+		// The specification has base64 here, or text for strings; stores have lists of bytes or anything at all, 0 above all. What can't be
 		// understood is no error, since it is never used as a number.
-		s, ok := v.(string)
-		if !ok || s == "" && d.Kind != Object {
+		s, isText := v.(string)
+		if _, isList := v.([]any); !isText && !isList || s == "" && isText && d.Kind != Object {
 			return nil, nil
 		}
 		e, err := newElement(v, v3Type{DType: d})
@@ -42,7 +43,17 @@ func parseV2Fill(doc json.RawMessage, d DType) ([]byte, error) {
 	if v == nil {
 		return nil, nil
 	}
-	e, err := newElement(v, v3Type{DType: d})
+	var err error
+	if s, ok := v.(string); ok && d.Kind == Datetime && s != "NaT" { // as zarr-python 3.0 writes it
+		var n *big.Int
+		if n, err = parseMoment(s, d.Unit); err == nil {
+			v = json.Number(n.String())
+		}
+	}
+	var e []byte
+	if err == nil {
+		e, err = newElement(v, v3Type{DType: d})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("fill_value %s: %w", found(doc), err)
 	}

@@ -66,7 +66,7 @@ func TestParseV2FillRefused(t *testing.T) {
 		{"<i8", strings.Repeat("9", 100_000), "outside the range of int64"},
 		{"<f4", `"abc"`, "not a float"}, {"<f4", `"0x7fc0"`, "8 hexadecimal digits"}, {"<f4", `"0x1p3"`, "not a float"}, {"<f4", `""`, "not a float"}, {"<f4", `[]`, "not a number"},
 		{"<c8", `[1]`, "2 parts, not 1"}, {"<c8", `[1,2,3]`, "2 parts, not 3"}, {"<c8", `[1,"x"]`, "not a float"}, {"<c8", `["x",1]`, "not a float"}, {"<c8", `[[],1]`, "not a number"},
-		{"<M8[ns]", `1.5`, "not a whole number"}, {"<M8[ns]", `"1970-01-02"`, "want one for datetime64[ns]"}, {"<M8[ns]", `9223372036854775808`, "outside the range of datetime64[ns]"},
+		{"<M8[ns]", `1.5`, "not a whole number"}, {"<M8[ns]", `"1970-13-02"`, "not a moment"}, {"<M8[ns]", `9223372036854775808`, "outside the range of datetime64[ns]"},
 	}
 	for _, tt := range tests {
 		d, _, err := parseV2DType(json.RawMessage(`"` + tt.dtype + `"`))

@@ -27,7 +27,12 @@ type Metadata struct {
 	Keys   KeyEncoding
 	Dims   []string // dimension names; "" where a dimension has none
 	Attrs  Attributes
+
+	record []swapRun // of the fields of a v3 record: what a change of byte order reverses
 }
+
+// A swapRun is n pieces of size bytes, one after the other, each of which has a byte order.
+type swapRun struct{ size, n int }
 
 // A CodecSpec names one step from stored bytes to the array's bytes. Steps are listed in the order of decoding.
 type CodecSpec struct {

@@ -138,7 +138,7 @@ func parseV3Array(doc json.RawMessage) (*Metadata, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.DType = t.DType
+	m.DType, m.record = t.DType, t.swaps(nil)
 	if m.Codecs, err = parseV3Codecs(z["codecs"]); err != nil {
 		return nil, err
 	}

@@ -51,7 +51,8 @@ func (c *compiler) compile(p *pipeline, codecs []CodecSpec) error {
 		var err error
 		switch name := strings.TrimPrefix(spec.Name, "numcodecs."); {
 		case name == "vlen-utf8" || name == "vlen-bytes" || name == "vlen-array":
-			if c.array.DType.Kind != Object || name == "vlen-array" {
+			kind := c.array.DType.Kind
+			if kind != Object && (kind != Bytes || name != "vlen-bytes") && (kind != Unicode || name != "vlen-utf8") || name == "vlen-array" {
 				return &codec.UnsupportedError{Name: spec.Name}
 			}
 			p.text, flat = true, true
@@ -243,6 +244,8 @@ func (c *compiler) bytes(p *pipeline, config json.RawMessage) error {
 		return fmt.Errorf("codec \"bytes\": no endian for elements of %d bytes", swap)
 	}
 	switch {
+	case c.array.DType.Kind == Struct && endian == "big":
+		c.steps = append(c.steps, recordStep{c.array.DType.Size, c.array.record})
 	case swap <= 1 || endian == "little":
 	case len(c.steps) == 0:
 		p.bigEndian = true
@@ -266,6 +269,31 @@ func (s swapStep) Decode(dst, src []byte, _ *codec.Scratch) error {
 	}
 	copy(dst, src)
 	swapBytes(dst, s.size)
+	return nil
+}
+
+// A recordStep changes the byte order of each field of records.
+type recordStep struct {
+	size int
+	runs []swapRun
+}
+
+func (recordStep) Name() string { return "bytes" }
+
+func (recordStep) EncodedLen(n int) (int, error) { return n, nil }
+
+func (s recordStep) Decode(dst, src []byte, _ *codec.Scratch) error {
+	if len(src) != len(dst) || s.size == 0 || len(dst)%s.size != 0 {
+		return fmt.Errorf("%d bytes, expected %d", len(src), len(dst))
+	}
+	copy(dst, src)
+	for ; len(dst) > 0; dst = dst[s.size:] {
+		at := 0
+		for _, r := range s.runs {
+			swapBytes(dst[at:at+r.size*r.n], r.size)
+			at += r.size * r.n
+		}
+	}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package zarrio
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -103,6 +104,9 @@ func (a *Array) ReadInto(ctx context.Context, sel Selection, dst []byte) (Stats,
 	}
 	if elements == 0 {
 		return Stats{}, nil
+	}
+	if a.pipe.text {
+		return a.readPadded(ctx, picks, strides, dst)
 	}
 	return a.visit(ctx, picks, func(ctx context.Context, w *worker, p *chunkPart) error {
 		return w.readChunk(ctx, a, p, strides, dst)
@@ -235,8 +239,8 @@ func (a *Array) jobs(picks []pick) jobs {
 }
 
 // groupLimit is the number of chunks of a shard that are read by one worker at a time: more than are read at once would only
-// keep other workers waiting.
-func (a *Array) groupLimit() int { return int(max(1, a.h.size/int64(a.chunkBytes()))) }
+// keep other workers waiting. Strings of varying length are taken to have a chunk of 64 KiB.
+func (a *Array) groupLimit() int { return int(max(1, a.h.size/int64(cmp.Or(a.chunkBytes(), 64<<10)))) }
 
 // chunks appends the numbers of the chunks of the i-th job. at is memory for one index a dimension.
 func (j *jobs) chunks(list []int, a *Array, picks []pick, i int, at []int) []int {

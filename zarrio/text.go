@@ -29,15 +29,17 @@ func (a *Array) ReadStrings(ctx context.Context, sel Selection) ([]string, error
 	if err != nil {
 		return nil, a.wrap(err)
 	}
-	switch a.meta.DType.Kind {
-	case Bytes, Unicode:
+	switch kind := a.meta.DType.Kind; {
+	case a.pipe.text || kind == Object:
+		return a.readObjects(ctx, picks, elements)
+	case (kind == Bytes || kind == Unicode) && a.meta.DType.Size == 0:
+		return make([]string, elements), nil
+	case kind == Bytes || kind == Unicode:
 		raw := make([]byte, elements*a.meta.DType.Size)
 		if _, err := a.ReadInto(ctx, sel, raw); err != nil {
 			return nil, err
 		}
 		return fixedStrings(raw, a.meta.DType, elements), nil
-	case Object:
-		return a.readObjects(ctx, picks, elements)
 	}
 	return nil, a.wrap(&UnsupportedError{What: "reading as strings data type", Found: a.meta.DType.String(), Supported: "strings and byte strings"})
 }
@@ -60,7 +62,7 @@ func fixedStrings(raw []byte, d DType, n int) []string {
 	return out
 }
 
-// readObjects reads strings of varying length.
+// readObjects reads strings that are stored with lengths of their own.
 func (a *Array) readObjects(ctx context.Context, picks []pick, elements int) ([]string, error) {
 	if a.noCodec != nil {
 		return nil, a.wrap(a.noCodec)
@@ -70,7 +72,47 @@ func (a *Array) readObjects(ctx context.Context, picks []pick, elements int) ([]
 	if elements == 0 {
 		return out, nil
 	}
-	_, err := a.visit(ctx, picks, func(ctx context.Context, w *worker, p *chunkPart) error {
+	fill := a.meta.Fill
+	if a.meta.DType.Kind != Object && fill != nil {
+		fill = []byte(fixedStrings(fill, a.meta.DType, 1)[0])
+	}
+	_, err := a.visitTexts(ctx, picks, strides, func(to int, text []byte, found bool) {
+		if !found {
+			text = fill
+		}
+		out[to] = string(text)
+	})
+	return out, err
+}
+
+// readPadded reads elements of fixed length that are stored with lengths of their own, as zarr-python 3.0 writes them in Zarr
+// v2: cut, or padded with NULs.
+func (a *Array) readPadded(ctx context.Context, picks []pick, strides []int, dst []byte) (Stats, error) {
+	d := a.meta.DType
+	return a.visitTexts(ctx, picks, strides, func(to int, text []byte, found bool) {
+		e := dst[to*d.Size:][:d.Size]
+		switch {
+		case !found:
+			fillBytes(e, a.meta.Fill)
+		case d.Kind == Bytes:
+			clear(e[copy(e, text):])
+		default:
+			for _, r := range string(text) {
+				if len(e) < 4 {
+					break
+				}
+				putBits(e[:4], uint64(r))
+				e = e[4:]
+			}
+			clear(e)
+		}
+	})
+}
+
+// visitTexts calls f, by several goroutines at once, for each element of a selection with its place among the selected ones
+// and its text; found is false for one whose chunk is not in the store.
+func (a *Array) visitTexts(ctx context.Context, picks []pick, strides []int, f func(to int, text []byte, found bool)) (Stats, error) {
+	return a.visit(ctx, picks, func(ctx context.Context, w *worker, p *chunkPart) error {
 		texts, err := w.loadObjects(ctx, a, p)
 		if err != nil {
 			return err
@@ -83,18 +125,17 @@ func (a *Array) readObjects(ctx context.Context, picks []pick, elements int) ([]
 			each(outer, src, to, func(src, to int) {
 				for i := range box.n[0] {
 					for j := range box.n[1] {
-						text := a.meta.Fill
+						var text []byte
 						if texts != nil {
 							text = texts[src+i*box.src[0]+j*box.src[1]]
 						}
-						out[to+i*box.dst[0]+j*box.dst[1]] = string(text)
+						f(to+i*box.dst[0]+j*box.dst[1], text, texts != nil)
 					}
 				}
 			})
 		})
 		return nil
 	})
-	return out, err
 }
 
 // maxTextChunk bounds a chunk of strings, stored or decoded: no metadata say how long it is.
@@ -133,7 +174,7 @@ func (w *worker) loadObjects(ctx context.Context, a *Array, p *chunkPart) ([][]b
 // bounded memory; after an error the sequence ends.
 func (a *Array) ElementsJSON(ctx context.Context) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		if a.meta.DType.Kind != Object {
+		if a.meta.DType.Size > 0 {
 			if err := a.checkChunk(); err != nil {
 				yield(nil, err)
 				return
@@ -143,7 +184,10 @@ func (a *Array) ElementsJSON(ctx context.Context) iter.Seq2[[]byte, error] {
 		if size == 0 {
 			size = textRoom
 		}
-		number := 0
+		format, number := 3, 0
+		if a.meta.DType.Kind == Raw {
+			format = a.meta.Format // whose documents have other forms of these
+		}
 		var buf, dst []byte
 		for sel := range parts(a.Shape(), a.meta.Chunks, size, int(min(maxPart, hostmem.Limit()/8))) {
 			var err error
@@ -153,7 +197,7 @@ func (a *Array) ElementsJSON(ctx context.Context) iter.Seq2[[]byte, error] {
 					return false
 				}
 				number++
-				buf = appendFillJSON(buf[:0], e, a.meta.DType, 3)
+				buf = appendFillJSON(buf[:0], e, a.meta.DType, format)
 				return yield(buf, nil)
 			}); bad {
 				err = a.wrap(fmt.Errorf("element %d, in C order, is not Unicode text", number))
@@ -237,7 +281,7 @@ var errStopped = fmt.Errorf("stopped")
 // elements calls f for each element of a selection, with its bytes, or its text where elements vary in length. It returns
 // memory for the next call.
 func (a *Array) elements(ctx context.Context, sel Selection, dst []byte, f func([]byte) bool) ([]byte, error) {
-	if a.meta.DType.Kind == Object {
+	if a.meta.DType.Size == 0 {
 		texts, err := a.ReadStrings(ctx, sel)
 		for _, s := range texts {
 			if !f([]byte(s)) {

@@ -98,7 +98,7 @@ func (c *Chain) Decode(dst, src []byte, spans []Span, s *Scratch) error {
 			}
 		}
 	}
-	last := len(c.steps) - 1
+	last, turn := len(c.steps)-1, 0
 	for i, d := range c.steps {
 		var out []byte
 		var err error
@@ -121,7 +121,8 @@ func (c *Chain) Decode(dst, src []byte, spans []Span, s *Scratch) error {
 				n, err = d.(Sizer).DecodedLen(src, c.middleLimit(i, len(dst)), s)
 			}
 			if err == nil {
-				out = s.middle(i, n)
+				out = s.middle(turn, n)
+				turn++
 				err = d.Decode(out, src, s)
 			}
 		}
@@ -154,7 +155,8 @@ func (c *Chain) middleLimit(i, n int) int {
 // DecodeAll decodes src to as many bytes as it has, but no more than limit. They are in src or in s, and valid until either
 // is used again.
 func (c *Chain) DecodeAll(src []byte, limit int, s *Scratch) ([]byte, error) {
-	for i, d := range c.steps {
+	turn := 0
+	for _, d := range c.steps {
 		if t, ok := d.(Trimmer); ok {
 			var err error
 			if src, err = t.Trim(src); err != nil {
@@ -168,7 +170,8 @@ func (c *Chain) DecodeAll(src []byte, limit int, s *Scratch) ([]byte, error) {
 		}
 		n, err := z.DecodedLen(src, limit, s)
 		if err == nil {
-			out := s.middle(i, n)
+			out := s.middle(turn, n)
+			turn++
 			err = d.Decode(out, src, s)
 			src = out
 		}
@@ -179,5 +182,6 @@ func (c *Chain) DecodeAll(src []byte, limit int, s *Scratch) ([]byte, error) {
 	return src, nil
 }
 
-// middle returns memory for what step i decodes to. Steps in turn have one of two buffers.
-func (s *Scratch) middle(i, n int) []byte { return grow(&s.mid[i%2], n) }
+// middle returns memory for what a step decodes to. Steps that need some have one of two buffers in turn; one that only trims
+// takes no turn, as what it returns lies in the buffer of the step before.
+func (s *Scratch) middle(turn, n int) []byte { return grow(&s.mid[turn%2], n) }

@@ -185,6 +185,25 @@ func TestFilterChain(t *testing.T) {
 	}
 }
 
+// TestTrimmedChain decodes through a checksum in the middle of a chain, whose content lies where the step before has put it.
+func TestTrimmedChain(t *testing.T) {
+	want := []byte("abcdABCD0123efghEFGH4567")
+	shuffled := make([]byte, len(want))
+	for i, b := range want {
+		shuffled[i%4*(len(want)/4)+i/4] = b
+	}
+	summed := binary.LittleEndian.AppendUint32(nil, crc32.ChecksumIEEE(shuffled))
+	src := encodeZlib(append(summed, shuffled...))
+	chain, err := codec.NewChain(tested{id: "zlib"}.decoder(t), tested{id: "crc32"}.decoder(t), tested{id: "shuffle"}.decoder(t), tested{id: "bitround"}.decoder(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, len(want))
+	if err := chain.Decode(got, src, nil, new(codec.Scratch)); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("decodes to %q, want %q, error %v", got, want, err)
+	}
+}
+
 func TestRetypers(t *testing.T) {
 	tests := []struct {
 		id, config, dtype string
