@@ -345,10 +345,14 @@ func (w *worker) readChunk(ctx context.Context, a *Array, p *chunkPart, strides 
 		w.spans = reach(w.spans[:0], outer, &inner, src, size)
 	} else {
 		w.spans = w.spans[:0]
+		limit := 1 << 16 // spans: lists along several dimensions make many, which overlap
 		p.each(func(at []int) {
 			src, _ := p.axes(axes, strides, at)
 			outer, inner := nest(axes)
-			w.spans = reach(w.spans, outer, &inner, src, size)
+			if w.spans = reach(w.spans, outer, &inner, src, size); len(w.spans) > limit {
+				w.spans = joinSpans(w.spans)
+				limit = max(limit, 2*len(w.spans))
+			}
 		})
 		w.spans = joinSpans(w.spans)
 	}

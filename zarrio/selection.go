@@ -91,9 +91,7 @@ func (a Axis) pick(g *grid, d int) (pick, error) {
 		return pick{n: r.count, run: r}, nil
 	}
 	if list == nil {
-		for i := range r.count {
-			list = append(list, r.start+i*r.step)
-		}
+		return pick{n: r.count, lists: r.segments(g, d)}, nil
 	}
 	return pick{n: len(list), lists: segments(g, d, list)}, nil
 }
@@ -145,6 +143,18 @@ func segments(g *grid, d int, list []int) [][]segment {
 			continue
 		}
 		*last = append(*last, segment{at: list[pos], step: 1, n: 1, pos: pos, by: 1})
+	}
+	return lists
+}
+
+// segments cuts the run, which is not empty, by the chunks of uneven extents.
+func (r run) segments(g *grid, d int) [][]segment {
+	var lists [][]segment
+	for c := g.find(d, min(r.start, r.last())); c <= g.find(d, max(r.start, r.last())); c++ {
+		lo, n := g.span(d, c)
+		if first, count := r.within(lo, lo+n); count > 0 {
+			lists = append(lists, []segment{{at: r.start + first*r.step, step: r.step, n: count, pos: first, by: 1}})
+		}
 	}
 	return lists
 }
