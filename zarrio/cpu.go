@@ -134,16 +134,23 @@ func (e *CPU) row(ctx context.Context, w *worker, p *Plan, first int32, skip fun
 	}
 	w.group, w.reads = w.group[:0], w.reads[:0]
 	for i := first; ; i = p.Reads[i].next {
-		if r := &p.Reads[i]; !skip(r) {
+		switch r := &p.Reads[i]; {
+		case skip(r):
+		case e.keep.has(r): // nothing is read of it, so that it must not be read with others
+			if err := f(ctx, w, r); err != nil {
+				return err
+			}
+		default:
 			w.group, w.reads = append(w.group, r.Chunk), append(w.reads, i)
 		}
 		if p.Reads[i].next == 0 {
 			break
 		}
 	}
+	slices.SortFunc(w.reads, func(i, j int32) int { return p.Reads[i].Chunk - p.Reads[j].Chunk })
 	w.gather(ctx, a, w.group)
 	for _, chunk := range w.group {
-		i := slices.IndexFunc(w.reads, func(i int32) bool { return p.Reads[i].Chunk == chunk })
+		i, _ := slices.BinarySearchFunc(w.reads, chunk, func(i int32, chunk int) int { return p.Reads[i].Chunk - chunk })
 		if err := f(ctx, w, &p.Reads[w.reads[i]]); err != nil {
 			return err
 		}

@@ -23,6 +23,9 @@ type keptChunk struct {
 	chunk int
 }
 
+// has says whether find will find a chunk.
+func (k *keeper) has(r *ChunkRead) bool { return k.now[keptChunk{r.Array, r.Chunk}] != nil }
+
 // find returns the decoded chunk if the batch before kept it, and keeps it on if the next batch needs it too.
 func (k *keeper) find(r *ChunkRead) []byte {
 	id := keptChunk{r.Array, r.Chunk}
