@@ -351,8 +351,10 @@ func (w *worker) readIndex(ctx context.Context, l *shardLevel, k int, p part, x 
 	switch {
 	case err != nil:
 		return err
-	case n != l.size:
+	case size < int64(l.size):
 		return l.tooShort(size)
+	case n != l.size:
+		return fmt.Errorf("index: read %d of %d bytes: %w", n, l.size, errChanged)
 	}
 	w.stats.ReadBytes += int64(n)
 	if x.entries, err = l.decodeIndex(buf, &w.scratch); err != nil {

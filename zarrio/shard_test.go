@@ -1,0 +1,548 @@
+package zarrio
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/store/storetest"
+)
+
+// shards is an array of n int32, each its own number plus add, in shards. inner lists the extents of what is in a shard, and of
+// what is in that where shards are nested. All lengths are known: see index.
+type shards struct {
+	n, shard int
+	inner    []int
+	codec    string // that follows "bytes" in the inner chunks, of those that encodeBytes knows
+	start    bool
+	add      int
+	gone     func(inner int) bool // says of an innermost chunk, by its number in the array, that it is missing
+}
+
+func (s shards) document() string {
+	named := func(name string, config any) any { return map[string]any{"name": name, "configuration": config} }
+	little := named("bytes", map[string]any{"endian": "little"})
+	codecs := []any{little}
+	if s.codec != "" {
+		codecs = append(codecs, named(s.codec, map[string]any{}))
+	}
+	for _, inner := range slices.Backward(s.inner) {
+		codecs = []any{named("sharding_indexed", map[string]any{"chunk_shape": []int{inner}, "codecs": codecs,
+			"index_codecs": []any{little, named("crc32c", map[string]any{})}, "index_location": map[bool]string{true: "start", false: "end"}[s.start]})}
+	}
+	doc, err := json.Marshal(map[string]any{"zarr_format": 3, "node_type": "array", "shape": []int{s.n}, "data_type": "int32",
+		"chunk_grid": named("regular", map[string]any{"chunk_shape": []int{s.shard}}), "chunk_key_encoding": map[string]any{"name": "default"},
+		"fill_value": -1, "codecs": codecs})
+	if err != nil {
+		panic(err)
+	}
+	return string(doc)
+}
+
+// value makes shard number k.
+func (s shards) value(k int) []byte { return s.part(k*s.shard, s.shard, s.inner) }
+
+// part makes what holds n elements from number lo on: nil where all of it is missing.
+func (s shards) part(lo, n int, inner []int) []byte {
+	if len(inner) == 0 {
+		if s.gone != nil && s.gone(lo/n) {
+			return nil
+		}
+		var raw []byte
+		for i := range n {
+			raw = binary.LittleEndian.AppendUint32(raw, uint32(lo+i+s.add))
+		}
+		if s.codec != "" {
+			raw = encodeBytes(s.codec, raw, 4)
+		}
+		return raw
+	}
+	var parts [][]byte
+	for at := lo; at < lo+n; at += inner[0] {
+		parts = append(parts, s.part(at, inner[0], inner[1:]))
+	}
+	if !slices.ContainsFunc(parts, func(p []byte) bool { return p != nil }) {
+		return nil
+	}
+	return packShard(parts, s.start)
+}
+
+// index is the length of the index of n chunks.
+func index(n int) int { return 16*n + 4 }
+
+// packShard puts parts, which are missing where they are nil, one behind the other into a shard with an index.
+func packShard(parts [][]byte, start bool) []byte {
+	var data, table []byte
+	off := 0
+	if start {
+		off = index(len(parts))
+	}
+	for _, p := range parts {
+		at, n := uint64(off+len(data)), uint64(len(p))
+		if p == nil {
+			at, n = missing, missing
+		}
+		table = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(table, at), n)
+		data = append(data, p...)
+	}
+	table = encodeBytes("crc32c", table, 1)
+	if start {
+		return append(table, data...)
+	}
+	return append(data, table...)
+}
+
+// files are what a store has of the array.
+func (s shards) files() map[string][]byte {
+	files := map[string][]byte{"zarr.json": []byte(`{"zarr_format": 3, "node_type": "group"}`), "x/zarr.json": []byte(s.document())}
+	for k := range (s.n + s.shard - 1) / s.shard {
+		if value := s.value(k); value != nil {
+			files[fmt.Sprintf("x/c/%d", k)] = value
+		}
+	}
+	return files
+}
+
+func (s shards) mem(t testing.TB) *store.Mem {
+	t.Helper()
+	mem := store.NewMem()
+	for key, value := range s.files() {
+		if err := mem.Put(t.Context(), key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return mem
+}
+
+// record opens the array over a Recorder, which has noted nothing yet.
+func (s shards) record(t testing.TB, opt Options) (*Array, *storetest.Recorder) {
+	t.Helper()
+	r := storetest.NewRecorder(s.mem(t))
+	a := openArray(t, r, opt)
+	r.Clear()
+	return a, r
+}
+
+// check reads the elements of the given numbers, by the selection that selects them.
+func (s shards) check(t testing.TB, a *Array, sel Selection, numbers []int) {
+	t.Helper()
+	got, err := Read[int32](t.Context(), a, sel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []int32
+	for _, i := range numbers {
+		if s.gone != nil && s.gone(i/s.inner[len(s.inner)-1]) {
+			want = append(want, -1)
+		} else {
+			want = append(want, int32(i+s.add))
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Fatalf("read %v, want %v", got, want)
+	}
+}
+
+func numbers(lo, hi int) []int {
+	var list []int
+	for i := lo; i < hi; i++ {
+		list = append(list, i)
+	}
+	return list
+}
+
+// TestShardReads looks at what is read of a shard of 8 inner chunks of 16 bytes each.
+func TestShardReads(t *testing.T) {
+	type reads = [][2]int // offsets and lengths
+	for _, tt := range []struct {
+		name  string
+		start bool
+		opt   Options
+		sel   []int
+		reads reads // besides that of the index, in any order
+	}{
+		{"all", false, Options{}, numbers(0, 32), reads{{0, 128}}},
+		{"all, index first", true, Options{}, numbers(0, 32), reads{{132, 128}}},
+		{"a gap", false, Options{CoalesceGap: 96}, []int{0, 31}, reads{{0, 128}}},
+		{"a wider gap", false, Options{CoalesceGap: 95}, []int{0, 31}, reads{{0, 4}, {124, 4}}},
+		{"no gap", false, Options{CoalesceGap: -1}, numbers(0, 12), reads{{0, 16}, {16, 16}, {32, 16}}},
+		{"backwards", false, Options{}, []int{31, 30, 13, 12}, reads{{48, 80}}},
+		{"shuffled", false, Options{CoalesceGap: 16}, []int{8, 30, 1, 9, 31, 0, 8}, reads{{0, 48}, {120, 8}}},
+		{"three at once", false, Options{CoalesceSize: 3 * 16}, numbers(0, 32), reads{{0, 48}, {48, 48}, {96, 32}}},
+		{"a little more than two at once", false, Options{CoalesceSize: 3*16 - 1}, numbers(0, 32), reads{{0, 32}, {32, 32}, {64, 32}, {96, 32}}},
+		{"each alone", false, Options{CoalesceSize: -1}, numbers(0, 12), reads{{0, 16}, {16, 16}, {32, 16}}},
+		{"part of one", false, Options{}, []int{13, 14}, reads{{52, 8}}},
+		{"parts of two, apart", false, Options{CoalesceGap: -1}, []int{1, 6, 7}, reads{{4, 4}, {24, 8}}},
+		{"part of one, index first", true, Options{}, []int{31}, reads{{132 + 124, 4}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := shards{n: 32, shard: 32, inner: []int{4}, start: tt.start}
+			a, r := s.record(t, tt.opt)
+			for round := range 2 { // the second time the index is known
+				s.check(t, a, Selection{Indices(tt.sel)}, tt.sel)
+				want := slices.Clone(tt.reads)
+				switch {
+				case round == 0 && tt.start:
+					want = append(want, [2]int{0, index(8)})
+				case round == 0:
+					want = append(want, [2]int{-index(8), index(8)})
+				}
+				var got reads
+				for _, read := range r.Reads("x/c/0") {
+					got = append(got, [2]int{int(read.Off), read.Len})
+				}
+				byOffset := func(a, b [2]int) int { return a[0] - b[0] }
+				slices.SortFunc(got, byOffset)
+				slices.SortFunc(want, byOffset)
+				if !slices.Equal(got, want) {
+					t.Errorf("round %d: reads %v, want %v", round, got, want)
+				}
+				if tt.opt.CoalesceSize == 0 && r.Opens("x/c/0") != 1 {
+					t.Errorf("round %d: the shard was opened %d times", round, r.Opens("x/c/0"))
+				}
+				r.Clear()
+			}
+		})
+	}
+}
+
+// TestShardReadsOnce reads large arrays: no byte twice, and no shard more often opened than there are parts of it.
+func TestShardReadsOnce(t *testing.T) {
+	for _, s := range []shards{
+		{n: 4000, shard: 512, inner: []int{16}, codec: "gzip"},
+		{n: 4096, shard: 512, inner: []int{16}, start: true},
+		{n: 4096, shard: 1024, inner: []int{128, 16}, codec: "crc32c", gone: func(i int) bool { return i%3 == 1 || i > 200 }},
+		{n: 4096, shard: 1024, inner: []int{512, 128, 4}, start: true},
+	} {
+		for _, opt := range []Options{{}, {CoalesceSize: 512}, {CoalesceGap: -1}} {
+			if len(s.inner) > 1 && opt.CoalesceGap == 0 {
+				continue // the indices of inner shards may lie in the gaps that are read
+			}
+			a, r := s.record(t, opt)
+			s.check(t, a, nil, numbers(0, s.n))
+			for key, value := range s.files() {
+				if key == "zarr.json" || key == "x/zarr.json" {
+					continue
+				}
+				seen := make([]bool, len(value))
+				for _, read := range r.Reads(key) {
+					if read.Off < 0 {
+						read.Off += int64(len(value))
+					}
+					for i := range read.Len {
+						if seen[int(read.Off)+i] {
+							t.Fatalf("%+v, %+v: byte %d of %s was read twice: %v", s, opt, int(read.Off)+i, key, r.Reads(key))
+						}
+						seen[int(read.Off)+i] = true
+					}
+				}
+				if s.gone == nil && s.n%s.shard == 0 && slices.Contains(seen, false) {
+					t.Errorf("%+v, %+v: byte %d of %s was not read", s, opt, slices.Index(seen, false), key)
+				}
+				if n := r.Opens(key); n < 1 || opt.CoalesceSize == 0 && n != 1 {
+					t.Errorf("%+v, %+v: %s was opened %d times", s, opt, key, n)
+				}
+			}
+			r.Clear()
+			s.check(t, a, nil, numbers(0, s.n))
+			for key, value := range s.files() {
+				for _, read := range r.Reads(key) {
+					if read.Off < 0 || s.start && read.Off == 0 || int(read.Off)+read.Len > len(value) {
+						t.Errorf("%+v, %+v: an index was read again: %v", s, opt, read)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestShardOneWorker has one worker read shards in parts: each is opened once.
+func TestShardOneWorker(t *testing.T) {
+	s := shards{n: 96, shard: 32, inner: []int{4}}
+	a, r := s.record(t, Options{CoalesceSize: 32})
+	picks, err := Selection(nil).resolve(&a.grid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := a.jobs(picks)
+	at := make([]int, 1)
+	dst := make([]byte, 4*s.n)
+	w := new(worker)
+	p := a.newPart()
+	for i := range j.total {
+		w.group = j.chunks(w.group[:0], a, picks, i, at)
+		w.gather(t.Context(), a, w.group)
+		for _, chunk := range w.group {
+			p.set(a, chunk, picks)
+			if err := w.readChunk(t.Context(), a, p, []int{1}, dst); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w.close()
+	for k := range 3 {
+		if key := fmt.Sprintf("x/c/%d", k); r.Opens(key) != 1 || len(r.Reads(key)) != 1+4 {
+			t.Errorf("%s: opened %d times, reads %v", key, r.Opens(key), r.Reads(key))
+		}
+	}
+}
+
+// TestShardRequests counts what 10 neighbouring inner chunks take over HTTP.
+func TestShardRequests(t *testing.T) {
+	for _, s := range []shards{
+		{n: 400, shard: 400, inner: []int{4}, codec: "gzip"},
+		{n: 400, shard: 400, inner: []int{4}, codec: "gzip", start: true},
+		{n: 400, shard: 400, inner: []int{4}},
+		{n: 1 << 20, shard: 1 << 19, inner: []int{1 << 13}, codec: "crc32c"},
+	} {
+		server := storetest.NewServer(t, s.files(), storetest.ServerOptions{})
+		a := openServer(t, server)
+		n := s.inner[0]
+		s.check(t, a, Selection{Span(5*n, 15*n)}, numbers(5*n, 15*n))
+		if got := server.Requests(); got != 2 {
+			t.Errorf("%d requests for the first 10 inner chunks, want 2: %+v", got, server.Log())
+		}
+		server.ResetLog()
+		s.check(t, a, Selection{Span(20*n, 30*n)}, numbers(20*n, 30*n))
+		if got := server.Requests(); got != 1 {
+			t.Errorf("%d requests for 10 more, want 1: %+v", got, server.Log())
+		}
+	}
+
+	// A shard that is not there takes one request.
+	s := shards{n: 40, shard: 40, inner: []int{4}, gone: func(int) bool { return true }}
+	server := storetest.NewServer(t, s.files(), storetest.ServerOptions{})
+	s.check(t, openServer(t, server), nil, numbers(0, 40))
+	if got := server.Requests(); got != 1 {
+		t.Errorf("%d requests for a missing shard, want 1: %+v", got, server.Log())
+	}
+}
+
+// openServer opens the array "x" of a server, whose log is empty then.
+func openServer(t *testing.T, server *storetest.Server) *Array {
+	t.Helper()
+	st, err := store.OpenHTTP(server.URL, store.HTTPOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	a := openArray(t, st, Options{})
+	server.ResetLog()
+	return a
+}
+
+// TestShardMissingOnce asks for a shard that is not there once, however many of its chunks are read.
+func TestShardMissingOnce(t *testing.T) {
+	s := shards{n: 64, shard: 32, inner: []int{4}, gone: func(i int) bool { return i >= 8 }}
+	a, r := s.record(t, Options{})
+	s.check(t, a, nil, numbers(0, 64))
+	if n := r.Opens("x/c/1"); n != 1 {
+		t.Errorf("opened %d times", n)
+	}
+	r.Clear()
+	reported := 0
+	if _, err := a.Check(t.Context(), func(err error) {
+		reported++
+		wantError(t, err, `chunk "x/c/1": read: missing`)
+	}); err != nil || reported != 1 || r.Opens("x/c/1") != 1 {
+		t.Errorf("%d reported, opened %d times, %v", reported, r.Opens("x/c/1"), err)
+	}
+}
+
+// TestShardIndexCache reads arrays whose indices don't fit their cache.
+func TestShardIndexCache(t *testing.T) {
+	for _, limit := range []int64{0, 100, 16*8 + 1, 1000} {
+		s := shards{n: 4096, shard: 512, inner: []int{64, 4}, codec: "crc32c", gone: func(i int) bool { return i%7 == 3 }}
+		a, _ := s.record(t, Options{})
+		a.indices.limit = limit
+		rng := rand.New(rand.NewPCG(3, uint64(limit)))
+		for range 20 {
+			list := make([]int, 40)
+			for i := range list {
+				list[i] = rng.IntN(s.n)
+			}
+			s.check(t, a, Selection{Indices(list)}, list)
+			c := &a.indices
+			sum := int64(0)
+			for _, x := range c.kept {
+				sum += x.bytes
+			}
+			if sum != c.bytes || len(c.kept) != len(c.order) || sum > limit && len(c.kept) > 1 {
+				t.Fatalf("limit %d: %d indices of %d bytes are kept, counted as %d of %d", limit, len(c.kept), sum, len(c.order), c.bytes)
+			}
+		}
+	}
+}
+
+// TestShardReplaced replaces shards between two reads by others of other sizes.
+func TestShardReplaced(t *testing.T) {
+	old := shards{n: 64, shard: 32, inner: []int{4}, codec: "gzip", gone: func(i int) bool { return i == 3 || i == 12 }}
+	for _, tt := range []struct {
+		name string
+		old  shards
+		next shards
+		sel  []int
+	}{
+		{"all", old, shards{n: 64, shard: 32, inner: []int{4}, codec: "gzip", add: 1 << 20}, numbers(0, 64)},
+		{"one", old, shards{n: 64, shard: 32, inner: []int{4}, codec: "gzip", add: 1 << 20}, []int{5}},
+		{"what was missing", old, shards{n: 64, shard: 32, inner: []int{4}, codec: "gzip", add: 7}, []int{13, 14}},
+		{"what is missing", old, shards{n: 64, shard: 32, inner: []int{4}, codec: "gzip", gone: func(i int) bool { return i < 7 }}, numbers(0, 64)},
+		{"raw", shards{n: 64, shard: 32, inner: []int{4}, gone: func(i int) bool { return i%8 == 2 }}, shards{n: 64, shard: 32, inner: []int{4}, add: 5}, numbers(3, 40)},
+		{"nested", shards{n: 64, shard: 32, inner: []int{16, 4}, gone: func(i int) bool { return i%4 == 2 }}, shards{n: 64, shard: 32, inner: []int{16, 4}, add: 5}, numbers(0, 64)},
+		{"nested, missing", shards{n: 64, shard: 32, inner: []int{16, 4}, gone: func(i int) bool { return i%4 == 2 }}, shards{n: 64, shard: 32, inner: []int{16, 4}, add: 5}, []int{9}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			mem := tt.old.mem(t)
+			dir := dirStore(t, nil)
+			for key, value := range tt.old.files() {
+				put(t, dir, key, value)
+			}
+			server := storetest.NewServer(t, tt.old.files(), storetest.ServerOptions{})
+			for _, st := range []struct {
+				name string
+				a    *Array
+				put  func(key string, value []byte)
+			}{
+				{"memory", openArray(t, mem, Options{}), func(key string, value []byte) {
+					if err := mem.Put(t.Context(), key, value); err != nil {
+						t.Fatal(err)
+					}
+				}},
+				{"directory", openArray(t, dir, Options{}), func(key string, value []byte) { put(t, dir, key, value) }},
+				{"server", openServer(t, server), server.Set},
+			} {
+				tt.old.check(t, st.a, nil, numbers(0, 64))
+				for k := range 2 {
+					st.put(fmt.Sprintf("x/c/%d", k), tt.next.value(k))
+				}
+				t.Log(st.name)
+				tt.next.check(t, st.a, Selection{Indices(tt.sel)}, tt.sel)
+				tt.next.check(t, st.a, nil, numbers(0, 64))
+			}
+		})
+	}
+}
+
+// TestShardVanished removes a shard after it was read.
+func TestShardVanished(t *testing.T) {
+	s := shards{n: 64, shard: 32, inner: []int{4}, codec: "gzip"}
+	for _, strict := range []bool{false, true} {
+		dir := dirStore(t, nil)
+		for key, value := range s.files() {
+			put(t, dir, key, value)
+		}
+		faults := storetest.NewFaults(s.mem(t))
+		for _, st := range []struct {
+			a      *Array
+			remove func()
+		}{
+			{openArray(t, dir, Options{Strict: strict}), func() {
+				if err := os.Remove(filepath.Join(dir.Path(), "x", "c", "1")); err != nil {
+					t.Fatal(err)
+				}
+			}},
+			{openArray(t, faults, Options{Strict: strict}), func() { faults.Set("x/c/1", storetest.Fault{Err: fs.ErrNotExist}) }},
+			{openArray(t, faults, Options{Strict: strict}), func() { faults.Set("x/c/1", storetest.Fault{After: 1, Err: fs.ErrNotExist}) }}, // once the index was read
+		} {
+			faults.Clear()
+			s.check(t, st.a, Selection{Span(0, 32)}, numbers(0, 32))
+			st.remove()
+			if strict {
+				_, err := Read[int32](t.Context(), st.a, nil)
+				if !errors.Is(err, ErrMissingChunk) {
+					t.Errorf("strict: %v", err)
+				}
+				wantError(t, err, `shard "x/c/1"`, "inner chunk [8]")
+				continue
+			}
+			left := s
+			left.gone = func(i int) bool { return i >= 8 }
+			left.check(t, st.a, nil, numbers(0, 64))
+		}
+	}
+}
+
+// TestShardShrinks has a shard change while it is read: that is an error, and no data.
+func TestShardShrinks(t *testing.T) {
+	s := shards{n: 32, shard: 32, inner: []int{4}, codec: "gzip"}
+	faults := storetest.NewFaults(s.mem(t))
+	a := openArray(t, faults, Options{})
+	for _, tt := range []struct {
+		fault storetest.Fault
+		words []string
+	}{
+		{storetest.Fault{After: 1, Cut: 5}, []string{`chunk "x/c/0": read: index: `, "checksum"}}, // which was read again
+		{storetest.Fault{After: 1, Short: 5}, []string{`chunk "x/c/0": read: index: read 127 of 132 bytes: the shard changed while it was read`}},
+		{storetest.Fault{Cut: 5}, []string{`chunk "x/c/0": read: index: `, "checksum"}},
+		{storetest.Fault{Short: 5}, []string{`chunk "x/c/0": read: `, "index: read 127 of 132 bytes: the shard changed while it was read"}},
+		{storetest.Fault{Err: fs.ErrPermission}, []string{`chunk "x/c/0": read: `, "permission"}},
+		{storetest.Fault{After: 1, Err: fs.ErrPermission}, []string{`shard "x/c/0": inner chunk [0]: read: `, "permission"}},
+	} {
+		a.indices.clear()
+		faults.Set("x/c/0", tt.fault)
+		_, err := Read[int32](t.Context(), a, nil)
+		wantError(t, err, append(tt.words, `zarrio: faults(memory): array "x": `)...)
+	}
+	faults.Clear()
+	s.check(t, a, nil, numbers(0, 32))
+}
+
+// TestShardBehindCompressor decodes shards as a whole whose indices are longer than all else in them.
+func TestShardBehindCompressor(t *testing.T) {
+	const n = 40_000
+	data := make([]byte, n)
+	var table []byte
+	for i := range data {
+		data[i] = byte(i * 7)
+		table = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(table, uint64(i)), 1)
+	}
+	mem := store.NewMem()
+	for key, value := range map[string]string{
+		"zarr.json":   `{"zarr_format": 3, "node_type": "group"}`,
+		"x/zarr.json": v3Array(`"uint8"`, n, n, `{"name": "sharding_indexed", "configuration": {"chunk_shape": [1], "codecs": [{"name": "bytes"}], "index_codecs": [`+littleBytes+`]}}, {"name": "gzip", "configuration": {"level": 1}}`),
+		"x/c/0":       string(encodeBytes("gzip", append(slices.Clone(data), table...), 1)),
+	} {
+		if err := mem.Put(t.Context(), key, []byte(value)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := Read[uint8](t.Context(), openArray(t, mem, Options{}), nil)
+	if err != nil || !slices.Equal(got, data) {
+		t.Errorf("%d elements, %v", len(got), err)
+	}
+}
+
+const littleBytes = `{"name": "bytes", "configuration": {"endian": "little"}}`
+
+// v3Array is the document of an array of one dimension.
+func v3Array(dtype string, n, chunk int, codecs string) string {
+	return fmt.Sprintf(`{"zarr_format": 3, "node_type": "array", "shape": [%d], "data_type": %s, "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [%d]}},
+		"chunk_key_encoding": {"name": "default"}, "fill_value": 0, "codecs": [%s]}`, n, dtype, chunk, codecs)
+}
+
+// TestShardAllocs reads warm shards without an allocation for each inner chunk.
+func TestShardAllocs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short")
+	}
+	s := shards{n: 1 << 14, shard: 1 << 14, inner: []int{16}, codec: "crc32c"}
+	a := openArray(t, s.mem(t), Options{})
+	dst := make([]byte, 4*s.n)
+	read := func() {
+		if _, err := a.ReadInto(t.Context(), nil, dst); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read()
+	if n := testing.AllocsPerRun(5, read); n > 200 {
+		t.Errorf("%v allocations for 1024 inner chunks", n)
+	}
+}
