@@ -1,113 +1,201 @@
 package main
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"zarrbench/zarrio"
 )
 
-// A fault is a chunk that can't be read, or that is not there.
+// A fault is a chunk that can't be read, or that is not there, or a whole shard.
 type fault struct {
-	Chunk   []int  `json:"chunk"` // its coordinates in the grid
-	Key     string `json:"key,omitempty"`
+	Key     string `json:"key"`             // of the chunk or of the shard
+	Inner   []int  `json:"inner,omitempty"` // of an inner chunk, its coordinates among those of the array
 	Missing bool   `json:"missing,omitempty"`
 	Error   string `json:"error,omitempty"` // of a chunk that is there
 }
 
-// room bounds the memory for chunks that are checked at once.
-const room = 1 << 30
+// checked says what came of reading all of an array's chunks.
+type checked struct {
+	Faults     []fault `json:"faults"`
+	NotChecked string  `json:"not_checked,omitempty"` // why they could not be read
+	Chunks     int     `json:"chunks_total"`          // what is decoded by itself, in shards too
+	Read       int64   `json:"read_bytes"`
+	Decoded    int64   `json:"decoded_bytes_checked"`
+}
 
-// check reads every chunk of the array into memory that is thrown away, and lists those that fail. An array whose type or
-// codecs can't be read is not checked.
-func (n *node) check(ctx context.Context) error {
-	if readable(ctx, n.array) != nil {
-		return nil
+// checkArray reads every chunk of an array. Its error is that of the context.
+func (c *command) checkArray(ctx context.Context, n *node) error {
+	r := &checked{Faults: []fault{}}
+	n.checked = r
+	a := n.array
+	if storage, err := a.Storage(); err == nil {
+		r.Chunks = volume(counts(a.Metadata(), storage.Chunk))
 	}
-	m := n.array.Metadata()
-	grid := counts(m)
-	total := volume(grid)
-	workers := min(total, 2*runtime.GOMAXPROCS(0), max(1, room/max(1, volume(m.Chunks)*m.DType.Size)))
-	var (
-		wg     sync.WaitGroup
-		next   atomic.Int64
-		mu     sync.Mutex
-		faults = map[int]fault{}
-	)
-	for range workers {
-		wg.Go(func() {
-			var buf []byte
-			coords := make([]int, len(grid))
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= total {
-					return
-				}
-				for d, rest := len(grid)-1, i; d >= 0; d-- {
-					coords[d], rest = rest%grid[d], rest/grid[d]
-				}
-				sel, elements := box(m, coords)
-				if need := elements * m.DType.Size; cap(buf) < need {
-					buf = make([]byte, need)
-				}
-				if _, err := n.array.ReadInto(ctx, sel, buf[:elements*m.DType.Size]); err != nil && ctx.Err() == nil {
-					mu.Lock()
-					faults[i] = newFault(coords, err)
-					mu.Unlock()
-				}
-			}
-		})
+	stats, err := a.Check(ctx, func(err error) {
+		if f := newFault(err); !f.Missing || !c.missingOK {
+			r.Faults = append(r.Faults, f)
+		}
+	})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
-	wg.Wait()
-	if err := ctx.Err(); err != nil {
-		return err
+	if n.Unsupported != "" {
+		r.NotChecked = n.Unsupported
+	} else if err != nil {
+		r.NotChecked = err.Error()
 	}
-	n.Checked = true
-	var numbers []int
-	for i := range faults {
-		numbers = append(numbers, i)
-	}
-	slices.Sort(numbers)
-	for _, i := range numbers {
-		n.Faults = append(n.Faults, faults[i])
-	}
+	r.Read, r.Decoded = stats.ReadBytes, stats.DecodedBytes
+	slices.SortFunc(r.Faults, func(f, g fault) int {
+		return cmp.Or(compareKeys(f.Key, g.Key), slices.Compare(f.Inner, g.Inner))
+	})
 	return nil
 }
 
-func newFault(coords []int, err error) fault {
-	f := fault{Chunk: slices.Clone(coords), Missing: errors.Is(err, zarrio.ErrMissingChunk)}
-	if e, ok := errors.AsType[*zarrio.ChunkError](err); ok {
-		f.Key = e.Key
-		f.Error = fmt.Sprintf("%s: %s", e.Step, strings.TrimPrefix(e.Err.Error(), e.Step+": "))
-	} else {
-		f.Error = err.Error()
+func newFault(err error) fault {
+	f := fault{Missing: errors.Is(err, zarrio.ErrMissingChunk)}
+	e, ok := errors.AsType[*zarrio.ChunkError](err)
+	if ok {
+		f.Key, f.Inner = e.Key, e.Inner
 	}
-	if f.Missing {
-		f.Error = ""
+	switch {
+	case f.Missing:
+	case ok:
+		f.Error = fmt.Sprintf("%s: %s", e.Step, strings.TrimPrefix(e.Err.Error(), e.Step+": "))
+	default:
+		f.Error = err.Error()
 	}
 	return f
 }
 
-// box selects the elements of the chunk at coords that lie in the array.
-func box(m *zarrio.Metadata, coords []int) (sel zarrio.Selection, elements int) {
-	sel, elements = make(zarrio.Selection, len(coords)), 1
-	for d, c := range coords {
-		lo, n := c*m.Chunks[d], m.Chunks[d]
-		if m.Extents != nil {
-			lo, n = 0, m.Extents[d][c]
-			for _, before := range m.Extents[d][:c] {
-				lo += before
+// compareKeys compares keys, of which runs of digits count as the numbers that they are.
+func compareKeys(a, b string) int {
+	digits := func(s string) int { // how many s begins with
+		return len(s) - len(strings.TrimLeft(s, "0123456789"))
+	}
+	for a != "" && b != "" {
+		if m, n := digits(a), digits(b); m > 0 && n > 0 {
+			if c := cmp.Or(cmp.Compare(m, n), strings.Compare(a[:m], b[:n])); c != 0 {
+				return c
+			}
+			a, b = a[m:], b[n:]
+			continue
+		}
+		if a[0] != b[0] {
+			break
+		}
+		a, b = a[1:], b[1:]
+	}
+	return strings.Compare(a, b)
+}
+
+// String is a fault as a line.
+func (f fault) String() string {
+	s := "bad      "
+	if f.Missing {
+		s = "missing  "
+	}
+	s += printable(f.Key)
+	if f.Inner != nil {
+		s += " inner chunk " + fmt.Sprint(f.Inner)
+	}
+	if f.Error != "" {
+		s += ": " + printable(f.Error)
+	}
+	return s
+}
+
+// A summary counts what was found of a store.
+type summary struct {
+	Nodes      int   `json:"nodes"`
+	Arrays     int   `json:"arrays"`
+	Errors     int   `json:"errors"` // nodes that can't be described, or not all of them
+	NotChecked int   `json:"not_checked"`
+	Chunks     int   `json:"chunks"` // of the arrays that were checked
+	Bad        int   `json:"bad"`
+	Missing    int   `json:"missing"`
+	Read       int64 `json:"read_bytes"`
+	Decoded    int64 `json:"decoded_bytes"`
+}
+
+func (s *summary) add(n *node) {
+	s.Nodes++
+	if n.Kind == "array" {
+		s.Arrays++
+	}
+	if n.Error != "" {
+		s.Errors++
+	}
+	if n.layout == nil || n.checked == nil {
+		return
+	}
+	if n.NotChecked != "" {
+		s.NotChecked++
+	} else {
+		s.Chunks += n.checked.Chunks
+	}
+	s.Read += n.Read
+	s.Decoded += n.Decoded
+	for _, f := range n.Faults {
+		if f.Missing {
+			s.Missing++
+		} else {
+			s.Bad++
+		}
+	}
+}
+
+// err is what makes the exit status 1, or nil. A check that could not check all does not say that all is well.
+func (s *summary) err() error {
+	var what []string
+	if s.Errors > 0 {
+		what = append(what, fmt.Sprintf("%d of %d nodes can't be described", s.Errors, s.Nodes))
+	}
+	if s.NotChecked > 0 {
+		what = append(what, fmt.Sprintf("%d of %d arrays can't be checked", s.NotChecked, s.Arrays))
+	}
+	if n := s.Bad + s.Missing; n > 0 {
+		what = append(what, fmt.Sprintf("%d chunks are bad or missing", n))
+	}
+	if what == nil {
+		return nil
+	}
+	return errors.New(strings.Join(what, "; "))
+}
+
+// printCheck checks all arrays and prints a line for each fault, array by array, and a summary.
+func (c *command) printCheck(ctx context.Context, out *bufio.Writer, g *zarrio.Group) error {
+	var total summary
+	err := c.walk(ctx, g, func(n *node) error {
+		if n.array != nil {
+			if err := c.checkArray(ctx, n); err != nil {
+				return err
 			}
 		}
-		hi := min(lo+n, m.Shape[d])
-		sel[d] = zarrio.Span(lo, hi)
-		elements *= hi - lo
+		total.add(n)
+		if n.Error != "" {
+			fmt.Fprintf(out, "error    /%s: %s\n", printable(n.Path), printable(n.Error))
+		}
+		if n.array == nil {
+			return out.Flush()
+		}
+		for _, f := range n.Faults {
+			fmt.Fprintln(out, f)
+		}
+		if n.NotChecked != "" && n.Error == "" {
+			fmt.Fprintf(out, "not checked: /%s: %s\n", printable(n.Path), printable(n.NotChecked))
+		}
+		return out.Flush() // arrays may take long
+	})
+	if err != nil {
+		return err
 	}
-	return sel, elements
+	fmt.Fprintf(out, "%d arrays, %d not checked; %d chunks, %s read, %s decoded: %d bad, %d missing\n",
+		total.Arrays, total.NotChecked, total.Chunks, size(total.Read), size(total.Decoded), total.Bad, total.Missing)
+	return total.err()
 }

@@ -2,9 +2,7 @@ package main
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 
 	"zarrbench/zarrio"
@@ -21,115 +19,85 @@ type advice struct {
 	Store  string `json:"store_as,omitempty"` // how to store the array so that it is direct
 }
 
-// advise says it of each engine. unread is why elements can't be read at all, or nil; filer says that chunks are plain files.
-func advise(m *zarrio.Metadata, unread error, filer bool) map[string]advice {
+// advise says it of each engine. unread is why elements can't be read at all, or nil; files says that chunks are plain files.
+func advise(m *zarrio.Metadata, s zarrio.Storage, unread error, files bool) map[string]advice {
 	all := map[string]advice{}
 	for _, e := range engines {
-		all[e] = adviseEngine(e, m, unread, filer)
+		switch {
+		case unread != nil:
+			all[e] = advice{How: "not at all: " + unread.Error(), Store: want(m, e == "gds")}
+		case m.Extents != nil:
+			all[e] = advice{How: "not at all: chunks differ in their extents, and loaders take regular grids only", Store: want(m, e == "gds")}
+		case !m.DType.Numeric():
+			all[e] = advice{How: "not at all: elements of type " + printable(m.DType.String()) + " are no numbers"}
+		default:
+			all[e] = adviseEngine(e, m, s, files)
+		}
 	}
 	return all
 }
 
-func adviseEngine(engine string, m *zarrio.Metadata, unread error, filer bool) advice {
-	if !m.DType.Numeric() {
-		return advice{How: "not at all: elements of type " + m.DType.String() + " are no numbers"}
-	}
-	if unread != nil {
-		return advice{How: "not at all: " + unread.Error(), Store: want(m, engine == "gds")}
-	}
-	p := placement(m)
-	why := p.obstacles
+// adviseEngine is advise for an array of numbers that can be read.
+func adviseEngine(engine string, m *zarrio.Metadata, s zarrio.Storage, files bool) advice {
+	why := obstacles(m, s)
 	if engine == "gds" {
-		why = slices.Concat(p.codecs, why)
-		if !filer {
-			why = append(why, "chunks are no plain local files")
+		if len(s.Codecs) > 0 {
+			why = append(why, "chunks are encoded ("+printable(strings.Join(s.Codecs, ", "))+")")
 		}
-	} else if len(p.codecs) > 0 && p.planes > 1 {
-		why = append(slices.Clone(why), fmt.Sprintf("a compressed chunk has %d planes", p.planes))
+		if !s.Native {
+			why = append(why, "elements are not in this machine's byte order")
+		}
+		if !files {
+			why = append(why, "chunks are not plain local files")
+		}
 	}
 	if len(why) > 0 {
-		how := map[string]string{"cpu": "decoded aside, then copied into place: ", "host": "decoded aside, copied into place, then to the GPU: ", "gds": "not by cuFile: "}[engine]
+		how := map[string]string{"cpu": "decoded aside, then copied into place: ", "host": "decoded aside, copied into place, then to the GPU: ",
+			"gds": "not by cuFile: "}[engine]
 		return advice{How: how + strings.Join(why, "; "), Store: want(m, engine == "gds")}
 	}
-	verb := "read"
-	if len(p.codecs) > 0 {
-		verb = "decoded"
+	how := "read straight into "
+	if len(s.Codecs) > 0 {
+		how = "decoded straight into "
 	}
-	switch {
-	case engine == "cpu":
-		return advice{Direct: true, How: verb + " straight into place"}
-	case engine == "host":
-		return advice{Direct: true, How: verb + " straight into host memory, then copied to the GPU"}
-	case p.planes > 1:
-		return advice{Direct: true, How: "read straight into GPU memory, plane by plane", Store: want(m, true)}
+	how += map[string]string{"cpu": "place", "host": "host memory", "gds": "GPU memory"}[engine]
+	if !s.Native {
+		how += ", where the byte order is changed"
 	}
-	return advice{Direct: true, How: "read straight into GPU memory"}
+	if engine == "host" {
+		how += ", then copied to the GPU"
+	}
+	return advice{Direct: true, How: how}
 }
 
-// A place is what matters for reading chunks into place.
-type place struct {
-	codecs    []string // why a chunk's bytes are not its elements: codecs and checksums
-	obstacles []string // why its elements don't lie as they do in a plane
-	planes    int      // in a chunk, or in an inner chunk of a shard
-}
-
-// placement looks at how elements lie in a chunk, or in an inner chunk of a shard, which is read by itself.
-func placement(m *zarrio.Metadata) place {
-	p := place{planes: 1}
-	chunks := m.Chunks
-	codecs := m.Codecs
-	big := m.BigEndian
-	for i := 0; i < len(codecs); i++ {
-		c := codecs[i]
-		switch c.Name {
-		case "bytes":
-			var config struct{ Endian string }
-			_ = json.Unmarshal(c.Config, &config) // without it elements are single bytes
-			big = config.Endian == "big"
-		case "transpose":
-			p.obstacles = append(p.obstacles, "the dimensions are transposed")
-		case "sharding_indexed":
-			var shard struct {
-				ChunkShape []int `json:"chunk_shape"`
-				Codecs     []struct {
-					Name          string
-					Configuration json.RawMessage
-				}
-			}
-			if json.Unmarshal(c.Config, &shard) == nil && len(shard.ChunkShape) == len(chunks) {
-				chunks = shard.ChunkShape
-				codecs = slices.Clone(codecs[:i+1])
-				for _, inner := range slices.Backward(shard.Codecs) { // in the order of decoding
-					codecs = append(codecs, zarrio.CodecSpec{Name: inner.Name, Config: inner.Configuration})
-				}
-			}
-		case "crc32c":
-			p.codecs = append(p.codecs, "chunks have a checksum (crc32c)")
-		default:
-			p.codecs = append(p.codecs, "chunks are encoded ("+c.Name+")")
+// obstacles says why a chunk's elements can't be brought straight into place, where they lie as planes of the last two
+// dimensions: a decoded chunk must be one run of them, and of an uncompressed one what is needed of a plane.
+func obstacles(m *zarrio.Metadata, s zarrio.Storage) []string {
+	var why []string
+	if !s.COrder {
+		why = append(why, "the dimensions are not in C order")
+	}
+	rank := len(s.Chunk)
+	if rank >= 2 && min(s.Chunk[rank-2], m.Shape[rank-2]) > 1 && s.Chunk[rank-1] != m.Shape[rank-1] {
+		why = append(why, fmt.Sprintf("along %s, chunks have %d elements and the array %d", dimension(m, rank-1), s.Chunk[rank-1], m.Shape[rank-1]))
+	}
+	if len(s.Codecs) == 0 {
+		return why
+	}
+	for i := max(rank-2, 0); i < rank; i++ {
+		if m.Shape[i]%s.Chunk[i] != 0 {
+			why = append(why, fmt.Sprintf("along %s, encoded chunks of %d reach beyond the array's %d", dimension(m, i), s.Chunk[i], m.Shape[i]))
 		}
 	}
-	one := binary.NativeEndian.Uint16([]byte{0, 1}) == 1 // on a big-endian machine
-	if big != one && m.DType.Size > 1 {
-		p.obstacles = append(p.obstacles, "elements are not in this machine's byte order")
+	if planes := volume(s.Chunk[:max(rank-2, 0)]); planes > 1 {
+		why = append(why, fmt.Sprintf("an encoded chunk has %d planes", planes))
 	}
-	if !slices.IsSorted(m.Order) {
-		p.obstacles = append(p.obstacles, "the dimensions are not in C order")
-	}
-	for i, c := range chunks {
-		if i >= len(chunks)-2 && c != m.Shape[i] {
-			p.obstacles = append(p.obstacles, fmt.Sprintf("along %s, chunks have %d elements and the array %d", dimension(m, i), c, m.Shape[i]))
-		}
-		if i < len(chunks)-2 {
-			p.planes *= c
-		}
-	}
-	return p
+	return why
 }
 
 func dimension(m *zarrio.Metadata, i int) string {
 	if i < len(m.Dims) && m.Dims[i] != "" {
-		return m.Dims[i]
+		return printable(m.Dims[i])
 	}
 	return fmt.Sprintf("dimension %d", i)
 }
@@ -143,13 +111,13 @@ func want(m *zarrio.Metadata, plain bool) string {
 			chunk[i] = max(1, m.Shape[i])
 		}
 	}
+	s := "chunks of " + extents(chunk) + " in C order"
+	if !plain {
+		return s
+	}
 	order := "little-endian"
 	if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
 		order = "big-endian"
 	}
-	s := fmt.Sprintf("chunks of %s in C order, %s", list(chunk), order)
-	if plain {
-		s += ", without codecs, in a local directory; or such inner chunks of shards, without checksums"
-	}
-	return s
+	return s + ", " + order + ", without codecs, in a local directory; or such inner chunks of shards, without checksums"
 }

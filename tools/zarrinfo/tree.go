@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"strings"
+	"slices"
 
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
@@ -17,119 +17,137 @@ import (
 type node struct {
 	Path       string            `json:"path"` // in the store; "" is the root
 	Kind       string            `json:"node_type"`
-	Error      string            `json:"error,omitempty"` // why it can't be described; all else is then empty
+	Format     int               `json:"zarr_format,omitempty"`
+	Error      string            `json:"error,omitempty"` // why it can't be described, or not all of it
 	Attributes zarrio.Attributes `json:"attributes,omitempty"`
 	*layout
 
-	array *zarrio.Array // nil for groups
+	array *zarrio.Array // nil for groups, and for what can't be opened
 }
 
 // A layout is how an array is stored.
 type layout struct {
-	Format     int             `json:"zarr_format"`
-	Shape      []int           `json:"shape"`
-	Dimensions []string        `json:"dimension_names"`
-	DataType   string          `json:"data_type"`
-	Chunks     []int           `json:"chunk_shape"`
-	Extents    [][]int         `json:"chunk_extents,omitempty"` // of a rectilinear grid
-	ByteOrder  string          `json:"byte_order"`
-	Order      []int           `json:"order"` // of the dimensions in a chunk, slowest first
-	Codecs     []codecSpec     `json:"codecs"`
-	Fill       json.RawMessage `json:"fill_value"`
+	Shape      []int    `json:"shape"`
+	Dimensions []string `json:"dimension_names"`
+	DataType   string   `json:"data_type"`
+	BigEndian  bool     `json:"big_endian,omitempty"` // in Zarr v2; in v3 the codec "bytes" says it
+	Order      []int    `json:"order"`                // of the dimensions in a chunk, slowest first, before any codec
+	// Chunks are the extents of what is decoded by itself, the largest where they differ; Shards those of the shards that hold
+	// such chunks, null where there are none.
+	Chunks  []int       `json:"chunk_shape"`
+	Shards  []int       `json:"shard_shape"`
+	Extents [][]int     `json:"chunk_extents,omitempty"` // by dimension, of a rectilinear grid
+	Codecs  []codecSpec `json:"codecs"`                  // in the order of encoding
+	// Unsupported says what of the data type or the codecs keeps elements from being read.
+	Unsupported string          `json:"unsupported,omitempty"`
+	Fill        json.RawMessage `json:"fill_value"` // null where it is undefined, or of an unknown type
 
-	ChunksTotal  int    `json:"chunks_total"`
-	ChunksStored *int   `json:"chunks_stored"` // null where the store can't list its keys
-	StoredBytes  *int64 `json:"stored_bytes"`
-	// Bytes are those of the elements of all chunks that are stored, or of the whole array where that is not known.
-	Bytes   int64             `json:"bytes"`
-	Ratio   float64           `json:"ratio,omitempty"` // Bytes to StoredBytes
+	sizes
 	Engines map[string]advice `json:"engines"`
+	*checked
 
-	Checked bool    `json:"checked,omitempty"` // every chunk was read
-	Faults  []fault `json:"faults,omitempty"`
+	elementSize int // bytes, 0 where elements vary in length
 }
 
-type codecSpec struct {
-	Name   string          `json:"name"`
-	Config json.RawMessage `json:"configuration,omitempty"`
-}
-
-// walk lists the nodes from g on, parents first.
-func walk(ctx context.Context, g *zarrio.Group) ([]*node, error) {
+// walk calls visit for g, whatever is found there, and for all beneath it, parents first. What can't be opened is a node
+// with an error. walk's own error is that of visit or of the context.
+func (c *command) walk(ctx context.Context, g *zarrio.Group, visit func(*node) error) error {
 	// A lone array at the root looks like a group without members.
-	if a, err := g.Array(ctx, ""); err == nil {
-		n := &node{Path: g.Path(), Kind: "array"}
-		return []*node{n}, n.describe(ctx, g, a)
-	} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, zarrio.ErrNotSupported) {
-		return nil, err
+	n := &node{Path: g.Path(), Kind: "array"}
+	a, err := g.Array(ctx, "")
+	if !errors.Is(err, fs.ErrNotExist) {
+		c.describe(ctx, n, g, a, err)
+		return errors.Join(context.Cause(ctx), visit(n))
 	}
-	nodes := []*node{{Path: g.Path(), Kind: "group", Attributes: g.Attrs()}}
+	return c.walkGroup(ctx, g, visit)
+}
+
+func (c *command) walkGroup(ctx context.Context, g *zarrio.Group, visit func(*node) error) error {
+	n := &node{Path: g.Path(), Kind: "group", Format: g.Format(), Attributes: g.Attrs()}
 	members, err := g.Members(ctx)
 	if err != nil {
-		return nil, err
+		n.Error = fmt.Sprintf("what is in it is not known: %v", err)
+	}
+	if err := errors.Join(context.Cause(ctx), visit(n)); err != nil {
+		return err
 	}
 	for _, m := range members {
+		n := &node{Path: path.Join(g.Path(), m.Name), Kind: "group"}
 		if m.Array {
-			n := &node{Path: path.Join(g.Path(), m.Name), Kind: "array"}
+			n.Kind = "array"
 			a, err := g.Array(ctx, m.Name)
+			c.describe(ctx, n, g, a, err)
+		} else {
+			child, err := g.Group(ctx, m.Name)
 			if err == nil {
-				err = n.describe(ctx, g, a)
+				if err := c.walkGroup(ctx, child, visit); err != nil {
+					return err
+				}
+				continue
 			}
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			if err != nil {
-				n.Error, n.layout, n.array = err.Error(), nil, nil
-			}
-			nodes = append(nodes, n)
-			continue
+			n.Error = err.Error()
 		}
-		child, err := g.Group(ctx, m.Name)
-		if err != nil {
-			nodes = append(nodes, &node{Path: path.Join(g.Path(), m.Name), Kind: "group", Error: err.Error()})
-			continue
-		}
-		below, err := walk(ctx, child)
-		if err != nil {
-			return nil, err
-		}
-		nodes = append(nodes, below...)
-	}
-	return nodes, nil
-}
-
-// describe fills in what is known of an array.
-func (n *node) describe(ctx context.Context, g *zarrio.Group, a *zarrio.Array) error {
-	m := a.Metadata()
-	n.array, n.Attributes = a, a.Attrs()
-	n.layout = &layout{Format: m.Format, Shape: nonNil(m.Shape), Dimensions: nonNil(m.Dims), DataType: m.DType.String(), Chunks: nonNil(m.Chunks),
-		Extents: m.Extents, ByteOrder: "little", Order: nonNil(m.Order), Codecs: []codecSpec{}, ChunksTotal: volume(counts(m))}
-	if m.BigEndian {
-		n.ByteOrder = "big"
-	}
-	for _, c := range m.Codecs {
-		n.Codecs = append(n.Codecs, codecSpec{c.Name, c.Config})
-	}
-	if m.Fill != nil {
-		n.Fill = appendElement(nil, m.Fill, m.DType)
-	}
-	n.Bytes = int64(volume(m.Shape)) * int64(m.DType.Size)
-	if l, ok := g.Store().(store.Lister); ok {
-		chunks, bytes, err := stored(ctx, l, a.Path())
-		if err != nil {
+		if err := errors.Join(context.Cause(ctx), visit(n)); err != nil {
 			return err
 		}
-		n.ChunksStored, n.StoredBytes = &chunks, &bytes
-		if n.ChunksTotal > 0 && chunks < n.ChunksTotal { // about: those at the ends hold less
-			n.Bytes = int64(float64(n.Bytes) * float64(chunks) / float64(n.ChunksTotal))
-		}
-		if bytes > 0 && n.Bytes > 0 {
-			n.Ratio = float64(n.Bytes) / float64(bytes)
-		}
 	}
-	_, filer := g.Store().(store.Filer)
-	n.Engines = advise(m, readable(ctx, a), filer)
 	return nil
+}
+
+// describe fills in what is known of an array, which couldn't be opened where err is not nil.
+func (c *command) describe(ctx context.Context, n *node, g *zarrio.Group, a *zarrio.Array, err error) {
+	if err != nil {
+		n.Error = err.Error()
+		return
+	}
+	m := a.Metadata()
+	n.array, n.Format, n.Attributes = a, m.Format, a.Attrs()
+	l := &layout{Shape: nonNil(m.Shape), Dimensions: nonNil(m.Dims), DataType: m.DType.String(), BigEndian: m.BigEndian, Order: nonNil(m.Order),
+		Chunks: nonNil(m.Chunks), Extents: m.Extents, Codecs: []codecSpec{}, Fill: m.FillJSON(), elementSize: m.DType.Size}
+	n.layout = l
+	for _, spec := range slices.Backward(m.Codecs) {
+		l.Codecs = append(l.Codecs, codecSpec{spec.Name, spec.Config})
+	}
+	storage, err := a.Storage()
+	switch {
+	case m.DType.Kind == zarrio.Unknown:
+		err = fmt.Errorf("data type %q is not known", m.DType.Variant)
+		l.Unsupported = err.Error()
+	case err == nil:
+		l.Chunks, l.Shards = nonNil(storage.Chunk), storage.Shard
+	case errors.Is(err, zarrio.ErrNotSupported):
+		if inner := errors.Unwrap(err); inner != nil {
+			err = inner // without the names of the store and the array, which stand above it
+		}
+		l.Unsupported = err.Error()
+	default:
+		n.Error = err.Error()
+	}
+	_, files := g.Store().(store.Filer)
+	l.Engines = advise(m, storage, err, files)
+	if sized := c.sized(g.Store()); sized == "" {
+		l.sizes, err = stored(ctx, g.Store().(store.Lister), a.Path(), m)
+		if err != nil {
+			n.Error = err.Error()
+		}
+	} else {
+		l.sizes = newSizes(m)
+		l.SizesUnknown = sized
+	}
+}
+
+// sized says why the sizes of what is stored are not asked for, or "" where they are.
+func (c *command) sized(st store.Store) string {
+	if _, ok := st.(store.Lister); !ok {
+		return "this store does not list what is stored"
+	}
+	if _, bucket := st.(*store.Bucket); bucket && !c.sizes {
+		return "what is stored was not asked for: -sizes does it"
+	}
+	if c.check && !c.json {
+		return "not printed"
+	}
+	return ""
 }
 
 // nonNil makes an empty list of nil, which JSON would have as null.
@@ -139,61 +157,3 @@ func nonNil[T any](s []T) []T {
 	}
 	return s
 }
-
-// readable says why the array's elements can't be read, or nil, without reading any.
-func readable(ctx context.Context, a *zarrio.Array) error {
-	none := make(zarrio.Selection, len(a.Shape()))
-	for i := range none {
-		none[i] = zarrio.Span(0, 0)
-	}
-	size := 0
-	if len(none) == 0 {
-		size = a.DType().Size // the one element that there is
-	}
-	if _, err := a.ReadInto(ctx, none, make([]byte, size)); errors.Is(err, zarrio.ErrNotSupported) {
-		return err
-	}
-	return nil
-}
-
-// counts returns the number of chunks along each dimension.
-func counts(m *zarrio.Metadata) []int {
-	n := make([]int, len(m.Shape))
-	for i, s := range m.Shape {
-		n[i] = s / m.Chunks[i]
-		if s%m.Chunks[i] > 0 {
-			n[i]++
-		}
-		if m.Extents != nil {
-			n[i] = len(m.Extents[i])
-		}
-	}
-	return n
-}
-
-func volume(shape []int) int {
-	n := 1
-	for _, s := range shape {
-		n *= s
-	}
-	return n
-}
-
-// size prints a number of bytes.
-func size(n int64) string {
-	if n < 1000 {
-		return fmt.Sprintf("%d B", n)
-	}
-	f, units := float64(n)/1000, "kMGTPE"
-	for f >= 999.5 {
-		f, units = f/1000, units[1:]
-	}
-	digits := 0
-	if f < 9.95 {
-		digits = 1
-	}
-	return fmt.Sprintf("%.*f %cB", digits, f, units[0])
-}
-
-// list prints numbers, such as [1, 721, 1440].
-func list(v []int) string { return strings.ReplaceAll(fmt.Sprint(v), " ", ", ") }

@@ -1,46 +1,83 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"math"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"zarrbench/zarrio"
-	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/store"
 )
 
-// makeStore writes a store of two arrays, of four steps on a grid of 2 x 3, uncompressed and compressed, and a group.
-func makeStore(t *testing.T) string {
+// TestMain lets a test run the command itself, to see its exit status.
+func TestMain(m *testing.M) {
+	if os.Getenv("ZARRINFO_MAIN") != "" {
+		os.Exit(status())
+	}
+	os.Exit(m.Run())
+}
+
+// makeStore writes a store with an uncompressed and a compressed array, and in Zarr v3 a sharded one, each of four steps on a
+// grid of 2 x 3 that hold the numbers from 0 on. It has consolidated metadata.
+func makeStore(t *testing.T, format int) string {
 	t.Helper()
 	dir := t.TempDir()
-	write(t, dir, ".zgroup", `{"zarr_format": 2}`)
-	write(t, dir, ".zattrs", `{"title": "a <test>"}`)
-	write(t, dir, "deep/.zgroup", `{"zarr_format": 2}`)
-	const zarray = `{"zarr_format": 2, "shape": [4, 2, 3], "chunks": [1, 2, 3], "dtype": "<f4", "fill_value": "NaN", "order": "C", "filters": null, "compressor": %s}`
-	write(t, dir, "raw/.zarray", fmt.Sprintf(zarray, "null"))
-	write(t, dir, "raw/.zattrs", `{"_ARRAY_DIMENSIONS": ["time", "latitude", "longitude"], "units": "K"}`)
-	write(t, dir, "deep/lz4/.zarray", fmt.Sprintf(zarray, `{"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1, "blocksize": 0}`))
-	for step := range 4 {
-		var chunk []byte
-		for i := range 6 {
-			chunk = binary.LittleEndian.AppendUint32(chunk, math.Float32bits(float32(step*6+i)))
+	st, err := store.OpenDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	w, err := zarrio.Create(st, format, map[string]string{"title": "a <test>"})
+	if err == nil {
+		err = w.Group("deep", nil)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	elements := make([]float32, 24)
+	for i := range elements {
+		elements[i] = float32(i)
+	}
+	add := func(path string, spec zarrio.ArraySpec) {
+		t.Helper()
+		a, err := w.Array(path, spec)
+		if err == nil {
+			err = a.Write(t.Context(), []int{0, 0, 0}, spec.Shape, zarrio.AsBytes(elements))
 		}
-		write(t, dir, fmt.Sprintf("raw/%d.0.0", step), string(chunk))
-		frame, err := codec.EncodeBlosc(nil, chunk, 4, "lz4", nil)
+		if err == nil {
+			err = a.Finish(t.Context())
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		write(t, dir, fmt.Sprintf("deep/lz4/%d.0.0", step), string(frame))
+	}
+	spec := zarrio.ArraySpec{Shape: []int{4, 2, 3}, Chunks: []int{1, 2, 3}, DType: zarrio.Float32, Fill: zarrio.AsBytes([]float32{0.1}),
+		Dims: []string{"time", "latitude", "longitude"}, Attrs: map[string]string{"units": "K"}}
+	add("raw", spec)
+	spec.Compressor.Name = "blosc-lz4"
+	add("deep/lz4", spec)
+	if format == 3 {
+		spec.Shards = []int{2, 2, 3}
+		add("shard", spec)
+	}
+	if err := w.Finish(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	return dir
+}
+
+// makeStrings writes an array of strings of varying length, by hand.
+func makeStrings(t *testing.T, dir string) {
+	t.Helper()
+	write(t, dir, ".zarray", `{"zarr_format": 2, "shape": [3], "chunks": [2], "dtype": "|O", "fill_value": "none", "order": "C", "filters": [{"id": "vlen-utf8"}], "compressor": null}`)
+	write(t, dir, "0", "\x02\x00\x00\x00\x02\x00\x00\x00\xc3\xa9\x03\x00\x00\x00a\nb")
 }
 
 func write(t *testing.T, dir, key, value string) {
@@ -54,252 +91,143 @@ func write(t *testing.T, dir, key, value string) {
 	}
 }
 
-func TestTree(t *testing.T) {
-	dir := makeStore(t)
+func remove(t *testing.T, dir string, keys ...string) {
+	t.Helper()
+	for _, key := range keys {
+		if err := os.Remove(filepath.Join(dir, filepath.FromSlash(key))); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// zipped makes a zip file of a directory.
+func zipped(t *testing.T, dir string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	if err := errors.Join(w.AddFS(os.DirFS(dir)), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "store.zip")
+	if err := os.WriteFile(path, b.Bytes(), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// served returns the URL of a server of a directory, which doesn't list it.
+func served(t *testing.T, dir string) string {
+	t.Helper()
+	files := http.FileServer(http.Dir(dir))
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if info, err := os.Stat(filepath.Join(dir, filepath.FromSlash(r.URL.Path))); err == nil && info.IsDir() {
+			http.NotFound(w, r)
+			return
+		}
+		files.ServeHTTP(w, r)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// info runs the command, whose error is to be want ("" is none), and returns what it prints.
+func info(t *testing.T, want string, args ...string) string {
+	t.Helper()
 	var out, stderr bytes.Buffer
-	if err := run(t.Context(), []string{"-check", dir}, &out, &stderr); err != nil {
-		t.Fatal(err)
+	err := run(t.Context(), args, &out, &stderr)
+	if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+		t.Errorf("%q: error %v, want %q", args, err, want)
 	}
-	for _, want := range []string{
-		"/  group\n  attributes:  title = \"a <test>\"\n\n/deep  group\n\n/deep/lz4  array  float32  [4, 2, 3]\n",
-		"\n/raw  array  float32  [time=4, latitude=2, longitude=3]\n",
-		"  chunks:      [1, 2, 3] of 24 B; 4 of 4 stored\n",
-		"  format:      Zarr v2, little-endian, dimensions in order [0, 1, 2], fill value \"NaN\"\n",
-		"  size:        96 B, stored in 96 B: ratio 1.00\n",
-		"  cpu:         read straight into place\n",
-		"  gds:         read straight into GPU memory\n",
-		"  cpu:     decoded straight into place\n",
-		"  gds:     not by cuFile: chunks are encoded (blosc)\n           better: chunks of [1, 2, 3] in C order",
-		"  check:       all chunks are good\n",
-		"  attributes:  _ARRAY_DIMENSIONS = [\"time\", \"latitude\", \"longitude\"]\n               units = \"K\"\n",
-	} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("no %q in:\n%s", want, &out)
-		}
+	if stderr.Len() > 0 {
+		t.Errorf("%q: on stderr: %s", args, &stderr)
 	}
-	out.Reset()
-	if err := run(t.Context(), []string{filepath.Join(dir, "raw")}, &out, &stderr); err != nil || !strings.HasPrefix(out.String(), "/  array  float32") {
-		t.Errorf("an array by itself: %v:\n%s", err, &out)
-	}
-}
-
-func TestJSON(t *testing.T) {
-	dir := makeStore(t)
-	if err := os.Remove(filepath.Join(dir, "raw", "3.0.0")); err != nil {
-		t.Fatal(err)
-	}
-	write(t, dir, "broken/.zarray", `{"zarr_format": 2, "shape": [-1]}`)
-	var out bytes.Buffer
-	err := run(t.Context(), []string{"-json", "-check", dir}, &out, &out)
-	if err == nil || err.Error() != "1 of 5 nodes can't be described" {
-		t.Errorf("error %v", err)
-	}
-	var nodes []map[string]any
-	if err := json.Unmarshal(out.Bytes(), &nodes); err != nil {
-		t.Fatalf("%v:\n%s", err, &out)
-	}
-	var paths []string
-	for _, n := range nodes {
-		paths = append(paths, fmt.Sprintf("%s %s", n["node_type"], n["path"]))
-	}
-	if want := []string{"group ", "array broken", "group deep", "array deep/lz4", "array raw"}; !slices.Equal(paths, want) {
-		t.Errorf("%q, want %q", paths, want)
-	}
-	if e, _ := nodes[1]["error"].(string); !strings.Contains(e, "broken/.zarray") || nodes[1]["shape"] != nil {
-		t.Errorf("a broken array: %v", nodes[1])
-	}
-	raw := nodes[4]
-	if raw["chunks_stored"] != 3.0 || raw["chunks_total"] != 4.0 || raw["stored_bytes"] != 72.0 || raw["bytes"] != 72.0 || raw["ratio"] != 1.0 || raw["fill_value"] != "NaN" {
-		t.Errorf("raw: %v", raw)
-	}
-	if want := []any{map[string]any{"chunk": []any{3.0, 0.0, 0.0}, "key": "raw/3.0.0", "missing": true}}; fmt.Sprint(raw["faults"]) != fmt.Sprint(want) {
-		t.Errorf("faults %v, want %v", raw["faults"], want)
-	}
-}
-
-func TestCheck(t *testing.T) {
-	dir := makeStore(t)
-	write(t, dir, "raw/0.0.0", "short")
-	write(t, dir, "raw/1.0.0", strings.Repeat("long", 100))
-	write(t, dir, "deep/lz4/1.0.0", "")
-	write(t, dir, "deep/lz4/2.0.0", "no frame of Blosc at all")
-	if err := errors.Join(os.Remove(filepath.Join(dir, "raw/3.0.0")), os.Remove(filepath.Join(dir, "deep/lz4/0.0.0")), os.Mkdir(filepath.Join(dir, "deep/lz4/0.0.0"), 0o777)); err != nil {
-		t.Fatal(err)
-	}
-	var out bytes.Buffer
-	err := run(t.Context(), []string{"-check", dir}, &out, &out)
-	if err == nil || err.Error() != "6 chunks are bad or missing" {
-		t.Errorf("error %v", err)
-	}
-	var found []string
-	for line := range strings.Lines(out.String()) {
-		if f := strings.Fields(line); len(f) > 1 && (f[0] == "bad" || f[0] == "missing") {
-			found = append(found, f[0]+" "+f[1])
-		}
-	}
-	if want := []string{"bad deep/lz4/0.0.0:", "bad deep/lz4/1.0.0:", "bad deep/lz4/2.0.0:", "bad raw/0.0.0:", "bad raw/1.0.0:", "missing raw/3.0.0"}; !slices.Equal(found, want) {
-		t.Errorf("found %q, want %q:\n%s", found, want, &out)
-	}
-}
-
-func TestArrayPath(t *testing.T) {
-	dir := filepath.Join(makeStore(t), "raw")
-	var want strings.Builder
-	for i := range 24 {
-		fmt.Fprintf(&want, "%d.0\n", i)
-	}
-	for _, args := range [][]string{{"--array_path=" + dir}, {"--array_path", dir}, {"-array_path", dir}} {
-		var out bytes.Buffer
-		if err := run(t.Context(), args, &out, &out); err != nil || out.String() != want.String() {
-			t.Errorf("%q: %v:\n%s", args[0], err, &out)
-		}
-	}
-	scalar := t.TempDir()
-	write(t, scalar, ".zarray", `{"zarr_format": 2, "shape": [], "chunks": [], "dtype": "|b1", "fill_value": true, "order": "C", "filters": null, "compressor": null}`)
-	var out bytes.Buffer
-	if err := run(t.Context(), []string{"--array_path=" + scalar}, &out, &out); err != nil || out.String() != "true\n" {
-		t.Errorf("a scalar: %v:\n%s", err, &out)
-	}
-	write(t, scalar, ".zarray", `{"zarr_format": 2, "shape": [2], "chunks": [1], "dtype": "|S3", "fill_value": null, "order": "C", "filters": null, "compressor": null}`)
-	if err := run(t.Context(), []string{"--array_path=" + scalar}, &out, &out); !errors.Is(err, zarrio.ErrNotSupported) {
-		t.Errorf("strings: %v", err)
-	}
-	if err := run(t.Context(), []string{"--array_path=" + filepath.Dir(dir)}, &out, &out); err == nil {
-		t.Error("a group: no error")
-	}
+	return out.String()
 }
 
 func TestUsage(t *testing.T) {
-	for _, args := range [][]string{nil, {"a", "b"}, {"-nonsense"}, {"--array_path=a", "b"}, {"--array_path=a", "-json"}} {
+	for _, args := range [][]string{nil, {"a", "b"}, {"-nonsense"}, {"--array_path=a", "b"}, {"--array_path=a", "-json"}, {"-missing=ok", "a"},
+		{"-check", "-missing=maybe", "a"}} {
 		var out, stderr bytes.Buffer
 		if err := run(t.Context(), args, &out, &stderr); !errors.Is(err, errUsage) || out.Len() > 0 || !strings.HasPrefix(stderr.String(), "usage: ") {
 			t.Errorf("%q: error %v, output %q, %q", args, err, &out, &stderr)
 		}
 	}
+	if out := info(t, "", "-h"); !strings.HasPrefix(out, "usage: ") || !strings.Contains(out, "Examples:") || !strings.Contains(out, "-missing") {
+		t.Errorf("-h: %s", out)
+	}
 	var out, stderr bytes.Buffer
-	if err := run(t.Context(), []string{"-help"}, &out, &stderr); err != nil || !strings.HasPrefix(out.String(), "usage: ") {
-		t.Errorf("-help: %v, %q", err, &out)
-	}
-	if err := run(t.Context(), []string{filepath.Join(t.TempDir(), "nowhere")}, &out, &stderr); err == nil || errors.Is(err, errUsage) {
-		t.Errorf("a path that is not there: %v", err)
+	for _, place := range []string{filepath.Join(t.TempDir(), "nowhere"), t.TempDir(), ""} {
+		if err := run(t.Context(), []string{place}, &out, &stderr); err == nil || errors.Is(err, errUsage) {
+			t.Errorf("a path %q that holds nothing: %v", place, err)
+		}
 	}
 }
 
-// TestAppendElement has the spellings of zarrs, which serde_json 1.0.154 gives to float64s.
-func TestAppendElement(t *testing.T) {
-	double := func(f float64) []byte { return binary.NativeEndian.AppendUint64(nil, math.Float64bits(f)) }
-	single := func(f float32) []byte { return binary.NativeEndian.AppendUint32(nil, math.Float32bits(f)) }
-	word := func(u uint64, size int) []byte {
-		switch size {
-		case 2:
-			return binary.NativeEndian.AppendUint16(nil, uint16(u))
-		case 4:
-			return binary.NativeEndian.AppendUint32(nil, uint32(u))
-		}
-		return binary.NativeEndian.AppendUint64(nil, u)
-	}
+// process runs the command as a process of its own.
+func process(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), os.Args[0], args...)
+	c.Env = append(os.Environ(), "ZARRINFO_MAIN=1")
+	return c
+}
+
+func TestStatus(t *testing.T) {
+	dir := makeStore(t, 2)
 	for _, tt := range []struct {
-		kind zarrio.Kind
-		e    []byte
-		want string
+		args   []string
+		status int
+		stderr string
 	}{
-		{zarrio.Bool, []byte{0}, "false"},
-		{zarrio.Bool, []byte{2}, "true"},
-		{zarrio.Int, []byte{0x80}, "-128"},
-		{zarrio.Int, word(0xffff, 2), "-1"},
-		{zarrio.Int, word(1<<63, 8), "-9223372036854775808"},
-		{zarrio.Uint, word(math.MaxUint64, 8), "18446744073709551615"},
-		{zarrio.Uint, word(65535, 2), "65535"},
-		{zarrio.Float, double(0), "0.0"},
-		{zarrio.Float, double(math.Copysign(0, -1)), "-0.0"},
-		{zarrio.Float, double(0.1), "0.1"},
-		{zarrio.Float, single(0.1), "0.10000000149011612"},
-		{zarrio.Float, word(0x7bff, 2), "65504.0"},
-		{zarrio.Float, double(1e-5), "0.00001"},
-		{zarrio.Float, double(1.5e-5), "0.000015"},
-		{zarrio.Float, double(9e-6), "9e-6"},
-		{zarrio.Float, double(1.2345e-7), "1.2345e-7"},
-		{zarrio.Float, double(1e15), "1000000000000000.0"},
-		{zarrio.Float, double(1e16), "1e+16"},
-		{zarrio.Float, double(-123456789012345680), "-1.2345678901234568e+17"},
-		{zarrio.Float, double(5e-324), "5e-324"},
-		{zarrio.Float, double(math.Inf(1)), `"Infinity"`},
-		{zarrio.Float, single(float32(math.Inf(-1))), `"-Infinity"`},
-		{zarrio.Float, word(0x7ff8000000000000, 8), `"NaN"`},
-		{zarrio.Float, word(0x7fc00000, 4), `"NaN"`},
-		{zarrio.Float, word(0x7e00, 2), `"NaN"`},
-		{zarrio.Float, word(0xfff8000000000001, 8), `"0xfff8000000000001"`},
-		{zarrio.Float, word(0x7fc00001, 4), `"0x7fc00001"`},
-		{zarrio.Float, word(0x7c01, 2), `"0x7c01"`},
-		{zarrio.Complex, append(single(1), single(-2.5)...), "[1.0,-2.5]"},
-		{zarrio.Complex, append(word(0x7ff8000000000000, 8), double(0)...), `["NaN",0.0]`},
-		{zarrio.Datetime, word(5, 8), "5"},
-		{zarrio.Timedelta, word(1<<63, 8), `"NaT"`},
-		{zarrio.Raw, []byte{1, 255, 0}, "[1,255,0]"},
+		{[]string{dir}, 0, ""},
+		{[]string{"-check", dir}, 0, ""},
+		{nil, 2, "usage: "},
+		{[]string{"--array_path=" + dir}, 1, "zarrinfo: zarrio: "},
+		{[]string{"--array_path=" + filepath.Join(dir, "raw")}, 0, ""},
 	} {
-		if got := appendElement(nil, tt.e, zarrio.DType{Kind: tt.kind, Size: len(tt.e)}); string(got) != tt.want {
-			t.Errorf("%x: %s, want %s", tt.e, got, tt.want)
+		c := process(t, tt.args...)
+		var stderr bytes.Buffer
+		c.Stderr = &stderr
+		err := c.Run()
+		if got := c.ProcessState.ExitCode(); got != tt.status || !strings.HasPrefix(stderr.String(), tt.stderr) || tt.stderr == "" && stderr.Len() > 0 {
+			t.Errorf("%q: exit status %d, want %d (%v): %s", tt.args, got, tt.status, err, &stderr)
 		}
 	}
 }
 
-func TestAdvise(t *testing.T) {
-	spec := func(name, config string) zarrio.CodecSpec {
-		return zarrio.CodecSpec{Name: name, Config: json.RawMessage(config)}
+// TestClosedPipe checks that the command ends without a word where nobody reads what it prints, or with an error.
+func TestClosedPipe(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, ".zarray", `{"zarr_format": 2, "shape": [1000000], "chunks": [1000000], "dtype": "|i1", "fill_value": 7, "order": "C", "filters": null, "compressor": null}`)
+	c := process(t, "--array_path="+dir)
+	var stderr bytes.Buffer
+	c.Stderr = &stderr
+	out, err := c.StdoutPipe()
+	if err == nil {
+		err = c.Start()
 	}
-	shard := func(codecs string) []zarrio.CodecSpec {
-		return []zarrio.CodecSpec{spec("sharding_indexed", `{"chunk_shape": [1, 2, 3], "codecs": `+codecs+`}`)}
+	if err != nil {
+		t.Fatal(err)
 	}
-	const bytes = `{"name": "bytes", "configuration": {"endian": "little"}}`
-	f4 := zarrio.Float32
-	for _, tt := range []struct {
-		name     string
-		m        zarrio.Metadata
-		unread   error
-		notLocal bool
-		direct   string // engines, in order
-		why      string // gds
-	}{
-		{"plain", zarrio.Metadata{Chunks: []int{1, 2, 3}, DType: f4}, nil, false, "cpu host gds", "read straight into GPU memory"},
-		{"plain, several planes", zarrio.Metadata{Chunks: []int{2, 2, 3}, DType: f4}, nil, false, "cpu host gds", "plane by plane"},
-		{"remote", zarrio.Metadata{Chunks: []int{1, 2, 3}, DType: f4}, nil, true, "cpu host", "chunks are no plain local files"},
-		{"encoded", zarrio.Metadata{Chunks: []int{1, 2, 3}, DType: f4, Codecs: []zarrio.CodecSpec{spec("zstd", "{}")}}, nil, false, "cpu host", "chunks are encoded (zstd)"},
-		{"encoded, several planes", zarrio.Metadata{Chunks: []int{2, 2, 3}, DType: f4, Codecs: []zarrio.CodecSpec{spec("zstd", "{}")}}, nil, false, "", "chunks are encoded (zstd)"},
-		{"tiles", zarrio.Metadata{Chunks: []int{1, 2, 2}, DType: f4, Dims: []string{"", "", "x"}}, nil, false, "", "along x, chunks have 2 elements and the array 3"},
-		{"longer than the array", zarrio.Metadata{Chunks: []int{1, 9, 3}, DType: f4}, nil, false, "", "along dimension 1, chunks have 9 elements and the array 2"},
-		{"big-endian", zarrio.Metadata{Chunks: []int{1, 2, 3}, DType: f4, BigEndian: true}, nil, false, "", "byte order"},
-		{"big-endian bytes", zarrio.Metadata{Chunks: []int{1, 2, 3}, DType: zarrio.DType{Kind: zarrio.Int, Size: 1}, BigEndian: true}, nil, false, "cpu host gds", "read"},
-		{"order F", zarrio.Metadata{Chunks: []int{1, 2, 3}, DType: f4, Order: []int{2, 1, 0}}, nil, false, "", "not in C order"},
-		{"shard", zarrio.Metadata{Chunks: []int{4, 2, 3}, DType: f4, Codecs: shard("[" + bytes + "]")}, nil, false, "cpu host gds", "read straight into GPU memory"},
-		{"shard with checksums", zarrio.Metadata{Chunks: []int{4, 2, 3}, DType: f4, Codecs: shard("[" + bytes + `, {"name": "crc32c"}]`)}, nil, false, "cpu host", "checksum"},
-		{"v3, big-endian", zarrio.Metadata{Chunks: []int{1, 2, 3}, DType: f4, Codecs: []zarrio.CodecSpec{spec("bytes", `{"endian": "big"}`)}}, nil, false, "", "byte order"},
-		{"v3, transposed", zarrio.Metadata{Chunks: []int{1, 2, 3}, DType: f4, Codecs: []zarrio.CodecSpec{spec("bytes", `{"endian": "little"}`), spec("transpose", "{}")}}, nil, false, "", "transposed"},
-		{"strings", zarrio.Metadata{Chunks: []int{1, 2, 3}, DType: zarrio.DType{Kind: zarrio.Bytes, Size: 3}}, nil, false, "", "no numbers"},
-		{"unknown codec", zarrio.Metadata{Chunks: []int{1, 2, 3}, DType: f4}, errors.New("codec x"), false, "", "not at all: codec x"},
-	} {
-		tt.m.Shape = []int{4, 2, 3}
-		if tt.m.Order == nil {
-			tt.m.Order = []int{0, 1, 2}
-		}
-		all := advise(&tt.m, tt.unread, !tt.notLocal)
-		var direct []string
-		for _, e := range engines {
-			if all[e].Direct {
-				direct = append(direct, e)
-			} else if all[e].Store == "" && tt.name != "strings" {
-				t.Errorf("%s: no advice for %s", tt.name, e)
-			}
-		}
-		if strings.Join(direct, " ") != tt.direct || !strings.Contains(all["gds"].How, tt.why) {
-			t.Errorf("%s: straight into place for %q, want %q; gds: %q, want %q", tt.name, direct, tt.direct, all["gds"].How, tt.why)
-		}
+	first := make([]byte, 2)
+	if _, err := out.Read(first); err != nil || string(first) != "7\n" {
+		t.Errorf("the first line: %q, %v", first, err)
+	}
+	out.Close()
+	if err := c.Wait(); err == nil || strings.Contains(stderr.String(), "panic") || strings.Contains(stderr.String(), "goroutine") {
+		t.Errorf("%v: %s", err, &stderr)
+	}
+	// And where the writer's error comes back.
+	var w fullWriter
+	if err := run(t.Context(), []string{"--array_path=" + dir}, w, &stderr); !errors.Is(err, errFull) {
+		t.Errorf("error %v, want %v", err, errFull)
+	}
+	if err := run(t.Context(), []string{makeStore(t, 3)}, w, &stderr); !errors.Is(err, errFull) {
+		t.Errorf("error %v, want %v", err, errFull)
 	}
 }
 
-func TestSize(t *testing.T) {
-	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.0 kB", 9949: "9.9 kB", 9951: "10 kB", 999499: "999 kB", 999500: "1.0 MB", 4152960: "4.2 MB", math.MaxInt64: "9.2 EB"} {
-		if got := size(n); got != want {
-			t.Errorf("%d: %s, want %s", n, got, want)
-		}
-	}
-}
+type fullWriter struct{}
+
+var errFull = errors.New("no space")
+
+func (fullWriter) Write([]byte) (int, error) { return 0, errFull }
