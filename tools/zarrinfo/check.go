@@ -26,7 +26,7 @@ type checked struct {
 	NotChecked string  `json:"not_checked,omitempty"` // why they could not be read
 	Chunks     int     `json:"chunks_total"`          // what is decoded by itself, in shards too
 	Read       int64   `json:"read_bytes"`
-	Decoded    int64   `json:"decoded_bytes_checked"`
+	Decoded    int64   `json:"checked_bytes"`
 }
 
 // checkArray reads every chunk of an array. Its error is that of the context.

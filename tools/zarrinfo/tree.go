@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strings"
 
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
@@ -128,7 +129,7 @@ func (c *command) describe(ctx context.Context, n *node, g *zarrio.Group, a *zar
 	if sized := c.sized(g.Store()); sized == "" {
 		l.sizes, err = stored(ctx, g.Store().(store.Lister), a.Path(), m)
 		if err != nil {
-			n.Error = err.Error()
+			n.Error = strings.TrimPrefix(n.Error+"; "+err.Error(), "; ")
 		}
 	} else {
 		l.sizes = newSizes(m)
