@@ -28,9 +28,9 @@ func parseMoment(s, unit string) (*big.Int, error) {
 	date, clock, timed := strings.Cut(s, "T")
 	clock, fraction, _ := strings.Cut(clock, ".")
 	part := [6]int{0, 1, 1} // year, month, day, hours, minutes, seconds
-	ok := numbers(part[:3], strings.Split(date, "-"))
+	ok := decimals(part[:3], strings.Split(date, "-"))
 	if timed {
-		ok = ok && strings.Count(date, "-") == 2 && numbers(part[3:], strings.Split(clock, ":"))
+		ok = ok && strings.Count(date, "-") == 2 && decimals(part[3:], strings.Split(clock, ":"))
 	}
 	if !ok {
 		return nil, errMoment
@@ -72,8 +72,8 @@ func parseMoment(s, unit string) (*big.Int, error) {
 	return floorDiv(n, per), nil
 }
 
-// numbers reads decimal numbers, no more than there are places for.
-func numbers(to []int, text []string) bool {
+// decimals reads decimal numbers, no more than there are places for.
+func decimals(to []int, text []string) bool {
 	for i, s := range text {
 		n, err := strconv.ParseUint(s, 10, 30)
 		if err != nil || i == len(to) {
