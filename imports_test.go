@@ -13,7 +13,7 @@ func TestImports(t *testing.T) {
 		"zarrbench":                         {},
 		"zarrbench/fixtures":                {"zarrbench/zarrio", "zarrbench/zarrio/store"},
 		"zarrbench/tools/era5":              {"zarrbench/fixtures"},
-		"zarrbench/tools/zarrinfo":          {"zarrbench/zarrio", "zarrbench/zarrio/cf", "zarrbench/zarrio/store"},
+		"zarrbench/tools/zarrinfo":          {"zarrbench/zarrio", "zarrbench/zarrio/store"},
 		"zarrbench/zarrio":                  {"zarrbench/zarrio/cf", "zarrbench/zarrio/codec", "zarrbench/zarrio/store", "zarrbench/zarrio/internal/hostmem", "zarrbench/zarrio/internal/race"},
 		"zarrbench/zarrio/cf":               {},
 		"zarrbench/zarrio/codec":            {"zarrbench/zarrio/internal/clib"},

@@ -269,11 +269,8 @@ func newModelV3(rng *rand.Rand, dtype string) *model {
 			}
 			continue
 		}
-		key := "x/c"
-		for _, k := range coords {
-			key += fmt.Sprint("/", k)
-		}
-		m.values[key] = m.form.encode(rng, m, block, extents)
+		key := KeyEncoding{Prefix: "x/c", Separator: '/'}.append(nil, coords)
+		m.values[string(key)] = m.form.encode(rng, m, block, extents)
 	}
 	return m
 }
