@@ -11,7 +11,7 @@ FUZZTIME  ?= 60s
 
 GO   ?= go
 DATA := fixtures/data
-TAGS := '' gds purego
+TAGS := '' gds purego noclib
 
 # The race detector needs a C compiler; without one the tests run without it, and say so.
 CC_FOUND := $(shell command -v $$($(GO) env CC) 2>/dev/null)
