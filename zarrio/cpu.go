@@ -17,7 +17,7 @@ import (
 // CPUOptions say how the CPU engine works. The zero value is right for most uses.
 type CPUOptions struct {
 	// Workers is the number of goroutines that read and decode; 0 stands for two a core, which hides the waiting of
-	// buffered reads.
+	// buffered reads, or as many as a remote store answers at once.
 	Workers int
 	// KeepBytes bounds the decoded chunks that are kept for the next batch; 0 stands for 64 MiB, a negative value for none.
 	KeepBytes int64
@@ -27,6 +27,7 @@ type CPUOptions struct {
 type CPU struct {
 	mu      sync.Mutex // of Fill: one batch at a time has the workers
 	workers []*worker
+	auto    bool // their number may grow
 	keep    keeper
 }
 
@@ -36,7 +37,7 @@ func NewCPU(opt CPUOptions) *CPU {
 	if n <= 0 {
 		n = 2 * runtime.GOMAXPROCS(0)
 	}
-	e := &CPU{keep: keeper{limit: opt.KeepBytes}}
+	e := &CPU{auto: opt.Workers <= 0, keep: keeper{limit: opt.KeepBytes}}
 	if opt.KeepBytes == 0 {
 		e.keep.limit = 64 << 20
 	}
@@ -107,6 +108,13 @@ func (e *CPU) Fill(ctx context.Context, p *Plan, m Memory) (Stats, error) {
 func (e *CPU) each(ctx context.Context, p *Plan, skip func(*ChunkRead) bool, f func(context.Context, *worker, *ChunkRead) error) (Stats, error) {
 	if e.workers == nil {
 		return Stats{}, errors.New("zarrio: cpu engine: used after Close")
+	}
+	for i := range p.Reads {
+		if a := p.Reads[i].Array; e.auto && (i == 0 || a != p.Reads[i-1].Array) && a.h.requests > len(e.workers) {
+			for range a.readers() - len(e.workers) {
+				e.workers = append(e.workers, new(worker))
+			}
+		}
 	}
 	var next atomic.Int64
 	return spread(ctx, e.workers, func(ctx context.Context, w *worker) error {

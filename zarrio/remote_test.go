@@ -1,0 +1,106 @@
+package zarrio
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/store/storetest"
+)
+
+// TestRemoteFaults reads whole arrays from a server that takes its time, and that fails in every way that a client can put
+// right, each with one request in twenty: all must come out exact, and the limit on requests must hold.
+func TestRemoteFaults(t *testing.T) {
+	const limit = 6
+	for _, s := range []shards{
+		{n: 4000, shard: 100, inner: []int{10}, codec: "gzip"},
+		{n: 4000, shard: 100, inner: []int{50, 10}, start: true, gone: func(i int) bool { return i%7 == 3 }},
+	} {
+		server := storetest.NewServer(t, s.files(), storetest.ServerOptions{Latency: 30 * time.Millisecond, Rate: 0.05, Faults: storetest.ServerFaults(), Seed: 5})
+		st, err := store.OpenHTTP(server.URL, store.HTTPOptions{Requests: limit, Backoff: time.Millisecond, MaxBackoff: 5 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer st.Close()
+		s.check(t, openArray(t, st, Options{}), nil, numbers(0, s.n))
+		if server.Faults() == 0 {
+			t.Error("nothing went wrong: the test shows nothing")
+		}
+		if most := server.MostInFlight(); most > limit {
+			t.Errorf("%d requests at once, want at most %d", most, limit)
+		}
+	}
+}
+
+// TestRemoteLoader loads batches from a server, by as many workers as it answers at once.
+func TestRemoteLoader(t *testing.T) {
+	mem := store.NewMem()
+	w, err := Create(mem, 3, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := w.Array("t", ArraySpec{Shape: []int{20, 4, 6}, Chunks: []int{1, 4, 6}, Shards: []int{4, 4, 6}, DType: Float32,
+		Compressor: Compressor{Name: "zstd"}, Dims: []string{"time", "lat", "lon"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := make([]float32, 20*4*6)
+	for i := range want {
+		want[i] = float32(i)
+	}
+	if err := a.Write(t.Context(), []int{0, 0, 0}, []int{20, 4, 6}, AsBytes(want)); err != nil {
+		t.Fatal(err)
+	}
+	for _, finish := range []error{a.Finish(t.Context()), w.Finish(t.Context())} {
+		if finish != nil {
+			t.Fatal(finish)
+		}
+	}
+	files := map[string][]byte{}
+	for _, key := range []string{"zarr.json", "t/zarr.json", "t/c/0/0/0", "t/c/1/0/0", "t/c/2/0/0", "t/c/3/0/0", "t/c/4/0/0"} {
+		if files[key], err = store.ReadAll(t.Context(), mem, key, 1<<20); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server := storetest.NewServer(t, files, storetest.ServerOptions{})
+	st, err := store.OpenHTTP(server.URL, store.HTTPOptions{Requests: 33})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := OpenStore(t.Context(), st, Options{Strict: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	for workers, many := range map[int]int{0: 33, 3: 3} {
+		e := NewCPU(CPUOptions{Workers: workers})
+		l, err := NewLoader(t.Context(), g, e, LoaderOptions{Channels: []string{"t"}, Batch: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []float32
+		for b, err := range l.Batches(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range b.Len {
+				for _, x := range b.Tensors {
+					got = append(got, Plane[float32](x, i, 0)...)
+				}
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Error("other elements than were written")
+		}
+		if e.Workers() != many {
+			t.Errorf("%d workers, want %d", e.Workers(), many)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
