@@ -161,6 +161,9 @@ func (c *compiler) transpose(p *pipeline, config json.RawMessage) error {
 	for i, o := range order {
 		shape[i] = c.shape[o]
 	}
+	if c.fixed && c.array.Extents != nil {
+		return &UnsupportedError{What: "chunk grid of codec \"transpose\" after others", Found: "rectilinear", Supported: "regular"}
+	}
 	if c.fixed {
 		c.steps = append(c.steps, newTransposeStep(c.shape, order, c.size))
 	} else {

@@ -12,53 +12,64 @@ import (
 // A shardStep decodes whole shards in memory: those that can't be read in parts, since a codec works on the shard as a whole
 // or a filter came before it. It leaves the elements little-endian and in C order.
 type shardStep struct {
-	shape []int
-	size  int    // bytes an element
-	swap  int    // of them, those that change places with the byte order
-	fill  []byte // little-endian; nil for zeros
-	pipe  pipeline
+	shape    []int
+	size     int    // bytes an element
+	swap     int    // of them, those that change places with the byte order
+	fill     []byte // little-endian; nil for zeros
+	unfilled bool   // what stands for the fill value after the filters before is not known
+	pipe     pipeline
+	elements int
+	more     int // bytes of indices, and of what codecs add to each inner chunk
 }
 
 // shardStep adds the codec "sharding_indexed" as a step of the chain.
 func (c *compiler) shardStep(config json.RawMessage) error {
-	m := &Metadata{Format: 3, Shape: c.shape, Chunks: c.shape, DType: c.array.DType, Order: cOrder(len(c.shape)), Codecs: []CodecSpec{{Name: "sharding_indexed", Config: config}}}
+	if c.array.Extents != nil {
+		return &UnsupportedError{What: "chunk grid of shards", Found: "rectilinear", Supported: "regular"}
+	}
+	m := &Metadata{Format: 3, Shape: c.shape, Chunks: c.shape, DType: c.array.DType, Order: cOrder(len(c.shape)), Fill: c.array.Fill, Codecs: []CodecSpec{{Name: "sharding_indexed", Config: config}}}
 	s := shardStep{shape: c.shape, fill: slices.Clone(c.array.Fill)}
 	if c.typed {
 		d, ok := parseTypeString(c.opt.Type)
 		if !ok {
 			return &UnsupportedError{What: "shards of elements of type", Found: c.opt.Type, Supported: supportedV2}
 		}
-		m.DType, s.fill = d, nil
+		s.unfilled = slices.ContainsFunc(s.fill, func(b byte) bool { return b != 0 })
+		m.DType, m.Fill, s.fill = d, nil, nil
 	}
-	if n, err := product(c.shape, math.MaxInt/max(m.DType.Size, 1)); err != nil || n == 0 {
+	var err error
+	if s.elements, err = product(c.shape, math.MaxInt/max(m.DType.Size, 1)); err != nil {
 		return fmt.Errorf("shards of shape %v: %w", c.shape, err)
 	}
 	s.size, s.swap = m.DType.Size, m.DType.swapSize()
 	if bigEndianMachine {
 		swapBytes(s.fill, s.swap)
 	}
-	var err error
-	s.pipe, err = compile(m, Options{SkipChecksums: c.opt.SkipChecksums})
+	if s.pipe, err = compile(m, Options{SkipChecksums: c.opt.SkipChecksums}); err != nil {
+		return err
+	}
+	inner := 1 // of a shard, on the level so far
+	for i := range s.pipe.levels {
+		l, outer := &s.pipe.levels[i], inner
+		if inner *= l.entries; inner > math.MaxInt/(64*maxLevels) {
+			return fmt.Errorf("codec \"sharding_indexed\": %d inner chunks a shard are too many", inner)
+		}
+		s.more += outer * l.size
+	}
+	s.more += inner * 64
 	c.steps, c.fixed = append(c.steps, s), true
-	return err
+	return nil
 }
 
 func (shardStep) Name() string { return "sharding_indexed" }
 
-// EncodedLimit counts the indices, which may be longer than what they find, and allows for gaps between the inner chunks.
-func (t shardStep) EncodedLimit(n int) int {
-	chunk, shards := t.size, 1
-	for _, e := range t.pipe.chunk {
-		chunk *= e
-	}
-	for i := range t.pipe.levels {
-		n += shards * t.pipe.levels[i].size
-		shards *= t.pipe.levels[i].entries
-	}
-	return n + n/8 + 64<<10 + shards*(t.pipe.chain.EncodedLimit(chunk)-chunk)
-}
+// EncodedLimit bounds a shard's length: indices, and what codecs add to chunks, may be longer than small chunks are.
+func (t shardStep) EncodedLimit(n int) int { return n + n/8 + 64<<10 + t.more }
 
 func (t shardStep) Decode(dst, src []byte, _ *codec.Scratch) error {
+	if want := t.size * t.elements; len(dst) != want {
+		return fmt.Errorf("decodes to %d bytes, expected %d", want, len(dst))
+	}
 	w := idle.Get().(*worker) // the caller's memory for codecs may hold src
 	defer idle.Put(w)
 	return t.decode(w, dst, src, 0, 0)
@@ -95,6 +106,8 @@ func (t shardStep) decode(w *worker, dst, src []byte, k, to int) error {
 		switch {
 		case err != nil:
 			return fmt.Errorf("inner chunk %d: %w", i, err)
+		case !ok && t.unfilled:
+			return fmt.Errorf("inner chunk %d is missing, and what its fill value is to the codecs before is not known: %w", i, codec.ErrUnsupported)
 		case ok && k+1 < len(t.pipe.levels):
 			if err := t.decode(w, dst, src[off:off+size], k+1, origin); err != nil {
 				return fmt.Errorf("inner shard %d: %w", i, err)
