@@ -30,6 +30,7 @@ type model struct {
 	one           []byte    // the fill value, little-endian
 	extents       [][]int   // of a rectilinear grid
 	form          *partForm // in Zarr v3
+	filtered      bool      // the elements are what a filter made of others: none may be missing
 }
 
 var modelTypes = []string{"|b1", "|i1", "|u1", "<i2", ">i2", "<u2", ">u2", "<i4", ">i4", "<u4", ">u4", "<i8", ">i8", "<u8", ">u8", "<f2", ">f2", "<f4", ">f4",
@@ -168,6 +169,9 @@ func (m *model) chunk(rng *rand.Rand, coords []int) []byte {
 }
 
 func (m *model) String() string {
+	if m.form != nil {
+		return m.documentV3()
+	}
 	return fmt.Sprintf("shape %v, chunks %v, %s, order %s, separator %s, compressor %s, fill %s", m.shape, m.chunks, m.dtype, m.order, m.separator, m.compressor, m.fill)
 }
 

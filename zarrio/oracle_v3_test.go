@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"zarrbench/zarrio/codec"
@@ -23,16 +24,34 @@ type partForm struct {
 	sum       bool // the index has a checksum
 	big       bool // endian of the bytes, or of the index
 	bytes     []string
+	size      int // of an element, for numcodecs.shuffle
+
+	filter *filterForm // comes after the transposition; then next is all that follows, and nothing above is used
+	next   *partForm
 }
 
-var byteCodecs = [][]string{nil, nil, {"gzip"}, {"crc32c"}, {"blosc"}, {"gzip", "crc32c"}, {"crc32c", "numcodecs.zlib"}, {"blosc", "gzip"}}
+var byteCodecs = [][]string{nil, nil, {"gzip"}, {"crc32c"}, {"blosc"}, {"gzip", "crc32c"}, {"crc32c", "numcodecs.zlib"}, {"blosc", "gzip"},
+	{"numcodecs.shuffle", "gzip"}, {"numcodecs.shuffle", "crc32c"}}
 
-// newForm makes the form of a part of the given extents. depth is how many levels of shards there may be.
-func newForm(rng *rand.Rand, extents []int, depth int) *partForm {
+// newForm makes the form of a part of the given extents. depth is how many levels of shards there may be, filters how many
+// filters. Where uneven is true, parts have other extents too.
+func newForm(rng *rand.Rand, dtype string, extents []int, depth, filters int, uneven bool) *partForm {
 	f := &partForm{big: rng.IntN(3) == 0, start: rng.IntN(2) == 0, sum: rng.IntN(2) == 0}
 	if rng.IntN(3) == 0 {
 		f.transpose = rng.Perm(len(extents))
 		extents = permuted(extents, f.transpose)
+	}
+	if rng.IntN(6) < filters {
+		if f.filter = newFilter(rng, dtype, extents, uneven); f.filter != nil {
+			if uneven {
+				depth = 0
+			}
+			f.next = newForm(rng, f.filter.dtype, f.filter.extents, depth, filters-1, uneven)
+			if uneven || f.filter.packs() {
+				f.next.plain()
+			}
+			return f
+		}
 	}
 	if depth > 0 && rng.IntN(3) > 0 {
 		f.inner = []int{}
@@ -43,12 +62,16 @@ func newForm(rng *rand.Rand, extents []int, depth int) *partForm {
 			}
 			f.inner = append(f.inner, d)
 		}
-		f.sub = newForm(rng, f.inner, depth-1)
+		f.sub = newForm(rng, dtype, f.inner, depth-1, filters, false)
 		if rng.IntN(4) > 0 { // most shards can be read in parts
 			return f
 		}
 	}
 	f.bytes = byteCodecs[rng.IntN(len(byteCodecs))]
+	if f.inner != nil && len(f.bytes) > 0 && f.bytes[0] == "numcodecs.shuffle" {
+		f.bytes = f.bytes[1:] // the length of a shard is no multiple of anything
+	}
+	f.size = typeSize(dtype)
 	return f
 }
 
@@ -68,6 +91,13 @@ func (f *partForm) document() []any {
 	if f.transpose != nil {
 		codecs = append(codecs, named("transpose", map[string]any{"order": list(f.transpose)}))
 	}
+	if f.filter != nil {
+		codecs = append(codecs, named(f.filter.name, f.filter.config))
+		if f.filter.name == "packbits" {
+			return append(codecs, f.next.byteDocument()...)
+		}
+		return append(codecs, f.next.document()...)
+	}
 	plain := named("bytes", map[string]any{"endian": endian})
 	if f.inner == nil {
 		codecs = append(codecs, plain)
@@ -79,10 +109,28 @@ func (f *partForm) document() []any {
 		codecs = append(codecs, named("sharding_indexed", map[string]any{"chunk_shape": list(f.inner), "codecs": f.sub.document(), "index_codecs": index,
 			"index_location": map[bool]string{true: "start", false: "end"}[f.start]}))
 	}
+	return append(codecs, f.byteDocument()...)
+}
+
+// byteDocument is the codecs of bytes alone.
+func (f *partForm) byteDocument() []any {
+	var codecs []any
 	for _, name := range f.bytes {
-		codecs = append(codecs, named(name, map[string]any{}))
+		config := map[string]any{}
+		if name == "numcodecs.shuffle" {
+			config["elementsize"] = f.size
+		}
+		codecs = append(codecs, map[string]any{"name": name, "configuration": config})
 	}
 	return codecs
+}
+
+// plain makes the form one that any elements have, however many.
+func (f *partForm) plain() {
+	f.transpose, f.inner, f.sub, f.filter, f.next = nil, nil, nil, nil, nil
+	if len(f.bytes) > 0 && f.bytes[0] == "numcodecs.shuffle" {
+		f.bytes = f.bytes[1:]
+	}
 }
 
 // encode encodes a part of a model. block has the number of each of its elements, or -1 behind the array's end. What it leaves
@@ -101,25 +149,49 @@ func (f *partForm) encode(rng *rand.Rand, m *model, block, extents []int) []byte
 		block, extents = back, moved
 	}
 	var out []byte
-	if f.inner != nil {
+	switch {
+	case f.filter != nil:
+		n := &model{elements: f.filter.encode(m.block(rng, block)), size: typeSize(f.filter.dtype), filtered: true}
+		if f.filter.name == "packbits" {
+			return f.next.encodeBytes(n.elements, 1)
+		}
+		n.swap = n.size
+		if strings.Contains(f.filter.dtype, "c") {
+			n.swap = n.size / 2
+		}
+		if extents = f.filter.extents; f.filter.packs() {
+			extents = []int{len(n.elements) / n.size}
+		}
+		return f.next.encode(rng, n, cOrder(len(n.elements)/n.size), extents)
+	case f.inner != nil:
 		out = f.shard(rng, m, block, extents)
-	} else {
-		for _, e := range block {
-			element := make([]byte, m.size)
-			for i := range element {
-				element[i] = byte(rng.Uint32())
-			}
-			if e >= 0 {
-				copy(element, m.elements[e*m.size:][:m.size])
-			}
-			if f.big {
-				swapBytes(element, m.swap)
-			}
-			out = append(out, element...)
+	default:
+		if out = m.block(rng, block); f.big {
+			swapBytes(out, m.swap)
 		}
 	}
+	return f.encodeBytes(out, m.size)
+}
+
+func (f *partForm) encodeBytes(data []byte, size int) []byte {
 	for _, name := range f.bytes {
-		out = encodeBytes(name, out, m.size)
+		data = encodeBytes(name, data, size)
+	}
+	return data
+}
+
+// block is the elements of the given numbers, little-endian, and noise where these are negative.
+func (m *model) block(rng *rand.Rand, numbers []int) []byte {
+	var out []byte
+	for _, e := range numbers {
+		element := make([]byte, m.size)
+		for i := range element {
+			element[i] = byte(rng.Uint32())
+		}
+		if e >= 0 {
+			copy(element, m.elements[e*m.size:][:m.size])
+		}
+		out = append(out, element...)
 	}
 	return out
 }
@@ -157,7 +229,7 @@ func (f *partForm) shard(rng *rand.Rand, m *model, block, extents []int) []byte 
 			}
 			sub = append(sub, block[ravel(at, extents)])
 		}
-		if rng.IntN(5) == 0 {
+		if rng.IntN(5) == 0 && !m.filtered {
 			for _, e := range sub {
 				if e >= 0 {
 					copy(m.elements[e*m.size:], m.one)
@@ -202,6 +274,15 @@ func encodeBytes(name string, data []byte, size int) []byte {
 		w.Close()
 	case "crc32c":
 		return binary.LittleEndian.AppendUint32(data, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)))
+	case "numcodecs.shuffle":
+		n := len(data) / size
+		out := make([]byte, 0, len(data))
+		for k := range size {
+			for i := range n {
+				out = append(out, data[i*size+k])
+			}
+		}
+		return out
 	case "blosc":
 		frame, err := codec.EncodeBlosc(nil, data, size, "lz4", nil)
 		if err != nil {
@@ -233,11 +314,16 @@ func newModelV3(rng *rand.Rand, dtype string) *model {
 			}
 		}
 	}
+	if dtype == "|b1" {
+		for i := range m.elements {
+			m.elements[i] &= 1 // packbits knows no others
+		}
+	}
 	depth := 2
 	if rectilinear {
 		depth = 0 // their extents differ, and inner chunks must divide all of them
 	}
-	m.form = newForm(rng, m.chunks, depth)
+	m.form = newForm(rng, dtype, m.chunks, depth, 2, rectilinear)
 	grid := newGrid(m.shape, m.chunks, m.extents)
 	coords, at := make([]int, len(m.shape)), make([]int, len(m.shape))
 	m.missing = map[int]bool{}
@@ -307,7 +393,7 @@ func TestReadIntoV3(t *testing.T) {
 	if testing.Short() {
 		n = 5
 	}
-	for i, dtype := range []string{"|b1", "|u1", "<i2", "<f4", "<f8", "<c8", "<c16", "<M8[ns]", "<f2"} {
+	for i, dtype := range []string{"|b1", "|u1", "<i2", "<u4", "<i8", "<f4", "<f8", "<c8", "<c16", "<M8[ns]", "<f2"} {
 		t.Run(dtype, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(11, uint64(i)))
 			for range n {
@@ -340,7 +426,7 @@ func FuzzReadIntoV3(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {
 		rng := rand.New(rand.NewPCG(seed, 2))
-		m := newModelV3(rng, choose(rng, "|u1", "<i2", "<f4", "<c16"))
+		m := newModelV3(rng, choose(rng, "|b1", "|u1", "<i2", "<i4", "<f4", "<c16"))
 		a := m.openV3(t)
 		for range 4 {
 			axes := make([]pickAxis, len(m.shape))

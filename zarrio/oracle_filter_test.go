@@ -1,0 +1,164 @@
+package zarrio
+
+import (
+	"encoding/binary"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A filterForm is a codec that makes an array of an array: how the elements change, and what its document says.
+type filterForm struct {
+	name    string
+	config  map[string]any
+	from    string // type of the elements
+	dtype   string // and of those that they become
+	extents []int  // of what it makes
+}
+
+// typeSize is the size of a type such as "<f4" or "<M8[ns]".
+func typeSize(dtype string) int {
+	name, _, _ := strings.Cut(dtype[2:], "[")
+	n, err := strconv.Atoi(name)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+// newFilter makes a filter for a part of an array, which is right to the bit: nil for types that have none.
+func newFilter(rng *rand.Rand, dtype string, extents []int, uneven bool) *filterForm {
+	f := &filterForm{config: map[string]any{}, from: dtype, dtype: dtype, extents: extents}
+	size, integer := typeSize(dtype), dtype[1] == 'i' || dtype[1] == 'u'
+	var names []string
+	if !uneven {
+		names = append(names, "reshape", "reshape")
+	}
+	if integer {
+		names = append(names, "numcodecs.delta", "numcodecs.delta")
+		if size < 8 {
+			names = append(names, "numcodecs.astype", "numcodecs.fixedscaleoffset")
+		}
+	}
+	if dtype[1] == 'b' {
+		names = append(names, "numcodecs.packbits", "packbits")
+	}
+	if dtype == "<f4" {
+		names = append(names, "numcodecs.astype")
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	f.name = choose(rng, names...)
+	switch f.name {
+	case "numcodecs.delta":
+		f.config["dtype"] = dtype
+	case "numcodecs.astype":
+		f.dtype = "<" + dtype[1:2] + strconv.Itoa(2*size)
+		f.config["decode_dtype"], f.config["encode_dtype"] = dtype, f.dtype
+	case "numcodecs.fixedscaleoffset":
+		f.dtype = "<i8"
+		f.config["dtype"], f.config["astype"], f.config["scale"], f.config["offset"] = dtype, "<i8", 1, 3
+	case "numcodecs.packbits", "packbits":
+		f.dtype, f.extents = "|u1", nil
+	case "reshape":
+		f.reshape(rng, extents)
+	}
+	return f
+}
+
+// reshape chooses another shape, in one of the ways in which the codec may be told of it.
+func (f *filterForm) reshape(rng *rand.Rand, extents []int) {
+	total := volume(extents)
+	switch rng.IntN(4) {
+	case 0:
+		f.config["shape"], f.extents = []any{-1}, []int{total}
+	case 1:
+		f.config["shape"], f.extents = []any{1, total, 1}, []int{1, total, 1}
+	case 2: // all but the last one joined
+		f.config["shape"], f.extents = []any{cOrder(max(len(extents)-1, 0)), -1}, []int{volume(extents[:max(len(extents)-1, 0)]), 0}
+		f.extents[1] = total / f.extents[0]
+	default: // each split in two
+		var shape []any
+		f.extents = []int{}
+		for _, n := range extents {
+			d := 1 + rng.IntN(n)
+			for n%d != 0 {
+				d--
+			}
+			shape = append(shape, d, n/d)
+			f.extents = append(f.extents, d, n/d)
+		}
+		if shape == nil {
+			shape = []any{}
+		}
+		f.config["shape"] = shape
+	}
+}
+
+// packs says whether several elements become one byte.
+func (f *filterForm) packs() bool { return strings.HasSuffix(f.name, "packbits") }
+
+// encode makes the elements that the filter makes of little-endian ones.
+func (f *filterForm) encode(data []byte) []byte {
+	size := typeSize(f.from)
+	var out []byte
+	switch f.name {
+	case "numcodecs.delta":
+		last := uint64(0)
+		for e := range slices.Chunk(data, size) {
+			v := loadInt(e, false)
+			out = storeInt(out, v-last, size)
+			last = v
+		}
+	case "numcodecs.astype":
+		for e := range slices.Chunk(data, size) {
+			if f.from[1] == 'f' {
+				v := math.Float32frombits(binary.LittleEndian.Uint32(e))
+				out = binary.LittleEndian.AppendUint64(out, math.Float64bits(float64(v)))
+				continue
+			}
+			out = storeInt(out, loadInt(e, f.from[1] == 'i'), 2*size)
+		}
+	case "numcodecs.fixedscaleoffset":
+		for e := range slices.Chunk(data, size) {
+			out = storeInt(out, loadInt(e, f.from[1] == 'i')-3, 8)
+		}
+	case "numcodecs.packbits":
+		out = make([]byte, 1+(len(data)+7)/8)
+		out[0] = byte(-len(data) & 7)
+		for i, b := range data {
+			if b != 0 {
+				out[1+i/8] |= 0x80 >> (i % 8)
+			}
+		}
+	case "packbits":
+		out = make([]byte, (len(data)+7)/8)
+		for i, b := range data {
+			if b != 0 {
+				out[i/8] |= 1 << (i % 8)
+			}
+		}
+	default:
+		out = data
+	}
+	return out
+}
+
+// loadInt loads a little-endian integer and extends it, by its sign where it has one.
+func loadInt(e []byte, signed bool) uint64 {
+	var full [8]byte
+	copy(full[:], e)
+	v := binary.LittleEndian.Uint64(full[:])
+	if shift := 64 - 8*len(e); signed {
+		v = uint64(int64(v<<shift) >> shift)
+	}
+	return v
+}
+
+// storeInt appends the lowest bytes of an integer.
+func storeInt(out []byte, v uint64, size int) []byte {
+	return append(out, binary.LittleEndian.AppendUint64(nil, v)[:size]...)
+}
