@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"zarrbench/zarrio/internal/race"
@@ -16,6 +17,7 @@ type ldCase struct {
 	store    *ldStore
 	cpu      CPUOptions
 	opt      LoaderOptions
+	open     Options
 	grid     [2]string
 	extent   map[string]int
 	channels []ldChannel
@@ -67,6 +69,17 @@ func newLdCase(tb testing.TB, r *rand.Rand) *ldCase {
 				return x%4 == 0
 			}
 		}
+		if r.IntN(2) == 0 {
+			a.dtype = strings.Replace(a.dtype, ">", "<", 1) // the codec says which
+			if a.dtype[1] == 'c' {
+				a.fill = "null"
+			}
+			filters := 2
+			if a.dtype == "<f4" {
+				filters = 0 // its elements are any bits, and astype does not keep all of them
+			}
+			a.form = newForm(r, a.dtype, a.chunks, 2, filters, false)
+		}
 		c.store.put(tb, a)
 		c.size = a.size()
 		name, fixed := a.name, r.IntN(c.extent["level"])
@@ -107,6 +120,7 @@ func newLdCase(tb testing.TB, r *rand.Rand) *ldCase {
 	c.opt.Prefetch = r.IntN(5) - 1
 	c.opt.Retain = r.IntN(3)
 	c.opt.Layout = Layout(r.IntN(2))
+	c.open = Options{CoalesceGap: []int64{0, -1, 20, 500}[r.IntN(4)], CoalesceSize: []int64{0, 0, -1, 100, 2000}[r.IntN(5)]}
 	c.cpu = CPUOptions{Workers: 1 + r.IntN(5), KeepBytes: []int64{0, -1, 5000, 20000}[r.IntN(4)]}
 	return c
 }
@@ -205,7 +219,7 @@ func (c *ldCase) check(t *testing.T, r *rand.Rand) {
 	if r.IntN(2) == 0 {
 		c.opt.OnSample = func(b *Batch, i int) error { return c.checkSample(b, i) }
 	}
-	l := ldLoader(t, c.store.open(t, Options{}), c.cpu, c.opt)
+	l := ldLoader(t, c.store.open(t, c.open), c.cpu, c.opt)
 	if l.Samples() != len(want) {
 		t.Fatalf("%d samples, want %d", l.Samples(), len(want))
 	}
@@ -262,7 +276,7 @@ func (c *ldCase) check(t *testing.T, r *rand.Rand) {
 // checkRead compares the channels' arrays, read whole by ReadInto, with the elements' definition.
 func (c *ldCase) checkRead(t *testing.T) {
 	for _, ch := range c.channels {
-		a, err := c.store.open(t, Options{}).Array(t.Context(), ch.array.name)
+		a, err := c.store.open(t, c.open).Array(t.Context(), ch.array.name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -308,6 +322,9 @@ func ldRandom(t *testing.T, seed uint64) {
 			if t.Failed() {
 				for _, ch := range c.channels {
 					t.Logf("%s %v %v chunks %v %s %s blosc %t", ch.array.name, ch.array.dims, ch.array.shape, ch.array.chunks, ch.array.dtype, ch.array.order, ch.array.blosc)
+					if ch.array.form != nil {
+						t.Logf("%s", c.store.values[ch.array.name+"/zarr.json"])
+					}
 				}
 				t.Logf("%+v\n%+v", c.opt, c.cpu)
 			}

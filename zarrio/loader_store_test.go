@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io/fs"
 	"maps"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -84,6 +86,8 @@ type ldArray struct {
 	gone   func(coords []int) bool  // chunks that are missing
 	elem   func(e []byte, at []int) // writes an element, in the machine's order; nil for ldElem
 	only   bool                     // no chunks at all: metadata only
+	form   *partForm                // in Zarr v3
+	whole  bool                     // no inner chunk of a shard is missing
 }
 
 // ldElem makes an element from its position: other bits for each.
@@ -191,6 +195,10 @@ func (s *ldStore) put(tb testing.TB, a *ldArray) {
 	if a.chunks == nil {
 		a.chunks = a.shape
 	}
+	if a.form != nil {
+		s.putV3(tb, a)
+		return
+	}
 	compressor := "null"
 	if a.blosc {
 		compressor = `{"id":"blosc","cname":"lz4","clevel":5,"shuffle":1,"blocksize":0}`
@@ -252,6 +260,58 @@ func (s *ldStore) put(tb testing.TB, a *ldArray) {
 			}
 		}
 		s.values[a.name+"/"+strings.Trim(strings.ReplaceAll(fmt.Sprint(coords), " ", "."), "[]")] = chunk
+	}
+}
+
+// putV3 writes an array of Zarr v3 into the store. What is missing of its shards is filled from then on.
+func (s *ldStore) putV3(tb testing.TB, a *ldArray) {
+	tb.Helper()
+	m := &model{shape: a.shape, chunks: a.chunks, dtype: a.dtype, size: a.size(), swap: ldSwap(a.dtype), fill: a.fill, form: a.form, filtered: a.whole,
+		missing: map[int]bool{}, values: map[string][]byte{}, one: make([]byte, a.size())}
+	if a.fill == "null" {
+		if m.fill = "0"; a.dtype[1] == 'c' {
+			m.fill = "[0, 0]"
+		}
+	}
+	copy(m.one, a.fillElement())
+	ldEach(a.shape, func(at []int) {
+		e := make([]byte, m.size)
+		a.elem(e, at)
+		m.elements = append(m.elements, e...)
+	})
+	if bigEndianMachine {
+		swapBytes(m.one, m.swap)
+		swapBytes(m.elements, m.swap)
+	}
+	seed := fnv.New64a()
+	seed.Write([]byte(a.name + fmt.Sprint(a.shape, a.chunks)))
+	m.encode(rand.New(rand.NewPCG(seed.Sum64(), 0)), a.name, func(coords []int) bool { return a.gone != nil && a.gone(coords) })
+	a.elem = func(e []byte, at []int) {
+		copy(e, m.elements[ravel(at, a.shape)*m.size:])
+		if bigEndianMachine {
+			swapBytes(e, m.swap)
+		}
+	}
+	var doc map[string]any
+	if err := json.Unmarshal([]byte(m.documentV3()), &doc); err != nil {
+		tb.Fatal(err)
+	}
+	doc["attributes"] = a.attrs
+	if a.attrs == nil {
+		doc["attributes"] = map[string]any{}
+	}
+	if a.dims != nil {
+		doc["dimension_names"] = a.dims
+	}
+	text, err := json.Marshal(doc)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.values[a.name+"/zarr.json"] = text
+	if !a.only {
+		maps.Copy(s.values, m.values)
 	}
 }
 

@@ -324,9 +324,15 @@ func newModelV3(rng *rand.Rand, dtype string) *model {
 		depth = 0 // their extents differ, and inner chunks must divide all of them
 	}
 	m.form = newForm(rng, dtype, m.chunks, depth, 2, rectilinear)
+	m.missing = map[int]bool{}
+	m.encode(rng, "x", func([]int) bool { return rng.IntN(6) == 0 })
+	return m
+}
+
+// encode makes the values of an array of a name by the model's form. gone says of which chunks there are none.
+func (m *model) encode(rng *rand.Rand, name string, gone func(coords []int) bool) {
 	grid := newGrid(m.shape, m.chunks, m.extents)
 	coords, at := make([]int, len(m.shape)), make([]int, len(m.shape))
-	m.missing = map[int]bool{}
 	for c := range grid.total {
 		grid.coords(coords, c)
 		var extents, block []int
@@ -347,7 +353,7 @@ func newModelV3(rng *rand.Rand, dtype string) *model {
 			}
 			block = append(block, element)
 		}
-		if m.missing[c] = rng.IntN(6) == 0; m.missing[c] {
+		if m.missing[c] = gone(coords); m.missing[c] {
 			for _, e := range block {
 				if e >= 0 {
 					copy(m.elements[e*m.size:], m.one)
@@ -355,10 +361,9 @@ func newModelV3(rng *rand.Rand, dtype string) *model {
 			}
 			continue
 		}
-		key := KeyEncoding{Prefix: "x/c", Separator: '/'}.append(nil, coords)
+		key := KeyEncoding{Prefix: name + "/c", Separator: '/'}.append(nil, coords)
 		m.values[string(key)] = m.form.encode(rng, m, block, extents)
 	}
-	return m
 }
 
 // list is v, but never nil: JSON has no null where it has a list.
