@@ -1,0 +1,138 @@
+package zarrio
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"zarrbench/zarrio/store/storetest"
+)
+
+// ldShards is a store with one array "t" of 61 steps on a grid of 4 x 6, in shards of 16 steps, each of which holds inner
+// chunks of two. None is missing.
+func ldShards(t *testing.T, names ...string) *ldStore {
+	s := newLdStore()
+	s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{61, 4, 6}, chunks: []int{16, 4, 6}, whole: true,
+		form: &partForm{inner: []int{2, 4, 6}, sum: true, sub: &partForm{bytes: names, size: 4}}})
+	return s
+}
+
+// TestLoaderShardsOnce runs epochs of windows that overlap: each inner chunk is read once, and each index.
+func TestLoaderShardsOnce(t *testing.T) {
+	for _, names := range [][]string{nil, {"gzip"}, {"blosc"}} {
+		for _, opt := range []Options{{}, {CoalesceSize: 400}, {CoalesceGap: -1}, {CoalesceSize: -1}} {
+			s := ldShards(t, names...)
+			r := storetest.NewRecorder(s)
+			g, err := OpenStore(t.Context(), r, opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := ldLoader(t, g, CPUOptions{Workers: 3}, LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 3, 2}}, Batch: 5})
+			for epoch := range 2 {
+				r.Clear()
+				before := l.Stats()
+				ldEpoch(t, l)
+				after := l.Stats()
+				if n := after.Chunks - before.Chunks; n != 31 {
+					t.Errorf("%v, %+v: %d inner chunks were read, want 31", names, opt, n)
+				}
+				if after.Reused == before.Reused {
+					t.Errorf("%v, %+v: nothing was reused", names, opt)
+				}
+				for k := range 4 {
+					key := fmt.Sprintf("t/c/%d/0/0", k)
+					value := s.values[key]
+					seen := make([]bool, len(value))
+					for _, read := range r.Reads(key) {
+						off := int(read.Off)
+						if off < 0 {
+							off += len(value)
+						}
+						if off == len(value)-index(8) && epoch > 0 {
+							t.Errorf("%v, %+v: the index of %s was read in epoch %d", names, opt, key, epoch)
+						}
+						for i := off; i < off+read.Len; i++ {
+							// Chunks lie in any order, so that what a batch doesn't need may lie in a gap.
+							if seen[i] && opt.CoalesceGap < 0 {
+								t.Fatalf("%v, %+v: byte %d of %s was read twice: %v", names, opt, i, key, r.Reads(key))
+							}
+							seen[i] = true
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestLoaderShardsMissing reads an array whose inner chunks are missing here and there.
+func TestLoaderShardsMissing(t *testing.T) {
+	s := newLdStore()
+	s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{64, 4, 6}, chunks: []int{16, 4, 6}, fill: "7",
+		form: &partForm{inner: []int{2, 2, 6}, sub: &partForm{bytes: []string{"gzip"}}}})
+	opt := LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 2, 0}}, Batch: 4}
+	l := ldLoader(t, s.open(t, Options{}), CPUOptions{}, opt)
+	ldEpoch(t, l)
+	stats := l.Stats()
+	if stats.Chunks != 64 || stats.Missing < 1 || stats.Missing > 40 {
+		t.Errorf("%+v, want 64 chunks, some of which are missing", stats)
+	}
+	strict := ldLoader(t, s.open(t, Options{Strict: true}), CPUOptions{}, opt)
+	var err error
+	for _, e := range strict.Batches(t.Context()) {
+		err = e
+	}
+	if !errors.Is(err, ErrMissingChunk) {
+		t.Errorf("strict: %v", err)
+	}
+	if e, ok := errors.AsType[*ChunkError](err); !ok || len(e.Inner) != 3 || !strings.HasPrefix(e.Key, "t/c/") {
+		t.Errorf("strict: %#v", err)
+	}
+}
+
+// TestLoaderShardsCeiling compares the bytes of the raw ceiling with those of an epoch.
+func TestLoaderShardsCeiling(t *testing.T) {
+	for _, names := range [][]string{nil, {"gzip"}, {"crc32c"}} {
+		for _, windows := range [][]Window{nil, {{"time", 3, 2}}} {
+			s := ldShards(t, names...)
+			l := ldLoader(t, s.open(t, Options{CoalesceGap: -1}), CPUOptions{Workers: 2}, LoaderOptions{Channels: []string{"t"}, Windows: windows, Batch: 5})
+			ldEpoch(t, l) // reads the indices
+			before := l.Stats().ReadBytes
+			want := ldEpoch(t, l)
+			epoch := l.Stats().ReadBytes - before
+			ceiling, err := l.Ceiling(t.Context())
+			// Of an uncompressed chunk that two batches share, only what the second one needs is read.
+			if same := ceiling.ReadBytes == epoch || names == nil && windows != nil && ceiling.ReadBytes < epoch; err != nil || !same {
+				t.Errorf("%v, %v: %d bytes, %v, want the epoch's %d", names, windows, ceiling.ReadBytes, err, epoch)
+			}
+			if again := ldEpoch(t, l); !ldEqual(again, want) {
+				t.Errorf("%v, %v: the epoch after the ceiling is another one", names, windows)
+			}
+		}
+	}
+}
+
+// TestLoaderShardsDamaged stops at a damaged inner chunk, names it, and goes on with the next epoch.
+func TestLoaderShardsDamaged(t *testing.T) {
+	s := ldShards(t, "crc32c")
+	faults := storetest.NewFaults(s)
+	g, err := OpenStore(t.Context(), faults, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := ldLoader(t, g, CPUOptions{Workers: 2}, LoaderOptions{Channels: []string{"t"}, Batch: 5, Prefetch: 2})
+	want := ldEpoch(t, l)
+	bad := append([]byte{}, s.values["t/c/2/0/0"]...)
+	bad[100] ^= 1
+	faults.Set("t/c/2/0/0", storetest.Fault{Value: bad})
+	var failed error
+	for _, err := range l.Batches(t.Context()) {
+		failed = err
+	}
+	wantError(t, failed, `shard "t/c/2/0/0": inner chunk [`, "0 0]: crc32c: checksum")
+	faults.Clear()
+	if got := ldEpoch(t, l); !ldEqual(got, want) {
+		t.Error("the epoch after an error is another one")
+	}
+}
