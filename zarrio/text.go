@@ -3,12 +3,10 @@ package zarrio
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"iter"
 	"runtime/trace"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"zarrbench/zarrio/codec"
@@ -53,11 +51,7 @@ func fixedStrings(raw []byte, d DType, n int) []string {
 			out[i] = string(bytes.TrimRight(e, "\x00"))
 			continue
 		}
-		var text strings.Builder
-		for ; len(e) >= 4; e = e[4:] {
-			text.WriteRune(rune(binary.NativeEndian.Uint32(e)))
-		}
-		out[i] = strings.TrimRight(text.String(), "\x00")
+		out[i] = string(utf8Text(e))
 	}
 	return out
 }
