@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"runtime/trace"
 	"unsafe"
 
@@ -112,6 +113,14 @@ func checkMemory(n int64) error {
 		return fmt.Errorf("%d bytes are more than the memory of %d bytes that this process may use", n, limit)
 	}
 	return nil
+}
+
+// checkElements is checkMemory for n elements of size bytes, whose product may be too large for an int.
+func checkElements(n, size int) error {
+	if n > math.MaxInt/size {
+		return fmt.Errorf("%d elements of %d bytes are more than there can be memory for", n, size)
+	}
+	return checkMemory(int64(n) * int64(size))
 }
 
 // raw says whether chunks are stored as they are.

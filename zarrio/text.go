@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"runtime/trace"
 	"slices"
 	"unicode/utf8"
@@ -22,7 +23,7 @@ func (a *Array) ReadStrings(ctx context.Context, sel Selection) ([]string, error
 	}
 	_, elements, err := a.place(picks)
 	if err == nil {
-		err = checkMemory(int64(elements) * int64(a.meta.DType.Size+16))
+		err = checkElements(elements, a.meta.DType.Size+16) // a string is two words
 	}
 	if err != nil {
 		return nil, a.wrap(err)
@@ -288,14 +289,15 @@ func (a *Array) elements(ctx context.Context, sel Selection, dst []byte, f func(
 	if err != nil {
 		return dst, a.wrap(err)
 	}
-	size := a.meta.DType.Size
-	for _, n := range shape {
-		size *= n
+	size := max(a.meta.DType.Size, 1)
+	n, err := product(shape, math.MaxInt/size)
+	if err == nil {
+		err = checkElements(n, size)
 	}
-	if err := checkMemory(int64(size)); err != nil {
+	if err != nil {
 		return dst, a.wrap(err)
 	}
-	dst = slices.Grow(dst[:0], size)[:size]
+	dst = slices.Grow(dst[:0], n*size)[:n*size]
 	if _, err := a.ReadInto(ctx, sel, dst); err != nil {
 		return dst, err
 	}
