@@ -296,8 +296,10 @@ func TestReadStringsHuge(t *testing.T) {
 	}
 	a := openArray(t, memStore(t, map[string]string{"zarr.json": v3Group, "x/zarr.json": strings.NewReplacer("[1]", fmt.Sprintf("[1, %d]", 1<<59), "[7]", "[1, 7]").Replace(
 		v3Array(`"int64"`, 1, 7, littleBytes))}), Options{})
-	for _, err := range a.ElementsJSON(t.Context()) {
-		wantError(t, err, "memory")
+	for e, err := range a.ElementsJSON(t.Context()) { // in parts
+		if string(e) != "0" || err != nil {
+			t.Errorf("element %s, %v", e, err)
+		}
 		break
 	}
 	if _, err := openArray(t, memStore(t, map[string]string{"zarr.json": v3Group, "x/zarr.json": v3Array(`"int64"`, 1, 7, littleBytes)}), Options{}).ReadStrings(t.Context(), nil); !errors.Is(err, ErrNotSupported) {
