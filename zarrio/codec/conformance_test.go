@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,12 +75,44 @@ func testCBloscFrames(t *testing.T) {
 	}
 }
 
+// numcodecsFolders are those of the folder numcodecs that TestNumcodecsFixtures decodes.
+var numcodecsFolders = []string{"astype/f", "astype/i", "blosc", "bz2", "crc32c", "delta/bool", "delta/float32", "delta/float64", "delta/int32",
+	"delta/uint16", "fixedscaleoffset", "gzip", "lz4", "lzma", "packbits", "quantize", "shuffle", "zlib", "zstd"}
+
+// TestNumcodecsFolders finds a test for each folder of a codec: a new one is not passed over.
+func TestNumcodecsFolders(t *testing.T) {
+	root := filepath.Join("..", "..", "..", "shared", "conformance", "numcodecs")
+	sharedFiles(t, "numcodecs/*")
+	var found []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && strings.HasPrefix(d.Name(), "codec.") {
+			var folder string
+			folder, err = filepath.Rel(root, filepath.Dir(path))
+			found = append(found, filepath.ToSlash(folder))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tested := append([]string{"vlen-bytes", "vlen-utf8"}, numcodecsFolders...) // these two by the test of DecodeVLen
+	for _, folder := range slices.Compact(found) {
+		if !slices.Contains(tested, folder) {
+			t.Errorf("no test decodes numcodecs/%s", folder)
+		}
+	}
+	for _, folder := range tested {
+		if !slices.Contains(found, folder) {
+			t.Errorf("numcodecs/%s is not there", folder)
+		}
+	}
+}
+
 // TestNumcodecsFixtures decodes what numcodecs' own tests have encoded.
 func TestNumcodecsFixtures(t *testing.T) { eachLibrary(t, testNumcodecsFixtures) }
 
 func testNumcodecsFixtures(t *testing.T) {
-	for _, name := range []string{"astype/f", "astype/i", "blosc", "bz2", "crc32c", "delta/bool", "delta/float32", "delta/float64", "delta/int32",
-		"delta/uint16", "fixedscaleoffset", "gzip", "lz4", "lzma", "packbits", "quantize", "shuffle", "zlib", "zstd"} {
+	for _, name := range numcodecsFolders {
 		t.Run(name, func(t *testing.T) {
 			var s codec.Scratch
 			for _, path := range sharedFiles(t, "numcodecs/"+name+"/codec.*/config.json") {
