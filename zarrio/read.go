@@ -1,18 +1,13 @@
 package zarrio
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"unsafe"
 
 	"zarrbench/zarrio/codec"
-	"zarrbench/zarrio/internal/hostmem"
 )
 
 // An Element is a Go type that array elements can be read as: one of the size and the kind of the array's data type.
@@ -128,194 +123,6 @@ func (a *Array) place(picks []pick) (strides []int, elements int, err error) {
 	return strides, elements, nil
 }
 
-// A chunkPart is what a selection takes of one chunk.
-type chunkPart struct {
-	chunk   int         // its number
-	lo      []int       // where the chunk begins, by dimension
-	extents []int       // the chunk's
-	strides []int       // of the decoded chunk, in elements
-	takes   [][]segment // by dimension
-	one     [][1]segment
-	coords  []int
-}
-
-// visit calls f for each chunk that a selection of at least one element touches, by several goroutines at once; the
-// chunkPart is valid during the call. Chunks of one shard are visited by one goroutine, in the order in which they lie, up to
-// as many as are better read at once.
-func (a *Array) visit(ctx context.Context, picks []pick, f func(context.Context, *worker, *chunkPart) error) (Stats, error) {
-	j := a.jobs(picks)
-	workers := make([]*worker, min(j.total, a.readers()))
-	for i := range workers {
-		workers[i] = idle.Get().(*worker)
-		defer idle.Put(workers[i])
-	}
-	var next atomic.Int64
-	return spread(ctx, workers, func(ctx context.Context, w *worker) error {
-		p := a.newPart()
-		at := make([]int, len(picks))
-		for {
-			i := int(next.Add(1)) - 1
-			if i >= j.total {
-				return nil
-			}
-			if w.group = j.chunks(w.group[:0], a, picks, i, at); len(a.pipe.levels) > 0 {
-				w.gather(ctx, a, w.group)
-			}
-			for _, chunk := range w.group {
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				p.set(a, chunk, picks)
-				if err := f(ctx, w, p); err != nil {
-					return err
-				}
-			}
-		}
-	})
-}
-
-func (a *Array) newPart() *chunkPart {
-	rank := len(a.grid.shape)
-	ints := make([]int, 4*rank)
-	return &chunkPart{coords: ints[:rank], lo: ints[rank : 2*rank], extents: ints[2*rank : 3*rank], strides: ints[3*rank:],
-		takes: make([][]segment, rank), one: make([][1]segment, rank)}
-}
-
-// set describes what the selection takes of a chunk that it touches.
-func (p *chunkPart) set(a *Array, chunk int, picks []pick) {
-	p.chunk = chunk
-	a.grid.coords(p.coords, chunk)
-	n := 1
-	for _, d := range slices.Backward(a.pipe.order) {
-		p.lo[d], p.extents[d] = a.grid.span(d, p.coords[d])
-		p.strides[d] = n
-		n *= p.extents[d]
-		p.takes[d] = picks[d].within(&a.grid, d, picks[d].touched(&a.grid, d, p.coords[d]), &p.one[d])
-	}
-}
-
-// jobs cuts the chunks that a selection touches into pieces of work.
-type jobs struct {
-	n      []int   // chunks that are touched along each dimension
-	bounds [][]int // of the shards that these are in, by dimension: where each begins among the touched chunks, and the end
-	parts  int     // that the chunks of one shard are cut into
-	limit  int     // chunks of such a part
-	total  int
-}
-
-func (a *Array) jobs(picks []pick) jobs {
-	j := jobs{n: make([]int, len(picks)), total: 1}
-	for d := range picks {
-		j.n[d] = picks[d].chunks(&a.grid, d)
-	}
-	if len(a.pipe.levels) == 0 {
-		for _, n := range j.n {
-			j.total *= n
-		}
-		return j
-	}
-	outer := &a.pipe.levels[0].grid
-	most := 1 // chunks of a shard that are touched
-	j.bounds = make([][]int, len(picks))
-	for d := range picks {
-		per, last, widest := outer.chunks[d]/a.grid.chunks[d], -1, 0
-		for i := range j.n[d] {
-			if shard := picks[d].chunk(&a.grid, d, i) / per; shard != last {
-				j.bounds[d] = append(j.bounds[d], i)
-				last = shard
-			}
-		}
-		j.bounds[d] = append(j.bounds[d], j.n[d])
-		for i, lo := range j.bounds[d][:len(j.bounds[d])-1] {
-			widest = max(widest, j.bounds[d][i+1]-lo)
-		}
-		most *= widest
-		j.total *= len(j.bounds[d]) - 1
-	}
-	j.limit = a.groupLimit()
-	j.parts = (most + j.limit - 1) / j.limit
-	j.total *= j.parts
-	return j
-}
-
-// groupLimit is the number of chunks of a shard that are read by one worker at a time: more than are read at once would only
-// keep other workers waiting. Strings of varying length are taken to have a chunk of 64 KiB.
-func (a *Array) groupLimit() int { return int(max(1, a.h.size/int64(cmp.Or(a.chunkBytes(), 64<<10)))) }
-
-// chunks appends the numbers of the chunks of the i-th job. at is memory for one index a dimension.
-func (j *jobs) chunks(list []int, a *Array, picks []pick, i int, at []int) []int {
-	number := func() int {
-		n := 0
-		for d := range at {
-			n = n*a.grid.counts[d] + picks[d].chunk(&a.grid, d, at[d])
-		}
-		return n
-	}
-	if j.bounds == nil {
-		for d := len(at) - 1; d >= 0; d-- {
-			at[d] = i % j.n[d]
-			i /= j.n[d]
-		}
-		return append(list, number())
-	}
-	part := i % j.parts
-	i /= j.parts
-	var shard [maxRank]int
-	count := 1
-	for d := len(at) - 1; d >= 0; d-- {
-		n := len(j.bounds[d]) - 1
-		shard[d] = i % n
-		i /= n
-		count *= j.bounds[d][shard[d]+1] - j.bounds[d][shard[d]]
-	}
-	for k := part * j.limit; k < min(count, (part+1)*j.limit); k++ {
-		rest := k
-		for d := len(at) - 1; d >= 0; d-- {
-			lo := j.bounds[d][shard[d]]
-			n := j.bounds[d][shard[d]+1] - lo
-			at[d] = lo + rest%n
-			rest /= n
-		}
-		list = append(list, number())
-	}
-	return list
-}
-
-// readers returns how many goroutines read chunks of the array: two a core, which hides the waiting of buffered reads, or as
-// many as the store answers at once; but no more than have room for a chunk, stored and decoded, in half of the memory.
-func (a *Array) readers() int {
-	room := hostmem.Limit() / 4 / int64(max(a.chunkBytes(), 1))
-	return int(max(1, min(int64(max(2*runtime.GOMAXPROCS(0), a.h.requests)), room)))
-}
-
-// idle keeps the memory of ReadInto's workers between calls.
-var idle = sync.Pool{New: func() any { return new(worker) }}
-
-// spread runs f with each of the workers at once and returns the sum of their counts. The first error stops them all.
-func spread(ctx context.Context, workers []*worker, f func(context.Context, *worker) error) (Stats, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	run := func(w *worker) {
-		w.stats = Stats{}
-		err := f(ctx, w)
-		w.close()
-		if err != nil {
-			cancel(err)
-		}
-	}
-	var wg sync.WaitGroup
-	for _, w := range workers[1:] {
-		wg.Go(func() { run(w) })
-	}
-	run(workers[0])
-	wg.Wait()
-	var stats Stats
-	for _, w := range workers {
-		stats.Add(w.stats)
-	}
-	return stats, context.Cause(ctx)
-}
-
 // readChunk reads what a selection takes of a chunk to where it belongs in dst.
 func (w *worker) readChunk(ctx context.Context, a *Array, p *chunkPart, strides []int, dst []byte) error {
 	size := a.meta.DType.Size
@@ -376,40 +183,6 @@ func (w *worker) readChunk(ctx context.Context, a *Array, p *chunkPart, strides 
 		})
 	})
 	return nil
-}
-
-// each calls f for every combination of segments, one a dimension: with their numbers.
-func (p *chunkPart) each(f func(at []int)) {
-	var memory [maxRank]int
-	at := memory[:len(p.takes)]
-	for {
-		f(at)
-		d := len(at) - 1
-		for ; d >= 0; d-- {
-			if at[d]++; at[d] < len(p.takes[d]) {
-				break
-			}
-			at[d] = 0
-		}
-		if d < 0 {
-			return
-		}
-	}
-}
-
-// axes describes the copy of a combination of segments, the first ones for nil, and returns its first elements in the chunk
-// and in the destination.
-func (p *chunkPart) axes(axes []axis, strides, at []int) (src, to int) {
-	for d := range p.takes {
-		s := &p.takes[d][0]
-		if at != nil {
-			s = &p.takes[d][at[d]]
-		}
-		src += (s.at - p.lo[d]) * p.strides[d]
-		to += s.pos * strides[d]
-		axes[d] = axis{s.n, s.step * p.strides[d], s.by * strides[d]}
-	}
-	return src, to
 }
 
 // reach appends to spans the bytes of a chunk that a copy from element src on takes: one span, or one for each index of the
