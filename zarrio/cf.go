@@ -81,23 +81,6 @@ func ReadCFInto[T float32 | float64](ctx context.Context, a *Array, sel Selectio
 	return readPacked(ctx, a, p, sel, dst)
 }
 
-// makeElements returns memory for a selection's elements as Ts, which are refused if they are too many for this process.
-func makeElements[T Element](a *Array, sel Selection) ([]T, error) {
-	shape, err := sel.Shape(a.Shape())
-	if err != nil {
-		return nil, a.wrap(err)
-	}
-	size := int(unsafe.Sizeof(*new(T)))
-	n, err := product(shape, math.MaxInt/size)
-	if err == nil {
-		err = checkMemory(int64(n) * int64(size))
-	}
-	if err != nil {
-		return nil, a.wrap(fmt.Errorf("selection of shape %v: %w", shape, err))
-	}
-	return make([]T, n), nil
-}
-
 // packedType returns the type of d's elements as package cf has it, or false for elements that are not plain numbers.
 func packedType(d DType) (cf.Type, bool) {
 	if d.Variant != "" {

@@ -18,21 +18,13 @@ type Element interface {
 
 // Read reads a selection into new memory, in C order. T must fit the array's data type: float32 data are read as float32.
 func Read[T Element](ctx context.Context, a *Array, sel Selection) ([]T, error) {
-	shape, err := sel.Shape(a.Shape())
-	if err != nil {
-		return nil, a.wrap(err)
-	}
 	if err := fits[T](a.DType()); err != nil {
 		return nil, a.wrap(err)
 	}
-	n, err := product(shape, math.MaxInt/a.DType().Size)
-	if err == nil {
-		err = checkMemory(int64(n) * int64(a.DType().Size))
-	}
+	dst, err := makeElements[T](a, sel)
 	if err != nil {
-		return nil, a.wrap(fmt.Errorf("selection of shape %v: %w", shape, err))
+		return nil, err
 	}
-	dst := make([]T, n)
 	raw := AsBytes(dst)
 	if _, err := a.ReadInto(ctx, sel, raw); err != nil {
 		return nil, err
@@ -43,6 +35,23 @@ func Read[T Element](ctx context.Context, a *Array, sel Selection) ([]T, error) 
 		}
 	}
 	return dst, nil
+}
+
+// makeElements returns memory for a selection's elements as Ts, which are refused if they are too many for this process.
+func makeElements[T Element](a *Array, sel Selection) ([]T, error) {
+	shape, err := sel.Shape(a.Shape())
+	if err != nil {
+		return nil, a.wrap(err)
+	}
+	size := int(unsafe.Sizeof(*new(T)))
+	n, err := product(shape, math.MaxInt/size)
+	if err == nil {
+		err = checkMemory(int64(n) * int64(size))
+	}
+	if err != nil {
+		return nil, a.wrap(fmt.Errorf("selection of shape %v: %w", shape, err))
+	}
+	return make([]T, n), nil
 }
 
 // AsBytes returns the memory of s.
