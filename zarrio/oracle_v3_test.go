@@ -394,7 +394,7 @@ func (m *model) documentV3() string {
 
 // TestReadIntoV3 compares reading with the elements picked one by one, for all that codecs of Zarr v3 can be put together to.
 func TestReadIntoV3(t *testing.T) {
-	n := 40
+	n := 25
 	if testing.Short() {
 		n = 5
 	}
