@@ -294,15 +294,22 @@ func tooLong(size int64, n int) error {
 	return fmt.Errorf("%d bytes, more than any codec makes of the chunk's %d", size, n)
 }
 
-// roomEncoded takes memory for a stored chunk of limit bytes at most.
-func (w *worker) roomEncoded(ctx context.Context, a *Array, chunk, limit int) {
-	if limit > largeChunk && limit > cap(w.enc) {
-		_, size, _ := a.h.store.ReadRange(ctx, w.valueKey(a, chunk), nil, 0) // an error comes again when it is read
-		size += size / 8                                                     // the next chunk may be somewhat longer
-		limit = int(min(int64(limit), max(int64(cap(w.enc)), size)))
-	}
+// readWhole reads the value of a chunk of at most limit bytes into the worker's memory. A limit may be the metadata's word
+// alone: where it is large, memory is taken for what is there.
+func (w *worker) readWhole(ctx context.Context, a *Array, chunk, limit int) (n int, size int64, err error) {
+	defer trace.StartRegion(ctx, "read").End()
 	w.shard.held = byteSpan{}
-	w.enc = grow(w.enc, limit)
+	first := limit
+	if limit > largeChunk {
+		first = min(limit, max(cap(w.enc), 1<<20))
+	}
+	w.enc = grow(w.enc, first)
+	n, size, err = a.h.store.ReadRange(ctx, w.valueKey(a, chunk), w.enc, 0)
+	if err == nil && size > int64(first) && size <= int64(limit) {
+		w.enc = grow(w.enc, min(limit, int(size+size/8))) // the next chunk may be somewhat longer
+		n, size, err = a.h.store.ReadRange(ctx, w.valueKey(a, chunk), w.enc, 0)
+	}
+	return n, size, err
 }
 
 func (w *worker) loadEncoded(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span) (bool, error) {
@@ -339,10 +346,7 @@ func (w *worker) readEncoded(ctx context.Context, a *Array, chunk, n int) ([]byt
 		return w.readInner(ctx, a, chunk, 0, -1, n, nil)
 	}
 	limit := a.pipe.chain.EncodedLimit(n)
-	w.roomEncoded(ctx, a, chunk, limit)
-	r := trace.StartRegion(ctx, "read")
-	got, size, err := a.h.store.ReadRange(ctx, w.valueKey(a, chunk), w.enc, 0)
-	r.End()
+	got, size, err := w.readWhole(ctx, a, chunk, limit)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, w.missing(a, chunk)

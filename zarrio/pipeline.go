@@ -192,32 +192,41 @@ func (c *compiler) reshape(config json.RawMessage) error {
 	}
 	total, _ := product(c.shape, math.MaxInt)
 	shape, open, known := make([]int, len(items)), -1, 1
+	fits := func(n int) bool { // in what the extents before leave over
+		if n > total/known {
+			return false
+		}
+		known *= n
+		return true
+	}
+	ok := true
 	for i, item := range items {
 		var dims extents
-		n := 1
-		if json.Unmarshal(item, &dims) == nil { // the product of these dimensions
+		n := 0
+		switch {
+		case json.Unmarshal(item, &dims) == nil && dims != nil: // the product of these dimensions
+			n = 1
 			for _, dim := range dims {
-				if dim >= len(c.shape) || c.shape[dim] > total/n {
-					return fmt.Errorf("codec \"reshape\": dimensions %v of %v", []int(dims), c.shape)
+				ok = ok && dim < len(c.shape) && c.shape[dim] <= total/n
+				if ok {
+					n *= c.shape[dim]
 				}
-				n *= c.shape[dim]
 			}
-		} else if err := json.Unmarshal(item, &n); err != nil || n < -1 || n == 0 || n == -1 && open >= 0 {
+			ok = ok && fits(n)
+		case json.Unmarshal(item, &n) != nil || n < -1 || n == 0 || n == -1 && open >= 0:
 			return fmt.Errorf("codec \"reshape\": shape: want extents, lists of dimensions, or one -1, found %s", found(item))
-		}
-		switch shape[i] = n; {
 		case n == -1:
 			open = i
-		case known > total/n: // more than there are
-			known = math.MaxInt
-			total = math.MaxInt - 1
 		default:
-			known *= n
+			ok = ok && fits(n)
 		}
+		shape[i] = n
 	}
-	if open >= 0 && known > 0 && total%known == 0 {
+	if ok && open >= 0 {
 		shape[open] = total / known
-	} else if known != total {
+		ok = fits(shape[open])
+	}
+	if !ok || known != total {
 		return fmt.Errorf("codec \"reshape\": shape %s does not have the %d elements of %v", found(d["shape"]), total, c.shape)
 	}
 	c.shape, c.fixed = shape, true

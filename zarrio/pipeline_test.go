@@ -91,7 +91,7 @@ func TestPipelineErrors(t *testing.T) {
 		{"a reshape to fewer", "", `"int32"`, named("reshape", `"shape": [31]`) + ", " + littleBytes, "does not have the 32 elements", false},
 		{"a reshape to more", "", `"int32"`, named("reshape", `"shape": [4611686018427387904, 4]`) + ", " + littleBytes, "does not have the", false},
 		{"a reshape of two unknowns", "", `"int32"`, named("reshape", `"shape": [-1, -1]`) + ", " + littleBytes, "found -1", false},
-		{"a reshape of no dimension", "", `"int32"`, named("reshape", `"shape": [[1]]`) + ", " + littleBytes, "dimensions [1] of [32]", false},
+		{"a reshape of no dimension", "", `"int32"`, named("reshape", `"shape": [[1]]`) + ", " + littleBytes, "shape [[1]] does not have the 32 elements of [32]", false},
 		{"a reshape that doesn't divide", "", `"int32"`, named("reshape", `"shape": [5, -1]`) + ", " + littleBytes, "does not have the 32 elements", false},
 		{"vlen of numbers", "", `"int32"`, `"vlen-utf8"`, "vlen-utf8", true},
 		{"strings of no length", "", `"string"`, littleBytes, "data type object with codecs", true},
