@@ -55,7 +55,7 @@ func (a *Array) appendKey(key []byte, chunk int) []byte {
 	coords := buf[:len(a.grid.counts)]
 	a.grid.coords(coords, chunk)
 	if len(a.pipe.levels) > 0 {
-		chunk, _ = a.pipe.levels[0].place(coords, a.grid.chunks)
+		chunk, _, _ = a.pipe.levels[0].place(coords, a.grid.chunks)
 	}
 	return a.appendValueKey(key, chunk)
 }

@@ -304,12 +304,21 @@ func newModelV3(rng *rand.Rand, dtype string) *model {
 		}
 	}
 	rectilinear := len(m.shape) > 0 && rng.IntN(4) == 0
+	var inner []int // of shards of uneven extents
 	if rectilinear {
 		m.extents = make([][]int, len(m.shape))
+		if rng.IntN(2) == 0 {
+			inner = make([]int, len(m.shape))
+		}
 		for d, n := range m.shape {
+			unit := 1
+			if inner != nil {
+				unit = 1 + rng.IntN(3)
+				inner[d] = unit
+			}
 			m.chunks[d] = 0
 			for sum := 0; sum < n; sum += m.extents[d][len(m.extents[d])-1] {
-				e := 1 + rng.IntN(n)
+				e := unit * (1 + rng.IntN((n+unit-1)/unit))
 				m.extents[d], m.chunks[d] = append(m.extents[d], e), max(m.chunks[d], e)
 			}
 		}
@@ -324,6 +333,14 @@ func newModelV3(rng *rand.Rand, dtype string) *model {
 		depth = 0 // their extents differ, and inner chunks must divide all of them
 	}
 	m.form = newForm(rng, dtype, m.chunks, depth, 2, rectilinear)
+	if inner != nil {
+		m.form = &partForm{start: rng.IntN(2) == 0, sum: rng.IntN(2) == 0}
+		if rng.IntN(2) == 0 {
+			m.form.transpose = rng.Perm(len(inner))
+			inner = permuted(inner, m.form.transpose)
+		}
+		m.form.inner, m.form.sub = inner, newForm(rng, dtype, inner, 0, 0, false)
+	}
 	m.missing = map[int]bool{}
 	m.encode(rng, "x", func([]int) bool { return rng.IntN(6) == 0 })
 	return m

@@ -98,7 +98,7 @@ func (p *planner) follow(c *channel, i int32) {
 	var memory [maxRank]int
 	coords := memory[:len(c.array.grid.counts)]
 	c.array.grid.coords(coords, p.Reads[i].Chunk)
-	shard, _ := levels[0].place(coords, c.array.grid.chunks)
+	shard, _, _ := levels[0].place(coords, c.array.grid.chunks)
 	id := chunkID{c.id, shard}
 	row := p.shards[id]
 	if row.count == 0 || row.count == c.array.groupLimit() {

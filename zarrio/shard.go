@@ -22,12 +22,11 @@ import (
 type shardLevel struct {
 	grid    grid
 	inner   []int        // extents of what is in a shard, by the array's dimensions
-	counts  []int        // how many of these along each dimension
+	counts  []int        // how many of these along each dimension, in the largest shards
 	perm    []int        // the array's dimension that is i-th in the index
-	entries int          // of the index
+	entries int          // of the index of the largest shards
 	chain   *codec.Chain // that decodes the index
 	big     bool         // the index's byte order
-	size    int          // of the encoded index, in bytes
 	atStart bool         // the index comes first in its shard, else last
 }
 
@@ -41,9 +40,6 @@ func (c *compiler) shard(p *pipeline, config json.RawMessage) error {
 		return err
 	}
 	fail := func(err error) error { return fmt.Errorf("codec \"sharding_indexed\": %w", err) }
-	if len(p.levels) == 0 && c.array.Extents != nil {
-		return &UnsupportedError{What: "chunk grid of shards", Found: "rectilinear", Supported: "regular"}
-	}
 	var shape extents
 	location := "end"
 	if err := errors.Join(d.get("chunk_shape", &shape, "a list of whole numbers"), d.get("index_location", &location, "a string")); err != nil {
@@ -55,10 +51,17 @@ func (c *compiler) shard(p *pipeline, config json.RawMessage) error {
 	if len(shape) != len(c.shape) {
 		return fail(fmt.Errorf("chunk_shape %v has %d dimensions, the shard %v has %d", []int(shape), len(shape), c.shape, len(c.shape)))
 	}
-	l := shardLevel{grid: newGrid(c.array.Shape, p.chunk, nil), inner: make([]int, len(shape)), counts: make([]int, len(shape)), perm: c.perm, entries: 1, atStart: location == "start"}
+	var uneven [][]int // extents of the shards, where they differ
+	if len(p.levels) == 0 {
+		uneven = c.array.Extents
+	}
+	l := shardLevel{grid: newGrid(c.array.Shape, p.chunk, uneven), inner: make([]int, len(shape)), counts: make([]int, len(shape)), perm: c.perm, entries: 1, atStart: location == "start"}
 	for i, n := range shape {
 		if n < 1 || c.shape[i]%n != 0 {
 			return fail(fmt.Errorf("chunk_shape %v does not divide the shard %v", []int(shape), c.shape))
+		}
+		if uneven != nil && slices.ContainsFunc(uneven[c.perm[i]], func(e int) bool { return e%n != 0 }) {
+			return fail(fmt.Errorf("chunk_shape %v does not divide every extent of the shards along dimension %d", []int(shape), c.perm[i]))
 		}
 		l.inner[c.perm[i]], l.counts[c.perm[i]] = n, c.shape[i]/n
 		l.entries *= c.shape[i] / n
@@ -103,21 +106,26 @@ func (l *shardLevel) compileIndex(list json.RawMessage) error {
 	if err != nil {
 		return fmt.Errorf("index_codecs: %w", err)
 	}
-	size, fixed := p.chain.EncodedLen(16 * l.entries)
-	if !fixed {
+	if _, fixed := p.chain.EncodedLen(16 * l.entries); !fixed {
 		return errors.New("index_codecs: a compressed index has no known size, and can't be found")
 	}
-	l.chain, l.big, l.size = p.chain, p.bigEndian, size
+	l.chain, l.big = p.chain, p.bigEndian
 	return nil
 }
 
+// indexSize returns the length of an encoded index, in bytes.
+func (l *shardLevel) indexSize(entries int) int {
+	n, _ := l.chain.EncodedLen(16 * entries) // compileIndex has seen that it is fixed
+	return n
+}
+
 // decodeIndex decodes an index: an offset and a length for each inner chunk.
-func (l *shardLevel) decodeIndex(src []byte, s *codec.Scratch) ([]uint64, error) {
-	plain := make([]byte, 16*l.entries)
+func (l *shardLevel) decodeIndex(src []byte, entries int, s *codec.Scratch) ([]uint64, error) {
+	plain := make([]byte, 16*entries)
 	if err := l.chain.Decode(plain, src, nil, s); err != nil {
 		return nil, err
 	}
-	index := make([]uint64, 2*l.entries)
+	index := make([]uint64, 2*entries)
 	for i := range index {
 		if l.big {
 			index[i] = binary.BigEndian.Uint64(plain[8*i:])
@@ -140,16 +148,29 @@ func (l *shardLevel) entry(index []uint64, i int, size int64) (off, n int64, ok 
 	return int64(o), int64(m), true, nil
 }
 
-// place returns the number of the shard that holds a part, and the part's place in its index. The part is given by its
-// coordinates among parts of the given extents.
-func (l *shardLevel) place(coords, extents []int) (shard, entry int) {
+// place returns the number of the shard that holds a part, the part's place in its index, and how many entries that has. The
+// part is given by its coordinates among parts of the given extents.
+func (l *shardLevel) place(coords, extents []int) (shard, entry, entries int) {
+	g := &l.grid
+	if g.regular() {
+		for d, c := range coords {
+			shard = shard*g.counts[d] + c*extents[d]/g.chunks[d]
+		}
+		for _, d := range l.perm {
+			entry = entry*l.counts[d] + coords[d]*extents[d]%g.chunks[d]/l.inner[d]
+		}
+		return shard, entry, l.entries
+	}
 	for d, c := range coords {
-		shard = shard*l.grid.counts[d] + c*extents[d]/l.grid.chunks[d]
+		shard = shard*g.counts[d] + g.find(d, c*extents[d])
 	}
+	entries = 1
 	for _, d := range l.perm {
-		entry = entry*l.counts[d] + coords[d]*extents[d]%l.grid.chunks[d]/l.inner[d]
+		lo, n := g.span(d, g.find(d, coords[d]*extents[d]))
+		entry = entry*(n/l.inner[d]) + (coords[d]*extents[d]-lo)/l.inner[d]
+		entries *= n / l.inner[d]
 	}
-	return shard, entry
+	return shard, entry, entries
 }
 
 // An indexCache keeps the indices of an array's shards, the ones that were read last. It may be used by many goroutines at
@@ -255,7 +276,7 @@ func (w *worker) locate(ctx context.Context, a *Array, chunk int) (part, error) 
 	p := part{chunk: chunk}
 	for k := range a.pipe.levels {
 		l := &a.pipe.levels[k]
-		shard, entry := l.place(coords, a.grid.chunks)
+		shard, entry, count := l.place(coords, a.grid.chunks)
 		if k == 0 {
 			if w.shard.array != a || w.shard.shard != shard || w.shard.fail == nil {
 				if err := w.open(ctx, a, shard); err != nil {
@@ -266,10 +287,10 @@ func (w *worker) locate(ctx context.Context, a *Array, chunk int) (part, error) 
 				return w.lost(p)
 			}
 		}
-		x := a.indices.get(shardID{k, shard}, int64(16*l.entries))
+		x := a.indices.get(shardID{k, shard}, int64(16*count))
 		x.mu.Lock()
 		if x.entries == nil {
-			if err := w.readIndex(ctx, l, k, p, x); err != nil {
+			if err := w.readIndex(ctx, l, count, k, p, x); err != nil {
 				x.mu.Unlock()
 				if k > 0 {
 					return p, err
@@ -324,40 +345,40 @@ func (e indexError) Unwrap() error { return e.error }
 // largeIndex is a size from which memory for an index is not taken on the metadata's word alone.
 const largeIndex = 1 << 20
 
-// readIndex reads the index of a shard of level k: of the whole value, or of an inner shard that lies at p.
-func (w *worker) readIndex(ctx context.Context, l *shardLevel, k int, p part, x *shardIndex) error {
-	value := w.shard.value
-	if k == 0 && l.size > largeIndex {
+// readIndex reads the index of a shard of level k, which has so many entries: of the whole value, or of an inner shard that lies at p.
+func (w *worker) readIndex(ctx context.Context, l *shardLevel, entries, k int, p part, x *shardIndex) error {
+	value, want := w.shard.value, l.indexSize(entries)
+	if k == 0 && want > largeIndex {
 		_, size, err := value.ReadRange(ctx, nil, 0)
 		if err != nil {
 			return err
 		}
 		p.n = size
 	}
-	if (k > 0 || l.size > largeIndex) && p.n < int64(l.size) {
-		return l.tooShort(p.n)
+	if (k > 0 || want > largeIndex) && p.n < int64(want) {
+		return tooShort(p.n, want, entries)
 	}
-	w.index = grow(w.index, l.size)
+	w.index = grow(w.index, want)
 	buf := w.index
 	off := p.off
 	switch {
 	case l.atStart:
 	case k == 0:
-		off = -int64(l.size)
+		off = -int64(want)
 	default:
-		off += p.n - int64(l.size)
+		off += p.n - int64(want)
 	}
 	n, size, err := value.ReadRange(ctx, buf, off)
 	switch {
 	case err != nil:
 		return err
-	case size < int64(l.size):
-		return l.tooShort(size)
-	case n != l.size:
-		return fmt.Errorf("index: read %d of %d bytes: %w", n, l.size, errChanged)
+	case size < int64(want):
+		return tooShort(size, want, entries)
+	case n != want:
+		return fmt.Errorf("index: read %d of %d bytes: %w", n, want, errChanged)
 	}
 	w.stats.ReadBytes += int64(n)
-	if x.entries, err = l.decodeIndex(buf, &w.scratch); err != nil {
+	if x.entries, err = l.decodeIndex(buf, entries, &w.scratch); err != nil {
 		return fmt.Errorf("index: %w", err)
 	}
 	x.value, x.size = size, size
@@ -367,8 +388,8 @@ func (w *worker) readIndex(ctx context.Context, l *shardLevel, k int, p part, x 
 	return nil
 }
 
-func (l *shardLevel) tooShort(size int64) error {
-	return fmt.Errorf("the shard has %d bytes, fewer than the %d of its index of %d chunks", size, l.size, l.entries)
+func tooShort(size int64, index, entries int) error {
+	return fmt.Errorf("the shard has %d bytes, fewer than the %d of its index of %d chunks", size, index, entries)
 }
 
 // gather prepares to read chunks of one shard: it sorts them by where they lie, and finds out which are better read at once.

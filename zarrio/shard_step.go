@@ -54,7 +54,7 @@ func (c *compiler) shardStep(config json.RawMessage) error {
 		if inner *= l.entries; inner > math.MaxInt/(64*maxLevels) {
 			return fmt.Errorf("codec \"sharding_indexed\": %d inner chunks a shard are too many", inner)
 		}
-		s.more += outer * l.size
+		s.more += outer * l.indexSize(l.entries)
 	}
 	s.more += inner * 64
 	c.steps, c.fixed = append(c.steps, s), true
@@ -78,14 +78,15 @@ func (t shardStep) Decode(dst, src []byte, _ *codec.Scratch) error {
 // decode decodes a shard of level k, whose first element is dst's element number to.
 func (t shardStep) decode(w *worker, dst, src []byte, k, to int) error {
 	l := &t.pipe.levels[k]
-	if len(src) < l.size {
-		return l.tooShort(int64(len(src)))
+	size := l.indexSize(l.entries)
+	if len(src) < size {
+		return tooShort(int64(len(src)), size, l.entries)
 	}
-	at := src[len(src)-l.size:]
+	at := src[len(src)-size:]
 	if l.atStart {
-		at = src[:l.size]
+		at = src[:size]
 	}
-	index, err := l.decodeIndex(at, &w.scratch)
+	index, err := l.decodeIndex(at, l.entries, &w.scratch)
 	if err != nil {
 		return fmt.Errorf("index: %w", err)
 	}

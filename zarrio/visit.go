@@ -101,9 +101,9 @@ func (a *Array) jobs(picks []pick) jobs {
 	most := 1 // chunks of a shard that are touched
 	j.bounds = make([][]int, len(picks))
 	for d := range picks {
-		per, last, widest := outer.chunks[d]/a.grid.chunks[d], -1, 0
+		last, widest := -1, 0
 		for i := range j.n[d] {
-			if shard := picks[d].chunk(&a.grid, d, i) / per; shard != last {
+			if shard := outer.find(d, picks[d].chunk(&a.grid, d, i)*a.grid.chunks[d]); shard != last {
 				j.bounds[d] = append(j.bounds[d], i)
 				last = shard
 			}

@@ -326,6 +326,17 @@ def layouts(zarr):
                 chunks=chunks,
                 compressors=chain,
             )
+        for name, (shape, chunks, inner) in {
+            "shards": ((10, 10), [[4, 2, 4], [6, 4]], (2, 2)),
+            "runs of shards": ((12, 12), [[6, 3, 3], [4, 8]], (3, 4)),
+        }.items():
+            yield dict(
+                path=f"rectilinear/{name}",
+                dtype="<i4",
+                data=noise("<i4", shape),
+                chunks=chunks,
+                serializer=shard(inner),
+            )
         yield dict(
             path="rectilinear/missing",
             dtype="<i4",

@@ -26,7 +26,7 @@ func advise(m *zarrio.Metadata, s zarrio.Storage, unread error, files bool) map[
 		switch {
 		case unread != nil:
 			all[e] = advice{How: "not at all: " + unread.Error(), Store: want(m, e == "gds")}
-		case m.Extents != nil:
+		case m.Extents != nil && s.Shard == nil:
 			all[e] = advice{How: "not at all: chunks differ in their extents, and loaders take regular grids only", Store: want(m, e == "gds")}
 		case !m.DType.Numeric():
 			all[e] = advice{How: "not at all: elements of type " + printable(m.DType.String()) + " are no numbers"}
