@@ -54,13 +54,15 @@ func newForm(rng *rand.Rand, dtype string, extents []int, depth, filters int, un
 		}
 	}
 	if depth > 0 && rng.IntN(3) > 0 {
-		f.inner = []int{}
-		for _, n := range extents {
-			d := 1 + rng.IntN(n)
-			for n%d != 0 {
-				d--
+		for f.inner == nil || volume(extents)/volume(f.inner) > 60 { // more would only take longer
+			f.inner = []int{}
+			for _, n := range extents {
+				d := 1 + rng.IntN(n)
+				for n%d != 0 {
+					d--
+				}
+				f.inner = append(f.inner, d)
 			}
-			f.inner = append(f.inner, d)
 		}
 		f.sub = newForm(rng, dtype, f.inner, depth-1, filters, false)
 		if rng.IntN(4) > 0 { // most shards can be read in parts
