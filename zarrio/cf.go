@@ -2,10 +2,8 @@ package zarrio
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"unsafe"
@@ -117,36 +115,11 @@ func (a *Array) ownFill() json.RawMessage {
 	if _, ok := packedType(d); !ok || !mask || len(e) != d.Size {
 		return nil
 	}
-	var u uint64
-	switch d.Size {
-	case 1:
-		u = uint64(e[0])
-	case 2:
-		u = uint64(binary.NativeEndian.Uint16(e))
-	case 4:
-		u = uint64(binary.NativeEndian.Uint32(e))
-	case 8:
-		u = binary.NativeEndian.Uint64(e)
+	if d.Kind != Float {
+		return appendFillJSON(nil, e, d, a.meta.Format)
 	}
-	switch d.Kind {
-	case Int:
-		shift := 64 - 8*d.Size
-		return strconv.AppendInt(nil, int64(u<<shift)>>shift, 10)
-	case Uint:
-		return strconv.AppendUint(nil, u, 10)
-	}
-	var f float64
-	switch d.Size {
-	case 2:
-		var half [1]float32
-		cf.FromHalf(half[:], []uint16{uint16(u)})
-		f = float64(half[0])
-	case 4:
-		f = float64(math.Float32frombits(uint32(u)))
-	default:
-		f = math.Float64frombits(u)
-	}
-	return strconv.AppendQuote(nil, strconv.FormatFloat(f, 'g', -1, 64)) // within quotes, since it may be NaN
+	// Within quotes, since it may be NaN.
+	return strconv.AppendQuote(nil, strconv.FormatFloat(floatValue(getBits(e), d), 'g', -1, 64))
 }
 
 // readPacked reads a selection into dst and unpacks it.

@@ -60,12 +60,8 @@ func (w *worker) check(ctx context.Context, a *Array, p *chunkPart, text bool) e
 		texts, err = w.loadObjects(ctx, a, p)
 		ok = texts != nil
 	} else {
-		n := a.meta.DType.Size
-		for _, e := range p.extents {
-			n *= e
-		}
 		var dec []byte
-		if dec, err = w.room(ctx, a, p.chunk, n); err == nil {
+		if dec, err = w.room(ctx, a, p.chunk, p.elements()*a.meta.DType.Size); err == nil {
 			ok, err = w.load(ctx, a, p.chunk, dec, nil)
 		}
 	}

@@ -137,9 +137,8 @@ func (w *worker) readChunk(ctx context.Context, a *Array, p *chunkPart, strides 
 	size := a.meta.DType.Size
 	var axisMemory [maxRank + 2]axis // and the two of a box
 	axes := axisMemory[:len(strides)]
-	whole, elements, single := size, 1, true
-	for d, takes := range p.takes {
-		whole *= p.extents[d]
+	whole, elements, single := p.elements()*size, 1, true
+	for _, takes := range p.takes {
 		n := 0
 		for _, s := range takes {
 			n += s.n

@@ -148,10 +148,7 @@ func (w *worker) loadObjects(ctx context.Context, a *Array, p *chunkPart) ([][]b
 	if src, err = a.pipe.chain.DecodeAll(src, limit, &w.scratch); err != nil {
 		return nil, a.failStep(p.chunk, err)
 	}
-	n := 1
-	for _, e := range p.extents {
-		n *= e
-	}
+	n := p.elements()
 	if w.texts, err = codec.DecodeVLen(w.texts[:0], src); err == nil && len(w.texts) != n {
 		err = fmt.Errorf("%d strings, the chunk has %d elements", len(w.texts), n)
 	}

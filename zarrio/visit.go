@@ -77,6 +77,15 @@ func (p *chunkPart) set(a *Array, chunk int, picks []pick) {
 	}
 }
 
+// elements returns how many elements the chunk has.
+func (p *chunkPart) elements() int {
+	n := 1
+	for _, e := range p.extents {
+		n *= e
+	}
+	return n
+}
+
 // jobs cuts the chunks that a selection touches into pieces of work.
 type jobs struct {
 	n      []int   // chunks that are touched along each dimension
