@@ -46,6 +46,11 @@ func (gzipCodec) DecodedLen(src []byte, limit int, s *Scratch) (int, error) {
 		n += m
 		return err
 	})
+	if err != nil {
+		if m, ok := s.lenByC(s.gunzipUpToC, src, limit); ok {
+			return m, nil
+		}
+	}
 	return n, err
 }
 

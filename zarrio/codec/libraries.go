@@ -65,33 +65,53 @@ func (s *Scratch) unzstdC(dst, src []byte) bool {
 
 // unzlibC is unzstdC for a zlib stream, by libdeflate.
 func (s *Scratch) unzlibC(dst, src []byte) bool {
+	n, ok := s.unzlibUpToC(dst, src)
+	return ok && n == len(dst)
+}
+
+// unzlibUpToC is unzlibC for a stream that may decode to fewer bytes than dst has, and returns how many.
+func (s *Scratch) unzlibUpToC(dst, src []byte) (n int, ok bool) {
 	d := s.c.deflateFor(len(dst))
 	if d == nil || len(src) == 0 {
-		return false
+		return 0, false
 	}
 	_, n, err := d.Zlib(dst, src)
-	return err == nil && n == len(dst)
+	return n, err == nil
+}
+
+// mostInflated is the most bytes that one byte of a deflate stream stands for.
+const mostInflated = 1032
+
+// lenByC returns how many bytes src decodes to, no more than limit, for streams that Go refuses and C decodes.
+func (s *Scratch) lenByC(decode func(dst, src []byte) (int, bool), src []byte, limit int) (int, bool) {
+	return decode(grow(&s.planes, max(0, min(limit, mostInflated*len(src)))), src)
 }
 
 // gunzipC is unzstdC for gzip members, by libdeflate. Those with optional fields in their header are left to Go, as
 // libdeflate doesn't check these fields.
 func (s *Scratch) gunzipC(dst, src []byte) bool {
+	n, ok := s.gunzipUpToC(dst, src)
+	return ok && n == len(dst)
+}
+
+// gunzipUpToC is gunzipC for members that may decode to fewer bytes than dst has, and returns how many.
+func (s *Scratch) gunzipUpToC(dst, src []byte) (n int, ok bool) {
 	const flags = 3 // the index of their byte
 	d := s.c.deflateFor(len(dst))
 	if d == nil {
-		return false
+		return 0, false
 	}
 	for {
-		if len(dst) == 0 || len(src) <= flags || src[flags] != 0 {
-			return false
+		if n == len(dst) || len(src) <= flags || src[flags] != 0 {
+			return 0, false
 		}
-		used, n, err := d.Gzip(dst, src)
+		used, m, err := d.Gzip(dst[n:], src)
 		if err != nil {
-			return false
+			return 0, false
 		}
-		dst, src = dst[n:], src[used:]
+		n, src = n+m, src[used:]
 		if onlyZeros(src) {
-			return len(dst) == 0
+			return n, true
 		}
 	}
 }

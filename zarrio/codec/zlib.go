@@ -32,7 +32,13 @@ func (zlibCodec) DecodedLen(src []byte, limit int, s *Scratch) (int, error) {
 	if err := s.openZlib(); err != nil {
 		return 0, err
 	}
-	return s.count(s.zlib, limit)
+	n, err := s.count(s.zlib, limit)
+	if err != nil {
+		if m, ok := s.lenByC(s.unzlibUpToC, src, limit); ok {
+			return m, nil
+		}
+	}
+	return n, err
 }
 
 // openZlib sets s.zlib to the start of the stream that s.src is at.
