@@ -59,7 +59,16 @@ func (b *Batch) Retain() {
 
 // Release ends a Retain, and panics where there is none. The batch and its memory must not be used afterwards by whom had
 // retained it.
-func (b *Batch) Release() {
+//
+// On a GPU, work that reads the batch may still be queued: Release takes the streams that it was queued on, and the memory is
+// not written again before all that is queued there by now is done. Whoever queues work on a batch of the loop retains it,
+// and releases it with the stream, within the same turn.
+func (b *Batch) Release(streams ...Stream) {
+	if len(streams) > 0 && b.leases.Load()%loopLease != 0 {
+		if m, ok := b.mem.(streamMemory); ok {
+			m.release(streams)
+		}
+	}
 	for {
 		n := b.leases.Load()
 		if n%loopLease == 0 {
@@ -73,6 +82,19 @@ func (b *Batch) Release() {
 		}
 	}
 }
+
+// Ready returns the event after which the batch's memory holds what the batch is: what a stream that reads it waits for. It is
+// 0 where there is nothing to wait for, as in host memory. The event is the batch's, and valid as long as it is.
+func (b *Batch) Ready() Event {
+	if m, ok := b.mem.(streamMemory); ok {
+		return m.readyEvent()
+	}
+	return 0
+}
+
+// Sync returns when the batch's memory holds what the batch is, or with the error of a copy that was still under way when the
+// batch was handed out. In host memory it does from the start.
+func (b *Batch) Sync() error { return b.loader.engine.Sync(b.mem) }
 
 func (b *Batch) String() string {
 	return fmt.Sprintf("epoch %d, batch %d, samples %d to %d", b.Epoch, b.Index, b.First, b.First+b.Len-1)

@@ -6,13 +6,19 @@ import (
 	"fmt"
 )
 
-// Ceiling does the reading of the next epoch and nothing else: the same stored bytes, by the CPU engine's workers, into the
-// batches' memory where they are uncompressed and into the workers' where they are not. No epoch can take less time with
-// these files on this machine. The epoch itself stays the next one; what the batches held is overwritten.
+// A storedReader is an engine that can do the reading part of a Fill alone: the same bytes, into the same memory or that
+// which they pass through. What the next batch has too is read once, there.
+type storedReader interface {
+	readStored(ctx context.Context, p *Plan, m Memory) (Stats, error)
+}
+
+// Ceiling does the reading of the next epoch and nothing else: the same stored bytes, by the engine's workers, into the
+// batches' memory where they are read in place, and into the workers' or the engine's slots where they are not. No epoch can
+// take less time with these files on this machine. The epoch itself stays the next one; what the batches held is overwritten.
 func (l *Loader) Ceiling(ctx context.Context) (Stats, error) {
-	e, ok := l.engine.(*CPU)
+	e, ok := l.engine.(storedReader)
 	if !ok {
-		return Stats{}, &UnsupportedError{What: "the raw ceiling of engine", Found: fmt.Sprint(l.engine), Supported: "the cpu engine"}
+		return Stats{}, &UnsupportedError{What: "the raw ceiling of engine", Found: fmt.Sprint(l.engine), Supported: "the engines of this package"}
 	}
 	epoch, sample, err := l.begin()
 	if err != nil {
@@ -40,16 +46,16 @@ func (l *Loader) Ceiling(ctx context.Context) (Stats, error) {
 	return total, err
 }
 
-// readStored does the reading part of a Fill: the same bytes, into the same memory. What the next batch has too is read
-// once, there.
 func (e *CPU) readStored(ctx context.Context, p *Plan, m Memory) (Stats, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	later := func(r *ChunkRead) bool { return r.Keep }
-	return e.each(ctx, p, later, func(ctx context.Context, w *worker, r *ChunkRead) error {
+	return e.each(ctx, p, &job{skip: later, read: func(ctx context.Context, w *worker, r *ChunkRead) error {
 		return w.readStored(ctx, r, p.Pieces[r.First:r.First+r.Count], m.Bytes())
-	})
+	}})
 }
+
+// later says that a chunk is read with the next batch.
+func later(r *ChunkRead) bool { return r.Keep }
 
 func (w *worker) readStored(ctx context.Context, r *ChunkRead, pieces []Piece, dst []byte) error {
 	a := r.Array

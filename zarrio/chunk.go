@@ -29,6 +29,9 @@ type worker struct {
 	spans   []codec.Span
 	texts   [][]byte
 	stats   Stats
+
+	thread chan<- func() // the thread that it works on; nil for any
+	aside  any           // what its engine keeps beside it
 }
 
 // native says whether the array's decoded bytes are in the machine's byte order.

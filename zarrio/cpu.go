@@ -29,6 +29,9 @@ type CPU struct {
 	workers []*worker
 	auto    bool // their number may grow
 	keep    keeper
+
+	name string                  // of the engine, in errors
+	hire func() (*worker, error) // makes a further worker; nil for one that needs nothing
 }
 
 // NewCPU returns a CPU engine. Close it to free its memory.
@@ -37,7 +40,7 @@ func NewCPU(opt CPUOptions) *CPU {
 	if n <= 0 {
 		n = 2 * runtime.GOMAXPROCS(0)
 	}
-	e := &CPU{auto: opt.Workers <= 0, keep: keeper{limit: opt.KeepBytes}}
+	e := &CPU{auto: opt.Workers <= 0, keep: keeper{limit: opt.KeepBytes}, name: "cpu"}
 	if opt.KeepBytes == 0 {
 		e.keep.limit = 64 << 20
 	}
@@ -91,61 +94,96 @@ func (e *CPU) Fill(ctx context.Context, p *Plan, m Memory) (Stats, error) {
 		e.keep.turn()
 	}
 	dst := m.Bytes()
-	never := func(*ChunkRead) bool { return false }
-	stats, err := e.each(ctx, p, never, func(ctx context.Context, w *worker, r *ChunkRead) error {
+	stats, err := e.each(ctx, p, &job{read: func(ctx context.Context, w *worker, r *ChunkRead) error {
 		return e.read(ctx, w, p, r, dst)
-	})
-	if err != nil {
-		e.keep.clear() // what it holds may be half decoded
-		return stats, err
-	}
-	e.keep.turn()
-	return stats, nil
+	}})
+	e.kept(err)
+	return stats, err
 }
 
-// each runs f for every read of the plan for which skip is false, by all workers at once. The first error stops them all.
-// e.mu is held.
-func (e *CPU) each(ctx context.Context, p *Plan, skip func(*ChunkRead) bool, f func(context.Context, *worker, *ChunkRead) error) (Stats, error) {
+// kept ends a batch for the keeper: after an error, what it holds may be half decoded.
+func (e *CPU) kept(err error) {
+	if err != nil {
+		e.keep.clear()
+	} else {
+		e.keep.turn()
+	}
+}
+
+// A job is what the workers do with the reads of a plan.
+type job struct {
+	read func(context.Context, *worker, *ChunkRead) error
+	skip func(*ChunkRead) bool // reads that are left out; nil for none
+
+	// What each worker does first and last, if not nil; last is called after an error too, and told of it.
+	first func(*worker) error
+	last  func(context.Context, *worker, error) error
+}
+
+// each does a job by all workers at once. The first error stops them all. e.mu is held.
+func (e *CPU) each(ctx context.Context, p *Plan, j *job) (Stats, error) {
 	if e.workers == nil {
-		return Stats{}, errors.New("zarrio: cpu engine: used after Close")
+		return Stats{}, fmt.Errorf("zarrio: %s engine: used after Close", e.name)
 	}
 	for i := range p.Reads {
 		if a := p.Reads[i].Array; e.auto && (i == 0 || a != p.Reads[i-1].Array) && a.h.requests > len(e.workers) {
 			for range a.readers() - len(e.workers) {
-				e.workers = append(e.workers, new(worker))
+				if err := e.grow(); err != nil {
+					return Stats{}, err
+				}
 			}
 		}
 	}
 	var next atomic.Int64
 	return spread(ctx, e.workers, func(ctx context.Context, w *worker) error {
-		for {
-			i := int(next.Add(1)) - 1
-			if i >= len(p.first) || ctx.Err() != nil {
-				return nil
-			}
-			if err := e.row(ctx, w, p, p.first[i], skip, f); err != nil {
-				return err
-			}
+		var err error
+		if j.first != nil {
+			err = j.first(w)
 		}
+		for err == nil && ctx.Err() == nil {
+			i := int(next.Add(1)) - 1
+			if i >= len(p.first) {
+				break
+			}
+			err = e.row(ctx, w, p, p.first[i], j)
+		}
+		if j.last != nil {
+			err = j.last(ctx, w, err)
+		}
+		return err
 	})
 }
 
-// row runs f for a read and those that follow it, in the order in which they lie in their shard.
-func (e *CPU) row(ctx context.Context, w *worker, p *Plan, first int32, skip func(*ChunkRead) bool, f func(context.Context, *worker, *ChunkRead) error) error {
+// grow adds a worker.
+func (e *CPU) grow() error {
+	w := new(worker)
+	if e.hire != nil {
+		var err error
+		if w, err = e.hire(); err != nil {
+			return err
+		}
+	}
+	e.workers = append(e.workers, w)
+	return nil
+}
+
+// row does the job for a read and those that follow it, in the order in which they lie in their shard.
+func (e *CPU) row(ctx context.Context, w *worker, p *Plan, first int32, j *job) error {
+	skip := func(r *ChunkRead) bool { return j.skip != nil && j.skip(r) }
 	r := &p.Reads[first]
 	a := r.Array
 	if len(a.pipe.levels) == 0 {
 		if skip(r) {
 			return nil
 		}
-		return f(ctx, w, r)
+		return j.read(ctx, w, r)
 	}
 	w.group, w.reads = w.group[:0], w.reads[:0]
 	for i := first; ; i = p.Reads[i].next {
 		switch r := &p.Reads[i]; {
 		case skip(r):
 		case e.keep.has(r): // nothing is read of it, so that it must not be read with others
-			if err := f(ctx, w, r); err != nil {
+			if err := j.read(ctx, w, r); err != nil {
 				return err
 			}
 		default:
@@ -159,7 +197,7 @@ func (e *CPU) row(ctx context.Context, w *worker, p *Plan, first int32, skip fun
 	w.gather(ctx, a, w.group)
 	for _, chunk := range w.group {
 		i, _ := slices.BinarySearchFunc(w.reads, chunk, func(i int32, chunk int) int { return p.Reads[i].Chunk - chunk })
-		if err := f(ctx, w, &p.Reads[w.reads[i]]); err != nil {
+		if err := j.read(ctx, w, &p.Reads[w.reads[i]]); err != nil {
 			return err
 		}
 	}

@@ -17,7 +17,7 @@ type Engine interface {
 	// Fill reads all that the plan lists into m. It returns when every piece is in place or, on an engine whose copies go on
 	// by themselves, under way: Sync waits for these. After an error the content of m is unspecified.
 	Fill(ctx context.Context, p *Plan, m Memory) (Stats, error)
-	// Sync returns when m may be read.
+	// Sync returns when m may be read, or with the error of a copy that Fill had left under way.
 	Sync(m Memory) error
 	// Close frees what the engine holds, except memory from Alloc.
 	Close() error

@@ -210,9 +210,6 @@ func (l *Loader) fill(ctx context.Context, p *planner, b *Batch) error {
 		p.Done = func(sample int) error { return l.opt.OnSample(b, sample) }
 	}
 	stats, err := l.engine.Fill(ctx, &p.Plan, b.mem)
-	if err == nil {
-		err = l.engine.Sync(b.mem)
-	}
 	l.mu.Lock()
 	l.stats.Add(stats)
 	l.mu.Unlock()

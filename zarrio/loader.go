@@ -37,7 +37,7 @@ type LoaderOptions struct {
 	Layout Layout
 	// OnSample, if not nil, is called as soon as a sample is whole, by the goroutine that placed its last piece: while it
 	// may still be in that CPU's cache. It may change the sample. Calls for different samples may overlap. An error ends the
-	// epoch.
+	// epoch. Samples on a GPU are whole when their batch is: an engine that fills them has no use for it.
 	OnSample func(b *Batch, sample int) error
 }
 
@@ -207,14 +207,18 @@ func (l *Loader) alloc() error {
 	l.places = places{tensor: tensor, plane: plane, rows: rows, cols: cols, size: size}
 	l.free = make(chan *Batch, slots)
 	for range slots {
-		mem, err := l.engine.Alloc(int64(tensor) * int64(steps))
+		alloc := l.engine.Alloc
+		if e, ok := l.engine.(paddedAllocator); ok && l.opt.Layout == Padded {
+			alloc = e.allocPadded
+		}
+		mem, err := alloc(int64(tensor) * int64(steps))
 		if err != nil {
 			return errors.Join(fmt.Errorf("zarrio: loader: %w", err), l.Close())
 		}
 		b := &Batch{loader: l, mem: mem, Windows: make([]Origin, samples)}
 		l.slots = append(l.slots, b)
-		if l.opt.Partial && mem.Bytes() == nil {
-			return errors.Join(&UnsupportedError{What: "partial windows in", Found: "memory on a device", Supported: "host memory"}, l.Close())
+		if mem.Bytes() == nil && (l.opt.Partial || l.opt.OnSample != nil) {
+			return errors.Join(&UnsupportedError{What: "partial windows, or calls for each sample, in", Found: "memory on a device", Supported: "host memory"}, l.Close())
 		}
 		for s := range steps {
 			b.Tensors = append(b.Tensors, Tensor{Shape: []int{samples, len(l.channels), rows, cols},

@@ -52,8 +52,15 @@ func (t Tensor) Elements() int {
 	return n
 }
 
-// Base returns the address of the first element in host memory, for a consumer such as DLPack's; nil for memory on a
-// device that the CPU can't reach.
+// Addr returns the address of the first element on the tensor's device, for a consumer such as DLPack's or a kernel.
+func (t Tensor) Addr() uintptr {
+	if m, ok := t.mem.(interface{ address() uintptr }); ok {
+		return m.address() + uintptr(t.Offset)
+	}
+	return uintptr(t.Base())
+}
+
+// Base returns the address of the first element in host memory; nil for memory on a device that the CPU can't reach.
 func (t Tensor) Base() unsafe.Pointer {
 	b := t.mem.Bytes()
 	if b == nil || t.Elements() == 0 {
@@ -88,17 +95,40 @@ func Plane[T Element](t Tensor, i, j int) []T {
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/t.DType.Size)
 }
 
-// CopyTo copies the elements, without gaps and in C order, into dst, which has exactly their size in bytes.
+// CopyTo copies the elements, without gaps and in C order, into dst, which has exactly their size in bytes. It waits for what
+// is under way on a device.
 func (t Tensor) CopyTo(dst []byte) error {
-	if t.mem.Bytes() == nil {
-		return &UnsupportedError{What: "copying from device", Found: fmt.Sprint(t.Device.Type), Supported: "host memory"}
-	}
 	if want := t.Elements() * t.DType.Size; len(dst) != want {
 		return fmt.Errorf("zarrio: destination has %d bytes, the tensor %d", len(dst), want)
+	}
+	if m, ok := t.mem.(deviceReader); ok {
+		return t.copyFrom(m, dst)
+	}
+	if t.mem.Bytes() == nil && len(dst) > 0 {
+		return &UnsupportedError{What: "copying from device", Found: fmt.Sprint(t.Device.Type), Supported: "memory that is not closed, on the host or of a GPUEngine"}
 	}
 	for i := range t.Shape[0] {
 		for j := range t.Shape[1] {
 			dst = dst[copy(dst, t.PlaneBytes(i, j)):]
+		}
+	}
+	return nil
+}
+
+// A deviceReader is memory that the CPU can't reach, but copy from.
+type deviceReader interface {
+	read(dst []byte, off int64) error
+}
+
+func (t Tensor) copyFrom(m deviceReader, dst []byte) error {
+	plane := t.Shape[2] * t.Shape[3] * t.DType.Size
+	for i := range t.Shape[0] {
+		for j := range t.Shape[1] {
+			off := t.Offset + int64((i*t.Strides[0]+j*t.Strides[1])*t.DType.Size)
+			if err := m.read(dst[:plane], off); err != nil {
+				return err
+			}
+			dst = dst[plane:]
 		}
 	}
 	return nil

@@ -197,15 +197,32 @@ func spread(ctx context.Context, workers []*worker, f func(context.Context, *wor
 	}
 	var wg sync.WaitGroup
 	for _, w := range workers[1:] {
-		wg.Go(func() { run(w) })
+		w.start(&wg, func() { run(w) })
 	}
-	run(workers[0])
+	if w := workers[0]; w.thread != nil {
+		w.start(&wg, func() { run(w) })
+	} else {
+		run(w)
+	}
 	wg.Wait()
 	var stats Stats
 	for _, w := range workers {
 		stats.Add(w.stats)
 	}
 	return stats, context.Cause(ctx)
+}
+
+// start runs f on the worker's thread.
+func (w *worker) start(wg *sync.WaitGroup, f func()) {
+	if w.thread == nil {
+		wg.Go(f)
+		return
+	}
+	wg.Add(1)
+	w.thread <- func() {
+		defer wg.Done()
+		f()
+	}
 }
 
 // each calls f for every combination of segments, one a dimension: with their numbers.
