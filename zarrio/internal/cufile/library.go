@@ -1,0 +1,186 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package cufile
+
+import (
+	"fmt"
+	"os"
+	"unsafe"
+
+	"github.com/ebitengine/purego"
+)
+
+// soname is the library's name in CUDA 12 and 13.
+const soname = "libcufile.so.0"
+
+// A library is libcufile with the functions that this version has: those that it lacks are nil, or 0. A CUfileError_t comes as
+// a uint64: the calling conventions of amd64 and arm64 return a structure of two int32 in one register.
+type library struct {
+	path     string // the file, as the dynamic linker found it
+	version  int    // 1000 times the major version and 10 times the minor one, or 0 before 1.8
+	emulated bool
+
+	driverOpen       func() uint64
+	driverClose      func() uint64
+	useCount         func() int64
+	getVersion       func(*int32) uint64
+	getProperties    func(*rawProperties) uint64
+	handleRegister   func(*uintptr, *descriptor) uint64
+	handleDeregister func(uintptr)
+	bufRegister      func(base, n uintptr, flags int32) uint64
+	bufDeregister    func(base uintptr) uint64
+
+	getSize     func(int32, *uintptr) uint64 // since 1.14
+	getBool     func(int32, *uint8) uint64
+	getString   func(int32, *byte, int32) uint64
+	setBool     func(int32, bool) uint64
+	barSize     func(int32, *uintptr) uint64 // since 1.15
+	setLevel    func(int32) uint64
+	startStats  func() uint64
+	getStats    func(*rawStats) uint64
+	batchSetUp  func(*uintptr, uint32) uint64 // since 1.7
+	batchCancel func(uintptr) uint64
+	batchFree   func(uintptr)
+
+	// Called where nothing may be allocated, by address.
+	read, batchSubmit, batchStatus uintptr
+	errnoLocation                  uintptr // of the C library
+}
+
+// A descriptor is a CUfileDescr_t.
+type descriptor struct {
+	kind int32 // 1 is a descriptor of Linux
+	_    int32
+	fd   int32
+	_    int32
+	_    uintptr // functions of a file system in user space
+}
+
+// load loads the library and looks its functions up. It stays loaded.
+func load() (*library, error) {
+	quiet()
+	handle, err := purego.Dlopen(soname, purego.RTLD_NOW|purego.RTLD_GLOBAL)
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", soname, err)
+	}
+	l := new(library)
+	find := func(name string) uintptr {
+		address, err := purego.Dlsym(handle, name)
+		if err != nil {
+			return 0
+		}
+		return address
+	}
+	for _, f := range []struct {
+		name string
+		fn   any
+	}{
+		{"cuFileDriverOpen", &l.driverOpen}, {"cuFileDriverClose_v2", &l.driverClose},
+		{"cuFileDriverGetProperties", &l.getProperties},
+		{"cuFileHandleRegister", &l.handleRegister}, {"cuFileHandleDeregister", &l.handleDeregister},
+		{"cuFileBufRegister", &l.bufRegister}, {"cuFileBufDeregister", &l.bufDeregister},
+	} {
+		address, err := purego.Dlsym(handle, f.name)
+		if err != nil && f.name == "cuFileDriverClose_v2" { // the name before 1.4
+			address, err = purego.Dlsym(handle, "cuFileDriverClose")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s lacks a function: %w", soname, err)
+		}
+		purego.RegisterFunc(f.fn, address)
+	}
+	if l.read, err = purego.Dlsym(handle, "cuFileRead"); err != nil {
+		return nil, fmt.Errorf("%s lacks a function: %w", soname, err)
+	}
+	for _, f := range []struct {
+		name string
+		fn   any
+	}{
+		{"cuFileUseCount", &l.useCount}, {"cuFileGetVersion", &l.getVersion},
+		{"cuFileGetParameterSizeT", &l.getSize}, {"cuFileGetParameterBool", &l.getBool},
+		{"cuFileGetParameterString", &l.getString}, {"cuFileSetParameterBool", &l.setBool},
+		{"cuFileGetBARSizeInKB", &l.barSize}, {"cuFileSetStatsLevel", &l.setLevel},
+		{"cuFileStatsStart", &l.startStats}, {"cuFileGetStatsL3", &l.getStats},
+		{"cuFileBatchIOSetUp", &l.batchSetUp}, {"cuFileBatchIOCancel", &l.batchCancel}, {"cuFileBatchIODestroy", &l.batchFree},
+	} {
+		if address := find(f.name); address != 0 {
+			purego.RegisterFunc(f.fn, address)
+		}
+	}
+	l.batchSubmit, l.batchStatus = find("cuFileBatchIOSubmit"), find("cuFileBatchIOGetStatus")
+	l.emulated = find("zarrbench_emulated") != 0
+	if l.errnoLocation, err = purego.Dlsym(purego.RTLD_DEFAULT, "__errno_location"); err != nil {
+		return nil, fmt.Errorf("the C library is not glibc: %w", err)
+	}
+	if l.path, err = pathOf(l.read); err != nil {
+		return nil, err
+	}
+	if l.getVersion != nil {
+		var v int32
+		if err := check("cuFileGetVersion", l.getVersion(&v)); err != nil {
+			return nil, err
+		}
+		l.version = int(v)
+	}
+	return l, nil
+}
+
+// errno returns the error number of the last C call of this thread. The goroutine must be locked to it.
+func (l *library) errno() int {
+	p, _, _ := purego.SyscallN(l.errnoLocation)
+	return int(**(**int32)(unsafe.Pointer(&p))) // a pointer of C, which the collector doesn't know
+}
+
+// pathOf returns the path of the library that holds the function at an address.
+func pathOf(address uintptr) (string, error) {
+	at, err := purego.Dlsym(purego.RTLD_DEFAULT, "dladdr")
+	if err != nil {
+		return "", err
+	}
+	var dladdr func(uintptr, *dlInfo) int32
+	purego.RegisterFunc(&dladdr, at)
+	var info dlInfo
+	if dladdr(address, &info) == 0 || info.path == nil {
+		return "", fmt.Errorf("the dynamic linker doesn't know where %s is", soname)
+	}
+	return goString(info.path), nil
+}
+
+// A dlInfo is a Dl_info.
+type dlInfo struct {
+	path *byte
+	_    [3]uintptr // where it is loaded, and a symbol's name and address
+}
+
+// goString copies a string of C.
+func goString(p *byte) string {
+	var n int
+	for *(*byte)(unsafe.Add(unsafe.Pointer(p), n)) != 0 {
+		n++
+	}
+	return string(unsafe.Slice(p, n))
+}
+
+// quiet keeps the library from writing cufile.log into the working directory, unless the environment says where it goes. The
+// library reads the environment of C, which is another than that of package os.
+func quiet() {
+	if !logsByDefault() {
+		return
+	}
+	at, err := purego.Dlsym(purego.RTLD_DEFAULT, "setenv")
+	if err != nil {
+		return // Then there is a log, and no harm done.
+	}
+	var setenv func(name, value string, overwrite int32) int32
+	purego.RegisterFunc(&setenv, at)
+	setenv(logVariable, os.DevNull, 0)
+}
+
+const logVariable = "CUFILE_LOGFILE_PATH"
+
+// logsByDefault reports whether nobody has said where the library's log goes.
+func logsByDefault() bool {
+	_, path := os.LookupEnv(logVariable)
+	_, config := os.LookupEnv("CUFILE_ENV_PATH_JSON")
+	return !path && !config
+}

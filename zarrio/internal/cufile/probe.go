@@ -1,0 +1,180 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package cufile
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"zarrbench/zarrio/internal/cuda"
+)
+
+const (
+	probeVariable = "ZARRBENCH_CUFILE_PROBE" // the device's ordinal, and whether compatibility mode is forbidden
+	probeLine     = "cufile-probe:"          // starts what the child tells; other code of it may print too
+	probeTimeout  = 20 * time.Second
+)
+
+// A child process is this executable with one variable more, and ends here.
+func init() {
+	if what, ok := os.LookupEnv(probeVariable); ok {
+		tell(probe(what))
+		os.Exit(0)
+	}
+}
+
+// probe opens and closes the driver in the child process.
+func probe(what string) error {
+	device, mode, _ := strings.Cut(what, " ")
+	ordinal, err := strconv.Atoi(device)
+	if err != nil {
+		return fmt.Errorf("%s is %q, expected the number of a device", probeVariable, what)
+	}
+	driver, err := cuda.Load()
+	if err != nil {
+		return err
+	}
+	dev, err := driver.Open(ordinal)
+	if err != nil {
+		return err
+	}
+	lib, err := load()
+	if err != nil {
+		return err
+	}
+	err = dev.Do(func() error {
+		if err := lib.open(mode == "strict"); err != nil {
+			return err
+		}
+		return check("cuFileDriverClose_v2", lib.driverClose())
+	})
+	return errors.Join(err, dev.Close())
+}
+
+// tell writes what the probe found as one line, from which answer makes an error again.
+func tell(err error) {
+	var e *Error
+	switch {
+	case err == nil:
+		fmt.Println(probeLine, "ok")
+	case errors.As(err, &e):
+		fmt.Println(probeLine, "error", e.Call, e.Code, e.CUDA)
+	default:
+		fmt.Println(probeLine, "text", strconv.Quote(err.Error()))
+	}
+}
+
+// answer finds what a probe told in what it printed. found is false where it told nothing.
+func answer(out []byte) (err error, found bool) {
+	for line := range bytes.Lines(out) {
+		rest, ok := bytes.CutPrefix(line, []byte(probeLine))
+		if !ok {
+			continue
+		}
+		kind, text, _ := strings.Cut(strings.TrimSpace(string(rest)), " ")
+		var e Error
+		switch kind {
+		case "ok":
+			return nil, true
+		case "error":
+			if _, err := fmt.Sscan(text, &e.Call, &e.Code, &e.CUDA); err == nil {
+				return &e, true
+			}
+		case "text":
+			if text, err := strconv.Unquote(text); err == nil {
+				return errors.New(text), true
+			}
+		}
+	}
+	return nil, false
+}
+
+// probed holds the probes that were good, which is a fact about the machine: none is made twice.
+var probed sync.Map // of probeKey
+
+type probeKey struct {
+	path    string
+	ordinal int
+	strict  bool
+}
+
+// tryInChild has a child process open the driver, and kills it if that takes too long: a call that doesn't return can't be
+// stopped in its own process.
+func tryInChild(path string, ordinal int, cfg Config) error {
+	key := probeKey{path, ordinal, cfg.ForbidCompat}
+	if _, ok := probed.Load(key); ok {
+		return nil
+	}
+	timeout := cfg.ProbeTimeout
+	if timeout <= 0 {
+		timeout = probeTimeout
+	}
+	what := strconv.Itoa(ordinal)
+	if cfg.ForbidCompat {
+		what += " strict"
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/proc/self/exe") // which is there even where the file was replaced
+	cmd.Args[0] = os.Args[0]
+	cmd.Env = append(os.Environ(), probeVariable+"="+what)
+	if logsByDefault() {
+		cmd.Env = append(cmd.Env, logVariable+"="+os.DevNull)
+	}
+	var out, noise tail
+	cmd.Stdout, cmd.Stderr = &out, &noise // stdin is the null device
+	cmd.WaitDelay = time.Second           // for whoever else holds the pipes
+	// A child that spins doesn't outlive this process. The kernel goes by the thread that started it, so that stays.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	runtime.LockOSThread()
+	err := cmd.Run()
+	runtime.UnlockOSThread()
+
+	told, found := answer(out.bytes())
+	switch {
+	case found && told == nil:
+		probed.Store(key, true)
+		return nil
+	case found:
+		return fmt.Errorf("a child process that tried the driver of %s: %w", path, told)
+	case ctx.Err() != nil:
+		return fmt.Errorf("cuFile not used: a child process that tried the driver of %s had not opened it after %v, and was killed: %w%s", path, timeout, os.ErrDeadlineExceeded, noise.quote())
+	case err != nil:
+		return fmt.Errorf("cuFile not used: a child process that tried the driver of %s ended with %w%s", path, err, noise.quote())
+	}
+	return fmt.Errorf("cuFile not used: a child process that tried the driver of %s told nothing%s", path, noise.quote())
+}
+
+// A tail keeps the last 4 KiB that are written to it.
+type tail struct{ b []byte }
+
+const tailBytes = 4096
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.b = append(t.b, p...)
+	if extra := len(t.b) - tailBytes; extra > 0 {
+		t.b = append(t.b[:0], t.b[extra:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) bytes() []byte { return t.b }
+
+// quote returns the last line as the end of an error's text.
+func (t *tail) quote() string {
+	text := strings.TrimSpace(string(t.b))
+	if text == "" {
+		return ""
+	}
+	return "; its last words: " + text[strings.LastIndexByte(text, '\n')+1:]
+}
