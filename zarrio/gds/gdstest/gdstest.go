@@ -1,0 +1,127 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package gdstest
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+const (
+	marker     = "ZARRBENCH_GDSTEST" // set to the hash of the sources and the folder of the libraries in processes over the emulation
+	realCufile = "ZARRBENCH_CUFILE"  // set by the user to a folder with NVIDIA's libcufile.so.0
+)
+
+// Main is for TestMain: os.Exit(gdstest.Main(m)). It starts the test binary again, once, with the emulated libraries where the dynamic linker looks first,
+// and there runs the tests. Where that can't be done it says why on standard error and runs the tests without emulation. The environment variable
+// ZARRBENCH_CUFILE names a folder whose libcufile.so.0 is used in place of the emulated one.
+func Main(m *testing.M) int {
+	if folder() == "" {
+		if err := restart(); errors.Is(err, errNoCompiler) {
+			fmt.Fprintln(os.Stderr, "gdstest: no C compiler: tests over the emulated driver are skipped")
+		} else {
+			fmt.Fprintln(os.Stderr, "gdstest: tests over the emulated driver are skipped:", err)
+		}
+	}
+	return m.Run()
+}
+
+// folder returns where the libraries are that this process runs over, or "". A process that was started by one that has other sources isn't over them.
+func folder() string {
+	sum, dir, _ := strings.Cut(os.Getenv(marker), ":")
+	if sum != sourcesSum() {
+		return ""
+	}
+	return dir
+}
+
+// restart returns only if it can't be done.
+func restart() error {
+	dir, err := Build()
+	if err != nil {
+		return err
+	}
+	env, err := environ(dir)
+	if err != nil {
+		return err
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("starting %s again: %w", path, syscall.Exec(path, os.Args, env))
+}
+
+// environ returns the environment of a process over the libraries in dir.
+func environ(dir string) ([]string, error) {
+	libs := dir
+	if real := os.Getenv(realCufile); real != "" {
+		abs, err := filepath.Abs(real)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := os.Stat(filepath.Join(abs, "libcufile.so.0")); err != nil {
+			return nil, fmt.Errorf("%s: %w", realCufile, err)
+		}
+		libs = abs + ":" + dir
+	}
+	env := with(os.Environ(), marker, sourcesSum()+":"+dir)
+	env = with(env, "LD_LIBRARY_PATH", join(libs, os.Getenv("LD_LIBRARY_PATH"), ":"))
+	if missing("/proc/modules") || missing("/run/udev") {
+		env = with(env, "LD_PRELOAD", join(filepath.Join(dir, "shim.so"), os.Getenv("LD_PRELOAD"), ":"))
+	}
+	return env, nil
+}
+
+func missing(path string) bool {
+	_, err := os.Stat(path)
+	return err != nil
+}
+
+// join puts s before list, unless it begins it.
+func join(s, list, sep string) string {
+	if list == "" || list == s || strings.HasPrefix(list, s+sep) {
+		return cmp.Or(list, s)
+	}
+	return s + sep + list
+}
+
+// with returns env with one variable set.
+func with(env []string, name, value string) []string {
+	var out []string
+	for _, e := range env {
+		if !strings.HasPrefix(e, name+"=") {
+			out = append(out, e)
+		}
+	}
+	return append(out, name+"="+value)
+}
+
+// Need skips the test where this process isn't over the emulation.
+func Need(t testing.TB) {
+	t.Helper()
+	if _, err := load(); err != nil {
+		t.Skip(err)
+	}
+}
+
+// Env returns an environment for a child process over the emulation, in which the variable EMU is emu. The child may be any program; one whose TestMain calls
+// Main doesn't start itself again.
+func Env(t testing.TB, emu string) []string {
+	t.Helper()
+	Need(t)
+	env, err := environ(folder())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return with(env, "EMU", emu)
+}
+
+// RealCufile reports whether this process is over NVIDIA's libcufile, itself over the emulated libcuda.
+func RealCufile() bool { return folder() != "" && os.Getenv(realCufile) != "" }
