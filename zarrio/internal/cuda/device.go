@@ -202,7 +202,9 @@ type PanicError struct {
 	Stack []byte // where
 }
 
-func (p *PanicError) Error() string { return fmt.Sprintf("%v\n\non the CUDA device's thread:\n%s", p.Value, p.Stack) }
+func (p *PanicError) Error() string {
+	return fmt.Sprintf("%v\n\non the CUDA device's thread:\n%s", p.Value, p.Stack)
+}
 
 // Unwrap returns the value where it is an error, or nil.
 func (p *PanicError) Unwrap() error {

@@ -61,7 +61,7 @@ func Load() (*Driver, error) {
 	if err != nil {
 		return nil, &LoadError{StepOpen, err}
 	}
-	d := &Driver{calls: sync.Pool{New: func() any { return new(call) }}}
+	d := newDriver()
 	if err := d.lookUp(handle); err != nil {
 		return nil, &LoadError{StepSymbol, err}
 	}
@@ -89,53 +89,18 @@ func Load() (*Driver, error) {
 	return d, nil
 }
 
+func newDriver() *Driver { return &Driver{calls: sync.Pool{New: func() any { return new(call) }}} }
+
+// A symbol is a function to be looked up, and where it goes.
+type symbol struct {
+	name     string
+	fn       *function
+	optional bool
+}
+
 // lookUp fills the functions in from the library.
-func (d *Driver) lookUp(handle uintptr) error {
-	for _, s := range []struct {
-		name     string
-		fn       *function
-		optional bool
-	}{
-		{"cuInit", &d.init, false},
-		{"cuDriverGetVersion", &d.version, false},
-		{"cuDeviceGetCount", &d.count, false},
-		{"cuGetErrorName", &d.errorName, true},
-		{"cuDeviceGet", &d.deviceGet, false},
-		{"cuDeviceGetName", &d.deviceName, false},
-		{"cuDeviceTotalMem_v2", &d.deviceTotalMem, false},
-		{"cuDeviceGetAttribute", &d.deviceAttribute, false},
-		{"cuDeviceGetPCIBusId", &d.devicePCIBusID, true},
-		{"cuDevicePrimaryCtxRetain", &d.contextRetain, false},
-		{"cuDevicePrimaryCtxRelease_v2", &d.contextRelease, false},
-		{"cuCtxSetCurrent", &d.contextSet, false},
-		{"cuCtxGetCurrent", &d.contextGet, false},
-		{"cuMemGetInfo_v2", &d.memInfo, false},
-		{"cuMemAlloc_v2", &d.memAlloc, false},
-		{"cuMemFree_v2", &d.memFree, false},
-		{"cuMemHostAlloc", &d.hostAlloc, false},
-		{"cuMemFreeHost", &d.hostFree, false},
-		{"cuPointerGetAttributes", &d.pointerAttributes, false},
-		{"cuMemcpyHtoD_v2", &d.copyHtoD, false},
-		{"cuMemcpyDtoH_v2", &d.copyDtoH, false},
-		{"cuMemcpyHtoDAsync_v2", &d.copyHtoDAsync, false},
-		{"cuMemcpyDtoHAsync_v2", &d.copyDtoHAsync, false},
-		{"cuMemcpyDtoDAsync_v2", &d.copyDtoDAsync, false},
-		{"cuMemcpy2DAsync_v2", &d.copy2DAsync, false},
-		{"cuMemsetD8Async", &d.setAsync, false},
-		{"cuStreamCreate", &d.streamCreate, false},
-		{"cuStreamDestroy_v2", &d.streamDestroy, false},
-		{"cuStreamSynchronize", &d.streamSynchronize, false},
-		{"cuStreamWaitEvent", &d.streamWait, false},
-		{"cuEventCreate", &d.eventCreate, false},
-		{"cuEventDestroy_v2", &d.eventDestroy, false},
-		{"cuEventRecord", &d.eventRecord, false},
-		{"cuEventSynchronize", &d.eventSynchronize, false},
-		{"cuEventQuery", &d.eventQuery, false},
-		{"cuModuleLoadData", &d.moduleLoad, false},
-		{"cuModuleUnload", &d.moduleUnload, false},
-		{"cuModuleGetFunction", &d.moduleFunction, false},
-		{"cuLaunchKernel", &d.launch, false},
-	} {
+func (f *functions) lookUp(handle uintptr) error {
+	for _, s := range f.symbols() {
 		addr, err := purego.Dlsym(handle, s.name)
 		if err != nil && !s.optional {
 			return err
@@ -143,6 +108,51 @@ func (d *Driver) lookUp(handle uintptr) error {
 		*s.fn = function{s.name, addr}
 	}
 	return nil
+}
+
+// symbols has the versions of functions that cuda.h maps their names to.
+func (f *functions) symbols() []symbol {
+	return []symbol{
+		{"cuInit", &f.init, false},
+		{"cuDriverGetVersion", &f.version, false},
+		{"cuDeviceGetCount", &f.count, false},
+		{"cuGetErrorName", &f.errorName, true},
+		{"cuDeviceGet", &f.deviceGet, false},
+		{"cuDeviceGetName", &f.deviceName, false},
+		{"cuDeviceTotalMem_v2", &f.deviceTotalMem, false},
+		{"cuDeviceGetAttribute", &f.deviceAttribute, false},
+		{"cuDeviceGetPCIBusId", &f.devicePCIBusID, true},
+		{"cuDevicePrimaryCtxRetain", &f.contextRetain, false},
+		{"cuDevicePrimaryCtxRelease_v2", &f.contextRelease, false},
+		{"cuCtxSetCurrent", &f.contextSet, false},
+		{"cuCtxGetCurrent", &f.contextGet, false},
+		{"cuMemGetInfo_v2", &f.memInfo, false},
+		{"cuMemAlloc_v2", &f.memAlloc, false},
+		{"cuMemFree_v2", &f.memFree, false},
+		{"cuMemHostAlloc", &f.hostAlloc, false},
+		{"cuMemFreeHost", &f.hostFree, false},
+		{"cuPointerGetAttributes", &f.pointerAttributes, false},
+		{"cuMemcpyHtoD_v2", &f.copyHtoD, false},
+		{"cuMemcpyDtoH_v2", &f.copyDtoH, false},
+		{"cuMemcpyHtoDAsync_v2", &f.copyHtoDAsync, false},
+		{"cuMemcpyDtoHAsync_v2", &f.copyDtoHAsync, false},
+		{"cuMemcpyDtoDAsync_v2", &f.copyDtoDAsync, false},
+		{"cuMemcpy2DAsync_v2", &f.copy2DAsync, false},
+		{"cuMemsetD8Async", &f.setAsync, false},
+		{"cuStreamCreate", &f.streamCreate, false},
+		{"cuStreamDestroy_v2", &f.streamDestroy, false},
+		{"cuStreamSynchronize", &f.streamSynchronize, false},
+		{"cuStreamWaitEvent", &f.streamWait, false},
+		{"cuEventCreate", &f.eventCreate, false},
+		{"cuEventDestroy_v2", &f.eventDestroy, false},
+		{"cuEventRecord", &f.eventRecord, false},
+		{"cuEventSynchronize", &f.eventSynchronize, false},
+		{"cuEventQuery", &f.eventQuery, false},
+		{"cuModuleLoadData", &f.moduleLoad, false},
+		{"cuModuleUnload", &f.moduleUnload, false},
+		{"cuModuleGetFunction", &f.moduleFunction, false},
+		{"cuLaunchKernel", &f.launch, false},
+	}
 }
 
 // Version returns the newest CUDA version that the driver knows, such as 12090 for 12.9.
