@@ -321,7 +321,6 @@ func TestNoWork(t *testing.T) {
 
 // TestCallAllocs checks that hot calls allocate nothing.
 func TestCallAllocs(t *testing.T) {
-	d, rec := openRecorder(t)
+	d, _ := openRecorder(t)
 	checkAllocs(t, d, &hot{f: 1, s: 2, e: 3, dst: 4, src: 5, host: make([]byte, 64)})
-	_ = rec
 }

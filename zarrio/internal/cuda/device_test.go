@@ -133,6 +133,10 @@ func TestOpenTwice(t *testing.T) {
 	d := open(t, 0)
 	other := must(d.Driver().Open(0))(t)
 	p := alloc(t, d, 100)
+	b := pinned(t, d, 100)
+	if err := other.HostFree(b); err == nil {
+		t.Error("HostFree took what another Device allocated")
+	}
 	check(t, other.Do(func() error { return other.Check(p, 100) }), other.Close(), other.Close())
 	check(t, d.Check(p, 100), d.CopyHtoD(p, pattern(100, 1)))
 }
