@@ -35,10 +35,13 @@ func storePTX(n int) string {
 func loadStore(t *testing.T, d *Device, n int) Function {
 	t.Helper()
 	m, err := d.LoadModule(storePTX(n))
-	if err != nil && strings.Contains(gdstest.LastError(), "without a PTX interpreter") {
-		t.Skipf("%v: %s", err, gdstest.LastError())
+	if err != nil {
+		why := gdstest.LastError()
+		if strings.Contains(why, "without a PTX interpreter") {
+			t.Skip(why)
+		}
+		t.Fatalf("%v: %s", err, why)
 	}
-	check(t, err)
 	t.Cleanup(func() { check(t, d.Bind(), d.UnloadModule(m)) })
 	return must(d.Function(m, "store"))(t)
 }
