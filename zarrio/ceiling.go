@@ -16,13 +16,42 @@ type storedReader interface {
 // batches' memory where they are read in place, and into the workers' or the engine's slots where they are not. No epoch can
 // take less time with these files on this machine. The epoch itself stays the next one; what the batches held is overwritten.
 func (l *Loader) Ceiling(ctx context.Context) (Stats, error) {
+	var total Stats
+	err := l.readStored(ctx, func(_ int, read func() (Stats, error)) error {
+		stats, err := read()
+		total.Add(stats)
+		return err
+	})
+	return total, err
+}
+
+// readAhead calls f for the first n batches of the next epoch, with what reads one's stored bytes, as often as it is called.
+func (l *Loader) readAhead(ctx context.Context, n int, f func(i int, read func() error) error) error {
+	enough := errors.New("enough")
+	err := l.readStored(ctx, func(i int, read func() (Stats, error)) error {
+		if i == n {
+			return enough
+		}
+		return f(i, func() error {
+			_, err := read()
+			return err
+		})
+	})
+	if err == enough {
+		return nil
+	}
+	return err
+}
+
+// readStored calls f for each batch of the next epoch, with what reads its stored bytes. The epoch stays the next one.
+func (l *Loader) readStored(ctx context.Context, f func(i int, read func() (Stats, error)) error) error {
 	e, ok := l.engine.(storedReader)
 	if !ok {
-		return Stats{}, &UnsupportedError{What: "the raw ceiling of engine", Found: fmt.Sprint(l.engine), Supported: "the engines of this package"}
+		return &UnsupportedError{What: "the raw ceiling of engine", Found: fmt.Sprint(l.engine), Supported: "the engines of this package"}
 	}
 	epoch, sample, err := l.begin()
 	if err != nil {
-		return Stats{}, err
+		return err
 	}
 	defer func() {
 		l.mu.Lock()
@@ -34,16 +63,12 @@ func (l *Loader) Ceiling(ctx context.Context) (Stats, error) {
 	select {
 	case b = <-l.free:
 	default:
-		return Stats{}, errors.New("zarrio: loader: every batch is retained")
+		return errors.New("zarrio: loader: every batch is retained")
 	}
 	defer func() { l.free <- b }()
-	var total Stats
-	err = l.eachPlan(epoch, sample, func(_ int, p *planner, _ [][3]int) error {
-		stats, err := e.readStored(ctx, &p.Plan, b.mem)
-		total.Add(stats)
-		return err
+	return l.eachPlan(epoch, sample, func(i int, p *planner, _ [][3]int) error {
+		return f(i, func() (Stats, error) { return e.readStored(ctx, &p.Plan, b.mem) })
 	})
-	return total, err
 }
 
 func (e *CPU) readStored(ctx context.Context, p *Plan, m Memory) (Stats, error) {
@@ -58,13 +83,18 @@ func (e *CPU) readStored(ctx context.Context, p *Plan, m Memory) (Stats, error) 
 func later(r *ChunkRead) bool { return r.Keep }
 
 func (w *worker) readStored(ctx context.Context, r *ChunkRead, pieces []Piece, dst []byte) error {
+	if a := r.Array; a.raw() && a.native() && inPlace(a, pieces) {
+		_, err := w.loadInPlace(ctx, r, pieces, dst)
+		return err
+	}
+	return w.readAside(ctx, r, pieces)
+}
+
+// readAside reads the stored bytes of a chunk that pieces need into the worker's memory.
+func (w *worker) readAside(ctx context.Context, r *ChunkRead, pieces []Piece) error {
 	a := r.Array
 	if !a.raw() {
 		_, err := w.readEncoded(ctx, a, r.Chunk, a.chunkBytes())
-		return err
-	}
-	if a.native() && inPlace(a, pieces) {
-		_, err := w.loadInPlace(ctx, r, pieces, dst)
 		return err
 	}
 	dec, err := w.room(ctx, a, r.Chunk, a.chunkBytes())

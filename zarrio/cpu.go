@@ -114,6 +114,8 @@ func (e *CPU) kept(err error) {
 type job struct {
 	read func(context.Context, *worker, *ChunkRead) error
 	skip func(*ChunkRead) bool // reads that are left out; nil for none
+	// alone, if not nil, says that the chunks of an array are read one by one, whatever they are parts of.
+	alone func(*Array) bool
 
 	// What each worker does first and last, if not nil; last is called after an error too, and told of it.
 	first func(*worker) error
@@ -172,11 +174,18 @@ func (e *CPU) row(ctx context.Context, w *worker, p *Plan, first int32, j *job) 
 	skip := func(r *ChunkRead) bool { return j.skip != nil && j.skip(r) }
 	r := &p.Reads[first]
 	a := r.Array
-	if len(a.pipe.levels) == 0 {
-		if skip(r) {
-			return nil
+	if len(a.pipe.levels) == 0 || j.alone != nil && j.alone(a) {
+		for {
+			if !skip(r) {
+				if err := j.read(ctx, w, r); err != nil {
+					return err
+				}
+			}
+			if r.next == 0 {
+				return nil
+			}
+			r = &p.Reads[r.next]
 		}
-		return j.read(ctx, w, r)
 	}
 	w.group, w.reads = w.group[:0], w.reads[:0]
 	for i := first; ; i = p.Reads[i].next {
@@ -281,7 +290,7 @@ func (w *worker) loadInPlace(ctx context.Context, r *ChunkRead, pieces []Piece, 
 		}
 		ok, err := w.loadRun(ctx, a, r.Chunk, run, q.Src*size, a.chunkBytes())
 		if err == nil && !ok && i > 0 {
-			err = a.fail(r.Chunk, "read", errors.New("the file vanished while it was read"))
+			err = a.fail(r.Chunk, "read", errVanished)
 		}
 		if !ok || err != nil {
 			return false, err
@@ -290,6 +299,8 @@ func (w *worker) loadInPlace(ctx context.Context, r *ChunkRead, pieces []Piece, 
 	w.stats.Chunks = chunks + 1 // whatever the number of its runs
 	return true, nil
 }
+
+var errVanished = errors.New("the file vanished while it was read")
 
 // sameRun says whether two contiguous pieces are the same elements of a chunk.
 func sameRun(p, q *Piece) bool { return p.Src == q.Src && p.N[0]*p.N[1] == q.N[0]*q.N[1] }

@@ -34,6 +34,9 @@ type Plan struct {
 	// Fresh says that the plan goes on from no other: what an engine kept before is out of date.
 	Fresh bool
 
+	tensor  int            // bytes from one tensor to the next
+	stride  int            // bytes from one plane to the next
+	plane   int            // bytes of a plane
 	first   []int32        // the first of the reads that are made by one worker, one after the other: of one shard
 	pending []atomic.Int32 // by sample: pieces that are not yet in place
 	spare   []Piece        // memory to sort pieces into

@@ -238,6 +238,15 @@ func (e *GPUEngine) Checksums(t Tensor, sums []uint32) error {
 	return e.engine.checksums(t, sums)
 }
 
+// CopyDense queues, on a stream, the copy of a tensor's planes to an address on the same GPU, which has room for its elements:
+// without the gaps of a padded layout.
+func (e *GPUEngine) CopyDense(dst uintptr, t Tensor, s Stream) error {
+	if len(t.Shape) != 4 {
+		return fmt.Errorf("zarrio: copy of a tensor of shape %v: want one of a batch", t.Shape)
+	}
+	return e.engine.copyDense(dst, t, s)
+}
+
 func sameShape(a, b Tensor) bool {
 	if len(a.Shape) != len(b.Shape) {
 		return false
@@ -250,26 +259,44 @@ func sameShape(a, b Tensor) bool {
 	return true
 }
 
-// RawOptions say how ReadFiles reads.
+// RawOptions say how a RawReader reads.
 type RawOptions struct {
 	Workers    int  // 0 stands for 8
 	Size       int  // bytes a read, a multiple of 4,096; 0 stands for 4 MiB
 	Registered bool // the memory is registered with cuFile
 }
 
-// ReadFiles reads files whole by cuFile into the same memory of the GPU again and again, and returns how many bytes they have:
-// the most that this machine gives any reader that takes one call a read.
-func (g *GPU) ReadFiles(ctx context.Context, paths []string, opt RawOptions) (int64, error) {
-	return g.gpu.readFiles(ctx, paths, opt)
+// A RawReader reads files by cuFile into the same memory of the GPU again and again: the most that this machine gives any
+// reader of these files that makes one call a read.
+type RawReader struct{ r rawReader }
+
+// NewRawReader opens files and registers them with cuFile, as many as may be open at a time.
+func (g *GPU) NewRawReader(paths []string, opt RawOptions) (*RawReader, error) {
+	r, err := g.gpu.rawReader(paths, opt)
+	if err != nil {
+		return nil, err
+	}
+	return &RawReader{r}, nil
 }
+
+// Read reads all the files, whole, and returns how many bytes that were.
+func (r *RawReader) Read(ctx context.Context) (int64, error) { return r.r.read(ctx) }
+
+// Close closes the files, and gives the memory back.
+func (r *RawReader) Close() error { return r.r.close() }
 
 // The seam between what programs see, in every build, and what is built with the tag gds alone.
 type gpuDevice interface {
 	close() error
 	device() Device
 	emulated() bool
-	readFiles(ctx context.Context, paths []string, opt RawOptions) (int64, error)
+	rawReader(paths []string, opt RawOptions) (rawReader, error)
 	fmt.Stringer
+}
+
+type rawReader interface {
+	read(ctx context.Context) (int64, error)
+	close() error
 }
 
 type gpuEngine interface {
@@ -286,6 +313,7 @@ type gpuEngine interface {
 	pathOf(a *Array) (Path, string)
 	squaredErrors(a, b Tensor, sums []float64) error
 	checksums(t Tensor, sums []uint32) error
+	copyDense(dst uintptr, t Tensor, s Stream) error
 	fmt.Stringer
 }
 

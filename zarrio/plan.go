@@ -28,6 +28,7 @@ type places struct {
 // plan lists the reads of a batch of windows. sample i is the window whose number along each dimension is at[i].
 func (p *planner) plan(channels []channel, c *cuts, at [][3]int, to *places) {
 	p.reset(len(at))
+	p.tensor, p.stride, p.plane = to.tensor, to.plane*to.size, to.rows*to.cols*to.size
 	if p.index == nil {
 		p.index = make(map[chunkID]int32)
 		p.shards = make(map[chunkID]shardReads)

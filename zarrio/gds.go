@@ -1,0 +1,362 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package zarrio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+
+	"zarrbench/zarrio/internal/cuda"
+	"zarrbench/zarrio/internal/cufile"
+	"zarrbench/zarrio/store"
+)
+
+// gdsEngine is the engine of NewGDS.
+type gdsEngine struct {
+	gpuCore
+	settings kvikSettings
+	cufile   *cufile.Driver // nil in kvikIO's compatibility mode
+	compat   Compat         // the mode that was asked for
+	why      error          // why cuFile is not used, where it was tried
+	files    fileCache
+	slots    *ring    // on the GPU, cuFile's
+	base     cuda.Ptr // of the slots
+	pinnedBy int64    // bytes of them that are registered
+	bounce   *ring    // pinned, for reads by POSIX calls
+	ask      Submit
+	submit   atomic.Pointer[Submit] // what is done
+	depth    int                    // reads of a worker in a batch
+	before   cufile.Stats
+	counted  bool // cuFile has statistics
+
+	cufileBytes, unaligned, inPlace atomic.Int64
+}
+
+func newGDS(g gpuDevice, opt GDSOptions) (gpuEngine, error) {
+	e := &gdsEngine{compat: opt.Compat, ask: opt.Submit}
+	if err := e.start(g.(*cudaGPU), opt); err != nil {
+		return nil, fmt.Errorf("zarrio: gds engine: %w", errors.Join(err, e.close()))
+	}
+	return e, nil
+}
+
+func (e *gdsEngine) start(g *cudaGPU, opt GDSOptions) error {
+	var err error
+	if e.settings, err = readKvikSettings(os.Getenv); err != nil {
+		return err
+	}
+	switch {
+	case e.compat == "":
+		e.compat = e.settings.compat
+	case e.compat != CompatOn && e.compat != CompatOff && e.compat != CompatAuto:
+		return fmt.Errorf("compatibility mode %q: want %s, %s or %s", e.compat, CompatOn, CompatOff, CompatAuto)
+	}
+	if e.ask == "" {
+		e.ask = SubmitAuto
+	}
+	if e.ask != SubmitSync && e.ask != SubmitBatch && e.ask != SubmitAuto {
+		return fmt.Errorf("submission %q: want %s, %s or %s", e.ask, SubmitSync, SubmitBatch, SubmitAuto)
+	}
+	workers := orDefault(opt.Workers, orDefault(e.settings.threads, 8))
+	if err := e.open(g, "gds", CPUOptions{Workers: workers, KeepBytes: opt.KeepBytes}); err != nil {
+		return err
+	}
+	if e.host, err = e.hostRing(pinned, ringBytes); err != nil {
+		return err
+	}
+	e.bounce = newRing(g, pinned, pages(e.settings.bounce), 2*workers)
+	if e.compat != CompatOn {
+		if e.cufile, err = g.cuFile(); err != nil {
+			e.why, e.cufile = err, nil
+			if e.compat == CompatOff {
+				return notSupported{err}
+			}
+		}
+	}
+	e.files = fileCache{limit: orDefault(opt.Handles, defaultHandles()), cufile: e.cufile, must: e.compat == CompatOff, direct: e.settings.direct && e.cufile == nil}
+	if e.files.limit < 1 {
+		return fmt.Errorf("%d open files: want 1 or more", opt.Handles)
+	}
+	if e.cufile == nil {
+		e.choose(SubmitSync)
+		return nil
+	}
+	if err := e.makeSlots(opt.RingBytes); err != nil {
+		return err
+	}
+	e.depth = max(1, cap(e.slots.free)/workers)
+	e.choose(SubmitSync)
+	if e.ask == SubmitBatch {
+		if !e.cufile.HasBatch() {
+			return notSupported{cufile.ErrNoBatch}
+		}
+		e.choose(SubmitBatch)
+	}
+	if e.before, err = e.cufile.Stats(); err == nil {
+		e.counted = true
+	}
+	return nil
+}
+
+// pages rounds up to whole pages.
+func pages(n int) int { return (n + pageSize - 1) &^ (pageSize - 1) }
+
+func (e *gdsEngine) choose(s Submit) { e.submit.Store(&s) }
+
+// makeSlots takes memory for the slots and registers it with cuFile: half as much as long as the GPU, or its BAR, has no room.
+func (e *gdsEngine) makeSlots(bytes int64) error {
+	size := pages(e.settings.task)
+	count := int(min(max(orDefault64(bytes, ringBytes), 0)/int64(size), 1<<16))
+	if count == 0 {
+		return fmt.Errorf("a ring of %d bytes: want %d or more", bytes, size)
+	}
+	dev := e.gpu.dev
+	return dev.Do(func() error {
+		var refused error
+		for ; count > 0; count /= 2 {
+			n := int64(count) * int64(size)
+			whole, err := dev.Alloc(n + gpuPage)
+			if err != nil {
+				refused = err
+				continue
+			}
+			base := (whole + gpuPage - 1) &^ (gpuPage - 1)
+			if err := e.cufile.RegisterBuffer(base, n); err != nil {
+				refused = err
+				if err := dev.Free(whole); err != nil {
+					return err
+				}
+				continue
+			}
+			e.base, e.pinnedBy = base, n
+			e.slots = newRing(e.gpu, onGPU, size, count)
+			e.slots.whole = whole
+			return nil
+		}
+		return fmt.Errorf("not even %d bytes can be registered with cuFile: %w", size, refused)
+	})
+}
+
+func orDefault64(v, def int64) int64 {
+	if v == 0 {
+		return def
+	}
+	return v
+}
+
+func (e *gdsEngine) close() error {
+	if e.gpu == nil {
+		return nil
+	}
+	dev := e.gpu.dev
+	err := e.gpu.bound(func() error {
+		var err error
+		for _, h := range e.hands { // what is copied out of slots, and read into them
+			if h.stream != 0 {
+				err = errors.Join(err, dev.Synchronize(h.stream))
+			}
+			err = errors.Join(err, h.batch.close())
+		}
+		err = errors.Join(err, e.files.close())
+		if e.pinnedBy > 0 {
+			err = errors.Join(err, e.cufile.DeregisterBuffer(e.base)) // before the memory is freed, or nvidia-fs may hang
+			e.pinnedBy = 0
+		}
+		for _, r := range []*ring{e.slots, e.bounce} {
+			if r != nil {
+				err = errors.Join(err, r.close())
+			}
+		}
+		return err
+	})
+	return errors.Join(err, e.gpuCore.close())
+}
+
+func (e *gdsEngine) String() string {
+	set := e.settings
+	parts := []string{fmt.Sprintf("%d workers", e.workers())}
+	if e.cufile != nil {
+		v := e.cufile.Version()
+		parts = append(parts, fmt.Sprintf("cuFile %d.%d", v/1000, v%1000/10), fmt.Sprintf("ring of %d x %s registered", cap(e.slots.free), sized(e.slots.size)),
+			"submit "+string(*e.submit.Load()))
+	} else {
+		parts = append(parts, "kvikIO compat", fmt.Sprintf("%d bounce buffers of %s", cap(e.bounce.free), sized(e.bounce.size)))
+		if e.why != nil {
+			parts = append(parts, "since cuFile can't be used: "+e.why.Error())
+		}
+	}
+	parts = append(parts, "compat "+string(e.compat), "task "+sized(set.task), "threshold "+sized(set.threshold), fmt.Sprintf("%d open files", e.files.limit))
+	if set.direct {
+		parts = append(parts, "direct I/O for POSIX reads")
+	}
+	return "gds (" + strings.Join(parts, ", ") + ")"
+}
+
+func sized(n int) string {
+	switch {
+	case n >= 1<<20 && n%(1<<20) == 0:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n >= 1<<10 && n%(1<<10) == 0:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
+func (e *gdsEngine) alloc(n int64, padded bool) (Memory, error) {
+	m, err := e.gpu.newMemory(n)
+	if err != nil || !padded || e.cufile == nil || n == 0 {
+		return asMemory(m, err)
+	}
+	// A batch for which the BAR has no room is filled by way of the slots.
+	err = e.gpu.dev.Do(func() error { return e.cufile.RegisterBuffer(m.base, n) })
+	if err == nil {
+		m.registered, m.unregister = true, func(m *gpuMemory) error { return e.cufile.DeregisterBuffer(m.base) }
+	}
+	return m, nil
+}
+
+func (e *gdsEngine) fill(ctx context.Context, p *Plan, m Memory) (Stats, error) {
+	e.cpu.mu.Lock()
+	defer e.cpu.mu.Unlock()
+	mem, err := e.own(m)
+	if err != nil {
+		return Stats{}, err
+	}
+	if p.Fresh {
+		e.cpu.keep.turn()
+	}
+	stats, err := e.run(ctx, p, mem, &job{
+		read: func(ctx context.Context, w *worker, r *ChunkRead) error {
+			if pieces := p.Pieces[r.First : r.First+r.Count]; e.byFile(r.Array, pieces) {
+				return e.readFile(ctx, hand(w), p, r, pieces, mem)
+			} else {
+				return e.readHost(ctx, hand(w), r, pieces, mem)
+			}
+		},
+		alone: e.alone,
+		last:  func(ctx context.Context, w *worker, err error) error { return e.flush(ctx, hand(w), err) },
+	})
+	e.cpu.kept(err)
+	return stats, err
+}
+
+func (e *gdsEngine) readStored(ctx context.Context, p *Plan, m Memory) (Stats, error) {
+	e.cpu.mu.Lock()
+	defer e.cpu.mu.Unlock()
+	mem, err := e.own(m)
+	if err != nil {
+		return Stats{}, err
+	}
+	return e.run(ctx, p, mem, &job{
+		skip: func(r *ChunkRead) bool { return r.Keep && !e.alone(r.Array) },
+		read: func(ctx context.Context, w *worker, r *ChunkRead) error {
+			if pieces := p.Pieces[r.First : r.First+r.Count]; e.byFile(r.Array, pieces) {
+				return e.readFile(ctx, hand(w), p, r, pieces, nil)
+			} else {
+				return e.readHostStored(ctx, hand(w), r, pieces)
+			}
+		},
+		alone: e.alone,
+		last:  func(ctx context.Context, w *worker, err error) error { return e.flush(ctx, hand(w), err) },
+	})
+}
+
+// obstacle says why an array's chunks can't be read by cuFile; "" where they can.
+func (e *gdsEngine) obstacle(a *Array) string {
+	if !a.raw() {
+		var names []string
+		for _, d := range a.pipe.chain.Steps() {
+			names = append(names, d.Name())
+		}
+		return "chunks are encoded (" + strings.Join(names, ", ") + ")"
+	}
+	if !a.native() {
+		return "elements are not in this machine's byte order"
+	}
+	if _, ok := a.h.store.(store.Filer); !ok {
+		return "chunks are not files of a local directory"
+	}
+	return ""
+}
+
+func (e *gdsEngine) pathOf(a *Array) (Path, string) {
+	if why := e.obstacle(a); why != "" {
+		return PathHost, why
+	}
+	if e.cufile == nil {
+		return PathKvikIOCompat, "cuFile is not used"
+	}
+	return PathUnknown, "read by cuFile, which tells the path when it has read"
+}
+
+// alone says that each chunk of an array is read by itself, from its file.
+func (e *gdsEngine) alone(a *Array) bool {
+	_, ok := a.h.store.(store.Filer)
+	return ok && a.raw() && a.native()
+}
+
+// byFile says that a chunk's pieces are read from its file: they are rows of it.
+func (e *gdsEngine) byFile(a *Array, pieces []Piece) bool { return e.alone(a) && byRows(pieces) }
+
+func (e *gdsEngine) transfers() Transfers {
+	t := Transfers{
+		CuFileBytes: e.cufileBytes.Load(), HostBytes: e.hostBytes.Load(), BounceBytes: e.bounceBytes.Load(),
+		UnalignedBytes: e.unaligned.Load(), InPlaceBytes: e.inPlace.Load(),
+	}
+	e.files.mu.Lock()
+	t.Opened, t.Evicted = e.files.opened, e.files.evicted
+	e.files.mu.Unlock()
+	if e.counted && e.gpu != nil {
+		if now, err := e.cufile.Stats(); err == nil {
+			d := now.Sub(e.before)
+			t.Counted = true
+			t.P2PReads, t.NVFSReads, t.POSIXReads, t.UnalignedReads = int64(d.P2PReads), int64(d.NVFSReads), int64(d.POSIXReads), int64(d.UnalignedReads)
+		}
+	}
+	return t
+}
+
+func (e *gdsEngine) path() Path { return pathOf(e.transfers(), e.mustBeCompat()) }
+
+// mustBeCompat says that cuFile has neither nvidia-fs nor peer-to-peer access, and so reads by POSIX calls.
+func (e *gdsEngine) mustBeCompat() bool {
+	if e.cufile == nil || e.gpu == nil {
+		return false
+	}
+	p, err := e.cufile.Properties()
+	return err == nil && p.NVFSMajor == 0 && p.NVFSMinor == 0 && p.Features&cufile.FeatureP2P == 0
+}
+
+// pathOf says which path counts tell of. compat says that cuFile had no direct one.
+func pathOf(t Transfers, compat bool) Path {
+	paths := map[Path]bool{}
+	if t.CuFileBytes > 0 {
+		switch {
+		case t.Counted && t.P2PReads+t.NVFSReads > 0 && t.POSIXReads == 0:
+			paths[PathGDS] = true
+		case t.Counted && t.P2PReads+t.NVFSReads > 0:
+			return PathMixed
+		case t.Counted && t.POSIXReads > 0, compat:
+			paths[PathCuFileCompat] = true
+		default:
+			paths[PathUnknown] = true
+		}
+	}
+	if t.BounceBytes > 0 {
+		paths[PathKvikIOCompat] = true
+	}
+	if t.HostBytes > t.BounceBytes {
+		paths[PathHost] = true
+	}
+	if len(paths) > 1 {
+		return PathMixed
+	}
+	for p := range paths {
+		return p
+	}
+	return PathNone
+}

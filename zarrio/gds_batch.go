@@ -1,0 +1,158 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package zarrio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/trace"
+	"slices"
+	"time"
+
+	"zarrbench/zarrio/internal/cufile"
+)
+
+// A submission is the reads that a worker gives to cuFile at once.
+type submission struct {
+	batch *cufile.Batch // nil until it is needed
+	list  []transfer
+	ios   []cufile.IO
+	done  []cufile.Completion
+}
+
+func (s *submission) close() error {
+	if s.batch == nil {
+		return nil
+	}
+	b := s.batch
+	s.batch = nil
+	return b.Close()
+}
+
+// enqueue makes a read part of the worker's submission, which goes off when it has as many as the worker has slots.
+func (e *gdsEngine) enqueue(ctx context.Context, h *gpuHand, t transfer) error {
+	s := &h.batch
+	if s.batch == nil {
+		b, err := e.cufile.NewBatch(e.depth)
+		if err != nil {
+			return e.finish(h, &t, 0, err)
+		}
+		s.batch, s.done = b, make([]cufile.Completion, e.depth)
+	}
+	e.files.hold(t.file)
+	s.list = append(s.list, t)
+	if len(s.list) < e.depth {
+		return nil
+	}
+	return e.submitAll(ctx, h)
+}
+
+// flush ends the worker's part of a Fill: what it has not submitted goes off now, or after an error not at all.
+func (e *gdsEngine) flush(ctx context.Context, h *gpuHand, err error) error {
+	if err == nil && len(h.batch.list) > 0 {
+		return e.submitAll(ctx, h)
+	}
+	return errors.Join(err, e.discard(h, h.batch.list))
+}
+
+// discard gives back what reads hold that are not to be made.
+func (e *gdsEngine) discard(h *gpuHand, list []transfer) error {
+	var err error
+	for i := range list {
+		if s := list[i].slot; s != nil {
+			err = errors.Join(err, e.slots.give(s, false, h.stream))
+		}
+		e.files.put(list[i].file)
+	}
+	h.batch.list = h.batch.list[:0]
+	return err
+}
+
+// submitAll makes the reads of the worker's submission, and queues their copies as they come in.
+func (e *gdsEngine) submitAll(ctx context.Context, h *gpuHand) error {
+	defer trace.StartRegion(ctx, "read").End()
+	s := &h.batch
+	s.ios = s.ios[:0]
+	for i := range s.list {
+		t := &s.list[i]
+		io := cufile.IO{Handle: t.file.handle, Base: e.base, Bytes: t.asked, Offset: t.start, Cookie: uint64(i)}
+		if t.slot != nil {
+			io.BufOffset = t.slot.off
+		} else {
+			io.Base, io.BufOffset = t.mem.base, int64(t.to-t.mem.base)
+		}
+		s.ios = append(s.ios, io)
+	}
+	fail := func(t *transfer, err error) error { return t.read.Array.fail(t.read.Chunk, "read", err) }
+	if err := s.batch.Submit(s.ios); err != nil {
+		return errors.Join(fail(&s.list[0], err), e.discard(h, s.list))
+	}
+	var first error
+	for left := len(s.list); left > 0; {
+		n, err := s.batch.Wait(1, s.done)
+		for _, c := range s.done[:n] {
+			t := &s.list[c.Cookie]
+			got, err := c.N, c.Err
+			if err == nil {
+				got, err = e.pull(t, got)
+			}
+			if err = e.finish(h, t, got, err); err != nil && first == nil {
+				first = fail(t, err)
+			}
+			e.files.put(t.file)
+			t.file, t.slot = nil, nil
+		}
+		left -= n
+		if err != nil {
+			// What is still in flight is called off, and the batch with it: nothing may be read into a slot from now on.
+			err = errors.Join(err, s.close())
+			lost := slices.DeleteFunc(s.list, func(t transfer) bool { return t.file == nil })
+			return errors.Join(first, fail(&lost[0], err), e.discard(h, lost))
+		}
+	}
+	s.list = s.list[:0]
+	return first
+}
+
+// calibrateBatches is how many batches of an epoch a calibration reads by each way, at most.
+const calibrateBatches = 6
+
+// calibrate reads the first batches of the loader's next epoch by either way in turn, and chooses the faster one.
+func (e *gdsEngine) calibrate(ctx context.Context, l *Loader) (string, error) {
+	switch {
+	case e.cufile == nil:
+		return "nothing to choose: cuFile is not used", nil
+	case e.ask != SubmitAuto:
+		return fmt.Sprintf("%s, as asked for", e.ask), nil
+	case !e.cufile.HasBatch():
+		return fmt.Sprintf("%s: this cuFile has no batches", SubmitSync), nil
+	}
+	spent := map[Submit][]time.Duration{}
+	ways := [2]Submit{SubmitSync, SubmitBatch}
+	err := l.readAhead(ctx, calibrateBatches, func(i int, read func() error) error {
+		for k := range ways {
+			way := ways[(i+k)%2] // the first has no advantage
+			e.choose(way)
+			begin := time.Now()
+			if err := read(); err != nil {
+				return err
+			}
+			spent[way] = append(spent[way], time.Since(begin))
+		}
+		return nil
+	})
+	e.choose(SubmitSync)
+	if err != nil {
+		return "", err
+	}
+	median := func(way Submit) time.Duration {
+		slices.Sort(spent[way])
+		return spent[way][len(spent[way])/2]
+	}
+	sync, batch := median(SubmitSync), median(SubmitBatch)
+	if batch < sync {
+		e.choose(SubmitBatch)
+	}
+	return fmt.Sprintf("%s (medians of %d batches: %s %v, %s %v)", *e.submit.Load(), len(spent[SubmitSync]), SubmitSync, sync.Round(time.Microsecond), SubmitBatch, batch.Round(time.Microsecond)), nil
+}

@@ -1,0 +1,326 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package zarrio
+
+import (
+	linked "container/list"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"zarrbench/zarrio/internal/cufile"
+	"zarrbench/zarrio/store"
+)
+
+// A fileCache keeps files open that the engine reads from, the ones that were used last: to open and register one costs a
+// quarter of a millisecond and more.
+type fileCache struct {
+	limit  int
+	cufile *cufile.Driver // nil in kvikIO's compatibility mode
+	must   bool           // a file that cuFile doesn't take is an error, rather than read by POSIX calls
+	direct bool           // POSIX reads go around the page cache where they can
+
+	mu      sync.Mutex
+	files   map[fileID]*openedFile
+	used    linked.List // of *openedFile, the one used last first
+	opened  int64
+	evicted int64
+}
+
+// A fileID names the file of a chunk or a shard.
+type fileID struct {
+	array  *Array
+	number int
+}
+
+// An openedFile is a file in the cache. Whoever needs it first opens it, others wait.
+type openedFile struct {
+	id    fileID
+	at    *linked.Element
+	users int  // that hold it: it stays open
+	lost  bool // it is not in the cache any more
+
+	mu       sync.Mutex
+	open     bool
+	size     int64
+	handle   *cufile.Handle // nil where it is read by POSIX calls
+	direct   *os.File       // opened with O_DIRECT, for POSIX calls
+	buffered *os.File       // opened when it is needed
+}
+
+// defaultHandles is the smaller of 4,096 and a quarter of what the process may open.
+func defaultHandles() int {
+	var r unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &r) != nil || r.Max/4 > 4096 {
+		return 4096
+	}
+	return max(1, int(r.Max/4))
+}
+
+// get returns a file, open, for whoever gives it back by put.
+func (c *fileCache) get(w *worker, a *Array, number int) (*openedFile, error) {
+	id := fileID{a, number}
+	c.mu.Lock()
+	f := c.files[id]
+	var old []*openedFile
+	if f == nil {
+		old = c.evict(c.limit - 1)
+		f = &openedFile{id: id}
+		if c.files == nil {
+			c.files = map[fileID]*openedFile{}
+		}
+		c.files[id], f.at = f, c.used.PushFront(f)
+	} else {
+		c.used.MoveToFront(f.at)
+	}
+	f.users++
+	c.mu.Unlock()
+	err := closeAll(old)
+	if err == nil {
+		err = c.ensure(w, f)
+	}
+	if err != nil {
+		c.forget(f)
+		return nil, err
+	}
+	return f, nil
+}
+
+// hold is a further get of a file that the caller has.
+func (c *fileCache) hold(f *openedFile) {
+	c.mu.Lock()
+	f.users++
+	c.mu.Unlock()
+}
+
+func (c *fileCache) put(f *openedFile) {
+	c.mu.Lock()
+	f.users--
+	last := f.users == 0 && f.lost
+	c.mu.Unlock()
+	if last {
+		f.close() // of a file that was only read, it has nothing to report
+	}
+}
+
+// forget gives a file back that could not be opened, or turned out to be another one by now: the next get opens it anew.
+// Whoever else holds it goes on with it.
+func (c *fileCache) forget(f *openedFile) {
+	c.mu.Lock()
+	if !f.lost {
+		f.lost = true
+		delete(c.files, f.id)
+		c.used.Remove(f.at)
+	}
+	c.mu.Unlock()
+	c.put(f)
+}
+
+// evict takes the files out that nobody holds and that were used least lately, until no more than that many are left, for
+// the caller to close. c.mu is held.
+func (c *fileCache) evict(most int) []*openedFile {
+	var old []*openedFile
+	for e := c.used.Back(); e != nil && len(c.files) > most; {
+		f, before := e.Value.(*openedFile), e.Prev()
+		if f.users == 0 {
+			delete(c.files, f.id)
+			c.used.Remove(e)
+			old = append(old, f)
+			c.evicted++
+		}
+		e = before
+	}
+	return old
+}
+
+func closeAll(files []*openedFile) error {
+	var err error
+	for _, f := range files {
+		err = errors.Join(err, f.close())
+	}
+	return err
+}
+
+// close closes all files. None is held.
+func (c *fileCache) close() error {
+	c.mu.Lock()
+	old := c.evict(0)
+	c.evicted -= int64(len(old))
+	c.mu.Unlock()
+	return closeAll(old)
+}
+
+// ensure opens a file where that has not been done.
+func (c *fileCache) ensure(w *worker, f *openedFile) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.open {
+		return nil
+	}
+	err := c.openFile(w, f)
+	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) { // others hold descriptors too: do with fewer
+		c.mu.Lock()
+		old := c.evict(len(c.files) / 2)
+		c.mu.Unlock()
+		if closeErr := closeAll(old); len(old) > 0 && closeErr == nil {
+			err = c.openFile(w, f)
+		}
+	}
+	if err != nil {
+		return errors.Join(err, f.closeFiles())
+	}
+	f.open = true
+	c.mu.Lock()
+	c.opened++
+	c.mu.Unlock()
+	return nil
+}
+
+// openFile opens a file by kvikIO's rules: for cuFile with O_DIRECT; where that, or its registration, fails, as a file that is
+// read by POSIX calls, unless that is ruled out.
+func (c *fileCache) openFile(w *worker, f *openedFile) error {
+	files := f.id.array.h.store.(store.Filer)
+	key := w.valueKey(f.id.array, f.id.number)
+	if c.cufile != nil || c.direct {
+		file, err := files.OpenFile(key, unix.O_DIRECT)
+		if err == nil && c.cufile != nil {
+			if f.size, err = sizeOf(file); err == nil {
+				if f.handle, err = c.cufile.Register(file); err == nil {
+					return nil
+				}
+			}
+			err = errors.Join(err, file.Close())
+		} else if err == nil {
+			f.direct = file
+		}
+		gone := errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
+		if err != nil && (gone || c.must) {
+			return err
+		}
+	}
+	var err error
+	if f.buffered, err = files.OpenFile(key, 0); err == nil {
+		f.size, err = sizeOf(f.buffered)
+	}
+	return err
+}
+
+func sizeOf(f *os.File) (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+// posix returns the buffered descriptor, opening it where it was not needed before.
+func (f *openedFile) posix(w *worker) (*os.File, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.buffered == nil {
+		var err error
+		if f.buffered, err = f.id.array.h.store.(store.Filer).OpenFile(w.valueKey(f.id.array, f.id.number), 0); err != nil {
+			return nil, err
+		}
+	}
+	return f.buffered, nil
+}
+
+func (f *openedFile) close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.open = false
+	return f.closeFiles()
+}
+
+func (f *openedFile) closeFiles() error {
+	var err error
+	if f.handle != nil {
+		err = f.handle.Close()
+	}
+	if f.direct != nil {
+		err = errors.Join(err, f.direct.Close())
+	}
+	if f.buffered != nil {
+		err = errors.Join(err, f.buffered.Close())
+	}
+	f.handle, f.direct, f.buffered = nil, nil, nil
+	return err
+}
+
+// read reads by POSIX calls, by kvikIO's rules for direct I/O. dst lies at an address whose rest by the page is that of off,
+// and has room for whole pages around itself: room is the memory that it is in. It returns less only where the file ends.
+func (f *openedFile) read(w *worker, room []byte, at, n int, off int64, overread bool) (int, error) {
+	dst := room[at : at+n]
+	if f.direct == nil {
+		return f.pread(w, dst, off)
+	}
+	head := int(off % pageSize)
+	if overread && at >= head {
+		lo, hi := at-head, (at+n+pageSize-1)&^(pageSize-1)
+		if hi <= len(room) {
+			got, err := preadPages(f.direct, room[lo:hi], off-int64(head))
+			return min(max(got-head, 0), n), err
+		}
+	}
+	// A first part up to the next page, and a last one of less than a page, are read by way of the page cache.
+	first := min(n, (pageSize-head)%pageSize)
+	middle := (n - first) &^ (pageSize - 1)
+	total := 0
+	for _, part := range []struct {
+		n      int
+		direct bool
+	}{{first, false}, {middle, true}, {n - first - middle, false}} {
+		if part.n == 0 {
+			continue
+		}
+		var got int
+		var err error
+		if part.direct {
+			got, err = preadPages(f.direct, dst[:part.n], off)
+		} else {
+			got, err = f.pread(w, dst[:part.n], off)
+		}
+		total += got
+		if err != nil || got < part.n {
+			return total, err
+		}
+		dst, off = dst[got:], off+int64(got)
+	}
+	return total, nil
+}
+
+// preadPages reads whole pages around the page cache. It returns less where the file ends: behind a part of a page there is
+// nothing more, and to ask for it would be an error.
+func preadPages(file *os.File, dst []byte, off int64) (n int, err error) {
+	for n < len(dst) && n%pageSize == 0 {
+		m, err := unix.Pread(int(file.Fd()), dst[n:], off+int64(n))
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return n, err
+		case m == 0:
+			return n, nil
+		}
+		n += m
+	}
+	return n, nil
+}
+
+// pread reads by way of the page cache.
+func (f *openedFile) pread(w *worker, dst []byte, off int64) (int, error) {
+	file, err := f.posix(w)
+	if err != nil {
+		return 0, err
+	}
+	n, err := file.ReadAt(dst, off)
+	if err == io.EOF {
+		err = nil
+	}
+	return n, err
+}

@@ -1,0 +1,328 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package zarrio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime/trace"
+	"slices"
+
+	"zarrbench/zarrio/internal/cuda"
+)
+
+// A transfer is one read of a file, and the part of a piece that it holds: rows rows of width bytes, pitch bytes apart in the
+// file.
+type transfer struct {
+	read   *ChunkRead
+	pieces []Piece // the first is the one that is read; others that are the same elements get them too
+	file   *openedFile
+	row    int // of the piece, the first one that is read
+	col    int // and where in it, in bytes
+	rows   int
+	width  int
+	pitch  int
+	off    int64 // in the file, of the first byte that is needed
+	n      int   // bytes that are needed, and what lies between them
+
+	mem   *gpuMemory // nil where the bytes go no further
+	slot  *slot      // nil where they are read straight into mem
+	to    cuda.Ptr   // where the read begins: a slot's memory, or mem's
+	start int64      // where it begins in the file, a multiple of a page if it is aligned
+	asked int        // bytes from there on
+}
+
+// readFile reads a chunk's pieces from its file.
+func (e *gdsEngine) readFile(ctx context.Context, h *gpuHand, p *Plan, r *ChunkRead, pieces []Piece, mem *gpuMemory) error {
+	w, a := h.w, r.Array
+	size := a.meta.DType.Size
+	for i := range pieces {
+		if pieces[i].DstBy[1] != 1 {
+			return fmt.Errorf("zarrio: %s engine: a piece whose elements lie %d apart in the batch", e.cpu.name, pieces[i].DstBy[1])
+		}
+		if mem != nil {
+			w.stats.PlacedBytes += int64(pieces[i].N[0] * pieces[i].N[1] * size)
+		}
+	}
+	f, base, err := e.find(ctx, w, a, r.Chunk)
+	if err != nil {
+		return err
+	}
+	if f == nil {
+		return e.fillIn(h, pieces, mem, a)
+	}
+	defer e.files.put(f)
+	for i := range pieces {
+		q := &pieces[i]
+		if slices.ContainsFunc(pieces[:i], func(o Piece) bool { return sameBox(q, &o) }) {
+			continue
+		}
+		t := transfer{read: r, pieces: pieces[i:], file: f, mem: mem}
+		if err := e.readBox(ctx, h, p, t, base+int64(q.Src*size), size); err != nil {
+			return a.fail(r.Chunk, "read", err)
+		}
+	}
+	w.stats.Chunks++
+	return nil
+}
+
+// sameBox says whether two pieces are the same elements of a chunk.
+func sameBox(p, q *Piece) bool { return p.Src == q.Src && p.N == q.N && p.SrcBy == q.SrcBy }
+
+// find opens the file that a chunk is in, and returns where in it the chunk begins: no file for a chunk that is not there.
+func (e *gdsEngine) find(ctx context.Context, w *worker, a *Array, chunk int) (*openedFile, int64, error) {
+	whole := int64(a.chunkBytes())
+	if len(a.pipe.levels) == 0 {
+		f, err := e.files.get(w, a, chunk)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, 0, w.missing(a, chunk)
+		case err != nil:
+			return nil, 0, a.fail(chunk, "read", err)
+		case f.size != whole:
+			size := f.size
+			e.files.forget(f)
+			return nil, 0, a.fail(chunk, "read", wrongSize(a, size, int(whole)))
+		}
+		return f, 0, nil
+	}
+	for attempt := 0; ; attempt++ {
+		f, p, err := e.findInner(ctx, w, a, chunk)
+		switch {
+		case errors.Is(err, fs.ErrNotExist), err == nil && !p.ok:
+			return nil, 0, w.missing(a, chunk)
+		case err == nil && p.n != whole:
+			e.files.put(f)
+			return nil, 0, a.fail(chunk, "read", wrongSize(a, p.n, int(whole)))
+		case err == nil:
+			return f, p.off, nil
+		case attempt > 0 || !errors.Is(err, errChanged):
+			return nil, 0, a.fail(chunk, "read", err)
+		}
+		a.indices.clear() // with its new index, all may be well
+		w.close()
+	}
+}
+
+// findInner finds an inner chunk in its shard's file. Where the indices are known, nothing is opened but by the cache.
+func (e *gdsEngine) findInner(ctx context.Context, w *worker, a *Array, chunk int) (*openedFile, part, error) {
+	shard, p, ok := w.recall(a, chunk)
+	if !ok {
+		var err error
+		if p, err = w.locate(ctx, a, chunk); err == nil && !p.ok {
+			err = w.verify(ctx, p)
+		}
+		w.close()
+		if err != nil || !p.ok {
+			return nil, p, err
+		}
+	}
+	f, err := e.files.get(w, a, shard)
+	if err != nil {
+		return nil, p, err
+	}
+	if f.size != p.value {
+		err := fmt.Errorf("%w: it had %d bytes, now %d", errChanged, p.value, f.size)
+		e.files.forget(f)
+		return nil, p, err
+	}
+	return f, p, nil
+}
+
+// readBox reads a piece whose first byte lies at off of its file: in as few reads as the slots allow, leaving out what lies
+// between rows that are far apart.
+func (e *gdsEngine) readBox(ctx context.Context, h *gpuHand, p *Plan, t transfer, off int64, size int) error {
+	q := &t.pieces[0]
+	rows, width, pitch, dstPitch := q.N[0], q.N[1]*size, q.SrcBy[0]*size, q.DstBy[0]*size
+	if rows == 1 || pitch == width && dstPitch == width {
+		rows, width, pitch = 1, rows*width, rows*width
+	}
+	if rows*width == 0 {
+		return nil
+	}
+	most := e.room(off, pitch, rows)
+	together := 1 // rows that are read at once
+	if pitch >= width && pitch-width <= readGap && width <= most {
+		together = (most-width)/pitch + 1
+	}
+	for row := 0; row < rows; row += together {
+		k := min(together, rows-row)
+		for col := 0; col < width; col += most {
+			t.row, t.col, t.rows, t.pitch = row, col, k, pitch
+			t.width = min(most, width-col)
+			t.off, t.n = off+int64(row*pitch+col), (k-1)*pitch+t.width
+			if err := e.transfer(ctx, h, p, t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// room returns how many bytes one read can bring: what is left of a slot when the read begins and ends on pages.
+func (e *gdsEngine) room(off int64, pitch, rows int) int {
+	size := e.bounce.size
+	if e.slots != nil {
+		size = min(size, e.slots.size)
+	}
+	if off%pageSize == 0 && (rows == 1 || pitch%pageSize == 0) {
+		return size
+	}
+	return size - pageSize
+}
+
+// transfer makes one read, or makes it part of the worker's batch.
+func (e *gdsEngine) transfer(ctx context.Context, h *gpuHand, p *Plan, t transfer) error {
+	if t.file.handle == nil || t.n < e.settings.threshold {
+		return e.transferPOSIX(ctx, h, t)
+	}
+	t.start = t.off &^ (pageSize - 1)
+	t.asked = pages(int(t.off-t.start) + t.n)
+	if e.straight(p, &t) {
+		t.to = t.mem.base + cuda.Ptr(t.pieces[0].Dst+t.col)
+	} else {
+		s, err := e.slots.take()
+		if err != nil {
+			return err
+		}
+		t.slot, t.to = s, e.base+cuda.Ptr(s.off)
+	}
+	if *e.submit.Load() == SubmitBatch {
+		return e.enqueue(ctx, h, t)
+	}
+	r := trace.StartRegion(ctx, "read")
+	got, err := e.pull(&t, 0)
+	r.End()
+	return e.finish(h, &t, got, err)
+}
+
+// straight says whether a read goes straight into the batch: whole pages of a run of which nothing else is behind it in its
+// last page.
+func (e *gdsEngine) straight(p *Plan, t *transfer) bool {
+	if t.mem == nil || !t.mem.registered || t.rows != 1 || t.off%pageSize != 0 || p.stride%pageSize != 0 || p.tensor == 0 {
+		return false
+	}
+	at := t.pieces[0].Dst + t.col
+	return at%pageSize == 0 && (t.n%pageSize == 0 || at%p.tensor%p.stride+t.n == p.plane)
+}
+
+// pull reads what a transfer still needs, of which got bytes are there. cuFile may return less than it was asked for at any
+// time, as read does; at the end of the file it returns nothing.
+func (e *gdsEngine) pull(t *transfer, got int) (int, error) {
+	need := int(t.off-t.start) + t.n
+	base, at := e.base, int64(0)
+	if t.slot != nil {
+		at = t.slot.off
+	} else {
+		base, at = t.mem.base, int64(t.to-t.mem.base)
+	}
+	for got < need {
+		from := got &^ (pageSize - 1) // a part of a page is read again, so that reads stay aligned
+		n, err := t.file.handle.Read(base, t.asked-from, t.start+int64(from), at+int64(from))
+		if err != nil {
+			return got, err
+		}
+		if from+n <= got { // no more than was there
+			if from == got {
+				return got, nil
+			}
+			if n, err = t.file.handle.Read(base, t.asked-got, t.start+int64(got), at+int64(got)); err != nil || n == 0 {
+				return got, err
+			}
+			e.unaligned.Add(int64(n))
+			from = got
+		}
+		got = from + n
+	}
+	return got, nil
+}
+
+// finish queues the copies of what was read, and gives the slot back.
+func (e *gdsEngine) finish(h *gpuHand, t *transfer, got int, err error) error {
+	need := int(t.off-t.start) + t.n
+	if err == nil && got < need {
+		err = fmt.Errorf("read %d of %d bytes at offset %d: the file shrank while it was read", max(0, got-int(t.off-t.start)), t.n, t.off)
+	}
+	if err == nil {
+		bytes := int64(t.rows) * int64(t.width)
+		h.w.stats.ReadBytes += bytes
+		h.w.stats.DecodedBytes += bytes
+		e.cufileBytes.Add(bytes)
+		if t.slot == nil {
+			e.inPlace.Add(bytes)
+		}
+		if t.mem != nil {
+			err = e.deliver(h, t)
+		}
+	}
+	if t.slot != nil {
+		if giveErr := e.slots.give(t.slot, err == nil && t.mem != nil, h.stream); err == nil {
+			err = giveErr
+		}
+	}
+	return err
+}
+
+// deliver queues the copies on the GPU to all pieces that the bytes belong to.
+func (e *gdsEngine) deliver(h *gpuHand, t *transfer) error {
+	dev, size := e.gpu.dev, t.read.Array.meta.DType.Size
+	src := t.to + cuda.Ptr(t.off-t.start)
+	for i := range t.pieces {
+		q := &t.pieces[i]
+		if i > 0 && !sameBox(q, &t.pieces[0]) || i == 0 && t.slot == nil {
+			continue
+		}
+		pitch := q.DstBy[0] * size
+		to := q.Dst + t.row*pitch + t.col
+		if to < 0 || int64(to)+int64(t.rows-1)*int64(pitch)+int64(t.width) > t.mem.n {
+			return fmt.Errorf("%d rows of %d bytes at %d of a batch of %d bytes", t.rows, t.width, to, t.mem.n)
+		}
+		dst := t.mem.base + cuda.Ptr(to)
+		var err error
+		if t.rows == 1 {
+			err = dev.CopyDtoDAsync(dst, src, int64(t.width), h.stream)
+		} else {
+			h.copy = cuda.Copy2D{Dst: dst, DstPitch: int64(pitch), Src: src, SrcPitch: int64(t.pitch), Width: int64(t.width), Height: int64(t.rows)}
+			err = dev.Copy2DAsync(&h.copy, h.stream)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// transferPOSIX reads into pinned memory by POSIX calls, as kvikIO does in its compatibility mode and below its threshold. There
+// are two bounce buffers a worker, so that one is copied from while the other is read into.
+func (e *gdsEngine) transferPOSIX(ctx context.Context, h *gpuHand, t transfer) error {
+	s, err := e.bounce.take()
+	if err != nil {
+		return err
+	}
+	at := int(t.off % pageSize)
+	r := trace.StartRegion(ctx, "read")
+	got, err := t.file.read(h.w, s.host, at, t.n, t.off, e.settings.overread)
+	r.End()
+	if err == nil && got < t.n {
+		err = fmt.Errorf("read %d of %d bytes at offset %d: the file shrank while it was read", got, t.n, t.off)
+	}
+	size := t.read.Array.meta.DType.Size
+	if err == nil {
+		bytes := int64(t.rows) * int64(t.width)
+		h.w.stats.ReadBytes += bytes
+		h.w.stats.DecodedBytes += bytes
+	}
+	for i := 0; err == nil && t.mem != nil && i < len(t.pieces); i++ {
+		if q := &t.pieces[i]; sameBox(q, &t.pieces[0]) {
+			pitch := q.DstBy[0] * size
+			err = e.send(h, s, at, t.pitch, t.mem, q.Dst+t.row*pitch+t.col, pitch, t.width, t.rows)
+			e.bounceBytes.Add(int64(t.rows) * int64(t.width))
+		}
+	}
+	if giveErr := e.bounce.give(s, err == nil && t.mem != nil, h.stream); err == nil {
+		err = giveErr
+	}
+	return err
+}

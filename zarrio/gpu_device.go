@@ -1,0 +1,166 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package zarrio
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"zarrbench/zarrio/internal/cuda"
+	"zarrbench/zarrio/internal/cufile"
+	"zarrbench/zarrio/internal/ptx"
+)
+
+// cudaGPU is a GPU with its primary context. What engines make on it is counted, so that it is not closed under them.
+type cudaGPU struct {
+	dev *cuda.Device
+
+	mu     sync.Mutex
+	users  int // engines, and memory for batches
+	closed bool
+	file   *cufile.Driver // nil until an engine asks for it
+	module cuda.Module    // the kernels, 0 until they are needed
+	kernel map[string]cuda.Function
+	tables cuda.Ptr // of the CRC
+}
+
+func openGPU(ordinal int) (gpuDevice, error) {
+	driver, err := cuda.Load()
+	if err != nil {
+		return nil, notSupported{fmt.Errorf("zarrio: GPU %d: %w", ordinal, err)}
+	}
+	dev, err := driver.Open(ordinal)
+	if err != nil {
+		return nil, fmt.Errorf("zarrio: GPU %d: %w", ordinal, err)
+	}
+	return &cudaGPU{dev: dev}, nil
+}
+
+func (g *cudaGPU) String() string {
+	v := g.dev.Driver().Version()
+	return fmt.Sprintf("%s, CUDA %d.%d", g.dev.Name(), v/1000, v%1000/10)
+}
+
+func (g *cudaGPU) device() Device { return Device{Type: DeviceCUDA, ID: int32(g.dev.Ordinal())} }
+
+func (g *cudaGPU) emulated() bool { return g.dev.Driver().Emulated() }
+
+// use counts a user, which calls leave when it is done.
+func (g *cudaGPU) use() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return fmt.Errorf("zarrio: GPU %d: used after Close", g.dev.Ordinal())
+	}
+	g.users++
+	return nil
+}
+
+func (g *cudaGPU) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.users--
+}
+
+func (g *cudaGPU) close() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.closed:
+		return nil
+	case g.users > 0:
+		return fmt.Errorf("zarrio: GPU %d: closed while %d engines or batches use it", g.dev.Ordinal(), g.users)
+	}
+	g.closed = true
+	var err error
+	if g.file != nil {
+		err = g.file.Close()
+	}
+	err = errors.Join(err, g.dev.Do(func() error {
+		var err error
+		if g.module != 0 {
+			err = g.dev.UnloadModule(g.module)
+		}
+		if g.tables != 0 {
+			err = errors.Join(err, g.dev.Free(g.tables))
+		}
+		return err
+	}))
+	return errors.Join(err, g.dev.Close())
+}
+
+// cuFile opens cuFile's driver, once: it takes most of a second.
+func (g *cudaGPU) cuFile() (*cufile.Driver, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.file == nil {
+		d, err := cufile.Open(g.dev, cufile.Config{})
+		if err != nil {
+			return nil, err
+		}
+		g.file = d
+	}
+	return g.file, nil
+}
+
+// function returns a kernel of package ptx, on a thread that is bound to the GPU.
+func (g *cudaGPU) function(name string) (cuda.Function, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if f, ok := g.kernel[name]; ok {
+		return f, nil
+	}
+	if g.module == 0 {
+		m, err := g.dev.LoadModule(ptx.Source())
+		if err != nil {
+			return 0, fmt.Errorf("load the kernels: %w", err)
+		}
+		g.module, g.kernel = m, map[string]cuda.Function{}
+	}
+	f, err := g.dev.Function(g.module, name)
+	if err != nil {
+		return 0, err
+	}
+	g.kernel[name] = f
+	return f, nil
+}
+
+// crcTables returns the tables of the kernel that makes CRCs, on a thread that is bound to the GPU.
+func (g *cudaGPU) crcTables() (cuda.Ptr, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.tables == 0 {
+		table := AsBytes(ptx.CRCTable())
+		p, err := g.dev.Alloc(int64(len(table)))
+		if err != nil {
+			return 0, err
+		}
+		if err := g.dev.CopyHtoD(p, table); err != nil {
+			return 0, errors.Join(err, g.dev.Free(p))
+		}
+		g.tables = p
+	}
+	return g.tables, nil
+}
+
+// thread starts an OS thread that is bound to the GPU, and runs what is sent to it until the channel is closed. done is then
+// closed.
+func (g *cudaGPU) thread() (calls chan<- func(), done <-chan struct{}, err error) {
+	run, ended, bound := make(chan func()), make(chan struct{}), make(chan error)
+	go func() {
+		defer close(ended)
+		// It stays locked, so that the thread, whose context is not the next goroutine's, ends with it.
+		runtime.LockOSThread()
+		err := g.dev.Bind()
+		bound <- err
+		if err != nil {
+			return
+		}
+		for f := range run {
+			f()
+		}
+	}()
+	return run, ended, <-bound
+}

@@ -1,0 +1,241 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package zarrio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"zarrbench/zarrio/internal/cuda"
+)
+
+// slotSize is the size of a ring's slots: kvikIO's task size, in which a field of 721x1440 float32 is one read.
+const slotSize = 4 << 20
+
+// ringBytes bounds a ring: GPUs with a BAR of 256 MiB register about 192 MiB.
+const ringBytes = 160 << 20
+
+// gpuCore is what the engines share that end on a GPU. The CPU engine in it has the workers, each on a thread of its own that
+// is bound to the GPU, and groups and keeps chunks for them.
+type gpuCore struct {
+	gpu    *cudaGPU
+	cpu    *CPU
+	hands  []*gpuHand
+	stream cuda.Stream // waits for all workers' streams at the end of a Fill
+	host   *ring       // pinned slots, or pageable ones
+	sums   reduction
+
+	hostBytes   atomic.Int64 // copied from the host
+	bounceBytes atomic.Int64 // of them, of files that cuFile could have read
+}
+
+// A gpuHand is what a worker has on the GPU.
+type gpuHand struct {
+	w      *worker
+	stream cuda.Stream
+	done   cuda.Event // behind all that a Fill has queued on the stream
+	calls  chan<- func()
+	ended  <-chan struct{}
+	copy   cuda.Copy2D
+	batch  submission
+}
+
+// hand returns what a worker has on the GPU.
+func hand(w *worker) *gpuHand { return w.aside.(*gpuHand) }
+
+// open fills in the core of an engine.
+func (e *gpuCore) open(g *cudaGPU, name string, opt CPUOptions) error {
+	if err := g.use(); err != nil {
+		return err
+	}
+	e.gpu, e.cpu = g, NewCPU(opt)
+	e.cpu.name, e.cpu.hire = name, e.hire
+	n := len(e.cpu.workers)
+	e.cpu.workers = nil
+	err := g.dev.Do(func() (err error) {
+		e.stream, err = g.dev.NewStream()
+		return err
+	})
+	for i := 0; i < n && err == nil; i++ {
+		err = e.cpu.grow()
+	}
+	return err
+}
+
+// hire makes a worker with a thread and a stream of its own.
+func (e *gpuCore) hire() (*worker, error) {
+	h := &gpuHand{w: new(worker)}
+	var err error
+	if h.calls, h.ended, err = e.gpu.thread(); err != nil {
+		return nil, err
+	}
+	h.w.thread, h.w.aside = h.calls, h
+	e.hands = append(e.hands, h)
+	return h.w, e.gpu.dev.Do(func() error {
+		var err error
+		if h.stream, err = e.gpu.dev.NewStream(); err == nil {
+			h.done, err = e.gpu.dev.NewEvent()
+		}
+		return err
+	})
+}
+
+func (e *gpuCore) workers() int { return len(e.cpu.workers) }
+
+// close waits for what is under way, and gives back everything but batches.
+func (e *gpuCore) close() error {
+	if e.cpu == nil {
+		return nil
+	}
+	e.cpu.mu.Lock()
+	defer e.cpu.mu.Unlock()
+	if e.gpu == nil {
+		return nil
+	}
+	dev := e.gpu.dev
+	for _, h := range e.hands {
+		close(h.calls)
+		<-h.ended
+	}
+	err := dev.Do(func() error {
+		var err error
+		for _, h := range e.hands {
+			if h.stream != 0 {
+				err = errors.Join(err, dev.Synchronize(h.stream), dev.FreeStream(h.stream))
+			}
+			if h.done != 0 {
+				err = errors.Join(err, dev.FreeEvent(h.done))
+			}
+		}
+		if e.host != nil {
+			err = errors.Join(err, e.host.close())
+		}
+		if e.stream != 0 {
+			err = errors.Join(err, dev.Synchronize(e.stream), dev.FreeStream(e.stream))
+		}
+		return errors.Join(err, e.sums.close(dev))
+	})
+	err = errors.Join(err, e.cpu.Close())
+	e.hands = nil
+	e.gpu.leave()
+	e.gpu = nil
+	return err
+}
+
+func (e *gpuCore) available() int64 {
+	var free int64
+	err := e.gpu.dev.Do(func() (err error) {
+		free, _, err = e.gpu.dev.MemInfo()
+		return err
+	})
+	if err != nil {
+		return 0
+	}
+	return free
+}
+
+func (e *gpuCore) sync(m Memory) error {
+	mem, err := e.own(m)
+	if err != nil {
+		return err
+	}
+	return e.gpu.bound(func() error { return e.gpu.dev.SynchronizeEvent(mem.ready) })
+}
+
+// own returns memory that was allocated on the engine's GPU.
+func (e *gpuCore) own(m Memory) (*gpuMemory, error) {
+	if e.gpu == nil {
+		return nil, fmt.Errorf("zarrio: %s engine: used after Close", e.cpu.name)
+	}
+	mem, ok := m.(*gpuMemory)
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("zarrio: %s engine: memory of another engine", e.cpu.name)
+	case mem.gpu == nil:
+		return nil, fmt.Errorf("zarrio: %s engine: memory that was freed", e.cpu.name)
+	case mem.gpu.dev.Ordinal() != e.gpu.dev.Ordinal():
+		return nil, fmt.Errorf("zarrio: %s engine on GPU %d: memory of GPU %d", e.cpu.name, e.gpu.dev.Ordinal(), mem.gpu.dev.Ordinal())
+	}
+	return mem, nil
+}
+
+// run does a job that writes mem, and leaves mem's event behind all that it queues. After an error nothing is under way.
+func (e *gpuCore) run(ctx context.Context, p *Plan, mem *gpuMemory, j *job) (Stats, error) {
+	dev, last := e.gpu.dev, j.last
+	wait := func(f func(cuda.Event) error) error {
+		if err := f(mem.ready); err != nil { // an error has perhaps left something of the Fill before
+			return err
+		}
+		return mem.eachWait(f)
+	}
+	if mem.registered || e.waits() { // what is written by no stream waits here
+		if err := e.gpu.bound(func() error { return wait(dev.SynchronizeEvent) }); err != nil {
+			return Stats{}, err
+		}
+	}
+	j.first = func(w *worker) error {
+		h := hand(w)
+		return wait(func(ev cuda.Event) error { return dev.Wait(h.stream, ev) })
+	}
+	j.last = func(ctx context.Context, w *worker, err error) error {
+		if last != nil {
+			err = last(ctx, w, err)
+		}
+		h := hand(w)
+		if err != nil {
+			return errors.Join(err, dev.Synchronize(h.stream))
+		}
+		return dev.Record(h.done, h.stream)
+	}
+	stats, err := e.cpu.each(ctx, p, j)
+	mem.waited()
+	return stats, errors.Join(err, e.gpu.bound(func() error {
+		for _, h := range e.hands {
+			if err := dev.Wait(e.stream, h.done); err != nil {
+				return err
+			}
+		}
+		if err := dev.Record(mem.ready, e.stream); err != nil {
+			return err
+		}
+		if err != nil {
+			return dev.SynchronizeEvent(mem.ready)
+		}
+		return nil
+	}))
+}
+
+// waits says that copies are waited for, rather than queued.
+func (e *gpuCore) waits() bool { return e.host.kind == pageable }
+
+// send queues the copy of rows of width bytes from a slot to a batch; at is the first byte in the slot, to that in the batch.
+func (e *gpuCore) send(h *gpuHand, s *slot, at, pitch int, mem *gpuMemory, to, toPitch, width, rows int) error {
+	dev := e.gpu.dev
+	if rows == 1 || pitch == width && toPitch == width {
+		width, rows = width*rows, 1
+	}
+	n := int64(width) * int64(rows)
+	if n == 0 {
+		return nil
+	}
+	if to < 0 || int64(to)+int64(rows-1)*int64(toPitch)+int64(width) > mem.n {
+		return fmt.Errorf("%d rows of %d bytes at %d of a batch of %d bytes", rows, width, to, mem.n)
+	}
+	e.hostBytes.Add(n)
+	dst := mem.base + cuda.Ptr(to)
+	if rows == 1 {
+		src := s.host[at:][:width]
+		if e.waits() {
+			return dev.CopyHtoD(dst, src)
+		}
+		return dev.CopyHtoDAsync(dst, src, h.stream)
+	}
+	h.copy = cuda.Copy2D{Dst: dst, DstPitch: int64(toPitch), SrcHost: s.host[at:][:(rows-1)*pitch+width], SrcPitch: int64(pitch), Width: int64(width), Height: int64(rows)}
+	err := dev.Copy2DAsync(&h.copy, h.stream)
+	if err == nil && e.waits() {
+		err = dev.Synchronize(h.stream)
+	}
+	return err
+}

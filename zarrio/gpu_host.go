@@ -1,0 +1,277 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package zarrio
+
+import (
+	"context"
+	"fmt"
+	"runtime/trace"
+	"slices"
+
+	"zarrbench/zarrio/codec"
+)
+
+// hostEngine is the engine of NewHost.
+type hostEngine struct{ gpuCore }
+
+func newHost(g gpuDevice, opt HostOptions) (gpuEngine, error) {
+	e := new(hostEngine)
+	kind := pinned
+	if opt.Pageable {
+		kind = pageable
+	}
+	err := e.open(g.(*cudaGPU), "host", CPUOptions{Workers: opt.Workers, KeepBytes: opt.KeepBytes})
+	if err == nil {
+		e.host, err = e.hostRing(kind, opt.RingBytes)
+	}
+	if err != nil {
+		e.close()
+		return nil, fmt.Errorf("zarrio: host engine: %w", err)
+	}
+	return e, nil
+}
+
+// hostRing returns a ring of at most so many bytes of host memory: a slot at least, so that more workers share it.
+func (e *gpuCore) hostRing(kind ringKind, bytes int64) (*ring, error) {
+	if bytes == 0 {
+		bytes = ringBytes
+	}
+	if bytes < slotSize {
+		return nil, fmt.Errorf("a ring of %d bytes: want %d or more", bytes, slotSize)
+	}
+	return newRing(e.gpu, kind, slotSize, int(min(bytes/slotSize, 1<<16))), nil
+}
+
+func (e *hostEngine) String() string {
+	return fmt.Sprintf("host (%d workers, buffered, ring of %d x %d MiB, %s)", e.workers(), cap(e.host.free), slotSize>>20,
+		map[ringKind]string{pinned: "pinned, copies overlap with reading", pageable: "pageable, copies are waited for"}[e.host.kind])
+}
+
+func (e *hostEngine) alloc(n int64, _ bool) (Memory, error) { return asMemory(e.gpu.newMemory(n)) }
+
+// asMemory keeps a nil *gpuMemory from becoming a Memory.
+func asMemory(m *gpuMemory, err error) (Memory, error) {
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (e *hostEngine) fill(ctx context.Context, p *Plan, m Memory) (Stats, error) {
+	e.cpu.mu.Lock()
+	defer e.cpu.mu.Unlock()
+	mem, err := e.own(m)
+	if err != nil {
+		return Stats{}, err
+	}
+	if p.Fresh {
+		e.cpu.keep.turn()
+	}
+	stats, err := e.run(ctx, p, mem, &job{read: func(ctx context.Context, w *worker, r *ChunkRead) error {
+		return e.readHost(ctx, hand(w), r, p.Pieces[r.First:r.First+r.Count], mem)
+	}})
+	e.cpu.kept(err)
+	return stats, err
+}
+
+func (e *hostEngine) readStored(ctx context.Context, p *Plan, m Memory) (Stats, error) {
+	e.cpu.mu.Lock()
+	defer e.cpu.mu.Unlock()
+	mem, err := e.own(m)
+	if err != nil {
+		return Stats{}, err
+	}
+	return e.run(ctx, p, mem, &job{skip: later, read: func(ctx context.Context, w *worker, r *ChunkRead) error {
+		return e.readHostStored(ctx, hand(w), r, p.Pieces[r.First:r.First+r.Count])
+	}})
+}
+
+func (e *hostEngine) calibrate(context.Context, *Loader) (string, error) {
+	return "nothing to choose: the CPU reads", nil
+}
+
+func (e *hostEngine) transfers() Transfers { return Transfers{HostBytes: e.hostBytes.Load()} }
+
+func (e *hostEngine) path() Path { return pathOf(e.transfers(), false) }
+
+func (e *hostEngine) pathOf(*Array) (Path, string) {
+	return PathHost, "the host engine reads by the CPU"
+}
+
+// readHost brings one chunk's pieces into place by way of slots: a chunk, or runs of it, read or decoded into a slot, where it
+// fits; else decoded aside, and its pieces packed into slots.
+func (e *gpuCore) readHost(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece, mem *gpuMemory) error {
+	w, a, keep := h.w, r.Array, &e.cpu.keep
+	size, whole := a.meta.DType.Size, a.chunkBytes()
+	for i := range pieces {
+		if pieces[i].DstBy[1] != 1 {
+			return fmt.Errorf("zarrio: %s engine: a piece whose elements lie %d apart in the batch", e.cpu.name, pieces[i].DstBy[1])
+		}
+		w.stats.PlacedBytes += int64(pieces[i].N[0] * pieces[i].N[1] * size)
+	}
+	if dec := keep.find(r); dec != nil {
+		w.stats.Reused++
+		return e.pack(ctx, h, pieces, mem, dec, size)
+	}
+	dec := keep.take(r)
+	kept := dec != nil
+	var spans []codec.Span
+	switch {
+	case kept:
+	case a.raw() && inPlace(a, pieces):
+		return e.readRuns(ctx, h, r, pieces, mem)
+	case whole <= e.host.size && byRows(pieces):
+		return e.readSlot(ctx, h, r, pieces, mem)
+	default:
+		var err error
+		if dec, err = w.room(ctx, a, r.Chunk, whole); err != nil {
+			return err
+		}
+		spans = w.need(pieces, size)
+	}
+	ok, err := w.load(ctx, a, r.Chunk, dec, spans)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		if kept {
+			keep.drop(r)
+		}
+		return e.fillIn(h, pieces, mem, a)
+	}
+	return e.pack(ctx, h, pieces, mem, dec, size)
+}
+
+// byRows says that the elements of each row of the pieces lie side by side in the chunk.
+func byRows(pieces []Piece) bool {
+	return !slices.ContainsFunc(pieces, func(p Piece) bool { return p.N[1] > 1 && p.SrcBy[1] != 1 })
+}
+
+// readSlot reads or decodes a chunk into a slot, and queues the copies of its pieces.
+func (e *gpuCore) readSlot(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece, mem *gpuMemory) error {
+	a, size := r.Array, r.Array.meta.DType.Size
+	s, err := e.host.take()
+	if err != nil {
+		return err
+	}
+	ok, err := h.w.load(ctx, a, r.Chunk, s.host[:a.chunkBytes()], h.w.need(pieces, size))
+	if ok {
+		for i := range pieces {
+			q := &pieces[i]
+			if err = e.send(h, s, q.Src*size, q.SrcBy[0]*size, mem, q.Dst, q.DstBy[0]*size, q.N[1]*size, q.N[0]); err != nil {
+				break
+			}
+		}
+	}
+	if giveErr := e.host.give(s, ok, h.stream); err == nil {
+		err = giveErr
+	}
+	if err != nil || ok {
+		return err
+	}
+	return e.fillIn(h, pieces, mem, a)
+}
+
+// readRuns reads the runs of an uncompressed chunk that its pieces are, slot by slot. Without mem the runs go no further.
+func (e *gpuCore) readRuns(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece, mem *gpuMemory) error {
+	w, a, size, chunks := h.w, r.Array, r.Array.meta.DType.Size, h.w.stats.Chunks
+	most := e.host.size - e.host.size%size
+	for i := range pieces {
+		q := &pieces[i]
+		if slices.ContainsFunc(pieces[:i], func(o Piece) bool { return sameRun(q, &o) }) {
+			continue
+		}
+		n := q.N[0] * q.N[1] * size
+		for at := 0; at < n; at += most {
+			ok, err := e.readRun(ctx, h, r, pieces[i:], mem, at, min(most, n-at))
+			if err == nil && !ok && (i > 0 || at > 0) {
+				err = a.fail(r.Chunk, "read", errVanished)
+			}
+			if err != nil {
+				return err
+			}
+			if !ok {
+				return e.fillIn(h, pieces, mem, a)
+			}
+		}
+	}
+	w.stats.Chunks = chunks + 1 // whatever the number of its runs
+	return nil
+}
+
+// readRun reads n bytes of a run from its byte number at on into a slot, and queues the copies to the pieces that are the same
+// run as the first.
+func (e *gpuCore) readRun(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece, mem *gpuMemory, at, n int) (bool, error) {
+	a, size := r.Array, r.Array.meta.DType.Size
+	s, err := e.host.take()
+	if err != nil {
+		return false, err
+	}
+	ok, err := h.w.loadRun(ctx, a, r.Chunk, s.host[:n], pieces[0].Src*size+at, a.chunkBytes())
+	for i := 0; ok && err == nil && mem != nil && i < len(pieces); i++ {
+		if q := &pieces[i]; sameRun(q, &pieces[0]) {
+			err = e.send(h, s, 0, n, mem, q.Dst+at, n, n, 1)
+		}
+	}
+	if giveErr := e.host.give(s, ok && mem != nil, h.stream); err == nil {
+		err = giveErr
+	}
+	return ok, err
+}
+
+// pack copies the pieces of a decoded chunk to slots, and queues their copies.
+func (e *gpuCore) pack(ctx context.Context, h *gpuHand, pieces []Piece, mem *gpuMemory, dec []byte, size int) error {
+	return e.eachPart(h, pieces, mem, size, func(host []byte, q *Piece, row, col int, b *box) {
+		defer trace.StartRegion(ctx, "place").End()
+		copyBox(host, 0, dec, q.Src+row*q.SrcBy[0]+col*q.SrcBy[1], size, b)
+	})
+}
+
+// fillIn puts the fill value where a missing chunk's pieces belong.
+func (e *gpuCore) fillIn(h *gpuHand, pieces []Piece, mem *gpuMemory, a *Array) error {
+	if mem == nil {
+		return nil
+	}
+	size := a.meta.DType.Size
+	return e.eachPart(h, pieces, mem, size, func(host []byte, _ *Piece, _, _ int, b *box) {
+		fillBox(host, 0, size, a.meta.Fill, b)
+	})
+}
+
+// eachPart cuts pieces into parts that fit a slot, has put make each part there, without gaps, and queues its copy.
+func (e *gpuCore) eachPart(h *gpuHand, pieces []Piece, mem *gpuMemory, size int, put func(host []byte, q *Piece, row, col int, b *box)) error {
+	most := e.host.size / size // elements
+	for i := range pieces {
+		q := &pieces[i]
+		cols := min(q.N[1], most)
+		rows := max(1, most/max(cols, 1))
+		for row := 0; row < q.N[0]; row += rows {
+			for col := 0; col < q.N[1]; col += cols {
+				s, err := e.host.take()
+				if err != nil {
+					return err
+				}
+				b := box{n: [2]int{min(rows, q.N[0]-row), min(cols, q.N[1]-col)}, src: q.SrcBy}
+				b.dst = [2]int{b.n[1], 1}
+				put(s.host[:b.count()*size], q, row, col, &b)
+				width := b.n[1] * size
+				err = e.send(h, s, 0, width, mem, q.Dst+(row*q.DstBy[0]+col)*size, q.DstBy[0]*size, width, b.n[0])
+				if giveErr := e.host.give(s, true, h.stream); err == nil {
+					err = giveErr
+				}
+				if err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// readHostStored is the reading part of readHost.
+func (e *gpuCore) readHostStored(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece) error {
+	if a := r.Array; a.raw() && inPlace(a, pieces) {
+		return e.readRuns(ctx, h, r, pieces, nil)
+	}
+	return h.w.readAside(ctx, r, pieces)
+}

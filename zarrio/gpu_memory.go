@@ -1,0 +1,155 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package zarrio
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"zarrbench/zarrio/internal/cuda"
+)
+
+// gpuPage is what batches, rings and reads are aligned to on the GPU: its page, for which direct I/O needs no bounce buffers.
+const gpuPage = 64 << 10
+
+// gpuMemory is the memory of a batch, one allocation on a GPU.
+type gpuMemory struct {
+	gpu   *cudaGPU
+	whole cuda.Ptr // the allocation
+	base  cuda.Ptr // aligned
+	n     int64
+	ready cuda.Event // behind the last copy of a Fill
+
+	registered bool                   // with cuFile, so that files are read straight into it
+	unregister func(*gpuMemory) error // by whom registered it
+
+	mu    sync.Mutex
+	waits []cuda.Event // what a Fill waits for
+	spare []cuda.Event
+	lost  error // why one could not be recorded
+}
+
+// newGPUMemory allocates n bytes on a GPU.
+func (g *cudaGPU) newMemory(n int64) (*gpuMemory, error) {
+	if n < 0 {
+		return nil, fmt.Errorf("zarrio: GPU %d: allocate %d bytes", g.dev.Ordinal(), n)
+	}
+	if err := g.use(); err != nil {
+		return nil, err
+	}
+	m := &gpuMemory{gpu: g, n: n}
+	err := g.dev.Do(func() error {
+		var err error
+		if m.whole, err = g.dev.Alloc(n + gpuPage); err != nil {
+			return err
+		}
+		m.base = (m.whole + gpuPage - 1) &^ (gpuPage - 1)
+		m.ready, err = g.dev.NewEvent()
+		return err
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("zarrio: GPU %d: memory for a batch: %w", g.dev.Ordinal(), err), m.Free())
+	}
+	return m, nil
+}
+
+func (m *gpuMemory) Len() int64        { return m.n }
+func (m *gpuMemory) Device() Device    { return m.gpu.device() }
+func (m *gpuMemory) Bytes() []byte     { return nil }
+func (m *gpuMemory) address() uintptr  { return uintptr(m.base) }
+func (m *gpuMemory) readyEvent() Event { return Event(m.ready) }
+
+// Free waits for what is under way in the memory.
+func (m *gpuMemory) Free() error {
+	g := m.gpu
+	if g == nil {
+		return nil
+	}
+	m.gpu = nil
+	defer g.leave()
+	return g.bound(func() error {
+		var err error
+		for _, e := range append(m.waits, m.spare...) {
+			err = errors.Join(err, g.dev.SynchronizeEvent(e), g.dev.FreeEvent(e))
+		}
+		if m.ready != 0 {
+			err = errors.Join(err, g.dev.SynchronizeEvent(m.ready), g.dev.FreeEvent(m.ready))
+		}
+		if m.registered {
+			err = errors.Join(err, m.unregister(m))
+		}
+		if m.whole != 0 {
+			err = errors.Join(err, g.dev.Free(m.whole))
+		}
+		return err
+	})
+}
+
+// release records an event behind all that is queued on each of the streams.
+func (m *gpuMemory) release(streams []Stream) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	err := m.gpu.dev.Do(func() error {
+		for _, s := range streams {
+			var e cuda.Event
+			if k := len(m.spare) - 1; k >= 0 {
+				e, m.spare = m.spare[k], m.spare[:k]
+			} else {
+				var err error
+				if e, err = m.gpu.dev.NewEvent(); err != nil {
+					return err
+				}
+			}
+			m.waits = append(m.waits, e)
+			if err := m.gpu.dev.Record(e, cuda.Stream(s)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil && m.lost == nil {
+		m.lost = fmt.Errorf("zarrio: release of a batch: %w", err)
+	}
+}
+
+// eachWait calls f with each event that was recorded by a release since the last Fill.
+func (m *gpuMemory) eachWait(f func(cuda.Event) error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.lost != nil {
+		return m.lost
+	}
+	for _, e := range m.waits {
+		if err := f(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waited says that all that writes the memory waits for the releases so far.
+func (m *gpuMemory) waited() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.waits, m.spare = m.waits[:0], append(m.spare, m.waits...)
+}
+
+// read copies from the memory to the host, behind what is under way in it.
+func (m *gpuMemory) read(dst []byte, off int64) error {
+	if off < 0 || off > m.n || int64(len(dst)) > m.n-off {
+		return fmt.Errorf("zarrio: %d bytes at %d of a batch of %d bytes", len(dst), off, m.n)
+	}
+	if m.gpu == nil {
+		return errors.New("zarrio: copy of a tensor that was used after Close")
+	}
+	if len(dst) == 0 {
+		return nil
+	}
+	return m.gpu.bound(func() error {
+		if err := m.gpu.dev.SynchronizeEvent(m.ready); err != nil {
+			return err
+		}
+		return m.gpu.dev.CopyDtoH(dst, m.base+cuda.Ptr(off))
+	})
+}

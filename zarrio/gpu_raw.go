@@ -1,0 +1,152 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package zarrio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"zarrbench/zarrio/internal/cuda"
+	"zarrbench/zarrio/internal/cufile"
+)
+
+// cudaRaw reads files by cuFile, and nothing else.
+type cudaRaw struct {
+	gpu     *cudaGPU
+	driver  *cufile.Driver
+	opt     RawOptions
+	handles []*cufile.Handle
+	sizes   []int64
+	whole   cuda.Ptr
+	base    cuda.Ptr // opt.Size bytes for each worker
+	pinned  bool
+}
+
+func (g *cudaGPU) rawReader(paths []string, opt RawOptions) (rawReader, error) {
+	opt.Workers, opt.Size = orDefault(opt.Workers, 8), orDefault(opt.Size, slotSize)
+	if opt.Workers < 0 || opt.Workers > 1<<10 || opt.Size < pageSize || opt.Size%pageSize != 0 || opt.Size > 1<<30 {
+		return nil, fmt.Errorf("zarrio: raw reads: %d workers, %d bytes a read: want 1 to 1,024, and a multiple of %d to 1 GiB", opt.Workers, opt.Size, pageSize)
+	}
+	if err := g.use(); err != nil {
+		return nil, err
+	}
+	r := &cudaRaw{gpu: g, opt: opt}
+	if err := r.open(paths); err != nil {
+		return nil, fmt.Errorf("zarrio: raw reads: %w", errors.Join(err, r.close()))
+	}
+	return r, nil
+}
+
+func (r *cudaRaw) open(paths []string) error {
+	var err error
+	if r.driver, err = r.gpu.cuFile(); err != nil {
+		return notSupported{err}
+	}
+	dev := r.gpu.dev
+	n := int64(r.opt.Workers) * int64(r.opt.Size)
+	return dev.Do(func() error {
+		if r.whole, err = dev.Alloc(n + gpuPage); err != nil {
+			return err
+		}
+		r.base = (r.whole + gpuPage - 1) &^ (gpuPage - 1)
+		if r.opt.Registered {
+			if err := r.driver.RegisterBuffer(r.base, n); err != nil {
+				return err
+			}
+			r.pinned = true
+		}
+		for _, path := range paths[:min(len(paths), defaultHandles())] {
+			f, err := os.OpenFile(path, unix.O_DIRECT, 0)
+			if err != nil {
+				return err
+			}
+			size, err := sizeOf(f)
+			if err != nil {
+				return errors.Join(err, f.Close())
+			}
+			h, err := r.driver.Register(f)
+			if err != nil {
+				return errors.Join(err, f.Close())
+			}
+			r.handles, r.sizes = append(r.handles, h), append(r.sizes, size)
+		}
+		return nil
+	})
+}
+
+func (r *cudaRaw) read(ctx context.Context) (int64, error) {
+	var (
+		wg    sync.WaitGroup
+		next  atomic.Int64
+		total atomic.Int64
+	)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	for worker := range r.opt.Workers {
+		wg.Go(func() {
+			err := r.gpu.bound(func() error {
+				for ctx.Err() == nil {
+					i := int(next.Add(1)) - 1
+					if i >= len(r.handles) {
+						return nil
+					}
+					n, err := r.readFile(ctx, i, int64(worker)*int64(r.opt.Size))
+					total.Add(n)
+					if err != nil {
+						return fmt.Errorf("zarrio: raw reads: %s: %w", r.handles[i].File().Name(), err)
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				cancel(err)
+			}
+		})
+	}
+	wg.Wait()
+	return total.Load(), context.Cause(ctx)
+}
+
+func (r *cudaRaw) readFile(ctx context.Context, i int, at int64) (int64, error) {
+	var off int64
+	for off < r.sizes[i] && ctx.Err() == nil {
+		n, err := r.handles[i].Read(r.base, r.opt.Size, off, at)
+		if err != nil {
+			return off, err
+		}
+		if n == 0 {
+			return off, fmt.Errorf("read %d of %d bytes: the file shrank", off, r.sizes[i])
+		}
+		off += int64(n)
+	}
+	return off, nil
+}
+
+func (r *cudaRaw) close() error {
+	if r.gpu == nil {
+		return nil
+	}
+	dev := r.gpu.dev
+	err := dev.Do(func() error {
+		var err error
+		for _, h := range r.handles {
+			err = errors.Join(err, h.Close())
+		}
+		if r.pinned {
+			err = errors.Join(err, r.driver.DeregisterBuffer(r.base))
+		}
+		if r.whole != 0 {
+			err = errors.Join(err, dev.Free(r.whole))
+		}
+		return err
+	})
+	r.gpu.leave()
+	r.gpu = nil
+	return err
+}

@@ -1,0 +1,231 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package zarrio
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+
+	"zarrbench/zarrio/internal/cuda"
+	"zarrbench/zarrio/internal/ptx"
+)
+
+// A reduction is the memory that results of kernels take, kept from call to call.
+type reduction struct {
+	mu     sync.Mutex
+	stream cuda.Stream
+	dev    cuda.Ptr
+	size   int64  // of dev
+	host   []byte // pinned
+}
+
+// ready sees to a stream, and to so many bytes on the GPU and on the host.
+func (r *reduction) ready(dev *cuda.Device, onGPU, onHost int64) error {
+	if r.stream == 0 {
+		var err error
+		if r.stream, err = dev.NewStream(); err != nil {
+			return err
+		}
+	}
+	if r.size < onGPU {
+		if err := r.free(dev); err != nil {
+			return err
+		}
+		p, err := dev.Alloc(onGPU)
+		if err != nil {
+			return err
+		}
+		r.dev, r.size = p, onGPU
+	}
+	if int64(len(r.host)) < onHost {
+		b, err := dev.HostAlloc(onHost)
+		if err != nil {
+			return err
+		}
+		if r.host != nil {
+			err = dev.HostFree(r.host)
+		}
+		r.host = b
+		return err
+	}
+	return nil
+}
+
+func (r *reduction) free(dev *cuda.Device) error {
+	if r.size == 0 {
+		return nil
+	}
+	p := r.dev
+	r.dev, r.size = 0, 0
+	return dev.Free(p)
+}
+
+func (r *reduction) close(dev *cuda.Device) error {
+	err := r.free(dev)
+	if r.host != nil {
+		err = errors.Join(err, dev.HostFree(r.host))
+	}
+	if r.stream != 0 {
+		err = errors.Join(err, dev.FreeStream(r.stream))
+	}
+	*r = reduction{}
+	return err
+}
+
+// bound runs f on this goroutine's thread, bound to the GPU. What may wait for long runs so: the device's own thread serves
+// others meanwhile.
+func (g *cudaGPU) bound(f func() error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := g.dev.Bind(); err != nil {
+		return err
+	}
+	return f()
+}
+
+// launch queues a kernel on a stream. A grid of no blocks has nothing to do.
+func (g *cudaGPU) launch(name string, grid, block uint32, s cuda.Stream, args ...uint64) error {
+	if grid == 0 {
+		return nil
+	}
+	f, err := g.function(name)
+	if err != nil {
+		return err
+	}
+	return g.dev.Launch(f, grid, block, s, args...)
+}
+
+// planes describes the planes of a tensor in the memory of a batch: their number, their size, and the distance between two,
+// in bytes.
+func (e *gpuCore) planes(t Tensor) (mem *gpuMemory, count, bytes, stride uint64, err error) {
+	if mem, err = e.own(t.mem); err != nil {
+		return nil, 0, 0, 0, err
+	}
+	size, rows, cols := t.DType.Size, t.Shape[2], t.Shape[3]
+	if t.Strides[0] != t.Shape[1]*t.Strides[1] || t.Strides[2] != cols || t.Strides[3] != 1 {
+		return nil, 0, 0, 0, fmt.Errorf("zarrio: %s engine: a tensor of strides %v, which is not one of a batch", e.cpu.name, t.Strides)
+	}
+	return mem, uint64(t.Shape[0] * t.Shape[1]), uint64(rows * cols * size), uint64(t.Strides[1] * size), nil
+}
+
+func (e *gpuCore) squaredErrors(a, b Tensor, sums []float64) error {
+	memA, planes, bytes, strideA, err := e.planes(a)
+	if err != nil {
+		return err
+	}
+	memB, _, _, strideB, err := e.planes(b)
+	if err != nil {
+		return err
+	}
+	r := &e.sums
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	segments := ptx.Segments(bytes / 4)
+	dev := e.gpu.dev
+	err = e.gpu.bound(func() error {
+		if err := r.ready(dev, int64(8*planes*(segments+1)), int64(8*planes)); err != nil {
+			return err
+		}
+		if err := errors.Join(dev.Wait(r.stream, memA.ready), dev.Wait(r.stream, memB.ready)); err != nil {
+			return err
+		}
+		out := uint64(r.dev)
+		parts := out + 8*planes
+		grid, block, args := ptx.SegmentSquares(uint64(a.Addr()), uint64(b.Addr()), strideA, strideB, bytes/4, planes, parts)
+		if err := e.gpu.launch(ptx.NameSegmentSquares, grid, block, r.stream, args[:]...); err != nil {
+			return err
+		}
+		grid, block, sumArgs := ptx.PlaneSums(parts, segments, planes, out)
+		if err := e.gpu.launch(ptx.NamePlaneSums, grid, block, r.stream, sumArgs[:]...); err != nil {
+			return err
+		}
+		return e.collect(r, 8*planes)
+	})
+	if err != nil {
+		return fmt.Errorf("zarrio: %s engine: squared errors: %w", e.cpu.name, err)
+	}
+	for i := range sums {
+		sums[i] = math.Float64frombits(binary.NativeEndian.Uint64(r.host[8*i:]))
+	}
+	return nil
+}
+
+// collect waits for a result of n bytes at the start of the reduction's memory, and copies it to the host.
+func (e *gpuCore) collect(r *reduction, n uint64) error {
+	if n > 0 {
+		if err := e.gpu.dev.CopyDtoHAsync(r.host[:n], r.dev, r.stream); err != nil {
+			return err
+		}
+	}
+	return e.gpu.dev.Synchronize(r.stream)
+}
+
+// crcPiece is how many bytes a thread makes the CRC of: enough of them for a GPU to be busy with one batch.
+const crcPiece = 16 << 10
+
+func (e *gpuCore) checksums(t Tensor, sums []uint32) error {
+	mem, planes, bytes, stride, err := e.planes(t)
+	if err != nil {
+		return err
+	}
+	r := &e.sums
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	pieces := ptx.Pieces(bytes, crcPiece)
+	dev := e.gpu.dev
+	err = e.gpu.bound(func() error {
+		tables, err := e.gpu.crcTables()
+		if err != nil {
+			return err
+		}
+		if err := r.ready(dev, int64(4*planes*pieces), int64(4*planes*pieces)); err != nil {
+			return err
+		}
+		if err := dev.Wait(r.stream, mem.ready); err != nil {
+			return err
+		}
+		grid, block, args := ptx.PlaneCRCs(uint64(t.Addr()), stride, bytes, crcPiece, planes, uint64(tables), uint64(r.dev))
+		if err := e.gpu.launch(ptx.NamePlaneCRCs, grid, block, r.stream, args[:]...); err != nil {
+			return err
+		}
+		return e.collect(r, 4*planes*pieces)
+	})
+	if err != nil {
+		return fmt.Errorf("zarrio: %s engine: checksums: %w", e.cpu.name, err)
+	}
+	join := ptx.NewJoiner(int64(bytes), crcPiece)
+	part := make([]uint32, pieces)
+	for i := range sums {
+		for k := range part {
+			part[k] = binary.NativeEndian.Uint32(r.host[4*(i*len(part)+k):])
+		}
+		sums[i] = join.Join(part)
+	}
+	return nil
+}
+
+// copyDense queues the copy of a tensor's planes, without gaps, to an address on the same GPU.
+func (e *gpuCore) copyDense(dst uintptr, t Tensor, s Stream) error {
+	mem, planes, bytes, stride, err := e.planes(t)
+	if err != nil || planes*bytes == 0 {
+		return err
+	}
+	err = e.gpu.bound(func() error {
+		if err := e.gpu.dev.Check(cuda.Ptr(dst), int64(planes*bytes)); err != nil {
+			return err
+		}
+		if err := e.gpu.dev.Wait(cuda.Stream(s), mem.ready); err != nil {
+			return err
+		}
+		grid, block, args := ptx.CopyRows(uint64(dst), bytes, uint64(t.Addr()), stride, bytes, planes)
+		return e.gpu.launch(ptx.NameCopyRows, grid, block, cuda.Stream(s), args[:]...)
+	})
+	if err != nil {
+		return fmt.Errorf("zarrio: %s engine: copy of a batch: %w", e.cpu.name, err)
+	}
+	return nil
+}
