@@ -203,7 +203,9 @@ func (l *Loader) label(b *Batch, epoch, first int, at [][3]int) {
 // fill fills a batch by its plan.
 func (l *Loader) fill(ctx context.Context, p *planner, b *Batch) error {
 	if l.opt.Partial {
-		l.blank(b)
+		if err := l.blank(b); err != nil {
+			return err
+		}
 	}
 	p.Done = nil
 	if l.opt.OnSample != nil {
@@ -217,15 +219,28 @@ func (l *Loader) fill(ctx context.Context, p *planner, b *Batch) error {
 }
 
 // blank puts the fill value where partial windows have nothing to read.
-func (l *Loader) blank(b *Batch) {
+func (l *Loader) blank(b *Batch) error {
+	far, onDevice := b.mem.(fillableMemory)
 	for i, w := range b.Windows {
 		if w.Size == [3]int{l.cuts.by[0].size, l.places.rows, l.places.cols} {
 			continue
 		}
 		for _, t := range b.Tensors {
 			for c := range l.channels {
-				fillBytes(t.PlaneBytes(i, c), l.channels[c].array.meta.Fill)
+				fill := l.channels[c].array.meta.Fill
+				if !onDevice {
+					fillBytes(t.PlaneBytes(i, c), fill)
+				} else if err := far.fill(t.Offset+int64((i*t.Strides[0]+c*t.Strides[1])*t.DType.Size), t.Shape[2]*t.Shape[3], t.DType.Size, fill); err != nil {
+					return err
+				}
 			}
 		}
 	}
+	return nil
+}
+
+// fillableMemory is memory on a device that can be filled with elements, before what the next Fill writes there. A nil fill is
+// zeros.
+type fillableMemory interface {
+	fill(off int64, elements, size int, fill []byte) error
 }

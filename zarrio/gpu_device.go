@@ -23,7 +23,8 @@ type cudaGPU struct {
 	file   *cufile.Driver // nil until an engine asks for it
 	module cuda.Module    // the kernels, 0 until they are needed
 	kernel map[string]cuda.Function
-	tables cuda.Ptr // of the CRC
+	tables cuda.Ptr    // of the CRC
+	stream cuda.Stream // see side
 }
 
 func openGPU(ordinal int) (gpuDevice, error) {
@@ -83,6 +84,9 @@ func (g *cudaGPU) close() error {
 		if g.module != 0 {
 			err = g.dev.UnloadModule(g.module)
 		}
+		if g.stream != 0 {
+			err = errors.Join(err, g.dev.Synchronize(g.stream), g.dev.FreeStream(g.stream))
+		}
 		if g.tables != 0 {
 			err = errors.Join(err, g.dev.Free(g.tables))
 		}
@@ -125,6 +129,19 @@ func (g *cudaGPU) function(name string) (cuda.Function, error) {
 	}
 	g.kernel[name] = f
 	return f, nil
+}
+
+// side returns a stream for what is queued beside engines, on a thread that is bound to the GPU.
+func (g *cudaGPU) side() (cuda.Stream, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.stream == 0 {
+		var err error
+		if g.stream, err = g.dev.NewStream(); err != nil {
+			return 0, err
+		}
+	}
+	return g.stream, nil
 }
 
 // crcTables returns the tables of the kernel that makes CRCs, on a thread that is bound to the GPU.

@@ -3,11 +3,13 @@
 package zarrio
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
 
 	"zarrbench/zarrio/internal/cuda"
+	"zarrbench/zarrio/internal/ptx"
 )
 
 // gpuPage is what batches, rings and reads are aligned to on the GPU: its page, for which direct I/O needs no bounce buffers.
@@ -133,6 +135,30 @@ func (m *gpuMemory) waited() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.waits, m.spare = m.waits[:0], append(m.spare, m.waits...)
+}
+
+// fill queues the writing of elements, behind what was released, and what the next Fill writes behind it.
+func (m *gpuMemory) fill(off int64, elements, size int, fill []byte) error {
+	if off < 0 || int64(elements)*int64(size) > m.n-off {
+		return fmt.Errorf("zarrio: %d elements of %d bytes at %d of a batch of %d bytes", elements, size, off, m.n)
+	}
+	var pattern [16]byte
+	copy(pattern[:], fill)
+	g := m.gpu
+	return g.bound(func() error {
+		s, err := g.side()
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(g.dev.Wait(s, m.ready), m.eachWait(func(e cuda.Event) error { return g.dev.Wait(s, e) })); err != nil {
+			return err
+		}
+		grid, block, args := ptx.FillPattern(uint64(m.base)+uint64(off), uint64(elements*size), binary.LittleEndian.Uint64(pattern[:]), binary.LittleEndian.Uint64(pattern[8:]), uint64(size), uint64(elements), 1)
+		if err := g.launch(ptx.NameFillPattern, grid, block, s, args[:]...); err != nil {
+			return err
+		}
+		return g.dev.Record(m.ready, s)
+	})
 }
 
 // read copies from the memory to the host, behind what is under way in it.

@@ -22,6 +22,8 @@ type ldCase struct {
 	extent   map[string]int
 	channels []ldChannel
 	size     int
+	engine   func(*testing.T) Engine // of its own; nil for the CPU's
+	onDisk   bool                    // the store is a directory
 }
 
 type ldChannel struct {
@@ -192,6 +194,18 @@ func (c *ldCase) plane(o Origin, ch, step, rows, cols int) []byte {
 	return out
 }
 
+// ldPlane returns the bytes of a plane, wherever it is.
+func ldPlane(t Tensor, i, ch int) ([]byte, error) {
+	if t.Device.Type == DeviceCPU {
+		return t.PlaneBytes(i, ch), nil
+	}
+	one := t
+	one.Shape = []int{1, 1, t.Shape[2], t.Shape[3]}
+	one.Offset += int64((i*t.Strides[0] + ch*t.Strides[1]) * t.DType.Size)
+	dst := make([]byte, one.Elements()*t.DType.Size)
+	return dst, one.CopyTo(dst)
+}
+
 // checkSample compares one sample with its definition.
 func (c *ldCase) checkSample(b *Batch, i int) error {
 	const hour = int64(3600e9)
@@ -201,8 +215,8 @@ func (c *ldCase) checkSample(b *Batch, i int) error {
 		}
 		for ch := range c.channels {
 			want := c.plane(b.Windows[i], ch, s, t.Shape[2], t.Shape[3])
-			if got := t.PlaneBytes(i, ch); !bytes.Equal(got, want) {
-				return fmt.Errorf("%v: sample %d (%v), step %d, channel %d: got %x, want %x", b, i, b.Windows[i], s, ch, got, want)
+			if got, err := ldPlane(t, i, ch); err != nil || !bytes.Equal(got, want) {
+				return fmt.Errorf("%v: sample %d (%v), step %d, channel %d: got %x, %v, want %x", b, i, b.Windows[i], s, ch, got, err, want)
 			}
 		}
 		step := int64(b.Windows[i].Start[0] + min(s, b.Windows[i].Size[0]-1))
@@ -216,10 +230,15 @@ func (c *ldCase) checkSample(b *Batch, i int) error {
 // check runs some epochs and compares everything.
 func (c *ldCase) check(t *testing.T, r *rand.Rand) {
 	want := c.windows()
-	if r.IntN(2) == 0 {
+	if r.IntN(2) == 0 && c.engine == nil {
 		c.opt.OnSample = func(b *Batch, i int) error { return c.checkSample(b, i) }
 	}
-	l := ldLoader(t, c.store.open(t, c.open), c.cpu, c.opt)
+	var l *Loader
+	if c.engine == nil {
+		l = ldLoader(t, c.store.open(t, c.open), c.cpu, c.opt)
+	} else {
+		l = ldLoaderOn(t, c.group(t), c.engine(t), c.opt)
+	}
 	if l.Samples() != len(want) {
 		t.Fatalf("%d samples, want %d", l.Samples(), len(want))
 	}
@@ -273,6 +292,19 @@ func (c *ldCase) check(t *testing.T, r *rand.Rand) {
 	}
 }
 
+// group opens the case's store.
+func (c *ldCase) group(t *testing.T) *Group {
+	if !c.onDisk {
+		return c.store.open(t, c.open)
+	}
+	g, err := Open(t.Context(), c.store.write(t), c.open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { g.Close() })
+	return g
+}
+
 // checkRead compares the channels' arrays, read whole by ReadInto, with the elements' definition.
 func (c *ldCase) checkRead(t *testing.T) {
 	for _, ch := range c.channels {
@@ -314,10 +346,16 @@ func TestLoaderRandom(t *testing.T) {
 	}
 }
 
-func ldRandom(t *testing.T, seed uint64) {
+func ldRandom(t *testing.T, seed uint64) { ldRandomOn(t, seed, nil) }
+
+// ldRandomOn checks a random case, on another engine than the CPU's if change says so.
+func ldRandomOn(t *testing.T, seed uint64, change func(*ldCase, *rand.Rand)) {
 	t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		c := newLdCase(t, r)
+		if change != nil {
+			change(c, r)
+		}
 		defer func() {
 			if t.Failed() {
 				for _, ch := range c.channels {

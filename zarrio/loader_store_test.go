@@ -12,6 +12,8 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -61,6 +63,20 @@ func (s *ldStore) ReadRange(ctx context.Context, key string, dst []byte, off int
 		off = max(0, int64(len(value))+off)
 	}
 	return copy(dst, value[min(off, int64(len(value))):]), int64(len(value)), nil
+}
+
+// write makes a directory of the store, and returns its path.
+func (s *ldStore) write(tb testing.TB) string {
+	dir := tb.TempDir()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, value := range s.values {
+		path := filepath.Join(dir, filepath.FromSlash(key))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), os.WriteFile(path, value, 0o666)); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return dir
 }
 
 // counts returns the reads since the last call.
@@ -342,10 +358,15 @@ func ldSteps(tb testing.TB, n, chunk int, blosc bool) *ldStore {
 // ldLoader makes a loader that is closed, with its engine, at the end of the test.
 func ldLoader(tb testing.TB, g *Group, c CPUOptions, opt LoaderOptions) *Loader {
 	tb.Helper()
-	e := NewCPU(c)
+	return ldLoaderOn(tb, g, NewCPU(c), opt)
+}
+
+// ldLoaderOn is ldLoader on an engine.
+func ldLoaderOn(tb testing.TB, g *Group, e Engine, opt LoaderOptions) *Loader {
+	tb.Helper()
 	l, err := NewLoader(tb.Context(), g, e, opt)
 	if err != nil {
-		tb.Fatal(err)
+		tb.Fatal(errors.Join(err, e.Close()))
 	}
 	tb.Cleanup(func() {
 		if err := errors.Join(l.Close(), e.Close()); err != nil {

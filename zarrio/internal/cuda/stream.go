@@ -10,8 +10,8 @@ type Stream uintptr
 type Event uintptr
 
 const (
-	nonBlocking   = 1 // CU_STREAM_NON_BLOCKING: the default stream doesn't wait for the stream, nor the stream for it.
-	disableTiming = 2 // CU_EVENT_DISABLE_TIMING: what only orders work is cheaper.
+	nonBlocking = 1 // CU_STREAM_NON_BLOCKING: the default stream doesn't wait for the stream, nor the stream for it.
+	eventFlags  = 3 // CU_EVENT_BLOCKING_SYNC: who waits sleeps, since a spinning processor is missed elsewhere; CU_EVENT_DISABLE_TIMING: what only orders work is cheaper.
 )
 
 // NewStream makes a stream that runs beside all others, the default stream too.
@@ -32,7 +32,7 @@ func (d *Device) Synchronize(s Stream) error {
 
 // NewEvent makes an event, which is done until it is recorded.
 func (d *Device) NewEvent() (Event, error) {
-	e, err := d.create(&d.driver.eventCreate, disableTiming)
+	e, err := d.create(&d.driver.eventCreate, eventFlags)
 	return Event(e), err
 }
 
