@@ -20,6 +20,7 @@ type control struct {
 	option    func(option string) int64
 	fail      func(call string, code, cu, after, times int64) int32
 	lastError func() string
+	reset     func()
 }
 
 // load returns the emulated libcuda of this process, or why there is none.
@@ -40,6 +41,7 @@ var load = sync.OnceValues(func() (*control, error) {
 	purego.RegisterLibFunc(&c.option, lib, "emu_option")
 	purego.RegisterLibFunc(&c.fail, lib, "emu_fail")
 	purego.RegisterLibFunc(&c.lastError, lib, "emu_last_error")
+	purego.RegisterLibFunc(&c.reset, lib, "emu_reset")
 	return c, nil
 })
 

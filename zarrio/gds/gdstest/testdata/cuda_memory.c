@@ -146,31 +146,33 @@ void emu_free_context_memory(struct emu_ctx *c) {
 		}
 }
 
-/* in_use reports whether queued work of the context has bytes of the allocation as its source or destination. */
-static int in_use(struct emu_ctx *c, const struct emu_alloc *a) {
-	for (struct emu_stream *s = c->streams; s; s = s->sibling)
-		for (struct emu_op *op = s->head; op; op = op->next)
-			if ((op->dst >= a->base && op->dst - a->base < a->size) || (op->src >= a->base && op->src - a->base < a->size))
-				return 1;
+/* in_use reports whether queued work of any context has bytes of the allocation as its source or destination: pinned memory serves all contexts. */
+static int in_use(const struct emu_alloc *a) {
+	for (struct emu_object *o = emu_live[EMU_CONTEXT]; o; o = o->next)
+		for (struct emu_stream *s = ((struct emu_ctx *)o)->streams; s; s = s->sibling)
+			for (struct emu_op *op = s->head; op; op = op->next)
+				if ((op->dst >= a->base && op->dst - a->base < a->size) || (op->src >= a->base && op->src - a->base < a->size))
+					return 1;
 	return 0;
 }
 
-/* release frees what begins at p. As the driver does, it first waits for all work of the context; work that uses the very memory is counted, because
- * nothing promises that wait. */
+/* release frees what begins at p. As the driver does, it first waits for all work; work that uses the very memory is counted, because nothing promises
+ * that wait. */
 static int release(uint64_t p, enum emu_memory kind, enum emu_memory other, int unknown) {
 	struct emu_alloc *a = emu_alloc_at(p);
 	if (!a || a->base != p || (a->kind != kind && a->kind != other))
 		return unknown;
-	struct emu_ctx *c = a->ctx;
-	if (in_use(c, a)) {
+	if (in_use(a)) {
 		emu_freed_in_use++;
 		emu_complain("memory was freed that queued work uses");
 	}
-	int rc = emu_drive_context(c);
-	if (rc)
-		return rc;
-	a = emu_alloc_at(p);
-	if (!a || a->base != p)
+	uint64_t id = a->id;
+	for (struct emu_object *o = emu_live[EMU_CONTEXT]; o; o = o->next)
+		emu_drive_context((struct emu_ctx *)o);
+	if (emu_devices[emu_current()->device].lost)
+		return emu_devices[emu_current()->device].lost;
+	a = emu_alloc_at(p); /* the mutex was given back */
+	if (!a || a->id != id)
 		return unknown;
 	discard((size_t)(a - allocs));
 	return 0;
