@@ -17,7 +17,7 @@ import (
 	"strings"
 )
 
-//go:embed testdata/*.c testdata/*.h
+//go:embed testdata/*.c testdata/*.h testdata/exports.map
 var sources embed.FS
 
 // A library is built of the sources whose names match its pattern, without their folder, if there are any.
@@ -27,9 +27,11 @@ type library struct {
 	flags   []string
 }
 
+const exports = "-Wl,--version-script=testdata/exports.map"
+
 var libraries = []library{
-	{"libcuda.so.1", []string{"cuda*.c", "ptx*.c"}, []string{"-ffp-contract=off", "-pthread", "-lm"}},
-	{"libcufile.so.0", []string{"cufile*.c"}, []string{"-pthread", "-ldl"}},
+	{"libcuda.so.1", []string{"cuda*.c", "ptx*.c"}, []string{exports, "-Wl,-Bsymbolic", "-ffp-contract=off", "-pthread", "-lm"}},
+	{"libcufile.so.0", []string{"cufile*.c"}, []string{exports, "-Wl,-Bsymbolic", "-pthread", "-ldl"}},
 	{"shim.so", []string{"shim.c"}, []string{"-ldl"}},
 }
 

@@ -1,7 +1,6 @@
 /* Modules and kernels. PTX is read and run by ptx.c. */
 #include "emu.h"
 
-#include <stdio.h>
 #include <string.h>
 
 struct module {
@@ -15,27 +14,6 @@ struct function {
 	unsigned params;
 	char name[128];
 };
-
-/* Where the emulator is built without its interpreter, modules can't be loaded. */
-__attribute__((weak)) int ptx_load(const char *image, ptx_module **out, char *err, size_t n) {
-	(void)image, (void)out;
-	snprintf(err, n, "the emulator was built without a PTX interpreter");
-	return 1;
-}
-__attribute__((weak)) ptx_function *ptx_find(ptx_module *m, const char *name) {
-	(void)m, (void)name;
-	return NULL;
-}
-__attribute__((weak)) int ptx_params(const ptx_function *f) {
-	(void)f;
-	return 0;
-}
-__attribute__((weak)) int ptx_launch(ptx_function *f, unsigned grid, unsigned block, void **params, char *err, size_t n) {
-	(void)f, (void)grid, (void)block, (void)params;
-	snprintf(err, n, "the emulator was built without a PTX interpreter");
-	return 1;
-}
-__attribute__((weak)) void ptx_free(ptx_module *m) { (void)m; }
 
 int cuModuleLoadData(void **out, const void *image) {
 	EMU_ENTER(EMU_CURRENT);

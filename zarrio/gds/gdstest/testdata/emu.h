@@ -9,17 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if __has_include("ptx.h")
 #include "ptx.h"
-#else
-typedef struct ptx_module ptx_module;
-typedef struct ptx_function ptx_function;
-int ptx_load(const char *image, ptx_module **out, char *err, size_t n);
-ptx_function *ptx_find(ptx_module *m, const char *name);
-int ptx_params(const ptx_function *f);
-int ptx_launch(ptx_function *f, unsigned grid, unsigned block, void **params, char *err, size_t n);
-void ptx_free(ptx_module *m);
-#endif
 
 /* CUDA's error numbers, as far as they are given here. */
 enum {
