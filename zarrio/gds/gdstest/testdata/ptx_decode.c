@@ -106,7 +106,7 @@ static u8 vector(parser *p, insn *in, type t, int wider, int written) {
 		if (n == 4)
 			parse_error(p, "a vector of more than four");
 		in->v[n++] = written ? destination(p, t, wider, &in->mask) : source(p, t, wider);
-	} while (accept(p, ","));
+	} while (take(p, ","));
 	expect(p, "}");
 	return n;
 }
@@ -126,7 +126,7 @@ static void address(parser *p, insn *in) {
 			parse_error(p, "'%.*s' stands where an address is expected", (int)p->length, p->text);
 		in->a = source(p, T_u64, 0);
 	}
-	if (accept(p, "+"))
+	if (take(p, "+"))
 		in->offset += parse_int(p);
 	else if (is(p, "-"))
 		in->offset += parse_int(p);
@@ -193,14 +193,14 @@ static void load_store(parser *p, insn *in, const char *mnemonic) {
 static void compare(parser *p, insn *in, type t) {
 	u64 mask;
 	in->dst = destination(p, T_pred, 0, &mask);
-	in->dst2 = accept(p, "|") ? destination(p, T_pred, 0, &mask) : -1;
+	in->dst2 = take(p, "|") ? destination(p, T_pred, 0, &mask) : -1;
 	expect(p, ",");
 	in->a = source(p, t, 0);
 	expect(p, ",");
 	in->b = source(p, t, 0);
 	if (in->boolean) {
 		expect(p, ",");
-		in->c_negated = (u8)accept(p, "!");
+		in->c_negated = (u8)take(p, "!");
 		in->c = source(p, T_pred, 0);
 	}
 }
@@ -277,8 +277,8 @@ void decode(parser *p) {
 	insn in = {.text = p->text, .line = p->line, .guard = -1, .dst2 = -1};
 	ptx_function *f = p->f;
 	type t;
-	if (accept(p, "@")) {
-		in.negated = (u8)accept(p, "!");
+	if (take(p, "@")) {
+		in.negated = (u8)take(p, "!");
 		in.guard = register_at(p, &t);
 		check_type(p, t, T_pred, 0);
 	}

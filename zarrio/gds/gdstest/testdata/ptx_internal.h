@@ -6,6 +6,9 @@
 
 #include <setjmp.h>
 
+// What stands here is the interpreter's alone: without this, names of other libraries could take the place of its own.
+#pragma GCC visibility push(hidden)
+
 typedef uint8_t pred, b8, u8;
 typedef uint16_t b16, u16;
 typedef uint32_t b32, u32;
@@ -123,7 +126,7 @@ typedef struct parser {
 _Noreturn void parse_error(parser *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void next_token(parser *p);
 int is(const parser *p, const char *text);
-int accept(parser *p, const char *text);
+int take(parser *p, const char *text);
 void expect(parser *p, const char *text);
 s64 parse_int(parser *p);
 type parse_type(const char *text, size_t length); // without its point; T_none if it is none
@@ -136,5 +139,7 @@ void decode(parser *p);
 
 // SHARED_WINDOW is where generic addresses show shared memory.
 #define SHARED_WINDOW (1ull << 60)
+
+#pragma GCC visibility pop
 
 #endif

@@ -123,7 +123,7 @@ int is(const parser *p, const char *text) {
 	return (p->token == TOK_word || p->token == TOK_punct) && strlen(text) == p->length && !memcmp(text, p->text, p->length);
 }
 
-int accept(parser *p, const char *text) {
+int take(parser *p, const char *text) {
 	if (!is(p, text))
 		return 0;
 	next_token(p);
@@ -131,12 +131,12 @@ int accept(parser *p, const char *text) {
 }
 
 void expect(parser *p, const char *text) {
-	if (!accept(p, text))
+	if (!take(p, text))
 		parse_error(p, "'%.*s' stands where '%s' is expected", (int)p->length, p->text, text);
 }
 
 s64 parse_int(parser *p) {
-	int minus = accept(p, "-");
+	int minus = take(p, "-");
 	if (p->token != TOK_int)
 		parse_error(p, "'%.*s' stands where a number is expected", (int)p->length, p->text);
 	s64 v = (s64)(minus ? 0 - p->value : p->value);
@@ -211,39 +211,39 @@ static void declare_registers(parser *p) {
 		const char *name;
 		size_t length;
 		u32 count = 0;
-		type other;
 		word(p, &name, &length);
-		if (accept(p, "<")) {
+		if (take(p, "<")) {
 			count = parse_count(p, 1, 1 << 16);
 			expect(p, ">");
 		}
-		if (find_register(f, name, length, &other) >= 0)
-			parse_error(p, "register %.*s stands twice", (int)length, name);
+		for (u32 i = 0; i < f->n_regs; i++)
+			if (same(name, length, f->regs[i].name, f->regs[i].length))
+				parse_error(p, "register %.*s stands twice", (int)length, name);
 		f->regs = grow(p, f->regs, &f->n_regs, sizeof *f->regs);
 		f->regs[f->n_regs - 1] = (reg_decl){name, length, t, f->slots, count};
 		f->slots += count ? count : 1;
-	} while (accept(p, ","));
+	} while (take(p, ","));
 	expect(p, ";");
 }
 
 // declare_variable reads what follows .param or .shared, and puts the variable behind those before it.
 static void declare_variable(parser *p, variable **list, u32 *n, u64 *bytes, int pointers) {
 	u64 align = 0;
-	if (accept(p, ".align"))
+	if (take(p, ".align"))
 		align = parse_count(p, 1, 128);
 	type t = directive_type(p);
 	if (!type_size(t))
 		parse_error(p, "a variable of type .%s", type_names[t]);
-	if (pointers && accept(p, ".ptr")) { // what it points to: a hint
-		if (!accept(p, ".global"))
-			accept(p, ".shared");
-		if (accept(p, ".align"))
+	if (pointers && take(p, ".ptr")) { // what it points to: a hint
+		if (!take(p, ".global"))
+			take(p, ".shared");
+		if (take(p, ".align"))
 			parse_count(p, 1, 128);
 	}
 	variable v = {0};
 	word(p, &v.name, &v.length);
 	v.size = (u64)type_size(t);
-	if (accept(p, "[")) {
+	if (take(p, "[")) {
 		v.size *= parse_count(p, 1, 1 << 20);
 		expect(p, "]");
 	}
@@ -262,13 +262,13 @@ static void declare_variable(parser *p, variable **list, u32 *n, u64 *bytes, int
 static void body(parser *p) {
 	ptx_function *f = p->f;
 	expect(p, "{");
-	while (!accept(p, "}")) {
-		if (accept(p, ".reg")) {
+	while (!take(p, "}")) {
+		if (take(p, ".reg")) {
 			declare_registers(p);
-		} else if (accept(p, ".shared")) {
+		} else if (take(p, ".shared")) {
 			declare_variable(p, &f->shared, &f->n_shared, &f->shared_bytes, 0);
 			expect(p, ";");
-		} else if (accept(p, ".pragma")) {
+		} else if (take(p, ".pragma")) {
 			if (p->length != 10 || memcmp(p->text, "\"nounroll\"", 10))
 				parse_error(p, "the pragma %.*s is not supported", (int)p->length, p->text);
 			next_token(p);
@@ -314,11 +314,11 @@ static void entry(parser *p) {
 		if (same(f->name, f->length, g->name, g->length))
 			parse_error(p, "the kernel %.*s stands twice", (int)f->length, f->name);
 	expect(p, "(");
-	if (!accept(p, ")")) {
+	if (!take(p, ")")) {
 		do {
 			expect(p, ".param");
 			declare_variable(p, &f->params, &f->n_params, &f->param_bytes, 1);
-		} while (accept(p, ","));
+		} while (take(p, ","));
 		expect(p, ")");
 	}
 	while (!is(p, "{")) {
@@ -326,9 +326,9 @@ static void entry(parser *p) {
 			f->exact = is(p, ".reqntid");
 			next_token(p);
 			f->max_threads = parse_count(p, 1, 1024);
-			while (accept(p, ","))
+			while (take(p, ","))
 				f->max_threads *= parse_count(p, 1, 1);
-		} else if (accept(p, ".minnctapersm")) {
+		} else if (take(p, ".minnctapersm")) {
 			parse_count(p, 1, 64);
 		} else {
 			parse_error(p, "'%.*s' is not supported", (int)p->length, p->text);
@@ -389,7 +389,7 @@ int ptx_load(const char *image, ptx_module **out, char *err, size_t n) {
 	next_token(&p);
 	header(&p);
 	while (p.token != TOK_end) {
-		accept(&p, ".visible");
+		take(&p, ".visible");
 		expect(&p, ".entry");
 		entry(&p);
 	}
