@@ -163,7 +163,7 @@ func TestCalls(t *testing.T) {
 		{"cuStreamDestroy_v2", func() error { return d.FreeStream(8) }, []uint64{8}},
 		{"cuStreamSynchronize", func() error { return d.Synchronize(8) }, []uint64{8}},
 		{"cuStreamWaitEvent", func() error { return d.Wait(8, 9) }, []uint64{8, 9, 0}},
-		{"cuEventCreate", func() error { _, err := d.NewEvent(); return err }, []uint64{out, 2}},
+		{"cuEventCreate", func() error { _, err := d.NewEvent(); return err }, []uint64{out, 3}},
 		{"cuEventDestroy_v2", func() error { return d.FreeEvent(9) }, []uint64{9}},
 		{"cuEventRecord", func() error { return d.Record(9, 8) }, []uint64{9, 8}},
 		{"cuEventSynchronize", func() error { return d.SynchronizeEvent(9) }, []uint64{9}},
