@@ -1,0 +1,126 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package zarrio
+
+import (
+	"bytes"
+	"hash/crc32"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/zarrio/internal/cuda"
+	"zarrbench/zarrio/loss"
+)
+
+// TestGPUReduce compares what the GPU computes of batches with the CPU's results, to the bit, and copies padded batches densely.
+func TestGPUReduce(t *testing.T) {
+	gdstest.NoLeaks(t)
+	g := testGPU(t, 0)
+	gdstest.Set(t, "lazy", 1)
+	s := newLdStore()
+	for _, name := range []string{"a", "b"} {
+		s.put(t, &ldArray{name: name, dims: []string{"time", "y", "x"}, shape: []int{13, 61, 97}, chunks: []int{1, 61, 97}})
+	}
+	group, _ := onDisk(t, s, Options{})
+	for _, layout := range []Layout{Dense, Padded} {
+		opt := LoaderOptions{Channels: []string{"b", "a"}, Batch: 4, Layout: layout, Prefetch: -1}
+		near := ldLoader(t, group, CPUOptions{}, opt)
+		var wantSums [][]float64
+		var wantCRCs [][]uint32
+		for b, err := range near.Batches(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			x, y := b.Input(), b.Target()
+			var sums []float64
+			var crcs []uint32
+			for i := range b.Len {
+				for c := range 2 {
+					sums = append(sums, loss.SquaredError(Plane[float32](x, i, c), Plane[float32](y, i, c)))
+					crcs = append(crcs, crc32.ChecksumIEEE(y.PlaneBytes(i, c)))
+				}
+			}
+			wantSums, wantCRCs = append(wantSums, sums), append(wantCRCs, crcs)
+		}
+		e := must(t)(NewGDS(g, GDSOptions{}))
+		l := ldLoaderOn(t, group, e, opt)
+		for b, err := range l.Batches(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			sums, crcs := make([]float64, 2*b.Len), make([]uint32, 2*b.Len)
+			if err := e.SquaredErrors(b.Input(), b.Target(), sums); err != nil {
+				t.Fatal(err)
+			}
+			if err := e.Checksums(b.Target(), crcs); err != nil {
+				t.Fatal(err)
+			}
+			for i := range sums {
+				if want := wantSums[b.Index][i]; math.Float64bits(sums[i]) != math.Float64bits(want) && !(math.IsNaN(sums[i]) && math.IsNaN(want)) {
+					t.Errorf("%v: squared error of plane %d is %v, want %v", b, i, sums[i], want)
+				}
+			}
+			if !slices.Equal(crcs, wantCRCs[b.Index]) {
+				t.Errorf("%v: checksums %x, want %x", b, crcs, wantCRCs[b.Index])
+			}
+			if got, want := denseCopy(t, g, e, b.Target()), ldBytes(t, b); !bytes.Equal(got, want[len(want)-len(got):]) {
+				t.Errorf("%v: the dense copy differs", b)
+			}
+			for _, err := range []error{
+				e.SquaredErrors(b.Input(), b.Target(), sums[1:]),
+				e.SquaredErrors(Tensor{}, b.Target(), sums),
+				e.Checksums(b.Input(), crcs[1:]),
+			} {
+				if err == nil || !strings.HasPrefix(err.Error(), "zarrio: ") {
+					t.Errorf("sums of another length, or tensors of another shape: %v", err)
+				}
+			}
+		}
+		allocs := calls("cuMemAlloc_v2")
+		for b, err := range l.Batches(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := e.SquaredErrors(b.Input(), b.Target(), make([]float64, 2*b.Len)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if now := calls("cuMemAlloc_v2"); now != allocs {
+			t.Errorf("%d allocations in the second epoch", now-allocs)
+		}
+	}
+}
+
+func calls(name string) int64 { return gdstest.Get("calls." + name) }
+
+// denseCopy copies a tensor by CopyDense.
+func denseCopy(t *testing.T, g *GPU, e *GPUEngine, x Tensor) []byte {
+	dev := g.gpu.(*cudaGPU).dev
+	dst := make([]byte, x.Elements()*4)
+	err := dev.Do(func() error {
+		p, err := dev.Alloc(int64(len(dst)))
+		if err != nil {
+			return err
+		}
+		defer dev.Free(p)
+		s, err := dev.NewStream()
+		if err != nil {
+			return err
+		}
+		defer dev.FreeStream(s)
+		if err := e.CopyDense(uintptr(p), x, Stream(s)); err != nil {
+			return err
+		}
+		if err := dev.Synchronize(s); err != nil {
+			return err
+		}
+		return dev.CopyDtoH(dst, cuda.Ptr(p))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dst
+}

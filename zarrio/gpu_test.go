@@ -1,0 +1,267 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package zarrio
+
+import (
+	"bytes"
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/zarrio/internal/cuda"
+	"zarrbench/zarrio/internal/race"
+)
+
+// testGPU opens a GPU for a test, which closes it at its end.
+func testGPU(tb testing.TB, ordinal int) *GPU {
+	tb.Helper()
+	gdstest.Need(tb)
+	g, err := OpenGPU(ordinal)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := g.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return g
+}
+
+// must is for engines of tests.
+func must(tb testing.TB) func(*GPUEngine, error) *GPUEngine {
+	return func(e *GPUEngine, err error) *GPUEngine {
+		tb.Helper()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return e
+	}
+}
+
+// gpuEpoch runs an epoch and returns all its batches' bytes.
+func gpuEpoch(tb testing.TB, l *Loader) []byte {
+	tb.Helper()
+	var all []byte
+	for b, err := range l.Batches(tb.Context()) {
+		if err != nil {
+			tb.Fatal(err)
+		}
+		all = append(all, ldBytes(tb, b)...)
+	}
+	return all
+}
+
+// onDisk writes a store to a directory and opens it.
+func onDisk(tb testing.TB, s *ldStore, opt Options) (g *Group, dir string) {
+	tb.Helper()
+	dir = s.write(tb)
+	g, err := Open(tb.Context(), dir, opt)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { g.Close() })
+	return g, dir
+}
+
+// TestGPURandom runs random stores through the GPU engines. Half of the time nothing that is queued is done before somebody
+// waits for it.
+func TestGPURandom(t *testing.T) {
+	gdstest.NoLeaks(t)
+	g := testGPU(t, 0)
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	n := 150
+	if testing.Short() || race.Enabled {
+		n = 50
+	}
+	for i := range n {
+		gpuRandom(t, g, seed+uint64(i))
+		if t.Failed() {
+			t.Fatalf("seed %d", seed+uint64(i))
+		}
+	}
+}
+
+func gpuRandom(t *testing.T, g *GPU, seed uint64) {
+	ldRandomOn(t, seed, func(c *ldCase, r *rand.Rand) {
+		c.onDisk = r.IntN(5) > 0
+		workers, keep, kind := 1+r.IntN(5), c.cpu.KeepBytes, r.IntN(4)
+		ring := int64(slotSize * (1 + r.IntN(12)))
+		gds := GDSOptions{Workers: workers, KeepBytes: keep, RingBytes: ring, Handles: []int{0, 1, 3}[r.IntN(3)],
+			Submit: []Submit{"", SubmitSync, SubmitBatch}[r.IntN(3)], Compat: []Compat{"", CompatOn, CompatOff, CompatAuto}[r.IntN(4)]}
+		settings := map[string][]string{
+			"KVIKIO_GDS_THRESHOLD": {"0", "0", "100"}, "KVIKIO_TASK_SIZE": {"", "4096", "20000"}, "KVIKIO_BOUNCE_BUFFER_SIZE": {"", "8192"},
+			"KVIKIO_AUTO_DIRECT_IO_READ": {"", "on"}, "KVIKIO_AUTO_DIRECT_IO_READ_OVERREAD": {"", "on"},
+		}
+		chosen := map[string]string{}
+		for _, name := range slices.Sorted(maps.Keys(settings)) {
+			chosen[name] = settings[name][r.IntN(len(settings[name]))]
+		}
+		lazy, short := int64(r.IntN(2)), int64(r.IntN(3))
+		c.engine = func(t *testing.T) Engine {
+			gdstest.Set(t, "lazy", lazy)
+			if kind == 0 {
+				return must(t)(NewHost(g, HostOptions{Workers: workers, KeepBytes: keep, RingBytes: ring}))
+			}
+			if kind == 1 {
+				return must(t)(NewHost(g, HostOptions{Workers: workers, KeepBytes: keep, RingBytes: ring, Pageable: true}))
+			}
+			if !gdstest.RealCufile() {
+				gdstest.Set(t, "short", short)
+			}
+			for name, v := range chosen {
+				t.Setenv(name, v)
+			}
+			return must(t)(NewGDS(g, gds))
+		}
+	})
+}
+
+// TestGPUBatches holds what batches on a GPU promise: the memory of a released batch is not written before the work that was
+// queued on the stream is done, Ready comes behind the batch's copies, and Sync waits for them.
+func TestGPUBatches(t *testing.T) {
+	gdstest.NoLeaks(t)
+	g := testGPU(t, 0)
+	gdstest.Set(t, "lazy", 1)
+	dev := g.gpu.(*cudaGPU).dev
+	group, _ := onDisk(t, ldSteps(t, 24, 1, false), Options{})
+	opt := LoaderOptions{Channels: []string{"t"}, Batch: 2, Prefetch: 1}
+	want := ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt))
+	engines := map[string]func() *GPUEngine{
+		"host":     func() *GPUEngine { return must(t)(NewHost(g, HostOptions{})) },
+		"pageable": func() *GPUEngine { return must(t)(NewHost(g, HostOptions{Pageable: true})) },
+		"gds":      func() *GPUEngine { return must(t)(NewGDS(g, GDSOptions{})) },
+		"padded":   func() *GPUEngine { return must(t)(NewGDS(g, GDSOptions{})) },
+	}
+	for name, engine := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("KVIKIO_GDS_THRESHOLD", "0")
+			opt := opt
+			if name == "padded" {
+				opt.Layout = Padded
+			}
+			l := ldLoaderOn(t, group, engine(), opt)
+			var stream cuda.Stream
+			var copies [][]byte // pinned
+			err := dev.Do(func() (err error) { stream, err = dev.NewStream(); return err })
+			if err != nil {
+				t.Fatal(err)
+			}
+			for b, err := range l.Batches(t.Context()) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if b.Input().Device != (Device{Type: DeviceCUDA}) || b.Input().Base() != nil || b.Ready() == 0 {
+					t.Fatalf("%v: on %v, base %v, event %v", b, b.Input().Device, b.Input().Base(), b.Ready())
+				}
+				b.Retain()
+				x := b.Input()
+				n := (b.Len-1)*x.Strides[0]*4 + 4*6*4
+				err = dev.Do(func() error {
+					dst, err := dev.HostAlloc(int64(n))
+					if err != nil {
+						return err
+					}
+					copies = append(copies, dst)
+					return errors.Join(dev.Wait(stream, cuda.Event(b.Ready())), dev.CopyDtoHAsync(dst, cuda.Ptr(x.Addr()), stream))
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				b.Release(Stream(stream))
+			}
+			err = dev.Do(func() error { return errors.Join(dev.Synchronize(stream), dev.FreeStream(stream)) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(copies) != len(want) {
+				t.Fatalf("%d batches, want %d", len(copies), len(want))
+			}
+			for i, dst := range copies {
+				stride := 4 * 6 * 4
+				if opt.Layout == Padded {
+					stride = pageSize
+				}
+				for s := 0; s*stride < len(dst); s++ {
+					if !bytes.Equal(dst[s*stride:][:96], want[i][s*96:][:96]) {
+						t.Errorf("batch %d, sample %d differs", i, s)
+					}
+				}
+				if err := dev.Do(func() error { return dev.HostFree(dst) }); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// TestGPUDevices runs two GPUs in one process, and refuses what belongs to the other.
+func TestGPUDevices(t *testing.T) {
+	gdstest.NoLeaks(t)
+	gdstest.Set(t, "devices", 2)
+	group, _ := onDisk(t, ldSteps(t, 24, 1, false), Options{})
+	opt := LoaderOptions{Channels: []string{"t"}, Batch: 3}
+	want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)
+	t.Setenv("KVIKIO_GDS_THRESHOLD", "0")
+	var gpus []*GPU
+	var loaders []*Loader
+	var engines []*GPUEngine
+	for i := range 2 {
+		gpus = append(gpus, testGPU(t, i))
+		engines = append(engines, must(t)(NewGDS(gpus[i], GDSOptions{})))
+		loaders = append(loaders, ldLoaderOn(t, group, engines[i], opt))
+	}
+	done := make(chan []byte)
+	for _, l := range loaders {
+		go func() { done <- gpuEpoch(t, l) }()
+	}
+	for range loaders {
+		if got := <-done; !bytes.Equal(got, want) {
+			t.Error("a device's epoch differs from the CPU's")
+		}
+	}
+	if err := gpus[0].Close(); err == nil || !strings.Contains(err.Error(), "closed while") {
+		t.Errorf("Close of a GPU in use: %v", err)
+	}
+	m, err := engines[1].Alloc(4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Free()
+	host, err := NewCPU(CPUOptions{}).Alloc(4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Free()
+	for _, tt := range []struct {
+		mem  Memory
+		want string
+	}{{m, "memory of GPU 1"}, {host, "memory of another engine"}} {
+		if _, err := engines[0].Fill(t.Context(), &Plan{}, tt.mem); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("Fill: %v, want %q", err, tt.want)
+		}
+		if err := engines[0].Sync(tt.mem); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("Sync: %v, want %q", err, tt.want)
+		}
+	}
+	x := Tensor{Shape: []int{1, 1, 2, 2}, Strides: []int{4, 4, 2, 1}, DType: Float32, mem: m}
+	if err := engines[0].Checksums(x, make([]uint32, 1)); err == nil || !strings.Contains(err.Error(), "memory of GPU 1") {
+		t.Errorf("Checksums: %v", err)
+	}
+	y := x
+	if y.mem, err = engines[0].Alloc(4096); err != nil {
+		t.Fatal(err)
+	}
+	defer y.mem.Free()
+	if err := engines[0].CopyDense(x.Addr(), y, 0); err == nil || !strings.Contains(err.Error(), "device") {
+		t.Errorf("CopyDense to the other GPU: %v", err)
+	}
+	if _, err := OpenGPU(2); err == nil || errors.Is(err, ErrNotSupported) {
+		t.Errorf("GPU 2 of 2: %v", err)
+	}
+}
