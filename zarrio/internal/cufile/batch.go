@@ -5,6 +5,7 @@ package cufile
 import (
 	"errors"
 	"fmt"
+	"math"
 	"syscall"
 	"unsafe"
 
@@ -34,21 +35,32 @@ type Completion struct {
 // A Batch submits many reads by one call. It serves one goroutine at a time.
 type Batch struct {
 	driver *Driver
-	raw    uintptr
-	memory []byte // outside the heap, for what the library may hold on to: number, then params, then events
-	number *uint32
+	raw    uintptr // the library's handle
+	memory []byte  // outside the heap, for what the library may hold on to: head, then params, then events
+	head   *batchHead
 	params []rawIO
 	events []rawEvent
 	slots  []slot
 	free   []int // slots that are not in use
+	lost   bool  // the library has given up what is in flight, and tells nothing of it
 	closed bool
 }
 
-// A slot is a read in flight: the library knows it by its number.
+// A batchHead is what the library is given by address when it is asked for events.
+type batchHead struct {
+	number  uint32
+	_       uint32
+	timeout unix.Timespec
+}
+
+// A slot is a read in flight. The library knows it by its number, with the count of reads that the slot has served above.
 type slot struct {
 	handle *Handle // nil where the slot is free
 	cookie uint64
+	served uintptr
 }
+
+const slotBits = 16
 
 // A rawIO is a CUfileIOParams_t.
 type rawIO struct {
@@ -87,13 +99,13 @@ func (l *library) hasBatch() bool {
 	return l.batchSetUp != nil && l.batchCancel != nil && l.batchFree != nil && l.batchSubmit != 0 && l.batchStatus != 0
 }
 
-// NewBatch makes a batch of at most n reads at a time, which the library limits: to 256 unless it is configured otherwise. It
-// returns ErrNoBatch where the library has none.
+// NewBatch makes a batch of at most n reads at a time, of which the library takes 256. It returns ErrNoBatch where the library
+// has none.
 func (d *Driver) NewBatch(n int) (*Batch, error) {
 	if !d.lib.hasBatch() {
 		return nil, ErrNoBatch
 	}
-	if n <= 0 || n > 1<<16 {
+	if n <= 0 || n > 1<<slotBits {
 		return nil, &Error{Call: "cuFileBatchIOSetUp", Code: InvalidValue}
 	}
 	if err := d.add(&d.batches); err != nil {
@@ -107,16 +119,29 @@ func (d *Driver) NewBatch(n int) (*Batch, error) {
 	return b, nil
 }
 
+// MaxBatchBytes returns the most bytes that one read of a batch may have. Version 1.14, unlike 1.20, refuses what is more than
+// its max_direct_io_size_kb: 1 MiB, unless it is configured otherwise.
+func (d *Driver) MaxBatchBytes() (int64, error) {
+	if !d.lib.hasBatch() {
+		return 0, ErrNoBatch
+	}
+	if d.lib.version >= 1150 {
+		return math.MaxInt64, nil
+	}
+	p, err := d.Properties()
+	return int64(p.MaxDirectIOKB) << 10, err
+}
+
 func (d *Driver) newBatch(n int) (*Batch, error) {
 	const each = int(unsafe.Sizeof(rawIO{}) + unsafe.Sizeof(rawEvent{}))
-	const first = 64
+	const first = 64 // for the head
 	memory, err := unix.Mmap(-1, 0, first+n*each, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
 		return nil, fmt.Errorf("memory for a batch of %d: %w", n, err)
 	}
 	b := &Batch{driver: d, memory: memory, slots: make([]slot, n), free: make([]int, n)}
 	start := unsafe.Pointer(unsafe.SliceData(memory))
-	b.number = (*uint32)(start)
+	b.head = (*batchHead)(start)
 	b.params = unsafe.Slice((*rawIO)(unsafe.Add(start, first)), n)
 	b.events = unsafe.Slice((*rawEvent)(unsafe.Add(start, first+n*int(unsafe.Sizeof(rawIO{})))), n)
 	for i := range b.free {
@@ -131,12 +156,16 @@ func (d *Driver) newBatch(n int) (*Batch, error) {
 // Pending returns how many reads were submitted and have not been waited for.
 func (b *Batch) Pending() int { return len(b.slots) - len(b.free) }
 
-// Submit begins reads. There may be as many in flight as the batch was made for. After an error none of them is.
+// Submit begins reads, at most as many as the batch has room for: what it was made for less Pending. After an error none of
+// them has begun. Where it is the library that refuses them it also gives up what was in flight before: Wait returns that with
+// ErrCanceled.
+//
+// No read may be of more than MaxBatchBytes.
 func (b *Batch) Submit(ios []IO) error {
 	if b.closed {
 		return errClosed
 	}
-	if len(ios) > len(b.free) {
+	if len(ios) > len(b.free) || b.lost {
 		return &Error{Call: "cuFileBatchIOSubmit", Code: BatchFull}
 	}
 	if len(ios) == 0 {
@@ -148,45 +177,59 @@ func (b *Batch) Submit(ios []IO) error {
 			return err
 		}
 	}
-	r, _, _ := purego.SyscallN(b.driver.lib.batchSubmit, b.raw, uintptr(len(ios)), uintptr(unsafe.Pointer(unsafe.SliceData(b.params))), 0)
-	if err := check("cuFileBatchIOSubmit", uint64(r)); err != nil {
+	r := b.call(b.driver.lib.batchSubmit, b.raw, uintptr(len(ios)), uintptr(unsafe.Pointer(unsafe.SliceData(b.params))), 0)
+	if err := check("cuFileBatchIOSubmit", r); err != nil {
 		b.undo(len(ios))
-		return err
+		if b.Pending() == 0 {
+			return err
+		}
+		// The library drops the events of what is in flight. Canceling also waits until its reads have ended.
+		return errors.Join(err, b.Cancel())
 	}
 	return nil
+}
+
+// call calls a function of the library without an allocation.
+func (b *Batch) call(fn uintptr, args ...uintptr) uint64 {
+	a := arguments.Get().(*[5]uintptr)
+	defer arguments.Put(a)
+	n := copy(a[:], args)
+	r, _, _ := purego.SyscallN(fn, a[:n]...)
+	return uint64(r)
 }
 
 // prepare takes a slot for a read.
 func (b *Batch) prepare(p *rawIO, io *IO) error {
 	h := io.Handle
+	if h == nil {
+		return &Error{Call: "cuFileBatchIOSubmit", Code: HandleNotRegistered}
+	}
 	if err := h.use(); err != nil {
 		return err
 	}
-	if h.driver.lib.path != b.driver.lib.path {
-		h.done()
-		return errors.New("the file is registered with another library than the batch")
-	}
-	if err := b.driver.reaches(io.Base, io.Bytes, io.BufOffset); err != nil {
+	if err := b.driver.reaches("cuFileBatchIOSubmit", io.Base, io.Bytes, io.BufOffset); err != nil {
 		h.done()
 		return err
 	}
 	n := b.free[len(b.free)-1]
 	b.free = b.free[:len(b.free)-1]
-	b.slots[n] = slot{h, io.Cookie}
-	*p = rawIO{mode: 1, base: uintptr(io.Base), offset: io.Offset, bufOffset: io.BufOffset, size: uintptr(io.Bytes), handle: h.raw, cookie: uintptr(n)}
+	s := &b.slots[n]
+	s.handle, s.cookie = h, io.Cookie
+	s.served++
+	*p = rawIO{mode: 1, base: uintptr(io.Base), offset: io.Offset, bufOffset: io.BufOffset, size: uintptr(io.Bytes), handle: h.raw, cookie: s.served<<slotBits | uintptr(n)}
 	return nil
 }
 
 // undo gives back the slots of the first n params.
 func (b *Batch) undo(n int) {
 	for i := range b.params[:n] {
-		b.release(int(b.params[i].cookie))
+		b.release(int(b.params[i].cookie & (1<<slotBits - 1)))
 	}
 }
 
 func (b *Batch) release(n int) {
 	b.slots[n].handle.done()
-	b.slots[n] = slot{}
+	b.slots[n].handle = nil
 	b.free = append(b.free, n) // within its capacity
 }
 
@@ -207,35 +250,61 @@ func (b *Batch) Wait(least int, into []Completion) (int, error) {
 	}
 }
 
-// poll asks the library once, which waits for at least that many events; it may return fewer.
+// poll asks the library once, which waits for at least that many events, or for a time.
 func (b *Batch) poll(least int, into []Completion) (int, error) {
 	room := min(len(into), b.Pending())
 	if room == 0 {
 		return 0, nil
 	}
-	*b.number = uint32(room)
-	r, _, _ := purego.SyscallN(b.driver.lib.batchStatus, b.raw, uintptr(least), uintptr(unsafe.Pointer(b.number)), uintptr(unsafe.Pointer(unsafe.SliceData(b.events))), 0)
-	if err := check("cuFileBatchIOGetStatus", uint64(r)); err != nil {
+	if b.lost {
+		return b.abandon(into), nil
+	}
+	b.head.number, b.head.timeout = uint32(room), unix.Timespec{}
+	if least > 0 {
+		b.head.timeout.Sec = 1 // Without a time limit the library doesn't wait at all.
+	}
+	r := b.call(b.driver.lib.batchStatus, b.raw, uintptr(least), uintptr(unsafe.Pointer(&b.head.number)),
+		uintptr(unsafe.Pointer(unsafe.SliceData(b.events))), uintptr(unsafe.Pointer(&b.head.timeout)))
+	if err := check("cuFileBatchIOGetStatus", r); err != nil {
 		return 0, err
 	}
-	if *b.number > uint32(room) {
-		return 0, fmt.Errorf("cuFileBatchIOGetStatus returned %d events where there was room for %d", *b.number, room)
+	got := int(b.head.number)
+	if got > room {
+		return 0, fmt.Errorf("cuFileBatchIOGetStatus returned %d events where there was room for %d", got, room)
 	}
 	var n int
-	for i := range b.events[:*b.number] {
+	for i := range b.events[:got] {
 		e := &b.events[i]
 		if e.status == statusWaiting || e.status == statusPending {
 			continue
 		}
-		if e.cookie >= uintptr(len(b.slots)) || b.slots[e.cookie].handle == nil {
-			return n, fmt.Errorf("cuFileBatchIOGetStatus returned an event of request %d, which is not in flight", e.cookie)
+		at := int(e.cookie & (1<<slotBits - 1))
+		if at >= len(b.slots) || b.slots[at].handle == nil || b.slots[at].served != e.cookie>>slotBits {
+			continue // of a read that was canceled
 		}
-		into[n] = Completion{Cookie: b.slots[e.cookie].cookie}
+		into[n] = Completion{Cookie: b.slots[at].cookie}
 		into[n].N, into[n].Err = e.outcome()
-		b.release(int(e.cookie))
+		b.release(at)
 		n++
 	}
 	return n, nil
+}
+
+// abandon completes what the library has given up.
+func (b *Batch) abandon(into []Completion) int {
+	var n int
+	for at := range b.slots {
+		if n == len(into) || b.Pending() == 0 {
+			break
+		}
+		if b.slots[at].handle != nil {
+			into[n] = Completion{Cookie: b.slots[at].cookie, Err: ErrCanceled}
+			b.release(at)
+			n++
+		}
+	}
+	b.lost = b.Pending() > 0
+	return n
 }
 
 // outcome tells what an event says of its read.
@@ -257,15 +326,24 @@ func (e *rawEvent) outcome() (int, error) {
 	return 0, fmt.Errorf("cuFileBatchIOGetStatus: a request ended with status %d and %d bytes, which means nothing", e.status, e.result)
 }
 
-// Cancel asks the library to give up what is in flight. Wait returns what became of each read: it may have been too late.
+// Cancel gives up what is in flight: Wait returns it with ErrCanceled. Submit takes nothing before all of it has been waited
+// for. Versions 1.14 and 1.20 end the reads before they return, in compatibility mode; where the memory is used again, waiting
+// for reads is safer than canceling them.
 func (b *Batch) Cancel() error {
 	if b.closed {
 		return errClosed
 	}
-	return check("cuFileBatchIOCancel", b.driver.lib.batchCancel(b.raw))
+	if b.Pending() == 0 {
+		return nil
+	}
+	if err := check("cuFileBatchIOCancel", b.driver.lib.batchCancel(b.raw)); err != nil {
+		return err
+	}
+	b.lost = true
+	return nil
 }
 
-// Close cancels what is in flight, waits for it, and frees the batch. It closes once.
+// Close waits for what is in flight, and frees the batch. It closes once.
 func (b *Batch) Close() error {
 	if b.closed {
 		return errClosed
@@ -278,6 +356,6 @@ func (b *Batch) Close() error {
 		}
 	}
 	b.driver.remove(&b.driver.batches)
-	b.params, b.events, b.number = nil, nil, nil
+	b.head, b.params, b.events = nil, nil, nil
 	return unix.Munmap(b.memory)
 }

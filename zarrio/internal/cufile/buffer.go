@@ -58,14 +58,14 @@ func (d *Driver) DeregisterBuffer(p cuda.Ptr) error {
 
 // reaches returns an error unless n bytes at bufOff from base are memory of the driver's device. The library itself looks at
 // what is registered alone: elsewhere it would write behind an allocation, or to another device.
-func (d *Driver) reaches(base cuda.Ptr, n int, bufOff int64) error {
+func (d *Driver) reaches(call string, base cuda.Ptr, n int, bufOff int64) error {
 	if n < 0 || bufOff < 0 || int64(base)+bufOff < 0 {
-		return &Error{Call: "cuFileRead", Code: InvalidValue}
+		return &Error{Call: call, Code: InvalidValue}
 	}
 	for _, b := range *d.buffers.Load() {
 		if base >= b.base && int64(base-b.base) < b.n {
 			if int64(base-b.base) > b.n-bufOff-int64(n) {
-				return &Error{Call: "cuFileRead", Code: InvalidMappingRange}
+				return &Error{Call: call, Code: InvalidMappingRange}
 			}
 			return nil
 		}

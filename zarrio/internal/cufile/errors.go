@@ -38,6 +38,7 @@ const (
 	MemoryAlreadyRegistered = 5023
 	MemoryNotRegistered     = 5024
 	DriverAlreadyOpen       = 5026
+	HandleNotRegistered     = 5027
 	HandleAlreadyRegistered = 5028
 	InternalError           = 5030
 	GPUMemoryPinningFailed  = 5036

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -29,6 +30,9 @@ const closedUsers = math.MinInt64 / 2
 // path of GPUDirect Storage needs a file opened with O_DIRECT; compatibility mode takes others too. Reading a file's
 // descriptor otherwise, by ReadAt, goes on working.
 func (d *Driver) Register(f *os.File) (*Handle, error) {
+	if f == nil {
+		return nil, &Error{Call: "cuFileHandleRegister", Code: InvalidValue}
+	}
 	if err := d.add(&d.handles); err != nil {
 		return nil, err
 	}
@@ -82,14 +86,17 @@ func (h *Handle) Read(base cuda.Ptr, n int, off, bufOff int64) (int, error) {
 		return 0, err
 	}
 	defer h.done()
-	if err := h.driver.reaches(base, n, bufOff); err != nil {
+	if err := h.driver.reaches("cuFileRead", base, n, bufOff); err != nil {
 		return 0, err
 	}
 	lib := h.driver.lib
+	args := arguments.Get().(*[5]uintptr)
+	defer arguments.Put(args)
+	*args = [...]uintptr{h.raw, uintptr(base), uintptr(n), uintptr(off), uintptr(bufOff)}
 	runtime.LockOSThread() // for errno
 	defer runtime.UnlockOSThread()
 	for {
-		r, _, _ := purego.SyscallN(lib.read, h.raw, uintptr(base), uintptr(n), uintptr(off), uintptr(bufOff))
+		r, _, _ := purego.SyscallN(lib.read, args[:]...)
 		if got := int(r); got >= 0 {
 			return got, nil
 		} else if code := lib.code(got); code != int(syscall.EINTR) {
@@ -97,6 +104,9 @@ func (h *Handle) Read(base cuda.Ptr, n int, off, bufOff int64) (int, error) {
 		}
 	}
 }
+
+// arguments holds arrays of a call's arguments, as a slice of them goes to the heap.
+var arguments = sync.Pool{New: func() any { return new([5]uintptr) }}
 
 // code returns what a negative result of a read stands for. cufile.h says that it is -1 with an errno or else a code with a
 // minus; the library returns -1 with the code in errno instead. The goroutine must be locked to the thread.

@@ -22,7 +22,6 @@ type library struct {
 
 	driverOpen       func() uint64
 	driverClose      func() uint64
-	useCount         func() int64
 	getVersion       func(*int32) uint64
 	getProperties    func(*rawProperties) uint64
 	handleRegister   func(*uintptr, *descriptor) uint64
@@ -92,35 +91,40 @@ func load() (*library, error) {
 	if l.read, err = purego.Dlsym(handle, "cuFileRead"); err != nil {
 		return nil, fmt.Errorf("%s lacks a function: %w", soname, err)
 	}
-	for _, f := range []struct {
-		name string
-		fn   any
-	}{
-		{"cuFileUseCount", &l.useCount}, {"cuFileGetVersion", &l.getVersion},
-		{"cuFileGetParameterSizeT", &l.getSize}, {"cuFileGetParameterBool", &l.getBool},
-		{"cuFileGetParameterString", &l.getString}, {"cuFileSetParameterBool", &l.setBool},
-		{"cuFileGetBARSizeInKB", &l.barSize}, {"cuFileSetStatsLevel", &l.setLevel},
-		{"cuFileStatsStart", &l.startStats}, {"cuFileGetStatsL3", &l.getStats},
-		{"cuFileBatchIOSetUp", &l.batchSetUp}, {"cuFileBatchIOCancel", &l.batchCancel}, {"cuFileBatchIODestroy", &l.batchFree},
-	} {
-		if address := find(f.name); address != 0 {
-			purego.RegisterFunc(f.fn, address)
-		}
-	}
-	l.batchSubmit, l.batchStatus = find("cuFileBatchIOSubmit"), find("cuFileBatchIOGetStatus")
-	l.emulated = find("zarrbench_emulated") != 0
-	if l.errnoLocation, err = purego.Dlsym(purego.RTLD_DEFAULT, "__errno_location"); err != nil {
-		return nil, fmt.Errorf("the C library is not glibc: %w", err)
-	}
 	if l.path, err = pathOf(l.read); err != nil {
 		return nil, err
 	}
-	if l.getVersion != nil {
+	if address := find("cuFileGetVersion"); address != 0 { // since 1.8
+		purego.RegisterFunc(&l.getVersion, address)
 		var v int32
 		if err := check("cuFileGetVersion", l.getVersion(&v)); err != nil {
 			return nil, err
 		}
 		l.version = int(v)
+	}
+	for _, f := range []struct {
+		since int
+		name  string
+		fn    any
+	}{
+		{1070, "cuFileBatchIOSetUp", &l.batchSetUp}, {1070, "cuFileBatchIOCancel", &l.batchCancel},
+		{1070, "cuFileBatchIODestroy", &l.batchFree},
+		{1140, "cuFileGetParameterSizeT", &l.getSize}, {1140, "cuFileGetParameterBool", &l.getBool},
+		{1140, "cuFileGetParameterString", &l.getString}, {1140, "cuFileSetParameterBool", &l.setBool},
+		{1150, "cuFileGetBARSizeInKB", &l.barSize}, {1150, "cuFileSetStatsLevel", &l.setLevel},
+		{1150, "cuFileStatsStart", &l.startStats}, {1150, "cuFileGetStatsL3", &l.getStats},
+	} {
+		// What a version has before it is documented isn't trusted to be the same.
+		if address := find(f.name); address != 0 && (l.version == 0 || l.version >= f.since) {
+			purego.RegisterFunc(f.fn, address)
+		}
+	}
+	if l.batchSetUp != nil {
+		l.batchSubmit, l.batchStatus = find("cuFileBatchIOSubmit"), find("cuFileBatchIOGetStatus")
+	}
+	l.emulated = find("zarrbench_emulated") != 0
+	if l.errnoLocation, err = purego.Dlsym(purego.RTLD_DEFAULT, "__errno_location"); err != nil {
+		return nil, fmt.Errorf("the C library is not glibc: %w", err)
 	}
 	return l, nil
 }
