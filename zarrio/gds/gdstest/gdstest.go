@@ -9,20 +9,22 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 )
 
 const (
-	marker     = "ZARRBENCH_GDSTEST" // set to the hash of the sources and the folder of the libraries in processes over the emulation
-	realCufile = "ZARRBENCH_CUFILE"  // set by the user to a folder with NVIDIA's libcufile.so.0
+	// marker is set to the hash of the sources and the folder of the libraries in processes over the emulation. A user sets it to off.
+	marker     = "ZARRBENCH_GDSTEST"
+	realCufile = "ZARRBENCH_CUFILE" // set by the user to a folder with NVIDIA's libcufile.so.0
 )
 
 // Main is for TestMain: os.Exit(gdstest.Main(m)). It starts the test binary again, once, with the emulated libraries where the dynamic linker looks first,
-// and there runs the tests. Where that can't be done it says why on standard error and runs the tests without emulation. The environment variable
-// ZARRBENCH_CUFILE names a folder whose libcufile.so.0 is used in place of the emulated one.
+// and there runs the tests. Where that can't be done it says why on standard error and runs the tests without emulation. With the environment variable
+// ZARRBENCH_GDSTEST set to off it doesn't try. ZARRBENCH_CUFILE names a folder whose libcufile.so.0 is used in place of the emulated one.
 func Main(m *testing.M) int {
-	if folder() == "" {
+	if folder() == "" && os.Getenv(marker) != "off" {
 		if err := restart(); errors.Is(err, errNoCompiler) {
 			fmt.Fprintln(os.Stderr, "gdstest: no C compiler: tests over the emulated driver are skipped")
 		} else {
@@ -33,13 +35,13 @@ func Main(m *testing.M) int {
 }
 
 // folder returns where the libraries are that this process runs over, or "". A process that was started by one that has other sources isn't over them.
-func folder() string {
+var folder = sync.OnceValue(func() string {
 	sum, dir, _ := strings.Cut(os.Getenv(marker), ":")
 	if sum != sourcesSum() {
 		return ""
 	}
 	return dir
-}
+})
 
 // restart returns only if it can't be done.
 func restart() error {

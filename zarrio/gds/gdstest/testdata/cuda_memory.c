@@ -167,11 +167,12 @@ static int release(uint64_t p, enum emu_memory kind, enum emu_memory other, int 
 		emu_complain("memory was freed that queued work uses");
 	}
 	uint64_t id = a->id;
-	for (struct emu_object *o = emu_live[EMU_CONTEXT]; o; o = o->next)
-		emu_drive_context((struct emu_ctx *)o);
+	struct emu_ctx *c;
+	while ((c = emu_busy_context())) /* looked for anew each time: the mutex is given back meanwhile */
+		emu_drive_context(c);
 	if (emu_devices[emu_current()->device].lost)
 		return emu_devices[emu_current()->device].lost;
-	a = emu_alloc_at(p); /* the mutex was given back */
+	a = emu_alloc_at(p);
 	if (!a || a->id != id)
 		return unknown;
 	discard((size_t)(a - allocs));

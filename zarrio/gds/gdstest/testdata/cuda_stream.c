@@ -183,6 +183,14 @@ int emu_drive_context(struct emu_ctx *c) {
 	return emu_devices[device].lost;
 }
 
+struct emu_ctx *emu_busy_context(void) {
+	for (struct emu_object *o = emu_live[EMU_CONTEXT]; o; o = o->next)
+		for (struct emu_stream *s = ((struct emu_ctx *)o)->streams; s; s = s->sibling)
+			if (s->done < s->last)
+				return (struct emu_ctx *)o;
+	return NULL;
+}
+
 /* emu_drop_work forgets what is queued. What is running runs on. */
 void emu_drop_work(struct emu_ctx *c) {
 	for (struct emu_stream *s = c->streams; s; s = s->sibling) {

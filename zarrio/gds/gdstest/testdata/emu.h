@@ -97,6 +97,7 @@ void emu_op_free(struct emu_op *op);
 uint64_t emu_enqueue(struct emu_stream *s, struct emu_op *op); /* takes op */
 int emu_drive(struct emu_stream *s, uint64_t seq);             /* runs or awaits s up to seq; the error of a lost device */
 int emu_drive_context(struct emu_ctx *c);
+struct emu_ctx *emu_busy_context(void); /* one that has work to do, or NULL */
 struct emu_stream *emu_stream(struct emu_ctx *c, void *handle); /* 0 is the legacy stream; NULL: no such stream of the context */
 struct emu_stream *emu_stream_new(struct emu_ctx *c, unsigned flags);
 void emu_stream_destroy(struct emu_stream *s);
