@@ -102,8 +102,8 @@ func sourcesSum(more ...string) string {
 
 var flags = []string{"-O2", "-g", "-Wall", "-Werror", "-shared", "-fPIC"}
 
-// Build returns a folder that holds the emulated libraries. It is in the user's cache folder, or where there is none in the folder for temporary files; its
-// name is the hash of the sources, the compiler and the flags, so that it is built only once. Many processes may call Build at the same time.
+// Build returns a folder that holds the emulated libraries. It is in the user's cache folder; its name is the hash of the sources, the compiler and the flags,
+// so that it is built only once. Many processes may call Build at the same time. Nothing removes folders of other sources.
 func Build() (dir string, err error) {
 	cc, version, err := compiler()
 	if err != nil {
@@ -111,7 +111,7 @@ func Build() (dir string, err error) {
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		cache = os.TempDir()
+		return "", err
 	}
 	root := filepath.Join(cache, "zarrbench", "gdstest")
 	dir = filepath.Join(root, sourcesSum(cc, version))

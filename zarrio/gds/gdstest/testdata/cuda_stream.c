@@ -43,6 +43,13 @@ static struct emu_wait *unmet(struct emu_op *op) {
 	return NULL;
 }
 
+/* block_signals is for making threads, which inherit it: signals are for the threads of the program. */
+static void block_signals(sigset_t *before) {
+	sigset_t all;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, before);
+}
+
 /* perform does the work, without the mutex. A failure of a kernel loses the device, as it does on a GPU. */
 static int perform(struct emu_op *op, char *err, size_t n) {
 	switch (op->work) {
@@ -61,7 +68,11 @@ static int perform(struct emu_op *op, char *err, size_t n) {
 		void *params[sizeof op->args / sizeof *op->args];
 		for (unsigned i = 0; i < op->nargs; i++)
 			params[i] = &op->args[i];
-		return ptx_launch(op->kernel, op->grid, op->block, params, err, n);
+		sigset_t before;
+		block_signals(&before); /* the interpreter makes threads */
+		int rc = ptx_launch(op->kernel, op->grid, op->block, params, err, n);
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
+		return rc;
 	}
 	case EMU_HOST_FUNC:
 		op->func(op->user);
@@ -122,11 +133,9 @@ static void *worker(void *arg) {
 	return NULL;
 }
 
-/* start_worker gives a stream its thread. It takes no signals: they are for the threads of the program. */
 static void start_worker(struct emu_stream *s) {
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	sigset_t before;
+	block_signals(&before);
 	pthread_t t;
 	pthread_attr_t attr;
 	pthread_attr_init(&attr);
@@ -173,6 +182,8 @@ static void step(struct emu_stream *s) {
 int emu_drive(struct emu_stream *s, uint64_t seq) {
 	while (s->done < seq && !emu_devices[s->o.ctx->device].lost)
 		step(s);
+	while (s->busy && emu_devices[s->o.ctx->device].lost) /* what runs as the device is lost may still use the memory of who waits */
+		pthread_cond_wait(&emu_changed, &emu_mutex);
 	return emu_devices[s->o.ctx->device].lost;
 }
 
