@@ -89,6 +89,9 @@ func TestLost(t *testing.T) {
 }
 
 func TestNoLeaks(t *testing.T) {
+	if RealCufile() {
+		t.Skip("NVIDIA's libcufile keeps things of its own: NoLeaks doesn't count them")
+	}
 	d := newDriver(t)
 	d.bind(0)
 	for name, leak := range map[string]func() (undo func()){
