@@ -200,6 +200,7 @@ KERNEL swap_bytes(u8 *dst, u64 size, u64 count) {
 	u64 wides = (count - before) * size / 16;
 	for (u64 i = at; i < wides; i += step) {
 		u32x4 v = wide[i];
+#pragma unroll
 		for (int k = 0; k < 4; k++)
 			v[k] = swapped(v[k], size);
 		wide[i] = size == 8 ? v.yxwz : v;

@@ -239,3 +239,24 @@ func TestDamagedPrograms(t *testing.T) {
 		t.Errorf("%d of 300 damaged programs are refused", refused)
 	}
 }
+
+func FuzzLoad(f *testing.F) {
+	l, reason := openLib()
+	if l == nil {
+		f.Skip(reason)
+	}
+	f.Add("")
+	f.Add(program(""))
+	f.Add(program("a: @!%p1 bra a; /* x */ setp.lt.and.s32 %p1|%p2, %r1, -1, !%p3; mov.b64 %rd2, {%r1, %r2};"))
+	f.Add(program(".pragma \"nounroll\"; ld.global.nc.v4.f32 {%f1, %f2, %f3, %f4}, [%rd1+-16]; st.shared.u64 [s+8], 0x10U; bar.sync 0;"))
+	f.Add(program("bra a;\nadd.f64 %fd1, %fd2, 0d3FF0000000000000; a:"))
+	f.Fuzz(func(t *testing.T, source string) {
+		d := device{lib: l, t: t}
+		if d.loadModule(source) == "" {
+			if d.target(d.module) < 50 {
+				t.Errorf("target %d", d.target(d.module))
+			}
+			d.free(d.module)
+		}
+	})
+}
