@@ -13,11 +13,13 @@ func TestImports(t *testing.T) {
 		"zarrbench":                         {},
 		"zarrbench/fixtures":                {"zarrbench/zarrio", "zarrbench/zarrio/store"},
 		"zarrbench/tools/era5":              {"zarrbench/fixtures"},
+		"zarrbench/tools/gdscheck":          {"zarrbench/zarrio/gds"},
 		"zarrbench/tools/zarrinfo":          {"zarrbench/zarrio", "zarrbench/zarrio/store"},
 		"zarrbench/zarrio":                  {"zarrbench/zarrio/cf", "zarrbench/zarrio/codec", "zarrbench/zarrio/store", "zarrbench/zarrio/internal/hostmem", "zarrbench/zarrio/internal/race"},
 		"zarrbench/zarrio/cf":               {},
 		"zarrbench/zarrio/codec":            {"zarrbench/zarrio/internal/clib"},
 		"zarrbench/zarrio/codec/codectest":  {"zarrbench/zarrio/codec"},
+		"zarrbench/zarrio/gds":              {"zarrbench/zarrio/internal/cuda", "zarrbench/zarrio/internal/cufile", "zarrbench/zarrio/internal/hostmem"},
 		"zarrbench/zarrio/internal/clib":    {},
 		"zarrbench/zarrio/internal/hostmem": {},
 		"zarrbench/zarrio/internal/race":    {},
@@ -25,27 +27,29 @@ func TestImports(t *testing.T) {
 		"zarrbench/zarrio/store":            {},
 		"zarrbench/zarrio/store/storetest":  {"zarrbench/zarrio/store"},
 	}
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...").Output()
-	if err != nil {
-		t.Fatalf("go list: %v", err)
-	}
-	seen := 0
-	for line := range strings.Lines(string(out)) {
-		f := strings.Fields(line)
-		pkg, imports := f[0], f[1:]
-		may, known := allowed[pkg]
-		if !known {
-			t.Errorf("%s is in no line of this test: say what it may import", pkg)
-			continue
+	for _, tags := range []string{"", "gds"} {
+		out, err := exec.CommandContext(t.Context(), "go", "list", "-tags", tags, "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...").Output()
+		if err != nil {
+			t.Fatalf("go list -tags %q: %v", tags, err)
 		}
-		seen++
-		for _, imp := range imports {
-			if strings.HasPrefix(imp, "zarrbench") && !slices.Contains(may, imp) {
-				t.Errorf("%s imports %s, against the arrows of DESIGN.md", pkg, imp)
+		seen := 0
+		for line := range strings.Lines(string(out)) {
+			f := strings.Fields(line)
+			pkg, imports := f[0], f[1:]
+			may, known := allowed[pkg]
+			if !known {
+				t.Errorf("%s is in no line of this test: say what it may import", pkg)
+				continue
+			}
+			seen++
+			for _, imp := range imports {
+				if strings.HasPrefix(imp, "zarrbench") && !slices.Contains(may, imp) {
+					t.Errorf("%s imports %s with tags %q, against the arrows of DESIGN.md", pkg, imp, tags)
+				}
 			}
 		}
-	}
-	if seen != len(allowed) {
-		t.Errorf("%d of the %d packages of this test are there", seen, len(allowed))
+		if seen != len(allowed) {
+			t.Errorf("%d of the %d packages of this test are there with tags %q", seen, len(allowed), tags)
+		}
 	}
 }

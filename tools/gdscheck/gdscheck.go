@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"zarrbench/zarrio/gds"
+)
+
+var (
+	errUsage  = errors.New("see -help")          // the command line is wrong
+	errNotGDS = errors.New("it is not true GDS") // the report says why
+)
+
+const usage = `usage: gdscheck [-json] [-gpu N] [-file F] [DIR]
+
+Says whether files of DIR (by default the working directory) reach the memory of a GPU by GPUDirect Storage, and what is
+missing. It makes a file of 8 MiB in DIR, reads it through cuFile, and removes it; with -file it reads that one instead.
+
+The exit status is 0 only if true GDS works for DIR, as that read proved; an emulated driver proves nothing. It is 2 if the
+command line is wrong, and else 1: then the last line is the first thing to mend.
+
+`
+
+const examples = `
+Examples:
+  gdscheck /data                                       the whole report, and at its end the verdict
+  gdscheck -json /data | jq -r .verdict                the verdict alone
+  gdscheck -json /data | jq '.steps[] | select(.ok|not)'  what is missing
+  gdscheck -file /data/era5.zarr/t2m/0.0.0             a directory that can't be written to
+`
+
+// A command is what the command line asks for.
+type command struct {
+	dir  string
+	json bool
+	opt  gds.Options
+}
+
+// run is the whole command. It returns errNotGDS behind a whole report whose verdict isn't true GDS.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	c, help, err := parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		help(stdout)
+		return nil
+	}
+	if err != nil {
+		help(stderr)
+		return fmt.Errorf("%w (%w)", err, errUsage)
+	}
+	return c.check(ctx, stdout, stderr)
+}
+
+// check prints the report. What to mend first is the last line of the text; beside JSON it goes to stderr.
+func (c *command) check(ctx context.Context, stdout, stderr io.Writer) error {
+	rep, err := gds.Check(ctx, c.dir, c.opt)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	if c.json {
+		enc := json.NewEncoder(&out)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(rep); err != nil {
+			return err
+		}
+	} else {
+		printReport(&out, rep)
+	}
+	if _, err := stdout.Write(out.Bytes()); err != nil {
+		return err
+	}
+	if rep.Verdict == gds.TrueGDS {
+		return nil
+	}
+	if c.json {
+		printFirst(stderr, rep)
+	}
+	return errNotGDS
+}
+
+// parse reads the command line. help describes it.
+func parse(args []string) (c command, help func(io.Writer), err error) {
+	flags := flag.NewFlagSet("gdscheck", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // the caller prints errors, help prints the rest
+	flags.Usage = func() {}
+	flags.BoolVar(&c.json, "json", false, "print one JSON document")
+	flags.IntVar(&c.opt.GPU, "gpu", 0, "the `number` that CUDA gives the GPU to read into")
+	flags.StringVar(&c.opt.File, "file", "", "read the `file` of DIR's file system rather than make one; without DIR, of its own directory")
+	help = func(w io.Writer) {
+		fmt.Fprint(w, usage)
+		flags.SetOutput(w)
+		flags.PrintDefaults()
+		fmt.Fprint(w, examples)
+	}
+	if err := flags.Parse(args); err != nil {
+		return c, help, err
+	}
+	switch {
+	case flags.NArg() > 1:
+		return c, help, fmt.Errorf("want one DIR at most, found %d", flags.NArg())
+	case c.opt.GPU < 0:
+		return c, help, fmt.Errorf("-gpu %d: want 0 or more", c.opt.GPU)
+	case flags.NArg() == 1:
+		c.dir = flags.Arg(0)
+	case c.opt.File != "":
+		c.dir = filepath.Dir(c.opt.File)
+	default:
+		c.dir = "."
+	}
+	return c, help, nil
+}
