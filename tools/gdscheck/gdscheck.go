@@ -103,6 +103,7 @@ func parse(args []string) (c command, help func(io.Writer), err error) {
 	if err := flags.Parse(args); err != nil {
 		return c, help, err
 	}
+	c.opt.Strict = true // nothing else in this process uses cuFile
 	switch {
 	case flags.NArg() > 1:
 		return c, help, fmt.Errorf("want one DIR at most, found %d", flags.NArg())

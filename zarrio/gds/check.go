@@ -23,6 +23,10 @@ type Options struct {
 	// the directory and removes it.
 	File string
 
+	// Strict makes Check read once more with cuFile's compat mode forbidden, where no counter tells which way the first read
+	// went: cuFile has none before version 1.15. It stays forbidden for the rest of the process.
+	Strict bool
+
 	// ProbeTimeout is how long cuFile may take to open its driver; 0 is package cufile's default.
 	ProbeTimeout time.Duration
 }
@@ -64,7 +68,6 @@ func check(ctx context.Context, dir string, opt Options, try func(context.Contex
 	}
 	defer s.remove()
 	c.storageFacts(r, &s)
-	c.kvikioFacts()
 
 	done := make(chan tried, 1)
 	go func() { done <- try(ctx, s, opt) }()
@@ -77,6 +80,7 @@ func check(ctx context.Context, dir string, opt Options, try func(context.Contex
 		return nil, err
 	}
 	c.triedFacts()
+	c.kvikioFacts()
 	c.judge()
 	return c.rep, nil
 }

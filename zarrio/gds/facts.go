@@ -59,7 +59,7 @@ func (c *checker) storageFacts(r beneath, s *sample) {
 // kvikioFacts adds whether kvikIO would use cuFile: it does where the library loads, /run/udev is a folder, and this isn't WSL.
 func (c *checker) kvikioFacts() {
 	var missing []string
-	if !c.library.loader {
+	if !c.library.loader && !c.opened() {
 		missing = append(missing, soname)
 	}
 	if !c.machine.udev {
@@ -116,6 +116,9 @@ func (c *checker) triedFacts() {
 	*g = t.gpu
 	g.BAR1 = cmp.Or(bar, t.gpu.BAR1)
 }
+
+// opened reports whether cuFile's driver could be opened.
+func (c *checker) opened() bool { return c.tried.built && c.tried.cufile == nil }
 
 // errUntagged is why a build tells nothing of CUDA.
 var errUntagged = errors.New("this build has no tag gds")

@@ -16,6 +16,14 @@ func (c *checker) judge() {
 	c.storageSteps()
 	c.proofSteps()
 	c.rep.Verdict = c.verdict()
+	if c.rep.Verdict != TrueGDS {
+		return
+	}
+	for i := range c.rep.Steps { // a condition that didn't hold, and yet it works, was none
+		if s := &c.rep.Steps[i]; !s.OK {
+			s.OK, s.Skipped, s.Mend, s.Found = true, false, "", s.Found+" (and yet it works)"
+		}
+	}
 }
 
 // step adds a condition: Found says what there is, Mend what to do if it doesn't hold.
@@ -133,15 +141,10 @@ func (c *checker) kernelSteps() {
 
 func (c *checker) librarySteps() {
 	l := &c.library
-	opened := c.tried.built && c.tried.cufile == nil
-	library := Step{OK: l.loader || opened, Found: cmp.Or(l.file, "none")}
-	switch {
-	case l.file == "":
+	library := Step{OK: l.loader || c.opened(), Found: cmp.Or(c.rep.Fact("cufile.loaded"), l.file, "none")}
+	if l.file == "" {
 		library.Mend = "install cuFile (the package gds-tools or libcufile of your CUDA version, or the wheel nvidia-cufile)"
-		if opened {
-			library.Found = c.rep.Fact("cufile.loaded")
-		}
-	default:
+	} else {
 		library.Mend = "run ldconfig for its folder, or add the folder to LD_LIBRARY_PATH: the dynamic linker doesn't look there"
 	}
 	c.step("libcufile", library)
@@ -223,6 +226,7 @@ func (c *checker) verdict() Verdict {
 	case !p.Equal: // nothing could be read
 	case p.How != cuFileRead:
 		v = KvikIO
+	case p.Error != "": // it was read, and then something went wrong
 	case t.proven == directRoute:
 		v = TrueGDS
 	default:
