@@ -13,7 +13,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("GDSCHECK_MAIN") != "" {
 		os.Exit(status())
 	}
-	os.Exit(m.Run())
+	os.Exit(runTests(m))
 }
 
 func TestStatus(t *testing.T) {

@@ -2,6 +2,7 @@ package gds
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -192,8 +193,6 @@ func fill(b []byte) {
 		x ^= x << 13
 		x ^= x >> 7
 		x ^= x << 17
-		for j := range 8 {
-			b[i+j] = byte(x >> (8 * j))
-		}
+		binary.LittleEndian.PutUint64(b[i:], x)
 	}
 }

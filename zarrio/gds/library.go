@@ -49,7 +49,7 @@ func findLibrary(r beneath) library {
 			continue
 		}
 		l := library{file: file, loader: i < known}
-		if target, ok := r.resolve(file); ok {
+		if target, ok := r.resolve(file); ok && filepath.Base(target) != soname {
 			l.version = strings.TrimPrefix(filepath.Base(target), "libcufile.so.")
 		}
 		return l
