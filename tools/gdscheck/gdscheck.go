@@ -54,15 +54,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		help(stderr)
 		return fmt.Errorf("%w (%w)", err, errUsage)
 	}
-	return c.check(ctx, stdout, stderr)
-}
-
-// check prints the report. What to mend first is the last line of the text; beside JSON it goes to stderr.
-func (c *command) check(ctx context.Context, stdout, stderr io.Writer) error {
 	rep, err := gds.Check(ctx, c.dir, c.opt)
 	if err != nil {
 		return err
 	}
+	return c.print(rep, stdout, stderr)
+}
+
+// print prints a report. What to mend first is the last line of the text; beside JSON it goes to stderr.
+func (c *command) print(rep *gds.Report, stdout, stderr io.Writer) error {
 	var out bytes.Buffer
 	if c.json {
 		enc := json.NewEncoder(&out)

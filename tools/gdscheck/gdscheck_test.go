@@ -59,26 +59,32 @@ func proved() *gds.Report {
 	}
 }
 
-func TestPrintReport(t *testing.T) {
-	var out bytes.Buffer
-	printReport(&out, proved())
-	golden(t, "compat.txt", out.String())
-	rep := proved()
-	rep.Verdict, rep.Steps = gds.TrueGDS, rep.Steps[:1]
-	out.Reset()
-	printReport(&out, rep)
-	if !strings.HasSuffix(out.String(), "\nverdict: true GDS for /data\n") {
-		t.Error(out.String())
+// TestGolden holds what is printed, and of the JSON document the keys, which stay.
+func TestGolden(t *testing.T) {
+	var text, document, first bytes.Buffer
+	if err := (&command{}).print(proved(), &text, &first); !errors.Is(err, errNotGDS) || first.Len() > 0 {
+		t.Errorf("%v, %s", err, &first)
 	}
+	if err := (&command{json: true}).print(proved(), &document, &first); !errors.Is(err, errNotGDS) || first.String() != "to mend first: kernel-path: load it\n" {
+		t.Errorf("%v, %s", err, &first)
+	}
+	golden(t, "compat.txt", text.String())
+	golden(t, "compat.json", document.String())
 }
 
-// TestJSON holds the keys of the document, which stay.
-func TestJSON(t *testing.T) {
-	text, err := json.MarshalIndent(proved(), "", "  ")
-	if err != nil {
-		t.Fatal(err)
+// TestTrueGDS checks that true GDS alone is no error.
+func TestTrueGDS(t *testing.T) {
+	for _, verdict := range []gds.Verdict{gds.TrueGDS, gds.TrueGDS + " (emulated)", gds.CuFile, gds.KvikIO, gds.NoGPU, gds.WrongData, gds.Unproved, ""} {
+		for _, c := range []command{{}, {json: true}} {
+			rep := proved()
+			rep.Verdict = verdict
+			var out, first bytes.Buffer
+			err := c.print(rep, &out, &first)
+			if verdict != gds.TrueGDS && !errors.Is(err, errNotGDS) || verdict == gds.TrueGDS && (err != nil || first.Len() > 0 || strings.Contains(out.String(), "to mend first")) {
+				t.Errorf("%q: %v, %s%s", verdict, err, &out, &first)
+			}
+		}
 	}
-	golden(t, "compat.json", string(text)+"\n")
 }
 
 // check runs the command, whose error is to be want, and returns what it prints.

@@ -123,7 +123,7 @@ func TestGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := strings.ReplaceAll(string(text), rep.Dir, "DIR") + "\n"
-		got = regexp.MustCompile(`(?s)("cufile.environment",\s*"value": )"[^"]*"`).ReplaceAllString(got, `$1"none"`)
+		got = regexp.MustCompile(`(?s)("system.environment",\s*"value": )"[^"]*"`).ReplaceAllString(got, `$1"none"`)
 		file := filepath.Join("testdata", name)
 		if *update {
 			if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
@@ -186,8 +186,8 @@ func TestEnvironment(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := rep.Fact(tt.key); got != tt.want || !strings.Contains(rep.Fact("cufile.environment"), tt.name+"="+tt.value) {
-			t.Errorf("%s=%s: %s is %q, want %q; environment %q", tt.name, tt.value, tt.key, got, tt.want, rep.Fact("cufile.environment"))
+		if got := rep.Fact(tt.key); got != tt.want || !strings.Contains(rep.Fact("system.environment"), tt.name+"="+tt.value) {
+			t.Errorf("%s=%s: %s is %q, want %q; environment %q", tt.name, tt.value, tt.key, got, tt.want, rep.Fact("system.environment"))
 		}
 	}
 	clean(t)

@@ -263,14 +263,14 @@ func list(names []string) string {
 	return strings.Join(names, " ")
 }
 
-// environment adds the variables of this process that change what cuFile and kvikIO do.
+// environment adds the variables of this process that change what CUDA, cuFile and kvikIO do.
 func (rep *Report) environment() {
 	var set []string
 	for _, v := range os.Environ() {
-		if strings.HasPrefix(v, "CUFILE_") || strings.HasPrefix(v, "KVIKIO_") {
+		if strings.HasPrefix(v, "CUFILE_") || strings.HasPrefix(v, "KVIKIO_") || strings.HasPrefix(v, "CUDA_VISIBLE_DEVICES=") {
 			set = append(set, v)
 		}
 	}
 	slices.Sort(set)
-	rep.add("cufile.environment", list(set), "CUFILE_* and KVIKIO_* of this process")
+	rep.add("system.environment", list(set), "CUFILE_*, KVIKIO_* and CUDA_VISIBLE_DEVICES of this process")
 }
