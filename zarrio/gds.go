@@ -68,7 +68,7 @@ func (e *gdsEngine) start(g *cudaGPU, opt GDSOptions) error {
 	if e.host, err = e.hostRing(pinned, ringBytes); err != nil {
 		return err
 	}
-	e.bounce = newRing(g, pinned, pages(e.settings.bounce), 2*workers)
+	e.bounce = newRing(g, pinned, slotFor(e.settings.bounce), 2*workers)
 	if e.compat != CompatOn {
 		if e.cufile, err = g.cuFile(); err != nil {
 			e.why, e.cufile = err, nil
@@ -88,7 +88,9 @@ func (e *gdsEngine) start(g *cudaGPU, opt GDSOptions) error {
 	if err := e.makeSlots(opt.RingBytes); err != nil {
 		return err
 	}
-	e.depth = max(1, cap(e.slots.free)/workers)
+	if e.depth, err = e.batchDepth(); err != nil {
+		return err
+	}
 	e.choose(SubmitSync)
 	if e.ask == SubmitBatch {
 		if !e.cufile.HasBatch() {
@@ -102,6 +104,20 @@ func (e *gdsEngine) start(g *cudaGPU, opt GDSOptions) error {
 	return nil
 }
 
+// batchDepth returns how many reads of a worker make a batch: those that its part of the slots is for, as far as cuFile takes
+// them.
+func (e *gdsEngine) batchDepth() (int, error) {
+	p, err := e.cufile.Properties()
+	if err != nil {
+		return 0, err
+	}
+	return max(1, min(cap(e.slots.free)/e.workers(), orDefault(int(p.MaxBatch), 128))), nil
+}
+
+// slotFor returns the size of slots for reads of so many bytes: whole pages, and two at least, since a read that begins within
+// a page ends within another.
+func slotFor(n int) int { return max(pages(n), 2*pageSize) }
+
 // pages rounds up to whole pages.
 func pages(n int) int { return (n + pageSize - 1) &^ (pageSize - 1) }
 
@@ -109,7 +125,7 @@ func (e *gdsEngine) choose(s Submit) { e.submit.Store(&s) }
 
 // makeSlots takes memory for the slots and registers it with cuFile: half as much as long as the GPU, or its BAR, has no room.
 func (e *gdsEngine) makeSlots(bytes int64) error {
-	size := pages(e.settings.task)
+	size := slotFor(e.settings.task)
 	count := int(min(max(orDefault64(bytes, ringBytes), 0)/int64(size), 1<<16))
 	if count == 0 {
 		return fmt.Errorf("a ring of %d bytes: want %d or more", bytes, size)

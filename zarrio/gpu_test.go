@@ -73,6 +73,9 @@ func onDisk(tb testing.TB, s *ldStore, opt Options) (g *Group, dir string) {
 func TestGPURandom(t *testing.T) {
 	gdstest.NoLeaks(t)
 	g := testGPU(t, 0)
+	if _, err := g.gpu.(*cudaGPU).cuFile(); err != nil { // which has options of its own
+		t.Fatal(err)
+	}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	n := 150
@@ -112,7 +115,7 @@ func gpuRandom(t *testing.T, g *GPU, seed uint64) {
 				return must(t)(NewHost(g, HostOptions{Workers: workers, KeepBytes: keep, RingBytes: ring, Pageable: true}))
 			}
 			if !gdstest.RealCufile() {
-				gdstest.Set(t, "short", short)
+				gdstest.Set(t, "cufile.short", short)
 			}
 			for name, v := range chosen {
 				t.Setenv(name, v)
