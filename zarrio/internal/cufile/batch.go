@@ -42,6 +42,7 @@ type Batch struct {
 	events []rawEvent
 	slots  []slot
 	free   []int // slots that are not in use
+	most   int64 // bytes of one read
 	lost   bool  // the library has given up what is in flight, and tells nothing of it
 	closed bool
 }
@@ -119,13 +120,13 @@ func (d *Driver) NewBatch(n int) (*Batch, error) {
 	return b, nil
 }
 
-// MaxBatchBytes returns the most bytes that one read of a batch may have. Version 1.14, unlike 1.20, refuses what is more than
-// its max_direct_io_size_kb: 1 MiB, unless it is configured otherwise.
+// MaxBatchBytes returns the most bytes that one read of a batch may have. Before version 1.19 that is max_direct_io_size_kb: 1
+// MiB, unless it is configured otherwise. Of more 1.14 refuses the batch, and 1.15 to 1.18 read that much and say they are done.
 func (d *Driver) MaxBatchBytes() (int64, error) {
 	if !d.lib.hasBatch() {
 		return 0, ErrNoBatch
 	}
-	if d.lib.version >= 1150 {
+	if d.lib.version >= 1190 {
 		return math.MaxInt64, nil
 	}
 	p, err := d.Properties()
@@ -133,13 +134,17 @@ func (d *Driver) MaxBatchBytes() (int64, error) {
 }
 
 func (d *Driver) newBatch(n int) (*Batch, error) {
+	most, err := d.MaxBatchBytes()
+	if err != nil {
+		return nil, err
+	}
 	const each = int(unsafe.Sizeof(rawIO{}) + unsafe.Sizeof(rawEvent{}))
 	const first = 64 // for the head
 	memory, err := unix.Mmap(-1, 0, first+n*each, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
 		return nil, fmt.Errorf("memory for a batch of %d: %w", n, err)
 	}
-	b := &Batch{driver: d, memory: memory, slots: make([]slot, n), free: make([]int, n)}
+	b := &Batch{driver: d, most: most, memory: memory, slots: make([]slot, n), free: make([]int, n)}
 	start := unsafe.Pointer(unsafe.SliceData(memory))
 	b.head = (*batchHead)(start)
 	b.params = unsafe.Slice((*rawIO)(unsafe.Add(start, first)), n)
@@ -203,6 +208,9 @@ func (b *Batch) prepare(p *rawIO, io *IO) error {
 	h := io.Handle
 	if h == nil {
 		return &Error{Call: "cuFileBatchIOSubmit", Code: HandleNotRegistered}
+	}
+	if int64(io.Bytes) > b.most {
+		return fmt.Errorf("a read of %d bytes in a batch, where version %d of libcufile takes at most %d", io.Bytes, b.driver.lib.version, b.most)
 	}
 	if err := h.use(); err != nil {
 		return err

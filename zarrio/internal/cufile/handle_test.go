@@ -317,11 +317,11 @@ func TestManyThreads(t *testing.T) {
 	wg.Wait()
 }
 
-func TestTwoDevices(t *testing.T) {
-	emulated(t)
+func TestTwoDevices(t *testing.T) { inChild(t, "TestChildTwoDevices", "devices=2") }
+
+func TestChildTwoDevices(t *testing.T) {
+	child(t)
 	gdstest.NoLeaks(t)
-	gdstest.Set(t, "devices", 2)
-	t.Setenv("EMU", "devices=2") // for the child process
 	path, data := testFile(t, 65536)
 	var drivers [2]*Driver
 	var memory [2]cuda.Ptr

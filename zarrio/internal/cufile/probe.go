@@ -131,7 +131,7 @@ func tryInChild(path string, ordinal int, cfg Config) error {
 	if logsByDefault() {
 		cmd.Env = append(cmd.Env, logVariable+"="+os.DevNull)
 	}
-	var out, noise tail
+	var out, noise head
 	cmd.Stdout, cmd.Stderr = &out, &noise // stdin is the null device
 	cmd.WaitDelay = time.Second           // for whoever else holds the pipes
 	// A child that spins doesn't outlive this process. The kernel goes by the thread that started it, so that stays.
@@ -140,7 +140,7 @@ func tryInChild(path string, ordinal int, cfg Config) error {
 	err := cmd.Run()
 	runtime.UnlockOSThread()
 
-	told, found := answer(out.bytes())
+	told, found := answer(out.b)
 	switch {
 	case found && told == nil:
 		probed.Store(key, true)
@@ -155,26 +155,23 @@ func tryInChild(path string, ordinal int, cfg Config) error {
 	return fmt.Errorf("cuFile not used: a child process that tried the driver of %s told nothing%s", path, noise.quote())
 }
 
-// A tail keeps the last 4 KiB that are written to it.
-type tail struct{ b []byte }
+// A head keeps the first 64 KiB that are written to it.
+type head struct{ b []byte }
 
-const tailBytes = 4096
+const headBytes = 64 << 10
 
-func (t *tail) Write(p []byte) (int, error) {
-	t.b = append(t.b, p...)
-	if extra := len(t.b) - tailBytes; extra > 0 {
-		t.b = append(t.b[:0], t.b[extra:]...)
-	}
+func (h *head) Write(p []byte) (int, error) {
+	h.b = append(h.b, p[:min(len(p), headBytes-len(h.b))]...)
 	return len(p), nil
 }
 
-func (t *tail) bytes() []byte { return t.b }
-
-// quote returns the last line as the end of an error's text.
-func (t *tail) quote() string {
-	text := strings.TrimSpace(string(t.b))
+// quote returns the first lines as the end of an error's text. What a Go program that crashes writes behind them is long.
+func (h *head) quote() string {
+	const most = 3
+	text := strings.TrimSpace(string(h.b))
 	if text == "" {
 		return ""
 	}
-	return "; its last words: " + text[strings.LastIndexByte(text, '\n')+1:]
+	lines := strings.Split(text, "\n")
+	return "; it wrote: " + strings.Join(lines[:min(len(lines), most)], "; ")
 }

@@ -8,7 +8,7 @@ import (
 
 // Stats counts what the library did in this process since it was loaded, on all of its GPUs.
 type Stats struct {
-	Reads          uint64 // calls of cuFileRead that succeeded
+	Reads          uint64 // calls of cuFileRead that succeeded; versions 1.15 and 1.16 count each twice
 	ReadErrors     uint64
 	ReadBytes      uint64 // of calls of cuFileRead
 	BatchBytes     uint64 // of batches

@@ -141,6 +141,8 @@ cf_result cuFileGetVersion(int *version) {
 	return cf_ok();
 }
 
+#define MAX_PINNED 18014398509481980ul /* KiB: no limit */
+
 struct properties {
 	uint32_t major, minor;
 	size_t poll_threshold, max_direct_io;
@@ -156,15 +158,15 @@ cf_result cuFileDriverGetProperties(struct properties *p) {
 	int newer = cf_version() >= 1150;
 	*p = (struct properties){
 		.major = cf_nvfs() ? 2 : 0, .minor = cf_nvfs() ? 25 : 0, .poll_threshold = 4, .max_direct_io = newer ? 16384 : 1024,
-		.status = cf_nvfs() ? 1u << 4 : 0, .control = compat_off ? 0 : 2, .features = newer ? 15 : 7, .device_cache = 131072, .buffer_cache = 1024,
-		.pinned = 33554432, .batch = 128, .batch_timeout = 5,
+		.status = cf_nvfs() ? 1u << 4 : 0, .control = compat_off ? 0 : 2, .features = newer ? 15 : 7, .device_cache = 131072, .buffer_cache = newer ? 1024 : 0,
+		.pinned = (uint32_t)MAX_PINNED, .batch = 128, .batch_timeout = 5,
 	};
 	return cf_ok();
 }
 
 cf_result cuFileGetParameterSizeT(int parameter, size_t *value);
 cf_result cuFileGetParameterSizeT(int parameter, size_t *value) {
-	static const size_t older[] = {0, 128, 0, 1024, 0, 1024, 131072, 1024, 33554432, 128, 4, 5};
+	static const size_t older[] = {0, 128, 0, 1024, 0, 1024, 131072, 1024, MAX_PINNED, 128, 4, 5};
 	BEGIN;
 	if (parameter < 0 || parameter > 11 || !value)
 		return cf_error(CF_INVALID_VALUE);
@@ -178,7 +180,7 @@ cf_result cuFileGetParameterBool(int parameter, bool *value);
 cf_result cuFileGetParameterBool(int parameter, bool *value) {
 	BEGIN;
 	int newer = cf_version() >= 1150;
-	if (parameter < 0 || parameter > (newer ? 13 : 11) || !value)
+	if (parameter < 0 || parameter > (newer ? 13 : 11) || (newer && parameter == 5) || !value)
 		return cf_error(CF_INVALID_VALUE);
 	*value = parameter == 1 ? !compat_off : parameter == 4 ? newer : parameter == 6;
 	return cf_ok();
@@ -201,7 +203,7 @@ cf_result cuFileGetParameterString(int parameter, char *text, int n);
 cf_result cuFileGetParameterString(int parameter, char *text, int n) {
 	BEGIN;
 	const char *path = getenv("CUFILE_LOGFILE_PATH");
-	const char *values[] = {"ERROR", path ? path : "", ""};
+	const char *values[] = {"WARN", path ? path : "", ""};
 	if (parameter < 0 || parameter > 2 || !text || n < (int)strlen(values[parameter]) + 1)
 		return cf_error(CF_INVALID_VALUE);
 	strcpy(text, values[parameter]);

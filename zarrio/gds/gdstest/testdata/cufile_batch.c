@@ -131,12 +131,15 @@ static int prepare(struct item *item, const struct request *r) {
 		fputs("emulated libcufile: aborts, as NVIDIA's does, at a batch's null pointer\n", stderr);
 		abort();
 	}
+	if (!r->fh)
+		return CF_HANDLE_NOT_REGISTERED;
 	if (r->u.buf_offset < 0)
 		return CF_INVALID_VALUE;
 	if (cf_version() < 1150 && r->u.size > 1 << 20) /* more than max_direct_io_size */
 		return CF_INVALID_VALUE;
 	item->cookie = r->cookie;
-	int code = cf_prepare(&item->read, r->fh, r->u.base, r->u.size, r->u.offset, r->u.buf_offset);
+	size_t size = cf_version() < 1190 && r->u.size > 1 << 20 ? 1 << 20 : r->u.size; /* read so far, and said to be done */
+	int code = cf_prepare(&item->read, r->fh, r->u.base, size, r->u.offset, r->u.buf_offset);
 	item->read.batch = 1;
 	return code;
 }

@@ -181,10 +181,10 @@ int cf_prepare(struct cf_read *r, void *fh, void *base, size_t n, off_t offset, 
 	struct cf_handle *h = cf_handle_find(fh);
 	struct buffer *b = buffer_find((uint64_t)base);
 	int code = 0;
-	if (!h)
-		code = CF_HANDLE_NOT_REGISTERED;
-	else if (!base)
+	if (!fh || !base)
 		code = EINVAL;
+	else if (!h)
+		code = CF_HANDLE_NOT_REGISTERED;
 	else if (offset < 0)
 		code = CF_INVALID_VALUE;
 	else if ((h->flags & O_ACCMODE) == O_WRONLY)
