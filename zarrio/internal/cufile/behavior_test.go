@@ -187,6 +187,80 @@ func TestLibraryRead(t *testing.T) {
 	expect(t, d.dev, p+65536-4096, data[:4096])
 }
 
+func TestLibraryBatch(t *testing.T) {
+	d, b, h, p, data := testBatch(t)
+	var raw uintptr
+	for _, n := range []uint32{0, 257} {
+		if got := d.lib.batchSetUp(&raw, n); got != 5022 && got != 5030 {
+			t.Errorf("a batch of %d: %#x, want 5022 or 5030", n, got)
+		}
+	}
+	status := func(least, room int, timeout uintptr) (uint64, uint32) {
+		b.head.number, b.head.timeout.Sec = uint32(room), 10
+		r := b.call(d.lib.batchStatus, b.raw, uintptr(least), uintptr(unsafe.Pointer(&b.head.number)), uintptr(unsafe.Pointer(&b.events[0])), timeout)
+		return r, b.head.number
+	}
+	timeout := uintptr(unsafe.Pointer(&b.head.timeout))
+	if r, n := status(1, batchSize, timeout); r != 0 || n != 0 {
+		t.Errorf("events of nothing: %#x and %d", r, n) // at once
+	}
+	submit(t, b, pieces(h, p, 0, batchSize))
+	if r, _ := status(2, 1, timeout); r != 5022 && r != 5030 {
+		t.Errorf("more events than there is room for: %#x, want 5022 or 5030", r)
+	}
+	for done, polls := 0, 0; done < batchSize; polls++ {
+		// Without a time limit it doesn't wait, and may have none.
+		r, n := status(1, batchSize, []uintptr{0, timeout}[polls%2])
+		if r != 0 || polls%2 == 1 && n == 0 {
+			t.Fatalf("%#x and %d events, after %d", r, n, done)
+		}
+		for _, e := range b.events[:n] {
+			if e.status != statusComplete || e.result != batchPiece {
+				t.Errorf("%+v", e)
+			}
+			b.release(int(e.cookie & (1<<slotBits - 1)))
+		}
+		done += int(n)
+	}
+	expect(t, d.dev, p, data)
+
+	// What is wrong with one read is wrong with all that are submitted with it, and loses those before.
+	submit(t, b, pieces(h, p, 0, 2))
+	for _, bad := range []rawIO{
+		{mode: 1, base: uintptr(p), size: 4096, handle: h.raw, offset: -1},
+		{mode: 1, base: uintptr(p), size: 4096, handle: h.raw, bufOffset: -1},
+		{mode: 1, base: uintptr(p), size: batchSize*batchPiece + 1, handle: h.raw},
+		{mode: 1, base: uintptr(p), size: 4096},
+	} {
+		b.params[0] = bad
+		if r := b.call(d.lib.batchSubmit, b.raw, 1, uintptr(unsafe.Pointer(&b.params[0])), 0); r == 0 {
+			t.Errorf("%+v: no error", bad)
+		}
+	}
+	if r, n := status(1, batchSize, timeout); r != 0 || n != 0 {
+		t.Errorf("after a refused submission: %#x and %d events, want none", r, n)
+	}
+	b.lost = true
+	collect(t, b, 2)
+}
+
+// TestLibraryBatchNull has the library end the process.
+func TestLibraryBatchNull(t *testing.T) {
+	gdstest.Need(t)
+	cmd := exec.Command("/proc/self/exe", "-test.run=^TestChildBatchNull$")
+	cmd.Env = append(gdstest.Env(t, ""), childVariable+"=TestChildBatchNull")
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "SIGABRT") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestChildBatchNull(t *testing.T) {
+	child(t)
+	d, b, h, _, _ := testBatch(t)
+	b.params[0] = rawIO{mode: 1, size: 4096, handle: h.raw}
+	b.call(d.lib.batchSubmit, b.raw, 1, uintptr(unsafe.Pointer(&b.params[0])), 0)
+}
+
 // TestLibraryDriver runs in a process of its own, as the driver's state is the process's.
 func TestLibraryDriver(t *testing.T) { inChild(t, "TestChildDriver", "") }
 

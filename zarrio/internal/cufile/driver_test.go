@@ -65,6 +65,47 @@ func TestReopen(t *testing.T) {
 	}
 }
 
+// TestMissing has no libcufile, and one that is another library.
+func TestMissing(t *testing.T) {
+	gdstest.Need(t)
+	var cuda string
+	for _, dir := range filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")) {
+		if _, err := os.Stat(filepath.Join(dir, "libcuda.so.1")); err == nil {
+			cuda = filepath.Join(dir, "libcuda.so.1")
+			break
+		}
+	}
+	for _, test := range []struct{ name, want string }{
+		{"", "load libcufile.so.0: "},
+		{soname, "libcufile.so.0 lacks a function: "},
+	} {
+		dir := t.TempDir()
+		for _, name := range []string{"libcuda.so.1", test.name} {
+			if name == "" {
+				continue
+			}
+			if err := os.Symlink(cuda, filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		inChild(t, "TestChildMissing", "", "LD_LIBRARY_PATH="+dir, wantVariable+"="+test.want)
+	}
+}
+
+const wantVariable = "ZARRBENCH_CUFILE_WANT"
+
+func TestChildMissing(t *testing.T) {
+	child(t)
+	d, err := Open(testDevice(t, 0), Config{})
+	if err == nil {
+		d.Close()
+		t.Fatal("no error")
+	}
+	if want := os.Getenv(wantVariable); !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
 // TestNoLog opens the driver in an empty folder, where nothing may be afterwards.
 func TestNoLog(t *testing.T) { inChild(t, "TestChildNoLog", "") }
 
@@ -142,6 +183,15 @@ func TestHang(t *testing.T) {
 	}
 }
 
+// TestSlowOpen has a driver that takes its time.
+func TestSlowOpen(t *testing.T) {
+	emulated(t)
+	gdstest.Set(t, "cufile.open_delay_us", 20000)
+	t.Setenv("EMU", "cufile.open_delay_us=20000")
+	forgetProbes(t)
+	testDriver(t)
+}
+
 // TestProbedOnce has a child that would fail, after one that didn't.
 func TestProbedOnce(t *testing.T) {
 	emulated(t)
@@ -189,6 +239,18 @@ func TestAnswer(t *testing.T) {
 			t.Errorf("%q: %q, %v", test.out, got, found)
 		}
 	}
+}
+
+func FuzzAnswer(f *testing.F) {
+	f.Add([]byte("noise\ncufile-probe: ok\n"))
+	f.Add([]byte("cufile-probe: error cuFileDriverOpen 5033 0\n"))
+	f.Add([]byte("cufile-probe: text \"two\\nlines\"\n"))
+	f.Fuzz(func(t *testing.T, out []byte) {
+		err, found := answer(out)
+		if err != nil && (!found || err.Error() == "" && !strings.Contains(string(out), `""`)) {
+			t.Errorf("%q: %v, %v", out, err, found)
+		}
+	})
 }
 
 func TestHead(t *testing.T) {

@@ -16,7 +16,12 @@ import (
 	"zarrbench/zarrio/internal/cuda"
 )
 
-func TestMain(m *testing.M) { os.Exit(gdstest.Main(m)) }
+func TestMain(m *testing.M) {
+	if os.Getenv("GORACE") == "" { // Programs with the race detector wait a second before they end: child processes too.
+		os.Setenv("GORACE", "atexit_sleep_ms=0")
+	}
+	os.Exit(gdstest.Main(m))
+}
 
 // emulated skips what only the emulated libcufile can show: faults, options and counters.
 func emulated(t testing.TB) {

@@ -4,6 +4,7 @@ package cufile
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,7 @@ import (
 // inspect looks for what makes the library hang, crash or close descriptors that aren't its own. It looks with the C library's
 // functions, as libcufile does, so that what a preloaded library shows to one is what the other sees.
 func inspect(root string) error {
+	root = cmp.Or(root, "/")
 	machine, err := newFiles(root)
 	if err != nil {
 		return err
@@ -37,7 +39,7 @@ func inspect(root string) error {
 	if !hasModule(modules, "nvidia_fs") {
 		return nil
 	}
-	if nodes, err := filepath.Glob(filepath.Join("/", root, "dev", "nvidia-fs*")); err != nil || len(nodes) == 0 {
+	if nodes, err := filepath.Glob(filepath.Join(root, "dev", "nvidia-fs*")); err != nil || len(nodes) == 0 {
 		return errors.New("cuFile not used: the kernel module nvidia_fs is loaded, but there are no /dev/nvidia-fs*: libcufile would close descriptor 0; in a container pass the nodes (docker run --device /dev/nvidia-fs0 and so on), elsewhere reload nvidia_fs")
 	}
 	return nil
@@ -72,7 +74,7 @@ func newFiles(root string) (*files, error) {
 }
 
 func (f *files) at(path string, flags int32) (*os.File, error) {
-	path = filepath.Join("/", f.root, path)
+	path = filepath.Join(f.root, path)
 	runtime.LockOSThread() // for errno
 	defer runtime.UnlockOSThread()
 	fd := f.open(path, flags|unix.O_RDONLY|unix.O_CLOEXEC)

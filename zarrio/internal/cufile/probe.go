@@ -103,15 +103,14 @@ func answer(out []byte) (err error, found bool) {
 var probed sync.Map // of probeKey
 
 type probeKey struct {
-	path    string
-	ordinal int
-	strict  bool
+	path   string
+	strict bool // without compatibility mode
 }
 
 // tryInChild has a child process open the driver, and kills it if that takes too long: a call that doesn't return can't be
 // stopped in its own process.
 func tryInChild(path string, ordinal int, cfg Config) error {
-	key := probeKey{path, ordinal, cfg.ForbidCompat}
+	key := probeKey{path, cfg.ForbidCompat}
 	if _, ok := probed.Load(key); ok {
 		return nil
 	}
@@ -136,6 +135,8 @@ func tryInChild(path string, ordinal int, cfg Config) error {
 	cmd.WaitDelay = time.Second           // for whoever else holds the pipes
 	// A child that spins doesn't outlive this process. The kernel goes by the thread that started it, so that stays.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// Where a driver is open already, a copy of this process's memory could harm what it has pinned. There is none: the child
+	// shares the memory until it is another program.
 	runtime.LockOSThread()
 	err := cmd.Run()
 	runtime.UnlockOSThread()
