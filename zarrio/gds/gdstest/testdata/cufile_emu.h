@@ -1,5 +1,19 @@
 /* Inside the emulated libcufile: what its files share. What it does was measured on NVIDIA's libcufile 1.14 and 1.20, in compatibility mode. Where the two
- * differ the option cufile.version decides. Its state is that of the process, under one mutex, which is never held while a file is read. */
+ * differ the option cufile.version decides. Its state is that of the process, under one mutex, which is never held while a file is read.
+ *
+ * Its options:
+ *
+ *	cufile.version        as cuFileGetVersion tells it; 0: 1200. It decides codes, defaults and layouts; a binding goes by it for what an older one lacks
+ *	cufile.short          k: every k-th read returns about half
+ *	cufile.negative       1: cuFileRead returns a code with a minus, as cufile.h says, instead of -1 with the code in errno
+ *	cufile.open_delay_us  how long cuFileDriverOpen takes
+ *	cufile.hang           1: cuFileDriverOpen doesn't return
+ *	cufile.crash          1: cuFileDriverOpen aborts
+ *	bar                   bytes of device memory that can be registered, in pieces of 64 KiB; CU_FILE_GPU_MEMORY_PINNING_FAILED beyond
+ *	nvfs                  1: nvidia-fs is there, and reads of files with O_DIRECT to device memory count as its
+ *
+ * Each exported call can be failed by its name. For cuFileRead a code below 5000 is an errno. The name cuFileBatchIO fails one read of a batch: its event has
+ * the code with a minus, and the second number as its status, or 64. What a read leaves behind a short one is filled with 0xDB. */
 #ifndef CUFILE_EMU_H
 #define CUFILE_EMU_H
 
