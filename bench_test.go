@@ -27,12 +27,12 @@ var (
 	ioFlag       = flag.String("io", "buffered", "how files are read: buffered")
 	openFlag     = flag.String("open", "once", "when the store is opened: once, or epoch (anew within each timed epoch)")
 	layoutFlag   = flag.String("layout", "dense", "the planes of a batch: dense, or padded to pages")
-	workersFlag  = flag.Int("workers", 0, "goroutines that read and decode; 0 stands for two a core")
+	workersFlag  = flag.Int("workers", 0, "goroutines that read and decode; 0 stands for two a core, and with -engine gds for KVIKIO_NTHREADS or 8")
 	prefetchFlag = flag.Int("prefetch", 1, "batches filled ahead of the one in use")
 	shuffleFlag  = flag.String("shuffle", "", "order of the windows by this `SEED`: a number, or chunk:SEED to keep the windows of a chunk together")
 	stepFlag     = flag.Duration("step", 0, "pretend that the model takes this long on each batch")
 	engineFlag   = flag.String("engine", defaultEngine, "the engine: cpu, host or gds")
-	requireFlag  = flag.Bool("require", false, "fail, rather than skip, where this build or machine lacks the engine")
+	requireFlag  = flag.Bool("require", false, "fail, rather than skip, where this build or machine lacks the engine; with -engine gds, also where bytes went another way than GPUDirect Storage's")
 )
 
 func init() {
@@ -62,57 +62,83 @@ Unit data-crc32 assume=exact
 Unit loss assume=exact
 `
 
-// What TestMain finds for the benchmarks: the stores to run on, or why the engine can't.
+// What TestMain finds for the benchmarks: the stores to run on, the GPU that the engine needs, or why the engine can't run;
+// and what a run with -require lacked.
 var (
 	stores      []benchStore
+	gpu         *zarrio.GPU // nil for the CPU engine
 	unsupported error
+	unmet       []string
 )
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	if flag.Lookup("test.bench").Value.String() == "" {
+		os.Exit(runTests(m))
+	}
 	code, err := run(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "zarrbench:", err)
 		code = 1
 	}
+	for _, reason := range unmet { // once more, behind all that the benchmarks printed
+		fmt.Fprintln(os.Stderr, "zarrbench: -require:", reason)
+		code = 1
+	}
 	os.Exit(code)
 }
 
-func run(m *testing.M) (int, error) {
-	if flag.Lookup("test.bench").Value.String() == "" {
-		return m.Run(), nil
-	}
+// run runs the benchmarks.
+func run(m *testing.M) (code int, err error) {
 	if err := checkFlags(); err != nil {
 		return 2, err
 	}
-	e, err := openEngine(*workersFlag)
+	defer func() { err = errors.Join(err, closeGPU()) }()
+	e, err := openFirst()
 	if errors.Is(err, zarrio.ErrNotSupported) {
-		unsupported = err
+		unsupported = fmt.Errorf("-engine %s: %w", *engineFlag, err)
+		if *requireFlag {
+			unmet = append(unmet, unsupported.Error())
+		}
 		return m.Run(), nil
 	}
 	if err != nil {
 		return 1, err
 	}
-	defer e.Close()
-	found, cleanup, err := findStores(context.Background())
-	if err != nil {
-		return 1, err
-	}
+	cleanup, err := prepare(context.Background(), e)
 	defer cleanup()
-	stores = found
-	if err := printHead(e); err != nil {
+	if err != nil {
 		return 1, err
 	}
 	return m.Run(), nil
 }
 
-func checkFlags() error {
-	oneOf := func(name, value string, allowed ...string) error {
-		if slices.Contains(allowed, value) {
-			return nil
-		}
-		return fmt.Errorf("-%s %s: want %s", name, value, strings.Join(allowed, " or "))
+// openFirst opens the GPU where one is needed, and the engine, to see that both can be.
+func openFirst() (engine, error) {
+	if err := openGPU(); err != nil {
+		return nil, err
 	}
+	return openEngine(*workersFlag)
+}
+
+// prepare finds the stores, prints the head and closes the engine: the rows open engines of their own, and memory that is
+// registered with cuFile is scarce. cleanup removes what was made for the run.
+func prepare(ctx context.Context, e engine) (cleanup func(), err error) {
+	defer func() { err = errors.Join(err, e.Close()) }()
+	if stores, cleanup, err = findStores(ctx); err != nil {
+		return cleanup, err
+	}
+	return cleanup, printHead(ctx, e)
+}
+
+func oneOf(name, value string, allowed ...string) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return fmt.Errorf("-%s %s: want %s", name, value, strings.Join(allowed, " or "))
+}
+
+func checkFlags() error {
 	_, _, shuffleErr := parseShuffle(*shuffleFlag)
 	_, windowErr := zarrio.ParseWindows(*windowFlag)
 	err := errors.Join(
@@ -122,6 +148,7 @@ func checkFlags() error {
 		oneOf("open", *openFlag, "once", "epoch"),
 		oneOf("layout", *layoutFlag, "dense", "padded"),
 		oneOf("engine", *engineFlag, "cpu", "host", "gds"),
+		checkGPUFlags(),
 		shuffleErr, windowErr)
 	switch {
 	case *batchFlag < 1:
@@ -138,7 +165,7 @@ func checkFlags() error {
 
 // printHead prints the lines above the rows. A key in lower case must be equal in two files for benchstat to compare them:
 // such are the data, and every flag that changes what an epoch is.
-func printHead(e *zarrio.CPU) error {
+func printHead(ctx context.Context, e engine) error {
 	fmt.Print(units)
 	var names, steps []string
 	for _, s := range stores {
@@ -169,31 +196,40 @@ func printHead(e *zarrio.CPU) error {
 	if err := codec.LibrariesError(); err != nil {
 		return err
 	}
-	fmt.Printf("Engine: %v\nCodecs: %s\nEndpoint: host\nMachine: %s, %d CPUs, GOMAXPROCS %d, %s/%s\n",
-		e, strings.Join(codec.Libraries(), "; "), cpuModel(), runtime.NumCPU(), runtime.GOMAXPROCS(0), runtime.GOOS, runtime.GOARCH)
-	return nil
-}
-
-// openEngine opens the engine that -engine names.
-func openEngine(workers int) (*zarrio.CPU, error) {
-	if *engineFlag != "cpu" {
-		return nil, &zarrio.UnsupportedError{What: "engine", Found: *engineFlag, Supported: "cpu; the GPU engines are not in this version"}
+	endpoint := "host"
+	if gpu != nil {
+		endpoint = "device"
 	}
-	return zarrio.NewCPU(zarrio.CPUOptions{Workers: workers}), nil
+	fmt.Printf("Engine: %v\nCodecs: %s\nEndpoint: %s\nMachine: %s, %d CPUs, GOMAXPROCS %d, %s/%s\n",
+		e, strings.Join(codec.Libraries(), "; "), endpoint, cpuModel(), runtime.NumCPU(), runtime.GOMAXPROCS(0), runtime.GOOS, runtime.GOARCH)
+	return printGPU(ctx, e)
 }
 
-// skipUnsupported skips a benchmark whose engine this build or machine lacks, and prints why: a skip alone prints nothing
-// without -v. With -require it fails.
+// skipUnsupported skips a benchmark whose engine this build or machine lacks.
 func skipUnsupported(b *testing.B) {
 	b.Helper()
-	switch {
-	case unsupported == nil:
-	case *requireFlag:
-		b.Fatalf("-require: %v", unsupported)
-	default:
-		fmt.Fprintf(os.Stderr, "%s: skipped: %v\n", b.Name(), unsupported)
-		b.Skip(unsupported)
+	if unsupported != nil {
+		skip(b, unsupported)
 	}
+}
+
+// skip skips a benchmark, and prints why: a skip alone prints nothing without -v. With -require it fails.
+func skip(b *testing.B, reason error) {
+	b.Helper()
+	if *requireFlag {
+		lacks(b, reason.Error())
+	}
+	fmt.Fprintf(os.Stderr, "%s: skipped: %v\n", b.Name(), reason)
+	b.Skip(reason)
+}
+
+// lacks fails a benchmark for what -require asks. The reason is printed once more where it will be read: at the end.
+func lacks(b *testing.B, reason string) {
+	b.Helper()
+	if !slices.Contains(unmet, reason) {
+		unmet = append(unmet, reason)
+	}
+	b.Fatalf("-require: %s", reason)
 }
 
 // loaderOptions are what the flags ask for.

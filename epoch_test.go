@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"zarrbench/zarrio"
 )
 
 // benchEpoch times epochs of each store.
@@ -13,7 +15,7 @@ func benchEpoch(b *testing.B) {
 	for i := range stores {
 		s := &stores[i]
 		name := fmt.Sprintf("store=%s/codec=%s/chunk=%s/batch=%d/loss=%s", s.name, s.codec, s.chunk, *batchFlag, *lossFlag)
-		b.Run(name, func(b *testing.B) { epochs(b, s, *workersFlag, *lossFlag == "mse") })
+		row(b, name, func(b *testing.B, notes *notes) { epochs(b, s, *workersFlag, *lossFlag == "mse", notes) })
 	}
 }
 
@@ -28,14 +30,14 @@ func benchRead(b *testing.B) {
 		s := &stores[i]
 		for _, workers := range counts {
 			name := fmt.Sprintf("store=%s/codec=%s/chunk=%s/batch=%d/io=%s/workers=%d", s.name, s.codec, s.chunk, *batchFlag, *ioFlag, workers)
-			b.Run(name, func(b *testing.B) { epochs(b, s, workers, false) })
+			row(b, name, func(b *testing.B, notes *notes) { epochs(b, s, workers, false, notes) })
 		}
 	}
 }
 
 // epochs is the body of a row: an untimed epoch that proves the data and warms what stays warm, then timed ones, each with
 // the raw ceiling of the same files measured beside it.
-func epochs(b *testing.B, s *benchStore, workers int, withLoss bool) {
+func epochs(b *testing.B, s *benchStore, workers int, withLoss bool, notes *notes) {
 	ctx := b.Context()
 	resetPeakRSS()
 	open := func() (*session, time.Duration) {
@@ -52,10 +54,14 @@ func epochs(b *testing.B, s *benchStore, workers int, withLoss bool) {
 	defer bar.finish()
 
 	var d digest
-	proof, err := se.pass(ctx, bar, d.batch)
+	proof, err := se.pass(ctx, bar, func(batch *zarrio.Batch) error { return d.add(se.engine, batch) })
 	if err != nil {
 		b.Fatal(err)
 	}
+	if err := se.calibrate(ctx, rowName(b), notes); err != nil {
+		b.Fatal(err)
+	}
+	var way way
 	b.SetBytes(int64(se.loader.Samples()) * se.loader.SampleBytes())
 	b.ReportAllocs()
 
@@ -78,6 +84,9 @@ func epochs(b *testing.B, s *benchStore, workers int, withLoss bool) {
 		if err != nil {
 			b.Fatal(err)
 		}
+		if !anew {
+			way.begin(se.engine)
+		}
 		cpu := cpuTime()
 		b.StartTimer()
 		start := time.Now()
@@ -98,6 +107,7 @@ func epochs(b *testing.B, s *benchStore, workers int, withLoss bool) {
 		}
 		samples += e.samples
 		m.add(e, elapsed, opened, cpuTime()-cpu, se.loader.Stats().ReadBytes-before.ReadBytes)
+		way.end(se.engine)
 		b.StartTimer()
 	}
 	if *openFlag == "once" {
@@ -111,6 +121,7 @@ func epochs(b *testing.B, s *benchStore, workers int, withLoss bool) {
 	if rss := peakRSS(); rss > 0 {
 		b.ReportMetric(float64(rss), "peak-RSS-bytes")
 	}
+	way.report(b, se, s, notes)
 }
 
 // cool drops the store from the page cache for -cache cold.

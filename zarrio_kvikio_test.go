@@ -17,3 +17,9 @@ func BenchmarkChunk(b *testing.B) { benchChunk(b) }
 
 // BenchmarkDecode runs one codec on one buffer: one op is one buffer.
 func BenchmarkDecode(b *testing.B) { benchDecode(b) }
+
+// BenchmarkRaw reads the stores' files by cuFile and does nothing with them: one op is all files once.
+func BenchmarkRaw(b *testing.B) { benchRaw(b) }
+
+// runTests runs the tests.
+func runTests(m *testing.M) int { return m.Run() }

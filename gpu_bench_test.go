@@ -1,0 +1,134 @@
+package zarrbench
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+
+	"zarrbench/zarrio"
+)
+
+// The flags of the GPU engines. None of them changes what an epoch is: the engine's line in the head says what was used.
+var (
+	gpuFlag    = flag.Int("gpu", 0, "the GPU of the engines host and gds, by its `NUMBER`")
+	pinnedFlag = flag.Bool("pinned", true, "with -engine host, copy from pinned memory, overlapped with reading; false copies from ordinary memory, as the study did")
+	submitFlag = flag.String("submit", "auto", "with -engine gds, how reads are given to cuFile: sync, batch, or auto, which tries both before the timed epochs")
+	compatFlag = flag.String("compat", "", "with -engine gds, kvikIO's compatibility mode: on, off or auto; empty stands for KVIKIO_COMPAT_MODE, or auto")
+)
+
+func checkGPUFlags() error {
+	err := errors.Join(
+		oneOf("submit", *submitFlag, "sync", "batch", "auto"),
+		oneOf("compat", *compatFlag, "", "on", "off", "auto"))
+	if *gpuFlag < 0 {
+		err = errors.Join(err, fmt.Errorf("-gpu %d: want 0 or more", *gpuFlag))
+	}
+	return err
+}
+
+// openGPU opens the GPU for the whole process, where the engine needs one.
+func openGPU() (err error) {
+	if *engineFlag != "cpu" {
+		gpu, err = zarrio.OpenGPU(*gpuFlag)
+	}
+	return err
+}
+
+func closeGPU() error {
+	if gpu == nil {
+		return nil
+	}
+	err := gpu.Close()
+	gpu = nil
+	return err
+}
+
+// A gpuEngine is what GPU engines tell besides: a zarrio.GPUEngine, or what stands for one in tests.
+type gpuEngine interface {
+	engine
+	Calibrate(context.Context, *zarrio.Loader) (string, error)
+	Transfers() zarrio.Transfers
+	Path() zarrio.Path
+	PathOf(*zarrio.Array) (zarrio.Path, string)
+}
+
+var _ gpuEngine = (*zarrio.GPUEngine)(nil)
+
+func openGPUEngine(workers int) (engine, error) {
+	var (
+		e   *zarrio.GPUEngine
+		err error
+	)
+	if *engineFlag == "host" {
+		e, err = zarrio.NewHost(gpu, zarrio.HostOptions{Workers: workers, Pageable: !*pinnedFlag})
+	} else {
+		e, err = zarrio.NewGDS(gpu, zarrio.GDSOptions{Workers: workers, Submit: zarrio.Submit(*submitFlag), Compat: zarrio.Compat(*compatFlag)})
+	}
+	if err != nil {
+		return nil, err // and no interface that holds a nil
+	}
+	return e, nil
+}
+
+// printGPU prints the lines of the head that a GPU engine has besides: what was used, and which way each store's arrays will
+// go.
+func printGPU(ctx context.Context, e engine) error {
+	g, ok := e.(gpuEngine)
+	if !ok {
+		return nil
+	}
+	parts := []string{gpu.String()}
+	for i := range stores {
+		fs, device, err := storage(stores[i].path)
+		if err != nil {
+			return err
+		}
+		parts = append(parts, fmt.Sprintf("%s on %s, %s", stores[i].name, fs, device))
+	}
+	fmt.Printf("GDS: %s\n", strings.Join(parts, "; "))
+	if gpu.Emulated() {
+		fmt.Println("Note: emulated: timings mean nothing")
+	}
+	for i := range stores {
+		plans, err := stores[i].plans(ctx, g)
+		if err != nil {
+			return err
+		}
+		for _, plan := range plans {
+			fmt.Printf("Plan: %s: %s\n", stores[i].name, plan)
+		}
+	}
+	return nil
+}
+
+// plans says which way an engine will read the arrays of the flags, and why where it isn't cuFile's: "host: why". Arrays that
+// have the same answer share it.
+func (s *benchStore) plans(ctx context.Context, e gpuEngine) (plans []string, err error) {
+	g, err := zarrio.Open(ctx, s.path, zarrio.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, g.Close()) }()
+	for _, channel := range loaderOptions().Channels {
+		name, _, _ := strings.Cut(channel, "@")
+		a, err := g.Array(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		path, why := e.PathOf(a)
+		plan := string(path)
+		if why != "" {
+			plan += ": " + why
+		}
+		if !slices.Contains(plans, plan) {
+			plans = append(plans, plan)
+		}
+	}
+	return plans, nil
+}
+
+// storage returns the file system and the device that a store lies on.
+func storage(string) (fs, device string, err error) { return "unknown", "unknown", nil }

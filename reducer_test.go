@@ -1,0 +1,174 @@
+package zarrbench
+
+import (
+	"context"
+	"errors"
+	"hash/crc32"
+	"strings"
+	"testing"
+
+	"zarrbench/fixtures"
+	"zarrbench/zarrio"
+	"zarrbench/zarrio/loss"
+)
+
+// A fakeGPU is the CPU engine that says of itself what a GPU engine does: it computes on whole batches, and counts.
+type fakeGPU struct {
+	*zarrio.CPU
+	path  zarrio.Path
+	count zarrio.Transfers
+	fail  error // of the computations
+	syncs int
+}
+
+func (e *fakeGPU) SquaredErrors(a, b zarrio.Tensor, sums []float64) error {
+	for i := range sums {
+		s, c := i/a.Shape[1], i%a.Shape[1]
+		sums[i] = loss.SquaredError(zarrio.Plane[float32](a, s, c), zarrio.Plane[float32](b, s, c))
+	}
+	return e.fail
+}
+
+func (e *fakeGPU) Checksums(t zarrio.Tensor, sums []uint32) error {
+	for i := range sums {
+		sums[i] = crc32.ChecksumIEEE(t.PlaneBytes(i/t.Shape[1], i%t.Shape[1]))
+	}
+	return e.fail
+}
+
+func (e *fakeGPU) Sync(m zarrio.Memory) error { e.syncs++; return e.CPU.Sync(m) }
+
+func (e *fakeGPU) Calibrate(context.Context, *zarrio.Loader) (string, error) {
+	return "batch: faster", nil
+}
+func (e *fakeGPU) Transfers() zarrio.Transfers { return e.count }
+func (e *fakeGPU) Path() zarrio.Path           { return e.path }
+func (e *fakeGPU) PathOf(a *zarrio.Array) (zarrio.Path, string) {
+	if len(a.Metadata().Codecs) > 0 {
+		return zarrio.PathHost, "the CPU decodes"
+	}
+	return zarrio.PathGDS, ""
+}
+
+// An engine that computes on batches where they are gives the loss and the digest that the CPU engine's host memory does, and
+// each batch is waited for once.
+func TestReducer(t *testing.T) {
+	path := synthetic(t, fixtures.Synthetic{Steps: 14, Form: "lz4", NLat: 7, NLon: 10})
+	set(t, batchFlag, 3)
+	s, err := describe(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(e engine, withLoss bool) (epoch, digest, error) {
+		se, err := newSession(t.Context(), e, &s, withLoss)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer se.Close()
+		var d digest
+		ep, err := se.pass(t.Context(), newProgress("test", 7), func(b *zarrio.Batch) error { return d.add(e, b) })
+		return ep, d, err
+	}
+	want, wantDigest, err := run(zarrio.NewCPU(zarrio.CPUOptions{}), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fake := &fakeGPU{CPU: zarrio.NewCPU(zarrio.CPUOptions{})}
+	got, gotDigest, err := run(fake, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.loss != want.loss || gotDigest != wantDigest || !(got.loss > 0) || gotDigest == 0 {
+		t.Errorf("loss %v, digest %08x; want %v, %08x", got.loss, gotDigest, want.loss, wantDigest)
+	}
+	if fake.syncs != 3 {
+		t.Errorf("3 batches were synchronised %d times", fake.syncs)
+	}
+	if got, _, err := run(&fakeGPU{CPU: zarrio.NewCPU(zarrio.CPUOptions{})}, false); err != nil || got.loss != 0 {
+		t.Errorf("without a loss: %v, %v", got.loss, err)
+	}
+
+	lost := errors.New("the context is lost")
+	for _, withLoss := range []bool{true, false} {
+		if _, _, err := run(&fakeGPU{CPU: zarrio.NewCPU(zarrio.CPUOptions{}), fail: lost}, withLoss); !errors.Is(err, lost) {
+			t.Errorf("with a loss %t: error %v, want %v", withLoss, err, lost)
+		}
+	}
+	set(t, windowFlag, "time=1")
+	if _, _, err := run(&fakeGPU{CPU: zarrio.NewCPU(zarrio.CPUOptions{})}, true); err == nil || !strings.Contains(err.Error(), "a window's first and last step") {
+		t.Errorf("windows of one step: error %v", err)
+	}
+}
+
+// A row's line counts its timed epochs alone, and adds up engines that served one epoch each.
+func TestWay(t *testing.T) {
+	var w way
+	host := zarrio.NewCPU(zarrio.CPUOptions{})
+	defer host.Close()
+	w.begin(host)
+	w.end(host)
+	if w.epochs != 0 || w.path != "" {
+		t.Errorf("the CPU engine counts: %v", &w)
+	}
+	e := &fakeGPU{path: zarrio.PathCuFileCompat, count: zarrio.Transfers{CuFileBytes: 100, Opened: 7, Counted: true, POSIXReads: 5}}
+	for range 2 {
+		w.begin(e)
+		e.count.CuFileBytes += 30
+		e.count.InPlaceBytes += 20
+		e.count.UnalignedBytes += 10
+		e.count.HostBytes += 4
+		e.count.BounceBytes += 3
+		e.count.Evicted++
+		e.count.P2PReads += 2
+		e.count.NVFSReads += 4
+		e.count.POSIXReads += 6
+		e.count.UnalignedReads += 8
+		w.end(e)
+	}
+	const want = "path=cuFile compat, epochs=2, cufile-B=60, in-place-B=40, unaligned-B=20, host-B=8, bounce-B=6, opened=0, evicted=2; " +
+		"reads by cuFile's count: p2p=4, nvfs=8, posix=12, unaligned=16"
+	if got := w.String(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	w = way{}
+	w.end(&fakeGPU{path: zarrio.PathNone})
+	w.end(&fakeGPU{path: zarrio.PathGDS, count: zarrio.Transfers{Opened: 3}})
+	w.end(&fakeGPU{path: zarrio.PathGDS, count: zarrio.Transfers{Opened: 4}})
+	if w.path != zarrio.PathGDS || w.Opened != 7 || !strings.HasSuffix(w.String(), "; cuFile counts no reads by itself") {
+		t.Errorf("three engines: %v", &w)
+	}
+	w.end(&fakeGPU{path: zarrio.PathKvikIOCompat})
+	if w.path != zarrio.PathMixed {
+		t.Errorf("path %q after two ways", w.path)
+	}
+}
+
+// The head says which way each store's arrays go, once for all that go the same way.
+func TestPlans(t *testing.T) {
+	for form, want := range map[string]string{"raw": "true GDS", "lz4": "host: the CPU decodes"} {
+		s := &benchStore{path: synthetic(t, fixtures.Synthetic{Steps: 2, Form: form, NLat: 3, NLon: 4})}
+		got, err := s.plans(t.Context(), new(fakeGPU))
+		if err != nil || len(got) != 1 || got[0] != want {
+			t.Errorf("%s: %q, %v; want %q", form, got, err, want)
+		}
+	}
+}
+
+// How an engine submits reads is measured only where it may choose and lives on.
+func TestCalibrate(t *testing.T) {
+	se := &session{engine: new(fakeGPU)}
+	for _, c := range []struct{ engine, submit, open, want string }{
+		{"gds", "auto", "once", "Submit: Epoch/a: batch: faster"},
+		{"gds", "auto", "epoch", "Submit: Epoch/a: sync: with -open epoch each epoch has an engine of its own, which has measured nothing"},
+		{"gds", "batch", "once", ""},
+		{"host", "auto", "once", ""},
+	} {
+		set(t, engineFlag, c.engine)
+		set(t, submitFlag, c.submit)
+		set(t, openFlag, c.open)
+		var n notes
+		if err := se.calibrate(t.Context(), "Epoch/a", &n); err != nil || strings.Join(n, "\n") != c.want {
+			t.Errorf("%+v: %q, %v", c, n, err)
+		}
+	}
+}
