@@ -28,8 +28,15 @@ func synthetic(t *testing.T, s fixtures.Synthetic) string {
 	return dir
 }
 
-// bench runs this test binary's benchmarks in a process of their own and returns what it printed.
+// bench runs this test binary's benchmarks in a process of their own and returns what it printed. The engine is this build's
+// default, unless the arguments say otherwise.
 func bench(t *testing.T, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	return benchIn(t, benchEnv(t), args...)
+}
+
+// benchIn is bench in an environment; nil is this process's.
+func benchIn(t *testing.T, env []string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -37,7 +44,7 @@ func bench(t *testing.T, args ...string) (stdout, stderr string, err error) {
 	}
 	cmd := exec.CommandContext(t.Context(), exe, append([]string{"-test.run=^$", "-test.benchtime=1x"}, args...)...)
 	var out, errOut bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errOut
+	cmd.Env, cmd.Stdout, cmd.Stderr = env, &out, &errOut
 	err = cmd.Run()
 	return out.String(), errOut.String(), err
 }
@@ -49,6 +56,12 @@ func rows(t *testing.T, args ...string) map[string]*benchfmt.Result {
 	if err != nil {
 		t.Fatalf("%v: %v\n%s%s", args, err, stdout, stderr)
 	}
+	return parse(t, stdout)
+}
+
+// parse reads rows as benchstat does.
+func parse(t *testing.T, stdout string) map[string]*benchfmt.Result {
+	t.Helper()
 	r := benchfmt.NewReader(strings.NewReader(stdout), "stdout")
 	found := map[string]*benchfmt.Result{}
 	for r.Scan() {
@@ -63,6 +76,12 @@ func rows(t *testing.T, args ...string) map[string]*benchfmt.Result {
 		t.Fatal(err)
 	}
 	return found
+}
+
+// lastLine returns the last line of what was printed.
+func lastLine(s string) string {
+	s = strings.TrimSuffix(s, "\n")
+	return s[strings.LastIndexByte(s, '\n')+1:]
 }
 
 func gomaxprocs(r *benchfmt.Result) int {
@@ -94,7 +113,7 @@ func config(r *benchfmt.Result, key string) string {
 
 // The rows of a run have the names and lines that pair them with another run's, and the figures that follow from the data.
 func TestBenchmarkOutput(t *testing.T) {
-	needCPU(t)
+	needEngine(t, defaultEngine)
 	raw := synthetic(t, fixtures.Synthetic{Steps: 10, Form: "raw", NLat: 13, NLon: 24})
 	lz4 := synthetic(t, fixtures.Synthetic{Steps: 10, Form: "lz4", NLat: 13, NLon: 24})
 	got := rows(t, "-test.bench=^BenchmarkEpoch$", "-store", raw, "-store", lz4, "-batch", "3")
@@ -162,7 +181,7 @@ func TestBenchmarkOutput(t *testing.T) {
 
 // Every benchmark runs once, and -cache cold either drops the files or says why it can't.
 func TestBenchmarksRun(t *testing.T) {
-	needCPU(t)
+	needEngine(t, defaultEngine)
 	lz4 := synthetic(t, fixtures.Synthetic{Steps: 16, Form: "lz4", NLat: 12, NLon: 24, Levels: 3, ChunkSteps: 4, LonLat: true})
 	got := rows(t, "-test.bench=.", "-store", lz4, "-vars", "geopotential@level=500,u_component_of_wind@level#2", "-window", "time=3:2")
 	for _, name := range []string{
@@ -183,7 +202,8 @@ func TestBenchmarksRun(t *testing.T) {
 
 // A store that is not whole, a loss that is no number, and flags that mean nothing fail with the reason.
 func TestBenchmarkFailures(t *testing.T) {
-	needCPU(t)
+	needEngine(t, defaultEngine)
+	whole := synthetic(t, fixtures.Synthetic{Steps: 6, Form: "raw", NLat: 12, NLon: 24})
 	half := synthetic(t, fixtures.Synthetic{Steps: 6, Form: "raw", NLat: 12, NLon: 24})
 	if err := os.Remove(filepath.Join(half, "u_component_of_wind", "3.0.0")); err != nil {
 		t.Fatal(err)
@@ -202,27 +222,27 @@ func TestBenchmarkFailures(t *testing.T) {
 		{[]string{"-store", filepath.Join(half, "nothing")}, "no such file or directory"},
 		{[]string{"-store", half, "-vars", "t2m"}, "-vars chooses the arrays"},
 		{[]string{"-store", half, "-window", "time"}, `window "time": want DIMENSION=SIZE`},
-		{[]string{"-store", half, "-window", "time=1"}, "-loss mse compares a window's first and last step"},
+		{[]string{"-store", whole, "-window", "time=1"}, "-loss mse compares a window's first and last step"},
 		{[]string{"-store", half, "-io", "mmap"}, "-io mmap: want buffered"},
 		{[]string{"-store", half, "-shuffle", "x"}, "-shuffle x: want a number"},
 		{[]string{"-store", half, "-batch", "0"}, "-batch 0: want 1 or more"},
-		{[]string{"-engine", "gds", "-require"}, "-require: -engine gds: "},
 	} {
 		stdout, stderr, err := bench(t, append([]string{"-test.bench=^BenchmarkEpoch$"}, c.args...)...)
 		if err == nil || !strings.Contains(stdout+stderr, c.want) {
 			t.Errorf("%v: %v\n%s%s\nwant a failure with %q", c.args, err, stdout, stderr, c.want)
 		}
 	}
-	// Without -require an engine that isn't there is a skip, whose reason is seen though nothing asks for it.
-	stdout, stderr, err := bench(t, "-test.bench=.", "-engine", "gds")
-	if err != nil || !strings.Contains(stderr, "BenchmarkEpoch: skipped: -engine gds: ") {
-		t.Errorf("-engine gds: %v\n%s%s", err, stdout, stderr)
-	}
 }
 
 // The digest and the loss are what a reader of the store computes in the plainest way.
 func TestDigestAndLoss(t *testing.T) {
-	needCPU(t)
+	for _, name := range engines {
+		t.Run(name, func(t *testing.T) { testDigestAndLoss(t, name) })
+	}
+}
+
+func testDigestAndLoss(t *testing.T, name string) {
+	useEngine(t, name)
 	path := synthetic(t, fixtures.Synthetic{Steps: 9, Form: "lz4", NLat: 7, NLon: 10})
 	const batch, plane = 3, 7 * 10
 	set(t, batchFlag, batch)
@@ -289,9 +309,17 @@ func set[T any](t *testing.T, flag *T, v T) {
 	t.Cleanup(func() { *flag = old })
 }
 
-// needCPU skips what runs the CPU engine in a build whose default is another.
-func needCPU(t *testing.T) {
-	if defaultEngine != "cpu" {
-		t.Skip("the default engine of this build is " + defaultEngine + ", which this version lacks")
+// useEngine makes an engine that which is opened in this process for one test, and opens the GPU that it needs.
+func useEngine(t *testing.T, name string) {
+	t.Helper()
+	needEngine(t, name)
+	set(t, engineFlag, name)
+	if err := openGPU(); err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := closeGPU(); err != nil {
+			t.Error(err)
+		}
+	})
 }

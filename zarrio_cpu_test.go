@@ -17,6 +17,3 @@ func BenchmarkChunk(b *testing.B) { benchChunk(b) }
 
 // BenchmarkDecode runs one codec on one buffer: one op is one buffer.
 func BenchmarkDecode(b *testing.B) { benchDecode(b) }
-
-// runTests runs the tests.
-func runTests(m *testing.M) int { return m.Run() }

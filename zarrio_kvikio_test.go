@@ -20,6 +20,3 @@ func BenchmarkDecode(b *testing.B) { benchDecode(b) }
 
 // BenchmarkRaw reads the stores' files by cuFile and does nothing with them: one op is all files once.
 func BenchmarkRaw(b *testing.B) { benchRaw(b) }
-
-// runTests runs the tests.
-func runTests(m *testing.M) int { return m.Run() }
