@@ -213,12 +213,18 @@ func skipUnsupported(b *testing.B) {
 	}
 }
 
-// skip skips a benchmark, and prints why: a skip alone prints nothing without -v. With -require it fails.
+// skip skips a benchmark, and prints why. With -require it fails.
 func skip(b *testing.B, reason error) {
 	b.Helper()
 	if *requireFlag {
 		lacks(b, reason.Error())
 	}
+	sayWhy(b, reason)
+}
+
+// sayWhy skips a benchmark, and prints why: a skip alone prints nothing without -v.
+func sayWhy(b *testing.B, reason error) {
+	b.Helper()
 	fmt.Fprintf(os.Stderr, "%s: skipped: %v\n", b.Name(), reason)
 	b.Skip(reason)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/gds"
 )
 
 // The flags of the GPU engines. None of them changes what an epoch is: the engine's line in the head says what was used.
@@ -82,10 +83,7 @@ func printGPU(ctx context.Context, e engine) error {
 	}
 	parts := []string{gpu.String()}
 	for i := range stores {
-		fs, device, err := storage(stores[i].path)
-		if err != nil {
-			return err
-		}
+		fs, device, _ := gds.Storage(stores[i].path, "") // after an error both are "unknown"
 		parts = append(parts, fmt.Sprintf("%s on %s, %s", stores[i].name, fs, device))
 	}
 	fmt.Printf("GDS: %s\n", strings.Join(parts, "; "))
@@ -104,21 +102,15 @@ func printGPU(ctx context.Context, e engine) error {
 	return nil
 }
 
-// plans says which way an engine will read the arrays of the flags, and why where it isn't cuFile's: "host: why". Arrays that
-// have the same answer share it.
+// plans says which way an engine will read the arrays of the flags, and why: "host: chunks are encoded". Arrays that have the
+// same answer share it.
 func (s *benchStore) plans(ctx context.Context, e gpuEngine) (plans []string, err error) {
 	g, err := zarrio.Open(ctx, s.path, zarrio.Options{})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, g.Close()) }()
-	for _, channel := range loaderOptions().Channels {
-		name, _, _ := strings.Cut(channel, "@")
-		a, err := g.Array(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		path, why := e.PathOf(a)
+	err = eachWay(ctx, g, e, func(path zarrio.Path, why string) {
 		plan := string(path)
 		if why != "" {
 			plan += ": " + why
@@ -126,9 +118,19 @@ func (s *benchStore) plans(ctx context.Context, e gpuEngine) (plans []string, er
 		if !slices.Contains(plans, plan) {
 			plans = append(plans, plan)
 		}
-	}
-	return plans, nil
+	})
+	return plans, err
 }
 
-// storage returns the file system and the device that a store lies on.
-func storage(string) (fs, device string, err error) { return "unknown", "unknown", nil }
+// eachWay calls f with the way that an engine will read each array of the flags.
+func eachWay(ctx context.Context, g *zarrio.Group, e gpuEngine, f func(path zarrio.Path, why string)) error {
+	for _, channel := range loaderOptions().Channels {
+		name, _, _ := strings.Cut(channel, "@")
+		a, err := g.Array(ctx, name)
+		if err != nil {
+			return err
+		}
+		f(e.PathOf(a))
+	}
+	return nil
+}

@@ -322,7 +322,7 @@ func TestGPULines(t *testing.T) {
 		submit := linesOf(out, "Submit")
 		switch {
 		case c.submit == "" && len(submit) == 0:
-		case c.submit != "" && len(submit) == 2 && strings.HasPrefix(submit[0], rawRow+": ") && (c.submit == "any" || strings.HasPrefix(submit[0], rawRow+": "+c.submit)):
+		case c.submit != "" && len(submit) == 1 && strings.HasPrefix(submit[0], rawRow+": ") && (c.submit == "any" || strings.HasPrefix(submit[0], rawRow+": "+c.submit)):
 		default:
 			t.Errorf("%v: lines Submit: %q", c.args, submit)
 		}
@@ -332,7 +332,8 @@ func TestGPULines(t *testing.T) {
 // BenchmarkRaw reads the files of the stores by cuFile, by threads, sizes and registration.
 func TestGPURaw(t *testing.T) {
 	gdstest.Need(t)
-	out, stderr, err := benchIn(t, emuEnv(t, lean), append(forms(t, fixtures.Synthetic{Steps: 8})[:4], "-test.bench=^BenchmarkRaw$")...)
+	stores := forms(t, fixtures.Synthetic{Steps: 8})[:4]
+	out, stderr, err := benchIn(t, emuEnv(t, lean), append(stores, "-test.bench=^BenchmarkRaw$")...)
 	if err != nil {
 		t.Fatalf("%v\n%s%s", err, out, stderr)
 	}
@@ -346,9 +347,19 @@ func TestGPURaw(t *testing.T) {
 			t.Errorf("no row %s", name)
 			continue
 		}
-		bytes := value(t, r, "B/s") * value(t, r, "sec/op")
-		if most := 8 * 3 * gridLat * gridLon * 4 * 1.01; strings.Contains(name, "=raw") && !(bytes > most*0.9 && bytes < most*1.1) || bytes > most*1.1 {
-			t.Errorf("%s: %v bytes an op, the fields have %v", name, bytes, most)
+		bytes, fields := value(t, r, "B/s")*value(t, r, "sec/op"), 8.0*3*gridLat*gridLon*4
+		if strings.Contains(name, "=raw") && bytes < fields*0.9 || bytes > fields*1.1 {
+			t.Errorf("%s: %v bytes an op, the fields have %v", name, bytes, fields)
 		}
+	}
+
+	// What the BAR has no room for is left out, and said. NVIDIA's library doesn't ask the emulation for room.
+	if gdstest.RealCufile() {
+		return
+	}
+	out, stderr, err = benchIn(t, emuEnv(t, fmt.Sprintf("bar=%d,%s", 200<<20, lean)),
+		append(stores, "-test.bench=^BenchmarkRaw$/store=raw/threads=16/size=16MiB", "-submit", "sync", "-require")...)
+	if err != nil || len(parse(t, out)) != 1 || !strings.Contains(stderr, "/registered=true: skipped: zarrio: raw reads: cuFileBufRegister: ") {
+		t.Errorf("a small BAR: %v\n%s%s", err, out, stderr)
 	}
 }

@@ -33,6 +33,13 @@ func (s *session) calibrate(ctx context.Context, name string, n *notes) error {
 	if !ok || *engineFlag != "gds" || *submitFlag != "auto" {
 		return nil
 	}
+	byFile := false
+	if err := eachWay(ctx, s.group, e, func(path zarrio.Path, _ string) { byFile = byFile || path != zarrio.PathHost }); err != nil {
+		return err
+	}
+	if !byFile {
+		return nil // there is nothing to submit
+	}
 	if *openFlag == "epoch" {
 		n.add("Submit: %s: sync: with -open epoch each epoch has an engine of its own, which has measured nothing", name)
 		return nil

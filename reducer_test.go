@@ -154,19 +154,29 @@ func TestPlans(t *testing.T) {
 	}
 }
 
-// How an engine submits reads is measured only where it may choose and lives on.
+// How an engine submits reads is measured only where it may choose, has reads to submit, and lives on.
 func TestCalibrate(t *testing.T) {
-	se := &session{engine: new(fakeGPU)}
-	for _, c := range []struct{ engine, submit, open, want string }{
-		{"gds", "auto", "once", "Submit: Epoch/a: batch: faster"},
-		{"gds", "auto", "epoch", "Submit: Epoch/a: sync: with -open epoch each epoch has an engine of its own, which has measured nothing"},
-		{"gds", "batch", "once", ""},
-		{"host", "auto", "once", ""},
+	groups := map[string]*zarrio.Group{}
+	for _, form := range []string{"raw", "lz4"} {
+		g, err := zarrio.Open(t.Context(), synthetic(t, fixtures.Synthetic{Steps: 2, Form: form, NLat: 3, NLon: 4}), zarrio.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer g.Close()
+		groups[form] = g
+	}
+	for _, c := range []struct{ engine, submit, open, form, want string }{
+		{"gds", "auto", "once", "raw", "Submit: Epoch/a: batch: faster"},
+		{"gds", "auto", "epoch", "raw", "Submit: Epoch/a: sync: with -open epoch each epoch has an engine of its own, which has measured nothing"},
+		{"gds", "auto", "once", "lz4", ""},
+		{"gds", "batch", "once", "raw", ""},
+		{"host", "auto", "once", "raw", ""},
 	} {
 		set(t, engineFlag, c.engine)
 		set(t, submitFlag, c.submit)
 		set(t, openFlag, c.open)
 		var n notes
+		se := &session{engine: new(fakeGPU), group: groups[c.form]}
 		if err := se.calibrate(t.Context(), "Epoch/a", &n); err != nil || strings.Join(n, "\n") != c.want {
 			t.Errorf("%+v: %q, %v", c, n, err)
 		}
