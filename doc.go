@@ -5,9 +5,10 @@
 // only; what they measure is package zarrbench/zarrio.
 //
 // BenchmarkEpoch times whole epochs: one op is one epoch. BenchmarkRead sweeps the number of workers over the same work
-// without the loss, BenchmarkChunk reads one chunk, and BenchmarkDecode runs one codec on one buffer. Rows of two runs have
-// the same names whichever engine ran, so that benchstat pairs them; what must be equal for a fair comparison stands in
-// lower-case lines above the rows, and what is compared in capitalised ones, which benchstat ignores.
+// without the loss, BenchmarkChunk reads one chunk, and BenchmarkDecode runs one codec on one buffer. With the tag gds, batches
+// end in the memory of a GPU, and BenchmarkRaw reads the stores' files by cuFile alone. Rows of two runs have the same names
+// whichever engine ran, so that benchstat pairs them; what must be equal for a fair comparison stands in lower-case lines above
+// the rows, and what is compared in capitalised ones, which benchstat ignores.
 //
 // Flags of the benchmarks come after -args:
 //
