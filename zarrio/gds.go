@@ -30,6 +30,7 @@ type gdsEngine struct {
 	ask      Submit
 	submit   atomic.Pointer[Submit] // what is done
 	depth    int                    // reads of a worker in a batch
+	largest  int                    // bytes of a read in a batch
 	before   cufile.Stats
 	counted  bool // cuFile has statistics
 
@@ -88,7 +89,7 @@ func (e *gdsEngine) start(g *cudaGPU, opt GDSOptions) error {
 	if err := e.makeSlots(opt.RingBytes); err != nil {
 		return err
 	}
-	if e.depth, err = e.batchDepth(); err != nil {
+	if err := e.measureBatches(); err != nil {
 		return err
 	}
 	e.choose(SubmitSync)
@@ -104,14 +105,23 @@ func (e *gdsEngine) start(g *cudaGPU, opt GDSOptions) error {
 	return nil
 }
 
-// batchDepth returns how many reads of a worker make a batch: those that its part of the slots is for, as far as cuFile takes
-// them.
-func (e *gdsEngine) batchDepth() (int, error) {
+// measureBatches finds out how many reads of a worker make a batch, those that its part of the slots is for, and how large one
+// may be: cuFile has limits of its own.
+func (e *gdsEngine) measureBatches() error {
 	p, err := e.cufile.Properties()
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return max(1, min(cap(e.slots.free)/e.workers(), orDefault(int(p.MaxBatch), 128))), nil
+	e.depth = max(1, min(cap(e.slots.free)/e.workers(), orDefault(int(p.MaxBatch), 128)))
+	e.largest = e.slots.size
+	if e.cufile.HasBatch() {
+		n, err := e.cufile.MaxBatchBytes()
+		if err != nil {
+			return err
+		}
+		e.largest = max(2*pageSize, int(min(n, int64(e.largest)))&^(pageSize-1))
+	}
+	return nil
 }
 
 // slotFor returns the size of slots for reads of so many bytes: whole pages, and two at least, since a read that begins within

@@ -166,6 +166,9 @@ func (e *gdsEngine) room(off int64, pitch, rows int) int {
 	size := e.bounce.size
 	if e.slots != nil {
 		size = min(size, e.slots.size)
+		if *e.submit.Load() == SubmitBatch {
+			size = min(size, e.largest)
+		}
 	}
 	if off%pageSize == 0 && (rows == 1 || pitch%pageSize == 0) {
 		return size
