@@ -212,7 +212,7 @@ func TestGPUPieces(t *testing.T) {
 // the figures that mustn't vary.
 func TestGPUPairs(t *testing.T) {
 	gdstest.Need(t)
-	stores := forms(t, fixtures.Synthetic{Steps: 8})[:4]
+	stores := forms(t, fixtures.Synthetic{Steps: 8})
 	run := func(engine string) map[string]*benchfmt.Result {
 		out, stderr, err := benchIn(t, emuEnv(t, lean), append(stores, "-test.bench=^Benchmark(Epoch|Read|Chunk|Decode)$", "-engine", engine, "-batch", "2", "-open", "epoch")...)
 		if err != nil {
