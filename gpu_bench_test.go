@@ -81,10 +81,9 @@ func printGPU(ctx context.Context, e engine) error {
 	if !ok {
 		return nil
 	}
-	parts := []string{gpu.String()}
+	parts := []string{gpuLabel()}
 	for i := range stores {
-		fs, device, _ := gds.Storage(stores[i].path, "") // after an error both are "unknown"
-		parts = append(parts, fmt.Sprintf("%s on %s, %s", stores[i].name, fs, device))
+		parts = append(parts, stores[i].name+" on "+stores[i].storage())
 	}
 	fmt.Printf("GDS: %s\n", strings.Join(parts, "; "))
 	if gpu.Emulated() {
@@ -100,6 +99,20 @@ func printGPU(ctx context.Context, e engine) error {
 		}
 	}
 	return nil
+}
+
+// gpuLabel names the GPU, and the driver and the libraries that it is used by.
+func gpuLabel() string {
+	if driver := gds.Driver(""); driver != "" {
+		return gpu.String() + ", driver " + driver
+	}
+	return gpu.String()
+}
+
+// storage names the file system and the device of a store.
+func (s *benchStore) storage() string {
+	fs, device, _ := gds.Storage(s.path, "") // after an error both are "unknown"
+	return fs + ", " + device
 }
 
 // plans says which way an engine will read the arrays of the flags, and why: "host: chunks are encoded". Arrays that have the

@@ -111,7 +111,7 @@ func (w *way) report(b *testing.B, se *session, s *benchStore, n *notes) {
 	if !ok {
 		return
 	}
-	n.add("Path: %s: %v", rowName(b), w)
+	n.add("Path: %s: %v; %s; %s", rowName(b), w, gpuLabel(), s.storage())
 	if *engineFlag != "gds" || !*requireFlag || w.path == zarrio.PathGDS {
 		return
 	}

@@ -45,7 +45,8 @@ func (g *GPU) Close() error { return g.gpu.close() }
 // Device says which device batches on this GPU are on.
 func (g *GPU) Device() Device { return g.gpu.device() }
 
-// String names the GPU and the version of CUDA that its driver has: "NVIDIA RTX A2000, CUDA 12.9".
+// String names the GPU, the version of CUDA that its driver has, and cuFile's once it is open: "NVIDIA RTX A2000, CUDA 12.9,
+// cuFile 1.14".
 func (g *GPU) String() string { return g.gpu.String() }
 
 // Emulated says that the driver is one for tests, which has no GPU: how long anything takes means nothing.

@@ -40,8 +40,14 @@ func openGPU(ordinal int) (gpuDevice, error) {
 }
 
 func (g *cudaGPU) String() string {
-	v := g.dev.Driver().Version()
-	return fmt.Sprintf("%s, CUDA %d.%d", g.dev.Name(), v/1000, v%1000/10)
+	version := func(v int) string { return fmt.Sprintf("%d.%d", v/1000, v%1000/10) }
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	name := g.dev.Name() + ", CUDA " + version(g.dev.Driver().Version())
+	if g.file != nil {
+		name += ", cuFile " + version(g.file.Version())
+	}
+	return name
 }
 
 func (g *cudaGPU) device() Device { return Device{Type: DeviceCUDA, ID: int32(g.dev.Ordinal())} }

@@ -46,12 +46,28 @@ func newRing(g *cudaGPU, kind ringKind, size, count int) *ring {
 	return &ring{gpu: g, size: size, kind: kind, left: count, free: make(chan *slot, count)}
 }
 
-// take returns a slot that nothing is copied from any more: a new one as long as there may be more, else that which was given
-// back first. Its thread is bound to the GPU.
+// take returns a slot that nothing is copied from any more: that which was given back first, or a new one, as long as there may
+// be more, where it would have to wait. Its thread is bound to the GPU.
 func (r *ring) take() (*slot, error) {
-	s, err := r.another()
-	if err != nil {
-		return nil, err
+	var s *slot
+	select {
+	case s = <-r.free:
+		done, err := r.idle(s)
+		if err != nil {
+			r.free <- s
+			return nil, err
+		}
+		if done {
+			return s, nil
+		}
+	default:
+	}
+	more, err := r.another()
+	if more != nil || err != nil {
+		if s != nil {
+			r.free <- s // behind those that were given back later, but no copy waits for it
+		}
+		return more, err
 	}
 	if s == nil {
 		s = <-r.free
@@ -61,6 +77,16 @@ func (r *ring) take() (*slot, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// idle says that nothing is copied out of a slot any more.
+func (r *ring) idle(s *slot) (bool, error) {
+	if !s.busy {
+		return true, nil
+	}
+	done, err := r.gpu.dev.Done(s.event)
+	s.busy = !done
+	return done, err
 }
 
 // settle waits for the copies out of a slot.

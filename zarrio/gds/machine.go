@@ -174,6 +174,17 @@ func parseStats(text string) map[string]int64 {
 	return counts
 }
 
+// Driver returns the version and the kind of the NVIDIA kernel driver, as "570.124.06, open", or "" where none is loaded. It is
+// read beneath root ("" is "/").
+func Driver(root string) string {
+	text, err := beneath(root).read("/proc/driver/nvidia/version")
+	if err != nil {
+		return ""
+	}
+	version, kind := parseDriver(text)
+	return cmp.Or(version, "unknown") + ", " + kind
+}
+
 // parseDriver reads the driver's version and kind: "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.124.06  ...".
 func parseDriver(text string) (version, kind string) {
 	line, _, _ := strings.Cut(text, "\n")
