@@ -25,24 +25,6 @@ func (l *Loader) Ceiling(ctx context.Context) (Stats, error) {
 	return total, err
 }
 
-// readAhead calls f for the first n batches of the next epoch, with what reads one's stored bytes, as often as it is called.
-func (l *Loader) readAhead(ctx context.Context, n int, f func(i int, read func() error) error) error {
-	enough := errors.New("enough")
-	err := l.readStored(ctx, func(i int, read func() (Stats, error)) error {
-		if i == n {
-			return enough
-		}
-		return f(i, func() error {
-			_, err := read()
-			return err
-		})
-	})
-	if err == enough {
-		return nil
-	}
-	return err
-}
-
 // readStored calls f for each batch of the next epoch, with what reads its stored bytes. The epoch stays the next one.
 func (l *Loader) readStored(ctx context.Context, f func(i int, read func() (Stats, error)) error) error {
 	e, ok := l.engine.(storedReader)

@@ -30,9 +30,11 @@ type worker struct {
 	texts   [][]byte
 	stats   Stats
 
-	thread chan<- func() // the thread that it works on; nil for any
-	aside  any           // what its engine keeps beside it
+	on runner // where it works; nil for a goroutine of its own
 }
+
+// A runner runs what a worker does, one thing after the other.
+type runner interface{ run(func()) }
 
 // native says whether the array's decoded bytes are in the machine's byte order.
 func (a *Array) native() bool {

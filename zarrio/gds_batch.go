@@ -162,3 +162,21 @@ func (e *gdsEngine) calibrate(ctx context.Context, l *Loader) (string, error) {
 	}
 	return fmt.Sprintf("%s (medians of %d reads of a batch: %s %v, %s %v)", *e.submit.Load(), len(spent[SubmitSync]), SubmitSync, sync.Round(time.Microsecond), SubmitBatch, batch.Round(time.Microsecond)), nil
 }
+
+// readAhead calls f for the first n batches of the next epoch, with what reads one's stored bytes, as often as it is called.
+func (l *Loader) readAhead(ctx context.Context, n int, f func(i int, read func() error) error) error {
+	enough := errors.New("enough")
+	err := l.readStored(ctx, func(i int, read func() (Stats, error)) error {
+		if i == n {
+			return enough
+		}
+		return f(i, func() error {
+			_, err := read()
+			return err
+		})
+	})
+	if err == enough {
+		return nil
+	}
+	return err
+}

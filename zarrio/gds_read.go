@@ -329,3 +329,32 @@ func (e *gdsEngine) transferPOSIX(ctx context.Context, h *gpuHand, t transfer) e
 	}
 	return err
 }
+
+// recall finds an inner chunk by indices that were read before, without opening anything: the number of its outermost shard
+// and its part. It returns false where an index is missing, or another one by now.
+func (w *worker) recall(a *Array, chunk int) (shard int, p part, ok bool) {
+	coords := w.coords[:len(a.grid.counts)]
+	a.grid.coords(coords, chunk)
+	p.chunk = chunk
+	for k := range a.pipe.levels {
+		l := &a.pipe.levels[k]
+		number, entry, count := l.place(coords, a.grid.chunks)
+		if k == 0 {
+			shard = number
+		}
+		x := a.indices.get(shardID{k, number}, int64(16*count))
+		x.mu.Lock()
+		entries, size, value := x.entries, x.size, x.value
+		x.mu.Unlock()
+		if entries == nil || k > 0 && (size != p.n || value != p.value) {
+			return shard, p, false
+		}
+		off, n, there, err := l.entry(entries, entry, size)
+		if !there || err != nil {
+			return shard, p, false
+		}
+		p.off, p.n, p.value = p.off+off, n, value
+	}
+	p.ok = true
+	return shard, p, true
+}

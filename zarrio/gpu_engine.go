@@ -43,7 +43,10 @@ type gpuHand struct {
 }
 
 // hand returns what a worker has on the GPU.
-func hand(w *worker) *gpuHand { return w.aside.(*gpuHand) }
+func hand(w *worker) *gpuHand { return w.on.(*gpuHand) }
+
+// run runs f on the hand's thread, which is bound to the GPU.
+func (h *gpuHand) run(f func()) { h.calls <- f }
 
 // open fills in the core of an engine.
 func (e *gpuCore) open(g *cudaGPU, name string, opt CPUOptions) error {
@@ -71,7 +74,7 @@ func (e *gpuCore) hire() (*worker, error) {
 	if h.calls, h.ended, err = e.gpu.thread(); err != nil {
 		return nil, err
 	}
-	h.w.thread, h.w.aside = h.calls, h
+	h.w.on = h
 	e.hands = append(e.hands, h)
 	return h.w, e.gpu.dev.Do(func() error {
 		var err error

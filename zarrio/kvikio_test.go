@@ -37,7 +37,7 @@ func TestKvikSettings(t *testing.T) {
 		{"KVIKIO_AUTO_DIRECT_IO_READ=2", kvikSettings{}, `KVIKIO_AUTO_DIRECT_IO_READ is "2", expected on or off`},
 	} {
 		env := map[string]string{}
-		for _, v := range strings.Fields(tt.env) {
+		for v := range strings.FieldsSeq(tt.env) {
 			name, value, _ := strings.Cut(v, "=")
 			env[name] = value
 		}

@@ -199,7 +199,7 @@ func spread(ctx context.Context, workers []*worker, f func(context.Context, *wor
 	for _, w := range workers[1:] {
 		w.start(&wg, func() { run(w) })
 	}
-	if w := workers[0]; w.thread != nil {
+	if w := workers[0]; w.on != nil {
 		w.start(&wg, func() { run(w) })
 	} else {
 		run(w)
@@ -212,17 +212,17 @@ func spread(ctx context.Context, workers []*worker, f func(context.Context, *wor
 	return stats, context.Cause(ctx)
 }
 
-// start runs f on the worker's thread.
+// start runs f where the worker works.
 func (w *worker) start(wg *sync.WaitGroup, f func()) {
-	if w.thread == nil {
+	if w.on == nil {
 		wg.Go(f)
 		return
 	}
 	wg.Add(1)
-	w.thread <- func() {
+	w.on.run(func() {
 		defer wg.Done()
 		f()
-	}
+	})
 }
 
 // each calls f for every combination of segments, one a dimension: with their numbers.
