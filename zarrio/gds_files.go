@@ -24,6 +24,8 @@ type fileCache struct {
 	must   bool           // a file that cuFile doesn't take is an error, rather than read by POSIX calls
 	direct bool           // POSIX reads go around the page cache where they can
 
+	scarce sync.Mutex // of whoever found no descriptor left, and closes others' files
+
 	mu      sync.Mutex
 	files   map[fileID]*openedFile
 	used    linked.List // of *openedFile, the one used last first
@@ -39,6 +41,7 @@ type fileID struct {
 
 // An openedFile is a file in the cache. Whoever needs it first opens it, others wait.
 type openedFile struct {
+	cache *fileCache
 	id    fileID
 	at    *linked.Element
 	users int  // that hold it: it stays open
@@ -55,10 +58,10 @@ type openedFile struct {
 // defaultHandles is the smaller of 4,096 and a quarter of what the process may open.
 func defaultHandles() int {
 	var r unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &r) != nil || r.Max/4 > 4096 {
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &r) != nil || r.Cur/4 > 4096 {
 		return 4096
 	}
-	return max(1, int(r.Max/4))
+	return max(1, int(r.Cur/4))
 }
 
 // get returns a file, open, for whoever gives it back by put.
@@ -69,7 +72,7 @@ func (c *fileCache) get(w *worker, a *Array, number int) (*openedFile, error) {
 	var old []*openedFile
 	if f == nil {
 		old = c.evict(c.limit - 1)
-		f = &openedFile{id: id}
+		f = &openedFile{cache: c, id: id}
 		if c.files == nil {
 			c.files = map[fileID]*openedFile{}
 		}
@@ -161,17 +164,14 @@ func (c *fileCache) ensure(w *worker, f *openedFile) error {
 	if f.open {
 		return nil
 	}
-	err := c.openFile(w, f)
-	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) { // others hold descriptors too: do with fewer
-		c.mu.Lock()
-		old := c.evict(len(c.files) / 2)
-		c.mu.Unlock()
-		if closeErr := closeAll(old); len(old) > 0 && closeErr == nil {
-			err = c.openFile(w, f)
+	err := c.insist(func() error {
+		if err := c.openFile(w, f); err != nil {
+			return errors.Join(err, f.closeFiles())
 		}
-	}
+		return nil
+	})
 	if err != nil {
-		return errors.Join(err, f.closeFiles())
+		return err
 	}
 	f.open = true
 	c.mu.Lock()
@@ -179,6 +179,31 @@ func (c *fileCache) ensure(w *worker, f *openedFile) error {
 	c.mu.Unlock()
 	return nil
 }
+
+// insist opens what needs a descriptor. Where the process has none left, it closes files that nobody holds and tries again,
+// several times: meanwhile other workers may have taken what it closed.
+func (c *fileCache) insist(open func() error) error {
+	const attempts = 8
+	err := open()
+	if !noDescriptor(err) {
+		return err
+	}
+	c.scarce.Lock()
+	defer c.scarce.Unlock()
+	for i := 0; i < attempts && noDescriptor(err); i++ {
+		c.mu.Lock()
+		old := c.evict(len(c.files) / 2)
+		c.mu.Unlock()
+		if err := closeAll(old); err != nil {
+			return err
+		}
+		err = open()
+	}
+	return err
+}
+
+// noDescriptor says that the process, or the system, has no descriptor left.
+func noDescriptor(err error) bool { return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) }
 
 // openFile opens a file by kvikIO's rules: for cuFile with O_DIRECT; where that, or its registration, fails, as a file that is
 // read by POSIX calls, unless that is ruled out.
@@ -197,7 +222,7 @@ func (c *fileCache) openFile(w *worker, f *openedFile) error {
 		} else if err == nil {
 			f.direct = file
 		}
-		gone := errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
+		gone := errors.Is(err, fs.ErrNotExist) || noDescriptor(err)
 		if err != nil && (gone || c.must) {
 			return err
 		}
@@ -221,13 +246,14 @@ func sizeOf(f *os.File) (int64, error) {
 func (f *openedFile) posix(w *worker) (*os.File, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.buffered == nil {
-		var err error
-		if f.buffered, err = f.id.array.h.store.(store.Filer).OpenFile(w.valueKey(f.id.array, f.id.number), 0); err != nil {
-			return nil, err
-		}
+	if f.buffered != nil {
+		return f.buffered, nil
 	}
-	return f.buffered, nil
+	err := f.cache.insist(func() (err error) {
+		f.buffered, err = f.id.array.h.store.(store.Filer).OpenFile(w.valueKey(f.id.array, f.id.number), 0)
+		return err
+	})
+	return f.buffered, err
 }
 
 func (f *openedFile) close() error {

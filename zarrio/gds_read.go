@@ -110,11 +110,13 @@ func (e *gdsEngine) find(ctx context.Context, w *worker, a *Array, chunk int) (*
 func (e *gdsEngine) findInner(ctx context.Context, w *worker, a *Array, chunk int) (*openedFile, part, error) {
 	shard, p, ok := w.recall(a, chunk)
 	if !ok {
-		var err error
-		if p, err = w.locate(ctx, a, chunk); err == nil && !p.ok {
-			err = w.verify(ctx, p)
-		}
-		w.close()
+		err := e.files.insist(func() (err error) {
+			if p, err = w.locate(ctx, a, chunk); err == nil && !p.ok {
+				err = w.verify(ctx, p)
+			}
+			w.close()
+			return err
+		})
 		if err != nil || !p.ok {
 			return nil, p, err
 		}
