@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"zarrbench/zarrio/internal/cufile"
 )
 
@@ -84,9 +86,8 @@ func (e *gdsEngine) submitAll(ctx context.Context, h *gpuHand) error {
 		}
 		s.ios = append(s.ios, io)
 	}
-	fail := func(t *transfer, err error) error { return t.read.Array.fail(t.read.Chunk, "read", err) }
 	if err := s.batch.Submit(s.ios); err != nil {
-		return errors.Join(fail(&s.list[0], err), e.discard(h, s.list))
+		return errors.Join(failRead(s.list[0].read, err), e.discard(h, s.list))
 	}
 	var first error
 	for left := len(s.list); left > 0; {
@@ -94,13 +95,20 @@ func (e *gdsEngine) submitAll(ctx context.Context, h *gpuHand) error {
 		for _, c := range s.done[:n] {
 			t := &s.list[c.Cookie]
 			got, err := c.N, c.Err
+			if errors.Is(err, unix.EINTR) { // a signal's doing: it is read again
+				got, err = 0, nil
+			}
 			if err == nil {
 				got, err = e.pull(t, got)
 			}
-			if err = e.finish(h, t, got, err); err != nil && first == nil {
-				first = fail(t, err)
+			if err = e.finish(h, t, got, err); err == nil {
+				e.files.put(t.file)
+			} else {
+				e.files.forget(t.file)
+				if first == nil {
+					first = failRead(t.read, err)
+				}
 			}
-			e.files.put(t.file)
 			t.file, t.slot = nil, nil
 		}
 		left -= n
@@ -108,7 +116,10 @@ func (e *gdsEngine) submitAll(ctx context.Context, h *gpuHand) error {
 			// What is still in flight is called off, and the batch with it: nothing may be read into a slot from now on.
 			err = errors.Join(err, s.close())
 			lost := slices.DeleteFunc(s.list, func(t transfer) bool { return t.file == nil })
-			return errors.Join(first, fail(&lost[0], err), e.discard(h, lost))
+			if first == nil {
+				first = failRead(lost[0].read, err)
+			}
+			return errors.Join(first, e.discard(h, lost))
 		}
 	}
 	s.list = s.list[:0]

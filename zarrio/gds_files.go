@@ -110,7 +110,7 @@ func (c *fileCache) put(f *openedFile) {
 	}
 }
 
-// forget gives a file back that could not be opened, or turned out to be another one by now: the next get opens it anew.
+// forget gives a file back that could not be opened or read, or turned out to be another one by now: the next get opens it anew.
 // Whoever else holds it goes on with it.
 func (c *fileCache) forget(f *openedFile) {
 	c.mu.Lock()

@@ -53,7 +53,6 @@ func (e *gdsEngine) readFile(ctx context.Context, h *gpuHand, p *Plan, r *ChunkR
 	if f == nil {
 		return e.fillIn(h, pieces, mem, a)
 	}
-	defer e.files.put(f)
 	for i := range pieces {
 		q := &pieces[i]
 		if slices.ContainsFunc(pieces[:i], func(o Piece) bool { return sameBox(q, &o) }) {
@@ -61,11 +60,21 @@ func (e *gdsEngine) readFile(ctx context.Context, h *gpuHand, p *Plan, r *ChunkR
 		}
 		t := transfer{read: r, pieces: pieces[i:], file: f, mem: mem}
 		if err := e.readBox(ctx, h, p, t, base+int64(q.Src*size), size); err != nil {
-			return a.fail(r.Chunk, "read", err)
+			e.files.forget(f) // it may be another one by now
+			return failRead(r, err)
 		}
 	}
+	e.files.put(f)
 	w.stats.Chunks++
 	return nil
+}
+
+// failRead makes the error of a chunk's reading, unless it is one already: of another chunk, which was read in the same batch.
+func failRead(r *ChunkRead, err error) error {
+	if _, ok := errors.AsType[*ChunkError](err); ok {
+		return err
+	}
+	return r.Array.fail(r.Chunk, "read", err)
 }
 
 // sameBox says whether two pieces are the same elements of a chunk.
