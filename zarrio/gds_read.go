@@ -232,22 +232,25 @@ func (e *gdsEngine) pull(t *transfer, got int) (int, error) {
 	} else {
 		base, at = t.mem.base, int64(t.to-t.mem.base)
 	}
+	aligned := true
 	for got < need {
-		from := got &^ (pageSize - 1) // a part of a page is read again, so that reads stay aligned
+		from := got
+		if aligned { // a part of a page is read again
+			from &^= pageSize - 1
+		}
 		n, err := t.file.handle.Read(base, t.asked-from, t.start+int64(from), at+int64(from))
 		if err != nil {
 			return got, err
 		}
-		if from+n <= got { // no more than was there
-			if from == got {
-				return got, nil
-			}
-			if n, err = t.file.handle.Read(base, t.asked-got, t.start+int64(got), at+int64(got)); err != nil || n == 0 {
-				return got, err
-			}
-			e.unaligned.Add(int64(n))
-			from = got
+		if from == got && n == 0 {
+			return got, nil
 		}
+		if from%pageSize != 0 {
+			e.unaligned.Add(int64(n))
+		}
+		// Where there is no more of the page than before, it is read on from its middle. What was there behind the bytes that have
+		// just been read is there no longer: a short read may leave anything behind it.
+		aligned = aligned && from+n > got
 		got = from + n
 	}
 	return got, nil
