@@ -233,7 +233,7 @@ func sized(n int) string {
 }
 
 func (e *gdsEngine) alloc(n int64, padded bool) (Memory, error) {
-	m, err := e.gpu.newMemory(n)
+	m, err := e.memory(n)
 	if err != nil || !padded || e.cufile == nil || n == 0 {
 		return asMemory(m, err)
 	}
@@ -315,6 +315,9 @@ func (e *gdsEngine) pathOf(a *Array) (Path, string) {
 	}
 	if e.cufile == nil {
 		return PathKvikIOCompat, "cuFile is not used"
+	}
+	if n := a.chunkBytes(); n < e.settings.threshold {
+		return PathKvikIOCompat, fmt.Sprintf("chunks of %d bytes are below KVIKIO_GDS_THRESHOLD, %d", n, e.settings.threshold)
 	}
 	return PathUnknown, "read by cuFile, which tells the path when it has read"
 }

@@ -163,6 +163,9 @@ func (e *gdsEngine) calibrate(ctx context.Context, l *Loader) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if len(spent[SubmitSync]) == 0 {
+		return fmt.Sprintf("%s: the epoch has no batch left to read", SubmitSync), nil
+	}
 	median := func(way Submit) time.Duration {
 		slices.Sort(spent[way])
 		return spent[way][len(spent[way])/2]

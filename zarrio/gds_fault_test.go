@@ -321,7 +321,7 @@ func TestGDSMissing(t *testing.T) {
 					opt := LoaderOptions{Batch: 3, Layout: layout}
 					cpu := cpuLoader(t, group, opt)
 					want := bytes.Join(ldEpoch(t, cpu), nil)
-					_, l := gdsLoader(t, g, group, gds, opt)
+					e, l := gdsLoader(t, g, group, gds, opt)
 					for range 2 {
 						if !bytes.Equal(gpuEpoch(t, l), want) {
 							t.Error("the epoch differs")
@@ -329,6 +329,9 @@ func TestGDSMissing(t *testing.T) {
 					}
 					if a, b := l.Stats(), cpu.Stats(); a.Missing != 2*b.Missing || a.Chunks != 2*b.Chunks || b.Missing == 0 {
 						t.Errorf("%+v, want twice the CPU's %+v", a, b)
+					}
+					if path := e.Path(); path == PathMixed || path == PathHost {
+						t.Errorf("path %q, though the CPU read nothing", path)
 					}
 					_, l = gdsLoader(t, g, strict, gds, opt)
 					err := brokenEpoch(t, l, nil)

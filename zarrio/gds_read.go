@@ -26,6 +26,7 @@ type transfer struct {
 	pitch  int
 	off    int64 // in the file, of the first byte that is needed
 	n      int   // bytes that are needed, and what lies between them
+	run    int   // bytes of the run in the file that it is a part of: what kvikIO's threshold is about
 
 	mem   *gpuMemory // nil where the bytes go no further
 	slot  *slot      // nil where they are read straight into mem
@@ -163,7 +164,7 @@ func (e *gdsEngine) readBox(ctx context.Context, h *gpuHand, p *Plan, t transfer
 		for col := 0; col < width; col += most {
 			t.row, t.col, t.rows, t.pitch = row, col, k, pitch
 			t.width = min(most, width-col)
-			t.off, t.n = off+int64(row*pitch+col), (k-1)*pitch+t.width
+			t.off, t.n, t.run = off+int64(row*pitch+col), (k-1)*pitch+t.width, (k-1)*pitch+width
 			if err := e.transfer(ctx, h, p, t); err != nil {
 				return err
 			}
@@ -189,7 +190,7 @@ func (e *gdsEngine) room(off int64, pitch, rows int) int {
 
 // transfer makes one read, or makes it part of the worker's batch.
 func (e *gdsEngine) transfer(ctx context.Context, h *gpuHand, p *Plan, t transfer) error {
-	if t.file.handle == nil || t.n < e.settings.threshold {
+	if t.file.handle == nil || t.run < e.settings.threshold {
 		return e.transferPOSIX(ctx, h, t)
 	}
 	t.start = t.off &^ (pageSize - 1)
@@ -334,8 +335,10 @@ func (e *gdsEngine) transferPOSIX(ctx context.Context, h *gpuHand, t transfer) e
 	for i := 0; err == nil && t.mem != nil && i < len(t.pieces); i++ {
 		if q := &t.pieces[i]; sameBox(q, &t.pieces[0]) {
 			pitch := q.DstBy[0] * size
+			n := int64(t.rows) * int64(t.width)
+			e.hostBytes.Add(n)
+			e.bounceBytes.Add(n)
 			err = e.send(h, s, at, t.pitch, t.mem, q.Dst+t.row*pitch+t.col, pitch, t.width, t.rows)
-			e.bounceBytes.Add(int64(t.rows) * int64(t.width))
 		}
 	}
 	if giveErr := e.bounce.give(s, err == nil && t.mem != nil, h.stream); err == nil {

@@ -4,11 +4,280 @@ package zarrio
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/zarrio/internal/cuda"
+	"zarrbench/zarrio/store"
 )
+
+// TestGDSBAR makes engines on GPUs whose BAR has little room.
+func TestGDSBAR(t *testing.T) {
+	needEmulatedCuFile(t)
+	gdstest.NoLeaks(t)
+	g := testGPU(t, 0)
+	group, _ := onDisk(t, gdsFields(t, 32, 32, 40), Options{})
+	for _, tt := range []struct {
+		bar, ring int64
+		slots     int
+		inPlace   bool
+	}{
+		{256 << 20, 0, 40, true}, {8 * slotSize, 0, 5, true}, {8 * slotSize, 8 * slotSize, 8, false}, {9 * slotSize, 9 * slotSize, 9, false},
+		{2*slotSize - 1, 0, 1, true}, {slotSize, 0, 1, false}, {slotSize, slotSize, 1, false},
+	} {
+		for _, submit := range bothSubmits {
+			t.Run(fmt.Sprintf("%d/%d/%s", tt.bar, tt.ring, submit), func(t *testing.T) {
+				gdstest.Set(t, "bar", tt.bar)
+				opt := LoaderOptions{Batch: 4, Layout: Padded}
+				t.Setenv("KVIKIO_GDS_THRESHOLD", "0")
+				e := must(t)(NewGDS(g, GDSOptions{Submit: submit, RingBytes: tt.ring}))
+				opt.Channels = []string{"t"}
+				l := ldLoaderOn(t, group, e, opt)
+				if want := fmt.Sprintf("ring of %d x 4 MiB registered", tt.slots); !strings.Contains(e.String(), want) {
+					t.Errorf("%v, want %q", e, want)
+				}
+				if n := gdstest.Get("registered_bytes"); n > tt.bar {
+					t.Errorf("%d bytes are registered, the BAR has %d", n, tt.bar)
+				}
+				if !bytes.Equal(gpuEpoch(t, l), cpuEpoch(t, group, opt)) {
+					t.Error("the epoch differs")
+				}
+				if x := e.Transfers(); (x.InPlaceBytes > 0) != tt.inPlace || x.CuFileBytes != 32*32*40*4 {
+					t.Errorf("%+v, want reads in place: %t", x, tt.inPlace)
+				}
+			})
+		}
+	}
+	gdstest.Set(t, "bar", slotSize-1)
+	_, err := NewGDS(g, GDSOptions{})
+	wantError(t, err, "4194304 bytes", "cuFileBufRegister", "CU_FILE_GPU_MEMORY_PINNING_FAILED (5036)")
+	if _, err := NewGDS(g, GDSOptions{RingBytes: 100}); err == nil || !strings.Contains(err.Error(), "a ring of 100 bytes") {
+		t.Errorf("a ring of 100 bytes: %v", err)
+	}
+}
+
+// TestGPUMemory has little memory on the GPU: errors say how much was asked for and is free, and which batch would fit.
+func TestGPUMemory(t *testing.T) {
+	needEmulatedCuFile(t)
+	gdstest.NoLeaks(t)
+	g := testGPU(t, 0)
+	group, _ := onDisk(t, gdsFields(t, 200, 64, 64), Options{})
+	gds := GDSOptions{}
+	gdsSmall(t, &gds)
+	fit := regexp.MustCompile(`needs (\d+) bytes, 2 of them \(prefetch 1, retain 0\) (\d+), but only (\d+) bytes of memory are available: a batch of (\d+) would fit`)
+	for name, engine := range map[string]func() *GPUEngine{
+		"host": func() *GPUEngine { return must(t)(NewHost(g, HostOptions{})) },
+		"gds":  func() *GPUEngine { return must(t)(NewGDS(g, gds)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := engine()
+			opt := LoaderOptions{Channels: []string{"t"}, Batch: 100}
+			gdstest.Set(t, "memory", gdstest.Get("alloc_bytes")+3<<20)
+			_, err := NewLoader(t.Context(), group, e, opt)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			m := fit.FindStringSubmatch(err.Error())
+			if m == nil || m[1] != strconv.Itoa(200*64*64*4) || m[2] != strconv.Itoa(2*200*64*64*4) || m[3] != strconv.FormatInt(e.Available(), 10) {
+				t.Fatalf("error %q, want bytes and a batch that fits", err)
+			}
+			if opt.Batch, _ = strconv.Atoi(m[4]); opt.Batch < 1 {
+				t.Fatal(err)
+			}
+			l := ldLoaderOn(t, group, e, opt)
+			if !bytes.Equal(gpuEpoch(t, l), cpuEpoch(t, group, opt)) {
+				t.Error("the epoch of batches that fit differs")
+			}
+			gdstest.Set(t, "memory", gdstest.Get("alloc_bytes")+1<<10)
+			_, err = NewLoader(t.Context(), group, e, LoaderOptions{Channels: []string{"t"}, Batch: 1})
+			wantError(t, err, "only 1024 bytes", "not even a batch of 1 would fit")
+			// What was free may be taken by others by now, or lie in pieces.
+			gdstest.Set(t, "memory", gdstest.Get("alloc_bytes")+8<<20)
+			gdstest.Fail(t, "cuMemAlloc_v2", 2, 0, 1, 1)
+			_, err = NewLoader(t.Context(), group, e, LoaderOptions{Channels: []string{"t"}, Batch: 4})
+			wantError(t, err, "CUDA_ERROR_OUT_OF_MEMORY", strconv.Itoa(2*4*64*64*4+gpuPage), strconv.FormatInt(8<<20-(2*4*64*64*4+gpuPage), 10))
+			oom, ok := errors.AsType[*cuda.OutOfMemoryError](err)
+			if !ok || oom.Bytes < 2*4*64*64*4 || oom.Free != 8<<20-(2*4*64*64*4+gpuPage) {
+				t.Errorf("%#v", oom)
+			}
+		})
+	}
+	gdstest.Set(t, "memory", gdstest.Get("alloc_bytes")+3*slotSize)
+	e := must(t)(NewGDS(g, GDSOptions{}))
+	if want := "ring of 2 x 4 MiB registered"; !strings.Contains(e.String(), want) {
+		t.Errorf("%v, want %q", e, want)
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	gdstest.Set(t, "memory", gdstest.Get("alloc_bytes")+slotSize)
+	_, err := NewGDS(g, GDSOptions{})
+	wantError(t, err, "CUDA_ERROR_OUT_OF_MEMORY", strconv.Itoa(slotSize+gpuPage), strconv.Itoa(slotSize))
+	if oom, ok := errors.AsType[*cuda.OutOfMemoryError](err); !ok || oom.Bytes != slotSize+gpuPage || oom.Free != slotSize {
+		t.Errorf("%#v", oom)
+	}
+}
+
+// TestGDSCompat chooses kvikIO's mode by option and by its variable.
+func TestGDSCompat(t *testing.T) {
+	needEmulatedCuFile(t)
+	gdstest.NoLeaks(t)
+	group, _ := onDisk(t, gdsFields(t, 16, 4, 6), Options{})
+	want := cpuEpoch(t, group, LoaderOptions{})
+	const all = 16 * 4 * 6 * 4
+	for _, tt := range []struct {
+		option Compat
+		env    string
+		broken bool // cuFile can't be opened
+		cufile bool // it is used
+		text   string
+	}{
+		{"", "", false, true, "compat auto"}, {"", "ON", false, false, "kvikIO compat"}, {"", "off", false, true, "compat off"},
+		{CompatAuto, "on", false, true, "compat auto"}, {CompatOff, "on", false, true, "compat off"}, {CompatOn, "off", false, false, "compat on"},
+		{"", "", true, false, "kvikIO compat, 16 bounce buffers of 64 KiB, since cuFile can't be used: cuFileDriverOpen: CU_FILE_NVFS_SETUP_ERROR (5033)"},
+		{CompatOn, "", true, false, "kvikIO compat"}, {CompatOff, "", true, false, ""},
+	} {
+		t.Run(fmt.Sprintf("%s/%s/%t", tt.option, tt.env, tt.broken), func(t *testing.T) {
+			g := testGPU(t, 0)
+			t.Setenv("KVIKIO_COMPAT_MODE", tt.env)
+			gds := GDSOptions{Compat: tt.option}
+			gdsSmall(t, &gds)
+			if tt.broken {
+				gdstest.Fail(t, "cuFileDriverOpen", 5033, 0, 0, -1)
+			}
+			if tt.text == "" {
+				_, err := NewGDS(g, gds)
+				wantError(t, err, "cuFileDriverOpen: CU_FILE_NVFS_SETUP_ERROR (5033)")
+				if !errors.Is(err, ErrNotSupported) {
+					t.Errorf("%v is not ErrNotSupported", err)
+				}
+				return
+			}
+			e, l := gdsLoader(t, g, group, gds, LoaderOptions{})
+			if !strings.Contains(e.String(), tt.text) {
+				t.Errorf("%v, want %q", e, tt.text)
+			}
+			if !bytes.Equal(gpuEpoch(t, l), want) {
+				t.Error("the epoch differs")
+			}
+			path, why := e.PathOf(l.channels[0].array)
+			x := e.Transfers()
+			switch {
+			case tt.cufile && (x.CuFileBytes != all || x.HostBytes != 0 || e.Path() != PathCuFileCompat || path != PathUnknown):
+				t.Errorf("%+v, path %q, of the array %q", x, e.Path(), path)
+			case !tt.cufile && (x.BounceBytes != all || x.HostBytes != all || x.CuFileBytes != 0 || e.Path() != PathKvikIOCompat || path != PathKvikIOCompat || why == ""):
+				t.Errorf("%+v, path %q, of the array %q (%s)", x, e.Path(), path, why)
+			}
+		})
+	}
+	g := testGPU(t, 0)
+	t.Setenv("KVIKIO_COMPAT_MODE", "perhaps")
+	_, err := NewGDS(g, GDSOptions{})
+	wantError(t, err, "KVIKIO_COMPAT_MODE", "perhaps")
+	t.Setenv("KVIKIO_COMPAT_MODE", "")
+	_, err = NewGDS(g, GDSOptions{Compat: "maybe"})
+	wantError(t, err, "maybe")
+}
+
+// TestGDSPath tells the path that the bytes took.
+func TestGDSPath(t *testing.T) {
+	needEmulatedCuFile(t)
+	gdstest.NoLeaks(t)
+	s := gdsFields(t, 16, 4, 6)
+	s.put(t, &ldArray{name: "z", dims: []string{"time", "y", "x"}, shape: []int{16, 4, 6}, chunks: []int{1, 4, 6}, blosc: true})
+	s.put(t, &ldArray{name: "big", dims: []string{"time", "y", "x"}, shape: []int{16, 4, 6}, chunks: []int{1, 4, 6}, dtype: ">f4"})
+	group, _ := onDisk(t, s, Options{})
+	for _, tt := range []struct {
+		name          string
+		nvfs, version int64
+		channels      []string
+		threshold     string
+		path          Path
+		first, last   Path // of the first and the last channel
+		why           string
+	}{
+		{"nvfs", 1, 1200, []string{"t"}, "0", PathGDS, PathUnknown, PathUnknown, "tells the path when it has read"},
+		{"posix", 0, 1200, []string{"t"}, "0", PathCuFileCompat, PathUnknown, PathUnknown, ""},
+		{"uncounted", 1, 1140, []string{"t"}, "0", PathUnknown, PathUnknown, PathUnknown, ""},
+		{"uncounted, without nvfs", 0, 1140, []string{"t"}, "0", PathCuFileCompat, PathUnknown, PathUnknown, ""},
+		{"encoded", 1, 1200, []string{"z"}, "0", PathHost, PathHost, PathHost, "blosc"},
+		{"mixed", 1, 1200, []string{"t", "z"}, "0", PathMixed, PathUnknown, PathHost, ""},
+		{"order", 1, 1200, []string{"big"}, "0", PathHost, PathHost, PathHost, "byte order"},
+		{"small", 1, 1200, []string{"t"}, "97", PathKvikIOCompat, PathKvikIOCompat, PathKvikIOCompat, "KVIKIO_GDS_THRESHOLD"},
+		{"not small", 1, 1200, []string{"t"}, "96", PathGDS, PathUnknown, PathUnknown, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			gdstest.Set(t, "nvfs", tt.nvfs)
+			gdstest.Set(t, "cufile.version", tt.version)
+			t.Setenv("KVIKIO_GDS_THRESHOLD", tt.threshold)
+			e, l := gdsLoader(t, testGPU(t, 0), group, GDSOptions{}, LoaderOptions{Channels: tt.channels})
+			if e.Path() != PathNone {
+				t.Errorf("path %q before anything was read", e.Path())
+			}
+			gpuEpoch(t, l)
+			if e.Path() != tt.path {
+				t.Errorf("path %q, want %q: %+v", e.Path(), tt.path, e.Transfers())
+			}
+			if x := e.Transfers(); x.Counted != (tt.version >= 1150) {
+				t.Errorf("%+v of version %d", x, tt.version)
+			}
+			first, why := e.PathOf(l.channels[0].array)
+			last, _ := e.PathOf(l.channels[len(l.channels)-1].array)
+			if first != tt.first || last != tt.last || !strings.Contains(why, tt.why) {
+				t.Errorf("arrays' paths %q (%s) and %q, want %q (%s) and %q", first, why, last, tt.first, tt.why, tt.last)
+			}
+		})
+	}
+}
+
+// TestGDSTasks splits reads by KVIKIO_TASK_SIZE, and decides by the whole of what is split whether that goes by POSIX calls.
+func TestGDSTasks(t *testing.T) {
+	needEmulatedCuFile(t)
+	gdstest.NoLeaks(t)
+	g := testGPU(t, 0)
+	const n, size = 6, 50 * 1000 * 4
+	group, _ := onDisk(t, gdsFields(t, n, 50, 1000), Options{})
+	for _, tt := range []struct {
+		task, threshold string
+		each            int64 // calls a chunk
+	}{
+		{"", "0", 1}, {"65536", "0", 4}, {"8192", "0", 25}, {"65536", "3500", 4}, {"65536", "200000", 4}, {"65536", "200001", 0}, {"", "", 1}, {"200000", "", 1},
+		{"65535", "", 4},
+	} {
+		for _, layout := range []Layout{Dense, Padded} {
+			t.Run(fmt.Sprintf("%s/%s/%v", tt.task, tt.threshold, layout), func(t *testing.T) {
+				if tt.threshold == "" { // kvikIO's default, of which gdsLoader knows nothing
+					tt.threshold = "16384"
+				}
+				t.Setenv("KVIKIO_TASK_SIZE", tt.task)
+				t.Setenv("KVIKIO_GDS_THRESHOLD", tt.threshold)
+				t.Setenv("KVIKIO_BOUNCE_BUFFER_SIZE", "16777216")
+				opt := LoaderOptions{Batch: 1, Layout: layout}
+				e, l := gdsLoader(t, g, group, GDSOptions{Workers: 2, Submit: SubmitSync}, opt)
+				before := calls("cuFileRead")
+				if !bytes.Equal(gpuEpoch(t, l), cpuEpoch(t, group, opt)) {
+					t.Error("the epoch differs")
+				}
+				if got := calls("cuFileRead") - before; got != n*tt.each {
+					t.Errorf("%d calls of cuFileRead, want %d", got, n*tt.each)
+				}
+				x := e.Transfers()
+				if tt.each == 0 && x.BounceBytes != n*size || tt.each > 0 && (x.BounceBytes != 0 || x.CuFileBytes != n*size) {
+					t.Errorf("%+v", x)
+				}
+			})
+		}
+	}
+}
 
 // TestGDSOddSizes reads chunks of one to three pages, give or take a byte, by every way to read. What lies behind a short read
 // is poison, of which nothing may be seen.
@@ -68,6 +337,101 @@ func TestGDSOddSizes(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// noDirect is a directory on a file system that refuses O_DIRECT.
+type noDirect struct{ *store.Dir }
+
+func (d noDirect) OpenFile(key string, flags int) (*os.File, error) {
+	if flags&unix.O_DIRECT != 0 {
+		return nil, unix.EINVAL
+	}
+	return d.Dir.OpenFile(key, flags)
+}
+
+// TestGDSNoDirectIO reads a store whose file system refuses O_DIRECT.
+func TestGDSNoDirectIO(t *testing.T) {
+	gdstest.NoLeaks(t)
+	g := testGPU(t, 0)
+	d, err := store.OpenDir(gdsFields(t, 8, 4, 6).write(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	group, err := OpenStore(t.Context(), noDirect{d}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, compat := range []Compat{CompatAuto, CompatOn} {
+		t.Run(string(compat), func(t *testing.T) {
+			t.Setenv("KVIKIO_AUTO_DIRECT_IO_READ", "on")
+			e, l := gdsLoader(t, g, group, GDSOptions{Compat: compat}, LoaderOptions{})
+			if !bytes.Equal(gpuEpoch(t, l), cpuEpoch(t, group, LoaderOptions{})) {
+				t.Error("the epoch differs")
+			}
+			if x := e.Transfers(); x.BounceBytes != 8*96 || e.Path() != PathKvikIOCompat {
+				t.Errorf("%+v, path %q", x, e.Path())
+			}
+		})
+	}
+	_, l := gdsLoader(t, g, group, GDSOptions{Compat: CompatOff}, LoaderOptions{})
+	wantReadError(t, brokenEpoch(t, l, nil), "invalid argument")
+}
+
+// TestGDSCalibrate chooses between the ways to submit, and says why. The epoch that follows is the next one.
+func TestGDSCalibrate(t *testing.T) {
+	needEmulatedCuFile(t)
+	gdstest.NoLeaks(t)
+	s := gdsFields(t, 24, 32, 40)
+	for name, s := range map[string]*ldStore{"chunks": s, "shards": gdsShards(t, 24, 4, 32, 40, func(i int) bool { return i%7 == 3 })} {
+		group, _ := onDisk(t, s, Options{})
+		for _, tt := range []struct {
+			gds     GDSOptions
+			version int64
+			want    string
+		}{
+			{GDSOptions{}, 1200, `^(sync|batch) \(medians of 6 batches: sync .*, batch .*\)$`},
+			{GDSOptions{Submit: SubmitSync}, 1200, "^sync, as asked for$"},
+			{GDSOptions{Submit: SubmitBatch}, 1200, "^batch, as asked for$"},
+			{GDSOptions{Compat: CompatOn}, 1200, "^nothing to choose: cuFile is not used$"},
+			{GDSOptions{}, 1060, "^sync: this cuFile has no batches$"},
+		} {
+			for _, layout := range []Layout{Dense, Padded} {
+				t.Run(fmt.Sprintf("%s/%s/%v", name, tt.want, layout), func(t *testing.T) {
+					gdstest.Set(t, "cufile.version", tt.version)
+					opt := LoaderOptions{Batch: 2, Layout: layout, Shuffle: ByWindow, Seed: 4}
+					want := cpuLoader(t, group, opt)
+					e, l := gdsLoader(t, testGPU(t, 0), group, tt.gds, opt)
+					for range 3 {
+						text, err := e.Calibrate(t.Context(), l)
+						if err != nil || !regexp.MustCompile(tt.want).MatchString(text) {
+							t.Errorf("%q, %v, want %q", text, err, tt.want)
+						}
+						if way, _, _ := strings.Cut(text, " "); tt.gds == (GDSOptions{}) && !strings.Contains(e.String(), "submit "+strings.Trim(way, ":,")) {
+							t.Errorf("%v, after %q", e, text)
+						}
+						if !bytes.Equal(gpuEpoch(t, l), bytes.Join(ldEpoch(t, want), nil)) {
+							t.Error("the epoch after it differs")
+						}
+					}
+					if err := l.Seek(9, l.Samples()); err != nil {
+						t.Fatal(err)
+					}
+					if text, err := e.Calibrate(t.Context(), l); err != nil || text == "" {
+						t.Errorf("of an epoch that is over: %q, %v", text, err)
+					}
+					if err := l.Seek(9, 0); err != nil {
+						t.Fatal(err)
+					}
+					ctx, cancel := context.WithCancel(t.Context())
+					cancel()
+					if _, err := e.Calibrate(ctx, l); tt.gds == (GDSOptions{}) && tt.version == 1200 && !errors.Is(err, context.Canceled) {
+						t.Errorf("cancelled: %v", err)
+					}
+				})
+			}
 		}
 	}
 }

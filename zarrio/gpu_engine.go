@@ -128,6 +128,9 @@ func (e *gpuCore) close() error {
 }
 
 func (e *gpuCore) available() int64 {
+	if e.gpu == nil {
+		return 0
+	}
 	var free int64
 	err := e.gpu.dev.Do(func() (err error) {
 		free, _, err = e.gpu.dev.MemInfo()
@@ -147,10 +150,22 @@ func (e *gpuCore) sync(m Memory) error {
 	return e.gpu.bound(func() error { return e.gpu.dev.SynchronizeEvent(mem.ready) })
 }
 
+// memory allocates a batch.
+func (e *gpuCore) memory(n int64) (*gpuMemory, error) {
+	if e.gpu == nil {
+		return nil, e.closed()
+	}
+	return e.gpu.newMemory(n)
+}
+
+func (e *gpuCore) closed() error {
+	return fmt.Errorf("zarrio: %s engine: used after Close", e.cpu.name)
+}
+
 // own returns memory that was allocated on the engine's GPU.
 func (e *gpuCore) own(m Memory) (*gpuMemory, error) {
 	if e.gpu == nil {
-		return nil, fmt.Errorf("zarrio: %s engine: used after Close", e.cpu.name)
+		return nil, e.closed()
 	}
 	mem, ok := m.(*gpuMemory)
 	switch {
@@ -213,7 +228,8 @@ func (e *gpuCore) run(ctx context.Context, p *Plan, mem *gpuMemory, j *job) (Sta
 // waits says that copies are waited for, rather than queued.
 func (e *gpuCore) waits() bool { return e.host.kind == pageable }
 
-// send queues the copy of rows of width bytes from a slot to a batch; at is the first byte in the slot, to that in the batch.
+// send queues the copy of rows of width bytes from a slot to a batch; at is the first byte in the slot, to that in the batch. Whoever
+// sends what was read counts it: fill values are nobody's.
 func (e *gpuCore) send(h *gpuHand, s *slot, at, pitch int, mem *gpuMemory, to, toPitch, width, rows int) error {
 	dev := e.gpu.dev
 	if rows == 1 || pitch == width && toPitch == width {
@@ -226,7 +242,6 @@ func (e *gpuCore) send(h *gpuHand, s *slot, at, pitch int, mem *gpuMemory, to, t
 	if to < 0 || int64(to)+int64(rows-1)*int64(toPitch)+int64(width) > mem.n {
 		return fmt.Errorf("%d rows of %d bytes at %d of a batch of %d bytes", rows, width, to, mem.n)
 	}
-	e.hostBytes.Add(n)
 	dst := mem.base + cuda.Ptr(to)
 	if rows == 1 {
 		src := s.host[at:][:width]

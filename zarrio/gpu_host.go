@@ -47,7 +47,7 @@ func (e *hostEngine) String() string {
 		map[ringKind]string{pinned: "pinned, copies overlap with reading", pageable: "pageable, copies are waited for"}[e.host.kind])
 }
 
-func (e *hostEngine) alloc(n int64, _ bool) (Memory, error) { return asMemory(e.gpu.newMemory(n)) }
+func (e *hostEngine) alloc(n int64, _ bool) (Memory, error) { return asMemory(e.memory(n)) }
 
 // asMemory keeps a nil *gpuMemory from becoming a Memory.
 func asMemory(m *gpuMemory, err error) (Memory, error) {
@@ -156,6 +156,7 @@ func (e *gpuCore) readSlot(ctx context.Context, h *gpuHand, r *ChunkRead, pieces
 	}
 	ok, err := h.w.load(ctx, a, r.Chunk, s.host[:a.chunkBytes()], h.w.need(pieces, size))
 	if ok {
+		e.count(pieces, size)
 		for i := range pieces {
 			q := &pieces[i]
 			if err = e.send(h, s, q.Src*size, q.SrcBy[0]*size, mem, q.Dst, q.DstBy[0]*size, q.N[1]*size, q.N[0]); err != nil {
@@ -210,6 +211,7 @@ func (e *gpuCore) readRun(ctx context.Context, h *gpuHand, r *ChunkRead, pieces 
 	ok, err := h.w.loadRun(ctx, a, r.Chunk, s.host[:n], pieces[0].Src*size+at, a.chunkBytes())
 	for i := 0; ok && err == nil && mem != nil && i < len(pieces); i++ {
 		if q := &pieces[i]; sameRun(q, &pieces[0]) {
+			e.hostBytes.Add(int64(n))
 			err = e.send(h, s, 0, n, mem, q.Dst+at, n, n, 1)
 		}
 	}
@@ -221,10 +223,18 @@ func (e *gpuCore) readRun(ctx context.Context, h *gpuHand, r *ChunkRead, pieces 
 
 // pack copies the pieces of a decoded chunk to slots, and queues their copies.
 func (e *gpuCore) pack(ctx context.Context, h *gpuHand, pieces []Piece, mem *gpuMemory, dec []byte, size int) error {
+	e.count(pieces, size)
 	return e.eachPart(h, pieces, mem, size, func(host []byte, q *Piece, row, col int, b *box) {
 		defer trace.StartRegion(ctx, "place").End()
 		copyBox(host, 0, dec, q.Src+row*q.SrcBy[0]+col*q.SrcBy[1], size, b)
 	})
+}
+
+// count counts what is sent of a chunk that the CPU has read.
+func (e *gpuCore) count(pieces []Piece, size int) {
+	for i := range pieces {
+		e.hostBytes.Add(int64(pieces[i].N[0]) * int64(pieces[i].N[1]) * int64(size))
+	}
 }
 
 // fillIn puts the fill value where a missing chunk's pieces belong.

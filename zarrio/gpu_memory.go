@@ -35,7 +35,7 @@ type gpuMemory struct {
 // newGPUMemory allocates n bytes on a GPU.
 func (g *cudaGPU) newMemory(n int64) (*gpuMemory, error) {
 	if n < 0 {
-		return nil, fmt.Errorf("zarrio: GPU %d: allocate %d bytes", g.dev.Ordinal(), n)
+		return nil, fmt.Errorf("GPU %d: allocate %d bytes", g.dev.Ordinal(), n)
 	}
 	if err := g.use(); err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func (g *cudaGPU) newMemory(n int64) (*gpuMemory, error) {
 		return err
 	})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("zarrio: GPU %d: memory for a batch: %w", g.dev.Ordinal(), err), m.Free())
+		return nil, errors.Join(fmt.Errorf("GPU %d: memory for a batch: %w", g.dev.Ordinal(), err), m.Free())
 	}
 	return m, nil
 }

@@ -81,6 +81,9 @@ func (r *cudaRaw) open(paths []string) error {
 }
 
 func (r *cudaRaw) read(ctx context.Context) (int64, error) {
+	if r.gpu == nil {
+		return 0, errors.New("zarrio: raw reads: used after Close")
+	}
 	var (
 		wg    sync.WaitGroup
 		next  atomic.Int64
