@@ -196,7 +196,7 @@ func (e *gdsEngine) transfer(ctx context.Context, h *gpuHand, p *Plan, t transfe
 	t.start = t.off &^ (pageSize - 1)
 	t.asked = pages(int(t.off-t.start) + t.n)
 	if e.straight(p, &t) {
-		t.to = t.mem.base + cuda.Ptr(t.pieces[0].Dst+t.col)
+		t.to = t.mem.base + cuda.Ptr(t.place())
 	} else {
 		s, err := e.slots.take()
 		if err != nil {
@@ -219,8 +219,14 @@ func (e *gdsEngine) straight(p *Plan, t *transfer) bool {
 	if t.mem == nil || !t.mem.registered || t.rows != 1 || t.off%pageSize != 0 || p.stride%pageSize != 0 || p.tensor == 0 {
 		return false
 	}
-	at := t.pieces[0].Dst + t.col
+	at := t.place()
 	return at%pageSize == 0 && (t.n%pageSize == 0 || at%p.tensor%p.stride+t.n == p.plane)
+}
+
+// place returns where in the batch the first byte that is needed belongs, for the first of the pieces.
+func (t *transfer) place() int {
+	q := &t.pieces[0]
+	return q.Dst + t.row*q.DstBy[0]*t.read.Array.meta.DType.Size + t.col
 }
 
 // pull reads what a transfer still needs, of which got bytes are there. cuFile may return less than it was asked for at any
