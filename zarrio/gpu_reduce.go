@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"runtime"
 	"sync"
 
 	"zarrbench/zarrio/internal/cuda"
@@ -76,16 +75,9 @@ func (r *reduction) close(dev *cuda.Device) error {
 	return err
 }
 
-// bound runs f on this goroutine's thread, bound to the GPU. What may wait for long runs so: the device's own thread serves
-// others meanwhile.
-func (g *cudaGPU) bound(f func() error) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := g.dev.Bind(); err != nil {
-		return err
-	}
-	return f()
-}
+// bound runs f on this goroutine's thread, bound to the GPU meanwhile. What may wait for long runs so: the device's own thread
+// serves others meanwhile.
+func (g *cudaGPU) bound(f func() error) error { return g.dev.With(f) }
 
 // launch queues a kernel on a stream. A grid of no blocks has nothing to do.
 func (g *cudaGPU) launch(name string, grid, block uint32, s cuda.Stream, args ...uint64) error {
@@ -109,7 +101,11 @@ func (e *gpuCore) planes(t Tensor) (mem *gpuMemory, count, bytes, stride uint64,
 	if t.Strides[0] != t.Shape[1]*t.Strides[1] || t.Strides[2] != cols || t.Strides[3] != 1 {
 		return nil, 0, 0, 0, fmt.Errorf("zarrio: %s engine: a tensor of strides %v, which is not one of a batch", e.cpu.name, t.Strides)
 	}
-	return mem, uint64(t.Shape[0] * t.Shape[1]), uint64(rows * cols * size), uint64(t.Strides[1] * size), nil
+	planes, plane, by := int64(t.Shape[0])*int64(t.Shape[1]), int64(rows*cols*size), int64(t.Strides[1]*size)
+	if planes < 0 || plane < 0 || by < 0 || t.Offset < 0 || planes > 0 && t.Offset+(planes-1)*by+plane > mem.n {
+		return nil, 0, 0, 0, fmt.Errorf("zarrio: %s engine: a tensor of shape %v at byte %d of a batch of %d bytes", e.cpu.name, t.Shape, t.Offset, mem.n)
+	}
+	return mem, uint64(planes), uint64(plane), uint64(by), nil
 }
 
 func (e *gpuCore) squaredErrors(a, b Tensor, sums []float64) error {

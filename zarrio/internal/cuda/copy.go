@@ -9,7 +9,12 @@ import (
 
 // CopyHtoD copies src to the device and waits for it. An empty src is no work.
 func (d *Device) CopyHtoD(dst Ptr, src []byte) error {
-	return d.copyHost(&d.driver.copyHtoD, dst, src)
+	if err := d.copyHost(&d.driver.copyHtoD, dst, src); err != nil || len(src) == 0 {
+		return err
+	}
+	// Of memory that is not pinned the driver returns as soon as it has a copy of its own, which is still under way on the
+	// default stream: streams that don't wait for that one would find what was there before.
+	return d.Synchronize(0)
 }
 
 // CopyDtoH fills dst with the device's memory at src and waits for it. An empty dst is no work.

@@ -150,6 +150,35 @@ func (d *Device) Attribute(a int) (int, error) {
 // microsecond where the context is already current.
 func (d *Device) Bind() error { return d.call1(&d.driver.contextSet, d.context) }
 
+// With runs f on this goroutine's thread with the device's context current, and puts back what was: a caller that uses several
+// devices, or CUDA by other means, has its own context afterwards. Calls may overlap.
+func (d *Device) With(f func() error) (err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	c := d.driver.get()
+	c.args[0] = c.outAddr(0)
+	err = d.call(c, &d.driver.contextGet, 1)
+	before := uintptr(c.out[0])
+	d.driver.put(c)
+	switch {
+	case err != nil:
+		return err
+	case before == d.context:
+		return f()
+	}
+	if err := d.Bind(); err != nil {
+		return err
+	}
+	// Not by a method of the device, which f may have closed.
+	defer func() {
+		c := d.driver.get()
+		defer d.driver.put(c)
+		c.args[0] = before
+		err = errors.Join(err, d.driver.call(c, &d.driver.contextSet, 1))
+	}()
+	return f()
+}
+
 // Close ends the device's thread after the call of Do that it is at, and releases the primary context. What was allocated and
 // not freed is gone once nobody else holds the context, so nothing may be in use. It may be called more than once, on any
 // thread but the device's own, and returns the same error each time.
