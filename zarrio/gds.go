@@ -28,7 +28,8 @@ type gdsEngine struct {
 	pinnedBy int64    // bytes of them that are registered
 	bounce   *ring    // pinned, for reads by POSIX calls
 	ask      Submit
-	submit   atomic.Pointer[Submit] // what is done
+	submit   atomic.Pointer[Submit] // what the next Fill does
+	way      Submit                 // what this one does
 	depth    int                    // reads of a worker in a batch
 	largest  int                    // bytes of a read in a batch
 	before   cufile.Stats
@@ -63,13 +64,17 @@ func (e *gdsEngine) start(g *cudaGPU, opt GDSOptions) error {
 		return fmt.Errorf("submission %q: want %s, %s or %s", e.ask, SubmitSync, SubmitBatch, SubmitAuto)
 	}
 	workers := orDefault(opt.Workers, orDefault(e.settings.threads, 8))
+	if workers < 1 {
+		return fmt.Errorf("%d workers: want 1 or more", workers)
+	}
 	if err := e.open(g, "gds", CPUOptions{Workers: workers, KeepBytes: opt.KeepBytes}); err != nil {
 		return err
 	}
 	if e.host, err = e.hostRing(pinned, ringBytes); err != nil {
 		return err
 	}
-	e.bounce = newRing(g, pinned, slotFor(e.settings.bounce), 2*workers)
+	// A read is no longer than a task, whatever a bounce buffer could hold.
+	e.bounce = newRing(g, pinned, slotFor(min(e.settings.bounce, e.settings.task)), 2*workers)
 	if e.compat != CompatOn {
 		if e.cufile, err = g.cuFile(); err != nil {
 			e.why, e.cufile = err, nil
@@ -78,7 +83,7 @@ func (e *gdsEngine) start(g *cudaGPU, opt GDSOptions) error {
 			}
 		}
 	}
-	e.files = fileCache{limit: orDefault(opt.Handles, defaultHandles()), cufile: e.cufile, must: e.compat == CompatOff, direct: e.settings.direct && e.cufile == nil}
+	e.files = fileCache{limit: orDefault(opt.Handles, defaultHandles()), cufile: e.cufile, must: e.compat == CompatOff, direct: e.settings.direct}
 	if e.files.limit < 1 {
 		return fmt.Errorf("%d open files: want 1 or more", opt.Handles)
 	}
@@ -136,9 +141,10 @@ func (e *gdsEngine) choose(s Submit) { e.submit.Store(&s) }
 // makeSlots takes memory for the slots and registers it with cuFile: half as much as long as the GPU, or its BAR, has no room.
 func (e *gdsEngine) makeSlots(bytes int64) error {
 	size := slotFor(e.settings.task)
-	count := int(min(max(orDefault64(bytes, ringBytes), 0)/int64(size), 1<<16))
+	bytes = orDefault64(bytes, ringBytes)
+	count := int(min(max(bytes, 0)/int64(size), 1<<16))
 	if count == 0 {
-		return fmt.Errorf("a ring of %d bytes: want %d or more", bytes, size)
+		return fmt.Errorf("a ring of %d bytes: want %d or more, for a read of KVIKIO_TASK_SIZE, which is %d", bytes, size, e.settings.task)
 	}
 	dev := e.gpu.dev
 	return dev.Do(func() error {
@@ -175,17 +181,10 @@ func orDefault64(v, def int64) int64 {
 }
 
 func (e *gdsEngine) close() error {
-	if e.gpu == nil {
-		return nil
-	}
-	dev := e.gpu.dev
-	err := e.gpu.bound(func() error {
+	return e.gpuCore.close(func() error {
 		var err error
 		for _, h := range e.hands { // what is copied out of slots, and read into them
-			if h.stream != 0 {
-				err = errors.Join(err, dev.Synchronize(h.stream))
-			}
-			err = errors.Join(err, h.batch.close())
+			err = errors.Join(err, e.gpu.dev.Synchronize(h.stream), h.batch.close())
 		}
 		err = errors.Join(err, e.files.close())
 		if e.pinnedBy > 0 {
@@ -199,7 +198,6 @@ func (e *gdsEngine) close() error {
 		}
 		return err
 	})
-	return errors.Join(err, e.gpuCore.close())
 }
 
 func (e *gdsEngine) String() string {
@@ -252,6 +250,7 @@ func (e *gdsEngine) fill(ctx context.Context, p *Plan, m Memory) (Stats, error) 
 	if err != nil {
 		return Stats{}, err
 	}
+	e.way = *e.submit.Load()
 	if p.Fresh {
 		e.cpu.keep.turn()
 	}
@@ -277,6 +276,7 @@ func (e *gdsEngine) readStored(ctx context.Context, p *Plan, m Memory) (Stats, e
 	if err != nil {
 		return Stats{}, err
 	}
+	e.way = *e.submit.Load()
 	return e.run(ctx, p, mem, &job{
 		skip: func(r *ChunkRead) bool { return r.Keep && !e.alone(r.Array) },
 		read: func(ctx context.Context, w *worker, r *ChunkRead) error {

@@ -170,6 +170,9 @@ func (e *gdsEngine) calibrate(ctx context.Context, l *Loader) (string, error) {
 		slices.Sort(spent[way])
 		return spent[way][len(spent[way])/2]
 	}
+	if len(spent[SubmitSync]) == 0 {
+		return fmt.Sprintf("%s: the epoch has nothing to measure", SubmitSync), nil
+	}
 	sync, batch := median(SubmitSync), median(SubmitBatch)
 	if batch < sync {
 		e.choose(SubmitBatch)

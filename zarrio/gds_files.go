@@ -218,7 +218,11 @@ func (c *fileCache) openFile(w *worker, f *openedFile) error {
 					return nil
 				}
 			}
-			err = errors.Join(err, file.Close())
+			if c.direct && !c.must {
+				f.direct = file
+			} else {
+				err = errors.Join(err, file.Close())
+			}
 		} else if err == nil {
 			f.direct = file
 		}

@@ -155,16 +155,17 @@ func (e *gdsEngine) readBox(ctx context.Context, h *gpuHand, p *Plan, t transfer
 		return nil
 	}
 	most := e.room(off, pitch, rows)
-	together := 1 // rows that are read at once
+	together, run := 1, width // rows that are read at once, and the bytes that lie side by side but for small gaps
 	if pitch >= width && pitch-width <= readGap && width <= most {
 		together = (most-width)/pitch + 1
+		run = (rows-1)*pitch + width
 	}
 	for row := 0; row < rows; row += together {
 		k := min(together, rows-row)
 		for col := 0; col < width; col += most {
 			t.row, t.col, t.rows, t.pitch = row, col, k, pitch
 			t.width = min(most, width-col)
-			t.off, t.n, t.run = off+int64(row*pitch+col), (k-1)*pitch+t.width, (k-1)*pitch+width
+			t.off, t.n, t.run = off+int64(row*pitch+col), (k-1)*pitch+t.width, run
 			if err := e.transfer(ctx, h, p, t); err != nil {
 				return err
 			}
@@ -178,7 +179,7 @@ func (e *gdsEngine) room(off int64, pitch, rows int) int {
 	size := e.bounce.size
 	if e.slots != nil {
 		size = min(size, e.slots.size)
-		if *e.submit.Load() == SubmitBatch {
+		if e.way == SubmitBatch {
 			size = min(size, e.largest)
 		}
 	}
@@ -198,13 +199,22 @@ func (e *gdsEngine) transfer(ctx context.Context, h *gpuHand, p *Plan, t transfe
 	if e.straight(p, &t) {
 		t.to = t.mem.base + cuda.Ptr(t.place())
 	} else {
-		s, err := e.slots.take()
+		// With fewer slots than workers wait with, what this one has not submitted must not keep them.
+		s, err := e.slots.tryTake()
+		if s == nil && err == nil && len(h.batch.list) > 0 {
+			if err := e.submitAll(ctx, h); err != nil {
+				return err
+			}
+		}
+		if s == nil && err == nil {
+			s, err = e.slots.take()
+		}
 		if err != nil {
 			return err
 		}
 		t.slot, t.to = s, e.base+cuda.Ptr(s.off)
 	}
-	if *e.submit.Load() == SubmitBatch {
+	if e.way == SubmitBatch {
 		return e.enqueue(ctx, h, t)
 	}
 	r := trace.StartRegion(ctx, "read")

@@ -17,6 +17,9 @@ const slotSize = 4 << 20
 // ringBytes bounds a ring: GPUs with a BAR of 256 MiB register about 192 MiB.
 const ringBytes = 160 << 20
 
+// maxThreads bounds the workers of an engine.
+const maxThreads = 1 << 10
+
 // gpuCore is what the engines share that end on a GPU. The CPU engine in it has the workers, each on a thread of its own that
 // is bound to the GPU, and groups and keeps chunks for them.
 type gpuCore struct {
@@ -27,7 +30,7 @@ type gpuCore struct {
 	host   *ring       // pinned slots, or pageable ones
 	sums   reduction
 
-	hostBytes   atomic.Int64 // copied from the host
+	hostBytes   atomic.Int64 // copied from the host, fill values left out
 	bounceBytes atomic.Int64 // of them, of files that cuFile could have read
 }
 
@@ -50,6 +53,9 @@ func (h *gpuHand) run(f func()) { h.calls <- f }
 
 // open fills in the core of an engine.
 func (e *gpuCore) open(g *cudaGPU, name string, opt CPUOptions) error {
+	if opt.Workers > maxThreads {
+		return fmt.Errorf("%d workers: want at most %d, each of which has a thread", opt.Workers, maxThreads)
+	}
 	if err := g.use(); err != nil {
 		return err
 	}
@@ -75,11 +81,31 @@ func (e *gpuCore) hire() (*worker, error) {
 		return nil, err
 	}
 	h.w.on = h
-	e.hands = append(e.hands, h)
-	return h.w, e.gpu.dev.Do(func() error {
+	err = e.gpu.dev.Do(func() error {
 		var err error
 		if h.stream, err = e.gpu.dev.NewStream(); err == nil {
 			h.done, err = e.gpu.dev.NewEvent()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, errors.Join(err, h.dismiss(e.gpu.dev))
+	}
+	e.hands = append(e.hands, h)
+	return h.w, nil
+}
+
+// dismiss ends a worker's thread, and frees what it has on the GPU after what is queued there.
+func (h *gpuHand) dismiss(dev *cuda.Device) error {
+	close(h.calls)
+	<-h.ended
+	return dev.Do(func() error {
+		var err error
+		if h.stream != 0 {
+			err = errors.Join(dev.Synchronize(h.stream), dev.FreeStream(h.stream))
+		}
+		if h.done != 0 {
+			err = errors.Join(err, dev.FreeEvent(h.done))
 		}
 		return err
 	})
@@ -87,8 +113,9 @@ func (e *gpuCore) hire() (*worker, error) {
 
 func (e *gpuCore) workers() int { return len(e.cpu.workers) }
 
-// close waits for what is under way, and gives back everything but batches.
-func (e *gpuCore) close() error {
+// close waits for what is under way, and gives back everything but batches. first, if not nil, gives back what the rest of an
+// engine has, on a thread that is bound to the GPU.
+func (e *gpuCore) close(first func() error) error {
 	if e.cpu == nil {
 		return nil
 	}
@@ -98,29 +125,23 @@ func (e *gpuCore) close() error {
 		return nil
 	}
 	dev := e.gpu.dev
-	for _, h := range e.hands {
-		close(h.calls)
-		<-h.ended
+	var err error
+	if first != nil {
+		err = e.gpu.bound(first)
 	}
-	err := dev.Do(func() error {
+	for _, h := range e.hands {
+		err = errors.Join(err, h.dismiss(dev))
+	}
+	err = errors.Join(err, dev.Do(func() error {
 		var err error
-		for _, h := range e.hands {
-			if h.stream != 0 {
-				err = errors.Join(err, dev.Synchronize(h.stream), dev.FreeStream(h.stream))
-			}
-			if h.done != 0 {
-				err = errors.Join(err, dev.FreeEvent(h.done))
-			}
-		}
 		if e.host != nil {
-			err = errors.Join(err, e.host.close())
+			err = e.host.close()
 		}
 		if e.stream != 0 {
 			err = errors.Join(err, dev.Synchronize(e.stream), dev.FreeStream(e.stream))
 		}
 		return errors.Join(err, e.sums.close(dev))
-	})
-	err = errors.Join(err, e.cpu.Close())
+	}), e.cpu.Close())
 	e.hands = nil
 	e.gpu.leave()
 	e.gpu = nil
@@ -208,21 +229,31 @@ func (e *gpuCore) run(ctx context.Context, p *Plan, mem *gpuMemory, j *job) (Sta
 		return dev.Record(h.done, h.stream)
 	}
 	stats, err := e.cpu.each(ctx, p, j)
-	mem.waited()
-	return stats, errors.Join(err, e.gpu.bound(func() error {
-		for _, h := range e.hands {
-			if err := dev.Wait(e.stream, h.done); err != nil {
-				return err
+	return stats, e.gpu.bound(func() error {
+		err := errors.Join(err, e.mark(mem))
+		if err != nil {
+			// Workers have perhaps not come to wait for what was released, or have left something queued.
+			var left error
+			for _, h := range e.hands {
+				left = errors.Join(left, dev.Synchronize(h.stream))
+			}
+			if left = errors.Join(left, wait(dev.SynchronizeEvent)); left != nil {
+				return errors.Join(err, left)
 			}
 		}
-		if err := dev.Record(mem.ready, e.stream); err != nil {
+		mem.waited()
+		return err
+	})
+}
+
+// mark records mem's event behind what the workers have queued.
+func (e *gpuCore) mark(mem *gpuMemory) error {
+	for _, h := range e.hands {
+		if err := e.gpu.dev.Wait(e.stream, h.done); err != nil {
 			return err
 		}
-		if err != nil {
-			return dev.SynchronizeEvent(mem.ready)
-		}
-		return nil
-	}))
+	}
+	return e.gpu.dev.Record(mem.ready, e.stream)
 }
 
 // waits says that copies are waited for, rather than queued.

@@ -4,6 +4,7 @@ package zarrio
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/trace"
 	"slices"
@@ -25,8 +26,7 @@ func newHost(g gpuDevice, opt HostOptions) (gpuEngine, error) {
 		e.host, err = e.hostRing(kind, opt.RingBytes)
 	}
 	if err != nil {
-		e.close()
-		return nil, fmt.Errorf("zarrio: host engine: %w", err)
+		return nil, fmt.Errorf("zarrio: host engine: %w", errors.Join(err, e.close()))
 	}
 	return e, nil
 }
@@ -48,6 +48,8 @@ func (e *hostEngine) String() string {
 }
 
 func (e *hostEngine) alloc(n int64, _ bool) (Memory, error) { return asMemory(e.memory(n)) }
+
+func (e *hostEngine) close() error { return e.gpuCore.close(nil) }
 
 // asMemory keeps a nil *gpuMemory from becoming a Memory.
 func asMemory(m *gpuMemory, err error) (Memory, error) {

@@ -72,6 +72,27 @@ func (r *ring) take() (*slot, error) {
 	if s == nil {
 		s = <-r.free
 	}
+	return r.ready(s)
+}
+
+// tryTake is take, or nil where all slots are taken.
+func (r *ring) tryTake() (*slot, error) {
+	s, err := r.another()
+	if err != nil {
+		return nil, err
+	}
+	if s == nil {
+		select {
+		case s = <-r.free:
+		default:
+			return nil, nil
+		}
+	}
+	return r.ready(s)
+}
+
+// ready returns a slot that nothing is copied from any more.
+func (r *ring) ready(s *slot) (*slot, error) {
 	if err := r.settle(s); err != nil {
 		r.free <- s
 		return nil, err
