@@ -36,6 +36,7 @@ type gdsEngine struct {
 	counted  bool // cuFile has statistics
 
 	cufileBytes, unaligned, inPlace atomic.Int64
+	last                            atomic.Pointer[told] // once it is closed
 }
 
 func newGDS(g gpuDevice, opt GDSOptions) (gpuEngine, error) {
@@ -183,12 +184,17 @@ func orDefault64(v, def int64) int64 {
 func (e *gdsEngine) close() error {
 	return e.gpuCore.close(func() error {
 		var err error
+		last, path := e.transfers(), e.path()
+		e.last.Store(&told{last, path})
 		for _, h := range e.hands { // what is copied out of slots, and read into them
 			err = errors.Join(err, e.gpu.dev.Synchronize(h.stream), h.batch.close())
 		}
 		err = errors.Join(err, e.files.close())
 		if e.pinnedBy > 0 {
-			err = errors.Join(err, e.cufile.DeregisterBuffer(e.base)) // before the memory is freed, or nvidia-fs may hang
+			if unregErr := e.cufile.DeregisterBuffer(e.base); unregErr != nil {
+				err = errors.Join(err, unregErr)
+				e.slots.whole = 0 // to free what is registered may hang nvidia-fs: it is lost
+			}
 			e.pinnedBy = 0
 		}
 		for _, r := range []*ring{e.slots, e.bounce} {
@@ -331,7 +337,16 @@ func (e *gdsEngine) alone(a *Array) bool {
 // byFile says that a chunk's pieces are read from its file: they are rows of it.
 func (e *gdsEngine) byFile(a *Array, pieces []Piece) bool { return e.alone(a) && byRows(pieces) }
 
+// told is what an engine said last of its transfers, when it was closed.
+type told struct {
+	Transfers
+	path Path
+}
+
 func (e *gdsEngine) transfers() Transfers {
+	if last := e.last.Load(); last != nil {
+		return last.Transfers
+	}
 	t := Transfers{
 		CuFileBytes: e.cufileBytes.Load(), HostBytes: e.hostBytes.Load(), BounceBytes: e.bounceBytes.Load(),
 		UnalignedBytes: e.unaligned.Load(), InPlaceBytes: e.inPlace.Load(),
@@ -339,7 +354,7 @@ func (e *gdsEngine) transfers() Transfers {
 	e.files.mu.Lock()
 	t.Opened, t.Evicted = e.files.opened, e.files.evicted
 	e.files.mu.Unlock()
-	if e.counted && e.gpu != nil {
+	if e.counted {
 		if now, err := e.cufile.Stats(); err == nil {
 			d := now.Sub(e.before)
 			t.Counted = true
@@ -349,11 +364,16 @@ func (e *gdsEngine) transfers() Transfers {
 	return t
 }
 
-func (e *gdsEngine) path() Path { return pathOf(e.transfers(), e.mustBeCompat()) }
+func (e *gdsEngine) path() Path {
+	if last := e.last.Load(); last != nil {
+		return last.path
+	}
+	return pathOf(e.transfers(), e.mustBeCompat())
+}
 
 // mustBeCompat says that cuFile has neither nvidia-fs nor peer-to-peer access, and so reads by POSIX calls.
 func (e *gdsEngine) mustBeCompat() bool {
-	if e.cufile == nil || e.gpu == nil {
+	if e.cufile == nil {
 		return false
 	}
 	p, err := e.cufile.Properties()

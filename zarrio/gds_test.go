@@ -392,7 +392,7 @@ func TestGDSCalibrate(t *testing.T) {
 			version int64
 			want    string
 		}{
-			{GDSOptions{}, 1200, `^(sync|batch) \(medians of 6 batches: sync .*, batch .*\)$`},
+			{GDSOptions{}, 1200, `^(sync|batch) \(medians of 6 reads of a batch: sync .*, batch .*\)$`},
 			{GDSOptions{Submit: SubmitSync}, 1200, "^sync, as asked for$"},
 			{GDSOptions{Submit: SubmitBatch}, 1200, "^batch, as asked for$"},
 			{GDSOptions{Compat: CompatOn}, 1200, "^nothing to choose: cuFile is not used$"},

@@ -86,7 +86,7 @@ type GDSOptions struct {
 	// RingBytes bounds the GPU's memory that files are read into on their way, registered with cuFile: less is taken where the
 	// GPU's BAR has no room for it. 0 stands for 160 MiB.
 	RingBytes int64
-	// Handles is the number of files that are kept open; 0 stands for 4,096, or for a quarter of what the process may open if
+	// Handles is the number of files that are kept open; 0 stands for 16,384, or for a quarter of what the process may open if
 	// that is less.
 	Handles int
 	// Submit says how reads are given to cuFile: SubmitSync, SubmitBatch, or SubmitAuto, which is sync until Calibrate has

@@ -79,7 +79,9 @@ func (m *gpuMemory) Free() error {
 			err = errors.Join(err, g.dev.SynchronizeEvent(m.ready), g.dev.FreeEvent(m.ready))
 		}
 		if m.registered {
-			err = errors.Join(err, m.unregister(m))
+			if unregErr := m.unregister(m); unregErr != nil {
+				return errors.Join(err, unregErr) // to free what is registered may hang nvidia-fs: it is lost
+			}
 		}
 		if m.whole != 0 {
 			err = errors.Join(err, g.dev.Free(m.whole))
@@ -92,19 +94,26 @@ func (m *gpuMemory) Free() error {
 func (m *gpuMemory) release(streams []Stream) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	err := m.gpu.dev.Do(func() error {
-		for _, s := range streams {
-			var e cuda.Event
-			if k := len(m.spare) - 1; k >= 0 {
-				e, m.spare = m.spare[k], m.spare[:k]
-			} else {
-				var err error
-				if e, err = m.gpu.dev.NewEvent(); err != nil {
-					return err
-				}
+	dev := m.gpu.dev
+	record := func(s cuda.Stream) error {
+		var e cuda.Event
+		if k := len(m.spare) - 1; k >= 0 {
+			e, m.spare = m.spare[k], m.spare[:k]
+		} else {
+			var err error
+			if e, err = dev.NewEvent(); err != nil {
+				return err
 			}
-			m.waits = append(m.waits, e)
-			if err := m.gpu.dev.Record(e, cuda.Stream(s)); err != nil {
+		}
+		m.waits = append(m.waits, e)
+		return dev.Record(e, s)
+	}
+	err := m.gpu.bound(func() error {
+		for _, s := range streams {
+			if record(cuda.Stream(s)) == nil {
+				continue
+			}
+			if err := dev.Synchronize(cuda.Stream(s)); err != nil { // it costs time, and says the same
 				return err
 			}
 		}

@@ -50,7 +50,7 @@ func (r *cudaRaw) open(paths []string) error {
 	}
 	dev := r.gpu.dev
 	n := int64(r.opt.Workers) * int64(r.opt.Size)
-	return dev.Do(func() error {
+	return r.gpu.bound(func() error {
 		if r.whole, err = dev.Alloc(n + gpuPage); err != nil {
 			return err
 		}

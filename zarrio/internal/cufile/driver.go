@@ -79,9 +79,7 @@ func (l *library) open(forbidCompat bool) error {
 	if err := check("cuFileDriverOpen", l.driverOpen()); err != nil {
 		return err
 	}
-	if err := l.enableStats(); err != nil {
-		return errors.Join(err, check("cuFileDriverClose_v2", l.driverClose()))
-	}
+	l.enableStats()
 	return nil
 }
 
@@ -89,14 +87,16 @@ func (l *library) open(forbidCompat bool) error {
 // returns an error that counts them. It closes once.
 func (d *Driver) Close() error {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	if d.closed {
+		d.mu.Unlock()
 		return errClosed
 	}
 	if buffers := len(*d.buffers.Load()); d.handles+buffers+d.batches > 0 {
+		d.mu.Unlock()
 		return fmt.Errorf("close the cuFile driver: %d files, %d buffers and %d batches are still registered", d.handles, buffers, d.batches)
 	}
 	d.closed = true
+	d.mu.Unlock() // what runs on the device's thread may wait for it
 	return d.dev.Do(func() error { return check("cuFileDriverClose_v2", d.lib.driverClose()) })
 }
 

@@ -35,15 +35,11 @@ type rawStats [16384]byte
 
 const statsLevel = 3
 
-// enableStats has the library count, where it can.
-func (l *library) enableStats() error {
-	if !l.hasStats() {
-		return nil
+// enableStats has the library count. Where it can't, it still reads: it is then a library without statistics.
+func (l *library) enableStats() {
+	if l.hasStats() && (check("", l.setLevel(statsLevel)) != nil || check("", l.startStats()) != nil) {
+		l.getStats = nil
 	}
-	if err := check("cuFileSetStatsLevel", l.setLevel(statsLevel)); err != nil {
-		return err
-	}
-	return check("cuFileStatsStart", l.startStats())
 }
 
 func (l *library) hasStats() bool {
