@@ -127,6 +127,9 @@ func TestGDSBatchErrors(t *testing.T) {
 			{"cuFileBatchIOSubmit", 5040}, {"cuFileBatchIOGetStatus", 5030}, {"cuFileBatchIOGetStatus", 5041},
 		} {
 			for after := range 3 {
+				if after > 0 && tt.call == "cuFileBatchIOSetUp" {
+					break // each worker makes one when it comes to have a read, if it does
+				}
 				t.Run(fmt.Sprintf("%v/%s/%d/%d", layout, tt.call, tt.code, after), func(t *testing.T) {
 					opt := opt
 					opt.Layout = layout
@@ -204,7 +207,7 @@ func change(t *testing.T, dir, key string, inPlace bool, f func([]byte) []byte) 
 func TestGDSFilesChange(t *testing.T) {
 	gdstest.NoLeaks(t)
 	g := testGPU(t, 0)
-	const n, rows, cols, victim = 16, 32, 40, 13
+	const n, rows, cols, victim = 6, 32, 40, 5
 	half := func(b []byte) []byte { return b[:len(b)/2] }
 	longer := func(b []byte) []byte { return append(slices.Clone(b), 1, 2, 3) }
 	same := slices.Clone[[]byte]
@@ -235,7 +238,7 @@ func TestGDSFilesChange(t *testing.T) {
 							group, dir := onDisk(t, s, Options{Strict: true})
 							opt := LoaderOptions{Batch: 1, Prefetch: -1, Layout: layout}
 							want := cpuEpoch(t, group, opt)
-							gds := GDSOptions{Submit: SubmitSync, Handles: n, Workers: 2, RingBytes: 2 * slotSize}
+							gds := GDSOptions{Submit: SubmitSync, Handles: n, Workers: 2}
 							switch mode {
 							case "batch":
 								gds.Submit = SubmitBatch
@@ -261,7 +264,7 @@ func TestGDSFilesChange(t *testing.T) {
 									continue
 								}
 								got = append(got, ldBytes(t, b)...)
-								if b.Index == 1 {
+								if b.Index == 0 {
 									change(t, dir, key, tt.inPlace, tt.to)
 								}
 							}

@@ -54,12 +54,12 @@ func gdsShards(tb testing.TB, n, per, rows, cols int, gone func(step int) bool) 
 
 // gdsSmall has engines of NewGDS read everything by cuFile, and take little memory: the emulation fills it when it is allocated.
 func gdsSmall(tb testing.TB, gds *GDSOptions) {
-	for name, value := range map[string]string{"KVIKIO_GDS_THRESHOLD": "0", "KVIKIO_BOUNCE_BUFFER_SIZE": "65536"} {
+	for name, value := range map[string]string{"KVIKIO_GDS_THRESHOLD": "0", "KVIKIO_BOUNCE_BUFFER_SIZE": "65536", "KVIKIO_TASK_SIZE": "65536"} {
 		if os.Getenv(name) == "" {
 			tb.Setenv(name, value)
 		}
 	}
-	gds.RingBytes = orDefault64(gds.RingBytes, 8*slotSize)
+	gds.RingBytes = orDefault64(gds.RingBytes, 16*65536)
 }
 
 // gdsLoader makes a loader on an engine that gdsSmall is for.
@@ -137,7 +137,7 @@ func TestGDSSteady(t *testing.T) {
 					opt := LoaderOptions{Batch: 4, Layout: layout, Shuffle: ByWindow, Seed: 3}
 					want := cpuLoader(t, group, opt)
 					// Of few workers each meets a read, and makes what it keeps, in the first epoch.
-					e, l := gdsLoader(t, g, group, GDSOptions{Submit: submit, Workers: 1}, opt)
+					e, l := gdsLoader(t, g, group, GDSOptions{Submit: submit, Workers: 1, RingBytes: 8 * 65536}, opt)
 					var first map[string]int64
 					for epoch := range 3 {
 						copies := calls("cuMemcpyDtoDAsync_v2") + calls("cuMemcpy2DAsync_v2")
@@ -212,6 +212,9 @@ func TestGPUFillAllocs(t *testing.T) {
 		group, _ := onDisk(t, s, Options{})
 		for _, name := range slices.Sorted(maps.Keys(engines)) {
 			for _, layout := range []Layout{Dense, Padded} {
+				if layout == Padded && name != "sync" && name != "batch" {
+					continue // it is all the same to the others
+				}
 				t.Run(fmt.Sprintf("%s/%s/%v", kind, name, layout), func(t *testing.T) {
 					measure := func(batch int) float64 {
 						e := engines[name]()
@@ -316,14 +319,12 @@ func TestGDSManyFiles(t *testing.T) {
 	if got := defaultHandles(); got != 64 {
 		t.Errorf("%d handles are the default where 256 files may be open, want 64", got)
 	}
-	for _, gds := range []GDSOptions{{}, {Submit: SubmitBatch}, {Compat: CompatOn}} {
-		e, l := gdsLoader(t, g, group, gds, opt)
-		if got := gpuEpoch(t, l); !bytes.Equal(got, want) {
-			t.Errorf("%v: the epoch differs", e)
-		}
-		if x := e.Transfers(); x.Opened != n {
-			t.Errorf("%v: %d files opened, want %d", e, x.Opened, n)
-		}
+	e, l := gdsLoader(t, g, group, GDSOptions{}, opt)
+	if got := gpuEpoch(t, l); !bytes.Equal(got, want) {
+		t.Error("the epoch differs")
+	}
+	if x := e.Transfers(); x.Opened != n || x.Evicted < n-64-8 { // each worker may hold one more
+		t.Errorf("%+v, want %d files opened, of which 64 stay so", x, n)
 	}
 }
 

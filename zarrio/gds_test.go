@@ -111,6 +111,7 @@ func TestGPUMemory(t *testing.T) {
 			}
 		})
 	}
+	t.Setenv("KVIKIO_TASK_SIZE", "")
 	gdstest.Set(t, "memory", gdstest.Get("alloc_bytes")+3*slotSize)
 	e := must(t)(NewGDS(g, GDSOptions{}))
 	if want := "ring of 2 x 4 MiB registered"; !strings.Contains(e.String(), want) {
@@ -250,7 +251,7 @@ func TestGDSTasks(t *testing.T) {
 		task, threshold string
 		each            int64 // calls a chunk
 	}{
-		{"", "0", 1}, {"65536", "0", 4}, {"8192", "0", 25}, {"65536", "3500", 4}, {"65536", "200000", 4}, {"65536", "200001", 0}, {"", "", 1}, {"200000", "", 1},
+		{"4194304", "0", 1}, {"65536", "0", 4}, {"8192", "0", 25}, {"65536", "3500", 4}, {"65536", "200000", 4}, {"65536", "200001", 0}, {"4194304", "", 1}, {"200000", "", 1},
 		{"65535", "", 4},
 	} {
 		for _, layout := range []Layout{Dense, Padded} {
@@ -262,7 +263,7 @@ func TestGDSTasks(t *testing.T) {
 				t.Setenv("KVIKIO_GDS_THRESHOLD", tt.threshold)
 				t.Setenv("KVIKIO_BOUNCE_BUFFER_SIZE", "16777216")
 				opt := LoaderOptions{Batch: 1, Layout: layout}
-				e, l := gdsLoader(t, g, group, GDSOptions{Workers: 2, Submit: SubmitSync}, opt)
+				e, l := gdsLoader(t, g, group, GDSOptions{Workers: 2, Submit: SubmitSync, RingBytes: 2 * slotSize}, opt)
 				before := calls("cuFileRead")
 				if !bytes.Equal(gpuEpoch(t, l), cpuEpoch(t, group, opt)) {
 					t.Error("the epoch differs")
