@@ -131,7 +131,6 @@ func TestFaultyProbe(t *testing.T) {
 		{"error", "fail=cuFileDriverOpen:5033:0:0:1", []string{"a child process", "cuFileDriverOpen: CU_FILE_NVFS_SETUP_ERROR (5033)"}, 5033},
 		{"CUDA's error", "fail=cuFileDriverOpen:5011:999:0:1", []string{"CUDA_ERROR_UNKNOWN (999)"}, 5011},
 		{"close", "fail=cuFileDriverClose_v2:5006:0:0:1", []string{"cuFileDriverClose_v2: CU_FILE_DRIVER_CLOSING (5006)"}, 5006},
-		{"statistics", "fail=cuFileStatsStart:5030:0:0:1", []string{"cuFileStatsStart"}, 5030},
 		{"no device", "devices=0", []string{"a child process", "CUDA_ERROR_NO_DEVICE"}, 0},
 		{"cuInit", "fail=cuInit:999:0:0:-1", []string{"a child process", "cuInit", "999"}, 0},
 		{"crash", "cufile.crash=1", []string{"a child process", "; it wrote: emulated libcufile: aborts", "SIGABRT"}, 0},
@@ -202,11 +201,25 @@ func TestProbedOnce(t *testing.T) {
 	testDriverOn(t, dev)
 }
 
+// TestNoCounting opens a library that refuses to count: it reads, and has no statistics.
+func TestNoCounting(t *testing.T) {
+	emulated(t)
+	gdstest.NoLeaks(t)
+	dev := testDevice(t, 0)
+	for _, call := range []string{"cuFileSetStatsLevel", "cuFileStatsStart"} {
+		gdstest.Fail(t, call, 5030, 0, 0, 1)
+		d := testDriverOn(t, dev)
+		if _, err := d.Stats(); !errors.Is(err, ErrNoStats) {
+			t.Errorf("%s fails: Stats: %v, want %v", call, err, ErrNoStats)
+		}
+	}
+}
+
 func TestOpenFails(t *testing.T) {
 	emulated(t)
 	gdstest.NoLeaks(t)
 	dev := testDevice(t, 0)
-	for _, call := range []string{"cuFileGetVersion", "cuFileDriverOpen", "cuFileSetStatsLevel", "cuFileStatsStart"} {
+	for _, call := range []string{"cuFileGetVersion", "cuFileDriverOpen"} {
 		gdstest.Fail(t, call, 5030, 0, 0, 1)
 		if d, err := Open(dev, Config{}); err == nil || !strings.Contains(err.Error(), call) {
 			t.Errorf("%s fails: %v", call, err)
