@@ -111,14 +111,14 @@ func (e *gdsEngine) start(g *cudaGPU, opt GDSOptions) error {
 	return nil
 }
 
-// measureBatches finds out how many reads of a worker make a batch, those that its part of the slots is for, and how large one
-// may be: cuFile has limits of its own.
+// measureBatches finds out how many reads of a worker make a batch, those that its part of the slots and of cuFile's queue is
+// for, and how large one may be: cuFile has limits of its own.
 func (e *gdsEngine) measureBatches() error {
 	p, err := e.cufile.Properties()
 	if err != nil {
 		return err
 	}
-	e.depth = max(1, min(cap(e.slots.free)/e.workers(), orDefault(int(p.MaxBatch), 128)))
+	e.depth = max(1, min(cap(e.slots.free)/e.workers(), cufile.QueueDepth/e.workers(), orDefault(int(p.MaxBatch), cufile.QueueDepth)))
 	e.largest = e.slots.size
 	if e.cufile.HasBatch() {
 		n, err := e.cufile.MaxBatchBytes()

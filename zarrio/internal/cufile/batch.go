@@ -165,7 +165,9 @@ func (b *Batch) Pending() int { return len(b.slots) - len(b.free) }
 // them has begun. Where it is the library that refuses them it also gives up what was in flight before: Wait returns that with
 // ErrCanceled.
 //
-// No read may be of more than MaxBatchBytes.
+// No read may be of more than MaxBatchBytes. While other batches of the process have so many reads in flight that there would be
+// more than QueueDepth, Submit waits for their owners to take them by Wait; it doesn't wait, but returns an error with the code
+// BatchFull, while this batch has reads in flight itself.
 func (b *Batch) Submit(ios []IO) error {
 	if b.closed {
 		return errClosed
@@ -182,9 +184,14 @@ func (b *Batch) Submit(ios []IO) error {
 			return err
 		}
 	}
+	if !inFlight.enter(len(ios), b.Pending() == len(ios)) {
+		b.undo(len(ios))
+		return &Error{Call: "cuFileBatchIOSubmit", Code: BatchFull}
+	}
 	r := b.call(b.driver.lib.batchSubmit, b.raw, uintptr(len(ios)), uintptr(unsafe.Pointer(unsafe.SliceData(b.params))), 0)
 	if err := check("cuFileBatchIOSubmit", r); err != nil {
 		b.undo(len(ios))
+		inFlight.leave(len(ios))
 		if b.Pending() == 0 {
 			return err
 		}
@@ -295,6 +302,7 @@ func (b *Batch) poll(least int, into []Completion) (int, error) {
 		b.release(at)
 		n++
 	}
+	inFlight.leave(n)
 	return n, nil
 }
 
@@ -312,6 +320,7 @@ func (b *Batch) abandon(into []Completion) int {
 		}
 	}
 	b.lost = b.Pending() > 0
+	inFlight.leave(n)
 	return n
 }
 
@@ -358,6 +367,7 @@ func (b *Batch) Close() error {
 	}
 	b.closed = true
 	b.driver.lib.batchFree(b.raw)
+	inFlight.leave(b.Pending())
 	for n := range b.slots {
 		if b.slots[n].handle != nil {
 			b.release(n)

@@ -219,6 +219,7 @@ func TestLibraryBatch(t *testing.T) {
 				t.Errorf("%+v", e)
 			}
 			b.release(int(e.cookie & (1<<slotBits - 1)))
+			inFlight.leave(1)
 		}
 		done += int(n)
 	}

@@ -79,6 +79,9 @@ func testDriverOn(t testing.TB, dev *cuda.Device) *Driver {
 		if err := d.Close(); err != nil {
 			t.Error(err)
 		}
+		if n := inFlight.n; n != 0 {
+			t.Errorf("%d reads of batches are still counted as in flight", n)
+		}
 	})
 	return d
 }
