@@ -93,6 +93,9 @@ func run(m *testing.M) (code int, err error) {
 	if err := checkFlags(); err != nil {
 		return 2, err
 	}
+	if err := emulate(); err != nil {
+		return 1, err
+	}
 	defer func() { err = errors.Join(err, closeGPU()) }()
 	e, err := openFirst()
 	if errors.Is(err, zarrio.ErrNotSupported) {

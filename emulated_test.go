@@ -16,6 +16,9 @@ var engines = []string{"cpu", "host", "gds"}
 // runTests runs the tests over the emulated driver. Benchmarks never come here: they measure the machine as it is.
 func runTests(m *testing.M) int { return gdstest.Main(m) }
 
+// emulate has benchmarks run over the emulated driver where the environment variable ZARRBENCH_EMULATE is 1.
+func emulate() error { return gdstest.Emulate() }
+
 // lean keeps the emulation from filling memory, which takes most of a short run's time.
 const lean = "poison=0"
 

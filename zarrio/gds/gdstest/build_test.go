@@ -118,6 +118,45 @@ func TestEnviron(t *testing.T) {
 	}
 }
 
+// TestPrintEnvironment logs, with -v, what a program that isn't a test has to be started with to run over the emulation.
+func TestPrintEnvironment(t *testing.T) {
+	for _, v := range Env(t, "") {
+		if name, value, _ := strings.Cut(v, "="); value != "" && (name == "LD_LIBRARY_PATH" || name == "LD_PRELOAD") {
+			t.Log(v)
+			if dir, _, _ := strings.Cut(value, ":"); missing(dir) {
+				t.Errorf("%s: nothing is there", dir)
+			}
+		}
+	}
+}
+
+// TestEmulate has programs that ask for the emulation where it can't be had, and that don't ask.
+func TestEmulate(t *testing.T) {
+	t.Setenv(marker, "")
+	t.Setenv("CC", "")
+	t.Setenv("PATH", "/nonexistent")
+	for value, want := range map[string]string{"": "", "0": "", "1": "ZARRBENCH_EMULATE=1: no C compiler"} {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestEmulateChild$", "-test.v")
+		cmd.Env = append(os.Environ(), emulate+"="+value, marker+"=off", "GDSTEST_EMULATE=1")
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "says: "+want+"\n") {
+			t.Errorf("%s=%s: %v\n%s", emulate, value, err, out)
+		}
+	}
+}
+
+// TestEmulateChild is what TestEmulate starts.
+func TestEmulateChild(t *testing.T) {
+	if os.Getenv("GDSTEST_EMULATE") == "" {
+		t.Skip("TestEmulate starts it")
+	}
+	says := ""
+	if err := Emulate(); err != nil {
+		says = err.Error()
+	}
+	fmt.Println("says: " + says)
+}
+
 // TestShim reads, by programs that open and stat in C, what the shim stands in for. Files that are there it leaves alone.
 func TestShim(t *testing.T) {
 	Need(t)

@@ -4,7 +4,19 @@
 // preloaded where the kernel or the system lacks files that NVIDIA's libcufile reads. [Main] builds them with the C compiler of the machine into the user's
 // cache folder and starts the test binary again so that it finds them. Without a compiler, and elsewhere than on linux/amd64 and linux/arm64 with the build
 // tag gds, tests that [Need] the emulation are skipped. So they are where the environment variable ZARRBENCH_GDSTEST is off, as it must be for programs
-// that are to use a real GPU.
+// that are to use a real GPU. ZARRBENCH_CUFILE names a folder whose libcufile.so.0, one of NVIDIA's, is put in place of the emulated one; libcuda stays
+// emulated.
+//
+// # Without tests
+//
+// Benchmarks measure the GPU of the machine. With ZARRBENCH_EMULATE=1 those of the module's root run over the emulation too, so that one sees on any
+// machine what they do; their output says that its timings mean nothing:
+//
+//	ZARRBENCH_EMULATE=1 go test -tags gds -bench=Epoch -benchtime=1x . -args -store STORE -engine gds
+//
+// ZARRBENCH_CUFILE works there as it does for tests. What any other program has to be started with is printed by
+//
+//	go test -tags gds -count=1 -v -run='^TestPrintEnvironment$' ./zarrio/gds/gdstest
 //
 // # What is emulated
 //

@@ -17,7 +17,8 @@ import (
 const (
 	// marker is set to the hash of the sources and the folder of the libraries in processes over the emulation. A user sets it to off.
 	marker     = "ZARRBENCH_GDSTEST"
-	realCufile = "ZARRBENCH_CUFILE" // set by the user to a folder with NVIDIA's libcufile.so.0
+	realCufile = "ZARRBENCH_CUFILE"  // set by the user to a folder with NVIDIA's libcufile.so.0
+	emulate    = "ZARRBENCH_EMULATE" // set by the user to 1, for programs that measure
 )
 
 // Main is for TestMain: os.Exit(gdstest.Main(m)). It starts the test binary again, once, with the emulated libraries where the dynamic linker looks first,
@@ -32,6 +33,18 @@ func Main(m *testing.M) int {
 		}
 	}
 	return m.Run()
+}
+
+// Emulate is for programs that use a real GPU unless the environment variable ZARRBENCH_EMULATE is 1: then it starts the program again, once, over the
+// emulation, as Main does. Where that can't be done the error says why: who asks for the emulation isn't to get what the machine has.
+func Emulate() error {
+	if os.Getenv(emulate) != "1" || folder() != "" {
+		return nil
+	}
+	if err := restart(); err != nil {
+		return fmt.Errorf("%s=1: %w", emulate, err)
+	}
+	return nil
 }
 
 // folder returns where the libraries are that this process runs over, or "". A process that was started by one that has other sources isn't over them.
