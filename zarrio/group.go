@@ -70,15 +70,23 @@ type documents map[string]json.RawMessage
 // Open opens the hierarchy at a place: a local directory, a zip file, or a URL, as [store.Open] has them. Close the group when
 // its arrays are no longer used.
 func Open(ctx context.Context, place string, opt Options) (*Group, error) {
-	st, err := store.Open(ctx, place)
+	l, err := store.Locate(ctx, place, store.HTTPOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("zarrio: %w", err)
+	}
+	st, err := l.Open(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("zarrio: %w", err)
 	}
 	g, err := OpenStore(ctx, st, opt)
+	if err == nil && l.Asset != nil && l.Asset.Group != "" {
+		g, err = g.Group(ctx, l.Asset.Group)
+	}
 	if err != nil {
 		st.Close()
+		return nil, err
 	}
-	return g, err
+	return g, nil
 }
 
 // OpenStore opens the hierarchy at the root of a store. The group then owns the store: Close closes it if it can be closed.

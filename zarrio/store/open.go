@@ -3,10 +3,7 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/url"
 	"os"
-	"strings"
 )
 
 // A Closer is a Store that holds something open: connections, a directory, a file.
@@ -15,28 +12,20 @@ type Closer interface {
 	Close() error
 }
 
-// Open opens the store at a place: a directory, a zip file, a URL that [OpenHTTP] or [OpenBucket] takes, or the URL of a zip
-// file, whose path ends in ".zip". The caller closes it when nothing uses it any more.
+// Open opens the store at a place: a directory, a zip file, a URL that [OpenHTTP] or [OpenBucket] takes, the URL of a zip file,
+// whose path ends in ".zip", or a STAC document that leads to one of these, as [Locate] has them. A path may be written as
+// a URL of file. The caller closes the store when nothing uses it any more.
 func Open(ctx context.Context, place string) (Closer, error) {
-	scheme, rest, isURL := strings.Cut(place, "://")
-	switch {
-	case !isURL:
-		return openPath(place)
-	case strings.EqualFold(scheme, "file"):
-		return openPath(rest)
+	return OpenWith(ctx, place, HTTPOptions{})
+}
+
+// OpenWith is [Open] with options for places on servers.
+func OpenWith(ctx context.Context, place string, opt HTTPOptions) (Closer, error) {
+	l, err := Locate(ctx, place, opt)
+	if err != nil {
+		return nil, err
 	}
-	bucket := strings.EqualFold(scheme, "gs") || strings.EqualFold(scheme, "s3")
-	base, query := place, ""
-	if i := strings.IndexByte(place, '?'); i >= 0 && !bucket { // a prefix in a bucket is literal
-		base, query = place[:i], place[i:]
-	}
-	if i := strings.LastIndexByte(base, '/'); strings.HasSuffix(strings.ToLower(base), ".zip") && i > len(scheme)+len("://") {
-		return openRemoteZip(ctx, base[:i]+query, base[i+1:], !bucket)
-	}
-	if bucket {
-		return opened(OpenBucket(place, HTTPOptions{}))
-	}
-	return opened(OpenHTTP(place, HTTPOptions{}))
+	return l.Open(ctx)
 }
 
 // opened keeps a nil pointer that comes with an error from becoming a store that is not nil.
@@ -62,20 +51,13 @@ type remoteZip struct {
 
 func (z remoteZip) Close() error { return errors.Join(z.Zip.Close(), z.server.Close()) }
 
-// openRemoteZip opens the zip file that is name below a URL. Where name is escaped, as in URLs, the key is not.
-func openRemoteZip(ctx context.Context, parent, name string, escaped bool) (Closer, error) {
-	if escaped {
-		key, err := url.PathUnescape(name)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		name = key
-	}
-	server, err := OpenHTTP(parent, HTTPOptions{})
+// openRemoteZip opens the zip file that is key's value in the store at parent, a URL.
+func openRemoteZip(ctx context.Context, parent, key string, opt HTTPOptions) (Closer, error) {
+	server, err := OpenHTTP(parent, opt)
 	if err != nil {
 		return nil, err
 	}
-	z, err := OpenZipIn(ctx, server, name)
+	z, err := OpenZipIn(ctx, server, key)
 	if err != nil {
 		return nil, errors.Join(err, server.Close())
 	}
