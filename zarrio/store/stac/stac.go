@@ -217,7 +217,8 @@ func isZarr(media string) bool {
 
 // classify says whether an asset is called a Zarr store, and whether that is a virtual one.
 func classify(a *Asset, o object, media, engine string) (native, virtual bool) {
-	name := strings.TrimSuffix(strings.ToLower(pathOf(a.Href)), "/")
+	name, _, _ := strings.Cut(strings.ToLower(a.Href), "?")
+	name = strings.TrimSuffix(name, "/")
 	isJSON := media == "application/json" || strings.HasSuffix(media, "+json")
 	references := slices.ContainsFunc(a.Roles, func(role string) bool {
 		return role == "index" || role == "references" || role == "reference-file" || role == "virtual"
