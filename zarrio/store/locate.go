@@ -41,7 +41,7 @@ func Locate(ctx context.Context, place string, opt HTTPOptions) (*Location, erro
 	document, key, found := stac.Cut(place)
 	name, local := localPath(place)
 	if local {
-		// A file or a directory may have a name that looks like a document's, with its fragment.
+		// A directory may have a name that looks like a document's, and any file one that looks like it had a fragment.
 		if info, err := os.Stat(name); err == nil {
 			document, key, found = name, "", found && document == place && info.Mode().IsRegular()
 		} else if found {
@@ -53,7 +53,7 @@ func Locate(ctx context.Context, place string, opt HTTPOptions) (*Location, erro
 	}
 	shown := document
 	if !local {
-		shown = withoutQuery(document)
+		shown = withoutSecrets(document)
 	}
 	l, err := locateAsset(ctx, document, key, local, opt)
 	if err != nil {
@@ -80,7 +80,9 @@ func locateAsset(ctx context.Context, document, key string, local bool, opt HTTP
 	if l.Asset, err = d.Choose(key); err != nil {
 		return nil, err
 	}
-	l.Place = l.Asset.Place
+	if l.Place = l.Asset.Place; !strings.Contains(l.Place, "://") {
+		l.Place = existing(l.Place) // Some catalogues escape their hrefs, and some don't.
+	}
 	if l.opt.Endpoint == "" {
 		l.opt.Endpoint = l.Asset.Endpoint
 	}
@@ -169,6 +171,20 @@ func withoutQuery(place string) string {
 	return place
 }
 
+// withoutSecrets takes the query off a URL, and a user's name and password, which are refused later.
+func withoutSecrets(place string) string {
+	place = withoutQuery(place)
+	scheme, rest, _ := strings.Cut(place, "://")
+	host, path, slash := strings.Cut(rest, "/")
+	if i := strings.LastIndexByte(host, '@'); i >= 0 {
+		host = host[i+1:]
+	}
+	if slash {
+		path = "/" + path
+	}
+	return scheme + "://" + host + path
+}
+
 // splitURL splits the URL of one value into that of a store, with the same query, and the value's key there.
 func splitURL(place string) (parent, key string, err error) {
 	base := withoutQuery(place)
@@ -199,10 +215,15 @@ func localPath(place string) (string, bool) {
 			name = "/" + rest
 		}
 	}
+	return existing(name), true
+}
+
+// existing returns the name of a file or directory, or, where there is none, what it is percent-decoded.
+func existing(name string) string {
 	if _, err := os.Lstat(name); err != nil {
 		if decoded, err := url.PathUnescape(name); err == nil {
-			name = decoded
+			return decoded
 		}
 	}
-	return name, true
+	return name
 }
