@@ -71,6 +71,9 @@ type documents map[string]json.RawMessage
 // its arrays are no longer used.
 func Open(ctx context.Context, place string, opt Options) (*Group, error) {
 	l, err := store.Locate(ctx, place, store.HTTPOptions{})
+	if errors.Is(err, errors.ErrUnsupported) {
+		err = notSupported{err}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("zarrio: %w", err)
 	}

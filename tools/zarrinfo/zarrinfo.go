@@ -19,7 +19,7 @@ const usage = `usage: zarrinfo [-json] [-sizes] PATH
        zarrinfo --array_path=PATH
 
 Describes the groups and arrays of the Zarr store at PATH: a directory, a zip file, or a URL (https, gs, s3). It may also
-be a group or an array inside a store.
+be a group or an array inside a store, or a STAC Item or Collection that leads to one, of which #asset=KEY chooses an asset.
 
 The exit status is 0 if all is well, 2 if the command line is wrong, and else 1: where a group or an array can't be
 described, where a chunk is bad or missing or can't be checked, or where an element can't be read.
@@ -33,6 +33,7 @@ Examples:
   zarrinfo -check era5.zip                        read everything: one line for each bad or missing chunk
   zarrinfo -check -missing=ok era5.zarr           chunks that were left out on purpose are no fault
   zarrinfo gs://BUCKET/era5.zarr                  what a public bucket holds
+  zarrinfo https://HOST/item.json                 what the Zarr asset of a STAC Item holds
   zarrinfo --array_path=era5.zarr/time            each element of an array, one a line
 `
 

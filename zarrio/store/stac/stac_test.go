@@ -165,12 +165,7 @@ func TestChoose(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := a.Key + " " + a.Place
-			for _, more := range []string{a.Endpoint, a.Group} {
-				if more != "" {
-					got += " " + more
-				}
-			}
+			got := strings.Join(strings.Fields(a.Key+" "+a.Place+" "+a.Endpoint+" "+a.Group), " ")
 			if got != tt.want {
 				t.Errorf("%q, want %q", got, tt.want)
 			}

@@ -1,0 +1,50 @@
+package zarrio
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestOpenSTAC opens the group that an asset of a STAC Collection stands for, in the store's own consolidated metadata.
+func TestOpenSTAC(t *testing.T) {
+	dir := t.TempDir()
+	for name, value := range map[string]string{
+		"c.json": `{"type": "Collection", "stac_version": "1.0.0", "id": "c", "assets": {
+			"g": {"href": "x.zarr", "type": "application/vnd+zarr", "xarray:open_kwargs": {"group": "g"}},
+			"h": {"href": "x.zarr", "type": "application/vnd+zarr", "xarray:open_kwargs": {"group": "h"}},
+			"azure": {"href": "abfs://container/x.zarr", "type": "application/vnd+zarr"}}}`,
+		"x.zarr/.zmetadata": `{"zarr_consolidated_format": 1, "metadata": {".zgroup": {"zarr_format": 2}, "g/.zgroup": {"zarr_format": 2}}}`,
+		"x.zarr/.zgroup":    `{"zarr_format": 2}`,
+	} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), os.WriteFile(path, []byte(value), 0o666)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	place := filepath.Join(dir, "c.json")
+	g, err := Open(t.Context(), place+"#asset=g", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g.Path() != "g" {
+		t.Errorf("opened the group %q, want g", g.Path())
+	}
+	if err := g.Close(); err != nil {
+		t.Error(err)
+	}
+	_, err = Open(t.Context(), place+"#asset=h", Options{})
+	wantError(t, err, "zarrio: ", "h/.zgroup")
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a group that isn't there: %v, want fs.ErrNotExist", err)
+	}
+	_, err = Open(t.Context(), place, Options{})
+	wantError(t, err, "zarrio: "+place+": STAC Collection \"c\": 2 Zarr assets")
+	_, err = Open(t.Context(), place+"#asset=azure", Options{})
+	wantError(t, err, "zarrio: "+place, "scheme abfs: is not supported")
+	if !errors.Is(err, ErrNotSupported) {
+		t.Errorf("%v is not ErrNotSupported", err)
+	}
+}
