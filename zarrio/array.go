@@ -17,7 +17,8 @@ type Array struct {
 	pipe pipeline
 	// noCodec is why chunks can't be decoded, if they can't: the metadata of such an array can be read all the same.
 	noCodec error
-	strides []int // of a decoded chunk on a regular grid, in elements, by dimension
+	strides []int             // of a decoded chunk on a regular grid, in elements, by dimension
+	parts   codec.PartDecoder // of chunks of which parts can be read, where that may be cheaper; else nil
 	indices indexCache
 }
 
@@ -25,6 +26,9 @@ func newArray(h *hierarchy, path string, m *Metadata) *Array {
 	a := &Array{h: h, path: path, meta: m, strides: make([]int, len(m.Shape)), indices: indexCache{limit: maxIndexBytes}}
 	if a.pipe, a.noCodec = compile(m, h.opt); a.noCodec != nil {
 		a.pipe = pipeline{chunk: m.Chunks, order: cOrder(len(m.Shape))}
+	}
+	if a.noCodec == nil && h.priced != nil && !a.pipe.text {
+		a.parts = a.pipe.chain.PartDecoder()
 	}
 	extents := m.Extents
 	if len(a.pipe.levels) > 0 {

@@ -27,6 +27,8 @@ type worker struct {
 	coords  [maxRank]int
 	scratch codec.Scratch
 	spans   []codec.Span
+	pieces  []codec.Part // of a chunk that is read in parts
+	ranges  []partRange  // that these are read in
 	texts   [][]byte
 	stats   Stats
 
@@ -164,15 +166,22 @@ func (w *worker) load(ctx context.Context, a *Array, chunk int, dst []byte, span
 	if !ok || err != nil {
 		return false, err
 	}
-	if !a.native() {
-		if spans == nil {
-			swapBytes(dst, a.meta.DType.swapSize())
-		}
-		for _, s := range spans {
-			swapBytes(dst[s.Lo:s.Hi], a.meta.DType.swapSize())
-		}
-	}
+	a.toNative(dst, 0, spans)
 	return true, nil
+}
+
+// toNative puts the bytes of a decoded chunk into the machine's order: all of dst, or the spans where these are not nil. dst
+// holds the chunk's bytes from number from on.
+func (a *Array) toNative(dst []byte, from int, spans []codec.Span) {
+	if a.native() {
+		return
+	}
+	if spans == nil {
+		swapBytes(dst, a.meta.DType.swapSize())
+	}
+	for _, s := range spans {
+		swapBytes(dst[s.Lo-from:s.Hi-from], a.meta.DType.swapSize())
+	}
 }
 
 // missing counts a chunk that is not there, or refuses it.
@@ -318,6 +327,11 @@ func (w *worker) readWhole(ctx context.Context, a *Array, chunk, limit int) (n i
 }
 
 func (w *worker) loadEncoded(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span) (bool, error) {
+	if a.parts != nil && spans != nil {
+		if _, ok, err := w.loadParts(ctx, a, chunk, len(dst), dst, spans); err != errWhole {
+			return ok, err
+		}
+	}
 	src, err := w.readEncoded(ctx, a, chunk, len(dst))
 	if src == nil || err != nil {
 		return false, err
@@ -330,9 +344,7 @@ func (w *worker) loadEncoded(ctx context.Context, a *Array, chunk int, dst []byt
 	if spans == nil {
 		w.stats.DecodedBytes += int64(len(dst))
 	}
-	for _, s := range spans {
-		w.stats.DecodedBytes += int64(s.Hi - s.Lo)
-	}
+	w.stats.DecodedBytes += int64(spanBytes(spans))
 	return true, nil
 }
 

@@ -6,6 +6,8 @@ import "zarrbench/zarrio/store"
 type readCost struct {
 	gap, size int64 // parts of a value that are gap bytes apart are read at once, up to size
 	requests  int   // that the store answers at once
+
+	priced store.Coalescer // the store, where each read has a price of its own; else nil
 }
 
 func (opt *Options) cost(st store.Store) readCost {
@@ -13,7 +15,7 @@ func (opt *Options) cost(st store.Store) readCost {
 	c := readCost{gap: readGap, size: 1 << 20}
 	if s, ok := st.(store.Coalescer); ok {
 		if gap, size := s.Coalesce(); size > 0 {
-			c.gap, c.size = gap, size
+			c.gap, c.size, c.priced = gap, size, s
 		}
 		c.requests = s.Requests()
 	}

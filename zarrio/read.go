@@ -171,16 +171,13 @@ func (w *worker) readChunk(ctx context.Context, a *Array, p *chunkPart, strides 
 		})
 		w.spans = joinSpans(w.spans)
 	}
-	dec, err := w.room(ctx, a, p.chunk, whole)
-	if err != nil {
-		return err
-	}
-	ok, err := w.load(ctx, a, p.chunk, dec, w.spans)
+	dec, from, ok, err := w.loadSpans(ctx, a, p.chunk, whole, w.spans)
 	if err != nil {
 		return err
 	}
 	p.each(func(at []int) {
 		src, to := p.axes(axes, strides, at)
+		src -= from
 		outer, inner := nest(axes)
 		each(outer, src, to, func(src, to int) {
 			if ok {

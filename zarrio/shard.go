@@ -473,14 +473,18 @@ func (w *worker) readPart(ctx context.Context, p part, lo, hi int64, dst []byte)
 	return dst, w.readValue(ctx, dst, p.off+lo, p.value)
 }
 
-// readValue fills dst from the open shard, whose value had a size when its index was read.
+// readValue fills dst from the open shard, or the open chunk, whose value had a size when its index or its head was read.
 func (w *worker) readValue(ctx context.Context, dst []byte, off, want int64) error {
 	n, size, err := w.shard.value.ReadRange(ctx, dst, off)
 	if err != nil {
 		return err
 	}
 	if size != want || n != len(dst) {
-		return fmt.Errorf("%w: it had %d bytes, now %d", errChanged, want, size)
+		changed := errChanged
+		if len(w.shard.array.pipe.levels) == 0 {
+			changed = store.ErrChanged
+		}
+		return fmt.Errorf("%w: it had %d bytes, now %d", changed, want, size)
 	}
 	w.shard.fresh = true
 	w.stats.ReadBytes += int64(n)

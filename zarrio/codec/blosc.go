@@ -15,6 +15,7 @@ type blosc struct{}
 
 var (
 	_ PartialDecoder = blosc{}
+	_ PartDecoder    = blosc{}
 	_ Sizer          = blosc{}
 )
 
@@ -54,7 +55,7 @@ func (blosc) Decode(dst, src []byte, s *Scratch) error {
 	f.around = len(dst) >= bloscAround
 	for i := range f.blocks {
 		if err := f.decodeBlock(dst, i, s); err != nil {
-			return fmt.Errorf("block %d of %d: %w", i, f.blocks, err)
+			return f.inBlock(i, err)
 		}
 	}
 	return nil
@@ -89,7 +90,7 @@ func (blosc) DecodeSpans(dst, src []byte, spans []Span, s *Scratch) error {
 		last := (span.Hi - 1) / f.blocksize
 		for next = max(next, span.Lo/f.blocksize); next <= last; next++ {
 			if err := f.decodeBlock(dst, next, s); err != nil {
-				return fmt.Errorf("block %d of %d: %w", next, f.blocks, err)
+				return f.inBlock(next, err)
 			}
 		}
 	}
@@ -119,7 +120,8 @@ var bloscFormats = [8]string{"blosclz", "lz4", "snappy", "zlib", "zstd"}
 
 // A bloscFrame is a frame whose header has been checked: it has blocks > 0 offsets unless it is copied or empty.
 type bloscFrame struct {
-	data      []byte // the frame, of which all offsets count
+	data      []byte // the frame, of which all offsets count; nil where only its header is known
+	length    int    // of the frame
 	flags     byte
 	typesize  int
 	blocksize int
@@ -130,7 +132,16 @@ type bloscFrame struct {
 }
 
 // parseBlosc checks the header of the frame in src, which must decode to n bytes.
-func parseBlosc(src []byte, n int) (f bloscFrame, err error) {
+func parseBlosc(src []byte, n int) (bloscFrame, error) {
+	f, err := parseBloscHeader(src, len(src), n)
+	if err == nil {
+		f.data = src[:f.length]
+	}
+	return f, err
+}
+
+// parseBloscHeader checks a frame's header, with which src begins. The frame has at most size bytes and must decode to n.
+func parseBloscHeader(src []byte, size, n int) (f bloscFrame, err error) {
 	if len(src) < bloscHeader {
 		return f, errBloscShort(len(src))
 	}
@@ -148,10 +159,10 @@ func parseBlosc(src []byte, n int) (f bloscFrame, err error) {
 		return f, errors.New("frame of version 0, expected 1 or 2")
 	case nbytes != int64(n):
 		return f, fmt.Errorf("frame decodes to %d bytes, expected %d", nbytes, n)
-	case cbytes < bloscHeader || cbytes > int64(len(src)):
-		return f, fmt.Errorf("frame has %d bytes by its header, expected %d to %d", cbytes, bloscHeader, len(src))
+	case cbytes < bloscHeader || cbytes > int64(size):
+		return f, fmt.Errorf("frame has %d bytes by its header, expected %d to %d", cbytes, bloscHeader, size)
 	}
-	f.data = src[:cbytes]
+	f.length = int(cbytes)
 	if n == 0 {
 		return f, nil
 	}
@@ -193,18 +204,32 @@ func parseBlosc(src []byte, n int) (f bloscFrame, err error) {
 // dst. A block that isn't shuffled is decoded in place.
 func (f *bloscFrame) decodeBlock(dst []byte, i int, s *Scratch) error {
 	dst = dst[i*f.blocksize:]
-	streams := 1
 	if len(dst) >= f.blocksize {
 		dst = dst[:f.blocksize:f.blocksize]
+	}
+	off, err := f.offset(f.data, i)
+	if err != nil {
+		return err
+	}
+	return f.decodeStreams(dst, f.data[off:], s)
+}
+
+// offset returns where block i begins, by the table in head, which is the frame or as much of it as holds the table.
+func (f *bloscFrame) offset(head []byte, i int) (int, error) {
+	first := bloscHeader + 4*f.blocks
+	off := int64(binary.LittleEndian.Uint32(head[bloscHeader+4*i:]))
+	if off < int64(first) || off >= int64(f.length) {
+		return 0, fmt.Errorf("offset is %d, expected %d to %d", off, first, f.length-1)
+	}
+	return int(off), nil
+}
+
+// decodeStreams decodes the block at the beginning of src into dst, which has the block's length.
+func (f *bloscFrame) decodeStreams(dst, src []byte, s *Scratch) error {
+	streams := 1
+	if len(dst) >= f.blocksize {
 		streams = f.streams
 	}
-	first := bloscHeader + 4*f.blocks
-	off := int64(binary.LittleEndian.Uint32(f.data[bloscHeader+4*i:]))
-	if off < int64(first) || off >= int64(len(f.data)) {
-		return fmt.Errorf("offset is %d, expected %d to %d", off, first, len(f.data)-1)
-	}
-	src := f.data[off:]
-
 	byteShuffled := f.flags&bloscShuffled != 0 && f.typesize > 1
 	bitShuffled := !byteShuffled && f.flags&bloscBitshuffled != 0 && len(dst) >= f.typesize
 	out, slack := dst, 0

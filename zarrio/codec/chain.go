@@ -52,6 +52,16 @@ func (c *Chain) Len() int { return len(c.steps) }
 // Steps returns the steps in the order of decoding; they must not be changed.
 func (c *Chain) Steps() []Decoder { return c.steps }
 
+// PartDecoder returns the chain's only step if that is a [PartDecoder], else nil: of what another step made, no part can be had
+// by itself, and a checksum is one of all bytes.
+func (c *Chain) PartDecoder() PartDecoder {
+	if len(c.steps) != 1 {
+		return nil
+	}
+	d, _ := c.steps[0].(PartDecoder)
+	return d
+}
+
 // EncodedLen returns the encoded length of n decoded bytes where it follows from n, else false.
 func (c *Chain) EncodedLen(n int) (int, bool) {
 	for i := len(c.steps) - 1; i >= 0; i-- {

@@ -34,6 +34,26 @@ type PartialDecoder interface {
 	DecodeSpans(dst, src []byte, spans []Span, s *Scratch) error
 }
 
+// A Part is a run of a chunk's bytes that is decoded by itself: the bytes Encoded of the encoded form to the bytes Decoded of
+// the chunk.
+type Part struct{ Encoded, Decoded Span }
+
+// A PartDecoder can do with parts of the encoded form where a caller needs only parts of the chunk, so that the rest need not
+// be fetched. A head, its first bytes, tells where the parts lie.
+type PartDecoder interface {
+	Decoder
+	// HeadLen returns how many bytes are enough for the head of most chunks of n bytes.
+	HeadLen(n int) int
+	// Parts appends to parts those that hold the spans of a chunk of n bytes, which ascend and don't overlap, in the order in
+	// which they are decoded. head is the beginning of the encoded form, which has size bytes; it may be longer than needed.
+	// Where it is too short, Parts appends nothing and returns how long it must be, which is no more than size. Every part lies
+	// within the encoded form and the chunk, whatever the head says; a head that can't be true is an error.
+	Parts(parts []Part, head []byte, size, n int, spans []Span, s *Scratch) (_ []Part, need int, err error)
+	// DecodePart decodes a part that Parts found by the same head: src is its encoded bytes, dst has room for the decoded ones.
+	// Else it is as Decode.
+	DecodePart(dst, src, head []byte, p Part, s *Scratch) error
+}
+
 // A Fixed decoder's encoded length follows from the decoded one: filters and checksums have it, compressors don't.
 type Fixed interface {
 	Decoder

@@ -16,6 +16,7 @@ type Scratch struct {
 	planes   []byte       // a block whose bytes or bits are still shuffled
 	bits     []byte       // the same block with its bits in place, its bytes not
 	src      bytes.Reader // what the inflaters read; holds no chunk between calls
+	offsets  []uint32     // of a frame's blocks, ascending
 	one      [1]byte      // where a byte goes that should not be there
 	zlib     io.ReadCloser
 	gzip     *gzip.Reader
