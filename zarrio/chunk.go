@@ -332,6 +332,11 @@ func (w *worker) loadEncoded(ctx context.Context, a *Array, chunk int, dst []byt
 			return ok, err
 		}
 	}
+	return w.loadWhole(ctx, a, chunk, dst, spans)
+}
+
+// loadWhole is loadEncoded for a chunk that is read whole.
+func (w *worker) loadWhole(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span) (bool, error) {
 	src, err := w.readEncoded(ctx, a, chunk, len(dst))
 	if src == nil || err != nil {
 		return false, err

@@ -22,20 +22,22 @@ var errWhole = errors.New("the chunk is better read whole")
 // loadSpans loads the bytes of a chunk of n bytes that spans name, as load does, into the worker's memory. dec holds the chunk's
 // elements from number from on, as far as they are needed.
 func (w *worker) loadSpans(ctx context.Context, a *Array, chunk, n int, spans []codec.Span) (dec []byte, from int, ok bool, err error) {
-	if a.parts != nil {
-		size := a.meta.DType.Size
-		var win window
-		if win, ok, err = w.loadParts(ctx, a, chunk, n, nil, spans); err != errWhole {
-			if ok {
-				a.toNative(win.bytes, win.from, spans)
-			}
-			return win.bytes, win.from / size, ok, err
+	if a.parts == nil {
+		if dec, err = w.room(ctx, a, chunk, n); err == nil {
+			ok, err = w.load(ctx, a, chunk, dec, spans)
+		}
+		return dec, 0, ok, err
+	}
+	win, ok, err := w.loadParts(ctx, a, chunk, n, nil, spans)
+	if err == errWhole {
+		if win.bytes, err = w.room(ctx, a, chunk, n); err == nil {
+			ok, err = w.loadWhole(ctx, a, chunk, win.bytes, spans)
 		}
 	}
-	if dec, err = w.room(ctx, a, chunk, n); err == nil {
-		ok, err = w.load(ctx, a, chunk, dec, spans)
+	if ok {
+		a.toNative(win.bytes, win.from, spans)
 	}
-	return dec, 0, ok, err
+	return win.bytes, win.from / a.meta.DType.Size, ok, err
 }
 
 // A window is a run of a decoded chunk's bytes, from number from on.
@@ -48,7 +50,7 @@ type window struct {
 // is the whole chunk, or where that is nil into a window of the worker's own memory, which begins with an element. It returns
 // false for a chunk that is not in the store, and errWhole for one that is better read whole.
 func (w *worker) loadParts(ctx context.Context, a *Array, chunk, n int, dst []byte, spans []codec.Span) (win window, ok bool, err error) {
-	if len(a.pipe.levels) == 0 && !a.saves(int64(n), n, spans) {
+	if len(a.pipe.levels) == 0 && !a.saves(float64(n), n, spans) {
 		return win, false, errWhole
 	}
 	for attempt := 0; ; attempt++ {
@@ -75,11 +77,11 @@ func (w *worker) loadParts(ctx context.Context, a *Array, chunk, n int, dst []by
 	}
 }
 
-// saves says whether reading the spans of a chunk of n bytes costs less than the size bytes that are stored of it, as far as can
-// be told before its head is read: the spans are taken to be compressed as well as the rest.
-func (a *Array) saves(size int64, n int, spans []codec.Span) bool {
-	need := float64(spanBytes(spans)) / float64(n) * float64(size)
-	return a.skips() && float64(a.parts.HeadLen(n))+float64(a.h.gap)+need < float64(size)
+// saves says whether reading the spans of a chunk of n bytes in parts, by two requests, costs less than reading size bytes by
+// one, as far as can be told before its head is read: the spans are taken to be compressed as well as the rest.
+func (a *Array) saves(size float64, n int, spans []codec.Span) bool {
+	need := float64(spanBytes(spans)) / float64(n) * size
+	return a.skips() && float64(a.parts.HeadLen(n))+float64(a.h.gap)+need < size
 }
 
 // skips says whether what is not asked for is not sent either. A server that ignores ranges would rather have all read at once.
@@ -175,10 +177,17 @@ func (w *worker) readHead(ctx context.Context, a *Array, chunk, n int, spans []c
 	defer trace.StartRegion(ctx, "read").End()
 	if len(a.pipe.levels) > 0 {
 		p, err = w.locate(ctx, a, chunk)
-		if err != nil || !p.ok || p.n == 0 || p.n > limit || !a.saves(p.n, n, spans) {
+		if err != nil || !p.ok || p.n == 0 || p.n > limit {
 			return p, errWhole // which says what is wrong, if anything is
 		}
-		if s, shared := w.span(p); shared && w.shard.held == s { // it was read with another one
+		size := float64(p.n)
+		if s, shared := w.span(p); shared {
+			if w.shard.held == s { // it is there
+				return p, errWhole
+			}
+			size -= float64(a.h.gap) * (1 - size/float64(s.hi-s.lo)) // what others pay of the request
+		}
+		if !a.saves(size, n, spans) {
 			return p, errWhole
 		}
 		w.shard.held = byteSpan{}
@@ -236,13 +245,15 @@ type partRange struct {
 // The first of them follows on the head, of which head bytes have been read, and may be empty.
 func (w *worker) cover(a *Array, head, size int64) (longest int64, err error) {
 	w.ranges = append(w.ranges[:0], partRange{lo: head, hi: head})
-	gap := int64(0) // to what has been read, nothing is gained by a longer way
 	for i, q := range w.pieces {
 		lo, hi := int64(q.Encoded.Lo), int64(q.Encoded.Hi)
-		r := &w.ranges[len(w.ranges)-1]
+		r, gap := &w.ranges[len(w.ranges)-1], a.h.gap
+		if r.hi == head { // which is there: nothing is gained by going on from it
+			gap = 0
+		}
 		if hi > r.hi && (lo-r.hi > gap || hi-r.lo > a.h.size) {
 			w.ranges = append(w.ranges, partRange{lo: lo, hi: lo})
-			r, gap = &w.ranges[len(w.ranges)-1], a.h.gap
+			r = &w.ranges[len(w.ranges)-1]
 		}
 		r.hi, r.pieces = max(r.hi, hi), i+1
 	}

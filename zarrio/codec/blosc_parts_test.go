@@ -278,20 +278,53 @@ func FuzzBloscParts(f *testing.F) {
 		if n > 1<<20 {
 			t.Skip()
 		}
-		r := rand.New(rand.NewPCG(seed, 0))
-		spans := randomSpans(r, int(n))
-		whole, got := make([]byte, n), make([]byte, n)
-		wholeErr := d.DecodeSpans(whole, frame, spans, &s)
-		if _, err := decodeParts(t, d, got, frame, r.IntN(len(frame)+1), spans, &s); err != nil {
-			return
+		anyParts(t, d, frame, int(n), rand.New(rand.NewPCG(seed, 0)), &s)
+	})
+}
+
+func anyParts(t *testing.T, d spansAndParts, frame []byte, n int, r *rand.Rand, s *codec.Scratch) {
+	t.Helper()
+	spans := randomSpans(r, n)
+	whole, got := make([]byte, n), make([]byte, n)
+	wholeErr := d.DecodeSpans(whole, frame, spans, s)
+	if _, err := decodeParts(t, d, got, frame, r.IntN(len(frame)+1), spans, s); err != nil {
+		return
+	}
+	if wholeErr != nil {
+		t.Fatalf("the parts decode, the whole frame: %v", wholeErr)
+	}
+	for _, span := range spans {
+		if !bytes.Equal(got[span.Lo:span.Hi], whole[span.Lo:span.Hi]) {
+			t.Fatalf("span %v of %v: other bytes than of the whole frame", span, spans)
 		}
-		if wholeErr != nil {
-			t.Fatalf("the parts decode, the whole frame: %v", wholeErr)
-		}
-		for _, span := range spans {
-			if !bytes.Equal(got[span.Lo:span.Hi], whole[span.Lo:span.Hi]) {
-				t.Fatalf("span %v of %v: other bytes than of the whole frame", span, spans)
+	}
+}
+
+// TestBloscPartsDamaged changes a few bytes of good frames, most of them in their heads.
+func TestBloscPartsDamaged(t *testing.T) {
+	d, r := bloscParts(t), rand.New(rand.NewPCG(5, 6))
+	var s codec.Scratch
+	cases := bloscCases()
+	for range 2000 {
+		c := cases[r.IntN(len(cases))]
+		frame := bytes.Clone(c.Encoded)
+		for range 1 + r.IntN(3) {
+			at := r.IntN(min(len(frame), 40))
+			if r.IntN(4) == 0 {
+				at = r.IntN(len(frame))
+			}
+			switch v := byte(r.Uint32()); r.IntN(3) {
+			case 0:
+				frame[at] = v
+			case 1:
+				frame[at] ^= 1 << (v % 8)
+			case 2:
+				frame[at] += v%5 - 2
 			}
 		}
-	})
+		if r.IntN(4) == 0 {
+			frame = frame[:r.IntN(len(frame)+1)]
+		}
+		anyParts(t, d, frame, len(c.Decoded), r, &s)
+	}
 }

@@ -1,0 +1,597 @@
+package zarrio
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/race"
+	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/store/storetest"
+)
+
+// A levelsModel is an array (steps, levels, lat, lon) of float32 in chunks of a step, of smooth fields that Blosc compresses.
+type levelsModel struct {
+	steps, levels, lat, lon int
+
+	blocksize int    // of the frames; 0 is what C-Blosc takes
+	cname     string // "" is lz4
+	mixed     bool   // blocks lie in any order
+	big       bool   // elements are big-endian
+	add       float64
+}
+
+var smallLevels = levelsModel{steps: 3, levels: 37, lat: 121, lon: 240, blocksize: 32560} // 3.57 blocks a level
+
+// raw returns a chunk as it is before compression.
+func (m levelsModel) raw(step int) []byte {
+	n := m.levels * m.lat * m.lon
+	b := make([]byte, 4*n)
+	var row [64]float64
+	for i := range row {
+		row[i] = math.Sin(float64(i)*0.7) + m.add
+	}
+	noise := uint32(1)
+	for i := range n {
+		noise = noise*1664525 + 1013904223
+		v := noise>>17 ^ math.Float32bits(float32(float64(step)+float64(i/(m.lat*m.lon))+row[i/m.lon%64]+float64(i%m.lon)/1024))
+		if m.big {
+			binary.BigEndian.PutUint32(b[4*i:], v)
+		} else {
+			binary.LittleEndian.PutUint32(b[4*i:], v)
+		}
+	}
+	return b
+}
+
+// frame compresses a chunk.
+func (m levelsModel) frame(raw []byte) []byte {
+	cname := m.cname
+	if cname == "" {
+		cname = "lz4"
+	}
+	encode := func(b []byte) []byte {
+		f, err := codec.EncodeBlosc(nil, b, 4, cname, nil)
+		if err != nil {
+			panic(err)
+		}
+		return f
+	}
+	if m.blocksize == 0 {
+		return encode(raw)
+	}
+	// Each block is that of a frame of one block. None is short: that would have to be laid out otherwise.
+	count := len(raw) / m.blocksize
+	if len(raw)%m.blocksize != 0 {
+		panic("a short block")
+	}
+	frame := make([]byte, 16+4*count)
+	for k := range count {
+		i := k
+		if m.mixed {
+			i = k * 67 % count // prime to the number of blocks
+		}
+		one := encode(raw[i*m.blocksize:][:m.blocksize])
+		if k == 0 {
+			copy(frame, one[:16])
+		}
+		binary.LittleEndian.PutUint32(frame[16+4*i:], uint32(len(frame)))
+		frame = append(frame, one[20:]...)
+	}
+	binary.LittleEndian.PutUint32(frame[4:], uint32(len(raw)))
+	binary.LittleEndian.PutUint32(frame[12:], uint32(len(frame)))
+	return frame
+}
+
+func (m levelsModel) key(step int) string { return fmt.Sprintf("x/%d.0.0.0", step) }
+
+// files returns a store of version 2 with the array "x".
+func (m levelsModel) files() map[string][]byte {
+	dtype := `"<f4"`
+	if m.big {
+		dtype = `">f4"`
+	}
+	files := map[string][]byte{".zgroup": []byte(zgroup), "x/.zarray": []byte(zarray(map[string]string{
+		"shape": fmt.Sprintf("[%d, %d, %d, %d]", m.steps, m.levels, m.lat, m.lon), "chunks": fmt.Sprintf("[1, %d, %d, %d]", m.levels, m.lat, m.lon),
+		"dtype": dtype, "fill_value": "-1.0", "compressor": `{"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1, "blocksize": 0}`}))}
+	for step := range m.steps {
+		files[m.key(step)] = m.frame(m.raw(step))
+	}
+	return files
+}
+
+// memory returns a store of files, whose reads have no price.
+func memory(t testing.TB, files map[string][]byte) *store.Mem {
+	t.Helper()
+	st := store.NewMem()
+	for key, value := range files {
+		if err := st.Put(t.Context(), key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return st
+}
+
+// A pricedStore notes what is read of a store whose reads have a price.
+type pricedStore struct {
+	*storetest.Recorder
+	gap, size int64
+}
+
+func (s pricedStore) Coalesce() (gap, size int64) { return s.gap, s.size }
+func (s pricedStore) Requests() int               { return 3 }
+
+// sameAs checks that a selection of a is the same as that of want, and returns what it cost.
+func sameAs(t *testing.T, a, want *Array, sel Selection) Stats {
+	t.Helper()
+	shape, err := sel.Shape(a.Shape())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := product(shape, math.MaxInt/4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, whole := make([]byte, 4*n), make([]byte, 4*n)
+	stats, err := a.ReadInto(t.Context(), sel, got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := want.ReadInto(t.Context(), sel, whole); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, whole) {
+		t.Errorf("%v: other elements than from whole chunks", sel)
+	}
+	return stats
+}
+
+// bytesOf returns how many bytes of a key were asked for.
+func bytesOf(reads []storetest.Read) int64 {
+	n := 0
+	for _, r := range reads {
+		n += r.Len
+	}
+	return int64(n)
+}
+
+// TestChunkParts counts what selections take of chunks of 37 levels.
+func TestChunkParts(t *testing.T) {
+	mixed := smallLevels
+	mixed.mixed = true
+	zstd := smallLevels
+	zstd.cname = "zstd"
+	big := smallLevels
+	big.big = true
+	for _, tt := range []struct {
+		name  string
+		m     levelsModel
+		gap   int64
+		opt   Options
+		sel   Selection
+		reads int // of the chunk of step 1
+		share float64
+	}{
+		{"a level", smallLevels, 4096, Options{}, Selection{At(1), At(21), All(), All()}, 2, 0.06},
+		{"zstd", zstd, 4096, Options{}, Selection{At(1), At(21), All(), All()}, 2, 0.06},
+		{"big-endian", big, 4096, Options{}, Selection{At(1), At(21), All(), All()}, 2, 0.06},
+		{"blocks in any order", mixed, 1024, Options{}, Selection{At(1), At(21), All(), All()}, 6, 0.06},
+		{"the first level", smallLevels, 4096, Options{}, Selection{At(1), At(0), All(), All()}, 2, 0.06},
+		{"the last level", smallLevels, 4096, Options{}, Selection{At(1), At(36), All(), All()}, 2, 0.06},
+		{"two levels", smallLevels, 4096, Options{}, Selection{At(1), Indices([]int{30, 2}), All(), All()}, 3, 0.10},
+		{"levels next to each other", smallLevels, 4096, Options{}, Selection{At(1), Span(20, 23), All(), All()}, 2, 0.12},
+		{"levels backwards", smallLevels, 4096, Options{}, Selection{At(1), Steps(36, 0, -9), All(), All()}, 5, 0.20},
+		{"a level twice", smallLevels, 4096, Options{}, Selection{At(1), Indices([]int{3, 3}), All(), All()}, 2, 0.06},
+		{"a box of all steps", smallLevels, 4096, Options{}, Selection{All(), At(9), Span(3, 5), Span(7, 19)}, 2, 0.03},
+		{"a point", smallLevels, 4096, Options{}, Selection{At(1), At(36), At(120), At(239)}, 2, 0.03},
+		{"half of the levels", smallLevels, 4096, Options{}, Selection{At(1), Span(0, 18), All(), All()}, 2, 0.55},
+		{"nearly all levels", smallLevels, 128 << 10, Options{}, Selection{At(1), Span(1, 37), All(), All()}, 1, 1},
+		{"every second level", smallLevels, 512 << 10, Options{}, Selection{At(1), Steps(0, 37, 2), All(), All()}, 2, 1},
+		{"all", smallLevels, 4096, Options{}, Selection{At(1)}, 1, 1},
+		{"no gap", smallLevels, 4096, Options{CoalesceGap: -1}, Selection{At(1), At(21), All(), All()}, 6, 0.06},
+		{"a gap above all", smallLevels, 4096, Options{CoalesceGap: 1 << 40}, Selection{At(1), At(21), All(), All()}, 1, 1},
+		{"a server without ranges", smallLevels, 16 << 20, Options{}, Selection{At(1), At(21), All(), All()}, 1, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			mem := memory(t, tt.m.files())
+			r := storetest.NewRecorder(mem)
+			a := openArray(t, pricedStore{r, tt.gap, 16 << 20}, tt.opt)
+			stats := sameAs(t, a, openArray(t, memory(t, tt.m.files()), Options{}), tt.sel)
+			_, size, err := mem.ReadRange(t.Context(), tt.m.key(1), nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			reads := r.Reads(tt.m.key(1))
+			if len(reads) != tt.reads {
+				t.Errorf("%d reads, want %d: %v", len(reads), tt.reads, reads)
+			}
+			if got := bytesOf(reads); tt.share < 1 && float64(got) > tt.share*float64(size) {
+				t.Errorf("%d of %d bytes were read, want at most %.0f %%", got, size, 100*tt.share)
+			}
+			var touched, all int64
+			for step := range tt.m.steps {
+				reads := r.Reads(tt.m.key(step))
+				touched += int64(min(len(reads), 1))
+				all += bytesOf(reads)
+			}
+			if tt.share < 1 && stats.ReadBytes != all || tt.share == 1 && stats.ReadBytes != size {
+				t.Errorf("counted %d bytes, read %d of %d", stats.ReadBytes, all, size)
+			}
+			if stats.Chunks != touched || stats.DecodedBytes < stats.PlacedBytes/2 {
+				t.Errorf("counts %+v, want %d chunks", stats, touched)
+			}
+		})
+	}
+}
+
+// TestChunkPartsLocal reads what has no price whole, as ever.
+func TestChunkPartsLocal(t *testing.T) {
+	r := storetest.NewRecorder(memory(t, smallLevels.files()))
+	a := openArray(t, r, Options{CoalesceGap: 4096})
+	sameAs(t, a, a, Selection{At(0), At(3), All(), All()})
+	if reads := r.Reads(smallLevels.key(0)); r.Opens(smallLevels.key(0)) != 0 || len(reads) != 2 {
+		t.Errorf("two selections: %d opens, reads %v", r.Opens(smallLevels.key(0)), reads)
+	}
+}
+
+// openParts opens the array "x" of a server by a store that takes a request to cost as much as 4 KiB.
+func openParts(t *testing.T, server *storetest.Server, opt Options) *Array {
+	t.Helper()
+	st, err := store.OpenHTTP(server.URL, store.HTTPOptions{Gap: 4 << 10, Backoff: time.Millisecond, MaxBackoff: 5 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	a := openArray(t, st, opt)
+	server.ResetLog()
+	return a
+}
+
+// TestChunkPartsHTTP reads levels from servers of many kinds.
+func TestChunkPartsHTTP(t *testing.T) {
+	files := smallLevels.files()
+	want := openArray(t, memory(t, files), Options{})
+	for _, tt := range []struct {
+		name     string
+		opt      storetest.ServerOptions
+		requests int // for a level of each step; 0 is any number
+	}{
+		{"plain", storetest.ServerOptions{}, 6},
+		{"no ETag", storetest.ServerOptions{NoETag: true}, 6},
+		{"checksums of whole values", storetest.ServerOptions{Hash: true}, 6},
+		{"no ranges", storetest.ServerOptions{NoRange: true}, 0},
+		{"no ranges, chunked", storetest.ServerOptions{NoRange: true, Chunked: true}, 0},
+		{"faults", storetest.ServerOptions{Rate: 0.05, Faults: storetest.ServerFaults(), Seed: 3}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server := storetest.NewServer(t, files, tt.opt)
+			a := openParts(t, server, Options{})
+			stats := sameAs(t, a, want, Selection{All(), At(21), All(), All()})
+			if got := server.Requests(); tt.requests != 0 && got != tt.requests {
+				t.Errorf("%d requests, want %d: %+v", got, tt.requests, server.Log())
+			}
+			if all := len(files[smallLevels.key(0)]) * 3; tt.requests != 0 && float64(stats.ReadBytes) > 0.06*float64(all) {
+				t.Errorf("%d of %d bytes were read", stats.ReadBytes, all)
+			}
+			for level := range 37 {
+				sameAs(t, a, want, Selection{At(level % 3), At(level), Span(level, level+3), All()})
+			}
+		})
+	}
+}
+
+// TestChunkPartsRealShape reads a level of a chunk of 37 fields of 721x1440, with the store's own prices.
+func TestChunkPartsRealShape(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a chunk of 154 MB")
+	}
+	m := levelsModel{steps: 1, levels: 37, lat: 721, lon: 1440}
+	files := m.files()
+	server := storetest.NewServer(t, files, storetest.ServerOptions{})
+	a := openServer(t, server)
+	got, err := Read[float32](t.Context(), a, Selection{At(0), At(21), All(), All()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := m.raw(0)[21*4*721*1440:]
+	for i, v := range got {
+		if math.Float32bits(v) != binary.LittleEndian.Uint32(raw[4*i:]) {
+			t.Fatalf("element %d is %v", i, v)
+		}
+	}
+	brought := int64(0)
+	for _, r := range server.Log() {
+		var lo, hi int64
+		if _, err := fmt.Sscanf(r.Range, "bytes=%d-%d", &lo, &hi); err != nil {
+			t.Fatalf("range %q: %v", r.Range, err)
+		}
+		brought += hi - lo + 1
+	}
+	size := int64(len(files[m.key(0)]))
+	t.Logf("%d requests, %d of %d bytes (%.2f %%)", server.Requests(), brought, size, 100*float64(brought)/float64(size))
+	if server.Requests() != 2 || float64(brought) > 0.06*float64(size) {
+		t.Errorf("%d requests for %d of %d bytes, want 2 for 6 %%", server.Requests(), brought, size)
+	}
+}
+
+// TestChunkPartsOfShards reads parts of inner chunks.
+func TestChunkPartsOfShards(t *testing.T) {
+	mem := store.NewMem()
+	w, err := Create(mem, 3, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := levelsModel{steps: 5, levels: 37, lat: 121, lon: 240}
+	x, err := w.Array("x", ArraySpec{Shape: []int{5, 37, 121, 240}, Chunks: []int{1, 37, 121, 240}, Shards: []int{3, 37, 121, 240}, DType: Float32,
+		Compressor: Compressor{Name: "blosc-lz4"}, Fill: AsBytes([]float32{-1}), OmitFill: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var raw []byte
+	for step := range m.steps {
+		raw = append(raw, m.raw(step)...)
+	}
+	one := len(raw) / m.steps
+	for i := one; i < 2*one; i += 4 { // missing, in a shard that is there
+		binary.LittleEndian.PutUint32(raw[i:], math.Float32bits(-1))
+	}
+	if bigEndianMachine {
+		swapBytes(raw, 4)
+	}
+	for lo := 0; lo < m.steps; lo += 3 {
+		hi := min(lo+3, m.steps)
+		if err := x.Write(t.Context(), []int{lo, 0, 0, 0}, []int{hi - lo, 37, 121, 240}, raw[lo*one:hi*one]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(x.Finish(t.Context()), w.Finish(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]byte{}
+	for _, key := range []string{"zarr.json", "x/zarr.json", "x/c/0/0/0/0", "x/c/1/0/0/0"} {
+		if files[key], err = store.ReadAll(t.Context(), mem, key, 1<<30); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := openArray(t, mem, Options{})
+	size := len(files["x/c/0/0/0/0"]) + len(files["x/c/1/0/0/0"])
+	for _, opt := range []storetest.ServerOptions{{}, {NoRange: true}, {Rate: 0.05, Faults: storetest.ServerFaults(), Seed: 9}} {
+		server := storetest.NewServer(t, files, opt)
+		a := openParts(t, server, Options{})
+		stats := sameAs(t, a, want, Selection{All(), At(21), All(), All()})
+		if opt.Faults == nil && !opt.NoRange {
+			if server.Requests() != 2+4*2 || stats.ReadBytes > int64(size/4) {
+				t.Errorf("%d requests, %d of %d bytes; want an index of each shard, and two requests for each of four chunks", server.Requests(), stats.ReadBytes, size)
+			}
+			if stats.Chunks != 5 || stats.Missing != 1 {
+				t.Errorf("counts %+v, want 5 chunks, one of them missing", stats)
+			}
+		}
+		sameAs(t, a, want, Selection{All(), Indices([]int{36, 0}), Span(5, 50), All()})
+		sameAs(t, a, want, nil)
+		sameAs(t, a, want, Selection{Span(2, 4), Span(3, 35), All(), All()})
+	}
+	// Where a request is dear, the inner chunks of a shard are rather read with each other, and one by itself in parts.
+	server := storetest.NewServer(t, files, storetest.ServerOptions{})
+	a := openParts(t, server, Options{CoalesceGap: 2 << 20})
+	sameAs(t, a, want, Selection{Span(0, 3), At(21), All(), All()})
+	if n := server.Requests(); n != 2 {
+		t.Errorf("%d requests for a shard of %d bytes, want those of its index and its chunks", n, len(files["x/c/0/0/0/0"]))
+	}
+	server.ResetLog()
+	if stats := sameAs(t, a, want, Selection{At(2), At(21), All(), All()}); server.Requests() != 2 || stats.ReadBytes > 600<<10 {
+		t.Errorf("%d requests and %d bytes for one chunk, want its head and parts", server.Requests(), stats.ReadBytes)
+	}
+}
+
+// TestChunkPartsChanged changes a chunk between the requests that read it.
+func TestChunkPartsChanged(t *testing.T) {
+	m := smallLevels
+	other := m
+	other.add = 0.5
+	frames := [][]byte{m.frame(m.raw(0)), other.frame(other.raw(0))}
+	longer := append(bytes.Clone(frames[1]), 0)
+	for _, tt := range []struct {
+		name   string
+		noETag bool
+		second []byte // what the chunk is from its second request on
+		always bool   // it changes with every request
+		want   string // in the error
+	}{
+		{name: "once", second: frames[1]},
+		{name: "once, in length alone", noETag: true, second: longer},
+		{name: "always", second: frames[1], always: true, want: `chunk "0.0.0.0": read: `},
+		{name: "gone", second: nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var n atomic.Int64
+			var server *storetest.Server
+			key := m.key(0)
+			hook := func(w http.ResponseWriter, r *http.Request) bool {
+				if !strings.HasSuffix(r.URL.Path, key) {
+					return false
+				}
+				k := n.Add(1)
+				switch {
+				case k > 1 && tt.second == nil:
+					http.NotFound(w, r)
+					return true
+				case tt.always: // the value of this request was found already
+					server.Set(key, frames[k%2])
+				case k == 1:
+					server.Set(key, tt.second)
+				}
+				return false
+			}
+			server = storetest.NewServer(t, m.files(), storetest.ServerOptions{Hook: hook, NoETag: tt.noETag})
+			a := openParts(t, server, Options{})
+			sel := Selection{At(0), At(21), All(), All()}
+			got, err := Read[float32](t.Context(), a, sel)
+			if tt.want != "" {
+				wantError(t, err, `array "x"`, `chunk "x/0.0.0.0": read: `)
+				if !errors.Is(err, store.ErrChanged) {
+					t.Errorf("error %v, want one that is ErrChanged", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := make([]float32, 121*240)
+			for i := range want {
+				want[i] = -1
+			}
+			if tt.second != nil {
+				files := m.files()
+				files[key] = tt.second
+				if want, err = Read[float32](t.Context(), openArray(t, memory(t, files), Options{}), sel); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Error("other elements than the new version has")
+			}
+		})
+	}
+}
+
+// TestChunkPartsDamaged reads a level of damaged chunks.
+func TestChunkPartsDamaged(t *testing.T) {
+	m := smallLevels
+	good := m.frame(m.raw(0))
+	damage := func(f func([]byte) []byte) []byte { return f(bytes.Clone(good)) }
+	put := func(at int, v uint32) []byte {
+		return damage(func(b []byte) []byte {
+			binary.LittleEndian.PutUint32(b[at:], v)
+			return b
+		})
+	}
+	for _, tt := range []struct {
+		name  string
+		value []byte
+		want  string
+	}{
+		{"empty", []byte{}, "read: the file is empty"},
+		{"ten bytes", good[:10], "blosc: 10 bytes are too few"},
+		{"cut short", good[:len(good)-1], "blosc: frame has"},
+		{"other length", put(4, 5), "blosc: frame decodes to 5 bytes, expected 4297920"},
+		{"blocks of a byte", put(8, 1), "blosc: frame has 4297920 blocks, but room for"},
+		{"an offset of a wanted block", put(16+4*75, 0), "blosc: block 75 of 132: offset is 0"},
+		{"a wanted block", damage(func(b []byte) []byte {
+			clear(b[binary.LittleEndian.Uint32(b[16+4*76:]):][:40])
+			return b
+		}), "blosc: block 76 of 132: stream"},
+		{"Blosc 2", damage(func(b []byte) []byte { b[0] = 5; return b }), "blosc: frame of version 5"},
+		{"too long", make([]byte, 5<<20), "read: 5242880 bytes, more than any codec makes of the chunk's 4297920"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			files := m.files()
+			files[m.key(0)] = tt.value
+			a := openParts(t, storetest.NewServer(t, files, storetest.ServerOptions{}), Options{})
+			_, err := Read[float32](t.Context(), a, Selection{At(0), At(21), All(), All()})
+			wantError(t, err, `array "x": chunk "x/0.0.0.0": `+tt.want)
+			if _, ok := errors.AsType[*ChunkError](err); !ok {
+				t.Errorf("error %v is no *ChunkError", err)
+			}
+			if _, err := Read[float32](t.Context(), a, Selection{At(1), At(21), All(), All()}); err != nil {
+				t.Errorf("the next chunk: %v", err)
+			}
+		})
+	}
+	t.Run("damage elsewhere", func(t *testing.T) {
+		files := m.files()
+		files[m.key(0)] = put(16+4*100, 0)
+		a := openParts(t, storetest.NewServer(t, files, storetest.ServerOptions{}), Options{})
+		sameAs(t, a, openArray(t, memory(t, m.files()), Options{}), Selection{At(0), At(21), All(), All()})
+	})
+	t.Run("missing", func(t *testing.T) {
+		files := m.files()
+		delete(files, m.key(0))
+		a := openParts(t, storetest.NewServer(t, files, storetest.ServerOptions{}), Options{Strict: true})
+		_, err := Read[float32](t.Context(), a, Selection{At(0), At(21), All(), All()})
+		if !errors.Is(err, ErrMissingChunk) {
+			t.Errorf("error %v, want ErrMissingChunk", err)
+		}
+	})
+}
+
+// TestChunkPartsInPlace loads parts into memory for a whole chunk, as engines do.
+func TestChunkPartsInPlace(t *testing.T) {
+	for _, big := range []bool{false, true} {
+		m := smallLevels
+		m.big = big
+		r := storetest.NewRecorder(memory(t, m.files()))
+		a := openArray(t, pricedStore{r, 4096, 1 << 20}, Options{})
+		want := make([]byte, a.chunkBytes())
+		w := new(worker)
+		if ok, err := w.load(t.Context(), a, 2, want, nil); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		r.Clear()
+		rnd := rand.New(rand.NewPCG(7, 7))
+		for range 10 {
+			lo := rnd.IntN(len(want)/4-40000) * 4
+			spans := []codec.Span{{Lo: lo, Hi: lo + 400}, {Lo: lo + 80000, Hi: lo + 80004}}
+			got := make([]byte, len(want))
+			if ok, err := w.load(t.Context(), a, 2, got, spans); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+			for _, s := range spans {
+				if !bytes.Equal(got[s.Lo:s.Hi], want[s.Lo:s.Hi]) {
+					t.Errorf("bytes %v of the chunk are others", s)
+				}
+			}
+		}
+		if n := bytesOf(r.Reads(m.key(2))); n > int64(len(m.frame(m.raw(2)))) {
+			t.Errorf("%d bytes were read for ten times two spans", n)
+		}
+		w.close()
+	}
+}
+
+// A costlyMem is a store in memory whose reads have a price.
+type costlyMem struct{ *store.Mem }
+
+func (costlyMem) Coalesce() (gap, size int64) { return 4096, 1 << 20 }
+func (costlyMem) Requests() int               { return 1 }
+
+func TestChunkPartsAllocs(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the race detector allocates")
+	}
+	m := smallLevels
+	m.steps = 40
+	files := m.files()
+	a := openArray(t, costlyMem{memory(t, files)}, Options{})
+	p, strides := a.newPart(), []int{121 * 240, 121 * 240, 240, 1}
+	picks, err := Selection{All(), At(21), All(), All()}.resolve(&a.grid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dst := make([]byte, 4*40*121*240)
+	w := new(worker)
+	chunk := 0
+	allocs := testing.AllocsPerRun(30, func() {
+		p.set(a, chunk, picks)
+		if err := w.readChunk(t.Context(), a, p, strides, dst); err != nil {
+			t.Fatal(err)
+		}
+		chunk++
+	})
+	if allocs > 3 { // those of the open value
+		t.Errorf("%v allocations a chunk", allocs)
+	}
+	if largest := 16 * 121 * 240; cap(w.dec) > largest {
+		t.Errorf("memory for %d decoded bytes, want at most %d for a level", cap(w.dec), largest)
+	}
+}
