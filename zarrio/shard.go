@@ -376,6 +376,8 @@ func (w *worker) readIndex(ctx context.Context, l *shardLevel, entries, k int, p
 		return tooShort(size, want, entries)
 	case n != want:
 		return fmt.Errorf("index: read %d of %d bytes: %w", n, want, errChanged)
+	case k > 0 && size != p.value: // what was taken for an index may be anything
+		return fmt.Errorf("index: %w: it had %d bytes, now %d", errChanged, p.value, size)
 	}
 	w.stats.ReadBytes += int64(n)
 	if x.entries, err = l.decodeIndex(buf, entries, &w.scratch); err != nil {

@@ -287,6 +287,26 @@ func TestShardReplaced(t *testing.T) {
 	}
 }
 
+// TestShardReplacedHalfKnown replaces a shard when its index is known, but that of an inner shard no longer is, as where another
+// worker has found out at that moment.
+func TestShardReplacedHalfKnown(t *testing.T) {
+	old := shards{n: 32, shard: 32, inner: []int{16, 4}, gone: func(i int) bool { return i%4 == 2 }}
+	next := shards{n: 32, shard: 32, inner: []int{16, 4}, add: 5}
+	mem := old.mem(t)
+	a := openArray(t, mem, Options{})
+	old.check(t, a, nil, numbers(0, 32))
+	if err := mem.Put(t.Context(), "x/c/0", next.value(0)); err != nil {
+		t.Fatal(err)
+	}
+	x := a.indices.kept[shardID{1, 1}]
+	if x == nil {
+		t.Fatal("the index of the second inner shard is not kept")
+	}
+	x.entries = nil
+	next.check(t, a, Selection{Indices([]int{17, 31})}, []int{17, 31})
+	next.check(t, a, nil, numbers(0, 32))
+}
+
 // TestShardVanished removes a shard after it was read.
 func TestShardVanished(t *testing.T) {
 	s := shards{n: 64, shard: 32, inner: []int{4}, codec: "gzip"}
