@@ -128,7 +128,7 @@ func (w *worker) readParts(ctx context.Context, a *Array, chunk, n int, dst []by
 		}
 		region := trace.StartRegion(ctx, "decode")
 		for _, q := range w.pieces[first:r.pieces] {
-			at := head + q.Encoded.Lo - int(r.lo) // in the memory for stored bytes; what follows the head on there does so here
+			at := head + q.Encoded.Lo - int(r.lo) // what begins in the head goes on in the range that follows on it
 			src := w.enc[at:][:q.Encoded.Hi-q.Encoded.Lo]
 			if err = a.parts.DecodePart(win.bytes[q.Decoded.Lo-win.from:q.Decoded.Hi-win.from], src, w.enc[:head], q, &w.scratch); err != nil {
 				break
@@ -158,7 +158,7 @@ func (w *worker) findParts(ctx context.Context, a *Array, chunk, n int, spans []
 		case err != nil:
 			return p, &codec.StepError{Name: a.parts.Name(), Err: err}
 		case need <= had:
-			slices.SortFunc(w.pieces, func(p, q codec.Part) int { return p.Encoded.Lo - q.Encoded.Lo })
+			slices.SortFunc(w.pieces, func(q, r codec.Part) int { return q.Encoded.Lo - r.Encoded.Lo })
 			return p, nil
 		case int64(need) > p.n/8: // parts this small are no better than the whole
 			return p, errWhole

@@ -35,9 +35,10 @@ type Options struct {
 	Strict bool
 	// SkipChecksums leaves the checksums of chunks unverified, those that codecs of their own add: crc32c and its like.
 	SkipChecksums bool
-	// CoalesceGap and CoalesceSize say how parts of one value are read, such as the inner chunks of a shard: parts that are no
-	// more than so many bytes apart are read at once, up to so many bytes. 0 stands for what suits the store, a negative
-	// number for none.
+	// CoalesceGap and CoalesceSize say how parts of one value are read, such as the inner chunks of a shard, or the blocks of a
+	// Blosc chunk in a store whose reads have a price: parts that are no more than so many bytes apart are read at once, up to
+	// so many bytes. 0 stands for what suits the store, a negative number for none. With a gap of more than a chunk, chunks are
+	// read whole.
 	CoalesceGap, CoalesceSize int64
 	// FillMask says whether fill values stand for missing values where elements are decoded, by ReadCF and ReadTimes.
 	FillMask FillMask

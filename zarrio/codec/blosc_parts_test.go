@@ -151,7 +151,7 @@ func shuffleBlocks(frame []byte, r *rand.Rand) []byte {
 	return out
 }
 
-// TestBloscPartsCBlosc takes parts of frames by releases of C-Blosc, of which some were written by several threads.
+// TestBloscPartsCBlosc takes parts of frames by releases of C-Blosc.
 func TestBloscPartsCBlosc(t *testing.T) {
 	d, r := bloscParts(t), rand.New(rand.NewPCG(3, 4))
 	var s codec.Scratch
