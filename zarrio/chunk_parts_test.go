@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -28,6 +29,7 @@ func TestChunkParts(t *testing.T) {
 	zstd.cname = "zstd"
 	big := smallLevels
 	big.big = true
+	made := map[levelsModel]map[string][]byte{}
 	fine := smallLevels
 	fine.blocksize = 2640 // 1628 blocks, whose offsets are more than the head that is read first
 	for _, tt := range []struct {
@@ -62,10 +64,13 @@ func TestChunkParts(t *testing.T) {
 		{"a server without ranges", smallLevels, 16 << 20, Options{}, Selection{At(1), At(21), All(), All()}, 1, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			mem := memory(t, tt.m.files())
+			if made[tt.m] == nil {
+				made[tt.m] = tt.m.files()
+			}
+			mem := memory(t, made[tt.m])
 			r := storetest.NewRecorder(mem)
 			a := openArray(t, pricedStore{r, tt.gap, 16 << 20}, tt.opt)
-			stats := sameAs(t, a, openArray(t, memory(t, tt.m.files()), Options{}), tt.sel)
+			stats := sameAs(t, a, openArray(t, mem, Options{}), tt.sel)
 			_, size, err := mem.ReadRange(t.Context(), tt.m.key(1), nil, 0)
 			if err != nil {
 				t.Fatal(err)
@@ -258,7 +263,8 @@ func TestChunkPartsChanged(t *testing.T) {
 	m := smallLevels
 	other := m
 	other.add = 0.5
-	frames := [][]byte{m.frame(m.raw(0)), other.frame(other.raw(0))}
+	all := m.files()
+	frames := [][]byte{all[m.key(0)], other.frame(other.raw(0))}
 	longer := append(bytes.Clone(frames[1]), 0)
 	for _, tt := range []struct {
 		name   string
@@ -292,7 +298,7 @@ func TestChunkPartsChanged(t *testing.T) {
 				}
 				return false
 			}
-			server = storetest.NewServer(t, m.files(), storetest.ServerOptions{Hook: hook, NoETag: tt.noETag})
+			server = storetest.NewServer(t, all, storetest.ServerOptions{Hook: hook, NoETag: tt.noETag})
 			a := openParts(t, server, Options{})
 			sel := Selection{At(0), At(21), All(), All()}
 			got, err := Read[float32](t.Context(), a, sel)
@@ -311,7 +317,7 @@ func TestChunkPartsChanged(t *testing.T) {
 				want[i] = -1
 			}
 			if tt.second != nil {
-				files := m.files()
+				files := maps.Clone(all)
 				files[key] = tt.second
 				if want, err = Read[float32](t.Context(), openArray(t, memory(t, files), Options{}), sel); err != nil {
 					t.Fatal(err)
@@ -327,7 +333,8 @@ func TestChunkPartsChanged(t *testing.T) {
 // TestChunkPartsDamaged reads a level of damaged chunks.
 func TestChunkPartsDamaged(t *testing.T) {
 	m := smallLevels
-	good := m.frame(m.raw(0))
+	files := m.files()
+	good := files[m.key(0)]
 	damage := func(f func([]byte) []byte) []byte { return f(bytes.Clone(good)) }
 	put := func(at int, v uint32) []byte {
 		return damage(func(b []byte) []byte {
@@ -355,7 +362,7 @@ func TestChunkPartsDamaged(t *testing.T) {
 		{"too long", make([]byte, 5<<20), "read: 5242880 bytes, more than any codec makes of the chunk's 4297920"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			files := m.files()
+			files := maps.Clone(files)
 			files[m.key(0)] = tt.value
 			a := openParts(t, storetest.NewServer(t, files, storetest.ServerOptions{}), Options{})
 			_, err := Read[float32](t.Context(), a, Selection{At(0), At(21), All(), All()})
@@ -369,13 +376,13 @@ func TestChunkPartsDamaged(t *testing.T) {
 		})
 	}
 	t.Run("damage elsewhere", func(t *testing.T) {
-		files := m.files()
+		all, files := files, maps.Clone(files)
 		files[m.key(0)] = put(16+4*100, 0)
 		a := openParts(t, storetest.NewServer(t, files, storetest.ServerOptions{}), Options{})
-		sameAs(t, a, openArray(t, memory(t, m.files()), Options{}), Selection{At(0), At(21), All(), All()})
+		sameAs(t, a, openArray(t, memory(t, all), Options{}), Selection{At(0), At(21), All(), All()})
 	})
 	t.Run("missing", func(t *testing.T) {
-		files := m.files()
+		files := maps.Clone(files)
 		delete(files, m.key(0))
 		a := openParts(t, storetest.NewServer(t, files, storetest.ServerOptions{}), Options{Strict: true})
 		_, err := Read[float32](t.Context(), a, Selection{At(0), At(21), All(), All()})
