@@ -12,12 +12,14 @@ FUZZTIME  ?= 60s
 GO   ?= go
 DATA := fixtures/data
 TAGS := '' gds purego noclib
+# The packages that are other ones with the tag gds.
+TAGGED := . ./tools/gdscheck ./tools/zarrinfo ./zarrio ./zarrio/gds/... ./zarrio/internal/cuda ./zarrio/internal/cufile ./zarrio/internal/ptx
 
 # The race detector needs a C compiler; without one the tests run without it, and say so.
 CC_FOUND := $(shell command -v $$($(GO) env CC) 2>/dev/null)
 RACE := $(if $(CC_FOUND),-race,)
 
-.PHONY: bench test ci check cross fuzz-smoke bench-smoke unit fuzz interop clean
+.PHONY: bench test ci check cross fuzz-smoke bench-smoke layers unit fuzz interop cufile ptxas clean
 
 bench: ## measure epochs COUNT times, each in a process of its own, into cpu.txt
 ifneq ($(STORE),)
@@ -40,9 +42,9 @@ bench-run:
 	@$(GO) tool benchstat -filter '.unit:(sec/op OR B/s OR samples/s OR ceiling-% OR cpu-sec/op OR peak-RSS-bytes)' cpu.txt
 	@echo 'Every run is in cpu.txt; all its metrics: $(GO) tool benchstat cpu.txt'
 
-test: check cross fuzz-smoke bench-smoke unit ## every check that needs no other software
+test: check cross fuzz-smoke bench-smoke layers unit ## every check that needs no other software
 
-ci: interop test ## make test, and what needs other software
+ci: interop cufile ptxas test ## make test, and what needs other software
 
 check: ## format, vet, modernizers, staticcheck, go.mod
 	@bad=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); [ -z "$$bad" ] || { echo "gofmt: $$bad"; exit 1; }
@@ -57,10 +59,13 @@ cross: ## what this machine can build for others, tests included
 	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 $(GO) build ./...
 	CGO_ENABLED=0 $(GO) build ./...
 
-# each runs every fuzz target of every package: go test takes one at a time.
+# each_fuzz runs every fuzz target of every package, once: go test takes one at a time. Those of the tag gds alone run with it.
 define each_fuzz
-@set -e; for pkg in $$($(GO) list ./...); do for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-	echo "fuzz $$target in $$pkg"; $(GO) test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(1) $$pkg > fuzz.log || { cat fuzz.log; exit 1; }; done; done; rm -f fuzz.log
+@set -e; for pkg in $$($(GO) list ./...); do known=' '; for tags in '' gds; do \
+	for target in $$($(GO) test -tags "$$tags" -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+		case "$$known" in *" $$target "*) continue ;; esac; known="$$known$$target "; \
+		echo "fuzz $$target in $$pkg$${tags:+, tags $$tags}"; \
+		$(GO) test -tags "$$tags" -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(1) $$pkg > fuzz.log || { cat fuzz.log; exit 1; }; done; done; done; rm -f fuzz.log
 endef
 
 fuzz-smoke: ## every fuzz target, a fixed number of inputs
@@ -69,14 +74,39 @@ fuzz-smoke: ## every fuzz target, a fixed number of inputs
 fuzz: ## every fuzz target, for FUZZTIME
 	$(call each_fuzz,$(FUZZTIME))
 
-bench-smoke: ## every benchmark once
+bench-smoke: ## every benchmark once; those of GPUs on this machine, where they are skipped if it has none, and over the emulation
 	$(GO) test -run='^$$' -bench=. -benchtime=1x ./...
+	$(GO) test -tags gds -run='^$$' -bench=. -benchtime=1x $(TAGGED)
+	@$(if $(CC_FOUND),true,echo 'no C compiler: benchmarks over the emulated GPU are skipped')
+	$(if $(CC_FOUND),ZARRBENCH_EMULATE=1 EMU=poison=0 $(GO) test -tags gds -run='^$$' -bench='Epoch|Chunk' -benchtime=1x .)
 
-unit: ## all tests: with the race detector, with the gds tag, and without assembly
+# layer says whether the test $(1) of the package $(2), and so what it stands for, can run here: $(3).
+define layer
+@out=$$($(GO) test -count=1 -v -tags gds -run='^$(1)$$' $(2) 2>&1); case "$$out" in \
+	*'--- PASS: $(1)'*) echo 'layer: $(3)' ;; \
+	*'--- SKIP: $(1)'*) echo 'layer skipped: $(3):' "$$(echo "$$out" | sed -n 's/^ *[a-z_]*\.go:[0-9]*: //p')" ;; \
+	*) echo "$$out"; exit 1 ;; esac
+endef
+
+layers: ## which tests of what needs a GPU can run here, and why others can't
+	@echo 'layer: vet and build with the tag gds, for amd64 and arm64 (make check, make cross)'
+	@echo 'layer: benchmarks without a GPU are skipped, and say why (make bench-smoke, make unit)'
+	$(call layer,TestPrintEnvironment,./zarrio/gds/gdstest,tests over the emulated GPU and its interpreter of PTX (make unit))
+	$(call layer,TestGenerate,./zarrio/internal/ptx,go generate makes kernels.ptx byte for byte (make unit))
+	@echo 'layer: what make ci adds are NVIDIA'\''s libcufile (make cufile) and its assembler (make ptxas)'
+
+unit: ## all tests: without assembly, without cgo and with the gds tag, and with the race detector
 	@$(if $(RACE),true,echo 'no C compiler: the race detector is skipped')
 	$(GO) test -tags purego ./zarrio/codec/... ./zarrio/loss/...
-	$(GO) test -tags gds ./...
+	CGO_ENABLED=0 $(GO) test -tags gds ./...
+	$(if $(RACE),$(GO) test $(RACE) -tags gds $(TAGGED))
 	$(GO) test $(RACE) ./...
+
+cufile: ## what uses cuFile, over NVIDIA's own library instead of the emulated one
+	./zarrio/internal/cufile/real.sh ./zarrio/internal/cufile ./zarrio ./zarrio/gds ./tools/gdscheck .
+
+ptxas: ## NVIDIA's assembler takes the kernels for every GPU since 2014
+	./zarrio/internal/ptx/ptxas.sh
 
 interop: ## other software reads what this one writes
 	./tools/interop/run.sh

@@ -11,6 +11,7 @@ if [ $# -eq 0 ]; then
 	cd "$here"
 	packages=(.)
 fi
+# A process over NVIDIA's library has many threads that wait for others: packages are tested one at a time.
 
 skip() { echo "cufile: skipped NVIDIA's libcufile: $*"; }
 
@@ -59,5 +60,5 @@ for package in nvidia-cufile-cu12==1.14.1.1 nvidia-cufile==1.20.0.107; do
 		continue
 	fi
 	echo "cufile: over $package"
-	ZARRBENCH_CUFILE=$dir "$go" test -count=1 -tags gds "${packages[@]}"
+	ZARRBENCH_CUFILE=$dir "$go" test -count=1 -p=1 -tags gds "${packages[@]}"
 done

@@ -5,6 +5,16 @@ set -euo pipefail
 cd "$(dirname "$0")"
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/zarrbench/wheels
 
+skip() { echo "ptxas: skipped NVIDIA's assembler: $*"; }
+
+case $(uname -s)/$(uname -m) in
+Linux/x86_64 | Linux/aarch64) ;;
+*) skip "there is none for $(uname -s) on $(uname -m)" && exit ;;
+esac
+if ! python3 -m pip --version >/dev/null 2>&1; then
+	skip 'there is no python3 with pip to download it' && exit
+fi
+
 # assemble takes a wheel, as pip names it, and architectures.
 assemble() {
 	local wheel=$1 dir=$cache/$1 ptxas arch
@@ -13,7 +23,10 @@ assemble() {
 		echo "ptxas: downloading $wheel"
 		rm -rf "$dir"
 		mkdir -p "$dir"
-		python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --dest "$dir" "$wheel"
+		if ! python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --dest "$dir" "$wheel"; then
+			skip "$wheel can't be downloaded"
+			return
+		fi
 		python3 -m zipfile -e "$dir"/*.whl "$dir"
 		rm "$dir"/*.whl
 		touch "$dir/complete"
