@@ -40,7 +40,11 @@ func advise(m *zarrio.Metadata, s zarrio.Storage, unread error, files bool) map[
 // adviseEngine is advise for an array of numbers that can be read.
 func adviseEngine(engine string, m *zarrio.Metadata, s zarrio.Storage, files bool) advice {
 	why := obstacles(m, s)
-	if engine == "gds" {
+	if engine == "gds" { // which reads parts of planes by rows, and decodes nothing
+		why = why[:0]
+		if !s.COrder {
+			why = append(why, orderObstacle)
+		}
 		if len(s.Codecs) > 0 {
 			why = append(why, "chunks are encoded ("+printable(strings.Join(s.Codecs, ", "))+")")
 		}
@@ -61,6 +65,9 @@ func adviseEngine(engine string, m *zarrio.Metadata, s zarrio.Storage, files boo
 		how = "decoded straight into "
 	}
 	how += map[string]string{"cpu": "place", "host": "host memory", "gds": "GPU memory"}[engine]
+	if engine == "gds" && len(obstacles(m, s)) > 0 {
+		how += ", by rows"
+	}
 	if !s.Native {
 		how += ", where the byte order is changed"
 	}
@@ -70,12 +77,14 @@ func adviseEngine(engine string, m *zarrio.Metadata, s zarrio.Storage, files boo
 	return advice{Direct: true, How: how}
 }
 
+const orderObstacle = "the dimensions are not in C order"
+
 // obstacles says why a chunk's elements can't be brought straight into place, where they lie as planes of the last two
 // dimensions: a decoded chunk must be one run of them, and of an uncompressed one what is needed of a plane.
 func obstacles(m *zarrio.Metadata, s zarrio.Storage) []string {
 	var why []string
 	if !s.COrder {
-		why = append(why, "the dimensions are not in C order")
+		why = append(why, orderObstacle)
 	}
 	rank := len(s.Chunk)
 	if rank >= 2 && min(s.Chunk[rank-2], m.Shape[rank-2]) > 1 && s.Chunk[rank-1] != m.Shape[rank-1] {

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("ZARRINFO_MAIN") != "" {
 		os.Exit(status())
 	}
-	os.Exit(m.Run())
+	os.Exit(runTests(m))
 }
 
 // makeStore writes a store with an uncompressed and a compressed array, and in Zarr v3 a sharded one, each of four steps on a
