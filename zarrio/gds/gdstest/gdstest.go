@@ -41,10 +41,7 @@ func Emulate() error {
 	if os.Getenv(emulate) != "1" || folder() != "" {
 		return nil
 	}
-	if err := restart(); err != nil {
-		return fmt.Errorf("%s=1: %w", emulate, err)
-	}
-	return nil
+	return fmt.Errorf("%s=1: %w", emulate, restart())
 }
 
 // folder returns where the libraries are that this process runs over, or "". A process that was started by one that has other sources isn't over them.
