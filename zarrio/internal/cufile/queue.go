@@ -4,11 +4,12 @@ package cufile
 
 import "sync"
 
-// QueueDepth is how many reads of all batches of a process may be in flight. Versions 1.14 to 1.20 have a queue of that length,
-// whatever the parameters say; with more reads cuFileBatchIOSubmit may never return.
+// QueueDepth is how many reads of all batches of a process may be in flight. With 256 of them, in two batches or more,
+// cuFileBatchIOSubmit of version 1.14 doesn't return, whatever max_io_queue_depth and io_batchsize are set to; with 128 it does.
+// Version 1.20 takes more, but the limit is the same for all versions: those between weren't tried.
 const QueueDepth = 128
 
-// inFlight counts the reads of all batches. It belongs to the process, as the library's queue does.
+// inFlight counts the reads of all batches. It belongs to the process, as the limit does.
 var inFlight = newQueue()
 
 // A queue has room for QueueDepth reads.

@@ -11,8 +11,7 @@ import (
 	"zarrbench/zarrio/internal/cuda"
 )
 
-// TestQueue has many batches that together are more than the library's queue has room for: without a limit NVIDIA's never
-// comes back.
+// TestQueue has many batches that together are more than may be in flight: without a limit NVIDIA's 1.14 never comes back.
 func TestQueue(t *testing.T) {
 	d := testDriver(t)
 	const workers, each, size = 4, 100, 4096
