@@ -14,3 +14,5 @@
 //
 //	go test -bench=Epoch -benchtime=1x -count=10 . -args -store ERA5.zarr -vars geopotential@level=500 -batch 32
 package zarrbench
+
+//go:generate go run ./tools/era5

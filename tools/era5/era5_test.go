@@ -64,14 +64,6 @@ func TestBadUsage(t *testing.T) {
 	}
 }
 
-func TestNoFetch(t *testing.T) {
-	var stdout, stderr bytes.Buffer
-	err := run(t.Context(), nil, &stdout, &stderr)
-	if err == nil || errors.Is(err, errUsage) || !strings.Contains(err.Error(), "tools/era5 -synthetic") {
-		t.Errorf("run() = %v, want an error that shows how to make a synthetic store", err)
-	}
-}
-
 func TestSynthetic(t *testing.T) {
 	for _, form := range []string{"raw", "lz4", "zstd", "gzip", "bzstd", "shard"} {
 		for _, format := range []string{"", "2", "3"} {
@@ -132,27 +124,5 @@ func TestCancelled(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(parent); err != nil || len(entries) != 0 || stdout.Len() != 0 {
 		t.Errorf("left %v (%v), stdout %q, want nothing", entries, err, stdout.String())
-	}
-}
-
-func TestProgress(t *testing.T) {
-	var buf bytes.Buffer
-	show := lines(&buf, 0)
-	show(1e6, 2e6)
-	show(2e6, 2e6)
-	if want := "synthetic store: 1 of 2 MB after 0 s\nsynthetic store: 2 of 2 MB after 0 s\n"; buf.String() != want {
-		t.Errorf("lines wrote %q, want %q", buf.String(), want)
-	}
-	buf.Reset()
-	lines(&buf, lineEvery)(1, 2)
-	if buf.Len() != 0 {
-		t.Errorf("a line at once: %q", buf.String())
-	}
-	show, finish := bar(&buf)
-	finish() // nothing was shown
-	show(1e6, 2e6)
-	finish()
-	if !strings.Contains(buf.String(), "synthetic store") {
-		t.Errorf("bar wrote %q", buf.String())
 	}
 }

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"zarrbench/fixtures"
+	"zarrbench/zarrio"
+	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/store/storetest"
+)
+
+// A world is a source on a server, and what is asked for of it.
+type world struct {
+	files  map[string][]byte
+	server *storetest.Server
+	out    string
+}
+
+// quick are options that wait for nothing.
+var quick = store.HTTPOptions{Backoff: time.Millisecond, MaxBackoff: 2 * time.Millisecond, Retries: 8}
+
+// newWorld makes a synthetic store and serves it as the object store of bucket "b".
+func newWorld(t *testing.T, s fixtures.Synthetic, opt storetest.ServerOptions) *world {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "source.zarr")
+	if err := s.Write(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	w := &world{files: make(map[string][]byte), out: filepath.Join(t.TempDir(), "data", "era5.zarr")}
+	for name, data := range readTree(t, dir) {
+		w.files["era5/store.zarr/"+name] = data
+	}
+	w.serve(t, opt)
+	return w
+}
+
+func (w *world) serve(t *testing.T, opt storetest.ServerOptions) {
+	opt.Bucket = "b"
+	w.server = storetest.NewServer(t, w.files, opt)
+}
+
+// readTree returns the files below dir.
+func readTree(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	files := make(map[string][]byte)
+	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		files[name], err = os.ReadFile(filepath.Join(dir, name))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// command parses arguments for the world.
+func (w *world) command(t *testing.T, args string) options {
+	t.Helper()
+	c, flags := newCommand()
+	endpoint := strings.TrimSuffix(w.server.URL, "/b")
+	err := flags.Parse(append([]string{"-store", "gs://b/era5/store.zarr", "-endpoint", endpoint, "-out", w.out}, strings.Fields(args)...))
+	if err == nil {
+		err = c.resolve(flags)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	requests := c.http.Requests
+	c.http = quick
+	c.http.Requests = requests
+	return c.options
+}
+
+// fetch runs a fetch and returns what it printed.
+func (w *world) fetch(ctx context.Context, o options) (stdout, stderr string, err error) {
+	var out, errOut bytes.Buffer
+	err = fetch(ctx, o, &out, &errOut)
+	return out.String(), errOut.String(), err
+}
+
+// must runs a fetch that has to succeed.
+func (w *world) must(t *testing.T, args string) (stdout, stderr string) {
+	t.Helper()
+	stdout, stderr, err := w.fetch(t.Context(), w.command(t, args))
+	if err != nil {
+		t.Fatalf("fetch %s: %v\n%s", args, err, stderr)
+	}
+	return stdout, stderr
+}
+
+// gone checks that nothing but the store, if that, is beside it.
+func (w *world) gone(t *testing.T) {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Dir(w.out))
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Name() != filepath.Base(w.out) {
+			t.Errorf("%s is left", e.Name())
+		}
+	}
+}
+
+// read reads a selection of an array of a store.
+func read(t *testing.T, dir, name string, sel zarrio.Selection) []byte {
+	t.Helper()
+	g, err := zarrio.Open(t.Context(), dir, zarrio.Options{Strict: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	a, err := g.Array(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shape, err := sel.Shape(a.Shape())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := a.DType().Size
+	for _, extent := range shape {
+		n *= extent
+	}
+	data := make([]byte, n)
+	if _, err := a.ReadInto(t.Context(), sel, data); err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// The store that comes about holds the selection of the source, in the source's order of dimensions, in every form.
+func TestFetch(t *testing.T) {
+	sources := []fixtures.Synthetic{
+		{Steps: 12, Form: "lz4", NLat: 9, NLon: 16, Levels: 37},
+		{Steps: 20, Form: "lz4", NLat: 7, NLon: 12, Levels: 13, ChunkSteps: 8, LonLat: true},
+		{Steps: 12, Form: "raw", NLat: 7, NLon: 12, Levels: 13, ChunkSteps: 3},
+		{Steps: 12, Form: "zstd", Format: 3, NLat: 7, NLon: 12, ChunkSteps: 2},
+		{Steps: 20, Form: "shard", Format: 3, NLat: 7, NLon: 12, Levels: 13},
+	}
+	for _, source := range sources {
+		w := newWorld(t, source, storetest.ServerOptions{Hash: true})
+		dir := t.TempDir()
+		for name, data := range w.files {
+			path := filepath.Join(dir, strings.TrimPrefix(name, "era5/store.zarr/"))
+			os.MkdirAll(filepath.Dir(path), 0o777)
+			if err := os.WriteFile(path, data, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, form := range []string{"raw", "lz4", "zstd -format 2", "shard"} {
+			w.out = filepath.Join(t.TempDir(), "data", "era5.zarr")
+			args := "-form " + form + " -start 2000-01-01T12 -end 2000-01-03T06 -level 500 -vars v_component_of_wind,geopotential"
+			stdout, _ := w.must(t, args)
+			if !strings.Contains(stdout, " bytes moved by ") {
+				t.Errorf("%s: stdout %q", args, stdout)
+			}
+			w.gone(t)
+			const lo, hi = 2, 10
+			for _, name := range []string{"v_component_of_wind", "geopotential"} {
+				sel := zarrio.Selection{zarrio.Span(lo, hi)}
+				if source.Levels > 0 {
+					sel = append(sel, zarrio.At(map[int]int{13: 7, 37: 21}[source.Levels]))
+				}
+				got, want := read(t, w.out, name, nil), read(t, dir, name, sel)
+				if !bytes.Equal(got, want) {
+					t.Errorf("%+v as %s: %s differs", source, form, name)
+				}
+			}
+			for name, sel := range map[string]zarrio.Selection{"time": {zarrio.Span(lo, hi)}, "latitude": nil, "longitude": nil} {
+				if got, want := read(t, w.out, name, nil), read(t, dir, name, sel); !bytes.Equal(got, want) {
+					t.Errorf("%+v as %s: %s differs", source, form, name)
+				}
+			}
+			stdout, _ = w.must(t, args)
+			if !strings.HasSuffix(stdout, "bytes, was there already\n") {
+				t.Errorf("%s: the second time stdout is %q", args, stdout)
+			}
+			var out, errOut bytes.Buffer
+			if err := run(t.Context(), []string{"-verify", "-out", w.out}, &out, &errOut); err != nil {
+				t.Errorf("-verify: %v", err)
+			}
+			if !strings.Contains(out.String(), "are as they were written (SHA-256)") {
+				t.Errorf("-verify: %q", out.String())
+			}
+		}
+	}
+}
+
+// A store is described as the study's is: format 2, no compressor, a step a chunk, consolidated.
+func TestFetchDefault(t *testing.T) {
+	w := newWorld(t, fixtures.Synthetic{Steps: 70, Form: "lz4", NLat: 9, NLon: 16, Levels: 13}, storetest.ServerOptions{})
+	w.must(t, "")
+	g, err := zarrio.Open(t.Context(), w.out, zarrio.Options{Consolidated: zarrio.Verify, Strict: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	for _, name := range strings.Split(defaultVars, ",") {
+		a, err := g.Array(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := a.Metadata()
+		if m.Format != 2 || !slices.Equal(m.Shape, []int{64, 9, 16}) || !slices.Equal(m.Chunks, []int{1, 9, 16}) || len(m.Codecs) != 0 {
+			t.Errorf("%s: format %d, shape %v, chunks %v, codecs %v", name, m.Format, m.Shape, m.Chunks, m.Codecs)
+		}
+		if !slices.Equal(m.Dims, []string{"time", "latitude", "longitude"}) || m.Attrs.Text("units") == "" {
+			t.Errorf("%s: dimensions %v, attributes %v", name, m.Dims, m.Attrs)
+		}
+	}
+}

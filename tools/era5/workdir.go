@@ -1,0 +1,156 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// A workdir is the folder beside the output in which that comes about: .NAME.fetch, with the store, the journal and a lock. It
+// is on the output's file system, so that the store can be renamed into its place.
+type workdir struct {
+	path string
+	lock *os.File
+}
+
+// workPath is the folder for an output.
+func workPath(out string) string {
+	return filepath.Join(filepath.Dir(out), "."+filepath.Base(out)+".fetch")
+}
+
+func (w *workdir) storePath() string   { return filepath.Join(w.path, "store") }
+func (w *workdir) journalPath() string { return filepath.Join(w.path, "journal") }
+
+// errBusy is what errors.Is finds when another process fetches into the same place.
+var errBusy = errors.New("another fetch into this place is under way")
+
+// openWorkdir makes the folder if it is not there, and locks it. The caller closes it.
+func openWorkdir(out string) (*workdir, error) {
+	w := &workdir{path: workPath(out)}
+	for range 10 { // it may be removed by its owner between being made and being locked
+		if err := os.MkdirAll(w.path, 0o777); err != nil {
+			return nil, err
+		}
+		name := filepath.Join(w.path, "lock")
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := lockFile(f); err != nil {
+			f.Close()
+			return nil, fmt.Errorf("%s: %w", out, err)
+		}
+		held, err1 := f.Stat()
+		there, err2 := os.Stat(name)
+		if err1 == nil && err2 == nil && os.SameFile(held, there) {
+			w.lock = f
+			return w, nil
+		}
+		f.Close()
+	}
+	return nil, fmt.Errorf("%s: %w", out, errBusy)
+}
+
+// close gives the lock back and leaves the rest.
+func (w *workdir) close() error { return w.lock.Close() }
+
+// clear removes what is in the folder, but for the lock.
+func (w *workdir) clear() error {
+	return errors.Join(os.RemoveAll(w.journalPath()), os.RemoveAll(w.storePath()))
+}
+
+// remove removes the folder. The lock's file goes last, and is still held.
+func (w *workdir) remove() error {
+	if err := w.clear(); err != nil {
+		return err
+	}
+	return os.RemoveAll(w.path)
+}
+
+// resume opens the journal, made anew where there is none, and returns the entries of it. The header must have the same
+// parameters and pins, unless force: then all begins anew.
+func (w *workdir) resume(h header, force bool) (*journal, []entry, error) {
+	f, err := os.OpenFile(w.journalPath(), os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
+		return nil, nil, err
+	}
+	old, entries, length, err := readJournal(f)
+	switch {
+	case errors.Is(err, errNoJournal):
+	case err == nil:
+		if err = h.accepts(old); err == nil {
+			err = f.Truncate(length)
+		}
+		if err == nil {
+			_, err = f.Seek(length, 0)
+		}
+		if err == nil {
+			return &journal{f: f}, entries, nil
+		}
+		if !force {
+			f.Close()
+			return nil, nil, fmt.Errorf("%s: %w: go on with the command that began it, or begin anew with -force", w.path, err)
+		}
+	default:
+		if !force {
+			f.Close()
+			return nil, nil, fmt.Errorf("%s: %w; -force begins anew", w.journalPath(), err)
+		}
+	}
+	if err := f.Close(); err != nil {
+		return nil, nil, err
+	}
+	if err := w.clear(); err != nil {
+		return nil, nil, err
+	}
+	if f, err = os.OpenFile(w.journalPath(), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666); err != nil {
+		return nil, nil, err
+	}
+	j := &journal{f: f}
+	if err := j.append(h); err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return j, nil, nil
+}
+
+// accepts says why a fetch that began with old can't go on as h, or nil.
+func (h header) accepts(old header) error {
+	if !h.Parameters.equal(old.Parameters) {
+		return fmt.Errorf("a fetch with other parameters was begun (%s)", old.Parameters)
+	}
+	before := make(map[string]object)
+	for _, o := range old.Pins {
+		before[o.Key] = o
+	}
+	for _, now := range h.Pins {
+		was, ok := before[now.Key]
+		if !ok {
+			return fmt.Errorf("the source changed since this fetch began: %s is there now", now.Key)
+		}
+		if d := was.differs(now); d != "" {
+			return fmt.Errorf("the source changed since this fetch began: %s: %s", now.Key, d)
+		}
+	}
+	return nil
+}
+
+// differs says how an object differs from another version of itself, or "".
+func (o object) differs(now object) string {
+	switch {
+	case o.Missing != now.Missing:
+		return fmt.Sprintf("missing: it was %t, and is %t now", o.Missing, now.Missing)
+	case o.SHA256 != now.SHA256:
+		return "its content is another one"
+	case o.Generation != "" && now.Generation != "" && o.Generation != now.Generation:
+		return fmt.Sprintf("its generation was %s, and is %s now", o.Generation, now.Generation)
+	case o.ETag != "" && now.ETag != "" && o.ETag != now.ETag:
+		return fmt.Sprintf("its ETag was %.100s, and is %.100s now", o.ETag, now.ETag)
+	}
+	return ""
+}
