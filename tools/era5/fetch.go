@@ -184,8 +184,20 @@ func (f *fetching) accept(ctx context.Context, entries []entry) (todo []unit, er
 	return todo, err
 }
 
-// bufferLimit bounds the memory of the fields that are under way. What is read of chunks on the way adds about as much.
-const bufferLimit = 64 << 20
+// memoryLimit bounds the memory of the units that are under way.
+const memoryLimit = 160 << 20
+
+// workers returns how many units, of at most so many bytes, are fetched at once: as many as keep the requests busy, and have
+// room.
+func (f *fetching) workers(units int, most int64) int {
+	chunks := max(f.total.objects/int64(len(f.units)), 1) // a unit; they are read at once
+	held := 3 * most                                      // the fields, and what is read of the chunks that they are in, stored and decoded
+	if f.whole {
+		held += chunks * f.total.stored / max(f.total.objects, 1)
+	}
+	busy := (int64(f.requests) + chunks - 1) / chunks
+	return int(max(1, min(busy, int64(units), memoryLimit/max(held, 1))))
+}
 
 // fetchUnits fetches units, several at once.
 func (f *fetching) fetchUnits(ctx context.Context, todo []unit) error {
@@ -196,7 +208,7 @@ func (f *fetching) fetchUnits(ctx context.Context, todo []unit) error {
 	for _, u := range todo {
 		most = max(most, f.sel.unitBytes(u))
 	}
-	workers := int(max(1, min(int64(f.requests), int64(len(todo)), bufferLimit/max(most, 1))))
+	workers := f.workers(len(todo), most)
 	buffers := make([][]byte, workers)
 	return parallel(ctx, workers, len(todo), func(ctx context.Context, worker, i int) error {
 		if buffers[worker] == nil {
@@ -222,6 +234,7 @@ func (f *fetching) fetchUnits(ctx context.Context, todo []unit) error {
 // fetchUnit reads a unit into data, checks it and writes it.
 func (f *fetching) fetchUnit(ctx context.Context, u unit, data []byte) (entry, error) {
 	l := newLedger()
+	defer f.source.store.release(l)
 	ctx = withLedger(ctx, l)
 	v := &f.sel.vars[u.v]
 	_, err := v.array.ReadInto(ctx, f.sel.selectionOf(u), data)
@@ -270,7 +283,7 @@ func (f *fetching) finish(ctx context.Context) error {
 		return err
 	}
 	m := f.manifest(l)
-	if err := m.write(f.dir.storePath()); err != nil {
+	if err := m.write(filepath.Join(f.dir.storePath(), f.Variables[0], manifestName)); err != nil {
 		return err
 	}
 	if err := syncTree(f.dir.storePath()); err != nil {

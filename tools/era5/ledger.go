@@ -49,6 +49,7 @@ type ledger struct {
 	objects map[string]*object // by key
 	changed error              // the first sign that an object changed between two requests
 	files   []file
+	bodies  map[string][]byte // of objects that are fetched whole, by key
 }
 
 func newLedger() *ledger { return &ledger{objects: make(map[string]*object)} }
@@ -97,4 +98,22 @@ func (l *ledger) written(source string) []file {
 	}
 	slices.SortFunc(list, func(a, b file) int { return strings.Compare(a.Path, b.Path) })
 	return list
+}
+
+// body returns an object that was fetched whole.
+func (l *ledger) body(key string) ([]byte, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b, ok := l.bodies[key]
+	return b, ok
+}
+
+// keep keeps an object that was fetched whole.
+func (l *ledger) keep(key string, body []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.bodies == nil {
+		l.bodies = make(map[string][]byte)
+	}
+	l.bodies[strings.Clone(key)] = body
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -16,7 +17,8 @@ import (
 	"zarrbench/zarrio/store"
 )
 
-// manifestName is the manifest's, in the fetched store. No Zarr reader looks at it: it is no key of a document or a chunk.
+// manifestName is that of the manifest, in the folder of the first variable. In the store's own folder, readers that list it
+// would look for a node of this name and wonder; in an array's, nobody looks for anything but documents and chunks.
 const manifestName = ".era5-manifest.json"
 
 // A manifest lists what was written, in the form of fixtures/manifest.json, and what it was made from.
@@ -39,24 +41,34 @@ func (f *fetching) manifest(l *ledger) manifest {
 	return m
 }
 
-func (m manifest) write(dir string) error {
+func (m manifest) write(name string) error {
 	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, manifestName), append(text, '\n'), 0o666)
+	return os.WriteFile(name, append(text, '\n'), 0o666)
 }
 
+var errNoManifest = errors.New("it has no manifest of a fetch")
+
+// readManifest reads the manifest of the store at dir.
 func readManifest(dir string) (m manifest, err error) {
-	text, err := os.ReadFile(filepath.Join(dir, manifestName))
+	names, err := fs.Glob(os.DirFS(dir), "*/"+manifestName)
+	if err != nil {
+		return m, err
+	}
+	if len(names) != 1 {
+		return m, errNoManifest
+	}
+	text, err := os.ReadFile(filepath.Join(dir, names[0]))
 	if err != nil {
 		return m, err
 	}
 	if err := json.Unmarshal(text, &m); err != nil {
-		return m, fmt.Errorf("%s: %w", manifestName, err)
+		return m, fmt.Errorf("%s: %w", names[0], err)
 	}
 	if m.Version != 1 {
-		return m, fmt.Errorf("%s: version %d, want 1", manifestName, m.Version)
+		return m, fmt.Errorf("%s: version %d, want 1", names[0], m.Version)
 	}
 	return m, nil
 }

@@ -37,15 +37,15 @@ func (o options) at() string {
 // unreachable says whether an error is of the network, or of a proxy or a server that lets nobody through, and not of what the
 // source holds.
 func unreachable(err error) bool {
-	if _, ok := errors.AsType[net.Error](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[*net.OpError](err); ok {
-		return true
-	}
+	_, answered := errors.AsType[*store.StatusError](err)
+	return answered || unanswered(err)
+}
+
+// unanswered says whether an error is of the network.
+func unanswered(err error) bool {
 	if _, ok := errors.AsType[*url.Error](err); ok {
 		return true
 	}
-	_, ok := errors.AsType[*store.StatusError](err)
-	return ok
+	_, ok := errors.AsType[net.Error](err)
+	return ok && !errors.Is(err, context.Canceled)
 }

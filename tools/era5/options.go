@@ -175,8 +175,8 @@ func (c *command) resolve(flags *flag.FlagSet) error {
 	}
 	for name := range strings.SplitSeq(c.vars, ",") {
 		name = strings.TrimSpace(name)
-		if name == "" || slices.Contains(c.Variables, name) {
-			return fmt.Errorf("-vars %q: want different names, separated by commas", c.vars)
+		if name == "" || strings.Contains(name, "/") || slices.Contains(c.Variables, name) {
+			return fmt.Errorf("-vars %q: want different names without slashes, separated by commas", c.vars)
 		}
 		c.Variables = append(c.Variables, name)
 	}

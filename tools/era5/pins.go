@@ -13,7 +13,7 @@ import (
 func (p *plan) readPinned(ctx context.Context) error {
 	for _, v := range append(p.sel.vars, p.sel.coords...) {
 		key := v.array.Path() + "/.zarray"
-		f, ok := fixtures.Pinned(p.Store, key)
+		f, ok := fixtures.Pinned(p.source.place, key)
 		if !ok {
 			continue
 		}

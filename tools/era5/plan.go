@@ -68,7 +68,7 @@ func makePlan(ctx context.Context, o options) (_ *plan, err error) {
 	if p.pins, err = l.read(); err != nil {
 		return nil, err
 	}
-	if err = checkPinned(o.Store, p.pins); err != nil {
+	if err = checkPinned(src.place, p.pins); err != nil {
 		return nil, err
 	}
 	for i := range p.sel.vars {

@@ -23,6 +23,7 @@ type variable struct {
 	sel   zarrio.Selection // all that is taken, of all steps
 	time  int              // the source's dimension of time, or -1
 	level int              // the source's dimension that is dropped, or -1
+	index int              // the index along it that is taken
 
 	// Of the output, which has the source's dimensions without the level.
 	dims  []string
@@ -239,7 +240,7 @@ func (f *finder) variable(ctx context.Context, name string, a *zarrio.Array, lev
 	if err != nil {
 		return v, fmt.Errorf("variable %q: %w", name, err)
 	}
-	v.sel[v.level] = zarrio.At(index)
+	v.index, v.sel[v.level] = index, zarrio.At(index)
 	return v, nil
 }
 

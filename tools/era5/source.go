@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"zarrbench/zarrio"
@@ -20,56 +21,65 @@ import (
 type source struct {
 	group   *zarrio.Group
 	store   *watched
+	place   string        // where it is, which a STAC document may have told
 	moved   *atomic.Int64 // bytes that came from servers
 	retries func() int64
 }
 
-func (s *source) Close() error { return s.group.Close() }
+func (s *source) Close() error { return s.store.Close() }
 
 // openSource opens the store to fetch from. What is read meanwhile is in the ledger of ctx.
 func openSource(ctx context.Context, o options) (*source, error) {
+	opt := o.http
+	opt.Endpoint = o.endpoint
+	if opt.Client == nil {
+		opt.Client = &http.Client{Transport: newTransport(o.requests)}
+	}
 	s := &source{moved: new(atomic.Int64), retries: func() int64 { return 0 }}
-	under, err := s.openStore(ctx, o)
+	opt.Client = &http.Client{Transport: meter{opt.Client.Transport, s.moved}}
+	if err := reach(ctx, o.Store, opt); err != nil {
+		return nil, err
+	}
+	l, err := store.Locate(ctx, o.Store, opt)
 	if err != nil {
 		return nil, err
+	}
+	s.place = l.Place
+	under, err := l.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if c, ok := under.(interface{ Counts() store.HTTPCounts }); ok {
+		s.retries = func() int64 { return c.Counts().Retries }
 	}
 	s.store = &watched{under: under, moved: s.moved, whole: o.whole}
 	_, s.store.local = under.(store.Filer)
 	s.group, err = zarrio.OpenStore(ctx, s.store, zarrio.Options{Strict: !o.AllowMissing})
+	if err == nil && l.Asset != nil && l.Asset.Group != "" {
+		s.group, err = s.group.Group(ctx, l.Asset.Group)
+	}
 	if err != nil {
-		under.Close()
-		return nil, err
+		return nil, errors.Join(err, s.store.Close())
 	}
 	return s, nil
 }
 
-// openStore opens the store that the place names. Bytes from servers are metered.
-func (s *source) openStore(ctx context.Context, o options) (store.Closer, error) {
-	scheme, _, isURL := strings.Cut(o.Store, "://")
-	opt := o.http
-	opt.Endpoint = o.endpoint
-	next := newTransport(o.requests)
-	if opt.Client != nil && opt.Client.Transport != nil {
-		next = opt.Client.Transport
+// firstRetries is how often a server is asked again that never answered: a fetch is patient, but a machine without a network
+// should say so at once.
+const firstRetries = 3
+
+// reach returns an error where the place is on a server that gives no answer at all.
+func reach(ctx context.Context, place string, opt store.HTTPOptions) error {
+	opt.Retries = firstRetries
+	st, err := store.OpenWith(ctx, place, opt)
+	if err == nil {
+		_, _, err = st.ReadRange(ctx, "zarr.json", nil, 0)
+		st.Close()
 	}
-	opt.Client = &http.Client{Transport: meter{next, s.moved}}
-	switch {
-	case !isURL || strings.EqualFold(scheme, "file"):
-		return store.Open(ctx, o.Store)
-	case strings.EqualFold(scheme, "gs") || strings.EqualFold(scheme, "s3"):
-		b, err := store.OpenBucket(o.Store, opt)
-		if err != nil {
-			return nil, err
-		}
-		s.retries = func() int64 { return b.Counts().Retries }
-		return b, nil
+	if unanswered(err) {
+		return err
 	}
-	h, err := store.OpenHTTP(o.Store, opt)
-	if err != nil {
-		return nil, err
-	}
-	s.retries = func() int64 { return h.Counts().Retries }
-	return h, nil
+	return nil // what else there is to say is said where the place is opened in earnest
 }
 
 // watched is a store whose reads are taken down in the ledger of their context.
@@ -77,7 +87,9 @@ type watched struct {
 	under store.Closer
 	moved *atomic.Int64
 	local bool // no request stands behind a read
-	whole bool // parts of values are not asked for
+	whole bool // chunks are fetched whole, once for each ledger
+
+	spare sync.Pool // of *[]byte: memory of objects that were fetched whole
 }
 
 var (
@@ -89,10 +101,11 @@ func (w *watched) String() string { return fmt.Sprint(w.under) }
 
 func (w *watched) Close() error { return w.under.Close() }
 
-// Coalesce is described at [store.Coalescer]. Where values are to be fetched whole, no gap is too wide and no read too long.
+// Coalesce is described at [store.Coalescer]. Of what is fetched whole, parts are to be had for nothing, and better than a
+// copy.
 func (w *watched) Coalesce() (gap, size int64) {
 	if w.whole {
-		return 1 << 40, 1 << 40
+		return 0, maxWhole
 	}
 	if c, ok := w.under.(store.Coalescer); ok {
 		return c.Coalesce()
@@ -110,9 +123,63 @@ func (w *watched) Requests() int {
 
 // ReadRange is described at [store.Store].
 func (w *watched) ReadRange(ctx context.Context, key string, dst []byte, off int64) (n int, size int64, err error) {
+	if l := ledgerOf(ctx); l != nil && w.whole && isChunk(key) {
+		return w.readWhole(ctx, l, key, dst, off)
+	}
 	n, size, err = w.under.ReadRange(withRequest(ctx, key), key, dst, off)
 	w.note(ctx, key, dst[:n], size, err)
 	return n, size, err
+}
+
+// maxWhole bounds the objects that are fetched whole: no Blosc frame is longer.
+const maxWhole = 1<<31 - 1
+
+// readWhole is ReadRange from the whole object, which the ledger keeps.
+func (w *watched) readWhole(ctx context.Context, l *ledger, key string, dst []byte, off int64) (n int, size int64, err error) {
+	body, ok := l.body(key)
+	if !ok {
+		_, size, err := w.under.ReadRange(withRequest(ctx, key), key, nil, 0)
+		switch {
+		case err != nil:
+			w.note(ctx, key, nil, 0, err)
+			return 0, 0, err
+		case size > maxWhole:
+			return 0, 0, fmt.Errorf("%v: %s has %d bytes, more than are fetched whole", w, key, size)
+		}
+		body = w.memory(int(size))
+		n, size, err := w.under.ReadRange(withRequest(ctx, key), key, body, 0)
+		w.note(ctx, key, body[:n], size, err)
+		if err == nil && size != int64(len(body)) {
+			err = fmt.Errorf("%v: %s: %w: it had %d bytes, and has %d now", w, key, store.ErrChanged, len(body), size)
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+		l.keep(key, body)
+	}
+	size = int64(len(body))
+	if off < 0 {
+		off = max(size+off, 0)
+	}
+	return copy(dst, body[min(off, size):]), size, nil
+}
+
+// memory returns memory for an object of n bytes.
+func (w *watched) memory(n int) []byte {
+	if b, ok := w.spare.Get().(*[]byte); ok && cap(*b) >= n {
+		return (*b)[:n]
+	}
+	return make([]byte, n, n+n/8) // the next object may be somewhat longer
+}
+
+// release takes back the memory of the objects that a ledger keeps.
+func (w *watched) release(l *ledger) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, body := range l.bodies {
+		w.spare.Put(&body)
+	}
+	l.bodies = nil
 }
 
 // OpenValue is described at [store.Opener].
@@ -165,6 +232,9 @@ type watchedValue struct {
 }
 
 func (v *watchedValue) ReadRange(ctx context.Context, dst []byte, off int64) (n int, size int64, err error) {
+	if v.w.whole {
+		return v.w.ReadRange(ctx, v.key, dst, off)
+	}
 	n, size, err = v.Value.ReadRange(withRequest(ctx, v.key), dst, off)
 	v.w.note(ctx, v.key, dst[:n], size, err)
 	return n, size, err

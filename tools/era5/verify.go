@@ -20,7 +20,7 @@ const maxShown = 10
 func verify(ctx context.Context, out string, stdout, stderr io.Writer) error {
 	m, err := readManifest(out)
 	if err != nil {
-		return fmt.Errorf("%s can't be verified: it has no manifest of a fetch: %w", out, err)
+		return fmt.Errorf("%s can't be verified: %w", out, err)
 	}
 	var (
 		mu       sync.Mutex
@@ -66,7 +66,7 @@ func verify(ctx context.Context, out string, stdout, stderr io.Writer) error {
 // unlisted returns the files of a store that its manifest doesn't list.
 func unlisted(dir string, files []file) (names []string, err error) {
 	err = fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || name == manifestName {
+		if err != nil || d.IsDir() || path.Base(name) == manifestName {
 			return err
 		}
 		listed := func(f file, name string) int { return strings.Compare(f.Path, name) }
