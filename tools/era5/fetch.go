@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -80,6 +81,7 @@ type fetching struct {
 // run fetches what is planned, from where an earlier fetch stopped.
 func (p *plan) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	start := time.Now()
+	defer limitMemory()()
 	have, err := diskSize(filepath.Join(workPath(p.options.out), "store"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -184,6 +186,16 @@ func (f *fetching) accept(ctx context.Context, entries []entry) (todo []unit, er
 	return todo, err
 }
 
+// limitMemory makes the collector keep the process small, unless the user said how large it may get. It returns what undoes
+// that.
+func limitMemory() func() {
+	before := debug.SetMemoryLimit(-1)
+	if before == math.MaxInt64 { // nobody did
+		debug.SetMemoryLimit(memoryLimit + memoryLimit/4)
+	}
+	return func() { debug.SetMemoryLimit(before) }
+}
+
 // memoryLimit bounds the memory of the units that are under way.
 const memoryLimit = 160 << 20
 
@@ -209,6 +221,10 @@ func (f *fetching) fetchUnits(ctx context.Context, todo []unit) error {
 		most = max(most, f.sel.unitBytes(u))
 	}
 	workers := f.workers(len(todo), most)
+	f.source.store.expect = 0
+	for _, e := range f.vars {
+		f.source.store.expect = max(f.source.store.expect, int(e.stored/max(e.objects, 1)))
+	}
 	buffers := make([][]byte, workers)
 	return parallel(ctx, workers, len(todo), func(ctx context.Context, worker, i int) error {
 		if buffers[worker] == nil {

@@ -89,7 +89,8 @@ type watched struct {
 	local bool // no request stands behind a read
 	whole bool // chunks are fetched whole, once for each ledger
 
-	spare sync.Pool // of *[]byte: memory of objects that were fetched whole
+	spare  sync.Pool // of *[]byte: memory of objects that were fetched whole
+	expect int       // about how long these are
 }
 
 var (
@@ -169,7 +170,7 @@ func (w *watched) memory(n int) []byte {
 	if b, ok := w.spare.Get().(*[]byte); ok && cap(*b) >= n {
 		return (*b)[:n]
 	}
-	return make([]byte, n, n+n/8) // the next object may be somewhat longer
+	return make([]byte, n, max(n, w.expect)+w.expect/8) // the next object may be longer
 }
 
 // release takes back the memory of the objects that a ledger keeps.
