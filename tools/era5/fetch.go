@@ -70,6 +70,7 @@ type fetching struct {
 	*plan
 	dir     *workdir
 	journal *journal
+	dst     *store.Dir // the store that is being written
 	out     *output
 	show    func(state)
 
@@ -115,7 +116,7 @@ func (p *plan) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	if err == nil {
 		err = f.finish(ctx)
 	}
-	err = errors.Join(err, f.journal.f.Close())
+	err = errors.Join(err, f.close())
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
@@ -136,20 +137,21 @@ func (f *fetching) open() ([]entry, error) {
 	if err := os.MkdirAll(f.dir.storePath(), 0o755); err != nil {
 		return nil, errors.Join(err, j.f.Close())
 	}
-	dst, err := store.OpenDir(f.dir.storePath())
-	if err != nil {
+	if f.dst, err = store.OpenDir(f.dir.storePath()); err != nil {
 		return nil, errors.Join(err, j.f.Close())
 	}
-	var put store.Putter = dst
+	var put store.Putter = f.dst
 	if f.wrap != nil {
-		put = f.wrap(dst)
+		put = f.wrap(put)
 	}
-	f.out, err = newOutput(recorder{put}, f.source, f.sel, f.options)
-	if err != nil {
-		return nil, errors.Join(err, j.f.Close())
+	if f.out, err = newOutput(recorder{put}, f.source, f.sel, f.options); err != nil {
+		return nil, errors.Join(err, f.close())
 	}
 	return entries, nil
 }
+
+// close closes what open opened.
+func (f *fetching) close() error { return errors.Join(f.dst.Close(), f.journal.f.Close()) }
 
 // accept takes over the units of the journal whose files are as they were written, and returns the others: a power cut may
 // have lost what was written shortly before.

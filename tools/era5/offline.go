@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
+	"io/fs"
 	"strings"
 
 	"zarrbench/zarrio/store"
@@ -13,7 +12,8 @@ import (
 
 // explain makes, of the error of a source that can't be reached, one that says how to go on.
 func (o options) explain(ctx context.Context, err error) error {
-	if ctx.Err() != nil || !unreachable(err) {
+	_, refused := errors.AsType[*store.StatusError](err) // by a proxy perhaps
+	if ctx.Err() != nil || !isRemote(o.Store) || !refused && !unanswered(err) {
 		return err
 	}
 	return fmt.Errorf(`%w
@@ -21,6 +21,19 @@ func (o options) explain(ctx context.Context, err error) error {
 The source can't be reached from here: %s%s was tried. Nothing was fetched. To go on without it
   make fields up, which are enough to measure with:  go run ./tools/era5 -synthetic
   or copy a store that was fetched elsewhere to      %s`, err, o.Store, o.at(), o.out)
+}
+
+// isRemote says whether a place is on a server.
+func isRemote(place string) bool {
+	scheme, _, isURL := strings.Cut(place, "://")
+	return isURL && !strings.EqualFold(scheme, "file")
+}
+
+// unanswered says whether an error of a remote store is of the network: no answer came, or none that could be understood.
+func unanswered(err error) bool {
+	_, read := errors.AsType[*store.KeyError](err)
+	_, answered := errors.AsType[*store.StatusError](err)
+	return read && !answered && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, store.ErrBadKey) && !errors.Is(err, store.ErrChanged)
 }
 
 // at says by which address a bucket was tried.
@@ -32,20 +45,4 @@ func (o options) at() string {
 		return " at https://storage.googleapis.com"
 	}
 	return ""
-}
-
-// unreachable says whether an error is of the network, or of a proxy or a server that lets nobody through, and not of what the
-// source holds.
-func unreachable(err error) bool {
-	_, answered := errors.AsType[*store.StatusError](err)
-	return answered || unanswered(err)
-}
-
-// unanswered says whether an error is of the network.
-func unanswered(err error) bool {
-	if _, ok := errors.AsType[*url.Error](err); ok {
-		return true
-	}
-	_, ok := errors.AsType[net.Error](err)
-	return ok && !errors.Is(err, context.Canceled)
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
@@ -64,13 +65,19 @@ func openSource(ctx context.Context, o options) (*source, error) {
 	return s, nil
 }
 
-// firstRetries is how often a server is asked again that never answered: a fetch is patient, but a machine without a network
+// firstRetries is how often a server is asked again that never answered, and firstTimeout how long it may take: a fetch is patient, but a machine without a network
 // should say so at once.
-const firstRetries = 3
+const (
+	firstRetries = 3
+	firstTimeout = 10 * time.Second
+)
 
 // reach returns an error where the place is on a server that gives no answer at all.
 func reach(ctx context.Context, place string, opt store.HTTPOptions) error {
-	opt.Retries = firstRetries
+	if !isRemote(place) {
+		return nil
+	}
+	opt.Retries, opt.Timeout = firstRetries, firstTimeout
 	st, err := store.OpenWith(ctx, place, opt)
 	if err == nil {
 		_, _, err = st.ReadRange(ctx, "zarr.json", nil, 0)

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"zarrbench/zarrio"
+	"zarrbench/zarrio/store"
+)
+
+// arrayOf makes an array of a type, with attributes.
+func arrayOf(t *testing.T, d zarrio.DType, attrs any) *zarrio.Array {
+	t.Helper()
+	mem := store.NewMem()
+	w, err := zarrio.Create(mem, 2, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := w.Array("a", zarrio.ArraySpec{Shape: []int{1}, Chunks: []int{1}, DType: d, Attrs: attrs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Skip([]int{0}, []int{1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Finish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Finish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	g, err := zarrio.OpenStore(t.Context(), mem, zarrio.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := g.Array(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestCheckField(t *testing.T) {
+	nan32, inf32 := float32(math.NaN()), float32(math.Inf(1))
+	double, short := zarrio.DType{Kind: zarrio.Float, Size: 8}, zarrio.DType{Kind: zarrio.Int, Size: 2}
+	packed := map[string]any{"scale_factor": 0.01, "add_offset": 273.0}
+	tests := []struct {
+		name  string
+		dtype zarrio.DType
+		attrs any
+		data  []byte
+		want  string
+	}{
+		{"geopotential", zarrio.Float32, nil, zarrio.AsBytes([]float32{-2000, 54000, 500000}), ""},
+		{"geopotential", zarrio.Float32, nil, zarrio.AsBytes([]float32{54000, 6e5}), "element 1 is 600000: want -8000 to 550000"},
+		{"geopotential", zarrio.Float32, nil, zarrio.AsBytes([]float32{54000, nan32}), "element 1 is NaN: want finite numbers"},
+		{"geopotential", double, nil, zarrio.AsBytes([]float64{54000, 1e300}), "element 1 is 1e+300"},
+		{"anything", zarrio.Float32, nil, zarrio.AsBytes([]float32{1e38, -1e38}), ""},
+		{"anything", zarrio.Float32, nil, zarrio.AsBytes([]float32{1, inf32}), "element 1 is +Inf: want finite numbers"},
+		{"anything", double, nil, zarrio.AsBytes([]float64{math.NaN()}), "element 0 is NaN"},
+		{"sea_surface_temperature", zarrio.Float32, nil, zarrio.AsBytes([]float32{nan32, 290}), ""},
+		{"sea_surface_temperature", zarrio.Float32, nil, zarrio.AsBytes([]float32{290, 0}), "element 1 is 0: want 260 to 320"},
+		{"2m_temperature", short, packed, zarrio.AsBytes([]int16{0, 1500}), ""},
+		{"2m_temperature", short, packed, zarrio.AsBytes([]int16{0, 30000}), "element 1 is 573: want 150 to 345"},
+		{"2m_temperature", zarrio.DType{Kind: zarrio.Int, Size: 4}, nil, zarrio.AsBytes([]int32{-1}), ""}, // not looked at
+	}
+	for _, tt := range tests {
+		err := checkField(tt.name, arrayOf(t, tt.dtype, tt.attrs), tt.data)
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s of %v: %v, want %q", tt.name, tt.dtype, err, tt.want)
+		}
+	}
+}
