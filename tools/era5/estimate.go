@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"strconv"
+	"strings"
 
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/codec"
@@ -18,14 +19,14 @@ type chunkCost struct{ requests, moved, stored int64 }
 // firstKey is the key of the first chunk, or shard, that something is taken of.
 func (p *plan) firstKey(v *variable) string {
 	m := v.array.Metadata()
-	key := v.array.Path() + "/" + m.Keys.Prefix
-	for d := range m.Shape {
-		if d > 0 || m.Keys.Prefix != "" {
-			key += string(m.Keys.Separator)
-		}
-		key += strconv.Itoa(p.first(v, d) / m.Chunks[d])
+	var parts []string
+	if m.Keys.Prefix != "" {
+		parts = append(parts, m.Keys.Prefix)
 	}
-	return key
+	for d := range m.Shape {
+		parts = append(parts, strconv.Itoa(p.first(v, d)/m.Chunks[d]))
+	}
+	return v.array.Path() + "/" + strings.Join(parts, string(m.Keys.Separator))
 }
 
 // first is the first index that is taken along a dimension of the source.

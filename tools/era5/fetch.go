@@ -311,7 +311,7 @@ func (f *fetching) finish(ctx context.Context) error {
 		return err
 	}
 	if f.force {
-		if err := os.Rename(f.options.out, filepath.Join(f.dir.path, "old")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := f.dir.takeAway(f.options.out); err != nil {
 			return err
 		}
 	}

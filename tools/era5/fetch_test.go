@@ -207,7 +207,7 @@ func TestFetchDefault(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer g.Close()
-	for _, name := range strings.Split(defaultVars, ",") {
+	for name := range strings.SplitSeq(defaultVars, ",") {
 		a, err := g.Array(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)

@@ -33,7 +33,7 @@ func studySource(t *testing.T, chunkBytes int64) *httptest.Server {
 		return attrs
 	}
 	meta := map[string]any{".zgroup": map[string]int{"zarr_format": 2}, ".zattrs": map[string]any{}}
-	for _, name := range strings.Split(defaultVars, ",") {
+	for name := range strings.SplitSeq(defaultVars, ",") {
 		meta[name+"/.zarray"] = array([]int{steps, 37, 721, 1440}, []int{1, 37, 721, 1440}, "<f4", true, "NaN")
 		meta[name+"/.zattrs"] = dims(map[string]any{}, "time", "level", "latitude", "longitude")
 	}
@@ -59,7 +59,7 @@ func studySource(t *testing.T, chunkBytes int64) *httptest.Server {
 	}
 	const root = "/weatherbench2/datasets/era5/1959-2022-full_37-6h-0p25deg-chunk-1.zarr-v2/"
 	values := map[string][]byte{".zmetadata": document, "time/0": times, "level/0": levels, "latitude/0": make([]byte, 4*721), "longitude/0": make([]byte, 4*1440)}
-	for _, name := range strings.Split(defaultVars, ",") {
+	for name := range strings.SplitSeq(defaultVars, ",") {
 		values[name+"/59900.0.0.0"] = bloscHead(37*721*1440*4, 512<<10, chunkBytes)
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -22,6 +22,7 @@ func workPath(out string) string {
 
 func (w *workdir) storePath() string   { return filepath.Join(w.path, "store") }
 func (w *workdir) journalPath() string { return filepath.Join(w.path, "journal") }
+func (w *workdir) oldPath() string     { return filepath.Join(w.path, "old") }
 
 // errBusy is what errors.Is finds when another process fetches into the same place.
 var errBusy = errors.New("another fetch into this place is under way")
@@ -59,9 +60,26 @@ func openWorkdir(out string) (*workdir, error) {
 // close gives the lock back and leaves the rest.
 func (w *workdir) close() error { return w.lock.Close() }
 
-// clear removes what is in the folder, but for the lock.
+// clear removes what is in the folder, but for the lock. The journal goes first: what it vouches for must be there.
 func (w *workdir) clear() error {
-	return errors.Join(os.RemoveAll(w.journalPath()), os.RemoveAll(w.storePath()))
+	for _, path := range []string{w.journalPath(), w.storePath(), w.oldPath()} {
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeAway moves the store that is to be replaced, if there is one, into the folder.
+func (w *workdir) takeAway(out string) error {
+	if err := os.RemoveAll(w.oldPath()); err != nil {
+		return err
+	}
+	err := os.Rename(out, w.oldPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // remove removes the folder. The lock's file goes last, and is still held.
