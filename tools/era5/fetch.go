@@ -104,6 +104,9 @@ func (p *plan) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	}
 	var finish func()
 	f.show, finish = newProgress(stderr, "era5")
+	if len(entries) > 0 {
+		fmt.Fprintf(stderr, "looking at the %d units that are there\n", len(entries))
+	}
 	todo, err := f.accept(ctx, entries)
 	if err == nil {
 		if len(f.entries) > 0 {
@@ -122,7 +125,7 @@ func (p *plan) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
 			err = cause
 		}
 		return fmt.Errorf("%s: stopped with %d of %d units done, which are kept in %s; the same command goes on from there: %w",
-			p.options.out, len(f.entries), len(p.units), f.dir.path, err)
+			p.options.out, max(len(f.entries), len(entries)), len(p.units), f.dir.path, err)
 	}
 	return f.report(stdout, time.Since(start))
 }
@@ -180,12 +183,29 @@ func (f *fetching) accept(ctx context.Context, entries []entry) (todo []unit, er
 		origin, shape := f.sel.vars[u.v].box(u)
 		return f.out.arrays[u.v].Skip(origin, shape)
 	})
+	if err != nil {
+		return nil, err
+	}
 	for i, u := range f.units {
 		if !kept[i] {
 			todo = append(todo, u)
 		}
 	}
-	return todo, err
+	return todo, f.prune()
+}
+
+// prune removes what no finished unit has written: chunks that are in no journal, and what a killed process was writing.
+func (f *fetching) prune() error {
+	var files []file
+	for _, e := range f.entries {
+		files = append(files, e.Files...)
+	}
+	slices.SortFunc(files, byPath)
+	stale, err := unlisted(f.dir.storePath(), files)
+	for _, name := range stale {
+		err = errors.Join(err, os.Remove(filepath.Join(f.dir.storePath(), filepath.FromSlash(name))))
+	}
+	return err
 }
 
 // limitMemory makes the collector keep the process small, unless the user said how large it may get. It returns what undoes

@@ -42,6 +42,8 @@ type file struct {
 	Source string `json:"source"`
 }
 
+func byPath(a, b file) int { return strings.Compare(a.Path, b.Path) }
+
 // A ledger takes down what a piece of work read and wrote. It goes along in the work's context, since zarrio's calls lie
 // between the work and the requests. It may be used by many goroutines at once.
 type ledger struct {
@@ -96,7 +98,7 @@ func (l *ledger) written(source string) []file {
 	for i := range list {
 		list[i].Source = source
 	}
-	slices.SortFunc(list, func(a, b file) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(list, byPath)
 	return list
 }
 

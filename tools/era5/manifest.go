@@ -36,7 +36,7 @@ func (f *fetching) manifest(l *ledger) manifest {
 		m.Files = append(m.Files, e.Files...)
 		m.Fetched = append(m.Fetched, e.Objects...)
 	}
-	slices.SortFunc(m.Files, func(a, b file) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(m.Files, byPath)
 	slices.SortStableFunc(m.Fetched, func(a, b object) int { return strings.Compare(a.Key, b.Key) })
 	return m
 }

@@ -178,6 +178,11 @@ func TestResumeChecksFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	flip(t, filepath.Join(dir, "geopotential", "3.0.0"))
+	for _, name := range []string{"geopotential/.zarrio-tmp-X", "geopotential/9.0.0"} { // a killed process was writing them
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("half"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
 	_, stderr := w.must(t, "-steps 16")
 	if !strings.Contains(stderr, "going on: 17 of 48 units are there") {
 		t.Errorf("stderr %q", stderr)

@@ -63,7 +63,7 @@ func verify(ctx context.Context, out string, stdout, stderr io.Writer) error {
 	return m.printProofs(stdout)
 }
 
-// unlisted returns the files of a store that its manifest doesn't list.
+// unlisted returns the files of a store that are not among files, which are sorted, and are no manifest.
 func unlisted(dir string, files []file) (names []string, err error) {
 	err = fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || path.Base(name) == manifestName {
