@@ -124,6 +124,9 @@ func (p *plan) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
+		if len(f.entries)+len(entries) == 0 {
+			return errors.Join(fmt.Errorf("%s: stopped before anything was done: %w", p.options.out, err), f.dir.remove())
+		}
 		return fmt.Errorf("%s: stopped with %d of %d units done, which are kept in %s; the same command goes on from there: %w",
 			p.options.out, max(len(f.entries), len(entries)), len(p.units), f.dir.path, err)
 	}

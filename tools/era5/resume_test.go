@@ -299,3 +299,27 @@ func TestTwoAtOnce(t *testing.T) {
 	w.must(t, "-steps 4")
 	w.gone(t)
 }
+
+// A fetch that stops before its first chunk leaves nothing, and no beginnings of another are in the way of one.
+func TestNothingDone(t *testing.T) {
+	w := newWorld(t, small, storetest.ServerOptions{})
+	o := w.command(t, "-steps 16")
+	o.wrap = func(p store.Putter) store.Putter { return fullDisk{p, new(atomic.Int64)} }
+	if _, _, err := w.fetch(t.Context(), o); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "stopped before anything was done") {
+		t.Errorf("full disk: %v", err)
+	}
+	w.gone(t)
+	d, err := openWorkdir(w.out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, _, err := d.resume(header{journalVersion, parameters{Steps: 3}, nil}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(j.f.Close(), d.close()); err != nil { // killed
+		t.Fatal(err)
+	}
+	w.must(t, "-steps 4")
+	w.gone(t)
+}

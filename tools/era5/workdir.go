@@ -90,8 +90,8 @@ func (w *workdir) remove() error {
 	return os.RemoveAll(w.path)
 }
 
-// resume opens the journal, made anew where there is none, and returns the entries of it. The header must have the same
-// parameters and pins, unless force: then all begins anew.
+// resume opens the journal, made anew where there is none, and returns the entries of it. Where there are any, its header must
+// have the same parameters and pins, unless force: then all begins anew.
 func (w *workdir) resume(h header, force bool) (*journal, []entry, error) {
 	f, err := os.OpenFile(w.journalPath(), os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
@@ -110,7 +110,7 @@ func (w *workdir) resume(h header, force bool) (*journal, []entry, error) {
 		if err == nil {
 			return &journal{f: f}, entries, nil
 		}
-		if !force {
+		if !force && len(entries) > 0 { // else nothing is lost
 			f.Close()
 			return nil, nil, fmt.Errorf("%s: %w: go on with the command that began it, or begin anew with -force", w.path, err)
 		}
