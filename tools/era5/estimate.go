@@ -40,94 +40,108 @@ func (p *plan) first(v *variable, d int) int {
 	return 0
 }
 
-// chunkCost looks at the head of the first chunk of a variable, and judges by it what each chunk costs.
-func (p *plan) chunkCost(ctx context.Context, v *variable, storage zarrio.Storage) (chunkCost, error) {
-	key := p.firstKey(v)
-	decoded := v.array.DType().Size
-	for _, n := range storage.Chunk {
-		decoded *= n
+// A sample is the head of one chunk of a variable, by which all are judged.
+type sample struct {
+	v       *variable
+	storage zarrio.Storage
+	head    []byte
+	stored  int64 // bytes of the whole
+	decoded int
+	parts   codec.PartDecoder // nil where only the whole can be decoded
+	partial bool              // parts can be read
+	gap     int64             // that are rather read than skipped
+	limit   int64             // of one read
+}
+
+// sample reads the head of the first chunk that something is taken of. It returns nil where that is missing and may be.
+func (p *plan) sample(ctx context.Context, v *variable) (*sample, error) {
+	storage, err := v.array.Storage()
+	if err != nil {
+		return nil, err
 	}
-	var parts codec.PartDecoder
+	s := &sample{v: v, storage: storage, decoded: v.array.DType().Size}
+	for _, n := range storage.Chunk {
+		s.decoded *= n
+	}
 	if len(storage.Codecs) == 1 && storage.Codecs[0] == "blosc" {
 		d, err := codec.New("blosc", nil, codec.Options{})
 		if err != nil {
-			return chunkCost{}, err
+			return nil, err
 		}
-		parts, _ = d.(codec.PartDecoder)
+		s.parts, _ = d.(codec.PartDecoder)
 	}
-	head := make([]byte, 1)
-	if parts != nil {
-		head = make([]byte, parts.HeadLen(decoded))
+	s.head = make([]byte, 1)
+	if s.parts != nil {
+		s.head = make([]byte, s.parts.HeadLen(s.decoded))
 	}
-	n, stored, err := p.source.store.under.ReadRange(ctx, key, head, 0)
-	if errors.Is(err, fs.ErrNotExist) && p.AllowMissing {
-		return chunkCost{}, nil
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return chunkCost{}, p.missing(key)
-	}
-	if err != nil {
-		return chunkCost{}, err
-	}
-	if storage.Shard != nil { // what is in its index is left for the fetch
-		for d, n := range storage.Shard {
-			stored /= int64(n / storage.Chunk[d])
-		}
-	}
-	cost := chunkCost{1, stored, stored}
-	gap, limit := p.source.store.Coalesce()
-	if p.whole || storage.Shard != nil || !storage.COrder || gap >= limit {
-		return cost, nil
-	}
-	spans := p.spans(v, storage.Chunk)
-	var list []codec.Span
+	key := p.firstKey(v)
+	n, stored, err := p.source.store.under.ReadRange(ctx, key, s.head, 0)
 	switch {
-	case parts != nil:
-		pieces, need, err := parts.Parts(nil, head[:n], int(stored), decoded, spans, new(codec.Scratch))
-		if err != nil || need > n {
-			return cost, nil // the fetch says what is wrong, if anything is
-		}
-		for _, q := range pieces {
-			if q.Encoded.Hi > n {
-				list = append(list, codec.Span{Lo: max(q.Encoded.Lo, n), Hi: q.Encoded.Hi})
-			}
-		}
-	case len(storage.Codecs) == 0:
-		list = spans
-	default:
-		return cost, nil
+	case errors.Is(err, fs.ErrNotExist) && p.AllowMissing:
+		return nil, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, p.missing(key)
+	case err != nil:
+		return nil, err
 	}
-	if parts == nil {
-		return cheaper(cost, list, gap, limit), nil
+	s.head, s.stored = s.head[:n], stored
+	for d, n := range storage.Shard { // what is in its index is left for the fetch
+		s.stored /= int64(n / storage.Chunk[d])
 	}
-	some := cheaper(cost, list, gap, limit) // after the head
-	some.requests++
-	some.moved += int64(n)
-	return some, nil
+	s.gap, s.limit = p.source.store.Coalesce()
+	s.partial = !p.whole && storage.Shard == nil && storage.COrder && s.gap < s.limit && (s.parts != nil || len(storage.Codecs) == 0)
+	return s, nil
 }
 
-// spans returns the bytes of the first chunk that are taken, in C order.
-func (p *plan) spans(v *variable, chunk []int) []codec.Span {
-	spans := []codec.Span{{Lo: 0, Hi: v.array.DType().Size}}
-	run := v.array.DType().Size // bytes that an index of the dimension is
-	for d, n := range slices.Backward(chunk) {
-		lo, hi := 0, n
+// cost is that of a chunk of which the steps from lo to hi are taken, counted from its first.
+func (s *sample) cost(lo, hi int) chunkCost {
+	whole := chunkCost{1, s.stored, s.stored}
+	if !s.partial {
+		return whole
+	}
+	spans := s.spans(lo, hi)
+	if s.parts == nil {
+		return cheaper(whole, spans, s.gap, s.limit)
+	}
+	pieces, need, err := s.parts.Parts(nil, s.head, int(s.stored), s.decoded, spans, new(codec.Scratch))
+	n := len(s.head)
+	if err != nil || need > n {
+		return whole // the fetch says what is wrong, if anything is
+	}
+	var list []codec.Span // after the head
+	for _, q := range pieces {
+		if q.Encoded.Hi > n {
+			list = append(list, codec.Span{Lo: max(q.Encoded.Lo, n), Hi: q.Encoded.Hi})
+		}
+	}
+	cost := cheaper(whole, list, s.gap, s.limit)
+	cost.requests++
+	cost.moved += int64(n)
+	return cost
+}
+
+// spans returns the bytes that are taken of a chunk, in C order.
+func (s *sample) spans(lo, hi int) []codec.Span {
+	size := s.v.array.DType().Size
+	spans := []codec.Span{{Lo: 0, Hi: size}}
+	run := size // bytes that an index of the dimension is
+	for d, n := range slices.Backward(s.storage.Chunk) {
+		first, last := 0, n
 		switch d {
-		case v.level:
-			lo = v.index % n
-			hi = lo + 1
-		case v.time:
-			lo = p.sel.lo % n
-			hi = min(n, lo+p.sel.hi-p.sel.lo)
+		case s.v.level:
+			first = s.v.index % n
+			last = first + 1
+		case s.v.time:
+			first, last = lo, hi
 		}
 		var list []codec.Span
-		for i := lo; i < hi; i++ {
-			for _, s := range spans {
-				s = codec.Span{Lo: s.Lo + i*run, Hi: s.Hi + i*run}
-				if k := len(list) - 1; k >= 0 && list[k].Hi == s.Lo {
-					list[k].Hi = s.Hi
+		for i := first; i < last; i++ {
+			for _, x := range spans {
+				x = codec.Span{Lo: x.Lo + i*run, Hi: x.Hi + i*run}
+				if k := len(list) - 1; k >= 0 && list[k].Hi == x.Lo {
+					list[k].Hi = x.Hi
 				} else {
-					list = append(list, s)
+					list = append(list, x)
 				}
 			}
 		}

@@ -57,38 +57,48 @@ func TestFaults(t *testing.T) {
 
 // Where the server has ranges, and blocks are worth it, little is moved, and the plan foretells it.
 func TestMovesLittle(t *testing.T) {
-	w := newWorld(t, blocks, storetest.ServerOptions{})
-	o := w.command(t, "-steps 3")
-	o.http.Gap = 1 << 10
-	p, err := makePlan(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.source.Close()
-	if _, _, err := w.fetch(t.Context(), o); err != nil {
-		t.Fatal(err)
-	}
-	m, err := readManifest(w.out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var moved, whole, requests int64
-	for _, x := range m.Fetched {
-		if strings.Count(x.Key, ".") == 3 {
-			if x.SHA256 != "" || x.Proof != proofParts || x.ETag == "" || !strings.HasPrefix(x.Source, w.server.URL) {
-				t.Errorf("%+v", x)
-			}
-			moved, whole, requests = moved+x.Moved, whole+x.Bytes, requests+x.Requests
+	for _, tt := range []struct {
+		source fixtures.Synthetic
+		args   string
+		share  float64 // of the objects' bytes that may be moved
+	}{
+		{blocks, "-steps 3", 0.2},
+		{fixtures.Synthetic{Steps: 24, Form: "lz4", NLat: 91, NLon: 180, Levels: 13, ChunkSteps: 8, LonLat: true}, "-start 2000-01-02T12 -steps 13", 0.6},
+		{fixtures.Synthetic{Steps: 4, Form: "raw", NLat: 46, NLon: 90, Levels: 13}, "-steps 4", 0.08},
+	} {
+		w := newWorld(t, tt.source, storetest.ServerOptions{})
+		o := w.command(t, tt.args)
+		o.http.Gap = 1 << 10
+		p, err := makePlan(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if float64(moved) > 0.2*float64(whole) || moved == 0 {
-		t.Errorf("%d of %d bytes moved", moved, whole)
-	}
-	if r := float64(p.total.moved) / float64(moved); r < 0.8 || r > 1.2 || p.total.requests != requests {
-		t.Errorf("planned %d bytes by %d requests, were %d by %d", p.total.moved, p.total.requests, moved, requests)
-	}
-	if p.total.stored < whole*9/10 || p.total.stored > whole*11/10 {
-		t.Errorf("planned %d bytes of whole objects, have %d", p.total.stored, whole)
+		defer p.source.Close()
+		if _, _, err := w.fetch(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		m, err := readManifest(w.out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var moved, whole, requests int64
+		for _, x := range m.Fetched {
+			if strings.Count(x.Key, ".") == 3 {
+				if x.SHA256 != "" || x.Proof != proofParts || x.ETag == "" || !strings.HasPrefix(x.Source, w.server.URL) {
+					t.Errorf("%+v", x)
+				}
+				moved, whole, requests = moved+x.Moved, whole+x.Bytes, requests+x.Requests
+			}
+		}
+		if float64(moved) > tt.share*float64(whole) || moved == 0 {
+			t.Errorf("%s: %d of %d bytes moved", tt.args, moved, whole)
+		}
+		if r := float64(p.total.moved) / float64(moved); r < 0.8 || r > 1.2 || p.total.requests != requests {
+			t.Errorf("%s: planned %d bytes by %d requests, were %d by %d", tt.args, p.total.moved, p.total.requests, moved, requests)
+		}
+		if p.total.stored < whole*9/10 || p.total.stored > whole*11/10 {
+			t.Errorf("%s: planned %d bytes of whole objects, have %d", tt.args, p.total.stored, whole)
+		}
 	}
 }
 

@@ -367,11 +367,15 @@ func (f *fetching) report(stdout io.Writer, took time.Duration) error {
 		return err
 	}
 	var moved, whole, requests int64
+	seen := make(map[string]bool) // shards may share an object
 	for _, e := range f.entries {
 		for _, o := range e.Objects {
 			moved += o.Moved
-			whole += o.Bytes
 			requests += o.Requests
+			if !seen[o.Key] {
+				seen[o.Key] = true
+				whole += o.Bytes
+			}
 		}
 	}
 	_, err = fmt.Fprintf(stdout, "%s: %d bytes in %.2f s; %d bytes moved by %d requests (%d retries), whole objects have %d: %.1f %%\n",

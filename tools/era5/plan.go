@@ -12,10 +12,10 @@ import (
 
 // An estimate is what fetching one variable takes, judged by the head of one of its chunks.
 type estimate struct {
-	objects  int64 // chunks of the source that are touched
+	objects  int64 // chunks of the source that something is taken of
 	requests int64
 	moved    int64 // bytes
-	stored   int64 // bytes of whole objects; -1 where a chunk is missing
+	stored   int64 // bytes of whole objects
 	chunks   int64 // of the output
 	output   int64 // bytes of decoded elements
 	packed   int64 // bytes that they take on the disk
@@ -85,11 +85,6 @@ func makePlan(ctx context.Context, o options) (_ *plan, err error) {
 // estimate judges what variable number i takes.
 func (p *plan) estimate(ctx context.Context, i int) (e estimate, err error) {
 	v := &p.sel.vars[i]
-	storage, err := v.array.Storage()
-	if err != nil {
-		return e, err
-	}
-	e.objects = p.touched(v, storage.Chunk)
 	e.output = v.bytes(v.shape)
 	e.packed = fixtures.Packed(p.Form, e.output)
 	for _, u := range p.units {
@@ -98,30 +93,43 @@ func (p *plan) estimate(ctx context.Context, i int) (e estimate, err error) {
 		}
 	}
 	e.packed += 4096 * e.chunks
-	cost, err := p.chunkCost(ctx, v, storage)
+	one, err := p.sample(ctx, v)
 	if err != nil {
 		return e, err
 	}
-	e.requests, e.moved, e.stored = e.objects*cost.requests, e.objects*cost.moved, e.objects*cost.stored
+	storage, err := v.array.Storage()
+	if err != nil {
+		return e, err
+	}
+	beside, lo, hi, steps := p.chunks(v, storage.Chunk)
+	costs := make(map[[2]int]chunkCost) // few: all chunks but the first and the last are taken whole
+	for at := lo - lo%steps; at < hi; at += steps {
+		part := [2]int{max(lo-at, 0), min(hi-at, steps)}
+		if _, ok := costs[part]; !ok && one != nil {
+			costs[part] = one.cost(part[0], part[1])
+		}
+		e.objects += beside
+		e.requests += beside * costs[part].requests
+		e.moved += beside * costs[part].moved
+		e.stored += beside * costs[part].stored
+	}
 	return e, nil
 }
 
-// touched counts the chunks that something is taken of.
-func (p *plan) touched(v *variable, chunk []int) int64 {
-	n := int64(1)
-	for d, extent := range v.array.Shape() {
-		lo, hi := 0, extent
+// chunks tells which chunks of the source a variable is in: how many beside each other, and, along time, those that hold the
+// steps from lo to hi and have so many steps each.
+func (p *plan) chunks(v *variable, chunk []int) (beside int64, lo, hi, steps int) {
+	beside, hi, steps = 1, 1, 1
+	for d, n := range v.array.Shape() {
 		switch d {
 		case v.level:
-			continue
 		case v.time:
-			lo, hi = p.sel.lo, p.sel.hi
-		}
-		if hi > lo {
-			n *= int64((hi-1)/chunk[d] - lo/chunk[d] + 1)
+			lo, hi, steps = p.sel.lo, p.sel.hi, chunk[d]
+		default:
+			beside *= int64((n + chunk[d] - 1) / chunk[d])
 		}
 	}
-	return n
+	return beside, lo, hi, steps
 }
 
 // print writes the plan.

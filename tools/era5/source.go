@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -29,10 +30,15 @@ type source struct {
 
 func (s *source) Close() error { return s.store.Close() }
 
+// gap is how many bytes are rather fetched than skipped: fewer than the store would choose, since several requests are under way
+// at once, and a fetch is long on lines that have little to give.
+const gap = 256 << 10
+
 // openSource opens the store to fetch from. What is read meanwhile is in the ledger of ctx.
 func openSource(ctx context.Context, o options) (*source, error) {
 	opt := o.http
 	opt.Endpoint = o.endpoint
+	opt.Gap = cmp.Or(opt.Gap, gap)
 	if opt.Client == nil {
 		opt.Client = &http.Client{Transport: newTransport(o.requests)}
 	}
