@@ -55,4 +55,13 @@ elif [ -n "$old" ]; then
 else
 	echo 'interop: skipped zarr 3.4: it needs Python 3.12 or later with venv'
 fi
+# A server that speaks as the object store of the public data does. It is a tool of the tests and no dependency of the module.
+gcs=${cache%/python}/fake-gcs-server-1.52.3
+if [ ! -x "$gcs/fake-gcs-server" ]; then
+	echo 'interop: installing fake-gcs-server 1.52.3'
+	(cd / && GOBIN=$gcs GOFLAGS= "${GO:-go}" install github.com/fsouza/fake-gcs-server@v1.52.3) >/dev/null 2>&1 ||
+		echo 'interop: skipped the fetch from a bucket: fake-gcs-server 1.52.3 could not be installed'
+fi
+[ ! -x "$gcs/fake-gcs-server" ] || export ZARRBENCH_GCS=$gcs/fake-gcs-server
+
 [ -z "$pythons" ] || ZARRBENCH_PYTHON=$pythons go test -count=1 -run Interop .
