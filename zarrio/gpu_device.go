@@ -174,8 +174,13 @@ func (g *cudaGPU) thread() (calls chan<- func(), done <-chan struct{}, err error
 	run, ended, bound := make(chan func()), make(chan struct{}), make(chan error)
 	go func() {
 		defer close(ended)
-		// It stays locked, so that the thread, whose context is not the next goroutine's, ends with it.
 		runtime.LockOSThread()
+		defer func() {
+			// A thread that has called cuFile must not end. Without the context it is any goroutine's again; with it, it has to end.
+			if g.dev.Unbind() == nil {
+				runtime.UnlockOSThread()
+			}
+		}()
 		err := g.dev.Bind()
 		bound <- err
 		if err != nil {

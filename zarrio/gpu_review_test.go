@@ -129,6 +129,7 @@ func TestGPUContext(t *testing.T) {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
 		err := other.Bind()
 		if err == nil {
 			err = e.Sync(m)

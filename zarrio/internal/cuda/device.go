@@ -150,6 +150,14 @@ func (d *Device) Attribute(a int) (int, error) {
 // microsecond where the context is already current.
 func (d *Device) Bind() error { return d.call1(&d.driver.contextSet, d.context) }
 
+// Unbind leaves the calling thread without a context, so that it may serve others.
+func (d *Device) Unbind() error {
+	c := d.driver.get()
+	defer d.driver.put(c)
+	c.args[0] = 0
+	return d.driver.call(c, &d.driver.contextSet, 1)
+}
+
 // With runs f on this goroutine's thread with the device's context current, and puts back what was: a caller that uses several
 // devices, or CUDA by other means, has its own context afterwards. Calls may overlap.
 func (d *Device) With(f func() error) (err error) {
@@ -197,17 +205,14 @@ func (d *Device) Close() error {
 func (d *Device) end() {
 	// Other threads may have the context current still; with closed set they can't use it by this device.
 	d.closed.Store(true)
-	f := &d.driver.functions
-	c := d.driver.get()
-	defer d.driver.put(c)
-	c.args[0] = 0
-	err := d.driver.call(c, &f.contextSet, 1)
+	err := d.Unbind()
 	if err == nil {
-		// The thread has no context again, and may serve others.
 		runtime.UnlockOSThread()
 	}
+	c := d.driver.get()
+	defer d.driver.put(c)
 	c.args[0] = d.handle
-	d.endErr = errors.Join(err, d.driver.call(c, &f.contextRelease, 1))
+	d.endErr = errors.Join(err, d.driver.call(c, &d.driver.contextRelease, 1))
 	d.thread.Store(0)
 	close(d.ended)
 }

@@ -111,7 +111,8 @@ func TestLibraryBuffers(t *testing.T) {
 	}
 	done := make(chan uint64)
 	go func() {
-		runtime.LockOSThread() // a thread that ends with the goroutine
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
 		if cuda, err := purego.Dlopen("libcuda.so.1", purego.RTLD_NOW); err != nil {
 			t.Error(err)
 		} else if set, err := purego.Dlsym(cuda, "cuCtxSetCurrent"); err != nil {

@@ -22,4 +22,7 @@
 // CUDA's current context belongs to an operating system's thread. Open, [Driver.Close] and what only asks the driver for
 // facts run on the device's own thread, and so may be called from anywhere. What registers, reads or batches runs on the caller's
 // thread: the calling goroutine must be locked to it (runtime.LockOSThread) and the device bound (cuda.Device.Bind).
+//
+// A thread that has called the library must not end before the process does, and so must be unlocked again, after
+// cuda.Device.Unbind: in version 1.14 its end writes to memory that closing the driver has freed.
 package cufile

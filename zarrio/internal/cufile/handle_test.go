@@ -299,6 +299,7 @@ func TestManyThreads(t *testing.T) {
 	for w := range int64(workers) {
 		wg.Go(func() {
 			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
 			if err := d.dev.Bind(); err != nil {
 				t.Error(err)
 				return
