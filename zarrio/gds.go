@@ -84,7 +84,8 @@ func (e *gdsEngine) start(g *cudaGPU, opt GDSOptions) error {
 			}
 		}
 	}
-	e.files = fileCache{limit: orDefault(opt.Handles, defaultHandles()), cufile: e.cufile, must: e.compat == CompatOff, direct: e.settings.direct}
+	e.files = fileCache{limit: orDefault(opt.Handles, defaultHandles()), cufile: e.cufile, must: e.compat == CompatOff, direct: e.settings.direct,
+		settle: func(ctx context.Context, w *worker) error { return e.settle(ctx, hand(w)) }}
 	if e.files.limit < 1 {
 		return fmt.Errorf("%d open files: want 1 or more", opt.Handles)
 	}
@@ -250,51 +251,42 @@ func (e *gdsEngine) alloc(n int64, padded bool) (Memory, error) {
 }
 
 func (e *gdsEngine) fill(ctx context.Context, p *Plan, m Memory) (Stats, error) {
-	e.cpu.mu.Lock()
-	defer e.cpu.mu.Unlock()
-	mem, err := e.own(m)
-	if err != nil {
-		return Stats{}, err
-	}
-	e.way = *e.submit.Load()
-	if p.Fresh {
-		e.cpu.keep.turn()
-	}
-	stats, err := e.run(ctx, p, mem, &job{
-		read: func(ctx context.Context, w *worker, r *ChunkRead) error {
-			if pieces := p.Pieces[r.First : r.First+r.Count]; e.byFile(r.Array, pieces) {
-				return e.readFile(ctx, hand(w), p, r, pieces, mem)
-			} else {
-				return e.readHost(ctx, hand(w), r, pieces, mem)
-			}
-		},
-		alone: e.alone,
-		last:  func(ctx context.Context, w *worker, err error) error { return e.flush(ctx, hand(w), err) },
+	return e.exclusively(m, func(mem *gpuMemory) (Stats, error) {
+		return e.write(ctx, p, mem, e.job(p, mem, nil, func(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece) error {
+			return e.readHost(ctx, h, r, pieces, mem)
+		}))
 	})
-	e.cpu.kept(err)
-	return stats, err
 }
 
 func (e *gdsEngine) readStored(ctx context.Context, p *Plan, m Memory) (Stats, error) {
-	e.cpu.mu.Lock()
-	defer e.cpu.mu.Unlock()
-	mem, err := e.own(m)
-	if err != nil {
-		return Stats{}, err
-	}
-	e.way = *e.submit.Load()
-	return e.run(ctx, p, mem, &job{
-		skip: func(r *ChunkRead) bool { return r.Keep && !e.alone(r.Array) },
-		read: func(ctx context.Context, w *worker, r *ChunkRead) error {
-			if pieces := p.Pieces[r.First : r.First+r.Count]; e.byFile(r.Array, pieces) {
-				return e.readFile(ctx, hand(w), p, r, pieces, nil)
-			} else {
-				return e.readHostStored(ctx, hand(w), r, pieces)
-			}
-		},
-		alone: e.alone,
-		last:  func(ctx context.Context, w *worker, err error) error { return e.flush(ctx, hand(w), err) },
+	return e.exclusively(m, func(mem *gpuMemory) (Stats, error) {
+		skip := func(r *ChunkRead) bool { return r.Keep && !e.alone(r.Array) }
+		return e.run(ctx, p, mem, e.job(p, nil, skip, e.readHostStored))
 	})
+}
+
+// job reads what cuFile can read from the files, into to, or nowhere, and leaves the rest to byHost.
+func (e *gdsEngine) job(p *Plan, to *gpuMemory, skip func(*ChunkRead) bool, byHost func(context.Context, *gpuHand, *ChunkRead, []Piece) error) *job {
+	e.way = *e.submit.Load()
+	return &job{
+		skip:  skip,
+		alone: e.alone,
+		first: func(*worker) error {
+			e.files.sharing.RLock()
+			return nil
+		},
+		read: func(ctx context.Context, w *worker, r *ChunkRead) error {
+			pieces := p.Pieces[r.First : r.First+r.Count]
+			if e.byFile(r.Array, pieces) {
+				return e.readFile(ctx, hand(w), p, r, pieces, to)
+			}
+			return byHost(ctx, hand(w), r, pieces)
+		},
+		last: func(ctx context.Context, w *worker, err error) error {
+			defer e.files.sharing.RUnlock()
+			return e.flush(ctx, hand(w), err)
+		},
+	}
 }
 
 // obstacle says why an array's chunks can't be read by cuFile; "" where they can.

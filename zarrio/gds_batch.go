@@ -32,16 +32,22 @@ func (s *submission) close() error {
 	return b.Close()
 }
 
+// prepare makes the batch of a worker that reads in batches, before it holds what others wait for.
+func (e *gdsEngine) prepare(ctx context.Context, h *gpuHand) error {
+	s := &h.batch
+	if e.way != SubmitBatch || s.batch != nil {
+		return nil
+	}
+	return e.files.insist(ctx, h.w, func() (err error) {
+		s.batch, err = e.cufile.NewBatch(e.depth)
+		s.done = make([]cufile.Completion, e.depth)
+		return err
+	})
+}
+
 // enqueue makes a read part of the worker's submission, which goes off when it has as many as the worker has slots.
 func (e *gdsEngine) enqueue(ctx context.Context, h *gpuHand, t transfer) error {
 	s := &h.batch
-	if s.batch == nil {
-		b, err := e.cufile.NewBatch(e.depth)
-		if err != nil {
-			return e.finish(h, &t, 0, err)
-		}
-		s.batch, s.done = b, make([]cufile.Completion, e.depth)
-	}
 	e.files.hold(t.file)
 	s.list = append(s.list, t)
 	if len(s.list) < e.depth {
@@ -50,10 +56,18 @@ func (e *gdsEngine) enqueue(ctx context.Context, h *gpuHand, t transfer) error {
 	return e.submitAll(ctx, h)
 }
 
+// settle makes the reads of the worker's submission.
+func (e *gdsEngine) settle(ctx context.Context, h *gpuHand) error {
+	if len(h.batch.list) == 0 {
+		return nil
+	}
+	return e.submitAll(ctx, h)
+}
+
 // flush ends the worker's part of a Fill: what it has not submitted goes off now, or after an error not at all.
 func (e *gdsEngine) flush(ctx context.Context, h *gpuHand, err error) error {
-	if err == nil && len(h.batch.list) > 0 {
-		return e.submitAll(ctx, h)
+	if err == nil {
+		return e.settle(ctx, h)
 	}
 	return errors.Join(err, e.discard(h, h.batch.list))
 }
@@ -169,9 +183,6 @@ func (e *gdsEngine) calibrate(ctx context.Context, l *Loader) (string, error) {
 	median := func(way Submit) time.Duration {
 		slices.Sort(spent[way])
 		return spent[way][len(spent[way])/2]
-	}
-	if len(spent[SubmitSync]) == 0 {
-		return fmt.Sprintf("%s: the epoch has nothing to measure", SubmitSync), nil
 	}
 	sync, batch := median(SubmitSync), median(SubmitBatch)
 	if batch < sync {

@@ -4,6 +4,7 @@ package zarrio
 
 import (
 	linked "container/list"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -24,7 +25,11 @@ type fileCache struct {
 	must   bool           // a file that cuFile doesn't take is an error, rather than read by POSIX calls
 	direct bool           // POSIX reads go around the page cache where they can
 
-	scarce sync.Mutex // of whoever found no descriptor left, and closes others' files
+	// settle makes the reads that a worker has not submitted, so that it holds no more files than it opens.
+	settle func(context.Context, *worker) error
+	// sharing is read-locked by each worker for as long as it may hold files. Who finds no descriptor left locks it: nobody else
+	// holds files then.
+	sharing sync.RWMutex
 
 	mu      sync.Mutex
 	files   map[fileID]*openedFile
@@ -66,7 +71,7 @@ func defaultHandles() int {
 }
 
 // get returns a file, open, for whoever gives it back by put.
-func (c *fileCache) get(w *worker, a *Array, number int) (*openedFile, error) {
+func (c *fileCache) get(ctx context.Context, w *worker, a *Array, number int) (*openedFile, error) {
 	id := fileID{a, number}
 	c.mu.Lock()
 	f := c.files[id]
@@ -85,7 +90,7 @@ func (c *fileCache) get(w *worker, a *Array, number int) (*openedFile, error) {
 	c.mu.Unlock()
 	err := closeAll(old)
 	if err == nil {
-		err = c.ensure(w, f)
+		err = c.ensure(ctx, w, f)
 	}
 	if err != nil {
 		c.forget(f)
@@ -159,60 +164,67 @@ func (c *fileCache) close() error {
 }
 
 // ensure opens a file where that has not been done.
-func (c *fileCache) ensure(w *worker, f *openedFile) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.open {
-		return nil
-	}
-	err := c.insist(func() error {
+func (c *fileCache) ensure(ctx context.Context, w *worker, f *openedFile) error {
+	return c.insist(ctx, w, func() error {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.open {
+			return nil
+		}
 		if err := c.openFile(w, f); err != nil {
 			return errors.Join(err, f.closeFiles())
 		}
+		f.open = true
+		c.mu.Lock()
+		c.opened++
+		c.mu.Unlock()
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	f.open = true
-	c.mu.Lock()
-	c.opened++
-	c.mu.Unlock()
-	return nil
 }
 
-// insist opens what needs a descriptor. Where the process has none left, it closes files that nobody holds and tries again,
-// several times: meanwhile other workers may have taken what it closed.
-func (c *fileCache) insist(open func() error) error {
-	const attempts = 8
+// insist opens what needs a descriptor. Where the process has none left, the worker makes the reads that it holds files for,
+// and waits until all others have done so or are through; then files of the cache can be closed, and nobody takes what that gives.
+func (c *fileCache) insist(ctx context.Context, w *worker, open func() error) error {
 	err := open()
 	if !noDescriptor(err) {
 		return err
 	}
-	c.scarce.Lock()
-	defer c.scarce.Unlock()
-	for i := 0; i < attempts && noDescriptor(err); i++ {
+	if err := c.settle(ctx, w); err != nil {
+		return err
+	}
+	c.sharing.RUnlock()
+	defer c.sharing.RLock()
+	c.sharing.Lock()
+	defer c.sharing.Unlock()
+	for {
+		if err = open(); !noDescriptor(err) {
+			return err
+		}
 		c.mu.Lock()
 		old := c.evict(len(c.files) / 2)
 		c.mu.Unlock()
+		if len(old) == 0 {
+			return err
+		}
 		if err := closeAll(old); err != nil {
 			return err
 		}
-		err = open()
 	}
-	return err
 }
 
 // noDescriptor says that the process, or the system, has no descriptor left.
 func noDescriptor(err error) bool { return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) }
 
+// openKey opens the file of a chunk or a shard.
+func (w *worker) openKey(id fileID, flags int) (*os.File, error) {
+	return id.array.h.store.(store.Filer).OpenFile(w.valueKey(id.array, id.number), flags)
+}
+
 // openFile opens a file by kvikIO's rules: for cuFile with O_DIRECT; where that, or its registration, fails, as a file that is
 // read by POSIX calls, unless that is ruled out.
 func (c *fileCache) openFile(w *worker, f *openedFile) error {
-	files := f.id.array.h.store.(store.Filer)
-	key := w.valueKey(f.id.array, f.id.number)
 	if c.cufile != nil || c.direct {
-		file, err := files.OpenFile(key, unix.O_DIRECT)
+		file, err := w.openKey(f.id, unix.O_DIRECT)
 		if err == nil && c.cufile != nil {
 			if f.size, err = sizeOf(file); err == nil {
 				if f.handle, err = c.cufile.Register(file); err == nil {
@@ -233,7 +245,7 @@ func (c *fileCache) openFile(w *worker, f *openedFile) error {
 		}
 	}
 	var err error
-	if f.buffered, err = files.OpenFile(key, 0); err == nil {
+	if f.buffered, err = w.openKey(f.id, 0); err == nil {
 		f.size, err = sizeOf(f.buffered)
 	}
 	return err
@@ -248,17 +260,18 @@ func sizeOf(f *os.File) (int64, error) {
 }
 
 // posix returns the buffered descriptor, opening it where it was not needed before.
-func (f *openedFile) posix(w *worker) (*os.File, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.buffered != nil {
-		return f.buffered, nil
-	}
-	err := f.cache.insist(func() (err error) {
-		f.buffered, err = f.id.array.h.store.(store.Filer).OpenFile(w.valueKey(f.id.array, f.id.number), 0)
+func (f *openedFile) posix(ctx context.Context, w *worker) (*os.File, error) {
+	var file *os.File
+	err := f.cache.insist(ctx, w, func() (err error) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.buffered == nil {
+			f.buffered, err = w.openKey(f.id, 0)
+		}
+		file = f.buffered
 		return err
 	})
-	return f.buffered, err
+	return file, err
 }
 
 func (f *openedFile) close() error {
@@ -285,16 +298,16 @@ func (f *openedFile) closeFiles() error {
 
 // read reads by POSIX calls, by kvikIO's rules for direct I/O. dst lies at an address whose rest by the page is that of off,
 // and has room for whole pages around itself: room is the memory that it is in. It returns less only where the file ends.
-func (f *openedFile) read(w *worker, room []byte, at, n int, off int64, overread bool) (int, error) {
+func (f *openedFile) read(ctx context.Context, w *worker, room []byte, at, n int, off int64, overread bool) (int, error) {
 	dst := room[at : at+n]
 	if f.direct == nil {
-		return f.pread(w, dst, off)
+		return f.pread(ctx, w, dst, off)
 	}
 	head := int(off % pageSize)
 	if overread && at >= head {
-		lo, hi := at-head, (at+n+pageSize-1)&^(pageSize-1)
+		lo, hi := at-head, pages(at+n)
 		if hi <= len(room) {
-			got, err := f.preadPages(w, room[lo:hi], off-int64(head))
+			got, err := f.preadPages(ctx, w, room[lo:hi], off-int64(head))
 			return min(max(got-head, 0), n), err
 		}
 	}
@@ -312,9 +325,9 @@ func (f *openedFile) read(w *worker, room []byte, at, n int, off int64, overread
 		var got int
 		var err error
 		if part.direct {
-			got, err = f.preadPages(w, dst[:part.n], off)
+			got, err = f.preadPages(ctx, w, dst[:part.n], off)
 		} else {
-			got, err = f.pread(w, dst[:part.n], off)
+			got, err = f.pread(ctx, w, dst[:part.n], off)
 		}
 		total += got
 		if err != nil || got < part.n {
@@ -327,10 +340,10 @@ func (f *openedFile) read(w *worker, room []byte, at, n int, off int64, overread
 
 // preadPages reads whole pages around the page cache. It returns less where the file ends: what follows a part of a page is
 // asked for by way of the page cache, since O_DIRECT would refuse it.
-func (f *openedFile) preadPages(w *worker, dst []byte, off int64) (n int, err error) {
+func (f *openedFile) preadPages(ctx context.Context, w *worker, dst []byte, off int64) (n int, err error) {
 	for n < len(dst) {
 		if n%pageSize != 0 { // the end of the file, or of what a disk of smaller blocks gave at once
-			m, err := f.pread(w, dst[n:], off+int64(n))
+			m, err := f.pread(ctx, w, dst[n:], off+int64(n))
 			return n + m, err
 		}
 		m, err := unix.Pread(int(f.direct.Fd()), dst[n:], off+int64(n))
@@ -348,8 +361,8 @@ func (f *openedFile) preadPages(w *worker, dst []byte, off int64) (n int, err er
 }
 
 // pread reads by way of the page cache.
-func (f *openedFile) pread(w *worker, dst []byte, off int64) (int, error) {
-	file, err := f.posix(w)
+func (f *openedFile) pread(ctx context.Context, w *worker, dst []byte, off int64) (int, error) {
+	file, err := f.posix(ctx, w)
 	if err != nil {
 		return 0, err
 	}

@@ -47,7 +47,10 @@ func (e *gdsEngine) readFile(ctx context.Context, h *gpuHand, p *Plan, r *ChunkR
 			w.stats.PlacedBytes += int64(pieces[i].N[0] * pieces[i].N[1] * size)
 		}
 	}
-	f, base, err := e.find(ctx, w, a, r.Chunk)
+	if err := e.prepare(ctx, h); err != nil {
+		return failRead(r, err)
+	}
+	f, base, err := e.find(ctx, w, r)
 	if err != nil {
 		return err
 	}
@@ -82,15 +85,16 @@ func failRead(r *ChunkRead, err error) error {
 func sameBox(p, q *Piece) bool { return p.Src == q.Src && p.N == q.N && p.SrcBy == q.SrcBy }
 
 // find opens the file that a chunk is in, and returns where in it the chunk begins: no file for a chunk that is not there.
-func (e *gdsEngine) find(ctx context.Context, w *worker, a *Array, chunk int) (*openedFile, int64, error) {
+func (e *gdsEngine) find(ctx context.Context, w *worker, r *ChunkRead) (*openedFile, int64, error) {
+	a, chunk := r.Array, r.Chunk
 	whole := int64(a.chunkBytes())
 	if len(a.pipe.levels) == 0 {
-		f, err := e.files.get(w, a, chunk)
+		f, err := e.files.get(ctx, w, a, chunk)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil, 0, w.missing(a, chunk)
 		case err != nil:
-			return nil, 0, a.fail(chunk, "read", err)
+			return nil, 0, failRead(r, err)
 		case f.size != whole:
 			size := f.size
 			e.files.forget(f)
@@ -109,7 +113,7 @@ func (e *gdsEngine) find(ctx context.Context, w *worker, a *Array, chunk int) (*
 		case err == nil:
 			return f, p.off, nil
 		case attempt > 0 || !errors.Is(err, errChanged):
-			return nil, 0, a.fail(chunk, "read", err)
+			return nil, 0, failRead(r, err)
 		}
 		a.indices.clear() // with its new index, all may be well
 		w.close()
@@ -120,7 +124,7 @@ func (e *gdsEngine) find(ctx context.Context, w *worker, a *Array, chunk int) (*
 func (e *gdsEngine) findInner(ctx context.Context, w *worker, a *Array, chunk int) (*openedFile, part, error) {
 	shard, p, ok := w.recall(a, chunk)
 	if !ok {
-		err := e.files.insist(func() (err error) {
+		err := e.files.insist(ctx, w, func() (err error) {
 			if p, err = w.locate(ctx, a, chunk); err == nil && !p.ok {
 				err = w.verify(ctx, p)
 			}
@@ -131,7 +135,7 @@ func (e *gdsEngine) findInner(ctx context.Context, w *worker, a *Array, chunk in
 			return nil, p, err
 		}
 	}
-	f, err := e.files.get(w, a, shard)
+	f, err := e.files.get(ctx, w, a, shard)
 	if err != nil {
 		return nil, p, err
 	}
@@ -201,13 +205,10 @@ func (e *gdsEngine) transfer(ctx context.Context, h *gpuHand, p *Plan, t transfe
 	} else {
 		// With fewer slots than workers wait with, what this one has not submitted must not keep them.
 		s, err := e.slots.tryTake()
-		if s == nil && err == nil && len(h.batch.list) > 0 {
-			if err := e.submitAll(ctx, h); err != nil {
-				return err
-			}
-		}
 		if s == nil && err == nil {
-			s, err = e.slots.take()
+			if err = e.settle(ctx, h); err == nil {
+				s, err = e.slots.take()
+			}
 		}
 		if err != nil {
 			return err
@@ -337,7 +338,7 @@ func (e *gdsEngine) transferPOSIX(ctx context.Context, h *gpuHand, t transfer) e
 	}
 	at := int(t.off % pageSize)
 	r := trace.StartRegion(ctx, "read")
-	got, err := t.file.read(h.w, s.host, at, t.n, t.off, e.settings.overread)
+	got, err := t.file.read(ctx, h.w, s.host, at, t.n, t.off, e.settings.overread)
 	r.End()
 	if err == nil && got < t.n {
 		err = fmt.Errorf("read %d of %d bytes at offset %d: the file shrank while it was read", got, t.n, t.off)

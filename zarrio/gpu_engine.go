@@ -200,9 +200,30 @@ func (e *gpuCore) own(m Memory) (*gpuMemory, error) {
 	return mem, nil
 }
 
+// exclusively has f use memory of the engine's GPU, while nobody else uses the workers.
+func (e *gpuCore) exclusively(m Memory, f func(*gpuMemory) (Stats, error)) (Stats, error) {
+	e.cpu.mu.Lock()
+	defer e.cpu.mu.Unlock()
+	mem, err := e.own(m)
+	if err != nil {
+		return Stats{}, err
+	}
+	return f(mem)
+}
+
+// write does the job that fills mem.
+func (e *gpuCore) write(ctx context.Context, p *Plan, mem *gpuMemory, j *job) (Stats, error) {
+	if p.Fresh {
+		e.cpu.keep.turn()
+	}
+	stats, err := e.run(ctx, p, mem, j)
+	e.cpu.kept(err)
+	return stats, err
+}
+
 // run does a job that writes mem, and leaves mem's event behind all that it queues. After an error nothing is under way.
 func (e *gpuCore) run(ctx context.Context, p *Plan, mem *gpuMemory, j *job) (Stats, error) {
-	dev, last := e.gpu.dev, j.last
+	dev, first, last := e.gpu.dev, j.first, j.last
 	wait := func(f func(cuda.Event) error) error {
 		if err := f(mem.ready); err != nil { // an error has perhaps left something of the Fill before
 			return err
@@ -215,6 +236,11 @@ func (e *gpuCore) run(ctx context.Context, p *Plan, mem *gpuMemory, j *job) (Sta
 		}
 	}
 	j.first = func(w *worker) error {
+		if first != nil {
+			if err := first(w); err != nil {
+				return err
+			}
+		}
 		h := hand(w)
 		return wait(func(ev cuda.Event) error { return dev.Wait(h.stream, ev) })
 	}

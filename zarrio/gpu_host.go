@@ -60,32 +60,19 @@ func asMemory(m *gpuMemory, err error) (Memory, error) {
 }
 
 func (e *hostEngine) fill(ctx context.Context, p *Plan, m Memory) (Stats, error) {
-	e.cpu.mu.Lock()
-	defer e.cpu.mu.Unlock()
-	mem, err := e.own(m)
-	if err != nil {
-		return Stats{}, err
-	}
-	if p.Fresh {
-		e.cpu.keep.turn()
-	}
-	stats, err := e.run(ctx, p, mem, &job{read: func(ctx context.Context, w *worker, r *ChunkRead) error {
-		return e.readHost(ctx, hand(w), r, p.Pieces[r.First:r.First+r.Count], mem)
-	}})
-	e.cpu.kept(err)
-	return stats, err
+	return e.exclusively(m, func(mem *gpuMemory) (Stats, error) {
+		return e.write(ctx, p, mem, &job{read: func(ctx context.Context, w *worker, r *ChunkRead) error {
+			return e.readHost(ctx, hand(w), r, p.Pieces[r.First:r.First+r.Count], mem)
+		}})
+	})
 }
 
 func (e *hostEngine) readStored(ctx context.Context, p *Plan, m Memory) (Stats, error) {
-	e.cpu.mu.Lock()
-	defer e.cpu.mu.Unlock()
-	mem, err := e.own(m)
-	if err != nil {
-		return Stats{}, err
-	}
-	return e.run(ctx, p, mem, &job{skip: later, read: func(ctx context.Context, w *worker, r *ChunkRead) error {
-		return e.readHostStored(ctx, hand(w), r, p.Pieces[r.First:r.First+r.Count])
-	}})
+	return e.exclusively(m, func(mem *gpuMemory) (Stats, error) {
+		return e.run(ctx, p, mem, &job{skip: later, read: func(ctx context.Context, w *worker, r *ChunkRead) error {
+			return e.readHostStored(ctx, hand(w), r, p.Pieces[r.First:r.First+r.Count])
+		}})
+	})
 }
 
 func (e *hostEngine) calibrate(context.Context, *Loader) (string, error) {
