@@ -246,10 +246,6 @@ func (f *fetching) fetchUnits(ctx context.Context, todo []unit) error {
 		most = max(most, f.sel.unitBytes(u))
 	}
 	workers := f.workers(len(todo), most)
-	f.source.store.expect = 0
-	for _, e := range f.vars {
-		f.source.store.expect = max(f.source.store.expect, int(e.stored/max(e.objects, 1)))
-	}
 	buffers := make([][]byte, workers)
 	return parallel(ctx, workers, len(todo), func(ctx context.Context, worker, i int) error {
 		if buffers[worker] == nil {
@@ -275,7 +271,7 @@ func (f *fetching) fetchUnits(ctx context.Context, todo []unit) error {
 // fetchUnit reads a unit into data, checks it and writes it.
 func (f *fetching) fetchUnit(ctx context.Context, u unit, data []byte) (entry, error) {
 	l := newLedger()
-	defer f.source.store.release(l)
+	defer f.source.store.bodies.release(l)
 	ctx = withLedger(ctx, l)
 	v := &f.sel.vars[u.v]
 	_, err := v.array.ReadInto(ctx, f.sel.selectionOf(u), data)

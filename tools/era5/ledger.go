@@ -51,7 +51,6 @@ type ledger struct {
 	objects map[string]*object // by key
 	changed error              // the first sign that an object changed between two requests
 	files   []file
-	bodies  map[string][]byte // of objects that are fetched whole, by key
 }
 
 func newLedger() *ledger { return &ledger{objects: make(map[string]*object)} }
@@ -100,22 +99,4 @@ func (l *ledger) written(source string) []file {
 	}
 	slices.SortFunc(list, byPath)
 	return list
-}
-
-// body returns an object that was fetched whole.
-func (l *ledger) body(key string) ([]byte, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	b, ok := l.bodies[key]
-	return b, ok
-}
-
-// keep keeps an object that was fetched whole.
-func (l *ledger) keep(key string, body []byte) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.bodies == nil {
-		l.bodies = make(map[string][]byte)
-	}
-	l.bodies[strings.Clone(key)] = body
 }

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"path"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -59,7 +58,7 @@ func openSource(ctx context.Context, o options) (*source, error) {
 	if c, ok := under.(interface{ Counts() store.HTTPCounts }); ok {
 		s.retries = func() int64 { return c.Counts().Retries }
 	}
-	s.store = &watched{under: under, moved: s.moved, whole: o.whole}
+	s.store = &watched{under: under, moved: s.moved, whole: o.whole, bodies: bodies{limit: memoryLimit}}
 	_, s.store.local = under.(store.Filer)
 	s.group, err = zarrio.OpenStore(ctx, s.store, zarrio.Options{Strict: !o.AllowMissing})
 	if err == nil && l.Asset != nil && l.Asset.Group != "" {
@@ -102,8 +101,7 @@ type watched struct {
 	local bool // no request stands behind a read
 	whole bool // chunks are fetched whole, once for each ledger
 
-	spare  sync.Pool // of *[]byte: memory of objects that were fetched whole
-	expect int       // about how long these are
+	bodies bodies // of what is fetched whole
 }
 
 var (
@@ -115,11 +113,11 @@ func (w *watched) String() string { return fmt.Sprint(w.under) }
 
 func (w *watched) Close() error { return w.under.Close() }
 
-// Coalesce is described at [store.Coalescer]. Of what is fetched whole, parts are to be had for nothing, and better than a
-// copy.
+// Coalesce is described at [store.Coalescer]. Of what is fetched whole, parts are to be had for nothing, so that none need be
+// long: each is a copy.
 func (w *watched) Coalesce() (gap, size int64) {
 	if w.whole {
-		return 0, maxWhole
+		return 0, 512 << 10
 	}
 	if c, ok := w.under.(store.Coalescer); ok {
 		return c.Coalesce()
@@ -137,67 +135,28 @@ func (w *watched) Requests() int {
 
 // ReadRange is described at [store.Store].
 func (w *watched) ReadRange(ctx context.Context, key string, dst []byte, off int64) (n int, size int64, err error) {
-	if l := ledgerOf(ctx); l != nil && w.whole && isChunk(key) {
-		return w.readWhole(ctx, l, key, dst, off)
+	if l := ledgerOf(ctx); w.readsWhole(l, key) {
+		o, err := w.useWhole(ctx, l, strings.Clone(key))
+		if err != nil {
+			return 0, 0, err
+		}
+		defer w.bodies.leave(o)
+		return o.readRange(dst, off)
 	}
 	n, size, err = w.under.ReadRange(withRequest(ctx, key), key, dst, off)
 	w.note(ctx, key, dst[:n], size, err)
 	return n, size, err
 }
 
-// maxWhole bounds the objects that are fetched whole: no Blosc frame is longer.
-const maxWhole = 1<<31 - 1
-
-// readWhole is ReadRange from the whole object, which the ledger keeps.
-func (w *watched) readWhole(ctx context.Context, l *ledger, key string, dst []byte, off int64) (n int, size int64, err error) {
-	body, ok := l.body(key)
-	if !ok {
-		_, size, err := w.under.ReadRange(withRequest(ctx, key), key, nil, 0)
-		switch {
-		case err != nil:
-			w.note(ctx, key, nil, 0, err)
-			return 0, 0, err
-		case size > maxWhole:
-			return 0, 0, fmt.Errorf("%v: %s has %d bytes, more than are fetched whole", w, key, size)
-		}
-		body = w.memory(int(size))
-		n, size, err := w.under.ReadRange(withRequest(ctx, key), key, body, 0)
-		w.note(ctx, key, body[:n], size, err)
-		if err == nil && size != int64(len(body)) {
-			err = fmt.Errorf("%v: %s: %w: it had %d bytes, and has %d now", w, key, store.ErrChanged, len(body), size)
-		}
-		if err != nil {
-			return 0, 0, err
-		}
-		l.keep(key, body)
-	}
-	size = int64(len(body))
-	if off < 0 {
-		off = max(size+off, 0)
-	}
-	return copy(dst, body[min(off, size):]), size, nil
-}
-
-// memory returns memory for an object of n bytes.
-func (w *watched) memory(n int) []byte {
-	if b, ok := w.spare.Get().(*[]byte); ok && cap(*b) >= n {
-		return (*b)[:n]
-	}
-	return make([]byte, n, max(n, w.expect)+w.expect/8) // the next object may be longer
-}
-
-// release takes back the memory of the objects that a ledger keeps.
-func (w *watched) release(l *ledger) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, body := range l.bodies {
-		w.spare.Put(&body)
-	}
-	l.bodies = nil
-}
-
 // OpenValue is described at [store.Opener].
 func (w *watched) OpenValue(ctx context.Context, key string) (store.Value, error) {
+	if l := ledgerOf(ctx); w.readsWhole(l, key) {
+		o, err := w.useWhole(ctx, l, strings.Clone(key))
+		if err != nil {
+			return nil, err
+		}
+		return wholeValue{w, o}, nil
+	}
 	v, err := store.OpenValue(ctx, w.under, key)
 	if err != nil {
 		w.note(ctx, key, nil, 0, err)
@@ -246,9 +205,6 @@ type watchedValue struct {
 }
 
 func (v *watchedValue) ReadRange(ctx context.Context, dst []byte, off int64) (n int, size int64, err error) {
-	if v.w.whole {
-		return v.w.ReadRange(ctx, v.key, dst, off)
-	}
 	n, size, err = v.Value.ReadRange(withRequest(ctx, v.key), dst, off)
 	v.w.note(ctx, v.key, dst[:n], size, err)
 	return n, size, err

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"zarrbench/zarrio"
 )
 
 // The chunks of the study's source, as a yearSource makes them up: Blosc frames whose blocks are stored as they are.
@@ -103,12 +105,20 @@ func yearSource(t *testing.T, seen func()) string {
 	return server.URL
 }
 
-// The first steps of the study's year make the same store whatever the number of requests at once, and in little memory. The
-// number of steps makes no difference to that: units come and go.
+// The first steps of the study's year make the same store whatever the number of requests at once, and in little memory, though
+// an object that is fetched whole takes more than half of it, and a shard takes eight. The number of steps makes no difference to
+// that: units come and go.
 func TestYear(t *testing.T) {
 	exe := build(t)
-	const steps = 12
-	for _, requests := range []int{1, 16} {
+	for _, tt := range []struct {
+		args  string
+		steps int
+	}{
+		{"-j 1", 12},
+		{"-j 16", 12},
+		{"-j 8 -whole-objects", 4},
+		{"-j 8 -whole-objects -form shard", 8},
+	} {
 		var (
 			mu   sync.Mutex
 			c    *child
@@ -120,7 +130,8 @@ func TestYear(t *testing.T) {
 			peak = max(peak, residentPeak(c.Process.Pid))
 		})
 		out := filepath.Join(t.TempDir(), "era5.zarr")
-		c = newChild(t, exe, "-endpoint", url, "-out", out, "-steps", fmt.Sprint(steps), "-j", fmt.Sprint(requests))
+		args := append(strings.Fields(tt.args), "-endpoint", url, "-out", out, "-steps", fmt.Sprint(tt.steps))
+		c = newChild(t, exe, args...)
 		mu.Lock()
 		err := c.Start()
 		mu.Unlock()
@@ -128,17 +139,16 @@ func TestYear(t *testing.T) {
 			err = c.Wait()
 		}
 		if err != nil {
-			t.Fatalf("-j %d: %v\n%s", requests, err, &c.stderr)
+			t.Fatalf("%s: %v\n%s", tt.args, err, &c.stderr)
 		}
 		want := make([]byte, yearLevel)
 		for name := range strings.SplitSeq(defaultVars, ",") {
-			for step := range steps {
+			for step := range tt.steps {
 				for n := 0; n < yearLevel; {
 					n += yearChunkOf(name, 59900+step).field(want[n:], 21*yearLevel+n)
 				}
-				got, err := os.ReadFile(filepath.Join(out, name, fmt.Sprintf("%d.0.0", step)))
-				if err != nil || !bytes.Equal(got, want) {
-					t.Fatalf("-j %d: step %d of %s is another one (%v)", requests, step, name, err)
+				if got := read(t, out, name, zarrio.Selection{zarrio.At(step)}); !bytes.Equal(got, want) {
+					t.Fatalf("%s: step %d of %s is another one", tt.args, step, name)
 				}
 			}
 		}
@@ -147,8 +157,8 @@ func TestYear(t *testing.T) {
 		}
 		if peak == 0 {
 			t.Logf("the memory of a process is not told on %s", runtime.GOOS)
-		} else if t.Logf("-j %d: at most %d KiB resident", requests, peak); peak >= 256<<10 {
-			t.Errorf("-j %d: %d KiB were resident at most, want less than %d", requests, peak, 256<<10)
+		} else if t.Logf("%s: at most %d KiB resident", tt.args, peak); peak >= 256<<10 {
+			t.Errorf("%s: %d KiB were resident at most, want less than %d", tt.args, peak, 256<<10)
 		}
 	}
 }

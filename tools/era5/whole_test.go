@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+)
+
+// Whoever uses objects at once, each is fetched once while there is room for it, and no more memory is taken than the limit, but
+// by an object that is longer.
+func TestBodies(t *testing.T) {
+	const limit, longest = 1000, 1500
+	b := bodies{limit: limit}
+	size := func(key string) int { return 100 + int(key[0])*7%500 }
+	var wg sync.WaitGroup
+	for g := range 8 {
+		random := rand.New(rand.NewPCG(uint64(g), 0))
+		wg.Go(func() {
+			l := newLedger()
+			defer b.release(l)
+			for range 300 {
+				key := string(rune('a' + random.IntN(26)))
+				n := size(key)
+				if random.IntN(20) == 0 {
+					key, n = "long", longest
+				}
+				o, err := b.use(t.Context(), bodyKey{l, key}, func() ([]byte, error) {
+					data, err := b.room(t.Context(), n)
+					if err == nil {
+						copy(data, fmt.Sprint(g, key))
+					}
+					return data, err
+				})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if got := string(o.data[:len(fmt.Sprint(g, key))]); len(o.data) != n || got != fmt.Sprint(g, key) {
+					t.Errorf("%d bytes that begin with %q, want %d of %q for %d", len(o.data), got, n, key, g)
+				}
+				b.mu.Lock()
+				if b.bytes > limit && b.bytes > longest {
+					t.Errorf("%d bytes are held", b.bytes)
+				}
+				b.mu.Unlock()
+				b.leave(o)
+			}
+		})
+	}
+	wg.Wait()
+	if len(b.held) != 0 {
+		t.Errorf("%d objects are held, and nobody is there", len(b.held))
+	}
+}
+
+// An object that can't be fetched is tried again by who needs it next, and who waits for room stops when all stops.
+func TestBodiesErrors(t *testing.T) {
+	b, k := bodies{limit: 100}, bodyKey{newLedger(), "a"}
+	bad := errors.New("bad")
+	if _, err := b.use(t.Context(), k, func() ([]byte, error) { return nil, bad }); err != bad {
+		t.Errorf("error %v, want %v", err, bad)
+	}
+	o, err := b.use(t.Context(), k, func() ([]byte, error) { return b.room(t.Context(), 60) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := b.room(ctx, 60); !errors.Is(err, context.Canceled) {
+		t.Errorf("no room: %v, want %v", err, context.Canceled)
+	}
+	b.leave(o)
+	if data, err := b.room(t.Context(), 60); err != nil || len(b.held) != 0 {
+		t.Errorf("%d bytes, %v; %d objects are held", len(data), err, len(b.held))
+	}
+}
