@@ -59,7 +59,7 @@ func makePlan(ctx context.Context, o options) (_ *plan, err error) {
 	if p.sel, err = selectData(ctx, src.group, o); err != nil {
 		return nil, err
 	}
-	if p.units, err = p.sel.units(o.Form); err != nil {
+	if p.units, err = p.sel.units(o.Form, o.whole); err != nil {
 		return nil, err
 	}
 	if err = p.readPinned(ctx); err != nil {

@@ -30,8 +30,9 @@ func outputSteps(form string) int {
 	return 1
 }
 
-// units cuts the work. Those of all variables alternate, so that a fetch that is cut short has whole steps.
-func (s *selection) units(form string) ([]unit, error) {
+// units cuts the work. Those of all variables alternate, so that a fetch that is cut short has whole steps. With whole, objects
+// are fetched whole: a shard is as a chunk then, so that none is fetched for each of its chunks.
+func (s *selection) units(form string, whole bool) ([]unit, error) {
 	var list []unit
 	for i, v := range s.vars {
 		if v.time < 0 {
@@ -43,6 +44,9 @@ func (s *selection) units(form string) ([]unit, error) {
 			return nil, err
 		}
 		in, out := storage.Chunk[v.time], outputSteps(form)
+		if whole && storage.Shard != nil {
+			in = storage.Shard[v.time]
+		}
 		// A unit ends where a chunk of the source does. In shards, it ends where a shard does: with chunks that end there too, it
 		// may be longer.
 		size, first := in, in-s.lo%in

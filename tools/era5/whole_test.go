@@ -5,8 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
+
+	"zarrbench/fixtures"
+	"zarrbench/zarrio/store/storetest"
 )
 
 // Whoever uses objects at once, each is fetched once while there is room for it, and no more memory is taken than the limit, but
@@ -75,5 +81,38 @@ func TestBodiesErrors(t *testing.T) {
 	b.leave(o)
 	if data, err := b.room(t.Context(), 60); err != nil || len(b.held) != 0 {
 		t.Errorf("%d bytes, %v; %d objects are held", len(data), err, len(b.held))
+	}
+}
+
+// The chunks of a shard are read by several goroutines, whatever the form of the output, and the shard comes once.
+func TestWholeObjectsOnce(t *testing.T) {
+	var mu sync.Mutex
+	count := make(map[string]int)
+	w := newWorld(t, fixtures.Synthetic{Steps: 16, Form: "shard", NLat: 46, NLon: 90, Levels: 13}, storetest.ServerOptions{
+		Hook: func(_ http.ResponseWriter, r *http.Request) bool {
+			if strings.HasSuffix(r.URL.Path, "/0/0/0") && r.Method == http.MethodGet {
+				mu.Lock()
+				defer mu.Unlock()
+				count[r.URL.Path]++
+			}
+			return false
+		},
+	})
+	for _, form := range []string{"raw", "shard"} {
+		clear(count)
+		w.out = filepath.Join(t.TempDir(), "era5.zarr")
+		w.must(t, "-steps 16 -j 16 -whole-objects -form "+form)
+		if len(count) != 6 {
+			t.Errorf("-form %s: %d shards were fetched, want 6", form, len(count))
+		}
+		for path, n := range count {
+			want := 1
+			if strings.HasSuffix(path, "/c/0/0/0/0") { // whose head is looked at for the plan
+				want = 2
+			}
+			if n != want {
+				t.Errorf("-form %s: %s was fetched %d times, want %d", form, path, n, want)
+			}
+		}
 	}
 }
