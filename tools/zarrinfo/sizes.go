@@ -17,7 +17,7 @@ type sizes struct {
 	Values       int    `json:"values_total"`
 	ValuesStored *int   `json:"values_stored"` // null where it isn't known
 	StoredBytes  *int64 `json:"stored_bytes"`
-	Others       int    `json:"other_values,omitempty"` // under the array's path that are no chunks of it
+	Others       int    `json:"other_values,omitempty"` // under the array's path that are no chunks of it, nor hidden
 	// Bytes are those of the whole array, decoded; null where elements vary in length. Ratio is that of the elements in the
 	// values that are stored to StoredBytes.
 	Bytes        *int64  `json:"decoded_bytes"`
@@ -112,8 +112,8 @@ func stored(ctx context.Context, l store.Lister, path string, m *zarrio.Metadata
 	return s, err
 }
 
-// listKeys sends the keys of the values under prefix, at any depth, but for documents, whose names begin with ".z" or are
-// zarr.json.
+// listKeys sends the keys of the values under prefix, at any depth, but for documents and what is hidden, such as the manifest of
+// a fetched store: no chunk's name begins with a dot, and what does was put beside the chunks on purpose.
 func listKeys(ctx context.Context, l store.Lister, prefix string, keys chan<- string) error {
 	names, err := l.List(ctx, prefix)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -123,7 +123,7 @@ func listKeys(ctx context.Context, l store.Lister, prefix string, keys chan<- st
 		return err
 	}
 	for _, name := range names {
-		if strings.HasPrefix(name, ".z") || name == "zarr.json" {
+		if strings.HasPrefix(name, ".") || name == "zarr.json" {
 			continue
 		}
 		key := name

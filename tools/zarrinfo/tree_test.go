@@ -82,6 +82,8 @@ func TestTreeFaults(t *testing.T) {
 	write(t, dir, "endian/zarr.json", fmt.Sprintf(v3, `"int32"`, `["bytes"]`))
 	write(t, dir, "raw/.zattrs", `{"long": "`+strings.Repeat("x", 500)+`", "bell\u0007": "\u0007"}`)
 	write(t, dir, "raw/notes.txt", "no chunk")
+	write(t, dir, "raw/.manifest.json", "{}")
+	write(t, dir, "raw/.hidden/0.0.0", "no chunk")
 	makeStrings(t, filepath.Join(dir, "strings"))
 	got := info(t, "3 of 10 nodes can't be described", dir)
 	contains(t, got, "/broken  array\n  error:  ", "broken/.zarray", "/brokengroup  group\n  error:  ",
