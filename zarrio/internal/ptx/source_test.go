@@ -62,6 +62,37 @@ func TestGenerate(t *testing.T) {
 	}
 }
 
+// Without clang 16, go generate leaves kernels.ptx alone and goes on; who asked for a file, or named a compiler, gets an error.
+func TestGenerateWithoutClang(t *testing.T) {
+	dirname, err := exec.LookPath("dirname")
+	if err != nil {
+		t.Skip(err)
+	}
+	bin := t.TempDir()
+	if err := os.Symlink(dirname, filepath.Join(bin, "dirname")); err != nil {
+		t.Skip(err)
+	}
+	for _, tt := range []struct {
+		env  []string
+		args []string
+		fail bool
+	}{
+		{nil, nil, false},
+		{nil, []string{filepath.Join(bin, "kernels.ptx")}, true},
+		{[]string{"CLANG=clang-none"}, nil, true},
+	} {
+		cmd := exec.CommandContext(t.Context(), "./generate.sh", tt.args...)
+		cmd.Env = append(tt.env, "PATH="+bin)
+		out, err := cmd.CombinedOutput()
+		if (err != nil) != tt.fail || !strings.Contains(string(out), "clang-") {
+			t.Errorf("generate.sh %q with %q: %v, %q", tt.args, tt.env, err, out)
+		}
+	}
+	if got, err := os.ReadFile("kernels.ptx"); err != nil || string(got) != Source() {
+		t.Errorf("kernels.ptx is another one now (%v)", err)
+	}
+}
+
 func TestGrids(t *testing.T) {
 	tests := []struct {
 		name       string
