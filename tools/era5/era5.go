@@ -2,16 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
-)
 
-// errUsage is what errors.Is finds when the command line is wrong.
-var errUsage = errors.New("see -help")
+	"zarrbench/tools/internal/cli"
+)
 
 const usage = `usage: era5 [flags]
        era5 -verify [-out folder]
@@ -29,31 +25,11 @@ The forms, all of the same fields:
 
 `
 
-// run is the whole command. An error that is errUsage comes after the flags' description on stderr.
+// run is the whole command. An error that is [cli.ErrUsage] comes after the flags' description on stderr.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	c, flags := newCommand()
-	flags.SetOutput(io.Discard) // the caller prints errors, help prints the rest
-	flags.Usage = func() {}
-	help := func(w io.Writer) {
-		fmt.Fprint(w, usage)
-		flags.SetOutput(w)
-		flags.PrintDefaults()
-	}
-
-	err := flags.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		help(stdout)
-		return nil
-	}
-	if err == nil && flags.NArg() > 0 {
-		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	}
-	if err == nil {
-		err = c.resolve(flags)
-	}
-	if err != nil {
-		help(stderr)
-		return fmt.Errorf("%w (%w)", err, errUsage)
+	if done, err := cli.Parse(flags, cli.Usage{Before: usage}, args, c.resolve, stdout, stderr); done {
+		return err
 	}
 	switch {
 	case c.synthetic:

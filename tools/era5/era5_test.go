@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"zarrbench/tools/internal/cli"
 )
 
 func TestHelp(t *testing.T) {
@@ -54,7 +56,7 @@ func TestBadUsage(t *testing.T) {
 		t.Run(tt.args, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
 			err := run(t.Context(), strings.Fields(tt.args), &stdout, &stderr)
-			if !errors.Is(err, errUsage) || !strings.Contains(err.Error(), tt.want) {
+			if !errors.Is(err, cli.ErrUsage) || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want a usage error with %q", err, tt.want)
 			}
 			if stdout.Len() != 0 || !strings.HasPrefix(stderr.String(), "usage: era5") {

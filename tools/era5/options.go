@@ -146,6 +146,9 @@ func newCommand() (*command, *flag.FlagSet) {
 
 // resolve checks what was parsed and fills in what was left open.
 func (c *command) resolve(flags *flag.FlagSet) error {
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
 	var set []string
 	flags.Visit(func(f *flag.Flag) { set = append(set, f.Name) })
 	foreign, mode := syntheticOnly, "needs -synthetic"

@@ -4,19 +4,17 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"path/filepath"
 
+	"zarrbench/tools/internal/cli"
 	"zarrbench/zarrio/gds"
 )
 
-var (
-	errUsage  = errors.New("see -help")          // the command line is wrong
-	errNotGDS = errors.New("it is not true GDS") // the report says why
-)
+// errNotGDS is what errors.Is finds behind a report of anything else, whose last line says why.
+var errNotGDS = fmt.Errorf("it is not true GDS: %w", cli.ErrPrinted)
 
 const usage = `usage: gdscheck [-json] [-gpu N] [-file F] [DIR]
 
@@ -45,14 +43,9 @@ type command struct {
 
 // run is the whole command. It returns errNotGDS behind a whole report whose verdict isn't true GDS.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	c, help, err := parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		help(stdout)
-		return nil
-	}
-	if err != nil {
-		help(stderr)
-		return fmt.Errorf("%w (%w)", err, errUsage)
+	c, flags := newCommand()
+	if done, err := cli.Parse(flags, cli.Usage{Before: usage, After: examples}, args, c.resolve, stdout, stderr); done {
+		return err
 	}
 	rep, err := gds.Check(ctx, c.dir, c.opt)
 	if err != nil {
@@ -86,29 +79,22 @@ func (c *command) print(rep *gds.Report, stdout, stderr io.Writer) error {
 	return errNotGDS
 }
 
-// parse reads the command line. help describes it.
-func parse(args []string) (c command, help func(io.Writer), err error) {
-	flags := flag.NewFlagSet("gdscheck", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // the caller prints errors, help prints the rest
-	flags.Usage = func() {}
-	flags.BoolVar(&c.json, "json", false, "print one JSON document")
-	flags.IntVar(&c.opt.GPU, "gpu", 0, "the `number` that CUDA gives the GPU to read into")
-	flags.StringVar(&c.opt.File, "file", "", "read the `file` of DIR's file system rather than make one; without DIR, of its own directory")
-	help = func(w io.Writer) {
-		fmt.Fprint(w, usage)
-		flags.SetOutput(w)
-		flags.PrintDefaults()
-		fmt.Fprint(w, examples)
-	}
-	if err := flags.Parse(args); err != nil {
-		return c, help, err
-	}
-	c.opt.Strict = true // nothing else in this process uses cuFile
+func newCommand() (*command, *flag.FlagSet) {
+	c := &command{opt: gds.Options{Strict: true}} // nothing else in this process uses cuFile
+	f := flag.NewFlagSet("gdscheck", flag.ContinueOnError)
+	f.BoolVar(&c.json, "json", false, "print one JSON document")
+	f.IntVar(&c.opt.GPU, "gpu", 0, "the `number` that CUDA gives the GPU to read into")
+	f.StringVar(&c.opt.File, "file", "", "read the `file` of DIR's file system rather than make one; without DIR, of its own directory")
+	return c, f
+}
+
+// resolve checks what was parsed.
+func (c *command) resolve(flags *flag.FlagSet) error {
 	switch {
 	case flags.NArg() > 1:
-		return c, help, fmt.Errorf("want one DIR at most, found %d", flags.NArg())
+		return fmt.Errorf("want one DIR at most, found %d", flags.NArg())
 	case c.opt.GPU < 0:
-		return c, help, fmt.Errorf("-gpu %d: want 0 or more", c.opt.GPU)
+		return fmt.Errorf("-gpu %d: want 0 or more", c.opt.GPU)
 	case flags.NArg() == 1:
 		c.dir = flags.Arg(0)
 	case c.opt.File != "":
@@ -116,5 +102,5 @@ func parse(args []string) (c command, help func(io.Writer), err error) {
 	default:
 		c.dir = "."
 	}
-	return c, help, nil
+	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/tools/internal/cli"
 	"zarrbench/zarrio/gds"
 )
 
@@ -99,7 +100,7 @@ func check(t *testing.T, want error, args ...string) (stdout, stderr string) {
 
 func TestUsage(t *testing.T) {
 	for _, args := range [][]string{{"a", "b"}, {"-nonsense"}, {"-gpu", "-1"}, {"-gpu", "x"}} {
-		if out, stderr := check(t, errUsage, args...); out != "" || !strings.HasPrefix(stderr, "usage: ") {
+		if out, stderr := check(t, cli.ErrUsage, args...); out != "" || !strings.HasPrefix(stderr, "usage: ") {
 			t.Errorf("%q: output %q, %q", args, out, stderr)
 		}
 	}
@@ -107,7 +108,7 @@ func TestUsage(t *testing.T) {
 		t.Errorf("-h: %s", out)
 	}
 	var out, stderr bytes.Buffer
-	if err := run(t.Context(), []string{filepath.Join(t.TempDir(), "nowhere")}, &out, &stderr); err == nil || errors.Is(err, errUsage) || errors.Is(err, errNotGDS) {
+	if err := run(t.Context(), []string{filepath.Join(t.TempDir(), "nowhere")}, &out, &stderr); err == nil || errors.Is(err, cli.ErrUsage) || errors.Is(err, errNotGDS) {
 		t.Errorf("a directory that isn't there: %v", err)
 	}
 	if err := run(t.Context(), []string{t.TempDir()}, fullWriter{}, &stderr); !errors.Is(err, errFull) {

@@ -9,30 +9,9 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"zarrbench/tools/internal/cli"
 )
 
-func main() { os.Exit(status()) }
-
-// status runs the command and returns its exit status.
-func status() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	switch {
-	case err == nil:
-		return 0
-	case errors.Is(err, errNotGDS): // said by the report's last line
-		return 1
-	}
-	fmt.Fprintln(os.Stderr, "gdscheck:", err)
-	if errors.Is(err, errUsage) {
-		return 2
-	}
-	return 1
-}
+func main() { os.Exit(cli.Run("gdscheck", run)) }

@@ -8,11 +8,9 @@ import (
 	"fmt"
 	"io"
 
+	"zarrbench/tools/internal/cli"
 	"zarrbench/zarrio"
 )
-
-// errUsage is what errors.Is finds when the command line is wrong.
-var errUsage = errors.New("see -help")
 
 const usage = `usage: zarrinfo [-json] [-sizes] PATH
        zarrinfo -check [-json] [-missing=ok] PATH
@@ -45,18 +43,15 @@ type command struct {
 	check     bool
 	missingOK bool
 	elements  bool
+
+	missing, arrayPath string
 }
 
-// run is the whole command. An error that is errUsage comes after the flags' description on stderr.
+// run is the whole command. An error that is [cli.ErrUsage] comes after the flags' description on stderr.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	c, help, err := parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		help(stdout)
-		return nil
-	}
-	if err != nil {
-		help(stderr)
-		return fmt.Errorf("%w (%w)", err, errUsage)
+	c, flags := newCommand()
+	if done, err := cli.Parse(flags, cli.Usage{Before: usage, After: examples}, args, c.resolve, stdout, stderr); done {
+		return err
 	}
 	g, err := zarrio.Open(ctx, c.place, zarrio.Options{})
 	if err != nil {
@@ -79,44 +74,37 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return errors.Join(err, g.Close())
 }
 
-// parse reads the command line. help describes it.
-func parse(args []string) (c command, help func(io.Writer), err error) {
-	var missing, arrayPath string
-	flags := flag.NewFlagSet("zarrinfo", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // the caller prints errors, help prints the rest
-	flags.Usage = func() {}
-	flags.BoolVar(&c.json, "json", false, "print one JSON document")
-	flags.BoolVar(&c.sizes, "sizes", false, "ask a bucket for the size of each chunk, which takes a request each; other stores are always asked")
-	flags.BoolVar(&c.check, "check", false, "read every chunk, and list those that are bad or missing")
-	flags.StringVar(&missing, "missing", "bad", "what -check makes of missing chunks, which read as the fill value: bad or ok")
-	flags.StringVar(&arrayPath, "array_path", "", "print the elements of the array at `PATH` as fill-value JSON, one a line, in C order")
-	help = func(w io.Writer) {
-		fmt.Fprint(w, usage)
-		flags.SetOutput(w)
-		flags.PrintDefaults()
-		fmt.Fprint(w, examples)
-	}
-	if err := flags.Parse(args); err != nil {
-		return c, help, err
-	}
+func newCommand() (*command, *flag.FlagSet) {
+	c := new(command)
+	f := flag.NewFlagSet("zarrinfo", flag.ContinueOnError)
+	f.BoolVar(&c.json, "json", false, "print one JSON document")
+	f.BoolVar(&c.sizes, "sizes", false, "ask a bucket for the size of each chunk, which takes a request each; other stores are always asked")
+	f.BoolVar(&c.check, "check", false, "read every chunk, and list those that are bad or missing")
+	f.StringVar(&c.missing, "missing", "bad", "what -check makes of missing chunks, which read as the fill value: bad or ok")
+	f.StringVar(&c.arrayPath, "array_path", "", "print the elements of the array at `PATH` as fill-value JSON, one a line, in C order")
+	return c, f
+}
+
+// resolve checks what was parsed.
+func (c *command) resolve(flags *flag.FlagSet) error {
 	given := map[string]bool{}
 	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	c.elements, c.missingOK = given["array_path"], missing == "ok"
+	c.elements, c.missingOK = given["array_path"], c.missing == "ok"
 	switch {
 	case c.elements && (flags.NArg() > 0 || len(given) > 1):
-		return c, help, errors.New("--array_path stands alone")
+		return errors.New("--array_path stands alone")
 	case c.elements:
-		c.place = arrayPath
+		c.place = c.arrayPath
 	case flags.NArg() != 1:
-		return c, help, fmt.Errorf("want one PATH, found %d", flags.NArg())
-	case missing != "ok" && missing != "bad":
-		return c, help, fmt.Errorf("-missing=%s: want bad or ok", missing)
+		return fmt.Errorf("want one PATH, found %d", flags.NArg())
+	case c.missing != "ok" && c.missing != "bad":
+		return fmt.Errorf("-missing=%s: want bad or ok", c.missing)
 	case given["missing"] && !c.check:
-		return c, help, errors.New("-missing is for -check")
+		return errors.New("-missing is for -check")
 	default:
 		c.place = flags.Arg(0)
 	}
-	return c, help, nil
+	return nil
 }
 
 // printElements prints the array at g, one element a line: what the command lines of Zarr implementations share for

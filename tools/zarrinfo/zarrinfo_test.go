@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/tools/internal/cli"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
 )
@@ -19,7 +20,7 @@ import (
 // TestMain lets a test run the command itself, to see its exit status.
 func TestMain(m *testing.M) {
 	if os.Getenv("ZARRINFO_MAIN") != "" {
-		os.Exit(status())
+		main()
 	}
 	os.Exit(runTests(m))
 }
@@ -148,7 +149,7 @@ func TestUsage(t *testing.T) {
 	for _, args := range [][]string{nil, {"a", "b"}, {"-nonsense"}, {"--array_path=a", "b"}, {"--array_path=a", "-json"}, {"-missing=ok", "a"},
 		{"-check", "-missing=maybe", "a"}} {
 		var out, stderr bytes.Buffer
-		if err := run(t.Context(), args, &out, &stderr); !errors.Is(err, errUsage) || out.Len() > 0 || !strings.HasPrefix(stderr.String(), "usage: ") {
+		if err := run(t.Context(), args, &out, &stderr); !errors.Is(err, cli.ErrUsage) || out.Len() > 0 || !strings.HasPrefix(stderr.String(), "usage: ") {
 			t.Errorf("%q: error %v, output %q, %q", args, err, &out, &stderr)
 		}
 	}
@@ -157,7 +158,7 @@ func TestUsage(t *testing.T) {
 	}
 	var out, stderr bytes.Buffer
 	for _, place := range []string{filepath.Join(t.TempDir(), "nowhere"), t.TempDir(), ""} {
-		if err := run(t.Context(), []string{place}, &out, &stderr); err == nil || errors.Is(err, errUsage) {
+		if err := run(t.Context(), []string{place}, &out, &stderr); err == nil || errors.Is(err, cli.ErrUsage) {
 			t.Errorf("a path %q that holds nothing: %v", place, err)
 		}
 	}
