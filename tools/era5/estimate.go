@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,9 @@ type chunkCost struct{ requests, moved, stored int64 }
 // firstKey is the key of the first chunk, or shard, that something is taken of.
 func (p *plan) firstKey(v *variable) string {
 	m := v.array.Metadata()
+	if len(m.Shape) == 0 {
+		return v.array.Path() + "/" + cmp.Or(m.Keys.Prefix, "0")
+	}
 	var parts []string
 	if m.Keys.Prefix != "" {
 		parts = append(parts, m.Keys.Prefix)

@@ -147,7 +147,11 @@ func (p *plan) print(w io.Writer) error {
 	}
 	for i, e := range p.vars {
 		v := &p.sel.vars[i]
-		fmt.Fprintf(&b, "  %s: %d objects, about %s of %s, as %s %v\n", v.name, e.objects, size(e.moved), size(e.stored), strings.Join(v.dims, " x "), v.shape)
+		form := "a scalar"
+		if len(v.shape) > 0 {
+			form = fmt.Sprint(strings.Join(v.dims, " x "), " ", v.shape)
+		}
+		fmt.Fprintf(&b, "  %s: %d objects, about %s of %s, as %s\n", v.name, e.objects, size(e.moved), size(e.stored), form)
 	}
 	fmt.Fprintf(&b, "to fetch: %d objects by about %d requests, about %s (estimated from the head of one chunk a variable; whole objects would be about %s)\n",
 		p.total.objects, p.total.requests, size(p.total.moved), size(p.total.stored))

@@ -16,7 +16,7 @@ import (
 
 // mixedSource makes a store with variables of all kinds: 10 steps of an hour from 2000-01-01, of which the root's attributes say
 // that the first 8 are real, and levels that descend.
-func mixedSource(t *testing.T, attrs map[string]string) string {
+func mixedSource(t *testing.T, format int, attrs map[string]string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "mixed.zarr")
 	if err := os.Mkdir(dir, 0o777); err != nil {
@@ -27,7 +27,7 @@ func mixedSource(t *testing.T, attrs map[string]string) string {
 		t.Fatal(err)
 	}
 	defer st.Close()
-	w, err := zarrio.Create(st, 3, attrs)
+	w, err := zarrio.Create(st, format, attrs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,6 +76,7 @@ func mixedSource(t *testing.T, attrs map[string]string) string {
 	put("pair", zarrio.Float32, nil, nil, count, "valid", "member", "plev", "latitude", "longitude")
 	put("surface", zarrio.Float32, nil, []int{10, 4, 5}, count, "valid", "latitude", "longitude")
 	put("mask", zarrio.Float32, nil, []int{2, 5}, count, "latitude", "longitude")
+	put("constant", zarrio.Float32, nil, nil, at(9.80665))
 	if err := w.Finish(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +85,7 @@ func mixedSource(t *testing.T, attrs map[string]string) string {
 
 // Which dimension is time and which the level follows from the store, whatever their order and names.
 func TestMixedVariables(t *testing.T) {
-	dir := mixedSource(t, map[string]string{"valid_time_start": "2000-01-01", "valid_time_stop": "2000-01-01T05:00", "valid_time_stop_era5t": "2000-01-01T07:00"})
+	dir := mixedSource(t, 3, map[string]string{"valid_time_start": "2000-01-01", "valid_time_stop": "2000-01-01T05:00", "valid_time_stop_era5t": "2000-01-01T07:00"})
 	out := filepath.Join(t.TempDir(), "out.zarr")
 	fetch := func(args ...string) error {
 		return run(t.Context(), append([]string{"-store", dir, "-out", out}, args...), new(bytes.Buffer), new(bytes.Buffer))
@@ -143,9 +144,27 @@ func TestMixedVariables(t *testing.T) {
 	}
 }
 
+// A variable without dimensions is one element, which is under a key of its own in each format.
+func TestScalar(t *testing.T) {
+	for _, format := range []int{2, 3} {
+		dir, out := mixedSource(t, format, nil), filepath.Join(t.TempDir(), "out.zarr")
+		var stderr bytes.Buffer
+		if err := run(t.Context(), []string{"-store", dir, "-out", out, "-vars", "constant"}, new(bytes.Buffer), &stderr); err != nil {
+			t.Errorf("format %d: %v", format, err)
+			continue
+		}
+		if !bytes.Equal(read(t, out, "constant", nil), read(t, dir, "constant", nil)) {
+			t.Errorf("format %d: another constant", format)
+		}
+		if want := "of 13 bytes, as a scalar\n"; !strings.Contains(stderr.String(), want) {
+			t.Errorf("format %d: stderr %q, want %q in it", format, stderr.String(), want)
+		}
+	}
+}
+
 // A STAC document leads to the store.
 func TestSTAC(t *testing.T) {
-	dir := mixedSource(t, nil)
+	dir := mixedSource(t, 3, nil)
 	asset := func(href string) map[string]any {
 		return map[string]any{"href": href, "type": "application/vnd+zarr", "roles": []string{"data"}}
 	}
