@@ -75,13 +75,14 @@ func readJournal(r io.Reader) (h header, entries []entry, length int64, err erro
 // readLine reads a line with its end. A line that is too long counts as the file's end.
 func readLine(in *bufio.Reader) ([]byte, error) {
 	var line []byte
-	for {
+	for len(line) <= maxLine {
 		part, err := in.ReadSlice('\n')
 		line = append(line, part...)
-		if err != bufio.ErrBufferFull || len(line) > maxLine {
+		if err != bufio.ErrBufferFull {
 			return line, err
 		}
 	}
+	return nil, io.EOF
 }
 
 // checkLine returns the text of a line that is whole and has its checksum.

@@ -70,6 +70,15 @@ func TestJournal(t *testing.T) {
 	}
 }
 
+// A line that no unit can have is damage, as is one that is torn: what is before it counts.
+func TestJournalLongLine(t *testing.T) {
+	text, want := journalOf(t, 2)
+	long := append(bytes.Clone(text), bytes.Repeat([]byte("x"), maxLine+1<<17)...)
+	if _, got, length, err := readJournal(bytes.NewReader(append(long, '\n'))); err != nil || int(length) != len(text) || !reflect.DeepEqual(got, want) {
+		t.Errorf("%d entries, length %d, error %v, want %d and %d", len(got), length, err, len(want), len(text))
+	}
+}
+
 func TestJournalVersion(t *testing.T) {
 	line, err := journalLine(map[string]int{"era5_journal": 9})
 	if err != nil {
