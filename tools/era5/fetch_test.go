@@ -198,6 +198,28 @@ func TestFetch(t *testing.T) {
 	}
 }
 
+// A signature in the place's query is needed to fetch, and stays nowhere. Another one is no other place.
+func TestFetchSigned(t *testing.T) {
+	w := newWorld(t, small, storetest.ServerOptions{})
+	base := w.server.URL + "/era5/store.zarr"
+	stdout, stderr := w.must(t, "-endpoint= -steps 2 -store "+base+"?sig=c3Ryb25n")
+	for _, r := range w.server.Log() {
+		if r.Query != "sig=c3Ryb25n" {
+			t.Errorf("%s was asked for with the query %q", r.Key, r.Query)
+		}
+	}
+	files := readTree(t, w.out)
+	files["stdout"], files["stderr"] = []byte(stdout), []byte(stderr)
+	for name, text := range files {
+		if bytes.Contains(text, []byte("c3Ryb25n")) {
+			t.Errorf("%s has the signature", name)
+		}
+	}
+	if stdout, _ := w.must(t, "-endpoint= -steps 2 -store "+base+"?sig=other"); !strings.HasSuffix(stdout, "was there already\n") {
+		t.Errorf("with another signature: %q", stdout)
+	}
+}
+
 // A store is described as the study's is: format 2, no compressor, a step a chunk, consolidated.
 func TestFetchDefault(t *testing.T) {
 	w := newWorld(t, fixtures.Synthetic{Steps: 70, Form: "lz4", NLat: 9, NLon: 16, Levels: 13}, storetest.ServerOptions{})

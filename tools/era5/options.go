@@ -32,7 +32,7 @@ const (
 // parameters decide what a fetched store holds. The journal and the manifest have them: a store is gone on with, and left
 // alone, by a command that has the same ones.
 type parameters struct {
-	Store        string   `json:"store"`
+	Store        string   `json:"store"` // the place that was asked for, without what may be secret of it
 	Variables    []string `json:"variables"`
 	Level        string   `json:"level"`           // a coordinate value, or DIMENSION=VALUE
 	Start        string   `json:"start"`           // RFC 3339, in UTC
@@ -63,6 +63,7 @@ func (p parameters) String() string {
 // options are what a fetch is asked for.
 type options struct {
 	parameters
+	place      string    // to fetch from
 	start, end time.Time // end is zero where Steps counts
 
 	out      string
@@ -100,7 +101,7 @@ var (
 func newCommand() (*command, *flag.FlagSet) {
 	c := new(command)
 	f := flag.NewFlagSet("era5", flag.ContinueOnError)
-	f.StringVar(&c.Store, "store", cmp.Or(os.Getenv("ERA5_STORE"), defaultStore),
+	f.StringVar(&c.place, "store", cmp.Or(os.Getenv("ERA5_STORE"), defaultStore),
 		"`place` to fetch from: a URL of gs, s3, https or http, or a path, of a Zarr store or of a STAC document; ERA5_STORE sets it too")
 	f.StringVar(&c.vars, "vars", defaultVars, "`variables`, separated by commas")
 	f.StringVar(&c.Level, "level", defaultLevel, "`level` to take of variables that have levels, by its coordinate, as VALUE or DIMENSION=VALUE")
@@ -169,6 +170,7 @@ func (c *command) resolve(flags *flag.FlagSet) error {
 		return c.fields.Validate()
 	}
 	c.out = cmp.Or(c.out, filepath.Join(fixtures.Dir(), "data", "era5.zarr"))
+	c.Store = withoutQuery(c.place)
 	c.http.Requests = c.requests
 	if c.requests < 1 || c.requests > 256 {
 		return fmt.Errorf("-j %d: want 1 to 256", c.requests)
@@ -187,6 +189,21 @@ func (c *command) resolve(flags *flag.FlagSet) error {
 		return errors.New(`-level "": want a value, such as 500`)
 	}
 	return c.resolveTimes(set)
+}
+
+// withoutQuery takes the query off a URL of http or https: a signature, which is secret, and another one each time. What chooses an
+// asset of a STAC document stays.
+func withoutQuery(place string) string {
+	scheme, _, isURL := strings.Cut(place, "://")
+	if !isURL || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
+		return place
+	}
+	asset := ""
+	if i := strings.LastIndex(place, "#asset"); i >= 0 {
+		place, asset = place[:i], place[i:]
+	}
+	place, _, _ = strings.Cut(place, "?")
+	return place + asset
 }
 
 func (c *command) resolveForm() error {

@@ -84,6 +84,20 @@ func TestBadOptions(t *testing.T) {
 	}
 }
 
+func TestWithoutQuery(t *testing.T) {
+	for _, tt := range []struct{ place, want string }{
+		{"https://host/s.zarr?sig=1&x=2", "https://host/s.zarr"},
+		{"HTTP://host/item.json?sig=1#asset=a", "HTTP://host/item.json#asset=a"},
+		{"https://host/item.json#asset=a?b", "https://host/item.json#asset=a?b"},
+		{"gs://bucket/what?.zarr", "gs://bucket/what?.zarr"}, // a name
+		{"/data/what?.zarr", "/data/what?.zarr"},
+	} {
+		if got := withoutQuery(tt.place); got != tt.want {
+			t.Errorf("withoutQuery(%q) = %q, want %q", tt.place, got, tt.want)
+		}
+	}
+}
+
 // Units hold whole chunks of both stores, where these can be had.
 func TestUnits(t *testing.T) {
 	for _, tt := range []struct {

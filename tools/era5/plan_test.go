@@ -165,8 +165,7 @@ func TestSelectionErrors(t *testing.T) {
 	if !strings.Contains(stderr, "note: no step is at 2000-01-01T01:00:00Z: the first one is at 2000-01-01T06:00:00Z") || !strings.Contains(stderr, "15 steps") {
 		t.Errorf("stderr %q", stderr)
 	}
-	o := w.command(t, "")
-	o.Store = "gs://b/era5/none.zarr"
+	o := w.command(t, "-store gs://b/era5/none.zarr")
 	if _, _, err := w.fetch(t.Context(), o); err == nil || strings.Contains(err.Error(), "-synthetic") {
 		t.Errorf("no store: %v", err)
 	}

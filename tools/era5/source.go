@@ -43,10 +43,10 @@ func openSource(ctx context.Context, o options) (*source, error) {
 	}
 	s := &source{moved: new(atomic.Int64), retries: func() int64 { return 0 }}
 	opt.Client = &http.Client{Transport: meter{opt.Client.Transport, s.moved}}
-	if err := reach(ctx, o.Store, opt); err != nil {
+	if err := reach(ctx, o.place, opt); err != nil {
 		return nil, err
 	}
-	l, err := store.Locate(ctx, o.Store, opt)
+	l, err := store.Locate(ctx, o.place, opt)
 	if err != nil {
 		return nil, err
 	}

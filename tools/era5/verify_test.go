@@ -81,8 +81,7 @@ func TestPinned(t *testing.T) {
 		w.files["era5/"+exactPlace+"/"+name+"/.zarray"] = w.files["era5/"+exactPlace+"/geopotential/.zarray"]
 	}
 	w.serve(t, storetest.ServerOptions{})
-	o := w.command(t, "-steps 8")
-	o.Store = "gs://b/era5/" + exactPlace
+	o := w.command(t, "-steps 8 -store gs://b/era5/"+exactPlace)
 	if _, _, err := w.fetch(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
