@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -73,7 +74,7 @@ func (l *ledger) answer(key, source string, resp *http.Response) {
 		} else if o.ETag != "" && tag != "" && strings.TrimPrefix(o.ETag, "W/") != strings.TrimPrefix(tag, "W/") {
 			before, now = "ETag "+o.ETag, "ETag "+tag
 		}
-		o.ETag, o.Generation = tag, generation
+		o.ETag, o.Generation = cmp.Or(tag, o.ETag), cmp.Or(generation, o.Generation) // some answers lack them
 		o.Proof = serverProof(header)
 	})
 	if before != "" {

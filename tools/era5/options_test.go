@@ -119,7 +119,7 @@ func TestUnits(t *testing.T) {
 		if err := w.Write(t.Context(), dir); err != nil {
 			t.Fatal(err)
 		}
-		c, err := parse("-store", dir, "-vars", "geopotential", "-start", format(int64(946684800e9) + int64(tt.lo)*6*3600e9)[:19], "-steps", strconv.Itoa(tt.hi-tt.lo), "-form", tt.form)
+		c, err := parse("-store", dir, "-vars", "geopotential", "-start", formatTime(int64(946684800e9) + int64(tt.lo)*6*3600e9)[:19], "-steps", strconv.Itoa(tt.hi-tt.lo), "-form", tt.form)
 		if err != nil {
 			t.Fatal(err)
 		}

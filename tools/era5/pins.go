@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"zarrbench/fixtures"
 	"zarrbench/zarrio/store"
@@ -11,7 +12,7 @@ import (
 // readPinned reads the documents of the variables that are known beforehand: consolidated metadata stand in for them
 // otherwise, and have no digest that is known.
 func (p *plan) readPinned(ctx context.Context) error {
-	for _, v := range append(p.sel.vars, p.sel.coords...) {
+	for _, v := range slices.Concat(p.sel.vars, p.sel.coords) {
 		key := v.array.Path() + "/.zarray"
 		f, ok := fixtures.Pinned(p.source.place, key)
 		if !ok {

@@ -140,7 +140,7 @@ func (p *plan) print(w io.Writer) error {
 		fmt.Fprintf(&b, "  %s\n", p.sel.level)
 	}
 	if n := len(p.sel.times); n > 0 {
-		fmt.Fprintf(&b, "  %d steps, %s to %s\n", n, format(p.sel.times[0]), format(p.sel.times[n-1]))
+		fmt.Fprintf(&b, "  %d steps, %s to %s\n", n, formatTime(p.sel.times[0]), formatTime(p.sel.times[n-1]))
 	}
 	for _, note := range p.sel.notes {
 		fmt.Fprintf(&b, "  note: %s\n", note)

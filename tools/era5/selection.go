@@ -172,16 +172,18 @@ func (f *finder) coordinate(ctx context.Context, dim string) (*zarrio.Array, err
 	return a, nil
 }
 
-// What a dimension measures.
+// A quantity is what a dimension measures.
+type quantity int
+
 const (
-	isTime = iota + 1
-	isHorizontal
-	isOther // a level, where there is one such dimension
+	otherQuantity quantity = iota // a level, where there is one such dimension
+	timeQuantity
+	horizontalQuantity
 )
 
-// kind says what a dimension measures, by its coordinate's attributes as the CF conventions have them, and, for the two of the
+// quantity says what a dimension measures, by its coordinate's attributes as the CF conventions have them, and, for the two of the
 // grid, by its name: WeatherBench2's coarser stores have no such attributes.
-func (f *finder) kind(ctx context.Context, dim string) (int, error) {
+func (f *finder) quantity(ctx context.Context, dim string) (quantity, error) {
 	a, err := f.coordinate(ctx, dim)
 	if err != nil {
 		return 0, err
@@ -191,17 +193,17 @@ func (f *finder) kind(ctx context.Context, dim string) (int, error) {
 		units := strings.ToLower(attrs.Text("units"))
 		switch {
 		case a.DType().Kind == zarrio.Datetime, strings.Contains(units, " since "):
-			return isTime, nil
+			return timeQuantity, nil
 		case strings.HasPrefix(units, "degrees_"), strings.HasPrefix(units, "degree_"),
 			slices.Contains([]string{"latitude", "longitude", "projection_x_coordinate", "projection_y_coordinate"}, attrs.Text("standard_name")),
 			attrs.Text("axis") == "X", attrs.Text("axis") == "Y":
-			return isHorizontal, nil
+			return horizontalQuantity, nil
 		}
 	}
 	if slices.Contains([]string{"latitude", "longitude", "lat", "lon", "x", "y"}, strings.ToLower(dim)) {
-		return isHorizontal, nil
+		return horizontalQuantity, nil
 	}
-	return isOther, nil
+	return otherQuantity, nil
 }
 
 // variable finds out which of an array's dimensions is time, and which is to be dropped and at which index.
@@ -216,15 +218,15 @@ func (f *finder) variable(ctx context.Context, name string, a *zarrio.Array, lev
 		if dim == "" {
 			return v, fmt.Errorf("variable %q: dimension %d of %d has no name", name, d, len(a.Dims()))
 		}
-		kind, err := f.kind(ctx, dim)
+		measures, err := f.quantity(ctx, dim)
 		switch {
 		case err != nil:
 			return v, err
-		case kind == isTime && v.time >= 0:
+		case measures == timeQuantity && v.time >= 0:
 			return v, fmt.Errorf("variable %q has two dimensions of time, %q and %q", name, a.Dims()[v.time], dim)
-		case kind == isTime:
+		case measures == timeQuantity:
 			v.time = d
-		case named && dim == wantDim, !named && kind == isOther:
+		case named && dim == wantDim, !named && measures == otherQuantity:
 			levels = append(levels, d)
 		}
 	}
@@ -296,23 +298,26 @@ func (s *selection) selectTimes(ctx context.Context, f *finder, dim string, o op
 		return fmt.Errorf("%q has no steps", dim)
 	}
 	for i, t := range times {
-		if t == zarrio.NaT || i > 0 && t <= times[i-1] {
+		switch {
+		case t == zarrio.NaT:
+			return fmt.Errorf("%q has no time at index %d: want one for each step", dim, i)
+		case i > 0 && t <= times[i-1]:
 			return fmt.Errorf("%q doesn't ascend at index %d", dim, i)
 		}
 	}
 	first, last := times[0], times[len(times)-1]
 	from, to := valid(f.g.Attrs())
 	first, last = max(first, from), min(last, to)
-	there := fmt.Sprintf("the store has %s to %s", format(first), format(last))
+	there := fmt.Sprintf("the store has %s to %s", formatTime(first), formatTime(last))
 	if s.lo, _ = slices.BinarySearch(times, o.start.UnixNano()); o.start.UnixNano() < first || o.start.UnixNano() > last {
-		return fmt.Errorf("-start %s: %s", format(o.start.UnixNano()), there)
+		return fmt.Errorf("-start %s: %s", formatTime(o.start.UnixNano()), there)
 	}
 	if s.hi = s.lo + o.Steps; o.Steps == 0 {
 		s.hi, _ = slices.BinarySearch(times, min(o.end.UnixNano(), last)+1)
 	}
 	switch {
 	case o.Steps > 0 && (s.hi > len(times) || times[s.hi-1] > last):
-		return fmt.Errorf("%d steps from %s reach beyond the end: %s", o.Steps, format(times[s.lo]), there)
+		return fmt.Errorf("%d steps from %s reach beyond the end: %s", o.Steps, formatTime(times[s.lo]), there)
 	case o.Steps == 0 && o.end.UnixNano() > last && !sameDay(o.end.UnixNano(), last):
 		return fmt.Errorf("-end %s: %s", o.End, there)
 	case s.hi <= s.lo:
@@ -320,7 +325,7 @@ func (s *selection) selectTimes(ctx context.Context, f *finder, dim string, o op
 	}
 	s.times = times[s.lo:s.hi]
 	if s.times[0] != o.start.UnixNano() {
-		s.notes = append(s.notes, fmt.Sprintf("no step is at %s: the first one is at %s", format(o.start.UnixNano()), format(s.times[0])))
+		s.notes = append(s.notes, fmt.Sprintf("no step is at %s: the first one is at %s", formatTime(o.start.UnixNano()), formatTime(s.times[0])))
 	}
 	return nil
 }
@@ -348,9 +353,9 @@ func valid(attrs zarrio.Attributes) (from, to int64) {
 }
 
 // format writes a time in nanoseconds since 1970.
-func format(ns int64) string { return time.Unix(0, ns).UTC().Format("2006-01-02T15:04:05Z") }
+func formatTime(ns int64) string { return time.Unix(0, ns).UTC().Format("2006-01-02T15:04:05Z") }
 
-func sameDay(a, b int64) bool { return format(a)[:10] == format(b)[:10] }
+func sameDay(a, b int64) bool { return formatTime(a)[:10] == formatTime(b)[:10] }
 
 // attrsOf returns an array's attributes as they are to be written: the names of the dimensions stand elsewhere.
 func attrsOf(a *zarrio.Array) map[string]json.RawMessage {

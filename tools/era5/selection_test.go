@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -159,6 +160,26 @@ func TestScalar(t *testing.T) {
 		if want := "of 13 bytes, as a scalar\n"; !strings.Contains(stderr.String(), want) {
 			t.Errorf("format %d: stderr %q, want %q in it", format, stderr.String(), want)
 		}
+	}
+}
+
+// Each step has a time: one that is the fill value is missing, as the CF conventions have it.
+func TestMissingTime(t *testing.T) {
+	dir := mixedSource(t, 2, nil)
+	if err := os.Remove(filepath.Join(dir, ".zmetadata")); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(dir, "valid", ".zarray")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, regexp.MustCompile(`("fill_value": *)null`).ReplaceAll(text, []byte("${1}3")), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	err = run(t.Context(), []string{"-store", dir, "-vars", "u", "-out", filepath.Join(t.TempDir(), "out.zarr")}, new(bytes.Buffer), new(bytes.Buffer))
+	if want := `"valid" has no time at index 3: want one for each step`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
 	}
 }
 

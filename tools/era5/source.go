@@ -70,8 +70,8 @@ func openSource(ctx context.Context, o options) (*source, error) {
 	return s, nil
 }
 
-// firstRetries is how often a server is asked again that never answered, and firstTimeout how long it may take: a fetch is patient, but a machine without a network
-// should say so at once.
+// firstRetries is how often a server is asked again that never answered, and firstTimeout how long it may take: a fetch is patient,
+// but a machine without a network should say so at once.
 const (
 	firstRetries = 3
 	firstTimeout = 10 * time.Second

@@ -24,7 +24,7 @@ func verify(ctx context.Context, out string, stdout, stderr io.Writer) error {
 	}
 	var (
 		mu       sync.Mutex
-		problems []error
+		problems = make([]error, len(m.Files)) // in the order of the files, whichever is read first
 		s        state
 	)
 	for _, f := range m.Files {
@@ -32,12 +32,9 @@ func verify(ctx context.Context, out string, stdout, stderr io.Writer) error {
 	}
 	show, finish := newProgress(stderr, "verify")
 	err = parallel(ctx, 4, len(m.Files), func(ctx context.Context, _, i int) error {
-		err := m.Files[i].check(out)
+		problems[i] = m.Files[i].check(out)
 		mu.Lock()
 		defer mu.Unlock()
-		if err != nil {
-			problems = append(problems, err)
-		}
 		s.done += m.Files[i].Bytes
 		show(s)
 		return ctx.Err()
@@ -46,6 +43,7 @@ func verify(ctx context.Context, out string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	problems = slices.DeleteFunc(problems, func(err error) bool { return err == nil })
 	extra, err := unlisted(out, m.Files)
 	if err != nil {
 		return err
