@@ -119,18 +119,23 @@ func (p *plan) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	if err == nil {
 		err = f.finish(ctx)
 	}
-	err = errors.Join(err, f.close())
-	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = cause
-		}
-		if len(f.entries)+len(entries) == 0 {
-			return errors.Join(fmt.Errorf("%s: stopped before anything was done: %w", p.options.out, err), f.dir.remove())
-		}
-		return fmt.Errorf("%s: stopped with %d of %d units done, which are kept in %s; the same command goes on from there: %w",
-			p.options.out, max(len(f.entries), len(entries)), len(p.units), f.dir.path, err)
+	if err = errors.Join(err, f.close()); err != nil {
+		return f.stopped(ctx, err, len(entries))
 	}
 	return f.report(stdout, time.Since(start))
+}
+
+// stopped says, with the error that stopped a fetch, what becomes of it. before is how many units were there when it began.
+func (f *fetching) stopped(ctx context.Context, err error, before int) error {
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	done := max(len(f.entries), before)
+	if done == 0 {
+		return errors.Join(fmt.Errorf("%s: stopped before anything was done: %w", f.options.out, err), f.dir.remove())
+	}
+	return fmt.Errorf("%s: stopped with %d of %d units done, which are kept in %s; the same command goes on from there: %w",
+		f.options.out, done, len(f.units), f.dir.path, err)
 }
 
 // open opens the journal and the store that is being written.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -90,38 +91,20 @@ func (w *workdir) remove() error {
 	return os.RemoveAll(w.path)
 }
 
-// resume opens the journal, made anew where there is none, and returns the entries of it. Where there are any, its header must
-// have the same parameters and pins, unless force: then all begins anew.
+// resume opens the journal, made anew where there is none, and returns the entries of it. A journal with entries must be of a fetch
+// with the same parameters and pins, unless force: then all begins anew.
 func (w *workdir) resume(h header, force bool) (*journal, []entry, error) {
 	f, err := os.OpenFile(w.journalPath(), os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
 		return nil, nil, err
 	}
-	old, entries, length, err := readJournal(f)
-	switch {
-	case errors.Is(err, errNoJournal):
-	case err == nil:
-		if err = h.accepts(old); err == nil {
-			err = f.Truncate(length)
-		}
-		if err == nil {
-			_, err = f.Seek(length, 0)
-		}
-		if err == nil {
-			return &journal{f: f}, entries, nil
-		}
-		if !force && len(entries) > 0 { // else nothing is lost
-			f.Close()
-			return nil, nil, fmt.Errorf("%s: %w: go on with the command that began it, or begin anew with -force", w.path, err)
-		}
-	default:
-		if !force {
-			f.Close()
-			return nil, nil, fmt.Errorf("%s: %w; -force begins anew", w.journalPath(), err)
-		}
+	entries, err := h.goOn(f)
+	if err == nil {
+		return &journal{f: f}, entries, nil
 	}
-	if err := f.Close(); err != nil {
-		return nil, nil, err
+	f.Close()
+	if !force && !errors.Is(err, errNoJournal) {
+		return nil, nil, fmt.Errorf("%s: %w: go on with the command that began it, or begin anew with -force", w.path, err)
 	}
 	if err := w.clear(); err != nil {
 		return nil, nil, err
@@ -135,6 +118,26 @@ func (w *workdir) resume(h header, force bool) (*journal, []entry, error) {
 		return nil, nil, err
 	}
 	return j, nil, nil
+}
+
+// goOn reads the journal in f, and makes it ready for more. It returns errNoJournal where nothing is lost by beginning anew.
+func (h header) goOn(f *os.File) ([]entry, error) {
+	old, entries, length, err := readJournal(f)
+	if err != nil {
+		return nil, err
+	}
+	err = h.accepts(old)
+	switch {
+	case err != nil && len(entries) == 0:
+		return nil, errNoJournal
+	case err != nil:
+		return nil, err
+	}
+	if err := f.Truncate(length); err != nil {
+		return nil, err
+	}
+	_, err = f.Seek(length, io.SeekStart)
+	return entries, err
 }
 
 // accepts says why a fetch that began with old can't go on as h, or nil.
