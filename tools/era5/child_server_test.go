@@ -36,15 +36,3 @@ func newChild(t *testing.T, exe string, args ...string) *child {
 	}
 	return c
 }
-
-// contents returns the files of the store at dir, but for the manifest, which tells how much moved.
-func contents(t *testing.T, dir string) map[string][]byte {
-	t.Helper()
-	files := readTree(t, dir)
-	for name := range files {
-		if filepath.Base(name) == manifestName {
-			delete(files, name)
-		}
-	}
-	return files
-}

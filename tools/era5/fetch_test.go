@@ -19,6 +19,7 @@ import (
 
 // A world is a source on a server, and what is asked for of it.
 type world struct {
+	dir    string // of the source
 	files  map[string][]byte
 	server *storetest.Server
 	out    string
@@ -34,7 +35,7 @@ func newWorld(t *testing.T, s fixtures.Synthetic, opt storetest.ServerOptions) *
 	if err := s.Write(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{files: make(map[string][]byte), out: filepath.Join(t.TempDir(), "data", "era5.zarr")}
+	w := &world{dir: dir, files: make(map[string][]byte), out: filepath.Join(t.TempDir(), "data", "era5.zarr")}
 	for name, data := range readTree(t, dir) {
 		w.files["era5/store.zarr/"+name] = data
 	}
@@ -64,15 +65,23 @@ func readTree(t *testing.T, dir string) map[string][]byte {
 	return files
 }
 
+// contents returns the files of the store at dir, but for the manifest, which tells how much moved.
+func contents(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	files := readTree(t, dir)
+	for name := range files {
+		if filepath.Base(name) == manifestName {
+			delete(files, name)
+		}
+	}
+	return files
+}
+
 // command parses arguments for the world.
 func (w *world) command(t *testing.T, args string) options {
 	t.Helper()
-	c, flags := newCommand()
 	endpoint := strings.TrimSuffix(w.server.URL, "/b")
-	err := flags.Parse(append([]string{"-store", "gs://b/era5/store.zarr", "-endpoint", endpoint, "-out", w.out}, strings.Fields(args)...))
-	if err == nil {
-		err = c.resolve(flags)
-	}
+	c, err := parse(append([]string{"-store", "gs://b/era5/store.zarr", "-endpoint", endpoint, "-out", w.out}, strings.Fields(args)...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,14 +160,6 @@ func TestFetch(t *testing.T) {
 	}
 	for _, source := range sources {
 		w := newWorld(t, source, storetest.ServerOptions{Hash: true})
-		dir := t.TempDir()
-		for name, data := range w.files {
-			path := filepath.Join(dir, strings.TrimPrefix(name, "era5/store.zarr/"))
-			os.MkdirAll(filepath.Dir(path), 0o777)
-			if err := os.WriteFile(path, data, 0o666); err != nil {
-				t.Fatal(err)
-			}
-		}
 		for _, form := range []string{"raw", "lz4", "zstd -format 2", "shard"} {
 			w.out = filepath.Join(t.TempDir(), "data", "era5.zarr")
 			args := "-form " + form + " -start 2000-01-01T12 -end 2000-01-03T06 -level 500 -vars v_component_of_wind,geopotential"
@@ -173,13 +174,13 @@ func TestFetch(t *testing.T) {
 				if source.Levels > 0 {
 					sel = append(sel, zarrio.At(map[int]int{13: 7, 37: 21}[source.Levels]))
 				}
-				got, want := read(t, w.out, name, nil), read(t, dir, name, sel)
+				got, want := read(t, w.out, name, nil), read(t, w.dir, name, sel)
 				if !bytes.Equal(got, want) {
 					t.Errorf("%+v as %s: %s differs", source, form, name)
 				}
 			}
 			for name, sel := range map[string]zarrio.Selection{"time": {zarrio.Span(lo, hi)}, "latitude": nil, "longitude": nil} {
-				if got, want := read(t, w.out, name, nil), read(t, dir, name, sel); !bytes.Equal(got, want) {
+				if got, want := read(t, w.out, name, nil), read(t, w.dir, name, sel); !bytes.Equal(got, want) {
 					t.Errorf("%+v as %s: %s differs", source, form, name)
 				}
 			}

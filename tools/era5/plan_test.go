@@ -102,12 +102,10 @@ func bloscHead(n, blocksize int, frame int64) []byte {
 func TestPlanOfTheStudy(t *testing.T) {
 	const chunkBytes = 106e6
 	server := studySource(t, chunkBytes)
-	c, flags := newCommand()
 	out := filepath.Join(t.TempDir(), "data", "era5.zarr")
-	if err := flags.Parse([]string{"-study", "-plan", "-endpoint", server.URL, "-out", out}); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.resolve(flags); err != nil {
+	args := []string{"-study", "-plan", "-endpoint", server.URL, "-out", out}
+	c, err := parse(args...)
+	if err != nil {
 		t.Fatal(err)
 	}
 	p, err := makePlan(t.Context(), c.options)
@@ -126,7 +124,7 @@ func TestPlanOfTheStudy(t *testing.T) {
 		t.Errorf("%d bytes to move are %.4f of the whole", e.moved, share)
 	}
 	var stdout, stderr bytes.Buffer
-	if err := run(t.Context(), []string{"-study", "-plan", "-endpoint", server.URL, "-out", out}, &stdout, &stderr); err != nil {
+	if err := run(t.Context(), args, &stdout, &stderr); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"1464 steps, 2000-01-01T00:00:00Z to 2000-12-31T18:00:00Z", "level 500, index 21 of 37",

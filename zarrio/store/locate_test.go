@@ -50,6 +50,21 @@ func stacPlaces(t *testing.T) map[string]string {
 		"localhost": "FILE://localhost" + dir + "/", "http": server.URL + "/"}
 }
 
+// checkX checks a store that was opened by what its key "x" has, and closes it.
+func checkX(t *testing.T, name, want string, s store.Closer, err error) {
+	t.Helper()
+	if err != nil {
+		t.Errorf("%s: %v", name, err)
+		return
+	}
+	if got, err := store.ReadAll(t.Context(), s, "x", 100); err != nil || string(got) != want {
+		t.Errorf("%s: value %q, %v, want %q", name, got, err, want)
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("%s: Close: %v", name, err)
+	}
+}
+
 // TestLocate opens what documents lead to, from files and from a server.
 func TestLocate(t *testing.T) {
 	tests := []struct {
@@ -87,16 +102,7 @@ func TestLocate(t *testing.T) {
 				func() (store.Closer, error) { return store.Open(t.Context(), prefix+tt.place) },
 			} {
 				s, err := open()
-				if err != nil {
-					t.Errorf("%s: %q: %v", name, tt.place, err)
-					continue
-				}
-				if got, err := store.ReadAll(t.Context(), s, "x", 100); err != nil || string(got) != tt.value {
-					t.Errorf("%s: %q: value %q, %v, want %q", name, tt.place, got, err, tt.value)
-				}
-				if err := s.Close(); err != nil {
-					t.Errorf("%s: %q: Close: %v", name, tt.place, err)
-				}
+				checkX(t, name+": "+tt.place, tt.value, s, err)
 			}
 		}
 	}
@@ -142,14 +148,7 @@ func TestLocateNames(t *testing.T) {
 	for place, want := range map[string]string{dir + "/a#asset": "1", "file://" + dir + "/a#asset": "1", dir + "/b%20c": "2", "file://" + dir + "/b%20c": "2",
 		"file://" + dir + "/d%20e": "4", dir + "/f#asset=g.json#asset=z": "4"} {
 		s, err := store.Open(t.Context(), place)
-		if err != nil {
-			t.Errorf("%q: %v", place, err)
-			continue
-		}
-		defer s.Close()
-		if got, err := store.ReadAll(t.Context(), s, "x", 100); err != nil || string(got) != want {
-			t.Errorf("%q: value %q, %v, want %q", place, got, err, want)
-		}
+		checkX(t, place, want, s, err)
 	}
 	if _, err := store.Open(t.Context(), dir+"/d%20e"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a path with an escape: %v, want fs.ErrNotExist", err)
@@ -176,14 +175,7 @@ func TestLocateBuckets(t *testing.T) {
 	for place, want := range map[string]string{"gs://bucket/cat/item.json": "a", "s3://bucket/cat/item.json#asset=b": "b", "gs://bucket/cat/abs.json": "a", server.URL + "/cat/abs.json": "a",
 		"gs://bucket/cat/data/a.zarr": "a"} {
 		s, err := store.OpenWith(t.Context(), place, opt)
-		if err != nil {
-			t.Errorf("%q: %v", place, err)
-			continue
-		}
-		defer s.Close()
-		if got, err := store.ReadAll(t.Context(), s, "x", 100); err != nil || string(got) != want {
-			t.Errorf("%q: value %q, %v, want %q", place, got, err, want)
-		}
+		checkX(t, place, want, s, err)
 		if _, ok := s.(store.Lister); !ok {
 			t.Errorf("%q: a %T, which can't be listed", place, s)
 		}
@@ -194,13 +186,7 @@ func TestLocateBuckets(t *testing.T) {
 	server.Set("cat/own.json", stacItem(`"z": {"href": "s3://bucket/cat/data/a.zarr", "zarr:consolidated": true,
 		"xarray:storage_options": {"anon": true, "client_kwargs": {"endpoint_url": "`+endpoint+`"}}}`))
 	s, err := store.Open(t.Context(), server.URL+"/cat/own.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	if got, err := store.ReadAll(t.Context(), s, "x", 100); err != nil || string(got) != "a" {
-		t.Errorf("an endpoint of the document: value %q, %v", got, err)
-	}
+	checkX(t, "an endpoint of the document", "a", s, err)
 }
 
 // TestLocateHeader sends a header to the server of the document, and to no other that it leads to.
@@ -212,13 +198,7 @@ func TestLocateHeader(t *testing.T) {
 	opt := store.HTTPOptions{Header: http.Header{"X-Secret": {"1"}}}
 	for _, key := range []string{"own", "other", "bucket"} {
 		s, err := store.OpenWith(t.Context(), own.URL+"/item.json?q=1#asset="+key, opt)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := store.ReadAll(t.Context(), s, "x", 100); err != nil || string(got) != "z" {
-			t.Errorf("%s: value %q, %v", key, got, err)
-		}
-		s.Close()
+		checkX(t, key, "z", s, err)
 	}
 	for _, r := range own.Log() {
 		if r.Header.Get("X-Secret") != "1" || r.Key == "item.json" && !strings.Contains(r.Header.Get("Accept"), "application/geo+json") || (r.Query != "") != (r.Key == "item.json") {
