@@ -92,8 +92,8 @@ func (p *plan) sample(ctx context.Context, v *variable) (*sample, error) {
 	for d, n := range storage.Shard { // what is in its index is left for the fetch
 		s.stored /= int64(n / storage.Chunk[d])
 	}
-	s.gap, s.limit = p.source.store.Coalesce()
-	s.partial = !p.whole && storage.Shard == nil && storage.COrder && s.gap < s.limit && (s.parts != nil || len(storage.Codecs) == 0)
+	s.gap, s.limit = p.source.store.coalesce()
+	s.partial = !p.source.store.wholeObjects() && storage.Shard == nil && storage.COrder && s.gap < s.limit && (s.parts != nil || len(storage.Codecs) == 0)
 	return s, nil
 }
 

@@ -234,7 +234,7 @@ const memoryLimit = 160 << 20
 func (f *fetching) workers(units int, most int64) int {
 	chunks := max(f.total.objects/int64(len(f.units)), 1) // a unit; they are read at once
 	held := 3 * most                                      // the fields, and what is read of the chunks that they are in, stored and decoded
-	if f.whole {
+	if f.source.store.wholeObjects() {
 		held += chunks * f.total.stored / max(f.total.objects, 1)
 	}
 	busy := (int64(f.requests) + chunks - 1) / chunks

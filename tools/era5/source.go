@@ -99,7 +99,7 @@ type watched struct {
 	under store.Closer
 	moved *atomic.Int64
 	local bool // no request stands behind a read
-	whole bool // chunks are fetched whole, once for each ledger
+	whole bool // chunks are to be fetched whole
 
 	bodies bodies // of what is fetched whole
 }
@@ -116,13 +116,24 @@ func (w *watched) Close() error { return w.under.Close() }
 // Coalesce is described at [store.Coalescer]. Of what is fetched whole, parts are to be had for nothing, so that none need be
 // long: each is a copy.
 func (w *watched) Coalesce() (gap, size int64) {
-	if w.whole {
+	if w.wholeObjects() {
 		return 0, 512 << 10
 	}
+	return w.coalesce()
+}
+
+func (w *watched) coalesce() (gap, size int64) {
 	if c, ok := w.under.(store.Coalescer); ok {
 		return c.Coalesce()
 	}
 	return 0, 0
+}
+
+// wholeObjects says whether chunks are fetched whole: because that was asked for, or because the server, as far as its last answer
+// tells, would send them whole anyway.
+func (w *watched) wholeObjects() bool {
+	gap, size := w.coalesce()
+	return w.whole || size > 0 && gap >= size
 }
 
 // Requests is described at [store.Coalescer].

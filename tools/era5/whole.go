@@ -189,7 +189,9 @@ func (b *bodies) giveBack(data []byte) {
 }
 
 // readsWhole says whether an object is fetched whole for who reads it: chunks are, once for each ledger.
-func (w *watched) readsWhole(l *ledger, key string) bool { return w.whole && l != nil && isChunk(key) }
+func (w *watched) readsWhole(l *ledger, key string) bool {
+	return l != nil && isChunk(key) && w.wholeObjects()
+}
 
 // useWhole returns key's object, as [bodies.use] does.
 func (w *watched) useWhole(ctx context.Context, l *ledger, key string) (*body, error) {

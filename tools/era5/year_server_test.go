@@ -83,8 +83,8 @@ func yearChunkOf(name string, step int) yearChunk {
 	return yearChunk(4*step + strings.Index(defaultVars, name)/10)
 }
 
-// yearSource is a studySource that has all chunks. It calls seen, unless nil, for each request.
-func yearSource(t *testing.T, seen func()) string {
+// yearSource is a studySource that has all chunks, of which it sends ranges or not. It calls seen, unless nil, for each request.
+func yearSource(t *testing.T, ranges bool, seen func()) string {
 	documents := studySource(t, yearFrame).Config.Handler
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if seen != nil {
@@ -99,6 +99,9 @@ func yearSource(t *testing.T, seen func()) string {
 			return
 		}
 		w.Header().Set("ETag", `"1"`)
+		if !ranges {
+			r.Header.Del("Range")
+		}
 		http.ServeContent(w, r, "", time.Time{}, io.NewSectionReader(yearChunkOf(name, step), 0, yearFrame))
 	}))
 	t.Cleanup(server.Close)
@@ -111,20 +114,22 @@ func yearSource(t *testing.T, seen func()) string {
 func TestYear(t *testing.T) {
 	exe := build(t)
 	for _, tt := range []struct {
-		args  string
-		steps int
+		args   string
+		steps  int
+		ranges bool
 	}{
-		{"-j 1", 12},
-		{"-j 16", 12},
-		{"-j 8 -whole-objects", 4},
-		{"-j 8 -whole-objects -form shard", 8},
+		{"-j 1", 12, true},
+		{"-j 16", 12, true},
+		{"-j 16", 2, false},
+		{"-j 8 -whole-objects", 4, true},
+		{"-j 8 -whole-objects -form shard", 8, true},
 	} {
 		var (
 			mu   sync.Mutex
 			c    *child
 			peak int64 // KiB
 		)
-		url := yearSource(t, func() {
+		url := yearSource(t, tt.ranges, func() {
 			mu.Lock()
 			defer mu.Unlock()
 			peak = max(peak, residentPeak(c.Process.Pid))
@@ -157,8 +162,8 @@ func TestYear(t *testing.T) {
 		}
 		if peak == 0 {
 			t.Logf("the memory of a process is not told on %s", runtime.GOOS)
-		} else if t.Logf("%s: at most %d KiB resident", tt.args, peak); peak >= 256<<10 {
-			t.Errorf("%s: %d KiB were resident at most, want less than %d", tt.args, peak, 256<<10)
+		} else if t.Logf("%s, ranges %t: at most %d KiB resident", tt.args, tt.ranges, peak); peak >= 256<<10 {
+			t.Errorf("%s, ranges %t: %d KiB were resident at most, want less than %d", tt.args, tt.ranges, peak, 256<<10)
 		}
 	}
 }
@@ -180,7 +185,7 @@ func residentPeak(pid int) (kib int64) {
 // The command itself plans the study's year, and leaves nothing.
 func TestYearPlan(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "data", "era5.zarr")
-	c := newChild(t, build(t), "-study", "-plan", "-endpoint", yearSource(t, nil), "-out", out)
+	c := newChild(t, build(t), "-study", "-plan", "-endpoint", yearSource(t, true, nil), "-out", out)
 	if err := c.Run(); err != nil {
 		t.Fatalf("%v\n%s", err, &c.stderr)
 	}
