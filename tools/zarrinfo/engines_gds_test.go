@@ -126,7 +126,7 @@ func TestAdviceGDS(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			spec := zarrio.ArraySpec{Shape: []int{4, 6, 8}, Chunks: tt.chunks, Shards: tt.shards, DType: zarrio.Float32, BigEndian: tt.big,
 				Compressor: zarrio.Compressor{Name: tt.compressor}, Dims: []string{"time", "y", "x"}}
-			path := oneArray(t, tt.format, spec)
+			path := makeArrays(t, tt.format, nil, arraySpec{"a", spec})
 			if tt.change != nil {
 				tt.change(t, path)
 			}
@@ -163,39 +163,6 @@ func TestAdviceGDS(t *testing.T) {
 			}
 		})
 	}
-}
-
-// oneArray writes a store of one array, "a", of numbers from 0 on, and returns its path.
-func oneArray(t *testing.T, format int, spec zarrio.ArraySpec) string {
-	t.Helper()
-	dir := t.TempDir()
-	st, err := store.OpenDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer st.Close()
-	w, err := zarrio.Create(st, format, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	elements := make([]float32, volume(spec.Shape))
-	for i := range elements {
-		elements[i] = float32(i)
-	}
-	a, err := w.Array("a", spec)
-	if err == nil {
-		err = a.Write(t.Context(), make([]int, len(spec.Shape)), spec.Shape, zarrio.AsBytes(elements))
-	}
-	if err == nil {
-		err = a.Finish(t.Context())
-	}
-	if err == nil {
-		err = w.Finish(t.Context())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }
 
 // transfers reads an epoch of the array "a" of a group with an engine gds of its own, and returns what that counted.

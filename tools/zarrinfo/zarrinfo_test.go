@@ -29,28 +29,51 @@ func TestMain(m *testing.M) {
 // grid of 2 x 3 that hold the numbers from 0 on. It has consolidated metadata.
 func makeStore(t *testing.T, format int) string {
 	t.Helper()
+	spec := zarrio.ArraySpec{Shape: []int{4, 2, 3}, Chunks: []int{1, 2, 3}, DType: zarrio.Float32, Fill: zarrio.AsBytes([]float32{0.1}),
+		Dims: []string{"time", "latitude", "longitude"}, Attrs: map[string]string{"units": "K"}}
+	arrays := []arraySpec{{"raw", spec}}
+	spec.Compressor.Name = "blosc-lz4"
+	arrays = append(arrays, arraySpec{"deep/lz4", spec})
+	if format == 3 {
+		spec.Shards = []int{2, 2, 3}
+		arrays = append(arrays, arraySpec{"shard", spec})
+	}
+	return makeArrays(t, format, map[string]string{"title": "a <test>"}, arrays...)
+}
+
+// An arraySpec describes an array of float32 and says where it is: in the root, or in a group of its own.
+type arraySpec struct {
+	path string
+	zarrio.ArraySpec
+}
+
+// makeArrays writes a store of arrays of the numbers from 0 on, with consolidated metadata.
+func makeArrays(t *testing.T, format int, attrs any, arrays ...arraySpec) string {
+	t.Helper()
 	dir := t.TempDir()
 	st, err := store.OpenDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer st.Close()
-	w, err := zarrio.Create(st, format, map[string]string{"title": "a <test>"})
-	if err == nil {
-		err = w.Group("deep", nil)
-	}
+	w, err := zarrio.Create(st, format, attrs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	elements := make([]float32, 24)
-	for i := range elements {
-		elements[i] = float32(i)
-	}
-	add := func(path string, spec zarrio.ArraySpec) {
-		t.Helper()
-		a, err := w.Array(path, spec)
+	for _, spec := range arrays {
+		elements := make([]float32, volume(spec.Shape))
+		for i := range elements {
+			elements[i] = float32(i)
+		}
+		if group, _, deep := strings.Cut(spec.path, "/"); deep {
+			err = w.Group(group, nil)
+		}
+		var a *zarrio.ArrayWriter
 		if err == nil {
-			err = a.Write(t.Context(), []int{0, 0, 0}, spec.Shape, zarrio.AsBytes(elements))
+			a, err = w.Array(spec.path, spec.ArraySpec)
+		}
+		if err == nil {
+			err = a.Write(t.Context(), make([]int, len(spec.Shape)), spec.Shape, zarrio.AsBytes(elements))
 		}
 		if err == nil {
 			err = a.Finish(t.Context())
@@ -58,15 +81,6 @@ func makeStore(t *testing.T, format int) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	spec := zarrio.ArraySpec{Shape: []int{4, 2, 3}, Chunks: []int{1, 2, 3}, DType: zarrio.Float32, Fill: zarrio.AsBytes([]float32{0.1}),
-		Dims: []string{"time", "latitude", "longitude"}, Attrs: map[string]string{"units": "K"}}
-	add("raw", spec)
-	spec.Compressor.Name = "blosc-lz4"
-	add("deep/lz4", spec)
-	if format == 3 {
-		spec.Shards = []int{2, 2, 3}
-		add("shard", spec)
 	}
 	if err := w.Finish(t.Context()); err != nil {
 		t.Fatal(err)
