@@ -42,19 +42,9 @@ func mixedSource(t *testing.T, format int, attrs map[string]string) string {
 		if chunk == nil {
 			chunk = shape
 		}
-		var data []byte
+		data := elementsOf[float32](n, values)
 		if d.Kind == zarrio.Int {
-			list := make([]int64, n)
-			for i := range list {
-				list[i] = int64(values(i))
-			}
-			data = zarrio.AsBytes(list)
-		} else {
-			list := make([]float32, n)
-			for i := range list {
-				list[i] = float32(values(i))
-			}
-			data = zarrio.AsBytes(list)
+			data = elementsOf[int64](n, values)
 		}
 		a, err := w.Array(name, zarrio.ArraySpec{Shape: shape, Chunks: chunk, DType: d, Dims: dims, Attrs: attrs, Compressor: zarrio.Compressor{Name: "zstd"}})
 		if err == nil {
@@ -82,6 +72,15 @@ func mixedSource(t *testing.T, format int, attrs map[string]string) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// elementsOf makes n elements of type T.
+func elementsOf[T float32 | int64](n int, values func(i int) float64) []byte {
+	list := make([]T, n)
+	for i := range list {
+		list[i] = T(values(i))
+	}
+	return zarrio.AsBytes(list)
 }
 
 // Which dimension is time and which the level follows from the store, whatever their order and names.
