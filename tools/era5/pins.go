@@ -3,11 +3,36 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"zarrbench/fixtures"
 	"zarrbench/zarrio/store"
 )
+
+// pin takes down which version of the source is fetched from: by the documents and coordinates that were read until now, which l
+// has, each with the digest of the whole. Of a shard, only some chunks were read.
+func (p *plan) pin(ctx context.Context, l *ledger) error {
+	if err := p.readPinned(ctx); err != nil {
+		return err
+	}
+	objects, err := l.read()
+	if err != nil {
+		return err
+	}
+	for _, o := range objects {
+		if o.SHA256 != "" || o.Missing {
+			continue
+		}
+		if _, err := store.ReadAll(ctx, p.source.store, o.Key, math.MaxInt64); err != nil {
+			return err
+		}
+	}
+	if p.pins, err = l.read(); err != nil {
+		return err
+	}
+	return checkPinned(p.source.place, p.pins)
+}
 
 // readPinned reads the documents of the variables that are known beforehand: consolidated metadata stand in for them
 // otherwise, and have no digest that is known.

@@ -62,13 +62,7 @@ func makePlan(ctx context.Context, o options) (_ *plan, err error) {
 	if p.units, err = p.sel.units(o.Form, o.whole); err != nil {
 		return nil, err
 	}
-	if err = p.readPinned(ctx); err != nil {
-		return nil, err
-	}
-	if p.pins, err = l.read(); err != nil {
-		return nil, err
-	}
-	if err = checkPinned(src.place, p.pins); err != nil {
+	if err = p.pin(ctx, l); err != nil {
 		return nil, err
 	}
 	for i := range p.sel.vars {

@@ -46,7 +46,11 @@ func mixedSource(t *testing.T, format int, attrs map[string]string) string {
 		if d.Kind == zarrio.Int {
 			data = elementsOf[int64](n, values)
 		}
-		a, err := w.Array(name, zarrio.ArraySpec{Shape: shape, Chunks: chunk, DType: d, Dims: dims, Attrs: attrs, Compressor: zarrio.Compressor{Name: "zstd"}})
+		spec := zarrio.ArraySpec{Shape: shape, Chunks: chunk, DType: d, Dims: dims, Attrs: attrs, Compressor: zarrio.Compressor{Name: "zstd"}}
+		if format == 3 && len(dims) == 1 && chunk[0] < shape[0] {
+			spec.Shards = []int{2 * chunk[0]} // of which parts are read
+		}
+		a, err := w.Array(name, spec)
 		if err == nil {
 			err = a.Write(t.Context(), make([]int, len(shape)), shape, data)
 		}
