@@ -1,8 +1,10 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -194,6 +196,40 @@ func TestFetch(t *testing.T) {
 			}
 			if !strings.Contains(out.String(), "are as they were written (SHA-256)") {
 				t.Errorf("-verify: %q", out.String())
+			}
+		}
+	}
+}
+
+// A source on the local disk, though it be a zip file, tells as much of what came of it.
+func TestFetchLocal(t *testing.T) {
+	w := newWorld(t, small, storetest.ServerOptions{})
+	archive := filepath.Join(t.TempDir(), "source.zip")
+	f, err := os.Create(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := zip.NewWriter(f)
+	if err := errors.Join(z.AddFS(os.DirFS(w.dir)), z.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, place := range []string{w.dir, archive} {
+		w.out = filepath.Join(t.TempDir(), "era5.zarr")
+		stdout, _ := w.must(t, "-steps 4 -store "+place)
+		if !strings.HasSuffix(stdout, ": 100.0 %\n") {
+			t.Errorf("%s: %q, want all that there is to be moved", place, stdout)
+		}
+		var out, errOut bytes.Buffer
+		if err := verify(t.Context(), w.out, &out, &errOut); err != nil || !strings.Contains(out.String(), "15 objects of the source were read whole, and were as long as stated") {
+			t.Errorf("%s: %v, %q", place, err, out.String())
+		}
+		m, err := readManifest(w.out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range m.Fetched {
+			if !o.Missing && o.Source != place+"/"+o.Key {
+				t.Errorf("%s is from %q, want %q", o.Key, o.Source, place+"/"+o.Key)
 			}
 		}
 	}

@@ -58,8 +58,7 @@ func openSource(ctx context.Context, o options) (*source, error) {
 	if c, ok := under.(interface{ Counts() store.HTTPCounts }); ok {
 		s.retries = func() int64 { return c.Counts().Retries }
 	}
-	s.store = &watched{under: under, moved: s.moved, whole: o.whole, bodies: bodies{limit: memoryLimit}}
-	_, s.store.local = under.(store.Filer)
+	s.store = &watched{under: under, moved: s.moved, local: !isRemote(l.Place), whole: o.whole, bodies: bodies{limit: memoryLimit}}
 	s.group, err = zarrio.OpenStore(ctx, s.store, zarrio.Options{Strict: !o.AllowMissing})
 	if err == nil && l.Asset != nil && l.Asset.Group != "" {
 		s.group, err = s.group.Group(ctx, l.Asset.Group)
