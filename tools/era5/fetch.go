@@ -350,7 +350,7 @@ func (f *fetching) unchanged(ctx context.Context) error {
 	l := newLedger()
 	ctx = withLedger(ctx, l)
 	for _, o := range f.pins {
-		if _, err := store.ReadAll(ctx, f.source.store, o.Key, math.MaxInt64); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if _, err := store.ReadAll(ctx, f.source.store, o.Key, maxWhole); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

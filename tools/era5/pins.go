@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 
 	"zarrbench/fixtures"
@@ -24,7 +23,7 @@ func (p *plan) pin(ctx context.Context, l *ledger) error {
 		if o.SHA256 != "" || o.Missing {
 			continue
 		}
-		if _, err := store.ReadAll(ctx, p.source.store, o.Key, math.MaxInt64); err != nil {
+		if _, err := store.ReadAll(ctx, p.source.store, o.Key, maxWhole); err != nil {
 			return err
 		}
 	}

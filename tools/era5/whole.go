@@ -10,7 +10,7 @@ import (
 	"zarrbench/zarrio/store"
 )
 
-// maxWhole bounds the objects that are fetched whole: no Blosc frame is longer.
+// maxWhole bounds the objects that are read whole, whose length is the server's word: no Blosc frame is longer.
 const maxWhole = 1<<31 - 1
 
 // bodies are the objects that are fetched whole, once for each ledger: zarrio reads a chunk by several calls, and the chunks of a
