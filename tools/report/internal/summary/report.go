@@ -2,6 +2,8 @@
 // the change and whether it is significant, and what forbids or limits a comparison.
 package summary
 
+import "strings"
+
 // A Report is what one file of benchmark output says, or two, of which the first is the base. Its JSON form is what
 // report -json prints.
 type Report struct {
@@ -44,16 +46,19 @@ type Row struct {
 	Name string `json:"name"`
 	// Config are the lines in lower case that differ between the rows of the report: rows are compared only where they are equal.
 	Config []Line `json:"config,omitempty"`
-	Units  []Unit `json:"units"`
+	// Paths are, for each file, the ways that the row's bytes took to the GPU, by its lines Path:, such as "true GDS".
+	Paths [][]string `json:"paths,omitempty"`
+	Units []Unit     `json:"units"`
 }
 
 // Key identifies a row: its name, and the configuration that tells it from others of that name.
 func (r *Row) Key() string {
-	key := r.Name
+	var key strings.Builder
+	key.WriteString(r.Name)
 	for _, l := range r.Config {
-		key += " " + l.Key + ":" + l.Value
+		key.WriteString(" " + l.Key + ":" + l.Value)
 	}
-	return key
+	return key.String()
 }
 
 // Unit returns the row's measurements in a unit; nil where it has none.
@@ -104,9 +109,9 @@ type Side struct {
 
 // A Change is what became of the base's median.
 type Change struct {
-	// Ratio is new/base - 1 of the medians: -0.26 is 26 % less.
+	// Ratio is new/base - 1 of the medians: -0.26 is 26 % less. It is infinite, in JSON null, where the base is 0 and the other not.
 	Ratio       float64 `json:"ratio"`
-	P           float64 `json:"p"` // of the Mann-Whitney U test that benchmath makes
+	P           float64 `json:"p"` // of the Mann-Whitney U test that benchmath makes; 0 of an exact unit, which is not tested
 	Significant bool    `json:"significant"`
 	// Worse says that the change goes in the unit's wrong direction, significant or not.
 	Worse bool `json:"worse"`
@@ -120,7 +125,7 @@ type Sentence struct {
 
 // A Finding is a reason to refuse or to doubt.
 type Finding struct {
-	Kind string `json:"kind"`          // data, loss, endpoint, cache, ceiling, insignificant, samples, path, emulated, config, missing, exact
+	Kind string `json:"kind"`          // data, loss, endpoint, engine, cache, ceiling, insignificant, samples, path, emulated, config, missing, exact, failed
 	Row  string `json:"row,omitempty"` // the row's key; "" for the files as a whole
 	Text string `json:"text"`          // a complete sentence, which says what to do where something can be done
 }

@@ -1,0 +1,125 @@
+package summary
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+
+	"golang.org/x/perf/benchmath"
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/stat"
+)
+
+// The units that prove that two rows had the same data.
+const (
+	unitDigest = "data-crc32"
+	unitLoss   = "loss"
+	unitTime   = "sec/op"
+)
+
+// proves says whether a unit must be the same on both sides of a comparison, to the letter.
+func proves(unit string) bool { return unit == unitDigest || unit == unitLoss }
+
+// units makes the statistics of a row.
+func (c *collector) units(s *samples, opt Options) []Unit {
+	known := c.reader.Units()
+	units := make([]Unit, len(s.units))
+	for k, u := range s.units {
+		unit := Unit{Name: clean(u.name), Exact: known.GetAssumption(u.name) == benchmath.AssumeExact || proves(u.name)}
+		switch known.GetBetter(u.name) {
+		case -1:
+			unit.Better = Lower
+		case 1:
+			unit.Better = Higher
+		}
+		for i, f := range u.files {
+			var side *Side
+			if len(f.values) > 0 {
+				side = newSide(f.values, unit.Exact, opt)
+				if unit.Exact {
+					for _, n := range f.lines {
+						side.Raw = append(side.Raw, clean(rawValue(c.files[i].lines[n-1], u.name)))
+					}
+				}
+			}
+			unit.Sides = append(unit.Sides, side)
+		}
+		if len(unit.Sides) == 2 && unit.Sides[0] != nil && unit.Sides[1] != nil {
+			unit.Change = newChange(unit.Sides[0], unit.Sides[1], unit.Better, unit.Exact, opt)
+		}
+		units[k] = unit
+	}
+	return units
+}
+
+// sample returns a side's values as benchmath takes them, which sorts them.
+func (s *Side) sample(opt Options) *benchmath.Sample {
+	return benchmath.NewSample(slices.Clone(s.Samples), &benchmath.Thresholds{CompareAlpha: opt.Alpha})
+}
+
+// newSide makes the statistics of one or more samples.
+func newSide(values []float64, exact bool, opt Options) *Side {
+	s := &Side{Samples: values, Total: floats.Sum(values)}
+	s.Mean, s.StdDev = stat.MeanStdDev(values, nil)
+	if len(values) == 1 {
+		s.StdDev = 0
+	}
+	sample := s.sample(opt)
+	median := benchmath.AssumeNothing.Summary(sample, opt.Confidence)
+	s.Median, s.Low, s.High, s.Confidence = median.Center, median.Lo, median.Hi, median.Confidence
+	switch {
+	case exact:
+		// What can't vary needs no interval; if it does vary all the same, the extremes tell how far.
+		e := benchmath.AssumeExact.Summary(sample, opt.Confidence)
+		s.Low, s.High, s.Confidence = e.Lo, e.Hi, e.Confidence
+	case math.IsInf(s.Low, 0) || math.IsInf(s.High, 0):
+		s.Low, s.High, s.Confidence = sample.Values[0], sample.Values[len(sample.Values)-1], 0
+	}
+	return s
+}
+
+// newChange compares two sides. Exact units differ, or they don't: there is nothing to test.
+func newChange(base, to *Side, better Better, exact bool, opt Options) *Change {
+	c := &Change{Ratio: ratio(base.Median, to.Median)}
+	if exact {
+		c.Significant = base.Median != to.Median
+	} else {
+		c.P = benchmath.AssumeNothing.Compare(base.sample(opt), to.sample(opt)).P
+		c.Significant = c.P < opt.Alpha
+	}
+	c.Worse = better == Lower && to.Median > base.Median || better == Higher && to.Median < base.Median
+	return c
+}
+
+// ratio returns to/base - 1: an infinity where something came of nothing.
+func ratio(base, to float64) float64 {
+	switch {
+	case base == to:
+		return 0
+	case base == 0:
+		return math.Inf(int(math.Copysign(1, to)))
+	}
+	return to/base - 1
+}
+
+// Percent writes the ratio with two decimals and a sign: "-25.98%", or "?" where the base is 0.
+func (c *Change) Percent() string {
+	if math.IsInf(c.Ratio, 0) {
+		return "?"
+	}
+	return fmt.Sprintf("%+.2f%%", 100*c.Ratio)
+}
+
+// MarshalJSON writes an infinite ratio, for which JSON has no number, as null.
+func (c Change) MarshalJSON() ([]byte, error) {
+	type plain Change
+	doc := struct {
+		Ratio *float64 `json:"ratio"`
+		plain
+	}{plain: plain(c)}
+	if !math.IsInf(c.Ratio, 0) {
+		doc.Ratio = &c.Ratio
+	}
+	return json.Marshal(doc)
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"zarrbench/tools/report/internal/summary"
+)
+
+// A job's summary may have 1 MiB. Rows are left out, with a word, before it gets there.
+const mostMarkdown = 900 << 10
+
+// writeMarkdown writes a report for GitHub's job summary: what came of it, what limits it, a table of times, and all metrics folded
+// away.
+func writeMarkdown(w *bytes.Buffer, rep *summary.Report) {
+	if len(rep.Files) == 2 {
+		fmt.Fprintf(w, "## %s against %s\n\n", escape(rep.Files[1].Label), escape(rep.Files[0].Label))
+	} else {
+		fmt.Fprintf(w, "## %s\n\n", escape(rep.Files[0].Label))
+	}
+	for _, s := range rep.Sentences {
+		fmt.Fprintf(w, "- **%s**: %s\n", escape(s.Text), code(s.Row))
+	}
+	if len(rep.Sentences) > 0 {
+		w.WriteByte('\n')
+	}
+	markdownFindings(w, "Refused", rep.Refusals)
+	markdownFindings(w, "Warnings", rep.Warnings)
+	markdownTimes(w, rep)
+	markdownMetrics(w, rep)
+	for _, f := range rep.Files {
+		fmt.Fprintf(w, "<details><summary>%s: %s</summary>\n\n", escape(f.Label), escape(f.Path))
+		for _, l := range append(append([]summary.Line{}, f.Config...), f.Notes...) {
+			if w.Len() > mostMarkdown+64<<10 {
+				break
+			}
+			fmt.Fprintf(w, "- %s\n", code(l.Key+": "+l.Value))
+		}
+		fmt.Fprint(w, "\n</details>\n\n")
+	}
+}
+
+func markdownFindings(w *bytes.Buffer, title string, findings []summary.Finding) {
+	if len(findings) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "### %s\n\n", title)
+	groups, left := groupFindings(findings)
+	for _, g := range groups {
+		fmt.Fprintf(w, "- **%s**: %s\n", g.Kind, escape(g.Text))
+		for _, row := range g.rows {
+			fmt.Fprintf(w, "  - %s\n", code(row))
+		}
+		if g.more > 0 {
+			fmt.Fprintf(w, "  - and %d more rows\n", g.more)
+		}
+	}
+	for _, l := range left {
+		fmt.Fprintf(w, "- **%s**: and %d more of this kind\n", l.kind, l.count)
+	}
+	w.WriteByte('\n')
+}
+
+// markdownTimes writes the table of seconds an op.
+func markdownTimes(w *bytes.Buffer, rep *summary.Report) {
+	head := []string{"row"}
+	for _, f := range rep.Files {
+		head = append(head, escape(f.Label)+", s", "mean ± sd, s", "n")
+	}
+	if len(rep.Files) == 2 {
+		head = append(head, "change")
+	}
+	markdownHead(w, head)
+	for i := range rep.Rows {
+		if w.Len() > mostMarkdown/2 {
+			fmt.Fprintf(w, "\n%d more rows are left out.\n", len(rep.Rows)-i)
+			break
+		}
+		r := &rep.Rows[i]
+		cells := []string{code(r.Key())}
+		u := r.Unit("sec/op")
+		if u == nil {
+			u = &summary.Unit{Name: "sec/op", Sides: make([]*summary.Side, len(rep.Files))}
+		}
+		format := scaler(u)
+		for _, s := range u.Sides {
+			median, interval := sideCells(u, s, format)
+			if interval != "" {
+				median += " (" + interval + ")"
+			}
+			mean, n := "", ""
+			if s != nil {
+				mean, n = format(s.Mean)+" ± "+format(s.StdDev), fmt.Sprint(len(s.Samples))
+			}
+			cells = append(cells, median, mean, n)
+		}
+		if len(rep.Files) == 2 {
+			cells = append(cells, changeCell(u))
+		}
+		markdownLine(w, cells)
+	}
+	w.WriteByte('\n')
+}
+
+// markdownMetrics writes every metric of every row, folded away.
+func markdownMetrics(w *bytes.Buffer, rep *summary.Report) {
+	for i := range rep.Rows {
+		if w.Len() > mostMarkdown {
+			fmt.Fprintf(w, "The metrics of %d more rows are left out.\n\n", len(rep.Rows)-i)
+			return
+		}
+		r := &rep.Rows[i]
+		fmt.Fprintf(w, "<details><summary>%s</summary>\n\n", escape(r.Key()))
+		for k, f := range rep.Files {
+			fmt.Fprintf(w, "- %s: %s\n", escape(f.Label), escape(studyLine(r, k)))
+		}
+		w.WriteByte('\n')
+		head := []string{"metric"}
+		for _, f := range rep.Files {
+			head = append(head, escape(f.Label), "interval")
+		}
+		if len(rep.Files) == 2 {
+			head = append(head, "change")
+		}
+		markdownHead(w, head)
+		for k := range r.Units {
+			u := &r.Units[k]
+			format := scaler(u)
+			cells := []string{escape(u.Name)}
+			for _, s := range u.Sides {
+				median, interval := sideCells(u, s, format)
+				cells = append(cells, escape(median), escape(interval))
+			}
+			if len(rep.Files) == 2 {
+				cells = append(cells, changeCell(u))
+			}
+			markdownLine(w, cells)
+		}
+		fmt.Fprint(w, "\n</details>\n\n")
+	}
+}
+
+// markdownHead begins a table: its first column is text, the others are figures.
+func markdownHead(w *bytes.Buffer, cells []string) {
+	markdownLine(w, cells)
+	w.WriteString("|---|" + strings.Repeat("---:|", len(cells)-1) + "\n")
+}
+
+func markdownLine(w *bytes.Buffer, cells []string) {
+	w.WriteString("| " + strings.Join(cells, " | ") + " |\n")
+}
+
+// escape makes Markdown of a text: what a file of benchmark output says must not become links or tags.
+var escape = strings.NewReplacer(
+	"\\", "\\\\", "|", "\\|", "`", "\\`", "*", "\\*", "_", "\\_", "[", "\\[", "]", "\\]", "#", "\\#", "~", "\\~",
+	"<", "&lt;", ">", "&gt;", "&", "&amp;", "\n", " ", "\r", " ",
+).Replace
+
+// code makes a text stand for itself, in a table too.
+func code(s string) string {
+	fence := "`"
+	for strings.Contains(s, fence) {
+		fence += "`"
+	}
+	if fence != "`" {
+		s = " " + s + " "
+	}
+	return fence + strings.NewReplacer("|", "\\|", "\n", " ", "\r", " ").Replace(s) + fence
+}
