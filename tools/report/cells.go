@@ -34,7 +34,7 @@ func sideCells(u *summary.Unit, s *summary.Side, format func(float64) string) (m
 	case len(s.Raw) > 0 && !slices.ContainsFunc(s.Raw, func(r string) bool { return r != s.Raw[0] }):
 		return s.Raw[0], ""
 	case u.Exact:
-		return format(s.Median), fmt.Sprintf("varies: %s to %s", format(s.Low), format(s.High))
+		return format(s.Median), fmt.Sprintf("varies: %.12g to %.12g", s.Low, s.High)
 	case s.Confidence == 0:
 		return format(s.Median), "–" // too few samples, which a warning says
 	}
@@ -68,31 +68,44 @@ func judgement(u *summary.Unit) string {
 	return " better"
 }
 
-// studyLine describes a side's seconds in the study's words; what isn't an epoch, and may take nanoseconds, has prefixes.
-func studyLine(r *summary.Row, file int) string {
+// studyLine describes a side's seconds in the study's words, and says of how many samples; what isn't an epoch, and may take
+// nanoseconds, has prefixes. A single sample has no deviation.
+func studyLine(r *summary.Row, file int) (n, line string) {
 	u := r.Unit("sec/op")
 	if u == nil || u.Sides[file] == nil {
 		if slices.ContainsFunc(r.Units, func(u summary.Unit) bool { return u.Sides[file] != nil }) {
-			return "no sec/op"
+			return "", "no sec/op"
 		}
-		return "no such row"
+		return "", "no such row"
 	}
 	s := u.Sides[file]
-	var line strings.Builder
-	fmt.Fprintf(&line, "n=%d  ", len(s.Samples))
-	if summary.IsEpoch(r.Name) {
-		fmt.Fprintf(&line, "Total: %.4f seconds, Median: %.4f seconds/epoch, Mean: %.4f ± %.4f seconds/epoch", s.Total, s.Median, s.Mean, s.StdDev)
-	} else {
-		seconds := func(v float64) string { return prefixed(v, "s") }
-		fmt.Fprintf(&line, "Total: %s, Median: %s/op, Mean: %s ± %s/op", seconds(s.Total), seconds(s.Median), seconds(s.Mean), seconds(s.StdDev))
+	n = fmt.Sprintf("n=%d", len(s.Samples))
+	seconds, perOp := func(v float64) string { return fmt.Sprintf("%.4f", v) }, " seconds/epoch"
+	total := seconds(s.Total) + " seconds"
+	if !summary.IsEpoch(r.Name) {
+		seconds, perOp = func(v float64) string { return prefixed(v, "s") }, "/op"
+		total = seconds(s.Total)
 	}
-	if rate := r.Unit("B/s"); rate != nil && rate.Sides[file] != nil {
-		fmt.Fprintf(&line, ", Rate: %s", prefixed(rate.Sides[file].Median, "B/s"))
+	line = fmt.Sprintf("Total: %s, Median: %s%s, Mean: %s", total, seconds(s.Median), perOp, seconds(s.Mean))
+	if len(s.Samples) > 1 {
+		line += " ± " + seconds(s.StdDev)
+	}
+	line += perOp
+	if rate := rateCell(r, file); rate != "" {
+		line += ", Rate: " + rate
 	}
 	if file < len(r.Paths) && len(r.Paths[file]) > 0 {
-		fmt.Fprintf(&line, ", Path: %s", strings.Join(r.Paths[file], " and "))
+		line += ", Path: " + strings.Join(r.Paths[file], " and ")
 	}
-	return line.String()
+	return n, line
+}
+
+// rateCell writes the median of a side's bytes a second, if it has such.
+func rateCell(r *summary.Row, file int) string {
+	if u := r.Unit("B/s"); u != nil && u.Sides[file] != nil {
+		return prefixed(u.Sides[file].Median, "B/s")
+	}
+	return ""
 }
 
 // prefixed writes a value with the prefix of its unit apart from the number, as in a text: "1.138 GB/s".

@@ -66,7 +66,7 @@ func markdownFindings(w *bytes.Buffer, title string, findings []summary.Finding)
 func markdownTimes(w *bytes.Buffer, rep *summary.Report) {
 	head := []string{"row"}
 	for _, f := range rep.Files {
-		head = append(head, escape(f.Label)+", s", "mean ± sd, s", "n")
+		head = append(head, escape(f.Label)+", sec/op", "mean ± sd", "n", "rate")
 	}
 	if len(rep.Files) == 2 {
 		head = append(head, "change")
@@ -84,16 +84,19 @@ func markdownTimes(w *bytes.Buffer, rep *summary.Report) {
 			u = &summary.Unit{Name: "sec/op", Sides: make([]*summary.Side, len(rep.Files))}
 		}
 		format := scaler(u)
-		for _, s := range u.Sides {
+		for k, s := range u.Sides {
 			median, interval := sideCells(u, s, format)
 			if interval != "" {
 				median += " (" + interval + ")"
 			}
 			mean, n := "", ""
 			if s != nil {
-				mean, n = format(s.Mean)+" ± "+format(s.StdDev), fmt.Sprint(len(s.Samples))
+				mean, n = format(s.Mean), fmt.Sprint(len(s.Samples))
+				if len(s.Samples) > 1 {
+					mean += " ± " + format(s.StdDev)
+				}
 			}
-			cells = append(cells, median, mean, n)
+			cells = append(cells, median, mean, n, rateCell(r, k))
 		}
 		if len(rep.Files) == 2 {
 			cells = append(cells, changeCell(u))
@@ -113,7 +116,8 @@ func markdownMetrics(w *bytes.Buffer, rep *summary.Report) {
 		r := &rep.Rows[i]
 		fmt.Fprintf(w, "<details><summary>%s</summary>\n\n", escape(r.Key()))
 		for k, f := range rep.Files {
-			fmt.Fprintf(w, "- %s: %s\n", escape(f.Label), escape(studyLine(r, k)))
+			n, line := studyLine(r, k)
+			fmt.Fprintf(w, "- %s: %s\n", escape(f.Label), escape(strings.TrimPrefix(n+", "+line, ", ")))
 		}
 		w.WriteByte('\n')
 		head := []string{"metric"}

@@ -59,10 +59,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := c.print(rep, stdout); err != nil {
 		return err
 	}
-	if n := len(rep.Refusals); n > 0 {
+	return refusal(rep)
+}
+
+// refusal is the error of a report that refuses to compare, with the first reason: the report may go where nobody looks.
+func refusal(rep *summary.Report) error {
+	switch n := len(rep.Refusals); n {
+	case 0:
+		return nil
+	case 1:
 		return fmt.Errorf("%w: %s", errRefused, rep.Refusals[0].Text)
+	default:
+		return fmt.Errorf("%w for %d reasons: %s", errRefused, n, rep.Refusals[0].Text)
 	}
-	return nil
 }
 
 // print prints a report in the form that was asked for, whole or not at all.

@@ -61,7 +61,8 @@ func writeRow(w *bytes.Buffer, rep *summary.Report, r *summary.Row) {
 	fmt.Fprintf(w, "%s\n", r.Key())
 	var sides table
 	for i, f := range rep.Files {
-		sides.add("  "+f.Label, studyLine(r, i))
+		n, line := studyLine(r, i)
+		sides.add("  "+f.Label, n, line)
 	}
 	sides.write(w)
 	w.WriteByte('\n')
@@ -69,7 +70,7 @@ func writeRow(w *bytes.Buffer, rep *summary.Report, r *summary.Row) {
 	var t table
 	head := []string{"  "}
 	for _, f := range rep.Files {
-		head = append(head, f.Label, fmt.Sprintf("%v%% interval", 100*rep.Conf))
+		head = append(head, f.Label, fmt.Sprintf("%.6g%% interval", 100*rep.Conf))
 	}
 	if len(rep.Files) == 2 {
 		head = append(head, "change")
@@ -128,6 +129,7 @@ func (t *table) add(cells ...string) {
 	t.lines = append(t.lines, cells)
 }
 
+// write writes the table. What only pads a line's end is left out.
 func (t *table) write(w *bytes.Buffer) {
 	for _, cells := range t.lines {
 		pad := 0
@@ -137,10 +139,7 @@ func (t *table) write(w *bytes.Buffer) {
 				w.WriteString(c)
 				pad = 0
 			}
-			pad += t.widths[i] + 2
-			if c != "" {
-				pad -= utf8.RuneCountInString(c)
-			}
+			pad += t.widths[i] + len("  ") - utf8.RuneCountInString(c)
 		}
 		w.WriteByte('\n')
 	}

@@ -13,8 +13,11 @@ import (
 // The ceiling is measured beside each epoch. A machine on which it varies by more than this isn't steady enough to be compared.
 const maxCeilingSpread = 0.15
 
-// The path of bytes that the engine gds is made for.
+// The path of bytes that the engine gds is made for, and those of cuFile's ways that go past the page cache: it reads files that
+// were opened for direct I/O, in compatibility mode too.
 const trueGDS = "true GDS"
+
+var directPaths = []string{trueGDS, "cuFile compat", "cuFile, unverified"}
 
 // A judge finds what forbids or limits comparisons, and writes the sentences of the rest.
 type judge struct {
@@ -23,6 +26,7 @@ type judge struct {
 	rows    []built
 	byName  map[string][]*built
 	configs []*benchproc.Field
+	engines [][]string      // by file
 	refused map[string]bool // by the row's key
 	whole   bool            // the files must not be compared at all
 }
@@ -38,6 +42,7 @@ func (c *collector) findings(r *Report, rows []built) {
 		j.byName[rows[i].Name] = append(j.byName[rows[i].Name], &rows[i])
 	}
 	for i, f := range r.Files {
+		j.engines = append(j.engines, firstWords(values(f.Notes, "Engine")))
 		j.file(f, c.files[i])
 	}
 	if len(r.Files) == 2 {
@@ -202,6 +207,7 @@ func orNone(value string) string {
 
 // data refuses a row whose sides didn't have the same data, or can't be seen to have had.
 func (j *judge) data(r *built, key string) {
+	const missing = "missing"
 	for _, unit := range []string{unitDigest, unitLoss} {
 		u := r.Unit(unit)
 		if u == nil {
@@ -215,22 +221,23 @@ func (j *judge) data(r *built, key string) {
 			kind = "loss"
 		}
 		var sides []string
-		all := map[string]bool{}
+		var all []string
 		for i, f := range j.Files {
 			written := []string{}
 			if s := u.Sides[i]; s != nil {
 				written = distinct(s.Raw)
 			}
 			if len(written) == 0 || len(u.Sides[i].Samples) < r.count(i) {
-				written = append(written, "none")
+				written = append(written, missing)
 			}
-			for _, w := range written {
-				all[w] = true
-			}
-			sides = append(sides, strings.Join(written, ", ")+" in "+f.Label)
+			all = append(all, written...)
+			sides = append(sides, few(written)+" in "+f.Label)
 		}
-		if len(all) > 1 {
-			j.refuse(kind, key, "%s is %s: the two sides did not have the same data, so their times must not be compared.", unit, strings.Join(sides, " and "))
+		switch all = distinct(all); {
+		case slices.Contains(all, missing):
+			j.refuse(kind, key, "%s is %s: nothing proves that all runs had the same data, so their times must not be compared.", unit, strings.Join(sides, " and "))
+		case len(all) > 1:
+			j.refuse(kind, key, "%s is %s: the runs did not have the same data, so their times must not be compared.", unit, strings.Join(sides, " and "))
 		}
 	}
 }
@@ -295,8 +302,7 @@ func few(list []string) string {
 
 // path says where the engine gds took another path than it is for.
 func (j *judge) path(r *built, key string, file int, name string) {
-	engines := firstWords(values(j.Files[file].Notes, "Engine"))
-	if !slices.Contains(engines, "gds") {
+	if !slices.Contains(j.engines[file], "gds") {
 		return
 	}
 	paths := r.paths[file]
@@ -318,14 +324,14 @@ func (j *judge) pair(r *built, key string) {
 		if cached[1] {
 			from, not = 1, 0
 		}
-		j.warn("cache", key, "%s read from the page cache, %s past it from the disk: compare runs with -cache cold.", j.Files[from].Label, j.Files[not].Label)
+		j.warn("cache", key, "%s read from the page cache, %s past it, from the disk: with -cache cold both read from there.", j.Files[from].Label, j.Files[not].Label)
 	}
 	u := r.Unit(unitTime)
 	if u == nil || u.Change == nil {
 		return
 	}
 	if !u.Change.Significant {
-		cmp := benchmath.AssumeNothing.Compare(u.Sides[0].sample(j.opt), u.Sides[1].sample(j.opt))
+		cmp := compare(u.Sides[0], u.Sides[1], j.opt)
 		if len(cmp.Warnings) > 0 {
 			j.warn("samples", key, "No difference can be told: %v.", cmp.Warnings[0])
 		} else {
@@ -337,12 +343,12 @@ func (j *judge) pair(r *built, key string) {
 	}
 }
 
-// cached says which sides of a warm run read from the page cache. GPUDirect Storage never does; all other ways may.
+// cached says which sides of a warm run read from the page cache: all that didn't go past it only.
 func (j *judge) cached(r *built) (sides [2]bool) {
 	for _, f := range j.configs {
 		if f.Name == "cache" && r.config.Get(f) == "warm" {
 			for i := range sides {
-				sides[i] = !slices.Equal(r.paths[i], []string{trueGDS})
+				sides[i] = len(r.paths[i]) == 0 || slices.ContainsFunc(r.paths[i], func(p string) bool { return !slices.Contains(directPaths, p) })
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/perf/benchfmt"
 	"golang.org/x/perf/benchproc"
+	"golang.org/x/perf/benchunit"
 )
 
 // Options are what the statistics depend on. Zero values stand for benchstat's: 0.05 and 0.95.
@@ -176,7 +177,7 @@ func (c *collector) read(i int, in Input) error {
 			addPath(last, notes[0], i)
 			notes = notes[1:]
 		}
-		if err := checkValues(r); err != nil {
+		if err := tidyValues(r); err != nil {
 			broken.add(fmt.Sprintf("%s:%d: %v", in.Path, line, err))
 			continue
 		}
@@ -220,14 +221,17 @@ func (b *brokenLines) add(text string) {
 
 func (b *brokenLines) err() error {
 	if more := b.count - len(b.errs); more > 0 {
-		return errors.Join(append(b.errs, fmt.Errorf("and %d more lines like these", more))...)
+		return errors.Join(append(b.errs, fmt.Errorf("lines like these: %d more", more))...)
 	}
 	return errors.Join(b.errs...)
 }
 
-// checkValues refuses measurements that no statistics can be made of.
-func checkValues(r *benchfmt.Result) error {
-	for i, v := range r.Values {
+// tidyValues tidies the units of zeros, which benchfmt leaves as they are: 0 ns/op is 0 sec/op. Measurements that no statistics
+// can be made of are errors.
+func tidyValues(r *benchfmt.Result) error {
+	for i := range r.Values {
+		v := &r.Values[i]
+		_, v.Unit = benchunit.Tidy(v.Value, v.Unit)
 		if !(math.Abs(v.Value) <= limit) {
 			return fmt.Errorf("found %v %s, expected a finite number", v.Value, v.Unit)
 		}

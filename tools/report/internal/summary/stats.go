@@ -85,10 +85,17 @@ func newChange(base, to *Side, better Better, exact bool, opt Options) *Change {
 	if exact {
 		c.Significant = base.Median != to.Median
 	} else {
-		c.P = benchmath.AssumeNothing.Compare(base.sample(opt), to.sample(opt)).P
+		c.P = compare(base, to, opt).P
 		c.Significant = c.P < opt.Alpha
 	}
 	c.Worse = better == Lower && to.Median > base.Median || better == Higher && to.Median < base.Median
+	return c
+}
+
+// compare tests whether two sides differ.
+func compare(base, to *Side, opt Options) benchmath.Comparison {
+	c := benchmath.AssumeNothing.Compare(base.sample(opt), to.sample(opt))
+	c.P = min(c.P, 1) // for samples in the middle of each other, twice the probability of one tail is more than 1
 	return c
 }
 
