@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"html"
 	"strings"
 
 	"zarrbench/tools/report/internal/summary"
@@ -30,7 +31,7 @@ func writeMarkdown(w *bytes.Buffer, rep *summary.Report) {
 	markdownTimes(w, rep)
 	markdownMetrics(w, rep)
 	for _, f := range rep.Files {
-		fmt.Fprintf(w, "<details><summary>%s: %s</summary>\n\n", escape(f.Label), escape(f.Path))
+		fmt.Fprintf(w, "<details><summary>%s: %s</summary>\n\n", html.EscapeString(f.Label), html.EscapeString(f.Path))
 		for _, l := range append(append([]summary.Line{}, f.Config...), f.Notes...) {
 			if w.Len() > mostMarkdown+64<<10 {
 				break
@@ -114,7 +115,7 @@ func markdownMetrics(w *bytes.Buffer, rep *summary.Report) {
 			return
 		}
 		r := &rep.Rows[i]
-		fmt.Fprintf(w, "<details><summary>%s</summary>\n\n", escape(r.Key()))
+		fmt.Fprintf(w, "<details><summary>%s</summary>\n\n", html.EscapeString(r.Key()))
 		for k, f := range rep.Files {
 			n, line := studyLine(r, k)
 			fmt.Fprintf(w, "- %s: %s\n", escape(f.Label), escape(strings.TrimPrefix(n+", "+line, ", ")))

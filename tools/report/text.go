@@ -31,16 +31,21 @@ func writeText(w *bytes.Buffer, rep *summary.Report) {
 	}
 }
 
-// The notes that tell of a whole file. Others tell of rows, or of each of its runs.
-var fileNotes = []string{"Engine", "Codecs", "Endpoint", "Machine", "GDS", "Note"}
+// The notes that tell of a whole file, in the order in which they are written. Others tell of rows.
+var fileNotes = []string{"Engine", "Codecs", "Endpoint", "Machine", "GDS", "Store", "Note"}
 
 // writeFiles writes which file is which side, what it says of itself, and what both have in common.
 func writeFiles(w *bytes.Buffer, rep *summary.Report) {
 	for _, f := range rep.Files {
 		fmt.Fprintf(w, "%s: %s\n", f.Label, f.Path)
-		for _, n := range f.Notes {
-			if slices.Contains(fileNotes, n.Key) {
+		for _, key := range fileNotes {
+			notes := slices.DeleteFunc(slices.Clone(f.Notes), func(n summary.Line) bool { return n.Key != key })
+			const most = 4 // stores that are made for a run have a name of their own in each
+			for _, n := range notes[:min(len(notes), most)] {
 				fmt.Fprintf(w, "  %s: %s\n", n.Key, n.Value)
+			}
+			if more := len(notes) - most; more > 0 {
+				fmt.Fprintf(w, "  %s: and %d more\n", key, more)
 			}
 		}
 	}

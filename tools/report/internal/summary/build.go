@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 
 	"golang.org/x/perf/benchproc"
 )
@@ -128,8 +129,18 @@ func (c *collector) file(s *source) File {
 	return f
 }
 
-// clean makes a text of a file fit for JSON, whose strings are UTF-8.
-func clean(s string) string { return strings.ToValidUTF8(s, "�") }
+// clean makes a text of a file fit for JSON, whose strings are UTF-8, and for terminals, which take control characters for commands.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t':
+			return ' '
+		case unicode.IsControl(r):
+			return unicode.ReplacementChar
+		}
+		return r
+	}, strings.ToValidUTF8(s, string(unicode.ReplacementChar)))
+}
 
 // label names the sides: by their engines, or where these are the same, or one is unknown, by what tells the files apart.
 func label(files []File) {

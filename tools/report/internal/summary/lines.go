@@ -2,7 +2,6 @@ package summary
 
 import (
 	"bytes"
-	"io"
 	"slices"
 	"strings"
 
@@ -14,8 +13,6 @@ type note struct {
 	Line
 	line int // its number, from 1
 }
-
-func newTextReader(text []byte) io.Reader { return bytes.NewReader(text) }
 
 // splitLines returns the lines of a text, numbered as benchfmt does, and those among them that are notes.
 func splitLines(text []byte) (lines [][]byte, notes []note) {
@@ -41,7 +38,7 @@ func parseNote(line []byte) (Line, bool) {
 		}
 	}
 	value = bytes.TrimSpace(value)
-	return Line{Key: string(key), Value: strings.ToValidUTF8(string(value), "�")}, len(value) > 0
+	return Line{Key: string(key), Value: clean(string(value))}, len(value) > 0
 }
 
 // addPath notes the way that a row's bytes took, which a line behind it tells: "Path: NAME: path=true GDS, epochs=1, ...". The row is

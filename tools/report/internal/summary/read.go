@@ -1,6 +1,7 @@
 package summary
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -152,7 +153,7 @@ func (c *collector) read(i int, in Input) error {
 	s := &source{path: in.Path, text: in.Text}
 	s.lines, s.notes = splitLines(in.Text)
 	c.files[i] = s
-	c.reader.Reset(newTextReader(in.Text), in.Path)
+	c.reader.Reset(bytes.NewReader(in.Text), in.Path)
 
 	var (
 		broken brokenLines
