@@ -11,13 +11,13 @@ import (
 	"testing"
 )
 
-// writeLarge writes output of 10,000 rows with ten samples each, and returns its path.
-func writeLarge(tb testing.TB, name string, scale float64) string {
+// writeLarge writes output of 10,000 rows, and returns its path.
+func writeLarge(tb testing.TB, name string, samples int, scale float64) string {
 	tb.Helper()
 	rng := rand.New(rand.NewPCG(1, uint64(len(name))))
 	var text bytes.Buffer
 	fmt.Fprintf(&text, "Engine: %s\nEndpoint: host\ngoos: linux\n", name)
-	for range 10 {
+	for range samples {
 		for row := range 10_000 {
 			fmt.Fprintf(&text, "BenchmarkEpoch/row=%d/loss=none-8\t1\t%d ns/op\t1 data-crc32\n", row, int64(scale*(1e9+3e7*rng.NormFloat64())))
 		}
@@ -31,7 +31,7 @@ func writeLarge(tb testing.TB, name string, scale float64) string {
 
 // TestLarge compares 10,000 rows: all are in the text, and as many in the Markdown as a job's summary holds.
 func TestLarge(t *testing.T) {
-	base, to := writeLarge(t, "host", 1), writeLarge(t, "gds", 0.5)
+	base, to := writeLarge(t, "host", 4, 1), writeLarge(t, "gds", 4, 0.5)
 	text, _ := report(t, nil, base, to)
 	for _, want := range []string{"\nEpoch/row=0/loss=none\n", "\nEpoch/row=9999/loss=none\n", "and 9992 more rows"} { // of a warning that all have
 		if !strings.Contains(text, want) {
@@ -50,7 +50,7 @@ func TestLarge(t *testing.T) {
 }
 
 func BenchmarkReport(b *testing.B) {
-	base, to := writeLarge(b, "host", 1), writeLarge(b, "gds", 0.5)
+	base, to := writeLarge(b, "host", 10, 1), writeLarge(b, "gds", 10, 0.5)
 	for _, form := range []string{"text", "json", "markdown"} {
 		b.Run("rows=10000/form="+form, func(b *testing.B) {
 			args := []string{base, to}

@@ -10,7 +10,8 @@ import (
 	"golang.org/x/perf/benchproc"
 )
 
-// The ceiling is measured beside each epoch. A machine on which it varies by more than this isn't steady enough to be compared.
+// The ceiling is measured beside each epoch. A machine on which its extremes are further apart than this share of its median isn't
+// steady enough to be compared.
 const maxCeilingSpread = 0.15
 
 // The path of bytes that the engine gds is made for, and those of cuFile's ways that go past the page cache: it reads files that

@@ -31,15 +31,16 @@ func inputs(texts ...string) []Input {
 func layout(r *Report) string {
 	var lines []string
 	for i := range r.Rows {
-		line := r.Rows[i].Key() + " |"
+		var line strings.Builder
+		line.WriteString(r.Rows[i].Key() + " |")
 		for _, s := range r.Rows[i].Units[0].Sides {
 			if s == nil {
-				line += " none |"
+				line.WriteString(" none |")
 			} else {
-				line += fmt.Sprintf(" %v |", s.Samples)
+				fmt.Fprintf(&line, " %v |", s.Samples)
 			}
 		}
-		lines = append(lines, line)
+		lines = append(lines, line.String())
 	}
 	return strings.Join(lines, "\n")
 }
