@@ -1,0 +1,153 @@
+package gate
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"zarrbench/tools/report/internal/summary"
+)
+
+// written is what one of the writers writes.
+func written(t *testing.T, write func(io.Writer) error) string {
+	t.Helper()
+	var b strings.Builder
+	if err := write(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// mixed is a verdict with every outcome that is written.
+func mixed() *Verdict {
+	r := report(
+		timed("Epoch/store=raw/codec=none", around(1, 10), around(1.1, 10)),
+		timed("Epoch/store=lz4", around(1, 10), around(0.8, 10)),
+		timed("Epoch/odd|name`*", around(1, 10), nil),
+		timed("Epoch/new", nil, around(1, 10)),
+		timed("Epoch/few", around(1, 2), around(1, 2)),
+		timed("Epoch/other", around(1, 10), around(1, 10)),
+	)
+	r.Refusals = []summary.Finding{{Kind: "data", Row: "Epoch/other", Text: "The data differ: 100% of it,\nsee data-crc32."}}
+	return Judge(r, Options{Threshold: 0.05})
+}
+
+func TestWriteText(t *testing.T) {
+	got := written(t, mixed().WriteText)
+	want := `gate: FAIL: 3 failures
+  worse: Epoch/store=raw/codec=none: 999.0m to 1.099 sec/op, +10.00% (p=1.1e-05, after Holm's correction 3.2e-05, n=10+10)
+  missing: Epoch/odd|name` + "`" + `*: base.txt has it, new.txt doesn't
+  refused: Epoch/other: The data differ: 100% of it, see data-crc32.
+  unusable: 1 of 3 tests have 2 and 2 samples, with which no change can be significant at 0.05 after the correction for all tests: take 5 or more on each side
+  better: Epoch/store=lz4: 999.0m to 799.2m sec/op, -20.00% (p=1.1e-05, after Holm's correction 3.2e-05, n=10+10)
+  new: Epoch/new: base.txt doesn't have it
+gate: 3 tests of sec/op (Mann-Whitney, alpha 0.05 after Holm's correction over all of them); changes of up to 5% pass; 1 better, 1 new
+`
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	got = written(t, Judge(report(timed("Epoch/a", around(1, 10), around(1, 10))), Options{}).WriteText)
+	if want := "gate: pass: nothing got worse, and nothing is missing\ngate: 1 test of sec/op (Mann-Whitney, alpha 0.05 after Holm's correction over all of them); changes of up to 0% pass; 0 better, 0 new\n"; got != want {
+		t.Errorf("a pass: got\n%s\nwant\n%s", got, want)
+	}
+	got = written(t, Judge(report(), Options{}).WriteText)
+	if !strings.HasPrefix(got, "gate: UNUSABLE: this input can't be judged\n  unusable: no row of base.txt has the unit sec/op\n") {
+		t.Errorf("unusable: got\n%s", got)
+	}
+}
+
+func TestWriteMarkdown(t *testing.T) {
+	got := written(t, mixed().WriteMarkdown)
+	want := `### Gate: FAIL: 3 failures
+
+> **Unusable:** 1 of 3 tests have 2 and 2 samples, with which no change can be significant at 0.05 after the correction for all tests: take 5 or more on each side
+
+| outcome | row | unit | base | new | change | p | p after Holm |
+|---|---|---|--:|--:|--:|--:|--:|
+| **worse** | ` + "`Epoch/store=raw/codec=none`" + ` | sec/op | 999.0m | 1.099 | +10.00% | 1.1e-05 | 3.2e-05 |
+| better | ` + "`Epoch/store=lz4`" + ` | sec/op | 999.0m | 799.2m | -20.00% | 1.1e-05 | 3.2e-05 |
+| **missing** | ` + "`` Epoch/odd\\|name`* ``" + `<br>base.txt has it, new.txt doesn't |  |  |  |  |  |  |
+| new | ` + "`Epoch/new`" + `<br>base.txt doesn't have it |  |  |  |  |  |  |
+| **refused** | ` + "`Epoch/other`" + `<br>The data differ: 100% of it, see data-crc32. |  |  |  |  |  |  |
+
+3 tests of sec/op (Mann-Whitney, alpha 0.05 after Holm's correction over all of them); changes of up to 5% pass; 1 better, 1 new
+`
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if got, want := markdownText("a|b <c> `d` *e* [f](g) & h_i"), "a&#124;b &#60;c&#62; &#96;d&#96; &#42;e&#42; &#91;f&#93;(g) &#38; h&#95;i"; got != want {
+		t.Errorf("markdownText = %q, want %q", got, want)
+	}
+}
+
+func TestWriteAnnotations(t *testing.T) {
+	got := written(t, mixed().WriteAnnotations)
+	want := `::error title=gate%3A sec/op worse::Epoch/store=raw/codec=none: 999.0m to 1.099 sec/op, +10.00%25 (p=1.1e-05, after Holm's correction 3.2e-05, n=10+10)
+::error title=gate%3A missing::Epoch/odd|name` + "`" + `*: base.txt has it, new.txt doesn't
+::error title=gate%3A refused::Epoch/other: The data differ: 100%25 of it, see data-crc32.
+::error title=gate%3A unusable input::1 of 3 tests have 2 and 2 samples, with which no change can be significant at 0.05 after the correction for all tests: take 5 or more on each side
+::warning title=gate%3A new::Epoch/new: base.txt doesn't have it
+`
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	got = written(t, (&Verdict{Status: Unusable, Unusable: []string{"50%: a,\r\nb"}}).WriteAnnotations)
+	if want := "::error title=gate%3A unusable input::50%25: a,%0D%0Ab\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Of more failures than GitHub shows, those are written that it shows, and how many there are.
+func TestManyAnnotations(t *testing.T) {
+	for _, c := range []struct {
+		rows, lines int
+		last        string
+	}{
+		{10, 10, "::error title=gate%3A missing::Epoch/9: base.txt has it, new.txt doesn't"},
+		{11, 10, "::error title=gate%3A more::and 2 more, which the report lists"},
+		{500, 10, "::error title=gate%3A more::and 491 more, which the report lists"},
+	} {
+		v := &Verdict{Status: Fail}
+		for i := range c.rows {
+			v.Judgements = append(v.Judgements, Judgement{Row: fmt.Sprintf("Epoch/%d", i), Outcome: Missing, Why: "base.txt has it, new.txt doesn't"})
+		}
+		lines := strings.Split(strings.TrimSpace(written(t, v.WriteAnnotations)), "\n")
+		if len(lines) != c.lines || lines[len(lines)-1] != c.last {
+			t.Errorf("%d rows: %d lines, the last of them %s", c.rows, len(lines), lines[len(lines)-1])
+		}
+	}
+}
+
+// Programs read the verdict by these names.
+func TestVerdictJSON(t *testing.T) {
+	text, err := json.Marshal(mixed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v struct {
+		Status     string
+		Alpha      float64
+		Threshold  float64
+		Units      []string
+		Tests      int
+		Unusable   []string
+		Judgements []map[string]any
+	}
+	if err := json.Unmarshal(text, &v); err != nil {
+		t.Fatal(err)
+	}
+	if v.Status != "fail" || v.Alpha != 0.05 || v.Threshold != 0.05 || v.Tests != 3 || len(v.Unusable) != 1 || len(v.Judgements) != 6 {
+		t.Errorf("verdict %+v", v)
+	}
+	worse := v.Judgements[0]
+	for _, key := range []string{"base", "new", "change", "p", "p_holm", "samples"} {
+		if worse[key] == nil {
+			t.Errorf("%v has no %s", worse, key)
+		}
+	}
+	if worse["row"] != "Epoch/store=raw/codec=none" || worse["unit"] != "sec/op" || worse["outcome"] != "worse" {
+		t.Errorf("the first judgement is %v", worse)
+	}
+}
