@@ -196,7 +196,7 @@ func (j *judge) unit(key string, u *summary.Unit) {
 	case u.Exact:
 		j.exact++
 		v.Outcome = j.exactly(u)
-	case c == nil || !(c.P >= 0 && c.P <= 1):
+	case c == nil || !(c.P >= 0):
 		v.Outcome, v.Why = Refused, "the report doesn't compare it"
 	default:
 		v.Samples = []int{len(base.Samples), len(now.Samples)}
@@ -261,7 +261,8 @@ func (j *judge) expected() {
 func (j *judge) test() {
 	p := make([]float64, len(j.tests))
 	for i, t := range j.tests {
-		p[i] = t.change.P
+		// Where the samples lie in the middle of each other, twice the probability of a tail is more than 1.
+		p[i] = min(t.change.P, 1)
 	}
 	j.v.Tests = len(p)
 	corrected := holm(p)
@@ -273,7 +274,7 @@ func (j *judge) test() {
 		v.P, v.Holm = &p[i], &corrected[i]
 		n := sizes(v.Samples)
 		switch {
-		case corrected[i] <= j.opt.Alpha:
+		case corrected[i] < j.opt.Alpha:
 			v.Outcome = j.size(*v.Base, *v.New, t.change.Worse)
 		case blind(n[0], n[1], len(p), j.opt.Alpha):
 			v.Outcome = Blind

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// holm returns p values corrected by Holm's step-down procedure: to call significant what is at most alpha keeps the chance
+// holm returns p values corrected by Holm's step-down procedure: to call significant what is below alpha keeps the chance
 // of one false alarm among all tests at alpha or below, whatever the tests have to do with each other.
 //
 // S. Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6 (1979).
@@ -37,8 +37,7 @@ func smallestP(n1, n2 int) float64 {
 
 // blind says whether no outcome of one of a number of tests could be significant by itself.
 func blind(n1, n2, tests int, alpha float64) bool {
-	const rounding = 1e-9 // of the logarithms
-	return smallestP(n1, n2)*float64(tests) > alpha*(1+rounding)
+	return smallestP(n1, n2)*float64(tests) >= alpha
 }
 
 // samplesNeeded is how many samples each side needs for a test not to be blind.

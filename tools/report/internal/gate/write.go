@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 
+	"zarrbench/tools/report/internal/markdown"
+
 	"golang.org/x/perf/benchunit"
 )
 
@@ -33,7 +35,7 @@ func (v *Verdict) WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### Gate: %s\n\n", v.headline())
 	for _, why := range v.Unusable {
-		fmt.Fprintf(&b, "> **Unusable:** %s\n\n", markdownText(why))
+		fmt.Fprintf(&b, "> **Unusable:** %s\n\n", markdown.Escape(why))
 	}
 	header := "| outcome | row | unit | base | new | change | p | p after Holm |\n|---|---|---|--:|--:|--:|--:|--:|\n"
 	for _, j := range v.Judgements {
@@ -49,15 +51,15 @@ func (v *Verdict) WriteMarkdown(w io.Writer) error {
 		}
 		row := "the files"
 		if j.Row != "" {
-			row = codeSpan(j.Row)
+			row = markdown.Code(j.Row)
 		}
 		if j.Why != "" {
-			row += "<br>" + markdownText(j.Why)
+			row += "<br>" + markdown.Escape(j.Why)
 		}
-		fmt.Fprintf(&b, "| %s%s%s | %s | %s | %s | %s | %s | %s | %s |\n", bold, j.Outcome, bold, row, markdownText(j.Unit),
+		fmt.Fprintf(&b, "| %s%s%s | %s | %s | %s | %s | %s | %s | %s |\n", bold, j.Outcome, bold, row, markdown.Escape(j.Unit),
 			optional(j.Base, j.scaled), optional(j.New, j.scaled), optional(j.Change, percent), optional(j.P, pValue), optional(j.Holm, pValue))
 	}
-	fmt.Fprintf(&b, "\n%s\n", markdownText(v.method()))
+	fmt.Fprintf(&b, "\n%s\n", markdown.Escape(v.method()))
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -161,34 +163,4 @@ func optional(v *float64, format func(float64) string) string {
 		return ""
 	}
 	return format(*v)
-}
-
-// markdownText makes text what Markdown shows as it is, in tables too.
-func markdownText(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		switch {
-		case strings.ContainsRune("\\`*_{}[]<>#|~&", r):
-			fmt.Fprintf(&b, "&#%d;", r)
-		case r == '\n' || r == '\r':
-			b.WriteByte(' ')
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-
-// codeSpan makes text a code span of a table. A code span ends at a run of backticks as long as that it began with, and a table
-// splits cells at | even within one, unless it is escaped.
-func codeSpan(s string) string {
-	fence := "`"
-	for strings.Contains(s, fence) {
-		fence += "`"
-	}
-	pad := ""
-	if len(fence) > 1 {
-		pad = " "
-	}
-	return fence + pad + strings.ReplaceAll(s, "|", `\|`) + pad + fence
 }
