@@ -6,6 +6,9 @@ STORE ?=
 FORMS ?= raw lz4
 BENCH ?= ^BenchmarkEpoch$$
 ARGS  ?=
+# make gate: how large a change may be, and other flags of tools/report, such as -units or -expect.
+THRESHOLD ?= 5%
+GATE      ?=
 FUZZCOUNT ?= 1000x
 FUZZTIME  ?= 60s
 
@@ -19,38 +22,69 @@ TAGGED := . ./tools/gdscheck ./tools/zarrinfo ./zarrio ./zarrio/gds/... ./zarrio
 CC_FOUND := $(shell command -v $$($(GO) env CC) 2>/dev/null)
 RACE := $(if $(CC_FOUND),-race,)
 
-.PHONY: bench test ci check cross fuzz-smoke bench-smoke layers unit fuzz interop cufile ptxas clean
+# The stores that are measured: STORE, or the ERA5 subset, or else synthetic ones.
+SYNTHETIC = $(DATA)/synthetic-$(STEPS)
+STORES = $(or $(STORE),$(patsubst %/.zgroup,%,$(wildcard $(DATA)/era5.zarr/.zgroup)),$(FORMS:%=$(SYNTHETIC)/%.zarr))
+# What every benchmark binary is told: one epoch of each row, on those stores.
+ONCE = -test.run='^$$' -test.bench='$(BENCH)' -test.benchtime=1x $(addprefix -store ,$(STORES))
+# Whether a binary finds a GPU; what it lacks is in gpu.log.
+HAS_GPU = ./gds.test -test.run='^$$' -test.bench='^$$' -engine gds -require $(addprefix -store ,$(STORES)) > gpu.log 2>&1
+NO_GPU = echo 'No GPU can be used here:' && sed -n 's/^zarrbench: -require: /  /p' gpu.log
 
-bench: ## measure epochs COUNT times, each in a process of its own, into cpu.txt
-ifneq ($(STORE),)
-	@$(MAKE) --no-print-directory bench-run STORES='$(STORE)'
-else ifneq ($(wildcard $(DATA)/era5.zarr/.zgroup),)
-	@$(MAKE) --no-print-directory bench-run STORES='$(DATA)/era5.zarr'
-else
+.PHONY: bench compare study baseline gate stores bench.test gds.test test ci check cross fuzz-smoke bench-smoke layers unit fuzz interop cufile ptxas clean
+
+bench: stores bench.test ## measure epochs COUNT times, each in a process of its own, into cpu.txt
+	@$(GO) run ./tools/bench -count $(COUNT) -o cpu.txt ./bench.test -- $(ONCE) $(ARGS)
+	@$(GO) run ./tools/report cpu.txt
+
+compare: stores bench.test gds.test ## both ways to the GPU, in turn and from a cold page cache, into cpu.txt (host) and gpu.txt (gds)
+	@set -e; if $(HAS_GPU); then \
+		$(GO) run ./tools/bench -count $(COUNT) -o cpu.txt ./gds.test -engine host -o gpu.txt ./gds.test -engine gds -- $(ONCE) -cache cold $(ARGS); \
+		$(GO) run ./tools/report cpu.txt gpu.txt; \
+	else $(NO_GPU); \
+		echo 'There is no second side: measured is the CPU engine alone, which ends in host memory, into cpu.txt.'; \
+		$(GO) run ./tools/bench -count $(COUNT) -o cpu.txt ./bench.test -- $(ONCE) -cache cold $(ARGS); \
+		$(GO) run ./tools/report cpu.txt; fi
+
+study: FORMS = raw
+study: stores bench.test gds.test ## by the study's protocol: a process an engine, gds first, COUNT epochs in it that each open the store, the page cache as it is
+	@set -e; if $(HAS_GPU); then \
+		base='study-host.txt ./gds.test -engine host'; new='study-gds.txt ./gds.test -engine gds'; \
+	else $(NO_GPU); echo 'Both sides are the CPU engine: what differs between them is chance.'; \
+		base='study-first.txt ./bench.test'; new='study-second.txt ./bench.test'; fi; \
+	$(GO) run ./tools/bench -o $$new -o $$base -- $(ONCE) -test.count=$(COUNT) -open epoch $(ARGS); \
+	$(GO) run ./tools/report -svg study.svg $${base%% *} $${new%% *}
+
+baseline: ## keep this state's benchmarks, to which make gate compares later ones
+	$(GO) test -c -o baseline.test .
+
+gate: stores bench.test ## measure the baseline and this state in turn, and fail if this one is slower
+	@[ -x baseline.test ] || { echo 'there is no baseline.test: make baseline, in the state to compare with, keeps one'; exit 2; }
+	@$(GO) run ./tools/bench -count $(COUNT) -o baseline.txt ./baseline.test -o new.txt ./bench.test -- $(ONCE) $(ARGS)
+	@$(GO) run ./tools/report -gate -threshold $(THRESHOLD) $(GATE) baseline.txt new.txt
+
+stores: # makes the synthetic stores where there are no others
+ifeq ($(STORE)$(wildcard $(DATA)/era5.zarr/.zgroup),)
 	@echo 'No ERA5 subset in $(DATA): the data are SYNTHETIC fields of its shape and entropy, which observe nothing.'
-	@for form in $(FORMS); do $(GO) run ./tools/era5 -synthetic -steps $(STEPS) -form $$form -out $(DATA)/synthetic-$(STEPS)/$$form.zarr || exit 1; done
-	@$(MAKE) --no-print-directory bench-run STORES='$(patsubst %,$(DATA)/synthetic-$(STEPS)/%.zarr,$(FORMS))'
+	@for form in $(FORMS); do $(GO) run ./tools/era5 -synthetic -steps $(STEPS) -form $$form -out $(SYNTHETIC)/$$form.zarr || exit 1; done
 endif
 
-.PHONY: bench-run
-bench-run:
-	@$(GO) test -c -o bench.test .
-	@: > cpu.txt
-	@for i in $$(seq $(COUNT)); do echo "run $$i of $(COUNT)" >&2; \
-		./bench.test -test.run='^$$' -test.bench='$(BENCH)' -test.benchtime=1x $(addprefix -store ,$(STORES)) $(ARGS) >> cpu.txt || { tail -n 5 cpu.txt; exit 1; }; done
-	@grep -m1 '^Machine:' cpu.txt; grep '^Store:' cpu.txt | sort -u
-	@$(GO) tool benchstat -filter '.unit:(sec/op OR B/s OR samples/s OR ceiling-% OR cpu-sec/op OR peak-RSS-bytes)' cpu.txt
-	@echo 'Every run is in cpu.txt; all its metrics: $(GO) tool benchstat cpu.txt'
+bench.test:
+	@$(GO) test -c -o $@ .
+
+gds.test:
+	@$(GO) test -c -tags gds -o $@ .
 
 test: check cross fuzz-smoke bench-smoke layers unit ## every check that needs no other software
 
 ci: interop cufile ptxas test ## make test, and what needs other software
 
-check: ## format, vet, modernizers, staticcheck, go.mod
+check: ## format, vet, modernizers, staticcheck, go.mod, workflows
 	@bad=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); [ -z "$$bad" ] || { echo "gofmt: $$bad"; exit 1; }
 	@for tags in $(TAGS); do echo "vet, fix, staticcheck: tags '$$tags'"; \
 		$(GO) vet -tags "$$tags" ./... && $(GO) fix -diff -tags "$$tags" ./... && $(GO) tool staticcheck -tags "$$tags" ./... || exit 1; done
 	$(GO) mod tidy -diff
+	$(GO) tool actionlint -config-file .github/actionlint.yaml -shellcheck= -pyflakes= .github/workflows/*.yml
 
 cross: ## what this machine can build for others, tests included
 	@for target in linux/arm64 darwin/arm64 linux/s390x; do for tags in '' gds; do echo "vet for $$target, tags '$$tags'"; \
@@ -111,6 +145,6 @@ ptxas: ## NVIDIA's assembler takes the kernels for every GPU since 2014
 interop: ## other software reads what this one writes
 	./tools/interop/run.sh
 
-clean: ## what building and measuring left, but not the data
-	rm -f bench.test cpu.txt gpu.txt fuzz.log
-	@echo 'kept: $(DATA)'
+clean: ## what building and measuring left, but not the data and the baseline
+	rm -f bench.test gds.test gpu.log cpu.txt gpu.txt baseline.txt new.txt study-*.txt study.svg fuzz.log
+	@echo 'kept: $(DATA), baseline.test'
