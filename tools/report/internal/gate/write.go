@@ -30,6 +30,9 @@ func (v *Verdict) WriteText(w io.Writer) error {
 	return err
 }
 
+// maxMarkdown is how many judgements a job's summary lists: it may have 1 MiB in all.
+const maxMarkdown = 500
+
 // WriteMarkdown writes the verdict for GitHub's job summary.
 func (v *Verdict) WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
@@ -37,12 +40,18 @@ func (v *Verdict) WriteMarkdown(w io.Writer) error {
 	for _, why := range v.Unusable {
 		fmt.Fprintf(&b, "> **Unusable:** %s\n\n", markdown.Escape(why))
 	}
+	shown, left := 0, 0
 	header := "| outcome | row | unit | base | new | change | p | p after Holm |\n|---|---|---|--:|--:|--:|--:|--:|\n"
 	for _, j := range v.Judgements {
 		switch j.Outcome {
 		case Same, Blind: // of no interest, and said above
 			continue
 		}
+		if shown == maxMarkdown {
+			left++
+			continue
+		}
+		shown++
 		b.WriteString(header)
 		header = ""
 		bold := ""
@@ -58,6 +67,9 @@ func (v *Verdict) WriteMarkdown(w io.Writer) error {
 		}
 		fmt.Fprintf(&b, "| %s%s%s | %s | %s | %s | %s | %s | %s | %s |\n", bold, j.Outcome, bold, row, markdown.Escape(j.Unit),
 			optional(j.Base, j.scaled), optional(j.New, j.scaled), optional(j.Change, percent), optional(j.P, pValue), optional(j.Holm, pValue))
+	}
+	if left > 0 {
+		fmt.Fprintf(&b, "\nand %d more\n", left)
 	}
 	fmt.Fprintf(&b, "\n%s\n", markdown.Escape(v.method()))
 	_, err := io.WriteString(w, b.String())

@@ -104,17 +104,42 @@ func TestManyAnnotations(t *testing.T) {
 	}{
 		{10, 10, "::error title=gate%3A missing::Epoch/9: base.txt has it, new.txt doesn't"},
 		{11, 10, "::error title=gate%3A more::and 2 more, which the report lists"},
-		{500, 10, "::error title=gate%3A more::and 491 more, which the report lists"},
+		{501, 10, "::error title=gate%3A more::and 492 more, which the report lists"},
 	} {
 		v := &Verdict{Status: Fail}
 		for i := range c.rows {
 			v.Judgements = append(v.Judgements, Judgement{Row: fmt.Sprintf("Epoch/%d", i), Outcome: Missing, Why: "base.txt has it, new.txt doesn't"})
+		}
+		if table := written(t, v.WriteMarkdown); strings.Count(table, "**missing**") != min(c.rows, maxMarkdown) || strings.Contains(table, "\nand 1 more\n") != (c.rows == 501) {
+			t.Errorf("%d rows in Markdown:\n%s", c.rows, table)
 		}
 		lines := strings.Split(strings.TrimSpace(written(t, v.WriteAnnotations)), "\n")
 		if len(lines) != c.lines || lines[len(lines)-1] != c.last {
 			t.Errorf("%d rows: %d lines, the last of them %s", c.rows, len(lines), lines[len(lines)-1])
 		}
 	}
+}
+
+// Whatever a row is called, an annotation is a line that says it, and that a workflow reads as it was meant.
+func FuzzAnnotation(f *testing.F) {
+	f.Add("Epoch/store=raw", "sec/op", "why")
+	f.Add("100%, a:b", "x::y", "::error::z\r\n::warning::")
+	f.Fuzz(func(t *testing.T, row, unit, why string) {
+		j := Judgement{Row: row, Unit: unit, Outcome: Refused, Why: why}
+		v := &Verdict{Status: Fail, Unusable: []string{why}, Judgements: []Judgement{j}}
+		lines := strings.SplitAfter(written(t, v.WriteAnnotations), "\n")
+		if len(lines) != 3 || lines[2] != "" {
+			t.Fatalf("%q: want 2 lines", lines)
+		}
+		decode := strings.NewReplacer("%25", "%", "%0D", "\r", "%0A", "\n", "%3A", ":", "%2C", ",")
+		for i, want := range []string{j.text(), why} {
+			rest, ok := strings.CutPrefix(lines[i], "::error title=")
+			title, text, found := strings.Cut(rest, "::")
+			if !ok || !found || strings.ContainsAny(title, ":,\r") || decode.Replace(strings.TrimSuffix(text, "\n")) != want {
+				t.Errorf("%q: want an error with the text %q", lines[i], want)
+			}
+		}
+	})
 }
 
 // Programs read the verdict by these names.

@@ -72,7 +72,7 @@ func (a appender) append(dir string, run Run) (string, error) {
 	if err := a.writeFile(temp, run.Text); err != nil {
 		return "", errors.Join(err, os.Remove(temp))
 	}
-	path := filepath.Join(dir, at.UTC().Format(timeLayout)+"_"+run.Commit+"_"+rand.Text()+suffix)
+	path := filepath.Join(dir, fileName(at, run.Commit))
 	if err := publish(temp, path); err != nil {
 		return "", errors.Join(err, os.Remove(temp))
 	}
@@ -141,17 +141,8 @@ func Read(dir string) (runs []Run, skipped []error, err error) {
 
 // readRun reads one run's file.
 func readRun(path string) (Run, error) {
-	name := strings.TrimSuffix(filepath.Base(path), suffix)
-	first, last := strings.Index(name, "_"), strings.LastIndex(name, "_") // a commit that was given by hand may have one
-	if first < 0 || first == last {
-		return Run{}, fmt.Errorf("%s: expected a name TIME_COMMIT_RANDOM%s", path, suffix)
-	}
-	at, err := time.Parse(timeLayout, name[:first])
+	at, commit, err := parseName(filepath.Base(path))
 	if err != nil {
-		return Run{}, fmt.Errorf("%s: expected a name that begins with a time such as %s", path, timeLayout)
-	}
-	commit := name[first+1 : last]
-	if err := checkCommit(commit); err != nil {
 		return Run{}, fmt.Errorf("%s: %w", path, err)
 	}
 	text, err := os.ReadFile(path)
@@ -159,6 +150,25 @@ func readRun(path string) (Run, error) {
 		return Run{}, err
 	}
 	return Run{Commit: commit, Time: at, Path: path, Text: text}, nil
+}
+
+// fileName is a new name for a run's file.
+func fileName(at time.Time, commit string) string {
+	return at.UTC().Format(timeLayout) + "_" + commit + "_" + rand.Text() + suffix
+}
+
+// parseName takes a run's file's name apart.
+func parseName(name string) (at time.Time, commit string, err error) {
+	name = strings.TrimSuffix(name, suffix)
+	first, last := strings.Index(name, "_"), strings.LastIndex(name, "_") // a commit that was given by hand may have one
+	if first < 0 || first == last {
+		return at, "", errors.New("expected a name TIME_COMMIT_RANDOM" + suffix)
+	}
+	if at, err = time.Parse(timeLayout, name[:first]); err != nil {
+		return at, "", errors.New("expected a name that begins with a time such as " + timeLayout)
+	}
+	commit = name[first+1 : last]
+	return at, commit, checkCommit(commit)
 }
 
 // folder is the name of a machine's folder: what can be read of it, and a digest of the rest.

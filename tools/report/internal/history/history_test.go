@@ -235,6 +235,24 @@ func TestReadSkips(t *testing.T) {
 	}
 }
 
+// Names say what they were made of, and others are refused.
+func FuzzName(f *testing.F) {
+	f.Add("0123abc-dirty", "20260101T000000.000000000Z_v1_2_RANDOM.txt")
+	f.Add("", "x_y_z")
+	f.Fuzz(func(t *testing.T, commit, name string) {
+		if at, c, err := parseName(name); err == nil && (checkCommit(c) != nil || at.IsZero() && !strings.HasPrefix(name, "00010101")) {
+			t.Errorf("parseName(%q) = %v, %q", name, at, c)
+		}
+		if checkCommit(commit) != nil {
+			return
+		}
+		want := time.Date(2026, 11, 23, 6, 30, 0, 5, time.UTC)
+		if at, c, err := parseName(fileName(want, commit)); err != nil || c != commit || !at.Equal(want) {
+			t.Errorf("of commit %q: %v, %q, %v", commit, at, c, err)
+		}
+	})
+}
+
 func TestCommit(t *testing.T) {
 	dir := t.TempDir()
 	if got, err := Commit(t.Context(), dir, "v1.2"); err != nil || got != "v1.2" {

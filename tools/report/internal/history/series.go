@@ -61,7 +61,7 @@ type Step struct {
 	Old    float64 `json:"old"`    // median of the points before
 	New    float64 `json:"new"`
 	// P is that of benchmath's Mann-Whitney test of the two sides, Corrected that of the search for them, corrected for the
-	// number of series and of stretches that were searched. Both are 0 for exact units, which are not tested.
+	// number of series and of stretches that were searched, and no smaller than the number of orders that were drawn can tell. Both are 0 for exact units, which are not tested.
 	P         float64 `json:"p"`
 	Corrected float64 `json:"p_corrected"`
 	Worse     bool    `json:"worse"` // in the unit's wrong direction
