@@ -2,6 +2,7 @@ package chart_test
 
 import (
 	"fmt"
+	"image/color"
 	"math"
 	"slices"
 	"testing"
@@ -136,64 +137,19 @@ func TestTicks(t *testing.T) {
 // Readers who see no red, no green or no blue, and those of print without colour, tell the sides apart; and white text can be
 // read on them.
 func TestSideColors(t *testing.T) {
-	linear := func(v uint8) float64 {
-		c := float64(v) / 255
-		if c <= 0.04045 {
-			return c / 12.92
-		}
-		return math.Pow((c+0.055)/1.055, 2.4)
-	}
-	var sides [2][3]float64
-	for i := range sides {
-		c := chart.SideColor(i)
-		sides[i] = [3]float64{linear(c.R), linear(c.G), linear(c.B)}
-		luminance := 0.2126*sides[i][0] + 0.7152*sides[i][1] + 0.0722*sides[i][2]
-		if contrast := 1.05 / (luminance + 0.05); contrast < 4.5 {
-			t.Errorf("side %d has a contrast of %.2f to white, want 4.5", i, contrast)
+	a, b := chart.SideColor(0), chart.SideColor(1)
+	for _, side := range []color.RGBA{a, b} {
+		if c := reporttest.Contrast(side, color.White); c < 4.5 {
+			t.Errorf("%v has a contrast of %.2f to white, want 4.5", side, c)
 		}
 	}
-	// The matrices of Viénot, Brettel and Mollon (1999) for linear sRGB, and of Brettel for those who see no blue, simplified.
-	for name, m := range map[string][3][3]float64{
-		"all":         {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}},
-		"protanope":   {{0.11238, 0.88762, 0}, {0.11238, 0.88762, 0}, {0.00401, -0.00401, 1}},
-		"deuteranope": {{0.29275, 0.70725, 0}, {0.29275, 0.70725, 0}, {-0.02234, 0.02234, 1}},
-		"tritanope":   {{1, 0.14461, -0.14461}, {0, 0.85924, 0.14076}, {0, 0.85924, 0.14076}},
-		"no colour":   {{0.2126, 0.7152, 0.0722}, {0.2126, 0.7152, 0.0722}, {0.2126, 0.7152, 0.0722}},
-	} {
-		var labs [2][3]float64
-		for i, side := range sides {
-			var seen [3]float64
-			for row := range m {
-				for col := range side {
-					seen[row] += m[row][col] * side[col]
-				}
-			}
-			labs[i] = lab(seen)
-		}
-		var d float64
-		for i := range labs[0] {
-			d += (labs[0][i] - labs[1][i]) * (labs[0][i] - labs[1][i])
-		}
+	for reader, d := range reporttest.Distances(a, b) {
 		want := 40.0
-		if name == "no colour" {
+		if reader == "no colour" {
 			want = 10 // shapes and dashes differ too
 		}
-		if d = math.Sqrt(d); d < want {
-			t.Errorf("%s: the sides' colours are %.1f apart in CIELAB, want %v", name, d, want)
+		if d < want {
+			t.Errorf("%s: the sides' colours are %.1f apart in CIELAB, want %v", reader, d, want)
 		}
 	}
-}
-
-// lab converts linear sRGB to CIELAB, for the white of D65.
-func lab(c [3]float64) [3]float64 {
-	f := func(v float64) float64 {
-		if v > 216.0/24389 {
-			return math.Cbrt(v)
-		}
-		return (24389.0/27*v + 16) / 116
-	}
-	x := f((0.4124*c[0] + 0.3576*c[1] + 0.1805*c[2]) / 0.9505)
-	y := f(0.2126*c[0] + 0.7152*c[1] + 0.0722*c[2])
-	z := f((0.0193*c[0] + 0.1192*c[1] + 0.9505*c[2]) / 1.089)
-	return [3]float64{116*y - 16, 500 * (x - y), 200 * (y - z)}
 }
