@@ -153,6 +153,18 @@ func Interval(s *summary.Side) string {
 	return strconv.FormatFloat(100*s.Confidence, 'g', 4, 64) + " % confidence interval of the median"
 }
 
+// maxLabel is how many letters of a side's label have room in a picture.
+const maxLabel = 24
+
+// ShortLabel returns a side's label for a picture, its middle left out where it is too long: file names differ at their ends.
+func ShortLabel(r *summary.Report, side int) string {
+	label := []rune(Label(r, side))
+	if len(label) <= maxLabel {
+		return string(label)
+	}
+	return string(label[:maxLabel/2]) + "…" + string(label[len(label)-maxLabel/2+1:])
+}
+
 // Label returns the name of a side.
 func Label(r *summary.Report, side int) string {
 	if side < len(r.Files) && r.Files[side].Label != "" {

@@ -5,6 +5,7 @@ import (
 	"image/color"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"zarrbench/tools/report/internal/chart"
@@ -81,6 +82,7 @@ func TestScale(t *testing.T) {
 		{"B/s", []float64{1.54e9}, []string{"1.540 GB/s"}},
 		{"peak-RSS-bytes", []float64{780460032}, []string{"744.3 MiB"}},
 		{"B/op", []float64{1680}, []string{"1.641 KiB"}},
+		{"B/op", []float64{96}, []string{"96 B"}},
 		{"read-B/op", []float64{18239800320}, []string{"16.99 GiB"}},
 		{"samples/s", []float64{362.7, 5.5}, []string{"362.700 samples/s", "5.500 samples/s"}},
 		{"ceiling-%", []float64{53.73}, []string{"53.73 %"}},
@@ -150,6 +152,21 @@ func TestSideColors(t *testing.T) {
 		}
 		if d < want {
 			t.Errorf("%s: the sides' colours are %.1f apart in CIELAB, want %v", reader, d, want)
+		}
+	}
+}
+
+func TestLabels(t *testing.T) {
+	for _, tt := range []struct{ label, want, short string }{
+		{"gds", "gds", "gds"},
+		{"", "file 1", "file 1"},
+		{"exactly twenty-four long", "exactly twenty-four long", "exactly twenty-four long"},
+		{"a-long-name-of-a-run-2026-11-23", "a-long-name-of-a-run-2026-11-23", "a-long-name-…-2026-11-23"},
+		{"日本語\n" + strings.Repeat("é", 30), "日本語\ufffd" + strings.Repeat("é", 30), "日本語\ufffdéééééééé…ééééééééééé"},
+	} {
+		r := &summary.Report{Files: []summary.File{{Label: tt.label}}}
+		if got, short := chart.Label(r, 0), chart.ShortLabel(r, 0); got != tt.want || short != tt.short {
+			t.Errorf("%q: %q and %q, want %q and %q", tt.label, got, short, tt.want, tt.short)
 		}
 	}
 }

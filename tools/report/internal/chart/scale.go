@@ -27,6 +27,9 @@ func ScaleOf(unit string, values ...float64) Scale {
 	if symbol == "%" || symbol == unit && class == benchunit.Decimal && symbol != "B/s" { // 362.7 samples/s, not 0.3627 k samples/s
 		scaler.Prefix, scaler.Factor, scaler.Prec = "", 1, digits(finite)
 	}
+	if symbol == "B" && scaler.Prefix == "" { // of which there are no parts
+		scaler.Prec = 0
+	}
 	return Scale{scaler, symbol}
 }
 

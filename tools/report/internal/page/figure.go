@@ -115,7 +115,7 @@ func newFigure(r *summary.Report, f chart.Facet, named bool) figure {
 	var sides []drawn
 	for i, s := range f.Unit.Sides {
 		if chart.Drawable(s) {
-			sides = append(sides, drawn{i, chart.Label(r, i), s})
+			sides = append(sides, drawn{i, chart.ShortLabel(r, i), s})
 		}
 	}
 	largest := 0.0
@@ -189,7 +189,7 @@ func barPanel(r *summary.Report, f chart.Facet, sides []drawn, scale chart.Scale
 	p := panel{Ticks: a.ticks(scale), Label: "Medians:"}
 	places := float64(max(len(r.Files), sides[len(sides)-1].index+1))
 	for i := range int(places) {
-		p.Below = append(p.Below, tick{At: percent(float64(i)+0.5, places), Text: chart.Label(r, i)})
+		p.Below = append(p.Below, tick{At: percent(float64(i)+0.5, places), Text: chart.ShortLabel(r, i)})
 	}
 	for n, s := range sides {
 		own := chart.ScaleOf(f.Unit.Name, s.Median)

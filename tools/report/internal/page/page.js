@@ -12,7 +12,13 @@
   // Points say what they are: the nearest to the pointer, or that which the arrow keys reach.
   const tip = document.getElementById("tip");
   let current = null;
-  const name = (point) => point.dataset.title;
+  const place = () => {
+    if (!current) return;
+    const at = current.getBoundingClientRect(), box = tip.getBoundingClientRect();
+    const middle = at.left + at.width / 2 - box.width / 2;
+    tip.style.left = Math.max(4, Math.min(middle, document.documentElement.clientWidth - box.width - 4)) + "px";
+    tip.style.top = (at.top - box.height - 8 < 0 ? at.bottom + 8 : at.top - box.height - 8) + "px";
+  };
   const show = (point) => {
     if (current === point) return;
     if (current) current.classList.remove("at");
@@ -20,11 +26,8 @@
     tip.hidden = !point;
     if (!point) return;
     point.classList.add("at");
-    tip.textContent = name(point);
-    const at = point.getBoundingClientRect(), box = tip.getBoundingClientRect();
-    const middle = at.left + at.width / 2 - box.width / 2;
-    tip.style.left = Math.max(4, Math.min(middle, document.documentElement.clientWidth - box.width - 4)) + "px";
-    tip.style.top = (at.top - box.height - 8 < 0 ? at.bottom + 8 : at.top - box.height - 8) + "px";
+    tip.textContent = point.dataset.title;
+    place();
   };
   for (const title of all(".dots title, .hit title")) {
     title.parentNode.dataset.title = title.textContent;
@@ -57,7 +60,7 @@
     part.addEventListener("pointerenter", () => show(part));
     part.addEventListener("pointerleave", () => show(null));
   }
-  addEventListener("scroll", () => show(null), { passive: true });
+  addEventListener("scroll", place, { passive: true });
 
   // The legend hides sides, where there are two.
   const sides = all(".sides li");

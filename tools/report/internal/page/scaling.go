@@ -149,7 +149,7 @@ func newScalingView(r *summary.Report, key string, group []scaled) scalingView {
 		}
 	}
 	for side := range r.Files {
-		se := series{Side: side, Label: chart.Label(r, side), Up: side == 0}
+		se := series{Side: side, Label: chart.ShortLabel(r, side), Up: side == 0}
 		var first float64 // the speed of a worker
 		for _, s := range group {
 			mid, lo, hi, ok := speed(s.row, side)

@@ -73,7 +73,7 @@ func seriesOf(r *summary.Report, u *summary.Unit, scale chart.Scale) []series {
 		if !chart.Drawable(s) {
 			continue
 		}
-		se := series{side: i, label: chart.Label(r, i), median: s.Median / scale.Factor, low: s.Low / scale.Factor, high: s.High / scale.Factor}
+		se := series{side: i, label: chart.ShortLabel(r, i), median: s.Median / scale.Factor, low: s.Low / scale.Factor, high: s.High / scale.Factor}
 		for n, v := range s.Samples {
 			se.samples = append(se.samples, plotter.XY{X: float64(n + 1), Y: v / scale.Factor})
 		}
@@ -163,7 +163,7 @@ func barPlot(r *summary.Report, sides []series, op string, scale chart.Scale) (*
 	last := max(len(r.Files)-1, sides[len(sides)-1].side)
 	var names plot.ConstantTicks
 	for i := range last + 1 {
-		names = append(names, plot.Tick{Value: float64(i), Label: chart.Label(r, i)})
+		names = append(names, plot.Tick{Value: float64(i), Label: chart.ShortLabel(r, i)})
 	}
 	p.X.Tick.Marker = names
 	p.X.Tick.Label.Color, p.X.Tick.Label.Font = ink, nameStyle.Font

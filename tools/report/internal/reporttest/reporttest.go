@@ -61,11 +61,8 @@ func Exact(raw ...string) *summary.Side {
 // Unit returns a unit of one side or two, compared where there are two.
 func Unit(name string, better summary.Better, sides ...*summary.Side) summary.Unit {
 	u := summary.Unit{Name: name, Better: better, Sides: sides}
-	if len(sides) != 2 || sides[0] == nil || sides[1] == nil {
-		return u
-	}
-	if sides[0].Raw != nil {
-		u.Exact = true
+	u.Exact = slices.ContainsFunc(sides, func(s *summary.Side) bool { return s != nil && s.Raw != nil })
+	if u.Exact || len(sides) != 2 || sides[0] == nil || sides[1] == nil {
 		return u
 	}
 	c := &summary.Change{Ratio: sides[1].Median/sides[0].Median - 1, P: 0.481}
