@@ -182,7 +182,7 @@ func TestChromiumWithoutScript(t *testing.T) {
 		call(tb, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	})
 	text := eval[string](tb, `document.body.innerText`)
-	for _, want := range []string{"gds uses 25.98% less time than host", "16.0s", "11.9s", "15.56 to 16.27", "38.7", "zarrio: change 21"} {
+	for _, want := range []string{"gds uses 25.98% less time than host", "16.0s", "11.9s", "15.56 to 16.27", "38.7", "fa8cfc2d00"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page doesn't say %q", want)
 		}

@@ -1,159 +1,186 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
 
 	"zarrbench/tools/report/internal/chart"
+	"zarrbench/tools/report/internal/summary"
 )
 
 // maxTrends is how many rows are drawn over commits.
 const maxTrends = 24
 
-// maxCommits is how many commits the table of a history lists: the newest.
+// maxSteps is how many steps are listed beside the pictures.
+const maxSteps = 60
+
+// maxCommits is how many commits are drawn and listed of a row: the newest.
 const maxCommits = 200
 
 // A historyView is what rows took at commit after commit.
 type historyView struct {
 	Cap    string
-	Count  int
-	From   Commit
-	To     Commit
 	Trends []trendView
 	Steps  []stepView
+	Left   string // how many steps are left out
 }
 
 type trendView struct {
-	Name, Unit, Symbol string
-	Panel              panel
-	Steps              []tick
-	Lines              []trendLine
+	Name, Where, Unit, Symbol string
+	Panel                     panel
+	Steps                     []tick
+	Lines                     []trendLine
+	Cap                       string
 }
 
 // A trendLine is a commit in a row's table.
 type trendLine struct {
-	Commit  Commit
-	Median  number
-	Samples int
-	Step    string
+	Commit, Time string
+	Median       number
+	Samples      int
+	Step         string
 }
 
 // A stepView is a change of a row's level.
 type stepView struct {
-	Row, Unit, Class string
-	Commit           Commit
-	Change           number
+	Row, Unit, Where, Class string
+	Commit, Time, P         string
+	Change                  number
 }
 
 // newHistory returns the pictures of a history; nil where there are none.
-func newHistory(h *History) *historyView {
-	if h == nil || len(h.Commits) == 0 {
-		return nil
-	}
-	v := &historyView{Count: len(h.Commits), From: short(h.Commits[0]), To: short(h.Commits[len(h.Commits)-1])}
+func newHistory(history []Trend) *historyView {
 	var trends []Trend
-	for _, t := range h.Trends {
-		t.Points = slices.DeleteFunc(slices.Clone(t.Points), func(p Point) bool { return !p.drawable(len(h.Commits)) })
-		if len(t.Points) > 0 {
+	for _, t := range history {
+		if t = t.drawable(); len(t.Points) > 0 {
 			trends = append(trends, t)
 		}
 	}
 	if len(trends) == 0 {
 		return nil
 	}
+	v := new(historyView)
+	steps := 0
 	for _, t := range trends {
-		for _, p := range t.Points {
-			if p.Step != 0 {
-				v.Steps = append(v.Steps, stepView{
-					Row: chart.Printable(t.Row), Unit: chart.Printable(t.Unit), Commit: short(h.Commits[p.Commit]),
-					Change: number{exact(p.Step), chart.Percent(p.Step)}, Class: stepClass(t, p),
-				})
+		for _, s := range t.Steps {
+			if steps++; steps <= maxSteps {
+				v.Steps = append(v.Steps, newStep(t, s))
 			}
 		}
 	}
+	if steps > maxSteps {
+		v.Left = plural(steps-maxSteps, "more step") + " are left out here."
+	}
 	if len(trends) > maxTrends {
 		v.Cap = fmt.Sprintf("%d of %d rows are drawn: those with steps first.", maxTrends, len(trends))
-		slices.SortStableFunc(trends, func(a, b Trend) int { return b.steps() - a.steps() })
+		slices.SortStableFunc(trends, func(a, b Trend) int { return cmp.Compare(min(1, len(b.Steps)), min(1, len(a.Steps))) })
 		trends = trends[:maxTrends]
 	}
 	for _, t := range trends {
-		v.Trends = append(v.Trends, newTrend(h, t))
+		v.Trends = append(v.Trends, newTrend(t))
 	}
 	return v
 }
 
-// drawable reports whether a point has a place.
-func (p Point) drawable(commits int) bool {
-	for _, v := range []float64{p.Median, p.Low, p.High} {
-		if math.IsNaN(v) || v < 0 || v > 1e300 {
-			return false
+// drawable returns a trend without what has no place on an axis, and with the newest of its points.
+func (t Trend) drawable() Trend {
+	moved := make([]int, len(t.Points)) // where a point is afterwards, or the next that is left
+	var points []Point
+	for i, p := range t.Points {
+		moved[i] = len(points)
+		if inPlace(p.Median) && inPlace(p.Low) && inPlace(p.High) {
+			points = append(points, p)
 		}
 	}
-	return p.Commit >= 0 && p.Commit < commits
-}
-
-// steps returns 1 where a trend has steps.
-func (t Trend) steps() int {
-	if slices.ContainsFunc(t.Points, func(p Point) bool { return p.Step != 0 }) {
-		return 1
+	var steps []Step
+	for _, s := range t.Steps {
+		if s.At >= 0 && s.At < len(moved) && moved[s.At] < len(points) {
+			s.At = moved[s.At]
+			steps = append(steps, s)
+		}
 	}
-	return 0
+	t.Points, t.Steps = points, steps
+	return t
 }
 
-func stepClass(t Trend, p Point) string {
+func inPlace(v float64) bool { return v >= 0 && v <= 1e300 } // NaN isn't
+
+func newStep(t Trend, s Step) stepView {
+	at := t.Points[s.At]
+	v := stepView{
+		Row: chart.Printable(t.Row), Unit: chart.Printable(t.Unit), Where: chart.Printable(t.Where), Class: "worse",
+		Commit: short(at.Commit), Time: at.Time, Change: number{exact(s.Change), chart.Percent(s.Change)},
+	}
+	if !math.IsNaN(s.P) {
+		v.P = pText(s.P)
+	}
 	switch {
-	case t.Better == "":
-		return "same"
-	case (t.Better == "lower") == (p.Step < 0):
-		return "better"
+	case t.Better == summary.Neither:
+		v.Class = "same"
+	case (t.Better == summary.Lower) == (s.Change < 0):
+		v.Class = "better"
 	}
-	return "worse"
+	return v
 }
 
-// short returns a commit by the first letters of its hash.
-func short(c Commit) Commit {
-	c.ID = chart.Printable(c.ID)
-	if len(c.ID) > 10 {
-		c.ID = c.ID[:10]
+// short returns the first letters of a commit's hash, and what stands behind it, such as -dirty.
+func short(commit string) string {
+	commit = chart.Printable(commit)
+	hash := 0
+	for hash < len(commit) && (commit[hash] >= '0' && commit[hash] <= '9' || commit[hash] >= 'a' && commit[hash] <= 'f') {
+		hash++
 	}
-	return c
+	if hash > 10 {
+		return commit[:10] + commit[hash:]
+	}
+	return commit
 }
 
-func newTrend(h *History, t Trend) trendView {
+func newTrend(t Trend) trendView {
+	v := trendView{Name: chart.Printable(t.Row), Where: chart.Printable(t.Where), Unit: chart.Printable(t.Unit)}
+	left := max(0, len(t.Points)-maxCommits)
+	if left > 0 {
+		v.Cap = fmt.Sprintf("The newest %d of %d commits.", maxCommits, len(t.Points))
+	}
+	points := t.Points[left:]
 	lo, hi := math.Inf(1), 0.0
-	for _, p := range t.Points {
+	for _, p := range points {
 		lo, hi = min(lo, p.Median, p.Low), max(hi, p.Median, p.High)
 	}
 	var a axis
 	a.lo, a.hi = chart.Zoom(lo, hi)
 	scale := chart.ScaleOf(t.Unit, hi)
-	v := trendView{Name: chart.Printable(t.Row), Unit: chart.Printable(t.Unit), Symbol: scale.Symbol()}
-	n := float64(len(h.Commits))
-	x := func(commit int) string { return percent(float64(commit)+0.5, n) }
-	v.Panel = panel{Ticks: a.ticks(scale), Label: fmt.Sprintf("%s of %s at %s.", v.Unit, v.Name, plural(len(t.Points), "commit"))}
-	v.Panel.Below = []tick{{At: x(0), Text: short(h.Commits[0]).ID}}
-	if last := len(h.Commits) - 1; last > 0 {
-		v.Panel.Below = append(v.Panel.Below, tick{At: x(last), Text: short(h.Commits[last]).ID})
+	v.Symbol = scale.Symbol()
+	n := float64(len(points))
+	x := func(point int) string { return percent(float64(point)+0.5, n) }
+	last := len(points) - 1
+	v.Panel = panel{Ticks: a.ticks(scale), Label: fmt.Sprintf("%s of %s at %s.", v.Unit, v.Name, plural(len(points), "commit"))}
+	v.Panel.Below = []tick{{At: x(0), Text: short(points[0].Commit)}}
+	if last > 0 {
+		v.Panel.Below = append(v.Panel.Below, tick{At: x(last), Text: short(points[last].Commit)})
+	}
+	steps := map[int]string{}
+	for _, s := range t.Steps {
+		if at := s.At - left; at >= 0 {
+			steps[at] = chart.Percent(s.Change)
+			v.Steps = append(v.Steps, tick{At: x(at), Text: steps[at]})
+			v.Panel.Label += fmt.Sprintf(" A step of %s with %s.", steps[at], short(points[at].Commit))
+		}
 	}
 	var se series
-	for _, p := range t.Points {
-		c := short(h.Commits[p.Commit])
+	for i, p := range points {
 		own := chart.ScaleOf(t.Unit, p.Median)
-		title := fmt.Sprintf("%s %s %s: %s, %s", c.ID, c.Time, c.Title, own.Text(p.Median), plural(p.Samples, "sample"))
-		line := trendLine{Commit: c, Median: number{exact(p.Median), own.Text(p.Median)}, Samples: p.Samples}
-		if p.Step != 0 {
-			line.Step = chart.Percent(p.Step)
-			title += ", a step of " + line.Step
-			v.Steps = append(v.Steps, tick{At: x(p.Commit), Text: line.Step})
-			v.Panel.Label += fmt.Sprintf(" A step of %s with %s.", line.Step, c.ID)
+		title := fmt.Sprintf("%s, %s: %s, %s", short(p.Commit), p.Time, own.Text(p.Median), plural(p.Samples, "sample"))
+		if steps[i] != "" {
+			title += ", a step of " + steps[i]
 		}
-		se.Points = append(se.Points, point{X: x(p.Commit), Y: a.y(p.Median), Low: a.y(p.Low), High: a.y(p.High), Title: chart.Printable(title)})
-		v.Lines = append(v.Lines, line)
+		se.Points = append(se.Points, point{X: x(i), Y: a.y(p.Median), Low: a.y(p.Low), High: a.y(p.High), Title: chart.Printable(title)})
+		v.Lines = append(v.Lines, trendLine{Commit: short(p.Commit), Time: p.Time, Median: text(own, p.Median), Samples: p.Samples, Step: steps[i]})
 	}
 	se.join()
 	v.Panel.Series = []series{se}
 	slices.Reverse(v.Lines)
-	v.Lines = v.Lines[:min(len(v.Lines), maxCommits)]
 	return v
 }

@@ -65,10 +65,9 @@ func newMachine(r *summary.Report) *machineTable {
 
 // A gateView is the gate's verdict.
 type gateView struct {
-	Passed   bool
-	Text     string
-	Verdicts []verdictView
-	Cap      string
+	Title, Class, Text string
+	Verdicts           []verdictView
+	Cap                string
 }
 
 type verdictView struct {
@@ -81,7 +80,13 @@ func newGate(g *Gate) *gateView {
 	if g == nil {
 		return nil
 	}
-	v := &gateView{Passed: g.Passed, Text: g.Text}
+	v := &gateView{Title: "The gate can't judge this", Class: "warn", Text: g.Text}
+	switch g.Status {
+	case Passed:
+		v.Title, v.Class = "The gate is passed", "pass"
+	case Failed:
+		v.Title, v.Class = "The gate is not passed", "refuse"
+	}
 	for _, d := range g.Verdicts {
 		if len(v.Verdicts) == maxLines {
 			v.Cap = plural(len(g.Verdicts)-maxLines, "more verdict") + " are left out here."

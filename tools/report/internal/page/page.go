@@ -19,7 +19,7 @@ import (
 type Data struct {
 	Report  *summary.Report
 	Gate    *Gate
-	History *History
+	History []Trend
 	Traces  []Trace
 	// Command is what reproduces the report, as one types it into a shell; of several lines where it needs them.
 	Command string
@@ -27,10 +27,19 @@ type Data struct {
 
 // A Gate is the verdict on a comparison.
 type Gate struct {
-	Passed   bool
+	Status   Status
 	Text     string // the verdict in a sentence
 	Verdicts []Verdict
 }
+
+// A Status is a verdict in a word.
+type Status string
+
+const (
+	Passed   Status = "pass"
+	Failed   Status = "fail"
+	Unusable Status = "unusable" // not everything could be judged
+)
 
 // A Verdict is what the gate says of a row in a unit, or of a row that is missing.
 type Verdict struct {
@@ -38,37 +47,32 @@ type Verdict struct {
 	Failed    bool
 	Change    float64 // new/base - 1 of the medians; NaN where there is none
 	P         float64 // after correction; NaN where there is none
-	Text      string  // why
+	Text      string  // what became of it: "worse", "missing"; and why
 }
 
-// A History is what rows took at commit after commit.
-type History struct {
-	Commits []Commit // oldest first
-	Trends  []Trend
-}
-
-// A Commit is a state of the code.
-type Commit struct {
-	ID    string // its hash, whole or short
-	Time  string // as it is shown: 2026-11-23
-	Title string // the first line of its message
-}
-
-// A Trend is a row's medians in a unit.
+// A Trend is a row's medians in a unit, at commit after commit of one machine and engine.
 type Trend struct {
+	Where  string // the machine and engine; those of one place stand together
 	Row    string // its key
 	Unit   string
 	Better summary.Better
-	Points []Point // in the order of their commits
+	Points []Point // the oldest first
+	Steps  []Step
 }
 
 // A Point is a median, and the interval that it lies in, at a commit.
 type Point struct {
-	Commit            int // its index in History.Commits
+	Commit            string // its hash, whole or short
+	Time              string // as it is shown: 2026-11-23
 	Median, Low, High float64
 	Samples           int
-	// Step is what became of the level where it changed with this commit, as new/old - 1; 0 where it didn't.
-	Step float64
+}
+
+// A Step is a change that lasted.
+type Step struct {
+	At     int     // index of the first point after it
+	Change float64 // new/old - 1 of the levels
+	P      float64 // after correction; NaN where there was no test
 }
 
 // A Trace is where the time of a run went.

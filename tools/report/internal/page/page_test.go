@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,7 +100,7 @@ func TestSections(t *testing.T) {
 		{"scaling", Data{Report: reporttest.Workers()}, "time ceiling cpu stall scaling metrics machine reproduce"},
 		{"one unit", Data{Report: bare}, "time metrics machine reproduce"},
 		{"nothing", Data{Report: new(summary.Report)}, ""},
-		{"histories and traces of nothing", Data{Report: new(summary.Report), History: &History{}, Traces: []Trace{{}}}, ""},
+		{"histories and traces of nothing", Data{Report: new(summary.Report), History: []Trend{{}}, Traces: []Trace{{}}}, ""},
 	} {
 		page := write(t, tt.d)
 		var got []string
@@ -157,9 +158,9 @@ func hostileData() Data {
 	d.Command = hostile
 	d.Gate.Text, d.Gate.Verdicts[0] = hostile, Verdict{Row: hostile, Unit: hostile, Text: hostile, Failed: true}
 	d.Traces[0].Label, d.Traces[0].Sum.Regions[0].Type = hostile, hostile
-	d.History.Trends[0].Row, d.History.Trends[0].Unit = hostile, hostile
-	for i := range d.History.Commits {
-		d.History.Commits[i] = Commit{ID: hostile, Time: hostile, Title: hostile}
+	d.History[0].Where, d.History[0].Row, d.History[0].Unit = hostile, hostile, hostile
+	for i := range d.History[0].Points {
+		d.History[0].Points[i].Commit, d.History[0].Points[i].Time = hostile, hostile
 	}
 	return d
 }
@@ -189,7 +190,7 @@ func TestOddValues(t *testing.T) {
 			}
 		}
 		d := full(r)
-		d.History.Trends[0].Points[3].Median = samples[0]
+		d.History[0].Points[3].Median = samples[0]
 		page := write(t, d)
 		for _, bad := range []string{"NaN%", "Inf%", "ZgotmplZ", "%!"} {
 			if strings.Contains(page, bad) {
@@ -278,6 +279,39 @@ func TestColors(t *testing.T) {
 		}
 		if i == 0 && (c["side0"] != chart.SideColor(0) || c["side1"] != chart.SideColor(1)) {
 			t.Errorf("the sides are %v and %v, want the picture's %v and %v", c["side0"], c["side1"], chart.SideColor(0), chart.SideColor(1))
+		}
+	}
+}
+
+// A long history shows its newest commits, with the steps at their places, and points that can't be drawn move none.
+func TestHistory(t *testing.T) {
+	h := history(500)
+	h[0].Points[3].Median = math.NaN()
+	h[0].Steps = append(h[0].Steps, Step{At: 400, Change: 0.1, P: math.NaN()}, Step{At: 3, Change: 1, P: 1}, Step{At: 500, Change: 1, P: 1}, Step{At: -1})
+	v := newHistory(h)
+	trend := v.Trends[0]
+	if len(trend.Lines) != maxCommits || len(trend.Panel.Series[0].Points) != maxCommits || trend.Cap != "The newest 200 of 499 commits." {
+		t.Errorf("%d lines, %d points, %q", len(trend.Lines), len(trend.Panel.Series[0].Points), trend.Cap)
+	}
+	if want := []tick{{At: "50.25%", Text: "+10.00%"}}; !slices.Equal(trend.Steps, want) { // the hundredth and a half of 200
+		t.Errorf("steps %v, want %v", trend.Steps, want)
+	}
+	var listed []string
+	for _, s := range v.Steps {
+		listed = append(listed, s.Commit+" "+s.Change.Text+" "+s.Class)
+	}
+	want := []string{short(h[0].Points[250].Commit) + " −20.00% better", short(h[0].Points[400].Commit) + " +10.00% worse", short(h[0].Points[4].Commit) + " +100.00% worse"}
+	if !slices.Equal(listed, want) {
+		t.Errorf("steps %q, want %q", listed, want)
+	}
+	many := slices.Repeat(history(4)[1:], 30)
+	many[28].Steps = []Step{{At: 1, Change: 0.5}}
+	if v := newHistory(many); len(v.Trends) != maxTrends || len(v.Trends[0].Steps) != 1 || v.Cap == "" {
+		t.Errorf("%d trends of 30, %q", len(v.Trends), v.Cap)
+	}
+	for hash, want := range map[string]string{"0123456789abcdef0123-dirty": "0123456789-dirty", "v1.2": "v1.2", "": "", "abc": "abc"} {
+		if got := short(hash); got != want {
+			t.Errorf("short(%q) = %q, want %q", hash, got, want)
 		}
 	}
 }

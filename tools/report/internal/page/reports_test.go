@@ -15,7 +15,7 @@ func full(r *summary.Report) Data {
 		Report:  r,
 		Command: "go test -bench=Epoch -benchtime=1x -count=10 -tags gds . -args -engine host -open epoch -store /data/era5.zarr > host.txt\ngo test -bench=Epoch -benchtime=1x -count=10 -tags gds . -args -engine gds -open epoch -store /data/era5.zarr > gds.txt\ngo run ./tools/report -html report.html host.txt gds.txt",
 		Gate: &Gate{
-			Passed: true, Text: "1 row in sec/op: none got worse by more than 5 %.",
+			Status: Passed, Text: "1 row in sec/op: none got worse by more than 5 %.",
 			Verdicts: []Verdict{{Row: r.Rows[0].Name, Unit: "sec/op", Change: -0.2598, P: 0.00001}, {Row: "Epoch/store=gone", Unit: "sec/op", Change: math.NaN(), P: math.NaN(), Text: "not expected"}},
 		},
 		Traces: []Trace{{Label: "host", Sum: &regions.Sum{Span: 17 * time.Second, Regions: []regions.Region{
@@ -29,27 +29,23 @@ func full(r *summary.Report) Data {
 	}
 }
 
-// history returns a history of so many commits and two rows, of which one has a step.
-func history(commits int) *History {
-	h := new(History)
-	fast, slow := Trend{Row: "Epoch/store=raw/codec=none", Unit: "sec/op", Better: summary.Lower}, Trend{Row: "Epoch/store=lz4/codec=blosc-lz4", Unit: "B/s", Better: summary.Higher}
+// history returns two rows over so many commits; the first has a step.
+func history(commits int) []Trend {
+	const machine = "AMD EPYC, 2 CPUs, linux/amd64; cpu"
+	fast := Trend{Where: machine, Row: "Epoch/store=raw/codec=none", Unit: "sec/op", Better: summary.Lower, Steps: []Step{{At: commits / 2, Change: -0.2, P: 0.0003}}}
+	slow := Trend{Where: machine, Row: "Epoch/store=lz4/codec=blosc-lz4", Unit: "B/s", Better: summary.Higher}
 	for i := range commits {
-		h.Commits = append(h.Commits, Commit{ID: fmt.Sprintf("%08x%032x", uint32(0x9e3779b9*(i+1)), i), Time: fmt.Sprintf("2026-10-%02d", i%30+1), Title: fmt.Sprintf("zarrio: change %d", i+1)})
 		noise := 1 + 0.01*math.Sin(float64(i*i))
-		p := Point{Commit: i, Median: 0.4 * noise, Samples: 10}
+		p := Point{Commit: fmt.Sprintf("%08x%032x", uint32(0x9e3779b9*(i+1)), i), Time: fmt.Sprintf("2026-10-%02d", i%30+1), Median: 0.4 * noise, Samples: 10}
 		if i >= commits/2 {
 			p.Median *= 0.8
 		}
-		if i == commits/2 {
-			p.Step = -0.2
-		}
 		p.Low, p.High = p.Median*0.99, p.Median*1.01
 		fast.Points = append(fast.Points, p)
-		p = Point{Commit: i, Median: 9e9 * noise, Low: 8.8e9, High: 9.2e9, Samples: 10}
 		if i%3 > 0 {
+			p.Median, p.Low, p.High = 9e9*noise, 8.8e9, 9.2e9
 			slow.Points = append(slow.Points, p)
 		}
 	}
-	h.Trends = []Trend{fast, slow}
-	return h
+	return []Trend{fast, slow}
 }
