@@ -1,7 +1,6 @@
 package page
 
 import (
-	"math"
 	"slices"
 	"strings"
 
@@ -61,45 +60,4 @@ func newMachine(r *summary.Report) *machineTable {
 		return nil
 	}
 	return t
-}
-
-// A gateView is the gate's verdict.
-type gateView struct {
-	Title, Class, Text string
-	Verdicts           []verdictView
-	Cap                string
-}
-
-type verdictView struct {
-	Row, Unit, Text string
-	Failed          bool
-	Change, P       string
-}
-
-func newGate(g *Gate) *gateView {
-	if g == nil {
-		return nil
-	}
-	v := &gateView{Title: "The gate can't judge this", Class: "warn", Text: g.Text}
-	switch g.Status {
-	case Passed:
-		v.Title, v.Class = "The gate is passed", "pass"
-	case Failed:
-		v.Title, v.Class = "The gate is not passed", "refuse"
-	}
-	for _, d := range g.Verdicts {
-		if len(v.Verdicts) == maxLines {
-			v.Cap = plural(len(g.Verdicts)-maxLines, "more verdict") + " are left out here."
-			break
-		}
-		line := verdictView{Row: chart.Printable(d.Row), Unit: chart.Printable(d.Unit), Text: d.Text, Failed: d.Failed}
-		if !math.IsNaN(d.Change) {
-			line.Change = chart.Percent(d.Change)
-		}
-		if !math.IsNaN(d.P) {
-			line.P = pText(d.P)
-		}
-		v.Verdicts = append(v.Verdicts, line)
-	}
-	return v
 }

@@ -315,3 +315,22 @@ func TestHistory(t *testing.T) {
 		}
 	}
 }
+
+// Findings with one text are one, and of very many some are shown.
+func TestFindings(t *testing.T) {
+	var all []summary.Finding
+	for i := range 1000 {
+		all = append(all, summary.Finding{Text: "Few samples.", Row: fmt.Sprint("row ", i)}, summary.Finding{Text: fmt.Sprintf("The ceiling of row %d varied.", i), Row: fmt.Sprint("row ", i)})
+	}
+	all = append(all, summary.Finding{Text: "Emulated."})
+	v := newFindings(all)
+	if len(v.Open) != openFindings || len(v.Closed) != closedFindings || v.More != "200 more" || v.Left != "796 further ones are left out here." {
+		t.Errorf("%d open, %d closed, %q, %q", len(v.Open), len(v.Closed), v.More, v.Left)
+	}
+	if f := v.Open[0]; f.Text != "Few samples." || len(f.Rows) != maxFindingRows || f.More != "and 995 more rows" {
+		t.Errorf("%+v", f)
+	}
+	if v := newFindings(all[len(all)-1:]); len(v.Open) != 1 || len(v.Open[0].Rows) != 0 || v.Closed != nil {
+		t.Errorf("%+v", v)
+	}
+}

@@ -200,12 +200,10 @@ func size(u *summary.Unit) float64 {
 
 func newMetricLine(index int, row *summary.Row, u *summary.Unit, sides int) metricLine {
 	line := metricLine{Row: index, Name: chart.Printable(row.Key()), Change: newChange(u), Cells: make([]metricCell, sides)}
-	var medians []float64
 	for i, s := range u.Sides {
 		if s == nil || i >= sides {
 			continue
 		}
-		medians = append(medians, s.Median)
 		scale := chart.ScaleOf(u.Name, s.Median)
 		c := metricCell{Here: true, Median: text(scale, s.Median), Low: bare(scale, s.Low), High: text(scale, s.High), Spread: s.Low != s.High}
 		if u.Exact {
@@ -213,8 +211,11 @@ func newMetricLine(index int, row *summary.Row, u *summary.Unit, sides int) metr
 		}
 		line.Cells[i] = c
 	}
-	if u.Exact && len(medians) == 2 {
+	if u.Exact && sides == 2 && line.Cells[0].Here && line.Cells[1].Here {
 		line.Same = line.Cells[0].Raw == line.Cells[1].Raw
+	}
+	if u.Exact && line.Change != nil {
+		line.Change.PText = "" // what is exact is not tested
 	}
 	return line
 }

@@ -24,8 +24,8 @@ type view struct {
 
 	Title, Lede string
 	Sides       []sideView
-	Refusals    []summary.Finding
-	Warnings    []summary.Finding
+	Refusals    *findings
+	Warnings    *findings
 	Gate        *gateView
 	Times       *timesView
 	Table       *timeTable
@@ -55,8 +55,8 @@ func newView(d Data) *view {
 	r := d.Report
 	facets, common := chart.Facets(r, chart.Time)
 	v := &view{
-		Refusals: r.Refusals,
-		Warnings: r.Warnings,
+		Refusals: newFindings(r.Refusals),
+		Warnings: newFindings(r.Warnings),
 		Gate:     newGate(d.Gate),
 		Times:    newTimes(r, facets, common),
 		Table:    newTimeTable(r, facets, common),
@@ -136,10 +136,14 @@ func headline(r *summary.Report, facets []chart.Facet) (title, lede string) {
 	if same > 0 {
 		counts = append(counts, fmt.Sprintf("%d %s not differ significantly", same, doDoes(same)))
 	}
+	title = chart.Label(r, 1) + " against " + chart.Label(r, 0)
+	if apart == len(facets) {
+		return title, plural(apart, "row") + ", not compared."
+	}
 	if apart > 0 {
 		counts = append(counts, fmt.Sprintf("%d %s not compared", apart, isAre(apart)))
 	}
-	return chart.Label(r, 1) + " against " + chart.Label(r, 0), fmt.Sprintf("Of %s, %s.", plural(len(facets), "row"), enumerate(counts))
+	return title, fmt.Sprintf("Of %s, %s.", plural(len(facets), "row"), enumerate(counts))
 }
 
 // sidesText says what the medians are and how sure that is.

@@ -30,6 +30,9 @@ const (
 // maxRows is how many rows a picture shows: with more it is taller than what screens and pages show.
 const maxRows = 12
 
+// maxRefusals is how many reasons not to compare a picture names.
+const maxRefusals = 3
+
 // The measures of a picture, in points of 1/72 inch.
 const (
 	width     = 720
@@ -105,7 +108,11 @@ func heading(r *summary.Report, facets []chart.Facet, common string, picked int)
 	if picked < len(facets) {
 		l.add(smallStyle, fmt.Sprintf("%d of %d rows: those whose medians changed most", picked, len(facets)))
 	}
-	for _, f := range r.Refusals {
+	for i, f := range r.Refusals {
+		if i == maxRefusals {
+			l.add(warnStyle, fmt.Sprintf("and %d more", len(r.Refusals)-i))
+			break
+		}
 		l.wrap(warnStyle, "Not compared: "+f.Text)
 	}
 	return &l
