@@ -132,6 +132,16 @@ func Pick(facets []Facet, n int) []Facet {
 	return picked
 }
 
+// OpOf returns what an operation of all rows is called.
+func OpOf(facets []Facet) string {
+	for _, f := range facets {
+		if Op(f.Row.Name) != Op(facets[0].Row.Name) {
+			return "operation"
+		}
+	}
+	return Op(facets[0].Row.Name)
+}
+
 // Op returns what an operation of a row is called.
 func Op(row string) string {
 	for _, p := range []string{"Epoch", "Read"} {

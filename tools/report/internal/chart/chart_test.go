@@ -170,3 +170,17 @@ func TestLabels(t *testing.T) {
 		}
 	}
 }
+
+func TestOp(t *testing.T) {
+	for _, tt := range []struct {
+		names []string
+		want  string
+	}{
+		{[]string{"Epoch/store=raw"}, "epoch"}, {[]string{"Epoch", "Read/workers=2"}, "epoch"}, {[]string{"Epochs"}, "operation"}, {[]string{"Epoch/a", "Chunk/a"}, "operation"},
+	} {
+		facets, _ := chart.Facets(rows(tt.names...), chart.Time)
+		if got := chart.OpOf(facets); got != tt.want {
+			t.Errorf("%q: an operation is called %q, want %q", tt.names, got, tt.want)
+		}
+	}
+}

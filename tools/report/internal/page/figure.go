@@ -80,7 +80,7 @@ func newTimes(r *summary.Report, facets []chart.Facet, common string) *timesView
 		return nil
 	}
 	picked := chart.Pick(facets, maxDrawn)
-	v := &timesView{Op: chart.Op(facets[0].Row.Name), Common: common, Cap: capText(len(picked), len(facets))}
+	v := &timesView{Op: chart.OpOf(facets), Common: common, Cap: capText(len(picked), len(facets))}
 	for _, f := range picked {
 		v.Figures = append(v.Figures, newFigure(r, f, len(facets) > 1))
 	}

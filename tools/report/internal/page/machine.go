@@ -1,12 +1,16 @@
 package page
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	"zarrbench/tools/report/internal/chart"
 	"zarrbench/tools/report/internal/summary"
 )
+
+// maxValues is how many lines of a key are shown: some, such as Path:, have one for every row.
+const maxValues = 8
 
 // A machineTable is what ran, on what, and how: the lines of the files that are no rows.
 type machineTable struct {
@@ -24,17 +28,13 @@ type machineLine struct {
 func newMachine(r *summary.Report) *machineTable {
 	t := new(machineTable)
 	var keys []string
-	values := map[string][]string{}
+	values := map[string][][]string{}
 	add := func(file int, l summary.Line) {
 		if values[l.Key] == nil {
 			keys = append(keys, l.Key)
-			values[l.Key] = make([]string, len(r.Files))
+			values[l.Key] = make([][]string, len(r.Files))
 		}
-		v := &values[l.Key][file]
-		if *v != "" {
-			*v += "\n"
-		}
-		*v += chart.Printable(l.Value)
+		values[l.Key][file] = append(values[l.Key][file], chart.Printable(l.Value))
 	}
 	for i := range r.Files {
 		t.Sides = append(t.Sides, sideView{Index: i, Label: chart.Label(r, i), Path: r.Files[i].Path})
@@ -54,7 +54,14 @@ func newMachine(r *summary.Report) *machineTable {
 	}
 	for _, key := range keys {
 		v := values[key]
-		t.Lines = append(t.Lines, machineLine{Key: chart.Printable(key), Values: v, Differ: slices.ContainsFunc(v, func(s string) bool { return s != v[0] })})
+		line := machineLine{Key: chart.Printable(key), Differ: slices.ContainsFunc(v, func(s []string) bool { return !slices.Equal(s, v[0]) })}
+		for _, s := range v {
+			if n := len(s) - maxValues; n > 0 {
+				s = append(s[:maxValues:maxValues], fmt.Sprintf("and %d more", n))
+			}
+			line.Values = append(line.Values, strings.Join(s, "\n"))
+		}
+		t.Lines = append(t.Lines, line)
 	}
 	if len(t.Lines) == 0 {
 		return nil

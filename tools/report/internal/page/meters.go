@@ -118,8 +118,8 @@ func ceilingLine(row *summary.Row, side int, largest float64) (meterLine, bool) 
 	seconds, okSeconds := median(row, chart.Time, side)
 	ceiling, okCeiling := median(row, "ceiling-sec", side)
 	if okBytes && okSeconds && okCeiling && seconds > 0 && ceiling > 0 {
-		scale := chart.ScaleOf("B/s", bytes/seconds, bytes/ceiling)
-		line.Text = "stored bytes at " + scale.Text(bytes/seconds) + ", the ceiling " + scale.Text(bytes/ceiling)
+		rate, limit := bytes/seconds, bytes/ceiling
+		line.Text = "stored bytes at " + chart.ScaleOf("B/s", rate).Text(rate) + ", the ceiling " + chart.ScaleOf("B/s", limit).Text(limit)
 	}
 	return line, true
 }

@@ -334,3 +334,22 @@ func TestFindings(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 }
+
+// A key with a line for every row has some of them, and differs where any does.
+func TestMachine(t *testing.T) {
+	r := reporttest.Study()
+	for i := range 20 {
+		for side := range r.Files {
+			r.Files[side].Notes = append(r.Files[side].Notes, summary.Line{Key: "Path", Value: fmt.Sprint("row ", i+side*(i/19))})
+		}
+	}
+	lines := newMachine(r).Lines
+	at := slices.IndexFunc(lines, func(l machineLine) bool { return l.Key == "Path" })
+	if at < 0 || !lines[at].Differ || strings.Count(lines[at].Values[0], "\n") != maxValues || !strings.HasSuffix(lines[at].Values[1], "\nand 12 more") {
+		t.Errorf("lines %+v", lines)
+	}
+	at = slices.IndexFunc(lines, func(l machineLine) bool { return l.Key == "GDS" })
+	if at < 0 || !lines[at].Differ || lines[at].Values[0] != "" {
+		t.Errorf("lines %+v", lines)
+	}
+}

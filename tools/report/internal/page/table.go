@@ -81,7 +81,7 @@ func newTimeTable(r *summary.Report, facets []chart.Facet, common string) *timeT
 	if len(facets) == 0 {
 		return nil
 	}
-	t := &timeTable{Op: chart.Op(facets[0].Row.Name), Common: common, Open: len(facets) <= openRows, Two: len(r.Files) > 1, Count: len(facets), Rows: make([]timeRow, 0, len(facets))}
+	t := &timeTable{Op: chart.OpOf(facets), Common: common, Open: len(facets) <= openRows, Two: len(r.Files) > 1, Count: len(facets), Rows: make([]timeRow, 0, len(facets))}
 	for _, f := range facets {
 		row := timeRow{Index: f.Index, Name: f.Name, Change: newChange(f.Unit)}
 		rates := f.Row.Unit("B/s")

@@ -94,7 +94,7 @@ func Write(w io.Writer, r *summary.Report, format Format) error {
 // heading says what the picture shows: of one row its sentence, of several what their names have in common.
 func heading(r *summary.Report, facets []chart.Facet, common string, picked int) *lines {
 	l := lines{pad: margin}
-	title := "Time per " + chart.Op(facets[0].Row.Name)
+	title := "Time per " + chart.OpOf(facets)
 	if len(facets) == 1 {
 		if s := sentence(r, facets[0]); s != "" {
 			title = s
