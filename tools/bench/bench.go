@@ -15,10 +15,9 @@ import (
 	"time"
 
 	"golang.org/x/perf/benchfmt"
-)
 
-// errUsage is what errors.Is finds when the command line is wrong.
-var errUsage = errors.New("see -help")
+	"zarrbench/tools/internal/cli"
+)
 
 const usage = `usage: bench [-count N] [-append] -o FILE BINARY [FLAG...] [-o FILE BINARY [FLAG...]]... [-- FLAG...]
 
@@ -59,7 +58,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if err != nil {
 		help(stderr)
-		return fmt.Errorf("%w (%w)", err, errUsage)
+		return fmt.Errorf("%w (%w)", err, cli.ErrUsage)
 	}
 	if err = c.open(); err == nil {
 		err = c.measure(ctx, stderr)
@@ -159,7 +158,7 @@ func (c *command) open() error {
 			return err
 		}
 		if same := slices.IndexFunc(infos, func(other os.FileInfo) bool { return os.SameFile(info, other) }); same >= 0 {
-			return fmt.Errorf("-o %s and -o %s are one file (%w)", c.sides[same].path, s.path, errUsage)
+			return fmt.Errorf("-o %s and -o %s are one file (%w)", c.sides[same].path, s.path, cli.ErrUsage)
 		}
 		infos = append(infos, info)
 		s.size = info.Size()

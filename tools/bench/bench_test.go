@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"zarrbench/tools/internal/cli"
 )
 
 // fakeEnv makes this test binary a benchmark that prints what its flags say.
@@ -170,7 +172,7 @@ func TestFailures(t *testing.T) {
 	} {
 		b := newBed(t)
 		_, err := b.run(t, []string{"-count", "3"}, b.side("a"), b.side("b", c.flag))
-		if err == nil || errors.Is(err, errUsage) {
+		if err == nil || errors.Is(err, cli.ErrUsage) {
 			t.Errorf("%s: %v, want an error", c.flag, err)
 			continue
 		}
@@ -262,7 +264,7 @@ func TestUsage(t *testing.T) {
 	} {
 		var out, errOut bytes.Buffer
 		err := run(t.Context(), c.args, &out, &errOut)
-		if !errors.Is(err, errUsage) || !strings.Contains(err.Error(), c.want) {
+		if !errors.Is(err, cli.ErrUsage) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: %v, want a usage error with %q", c.args, err, c.want)
 		}
 		if got := b.text(t, "a"); got != "of last time\n" {

@@ -16,27 +16,9 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"zarrbench/tools/internal/cli"
 )
 
-func main() { os.Exit(status()) }
-
-// status runs the command and returns its exit status.
-func status() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	if err == nil {
-		return 0
-	}
-	fmt.Fprintln(os.Stderr, "bench:", err)
-	if errors.Is(err, errUsage) {
-		return 2
-	}
-	return 1
-}
+func main() { os.Exit(cli.Run("bench", run)) }

@@ -40,7 +40,7 @@ func FuzzWriters(f *testing.F) {
 		var text, markdown, document bytes.Buffer
 		writeText(&text, rep)
 		writeMarkdown(&markdown, rep)
-		if err := writeJSON(&document, rep); err != nil {
+		if err := writeJSON(&document, &result{report: rep}); err != nil {
 			t.Fatal(err)
 		}
 		names := 0

@@ -10,43 +10,18 @@
 // or loss differ had different data, and files whose Endpoint: differs end in different memory: these are refused. What limits a
 // comparison otherwise is said in warnings.
 //
+// The same report is drawn by -svg and -png, and is a web page by -html. With -gate it ends in a verdict on NEW.txt. With
+// -history the newer file is kept, and the page shows each row over the commits.
+//
 // The exit status is 0 for a report without a refusal, and 2 where anything was refused, where a file can't be read or has no
 // usable results, and for a wrong command line. The report of a refused comparison is printed all the same: without what was
-// refused.
+// refused. With -gate it is the verdict's: 0 for a pass, 1 for a failure, 2 where the samples can't tell.
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"zarrbench/tools/internal/cli"
 )
 
-func main() { os.Exit(status()) }
-
-// status runs the command and returns its exit status.
-func status() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "report:", err)
-	}
-	return exitStatus(err)
-}
-
-// The errors that have a meaning besides their text.
-var (
-	errUsage   = errors.New("see -help")                 // the command line is wrong
-	errRefused = errors.New("the comparison is refused") // the report says why
-)
-
-// exitStatus is 0 without an error, and 2 for all others: neither unusable input nor a refusal is a verdict on what was measured.
-func exitStatus(err error) int {
-	if err == nil {
-		return 0
-	}
-	return 2
-}
+func main() { os.Exit(cli.Run("report", run)) }

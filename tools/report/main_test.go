@@ -6,12 +6,14 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"zarrbench/tools/internal/cli"
 )
 
 // TestMain lets a test run the command itself, to see its exit status.
 func TestMain(m *testing.M) {
 	if os.Getenv("REPORT_MAIN") != "" {
-		os.Exit(status())
+		os.Exit(cli.Run("report", run))
 	}
 	os.Exit(m.Run())
 }

@@ -6,6 +6,7 @@ import (
 	"html"
 	"strings"
 
+	"zarrbench/tools/report/internal/markdown"
 	"zarrbench/tools/report/internal/summary"
 )
 
@@ -16,12 +17,12 @@ const mostMarkdown = 900 << 10
 // away.
 func writeMarkdown(w *bytes.Buffer, rep *summary.Report) {
 	if len(rep.Files) == 2 {
-		fmt.Fprintf(w, "## %s against %s\n\n", escape(rep.Files[1].Label), escape(rep.Files[0].Label))
+		fmt.Fprintf(w, "## %s against %s\n\n", markdown.Escape(rep.Files[1].Label), markdown.Escape(rep.Files[0].Label))
 	} else {
-		fmt.Fprintf(w, "## %s\n\n", escape(rep.Files[0].Label))
+		fmt.Fprintf(w, "## %s\n\n", markdown.Escape(rep.Files[0].Label))
 	}
 	for _, s := range rep.Sentences {
-		fmt.Fprintf(w, "- **%s**: %s\n", escape(s.Text), code(s.Row))
+		fmt.Fprintf(w, "- **%s**: %s\n", markdown.Escape(s.Text), markdown.Code(s.Row))
 	}
 	if len(rep.Sentences) > 0 {
 		w.WriteByte('\n')
@@ -36,7 +37,7 @@ func writeMarkdown(w *bytes.Buffer, rep *summary.Report) {
 			if w.Len() > mostMarkdown+64<<10 {
 				break
 			}
-			fmt.Fprintf(w, "- %s\n", code(l.Key+": "+l.Value))
+			fmt.Fprintf(w, "- %s\n", markdown.Code(l.Key+": "+l.Value))
 		}
 		fmt.Fprint(w, "\n</details>\n\n")
 	}
@@ -49,9 +50,9 @@ func markdownFindings(w *bytes.Buffer, title string, findings []summary.Finding)
 	fmt.Fprintf(w, "### %s\n\n", title)
 	groups, left := groupFindings(findings)
 	for _, g := range groups {
-		fmt.Fprintf(w, "- **%s**: %s\n", g.Kind, escape(g.Text))
+		fmt.Fprintf(w, "- **%s**: %s\n", g.Kind, markdown.Escape(g.Text))
 		for _, row := range g.rows {
-			fmt.Fprintf(w, "  - %s\n", code(row))
+			fmt.Fprintf(w, "  - %s\n", markdown.Code(row))
 		}
 		if g.more > 0 {
 			fmt.Fprintf(w, "  - and %d more rows\n", g.more)
@@ -67,7 +68,7 @@ func markdownFindings(w *bytes.Buffer, title string, findings []summary.Finding)
 func markdownTimes(w *bytes.Buffer, rep *summary.Report) {
 	head := []string{"row"}
 	for _, f := range rep.Files {
-		head = append(head, escape(f.Label)+", sec/op", "mean ± sd", "n", "rate")
+		head = append(head, markdown.Escape(f.Label)+", sec/op", "mean ± sd", "n", "rate")
 	}
 	if len(rep.Files) == 2 {
 		head = append(head, "change")
@@ -79,7 +80,7 @@ func markdownTimes(w *bytes.Buffer, rep *summary.Report) {
 			break
 		}
 		r := &rep.Rows[i]
-		cells := []string{code(r.Key())}
+		cells := []string{markdown.Code(r.Key())}
 		u := r.Unit("sec/op")
 		if u == nil {
 			u = &summary.Unit{Name: "sec/op", Sides: make([]*summary.Side, len(rep.Files))}
@@ -118,12 +119,12 @@ func markdownMetrics(w *bytes.Buffer, rep *summary.Report) {
 		fmt.Fprintf(w, "<details><summary>%s</summary>\n\n", html.EscapeString(r.Key()))
 		for k, f := range rep.Files {
 			n, line := studyLine(r, k)
-			fmt.Fprintf(w, "- %s: %s\n", escape(f.Label), escape(strings.TrimPrefix(n+", "+line, ", ")))
+			fmt.Fprintf(w, "- %s: %s\n", markdown.Escape(f.Label), markdown.Escape(strings.TrimPrefix(n+", "+line, ", ")))
 		}
 		w.WriteByte('\n')
 		head := []string{"metric"}
 		for _, f := range rep.Files {
-			head = append(head, escape(f.Label), "interval")
+			head = append(head, markdown.Escape(f.Label), "interval")
 		}
 		if len(rep.Files) == 2 {
 			head = append(head, "change")
@@ -132,10 +133,10 @@ func markdownMetrics(w *bytes.Buffer, rep *summary.Report) {
 		for k := range r.Units {
 			u := &r.Units[k]
 			format := scaler(u)
-			cells := []string{escape(u.Name)}
+			cells := []string{markdown.Escape(u.Name)}
 			for _, s := range u.Sides {
 				median, interval := sideCells(u, s, format)
-				cells = append(cells, escape(median), escape(interval))
+				cells = append(cells, markdown.Escape(median), markdown.Escape(interval))
 			}
 			if len(rep.Files) == 2 {
 				cells = append(cells, changeCell(u))
@@ -154,22 +155,4 @@ func markdownHead(w *bytes.Buffer, cells []string) {
 
 func markdownLine(w *bytes.Buffer, cells []string) {
 	w.WriteString("| " + strings.Join(cells, " | ") + " |\n")
-}
-
-// escape makes Markdown of a text: what a file of benchmark output says must not become links or tags.
-var escape = strings.NewReplacer(
-	"\\", "\\\\", "|", "\\|", "`", "\\`", "*", "\\*", "_", "\\_", "[", "\\[", "]", "\\]", "#", "\\#", "~", "\\~",
-	"<", "&lt;", ">", "&gt;", "&", "&amp;", "\n", " ", "\r", " ",
-).Replace
-
-// code makes a text stand for itself, in a table too.
-func code(s string) string {
-	fence := "`"
-	for strings.Contains(s, fence) {
-		fence += "`"
-	}
-	if fence != "`" {
-		s = " " + s + " "
-	}
-	return fence + strings.NewReplacer("|", "\\|", "\n", " ", "\r", " ").Replace(s) + fence
 }

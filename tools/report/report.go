@@ -4,62 +4,147 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"strings"
+	"os"
+	"time"
 
+	"zarrbench/tools/internal/cli"
+	"zarrbench/tools/report/internal/gate"
+	"zarrbench/tools/report/internal/history"
+	"zarrbench/tools/report/internal/page"
+	"zarrbench/tools/report/internal/plot"
+	"zarrbench/tools/report/internal/regions"
 	"zarrbench/tools/report/internal/summary"
 )
 
-const usage = `usage: report [flags] BASE.txt [NEW.txt]
+// The errors that have a meaning besides their text.
+var (
+	errRefused = errors.New("the comparison is refused") // the report says why
+	errVerdict = errors.New("the gate does not pass")    // the verdict says why
+)
 
-Summarizes a file of benchmark output, or compares two: per row the total, median, mean and standard deviation, the rate, the
-confidence interval and the p value, and in one sentence what an epoch's time became.
-
-The exit status is 2 if a comparison is refused, since the data or the memory at the end differ, if a file is unusable or the
-command line is wrong.
-
-`
-
-const examples = `
-Examples:
-  report cpu.txt                        what one run gave
-  report cpu.txt gpu.txt                what changed, and whether it is significant
-  report -json cpu.txt gpu.txt          all figures, as one JSON document
-  report -markdown old.txt new.txt >> "$GITHUB_STEP_SUMMARY"
-`
-
-// A command is what the command line asks for.
-type command struct {
-	paths    []string
-	json     bool
-	markdown bool
-	opt      summary.Options
+// A result is what is known of the files, once all has been read.
+type result struct {
+	report  *summary.Report
+	verdict *gate.Verdict    // nil without -gate
+	history *history.History // nil without -history
+	traces  []page.Trace
 }
 
-// run is the whole command.
+// run is the whole command. Neither unusable input nor a refusal is a verdict on what was measured: both end with the status 2.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	c, help, err := parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		help(stdout)
-		return nil
+	err := do(ctx, args, stdout, stderr)
+	if _, known := errors.AsType[*cli.StatusError](err); err != nil && !known {
+		err = &cli.StatusError{Err: err, Status: 2}
 	}
-	if err != nil {
-		help(stderr)
-		return fmt.Errorf("%w (%w)", err, errUsage)
+	return err
+}
+
+func do(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	c, done, err := parse(args, stdout, stderr)
+	if done {
+		return err
 	}
-	rep, err := summary.Read(c.paths, c.opt)
+	r, err := c.read(ctx, stderr)
 	if err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := c.print(rep, stdout); err != nil {
+	if err := c.write(r); err != nil {
 		return err
 	}
-	return refusal(rep)
+	if err := c.print(r, stdout); err != nil {
+		return err
+	}
+	if r.verdict != nil {
+		if status := r.verdict.ExitCode(); status != 0 {
+			return &cli.StatusError{Err: fmt.Errorf("%w: %s", errVerdict, r.verdict.Status), Status: status}
+		}
+		return nil
+	}
+	return refusal(r.report)
+}
+
+// read reads what the command is about.
+func (c *command) read(ctx context.Context, stderr io.Writer) (*result, error) {
+	r := new(result)
+	var err error
+	if r.report, err = summary.Read(c.paths, c.opt); err != nil {
+		return nil, err
+	}
+	if c.gate {
+		if c.judged.Expect, err = c.expected(); err != nil {
+			return nil, err
+		}
+		r.verdict = gate.Judge(r.report, c.judged)
+	}
+	for _, t := range c.traces {
+		sum, err := readTrace(t.path)
+		if err != nil {
+			return nil, err
+		}
+		r.traces = append(r.traces, page.Trace{Label: t.label, Sum: sum})
+	}
+	if c.history != "" {
+		if r.history, err = c.remember(ctx, r.report, stderr); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// expected returns the rows that -expect lists.
+func (c *command) expected() ([]string, error) {
+	if c.expect == "" {
+		return nil, nil
+	}
+	f, err := os.Open(c.expect)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	rows, err := gate.ReadExpected(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.expect, err)
+	}
+	return rows, nil
+}
+
+func readTrace(path string) (*regions.Sum, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	sum, err := regions.Read(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return sum, nil
+}
+
+// remember appends the newer file to the history, and returns what the history shows then.
+func (c *command) remember(ctx context.Context, rep *summary.Report, stderr io.Writer) (*history.History, error) {
+	commit, err := history.Commit(ctx, ".", c.commit)
+	if err != nil {
+		return nil, err
+	}
+	run := history.Run{Commit: commit, Time: time.Now(), Text: rep.Files[len(rep.Files)-1].Text}
+	if _, err := history.Append(c.history, run); err != nil {
+		return nil, err
+	}
+	runs, skipped, err := history.Read(c.history)
+	if err != nil {
+		return nil, err
+	}
+	h, more := history.New(runs, history.Options{Units: c.judged.Units, Alpha: c.opt.Alpha})
+	for _, err := range append(skipped, more...) {
+		fmt.Fprintln(stderr, "report: left out of the history:", err)
+	}
+	return h, nil
 }
 
 // refusal is the error of a report that refuses to compare, with the first reason: the report may go where nobody looks.
@@ -74,66 +159,52 @@ func refusal(rep *summary.Report) error {
 	}
 }
 
-// print prints a report in the form that was asked for, whole or not at all.
-func (c *command) print(rep *summary.Report, stdout io.Writer) error {
+// print prints a report in the form that was asked for, whole or not at all. The verdict comes first where it is read on a page,
+// last on a terminal.
+func (c *command) print(r *result, stdout io.Writer) error {
 	var out bytes.Buffer
+	var err error
 	switch {
 	case c.json:
-		if err := writeJSON(&out, rep); err != nil {
-			return err
-		}
+		err = writeJSON(&out, r)
+	case c.annotations:
+		err = r.verdict.WriteAnnotations(&out)
 	case c.markdown:
-		writeMarkdown(&out, rep)
+		if r.verdict != nil {
+			err = r.verdict.WriteMarkdown(&out)
+			out.WriteByte('\n')
+		}
+		writeMarkdown(&out, r.report)
 	default:
-		writeText(&out, rep)
+		writeText(&out, r.report)
+		if r.verdict != nil {
+			out.WriteByte('\n')
+			err = r.verdict.WriteText(&out)
+		}
 	}
-	_, err := stdout.Write(out.Bytes())
+	if err != nil {
+		return err
+	}
+	_, err = stdout.Write(out.Bytes())
 	return err
 }
 
-// parse reads the command line. help describes it.
-func parse(args []string) (c *command, help func(io.Writer), err error) {
-	c = &command{}
-	flags := flag.NewFlagSet("report", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // the caller prints errors, help prints the rest
-	flags.Usage = func() {}
-	flags.BoolVar(&c.json, "json", false, "print one JSON document")
-	flags.BoolVar(&c.markdown, "markdown", false, "print Markdown, as for GitHub's job summary")
-	flags.Float64Var(&c.opt.Alpha, "alpha", 0.05, "a change is significant if its p value is below `P`")
-	flags.Float64Var(&c.opt.Confidence, "confidence", 0.95, "the confidence `level` of the intervals")
-	help = func(w io.Writer) {
-		fmt.Fprint(w, usage)
-		flags.SetOutput(w)
-		flags.PrintDefaults()
-		fmt.Fprint(w, examples)
-	}
-	if err := flags.Parse(args); err != nil {
-		return c, help, err
-	}
-	c.paths = flags.Args()
-	return c, help, c.check()
-}
-
-// check finds what is wrong with a command line whose flags are known.
-func (c *command) check() error {
-	for _, p := range []struct {
-		flag  string
-		value float64
-	}{{"alpha", c.opt.Alpha}, {"confidence", c.opt.Confidence}} {
-		if !(p.value > 0 && p.value < 1) {
-			return fmt.Errorf("-%s %v: want a number between 0 and 1", p.flag, p.value)
+// write makes the files that were asked for.
+func (c *command) write(r *result) error {
+	for _, f := range []struct {
+		path  string
+		write func(io.Writer) error
+	}{
+		{c.svg, func(w io.Writer) error { return plot.Write(w, r.report, plot.SVG) }},
+		{c.png, func(w io.Writer) error { return plot.Write(w, r.report, plot.PNG) }},
+		{c.html, func(w io.Writer) error { return page.Write(w, r.page(c)) }},
+	} {
+		if f.path == "" {
+			continue
 		}
-	}
-	for _, path := range c.paths {
-		if strings.HasPrefix(path, "-") {
-			return fmt.Errorf("%s: flags stand before the files", path)
+		if err := writeFile(f.path, f.write); err != nil {
+			return err
 		}
-	}
-	switch {
-	case c.json && c.markdown:
-		return errors.New("want one of -json and -markdown")
-	case len(c.paths) < 1 || len(c.paths) > 2:
-		return fmt.Errorf("want one file to summarize or two to compare, found %d", len(c.paths))
 	}
 	return nil
 }

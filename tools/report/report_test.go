@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/tools/internal/cli"
 	"zarrbench/tools/report/internal/summary"
 )
 
@@ -142,7 +143,8 @@ func TestUnusable(t *testing.T) {
 		for _, args := range [][]string{{file}, {"-json", file}, {"testdata/one.txt", file}, {file, "testdata/one.txt"}} {
 			var out, errOut bytes.Buffer
 			err := run(t.Context(), args, &out, &errOut)
-			if err == nil || !strings.HasPrefix(err.Error(), want) || errors.Is(err, errUsage) || errors.Is(err, errRefused) || exitStatus(err) != 2 || out.Len() > 0 {
+			status, ok := errors.AsType[*cli.StatusError](err)
+			if !ok || status.Status != 2 || !strings.HasPrefix(err.Error(), want) || errors.Is(err, cli.ErrUsage) || errors.Is(err, errRefused) || out.Len() > 0 {
 				t.Errorf("%q: error %v, want %q; output %q", args, err, want, &out)
 			}
 		}
@@ -154,7 +156,7 @@ func TestUsage(t *testing.T) {
 		{}, {"a", "b", "c"}, {"-nonsense", "a"}, {"a", "-json"}, {"-json", "-markdown", "a"},
 		{"-alpha", "0", "a"}, {"-alpha", "1", "a"}, {"-alpha", "NaN", "a"}, {"-confidence", "0", "a"}, {"-confidence", "95", "a"}, {"-confidence", "x", "a"},
 	} {
-		if out, stderr := report(t, errUsage, args...); out != "" || !strings.HasPrefix(stderr, "usage: ") {
+		if out, stderr := report(t, cli.ErrUsage, args...); out != "" || !strings.HasPrefix(stderr, "usage: ") {
 			t.Errorf("%q: output %q, %q", args, out, stderr)
 		}
 	}

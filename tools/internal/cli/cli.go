@@ -20,8 +20,17 @@ var (
 	ErrPrinted = errors.New("it was printed")
 )
 
-// Run runs a command over the process's arguments and returns its exit status: 0 for no error, 2 for one that is [ErrUsage] and 1
-// for any other. The error goes to standard error, after the command's name, unless it is [ErrPrinted]. Interrupts and SIGTERM
+// A StatusError is an error that ends the command with a status of its own.
+type StatusError struct {
+	Err    error
+	Status int
+}
+
+func (e *StatusError) Error() string { return e.Err.Error() }
+func (e *StatusError) Unwrap() error { return e.Err }
+
+// Run runs a command over the process's arguments and returns its exit status: 0 for no error, that of a [StatusError], 2 for an
+// error that is [ErrUsage] and 1 for any other. The error goes to standard error, after the command's name, unless it is [ErrPrinted]. Interrupts and SIGTERM
 // end the context.
 func Run(name string, run func(ctx context.Context, args []string, stdout, stderr io.Writer) error) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -35,6 +44,9 @@ func status(name string, err error, stderr io.Writer) int {
 	}
 	if !errors.Is(err, ErrPrinted) {
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+	}
+	if e, ok := errors.AsType[*StatusError](err); ok {
+		return e.Status
 	}
 	if errors.Is(err, ErrUsage) {
 		return 2

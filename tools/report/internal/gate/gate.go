@@ -54,7 +54,7 @@ func Judge(r *summary.Report, opt Options) *Verdict {
 	}
 	v := j.v
 	switch {
-	case slices.ContainsFunc(v.Judgements, func(j Judgement) bool { return j.Outcome.fails() }):
+	case slices.ContainsFunc(v.Judgements, func(j Judgement) bool { return j.Outcome.Fails() }):
 		v.Status = Fail
 	case len(v.Unusable) > 0:
 		v.Status = Unusable

@@ -37,7 +37,7 @@ func (v *Verdict) ExitCode() int {
 func (v *Verdict) Failures() []Judgement {
 	var f []Judgement
 	for _, j := range v.Judgements {
-		if j.Outcome.fails() {
+		if j.Outcome.Fails() {
 			f = append(f, j)
 		}
 	}
@@ -69,7 +69,7 @@ const (
 	New     Outcome = "new"     // the base doesn't have it
 )
 
-func (o Outcome) fails() bool { return o == Worse || o == Changed || o == Missing || o == Refused }
+func (o Outcome) Fails() bool { return o == Worse || o == Changed || o == Missing || o == Refused }
 
 // A Judgement is what became of a row, or where Unit is not empty of the row in that unit.
 type Judgement struct {

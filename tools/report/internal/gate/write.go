@@ -55,7 +55,7 @@ func (v *Verdict) WriteMarkdown(w io.Writer) error {
 		b.WriteString(header)
 		header = ""
 		bold := ""
-		if j.Outcome.fails() {
+		if j.Outcome.Fails() {
 			bold = "**"
 		}
 		row := "the files"
@@ -89,7 +89,7 @@ func (v *Verdict) WriteAnnotations(w io.Writer) error {
 	for _, j := range v.Judgements {
 		what := strings.TrimSpace(j.Unit + " " + string(j.Outcome))
 		switch {
-		case j.Outcome.fails():
+		case j.Outcome.Fails():
 			errs = append(errs, command{"error", "gate: " + what, j.text()})
 		case j.Outcome == New:
 			warnings = append(warnings, command{"warning", "gate: " + what, j.text()})

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"zarrbench/tools/internal/cli"
+	"zarrbench/tools/report/internal/gate"
+	"zarrbench/tools/report/internal/history"
+)
+
+const (
+	studyHost = "testdata/study/host.txt"
+	studyGDS  = "testdata/study/gds.txt"
+)
+
+// execute runs the command and returns its exit status and what it printed.
+func execute(t *testing.T, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	err := run(t.Context(), args, &out, &errOut)
+	if e, ok := errors.AsType[*cli.StatusError](err); ok {
+		return e.Status, out.String(), errOut.String() + err.Error()
+	}
+	if err != nil {
+		t.Fatalf("%q: %v has no status", args, err)
+	}
+	return 0, out.String(), errOut.String()
+}
+
+// TestFiles makes every kind of file, twice: the second time it replaces what is there, and leaves its permissions.
+func TestFiles(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	for i := range 2 {
+		if status, _, stderr := execute(t, "-svg", in("a.svg"), "-png", in("a.png"), "-html", in("a.html"), studyHost, studyGDS); status != 0 {
+			t.Fatal(stderr)
+		}
+		for name, begin := range map[string]string{"a.svg": "<?xml", "a.png": "\x89PNG", "a.html": "<!DOCTYPE html>"} {
+			b, err := os.ReadFile(in(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			info, err := os.Stat(in(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if mode := info.Mode().Perm(); !strings.HasPrefix(strings.ToLower(string(b)), strings.ToLower(begin)) || i == 1 && mode != 0o600 {
+				t.Errorf("%s begins with %.20q, mode %v", name, b, mode)
+			}
+			if err := os.Chmod(in(name), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	names, err := os.ReadDir(dir)
+	if err != nil || len(names) != 3 {
+		t.Errorf("%v, error %v: want three files", names, err)
+	}
+}
+
+// TestFileErrors can't make a file, and leaves none.
+func TestFileErrors(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "nosec.txt"), []byte("BenchmarkX 1 5 B/op\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"-svg", filepath.Join(dir, "none", "a.svg"), studyHost},
+		{"-svg", filepath.Join(dir, "a.svg"), filepath.Join(dir, "nosec.txt")},
+		{"-html", filepath.Join(dir, "a.html"), "-trace", "cpu=" + studyHost, studyHost},
+		{"-html", filepath.Join(dir, "a.html"), "-trace", "cpu=testdata/nowhere.trace", studyHost},
+		{"-gate", "-expect", "testdata/nowhere.txt", studyHost, studyGDS},
+	} {
+		if status, stdout, stderr := execute(t, args...); status != 2 || stdout != "" || stderr == "" {
+			t.Errorf("%q: status %d, %q", args, status, stdout)
+		}
+	}
+	names, err := os.ReadDir(dir)
+	if err != nil || len(names) != 1 {
+		t.Errorf("%v, error %v: want nosec.txt alone", names, err)
+	}
+}
+
+func TestGate(t *testing.T) {
+	expect := filepath.Join(t.TempDir(), "rows.txt")
+	if err := os.WriteFile(expect, []byte("Epoch/store=lost\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args   []string
+		status int
+		want   string
+	}{
+		{[]string{studyHost, studyGDS}, 0, "\ngate: pass: "},
+		{[]string{studyGDS, studyHost}, 1, "\ngate: FAIL: "},
+		{[]string{"-threshold", "40%", studyGDS, studyHost}, 0, "\ngate: pass: "},
+		{[]string{"-units", "B/s,samples/s", studyGDS, studyHost}, 1, " B/s, -25.98%"},
+		{[]string{"-expect", expect, studyHost, studyGDS}, 1, "Epoch/store=lost"},
+		{[]string{"-annotations", studyGDS, studyHost}, 1, "::error "},
+		{[]string{"-markdown", studyGDS, studyHost}, 1, "+35.10%"},
+		{[]string{"testdata/one.txt", "testdata/data.txt"}, 1, "gate: FAIL: "}, // refused
+		{[]string{"testdata/single.txt", "testdata/single.txt"}, 2, "gate: UNUSABLE: "},
+	} {
+		status, stdout, stderr := execute(t, append([]string{"-gate"}, tt.args...)...)
+		if status != tt.status || !strings.Contains(stdout, tt.want) {
+			t.Errorf("%q: status %d, want %d and %q:\n%s%s", tt.args, status, tt.status, tt.want, stdout, stderr)
+		}
+	}
+	_, stdout, _ := execute(t, "-gate", "-json", studyGDS, studyHost)
+	var doc struct{ Gate gate.Verdict }
+	if err := json.Unmarshal([]byte(stdout), &doc); err != nil || doc.Gate.Status != gate.Fail || len(doc.Gate.Failures()) != 1 {
+		t.Errorf("%+v, error %v: want one failure", doc, err)
+	}
+}
+
+func TestHistory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "runs")
+	html := filepath.Join(t.TempDir(), "h.html")
+	for i, file := range []string{studyHost, studyGDS, studyHost} {
+		status, stdout, stderr := execute(t, "-history", dir, "-commit", strings.Repeat(string(rune('a'+i)), 40), "-html", html, "-json", file)
+		if status != 0 {
+			t.Fatal(stderr)
+		}
+		var doc struct{ History history.History }
+		if err := json.Unmarshal([]byte(stdout), &doc); err != nil {
+			t.Fatal(err)
+		}
+		points := 0
+		for _, s := range doc.History.Series {
+			points += len(s.Points)
+		}
+		if points != i+1 {
+			t.Errorf("%d points after %d runs", points, i+1)
+		}
+	}
+	b, err := os.ReadFile(html)
+	if err != nil || !bytes.Contains(b, []byte("bbbbbbb")) {
+		t.Errorf("the page doesn't show the second commit (error %v)", err)
+	}
+}
+
+func TestFlags(t *testing.T) {
+	for _, args := range [][]string{
+		{"-threshold", "5%", studyHost, studyGDS},
+		{"-annotations", studyHost, studyGDS},
+		{"-gate", "-annotations", "-json", studyHost, studyGDS},
+		{"-gate", studyHost},
+		{"-gate", "-threshold", "x", studyHost, studyGDS},
+		{"-units", "B/s", studyHost},
+		{"-commit", "abc", studyHost},
+		{"-trace", "a=b", studyHost},
+		{"-html", "x.html", "-trace", "a=", studyHost},
+	} {
+		if status, stdout, stderr := execute(t, args...); status != 2 || stdout != "" || !strings.HasPrefix(stderr, "usage: ") {
+			t.Errorf("%q: status %d, %q, %.60q", args, status, stdout, stderr)
+		}
+	}
+}
+
+func TestQuote(t *testing.T) {
+	for s, want := range map[string]string{"cpu.txt": "cpu.txt", "": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$x": "'$x'"} {
+		if got := quote(s); got != want {
+			t.Errorf("%q: %s, want %s", s, got, want)
+		}
+	}
+}
