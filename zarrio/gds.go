@@ -3,6 +3,7 @@
 package zarrio
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,7 +65,7 @@ func (e *gdsEngine) start(g *cudaGPU, opt GDSOptions) error {
 	if e.ask != SubmitSync && e.ask != SubmitBatch && e.ask != SubmitAuto {
 		return fmt.Errorf("submission %q: want %s, %s or %s", e.ask, SubmitSync, SubmitBatch, SubmitAuto)
 	}
-	workers := orDefault(opt.Workers, orDefault(e.settings.threads, 8))
+	workers := cmp.Or(opt.Workers, cmp.Or(e.settings.threads, 8))
 	if workers < 1 {
 		return fmt.Errorf("%d workers: want 1 or more", workers)
 	}
@@ -84,7 +85,7 @@ func (e *gdsEngine) start(g *cudaGPU, opt GDSOptions) error {
 			}
 		}
 	}
-	e.files = fileCache{limit: orDefault(opt.Handles, defaultHandles()), cufile: e.cufile, must: e.compat == CompatOff, direct: e.settings.direct,
+	e.files = fileCache{limit: cmp.Or(opt.Handles, defaultHandles()), cufile: e.cufile, must: e.compat == CompatOff, direct: e.settings.direct,
 		settle: func(ctx context.Context, w *worker) error { return e.settle(ctx, hand(w)) }}
 	if e.files.limit < 1 {
 		return fmt.Errorf("%d open files: want 1 or more", opt.Handles)
@@ -119,7 +120,7 @@ func (e *gdsEngine) measureBatches() error {
 	if err != nil {
 		return err
 	}
-	e.depth = max(1, min(cap(e.slots.free)/e.workers(), cufile.QueueDepth/e.workers(), orDefault(int(p.MaxBatch), cufile.QueueDepth)))
+	e.depth = max(1, min(cap(e.slots.free)/e.workers(), cufile.QueueDepth/e.workers(), cmp.Or(int(p.MaxBatch), cufile.QueueDepth)))
 	e.largest = e.slots.size
 	if e.cufile.HasBatch() {
 		n, err := e.cufile.MaxBatchBytes()
@@ -143,7 +144,7 @@ func (e *gdsEngine) choose(s Submit) { e.submit.Store(&s) }
 // makeSlots takes memory for the slots and registers it with cuFile: half as much as long as the GPU, or its BAR, has no room.
 func (e *gdsEngine) makeSlots(bytes int64) error {
 	size := slotFor(e.settings.task)
-	bytes = orDefault64(bytes, ringBytes)
+	bytes = cmp.Or(bytes, ringBytes)
 	count := int(min(max(bytes, 0)/int64(size), 1<<16))
 	if count == 0 {
 		return fmt.Errorf("a ring of %d bytes: want %d or more, for a read of KVIKIO_TASK_SIZE, which is %d", bytes, size, e.settings.task)
@@ -153,12 +154,11 @@ func (e *gdsEngine) makeSlots(bytes int64) error {
 		var refused error
 		for ; count > 0; count /= 2 {
 			n := int64(count) * int64(size)
-			whole, err := dev.Alloc(n + gpuPage)
+			whole, base, err := allocPages(dev, n)
 			if err != nil {
 				refused = err
 				continue
 			}
-			base := (whole + gpuPage - 1) &^ (gpuPage - 1)
 			if err := e.cufile.RegisterBuffer(base, n); err != nil {
 				refused = err
 				if err := dev.Free(whole); err != nil {
@@ -173,13 +173,6 @@ func (e *gdsEngine) makeSlots(bytes int64) error {
 		}
 		return fmt.Errorf("not even %d bytes can be registered with cuFile: %w", size, refused)
 	})
-}
-
-func orDefault64(v, def int64) int64 {
-	if v == 0 {
-		return def
-	}
-	return v
 }
 
 func (e *gdsEngine) close() error {
@@ -211,8 +204,7 @@ func (e *gdsEngine) String() string {
 	set := e.settings
 	parts := []string{fmt.Sprintf("%d workers", e.workers())}
 	if e.cufile != nil {
-		v := e.cufile.Version()
-		parts = append(parts, fmt.Sprintf("cuFile %d.%d", v/1000, v%1000/10), fmt.Sprintf("ring of %d x %s registered", cap(e.slots.free), sized(e.slots.size)),
+		parts = append(parts, "cuFile "+cuda.Dotted(e.cufile.Version()), fmt.Sprintf("ring of %d x %s registered", cap(e.slots.free), sized(e.slots.size)),
 			"submit "+string(*e.submit.Load()))
 	} else {
 		parts = append(parts, "kvikIO compat", fmt.Sprintf("%d bounce buffers of %s", cap(e.bounce.free), sized(e.bounce.size)))
@@ -291,20 +283,20 @@ func (e *gdsEngine) job(p *Plan, to *gpuMemory, skip func(*ChunkRead) bool, byHo
 
 // obstacle says why an array's chunks can't be read by cuFile; "" where they can.
 func (e *gdsEngine) obstacle(a *Array) string {
-	if !a.raw() {
+	switch {
+	case e.alone(a):
+		return ""
+	case !a.raw():
 		var names []string
 		for _, d := range a.pipe.chain.Steps() {
 			names = append(names, d.Name())
 		}
 		return "chunks are encoded (" + strings.Join(names, ", ") + ")"
-	}
-	if !a.native() {
+	case !a.native():
 		return "elements are not in this machine's byte order"
-	}
-	if _, ok := a.h.store.(store.Filer); !ok {
+	default:
 		return "chunks are not files of a local directory"
 	}
-	return ""
 }
 
 func (e *gdsEngine) pathOf(a *Array) (Path, string) {

@@ -77,7 +77,7 @@ func (e *gdsEngine) discard(h *gpuHand, list []transfer) error {
 	var err error
 	for i := range list {
 		if s := list[i].slot; s != nil {
-			err = errors.Join(err, e.slots.give(s, false, h.stream))
+			err = e.slots.give(s, false, h.stream, err)
 		}
 		e.files.put(list[i].file)
 	}
@@ -92,13 +92,8 @@ func (e *gdsEngine) submitAll(ctx context.Context, h *gpuHand) error {
 	s.ios = s.ios[:0]
 	for i := range s.list {
 		t := &s.list[i]
-		io := cufile.IO{Handle: t.file.handle, Base: e.base, Bytes: t.asked, Offset: t.start, Cookie: uint64(i)}
-		if t.slot != nil {
-			io.BufOffset = t.slot.off
-		} else {
-			io.Base, io.BufOffset = t.mem.base, int64(t.to-t.mem.base)
-		}
-		s.ios = append(s.ios, io)
+		base, at := e.target(t)
+		s.ios = append(s.ios, cufile.IO{Handle: t.file.handle, Base: base, BufOffset: at, Bytes: t.asked, Offset: t.start, Cookie: uint64(i)})
 	}
 	if err := s.batch.Submit(s.ios); err != nil {
 		return errors.Join(failRead(s.list[0].read, err), e.discard(h, s.list))

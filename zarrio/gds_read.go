@@ -39,13 +39,12 @@ type transfer struct {
 func (e *gdsEngine) readFile(ctx context.Context, h *gpuHand, p *Plan, r *ChunkRead, pieces []Piece, mem *gpuMemory) error {
 	w, a := h.w, r.Array
 	size := a.meta.DType.Size
-	for i := range pieces {
-		if pieces[i].DstBy[1] != 1 {
-			return fmt.Errorf("zarrio: %s engine: a piece whose elements lie %d apart in the batch", e.cpu.name, pieces[i].DstBy[1])
-		}
-		if mem != nil {
-			w.stats.PlacedBytes += int64(pieces[i].N[0] * pieces[i].N[1] * size)
-		}
+	n, err := e.measure(pieces, size)
+	if err != nil {
+		return err
+	}
+	if mem != nil {
+		w.stats.PlacedBytes += n
 	}
 	if err := e.prepare(ctx, h); err != nil {
 		return failRead(r, err)
@@ -240,16 +239,19 @@ func (t *transfer) place() int {
 	return q.Dst + t.row*q.DstBy[0]*t.read.Array.meta.DType.Size + t.col
 }
 
+// target returns where cuFile reads to: memory that is registered with it, and how far behind its start.
+func (e *gdsEngine) target(t *transfer) (base cuda.Ptr, off int64) {
+	if t.slot != nil {
+		return e.base, t.slot.off
+	}
+	return t.mem.base, int64(t.to - t.mem.base)
+}
+
 // pull reads what a transfer still needs, of which got bytes are there. cuFile may return less than it was asked for at any
 // time, as read does; at the end of the file it returns nothing.
 func (e *gdsEngine) pull(t *transfer, got int) (int, error) {
 	need := int(t.off-t.start) + t.n
-	base, at := e.base, int64(0)
-	if t.slot != nil {
-		at = t.slot.off
-	} else {
-		base, at = t.mem.base, int64(t.to-t.mem.base)
-	}
+	base, at := e.target(t)
 	aligned := true
 	for got < need {
 		from := got
@@ -293,9 +295,7 @@ func (e *gdsEngine) finish(h *gpuHand, t *transfer, got int, err error) error {
 		}
 	}
 	if t.slot != nil {
-		if giveErr := e.slots.give(t.slot, err == nil && t.mem != nil, h.stream); err == nil {
-			err = giveErr
-		}
+		err = e.slots.give(t.slot, err == nil && t.mem != nil, h.stream, err)
 	}
 	return err
 }
@@ -311,11 +311,10 @@ func (e *gdsEngine) deliver(h *gpuHand, t *transfer) error {
 		}
 		pitch := q.DstBy[0] * size
 		to := q.Dst + t.row*pitch + t.col
-		if to < 0 || int64(to)+int64(t.rows-1)*int64(pitch)+int64(t.width) > t.mem.n {
-			return fmt.Errorf("%d rows of %d bytes at %d of a batch of %d bytes", t.rows, t.width, to, t.mem.n)
+		dst, err := t.mem.at(to, pitch, t.width, t.rows)
+		if err != nil {
+			return err
 		}
-		dst := t.mem.base + cuda.Ptr(to)
-		var err error
 		if t.rows == 1 {
 			err = dev.CopyDtoDAsync(dst, src, int64(t.width), h.stream)
 		} else {
@@ -358,10 +357,7 @@ func (e *gdsEngine) transferPOSIX(ctx context.Context, h *gpuHand, t transfer) e
 			err = e.send(h, s, at, t.pitch, t.mem, q.Dst+t.row*pitch+t.col, pitch, t.width, t.rows)
 		}
 	}
-	if giveErr := e.bounce.give(s, err == nil && t.mem != nil, h.stream); err == nil {
-		err = giveErr
-	}
-	return err
+	return e.bounce.give(s, err == nil && t.mem != nil, h.stream, err)
 }
 
 // recall finds an inner chunk by indices that were read before, without opening anything: the number of its outermost shard

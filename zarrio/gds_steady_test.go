@@ -4,6 +4,7 @@ package zarrio
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -59,7 +60,7 @@ func gdsSmall(tb testing.TB, gds *GDSOptions) {
 			tb.Setenv(name, value)
 		}
 	}
-	gds.RingBytes = orDefault64(gds.RingBytes, 16*65536)
+	gds.RingBytes = cmp.Or(gds.RingBytes, 16*65536)
 }
 
 // gdsLoader makes a loader on an engine that gdsSmall is for.

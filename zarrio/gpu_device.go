@@ -40,12 +40,11 @@ func openGPU(ordinal int) (gpuDevice, error) {
 }
 
 func (g *cudaGPU) String() string {
-	version := func(v int) string { return fmt.Sprintf("%d.%d", v/1000, v%1000/10) }
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	name := g.dev.Name() + ", CUDA " + version(g.dev.Driver().Version())
+	name := g.dev.Name() + ", CUDA " + cuda.Dotted(g.dev.Driver().Version())
 	if g.file != nil {
-		name += ", cuFile " + version(g.file.Version())
+		name += ", cuFile " + cuda.Dotted(g.file.Version())
 	}
 	return name
 }

@@ -296,10 +296,10 @@ func (e *gpuCore) send(h *gpuHand, s *slot, at, pitch int, mem *gpuMemory, to, t
 	if n == 0 {
 		return nil
 	}
-	if to < 0 || int64(to)+int64(rows-1)*int64(toPitch)+int64(width) > mem.n {
-		return fmt.Errorf("%d rows of %d bytes at %d of a batch of %d bytes", rows, width, to, mem.n)
+	dst, err := mem.at(to, toPitch, width, rows)
+	if err != nil {
+		return err
 	}
-	dst := mem.base + cuda.Ptr(to)
 	if rows == 1 {
 		src := s.host[at:][:width]
 		if e.waits() {
@@ -308,7 +308,7 @@ func (e *gpuCore) send(h *gpuHand, s *slot, at, pitch int, mem *gpuMemory, to, t
 		return dev.CopyHtoDAsync(dst, src, h.stream)
 	}
 	h.copy = cuda.Copy2D{Dst: dst, DstPitch: int64(toPitch), SrcHost: s.host[at:][:(rows-1)*pitch+width], SrcPitch: int64(pitch), Width: int64(width), Height: int64(rows)}
-	err := dev.Copy2DAsync(&h.copy, h.stream)
+	err = dev.Copy2DAsync(&h.copy, h.stream)
 	if err == nil && e.waits() {
 		err = dev.Synchronize(h.stream)
 	}

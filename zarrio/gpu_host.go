@@ -92,12 +92,11 @@ func (e *hostEngine) pathOf(*Array) (Path, string) {
 func (e *gpuCore) readHost(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece, mem *gpuMemory) error {
 	w, a, keep := h.w, r.Array, &e.cpu.keep
 	size, whole := a.meta.DType.Size, a.chunkBytes()
-	for i := range pieces {
-		if pieces[i].DstBy[1] != 1 {
-			return fmt.Errorf("zarrio: %s engine: a piece whose elements lie %d apart in the batch", e.cpu.name, pieces[i].DstBy[1])
-		}
-		w.stats.PlacedBytes += int64(pieces[i].N[0] * pieces[i].N[1] * size)
+	n, err := e.measure(pieces, size)
+	if err != nil {
+		return err
 	}
+	w.stats.PlacedBytes += n
 	if dec := keep.find(r); dec != nil {
 		w.stats.Reused++
 		return e.pack(ctx, h, pieces, mem, dec, size)
@@ -112,7 +111,6 @@ func (e *gpuCore) readHost(ctx context.Context, h *gpuHand, r *ChunkRead, pieces
 	case whole <= e.host.size && byRows(pieces):
 		return e.readSlot(ctx, h, r, pieces, mem)
 	default:
-		var err error
 		if dec, err = w.room(ctx, a, r.Chunk, whole); err != nil {
 			return err
 		}
@@ -145,7 +143,7 @@ func (e *gpuCore) readSlot(ctx context.Context, h *gpuHand, r *ChunkRead, pieces
 	}
 	ok, err := h.w.load(ctx, a, r.Chunk, s.host[:a.chunkBytes()], h.w.need(pieces, size))
 	if ok {
-		e.count(pieces, size)
+		e.hostBytes.Add(countElements(pieces) * int64(size))
 		for i := range pieces {
 			q := &pieces[i]
 			if err = e.send(h, s, q.Src*size, q.SrcBy[0]*size, mem, q.Dst, q.DstBy[0]*size, q.N[1]*size, q.N[0]); err != nil {
@@ -153,9 +151,7 @@ func (e *gpuCore) readSlot(ctx context.Context, h *gpuHand, r *ChunkRead, pieces
 			}
 		}
 	}
-	if giveErr := e.host.give(s, ok, h.stream); err == nil {
-		err = giveErr
-	}
+	err = e.host.give(s, ok, h.stream, err)
 	if err != nil || ok {
 		return err
 	}
@@ -204,26 +200,34 @@ func (e *gpuCore) readRun(ctx context.Context, h *gpuHand, r *ChunkRead, pieces 
 			err = e.send(h, s, 0, n, mem, q.Dst+at, n, n, 1)
 		}
 	}
-	if giveErr := e.host.give(s, ok && mem != nil, h.stream); err == nil {
-		err = giveErr
-	}
-	return ok, err
+	return ok, e.host.give(s, ok && mem != nil, h.stream, err)
 }
 
 // pack copies the pieces of a decoded chunk to slots, and queues their copies.
 func (e *gpuCore) pack(ctx context.Context, h *gpuHand, pieces []Piece, mem *gpuMemory, dec []byte, size int) error {
-	e.count(pieces, size)
+	e.hostBytes.Add(countElements(pieces) * int64(size))
 	return e.eachPart(h, pieces, mem, size, func(host []byte, q *Piece, row, col int, b *box) {
 		defer trace.StartRegion(ctx, "place").End()
 		copyBox(host, 0, dec, q.Src+row*q.SrcBy[0]+col*q.SrcBy[1], size, b)
 	})
 }
 
-// count counts what is sent of a chunk that the CPU has read.
-func (e *gpuCore) count(pieces []Piece, size int) {
+// countElements counts those of pieces.
+func countElements(pieces []Piece) (n int64) {
 	for i := range pieces {
-		e.hostBytes.Add(int64(pieces[i].N[0]) * int64(pieces[i].N[1]) * int64(size))
+		n += int64(pieces[i].N[0]) * int64(pieces[i].N[1])
 	}
+	return n
+}
+
+// measure returns how many bytes pieces have, whose rows lie side by side in a batch, as copies to a GPU need it.
+func (e *gpuCore) measure(pieces []Piece, size int) (int64, error) {
+	for i := range pieces {
+		if pieces[i].DstBy[1] != 1 {
+			return 0, fmt.Errorf("zarrio: %s engine: a piece whose elements lie %d apart in the batch", e.cpu.name, pieces[i].DstBy[1])
+		}
+	}
+	return countElements(pieces) * int64(size), nil
 }
 
 // fillIn puts the fill value where a missing chunk's pieces belong.
@@ -255,10 +259,7 @@ func (e *gpuCore) eachPart(h *gpuHand, pieces []Piece, mem *gpuMemory, size int,
 				put(s.host[:b.count()*size], q, row, col, &b)
 				width := b.n[1] * size
 				err = e.send(h, s, 0, width, mem, q.Dst+(row*q.DstBy[0]+col)*size, q.DstBy[0]*size, width, b.n[0])
-				if giveErr := e.host.give(s, true, h.stream); err == nil {
-					err = giveErr
-				}
-				if err != nil {
+				if err = e.host.give(s, true, h.stream, err); err != nil {
 					return err
 				}
 			}

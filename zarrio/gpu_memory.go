@@ -15,6 +15,14 @@ import (
 // gpuPage is what batches, rings and reads are aligned to on the GPU: its page, for which direct I/O needs no bounce buffers.
 const gpuPage = 64 << 10
 
+// allocPages allocates n bytes on a GPU from a page's start on, which is base. whole is what is to be freed.
+func allocPages(dev *cuda.Device, n int64) (whole, base cuda.Ptr, err error) {
+	if whole, err = dev.Alloc(n + gpuPage); err != nil {
+		return 0, 0, err
+	}
+	return whole, (whole + gpuPage - 1) &^ (gpuPage - 1), nil
+}
+
 // gpuMemory is the memory of a batch, one allocation on a GPU.
 type gpuMemory struct {
 	gpu   *cudaGPU
@@ -43,10 +51,9 @@ func (g *cudaGPU) newMemory(n int64) (*gpuMemory, error) {
 	m := &gpuMemory{gpu: g, n: n}
 	err := g.dev.Do(func() error {
 		var err error
-		if m.whole, err = g.dev.Alloc(n + gpuPage); err != nil {
+		if m.whole, m.base, err = allocPages(g.dev, n); err != nil {
 			return err
 		}
-		m.base = (m.whole + gpuPage - 1) &^ (gpuPage - 1)
 		m.ready, err = g.dev.NewEvent()
 		return err
 	})
@@ -61,6 +68,14 @@ func (m *gpuMemory) Device() Device    { return m.gpu.device() }
 func (m *gpuMemory) Bytes() []byte     { return nil }
 func (m *gpuMemory) address() uintptr  { return uintptr(m.base) }
 func (m *gpuMemory) readyEvent() Event { return Event(m.ready) }
+
+// at returns the address of rows of width bytes, pitch apart, that begin so many bytes from the start.
+func (m *gpuMemory) at(to, pitch, width, rows int) (cuda.Ptr, error) {
+	if to < 0 || int64(to)+int64(rows-1)*int64(pitch)+int64(width) > m.n {
+		return 0, fmt.Errorf("%d rows of %d bytes at %d of a batch of %d bytes", rows, width, to, m.n)
+	}
+	return m.base + cuda.Ptr(to), nil
+}
 
 // Free waits for what is under way in the memory.
 func (m *gpuMemory) Free() error {

@@ -3,6 +3,7 @@
 package zarrio
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ type cudaRaw struct {
 }
 
 func (g *cudaGPU) rawReader(paths []string, opt RawOptions) (rawReader, error) {
-	opt.Workers, opt.Size = orDefault(opt.Workers, 8), orDefault(opt.Size, slotSize)
+	opt.Workers, opt.Size = cmp.Or(opt.Workers, 8), cmp.Or(opt.Size, slotSize)
 	if opt.Workers < 0 || opt.Workers > 1<<10 || opt.Size < pageSize || opt.Size%pageSize != 0 || opt.Size > 1<<30 {
 		return nil, fmt.Errorf("zarrio: raw reads: %d workers, %d bytes a read: want 1 to 1,024, and a multiple of %d to 1 GiB", opt.Workers, opt.Size, pageSize)
 	}
@@ -51,10 +52,9 @@ func (r *cudaRaw) open(paths []string) error {
 	dev := r.gpu.dev
 	n := int64(r.opt.Workers) * int64(r.opt.Size)
 	return r.gpu.bound(func() error {
-		if r.whole, err = dev.Alloc(n + gpuPage); err != nil {
+		if r.whole, r.base, err = allocPages(dev, n); err != nil {
 			return err
 		}
-		r.base = (r.whole + gpuPage - 1) &^ (gpuPage - 1)
 		if r.opt.Registered {
 			if err := r.driver.RegisterBuffer(r.base, n); err != nil {
 				return err

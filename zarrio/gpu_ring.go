@@ -153,15 +153,17 @@ func (r *ring) another() (*slot, error) {
 	return s, nil
 }
 
-// give gives a slot back. queued says that copies out of it are queued on the stream.
-func (r *ring) give(s *slot, queued bool, stream cuda.Stream) error {
-	var err error
+// give gives a slot back. queued says that copies out of it are queued on the stream; err is what became of its use until then,
+// and is returned before an error of its own.
+func (r *ring) give(s *slot, queued bool, stream cuda.Stream, err error) error {
 	if queued {
 		s.busy = true
-		if err = r.gpu.dev.Record(s.event, stream); err != nil {
+		if recordErr := r.gpu.dev.Record(s.event, stream); recordErr != nil {
 			// What is queued can't be waited for by the event: nothing may use the slot before the stream has come to it.
 			s.busy = false
-			err = errors.Join(err, r.gpu.dev.Synchronize(stream))
+			if recordErr = errors.Join(recordErr, r.gpu.dev.Synchronize(stream)); err == nil {
+				err = recordErr
+			}
 		}
 	}
 	r.free <- s

@@ -1,6 +1,7 @@
 package zarrio
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,9 +74,9 @@ func NewLoader(ctx context.Context, g *Group, e Engine, opt LoaderOptions) (*Loa
 	if opt.Windows == nil {
 		opt.Windows = []Window{{Dim: "time", Size: 2}}
 	}
-	opt.Batch = orDefault(opt.Batch, 32)
-	opt.World = orDefault(opt.World, 1)
-	opt.Prefetch = max(orDefault(opt.Prefetch, 1), 0)
+	opt.Batch = cmp.Or(opt.Batch, 32)
+	opt.World = cmp.Or(opt.World, 1)
+	opt.Prefetch = max(cmp.Or(opt.Prefetch, 1), 0)
 	fail := func(format string, args ...any) (*Loader, error) {
 		return nil, fmt.Errorf("zarrio: loader: "+format, args...)
 	}
@@ -124,13 +125,6 @@ func NewLoader(ctx context.Context, g *Group, e Engine, opt LoaderOptions) (*Loa
 		return nil, err
 	}
 	return l, nil
-}
-
-func orDefault(v, def int) int {
-	if v == 0 {
-		return def
-	}
-	return v
 }
 
 // window cuts the dimensions into windows, once the channels are known to agree about their extents and types.

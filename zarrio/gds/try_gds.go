@@ -32,7 +32,7 @@ func try(ctx context.Context, s sample, opt Options) tried {
 		return t
 	}
 	t.emulated = driver.Emulated()
-	t.add("cuda.version", dotted(driver.Version()), "cuDriverGetVersion")
+	t.add("cuda.version", cuda.Dotted(driver.Version()), "cuDriverGetVersion")
 	t.add("cuda.devices", strconv.Itoa(driver.Count()), "cuDeviceGetCount")
 	dev, err := driver.Open(opt.GPU)
 	if err != nil {
@@ -105,9 +105,6 @@ func (t *tried) add(key, value, source string) {
 	t.facts = append(t.facts, Fact{key, cmp.Or(value, "none"), source})
 }
 
-// dotted is a version that CUDA gives as 1000 times the major and 10 times the minor number.
-func dotted(v int) string { return fmt.Sprintf("%d.%d", v/1000, v%1000/10) }
-
 // describe asks what there is to know of a GPU. What it doesn't tell is left out.
 func describe(dev *cuda.Device) GPU {
 	ordinal := dev.Ordinal()
@@ -134,7 +131,7 @@ func attribute(dev *cuda.Device, number int) *bool {
 // libraryFacts adds what cuFile tells of itself.
 func (t *tried) libraryFacts(lib *cufile.Driver) {
 	t.add("cufile.loaded", lib.Path(), "dladdr")
-	t.add("cufile.version", dotted(lib.Version()), "cuFileGetVersion")
+	t.add("cufile.version", cuda.Dotted(lib.Version()), "cuFileGetVersion")
 	const source = "cuFileDriverGetProperties"
 	if p, err := lib.Properties(); err != nil {
 		t.add("cufile.properties", notRead(err), source)

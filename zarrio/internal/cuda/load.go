@@ -155,6 +155,9 @@ func (f *functions) symbols() []symbol {
 	}
 }
 
+// Dotted writes a version as CUDA and cuFile give it, 1000 times the major and 10 times the minor number: 12.9.
+func Dotted(version int) string { return fmt.Sprintf("%d.%d", version/1000, version%1000/10) }
+
 // Version returns the newest CUDA version that the driver knows, such as 12090 for 12.9.
 func (d *Driver) Version() int { return d.driverVersion }
 
