@@ -130,6 +130,7 @@ func TestGPUContext(t *testing.T) {
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
+		defer other.Unbind()
 		err := other.Bind()
 		if err == nil {
 			err = e.Sync(m)

@@ -106,7 +106,7 @@ func TestTwoDevices(t *testing.T) {
 			t.Errorf("%s on a thread of another device: error %v", name, err)
 		}
 	}
-	check(t, unbind(first))
+	check(t, first.Unbind())
 	for name, err := range otherDevice(first) {
 		if !errors.Is(err, &Error{Code: codeInvalidContext}) {
 			t.Errorf("%s on a thread of no device: error %v", name, err)
@@ -405,7 +405,7 @@ func TestManyThreads(t *testing.T) {
 				return
 			}
 			defer func() {
-				if err := unbind(d); err != nil {
+				if err := d.Unbind(); err != nil {
 					t.Error(err)
 				}
 			}()

@@ -39,7 +39,7 @@ func open(t testing.TB, ordinal int) *Device {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := unbind(d); err != nil {
+		if err := d.Unbind(); err != nil {
 			t.Error(err)
 		}
 		runtime.UnlockOSThread()
@@ -48,14 +48,6 @@ func open(t testing.TB, ordinal int) *Device {
 		}
 	})
 	return d
-}
-
-// unbind leaves the thread without a context.
-func unbind(d *Device) error {
-	c := d.driver.get()
-	defer d.driver.put(c)
-	c.args[0] = 0
-	return d.driver.call(c, &d.driver.contextSet, 1)
 }
 
 // must returns a function that ends the test where there is an error.

@@ -304,6 +304,7 @@ func TestManyThreads(t *testing.T) {
 				t.Error(err)
 				return
 			}
+			defer d.dev.Unbind()
 			for i := range int64(16) {
 				off := (w*16 + i) * 4099
 				n, err := h.Read(p, each, off, w*each)

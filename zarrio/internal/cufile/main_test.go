@@ -57,6 +57,11 @@ func bind(t testing.TB, dev *cuda.Device) {
 	t.Helper()
 	runtime.LockOSThread()
 	t.Cleanup(runtime.UnlockOSThread)
+	t.Cleanup(func() {
+		if err := dev.Unbind(); err != nil {
+			t.Error(err)
+		}
+	})
 	if err := dev.Bind(); err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,7 @@ func TestQueue(t *testing.T) {
 				t.Error(err)
 				return
 			}
+			defer d.dev.Unbind()
 			b, err := d.NewBatch(each)
 			if err != nil {
 				t.Error(err)
