@@ -24,10 +24,8 @@ func (r *result) page(c *command) page.Data {
 }
 
 func pageGate(v *gate.Verdict) *page.Gate {
-	var text strings.Builder
-	_ = v.WriteText(&text) // a Builder takes everything
-	first, _, _ := strings.Cut(text.String(), "\n")
-	g := &page.Gate{Status: page.Status(v.Status), Text: first}
+	_, text, _ := strings.Cut(v.Headline(), ": ") // the page has a word of its own for the status
+	g := &page.Gate{Status: page.Status(v.Status), Text: text}
 	for _, j := range v.Judgements {
 		text := string(j.Outcome)
 		if j.Why != "" {

@@ -13,7 +13,7 @@ import (
 // WriteText writes the verdict for a terminal: its first line says it, the last what was judged, and how.
 func (v *Verdict) WriteText(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "gate: %s\n", v.headline())
+	fmt.Fprintf(&b, "gate: %s\n", v.Headline())
 	for _, j := range v.Failures() {
 		fmt.Fprintf(&b, "  %s: %s\n", j.Outcome, j.text())
 	}
@@ -36,7 +36,7 @@ const maxMarkdown = 500
 // WriteMarkdown writes the verdict for GitHub's job summary.
 func (v *Verdict) WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### Gate: %s\n\n", v.headline())
+	fmt.Fprintf(&b, "### Gate: %s\n\n", v.Headline())
 	for _, why := range v.Unusable {
 		fmt.Fprintf(&b, "> **Unusable:** %s\n\n", markdown.Escape(why))
 	}
@@ -117,8 +117,8 @@ var (
 	escapeProperty = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 )
 
-// headline is the verdict in a line.
-func (v *Verdict) headline() string {
+// Headline is the verdict in a line.
+func (v *Verdict) Headline() string {
 	switch failed := len(v.Failures()); v.Status {
 	case Pass:
 		return "pass: nothing got worse, and nothing is missing"
