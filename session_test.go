@@ -156,6 +156,7 @@ func (m *mse) sample(b *zarrio.Batch, i int) error {
 	if err := checkMSE(b); err != nil {
 		return err
 	}
+	defer trace.StartRegion(context.Background(), "loss").End()
 	x, y := b.Input(), b.Target()
 	channels := x.Shape[1]
 	v, ok := m.sums.Load(b)
@@ -180,6 +181,7 @@ func (m *mse) of(b *zarrio.Batch) (float64, error) {
 	if err := checkMSE(b); err != nil {
 		return 0, err
 	}
+	defer trace.StartRegion(context.Background(), "reduce").End()
 	m.whole = slices.Grow(m.whole[:0], planes)[:planes]
 	if err := m.on.SquaredErrors(x, b.Target(), m.whole); err != nil {
 		return 0, err

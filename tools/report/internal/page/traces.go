@@ -41,11 +41,14 @@ type traceLine struct {
 }
 
 // loopRegions are what the loop does; all else is the workers'.
-var loopRegions = []string{"wait", "step"}
+var loopRegions = []string{"wait", "reduce", "step"}
 
 // colorOf returns the colour of a type of region.
 func colorOf(name string) int {
-	return slices.Index([]string{"", "read", "decode", "place", "wait", "step"}, name)
+	if name == "reduce" {
+		name = "loss" // of the GPU
+	}
+	return slices.Index([]string{"", "read", "decode", "place", "wait", "step", "loss"}, name)
 }
 
 func newTraces(traces []Trace) []traceView {

@@ -1,6 +1,7 @@
 // Package regions says where the time of a Go execution trace goes: it sums the trace's user regions by their type.
 //
-// The harness marks five: workers read, decode and place; the loop waits for a batch (wait) and runs the model on it (step).
+// The harness marks seven: workers read, decode, place, and compute the loss of a sample; the loop waits for a batch (wait), has
+// its loss computed where that is done on the GPU (reduce), and runs the model on it (step).
 package regions
 
 import (
