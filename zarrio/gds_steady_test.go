@@ -243,7 +243,11 @@ func TestGPUFillAllocs(t *testing.T) {
 						return allocs
 					}
 					few, many := measure(2), measure(60)
-					if many > few+8 || many > 60 {
+					most := few + 8
+					if kind == "shards" {
+						most += 16 // each of the eight may be opened by both workers
+					}
+					if many > most || many > 60 {
 						t.Errorf("%v allocations to fill a batch of 4 chunks, %v of 120", few, many)
 					}
 				})
