@@ -10,12 +10,13 @@ import (
 // TestImports holds the package arrows of DESIGN.md: what each package of the module may import of it. Tests are free.
 func TestImports(t *testing.T) {
 	allowed := map[string][]string{
-		"zarrbench":                    {},
-		"zarrbench/fixtures":           {"zarrbench/zarrio", "zarrbench/zarrio/store"},
-		"zarrbench/tools/era5":         {"zarrbench/fixtures", "zarrbench/tools/internal/cli", "zarrbench/zarrio", "zarrbench/zarrio/codec", "zarrbench/zarrio/store"},
-		"zarrbench/tools/gdscheck":     {"zarrbench/tools/internal/cli", "zarrbench/zarrio/gds"},
-		"zarrbench/tools/internal/cli": {},
-		"zarrbench/tools/bench":        {"zarrbench/tools/internal/cli"},
+		"zarrbench":                       {},
+		"zarrbench/fixtures":              {"zarrbench/zarrio", "zarrbench/zarrio/store"},
+		"zarrbench/tools/era5":            {"zarrbench/fixtures", "zarrbench/tools/internal/cli", "zarrbench/zarrio", "zarrbench/zarrio/codec", "zarrbench/zarrio/store"},
+		"zarrbench/tools/gdscheck":        {"zarrbench/tools/internal/cli", "zarrbench/zarrio/gds"},
+		"zarrbench/tools/internal/cli":    {},
+		"zarrbench/tools/internal/golden": {},
+		"zarrbench/tools/bench":           {"zarrbench/tools/internal/cli"},
 		"zarrbench/tools/report": {"zarrbench/tools/internal/cli", "zarrbench/tools/report/internal/gate", "zarrbench/tools/report/internal/history",
 			"zarrbench/tools/report/internal/markdown", "zarrbench/tools/report/internal/page", "zarrbench/tools/report/internal/plot",
 			"zarrbench/tools/report/internal/regions", "zarrbench/tools/report/internal/summary"},

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -12,29 +11,9 @@ import (
 	"testing"
 
 	"zarrbench/tools/internal/cli"
+	"zarrbench/tools/internal/golden"
 	"zarrbench/zarrio/gds"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
-
-// golden compares what was printed with a file of testdata.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s is not what was printed (-update writes it):\n%s", file, got)
-	}
-}
 
 // proved is a report in which every field says something.
 func proved() *gds.Report {
@@ -69,8 +48,8 @@ func TestGolden(t *testing.T) {
 	if err := (&command{json: true}).print(proved(), &document, &first); !errors.Is(err, errNotGDS) || first.String() != "to mend first: kernel-path: load it\n" {
 		t.Errorf("%v, %s", err, &first)
 	}
-	golden(t, "compat.txt", text.String())
-	golden(t, "compat.json", document.String())
+	golden.Compare(t, "compat.txt", text.String())
+	golden.Compare(t, "compat.json", document.String())
 }
 
 // TestTrueGDS checks that true GDS alone is no error.

@@ -5,36 +5,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"zarrbench/tools/internal/cli"
+	"zarrbench/tools/internal/golden"
 	"zarrbench/tools/report/internal/summary"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
-
-// golden compares what was printed with a file of testdata.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", filepath.FromSlash(name))
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s is not what was printed (-update writes it):\n%s", file, got)
-	}
-}
 
 // report runs the command, whose error is to be want, and returns what it prints.
 func report(t *testing.T, want error, args ...string) (stdout, stderr string) {
@@ -79,11 +58,11 @@ func TestGolden(t *testing.T) {
 			want = errRefused
 		}
 		text, _ := report(t, want, paths...)
-		golden(t, tt.name+".golden", text)
+		golden.Compare(t, tt.name+".golden", text)
 		markdown, _ := report(t, want, append([]string{"-markdown"}, paths...)...)
-		golden(t, tt.name+".golden.md", markdown)
+		golden.Compare(t, tt.name+".golden.md", markdown)
 		document, _ := report(t, want, append([]string{"-json"}, paths...)...)
-		golden(t, tt.name+".golden.json", document)
+		golden.Compare(t, tt.name+".golden.json", document)
 
 		var rep summary.Report
 		if err := json.Unmarshal([]byte(document), &rep); err != nil {

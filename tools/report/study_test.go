@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/tools/internal/golden"
 	"zarrbench/tools/report/internal/summary"
 )
 
@@ -99,14 +100,14 @@ func TestStudy(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", engine, err)
 		}
-		golden(t, "study/"+engine+".txt", studyText(engine, epochs))
+		golden.Compare(t, "study/"+engine+".txt", studyText(engine, epochs))
 	}
 
 	files := []string{"testdata/study/host.txt", "testdata/study/gds.txt"}
 	text, _ := report(t, nil, files...)
-	golden(t, "study.golden", text)
+	golden.Compare(t, "study.golden", text)
 	markdown, _ := report(t, nil, append([]string{"-markdown"}, files...)...)
-	golden(t, "study.golden.md", markdown)
+	golden.Compare(t, "study.golden.md", markdown)
 	for _, want := range []string{
 		"gds uses 25.98% less time than host\n",
 		"Total: 159.2952 seconds, Median: 16.0240 seconds/epoch, Mean: 15.9295 ± 0.3761 seconds/epoch, Rate: 1.138 GB/s",

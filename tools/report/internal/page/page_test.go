@@ -3,25 +3,21 @@ package page
 import (
 	"bytes"
 	"encoding/base64"
-	"flag"
 	"fmt"
 	"html"
 	"image/color"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"zarrbench/tools/internal/golden"
 	"zarrbench/tools/report/internal/chart"
 	"zarrbench/tools/report/internal/reporttest"
 	"zarrbench/tools/report/internal/summary"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func write(tb testing.TB, d Data) string {
 	tb.Helper()
@@ -52,20 +48,7 @@ func TestGolden(t *testing.T) {
 		"empty":   {Report: &summary.Report{}},
 	} {
 		page := write(t, d)
-		got := body(page)
-		path := filepath.Join("testdata", name+".html")
-		if *update {
-			if err := os.WriteFile(path, []byte(got), 0o666); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got != string(want) {
-			t.Errorf("%s differs (go test -update writes it anew)", path)
-		}
+		golden.Compare(t, name+".html", body(page))
 		if again := write(t, d); page != again {
 			t.Errorf("%s: two pages of the same data differ", name)
 		}

@@ -4,20 +4,16 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
-	"flag"
 	"image/png"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"zarrbench/tools/internal/golden"
 	"zarrbench/tools/report/internal/reporttest"
 	"zarrbench/tools/report/internal/summary"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func write(t *testing.T, r *summary.Report, format Format) []byte {
 	t.Helper()
@@ -37,19 +33,7 @@ func TestGolden(t *testing.T) {
 		"many":    reporttest.Many(40),
 	} {
 		got := write(t, r, SVG)
-		path := filepath.Join("testdata", name+".svg")
-		if *update {
-			if err := os.WriteFile(path, got, 0o666); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(got, want) {
-			t.Errorf("%s differs (go test -update writes it anew)", path)
-		}
+		golden.Compare(t, name+".svg", string(got))
 		if again := write(t, r, SVG); !bytes.Equal(got, again) {
 			t.Errorf("%s: two drawings of one report differ", name)
 		}
