@@ -41,6 +41,21 @@ func sideCells(u *summary.Unit, s *summary.Side, format func(float64) string) (m
 	return format(s.Median), fmt.Sprintf("%s to %s", format(s.Low), format(s.High))
 }
 
+// metricCells writes a line of a table of metrics: the unit, the median and interval of each side, and of two sides what became of
+// the base's. What stands in a file passes through escape.
+func metricCells(u *summary.Unit, escape func(string) string) []string {
+	format := scaler(u)
+	cells := []string{escape(u.Name)}
+	for _, s := range u.Sides {
+		median, interval := sideCells(u, s, format)
+		cells = append(cells, escape(median), escape(interval))
+	}
+	if len(u.Sides) == 2 {
+		cells = append(cells, changeCell(u))
+	}
+	return cells
+}
+
 // changeCell writes what became of the base's median: "-25.98% p=0.000 better", or "~" where that may be chance.
 func changeCell(u *summary.Unit) string {
 	c := u.Change

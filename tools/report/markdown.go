@@ -131,17 +131,7 @@ func markdownMetrics(w *bytes.Buffer, rep *summary.Report) {
 		}
 		markdownHead(w, head)
 		for k := range r.Units {
-			u := &r.Units[k]
-			format := scaler(u)
-			cells := []string{markdown.Escape(u.Name)}
-			for _, s := range u.Sides {
-				median, interval := sideCells(u, s, format)
-				cells = append(cells, markdown.Escape(median), markdown.Escape(interval))
-			}
-			if len(rep.Files) == 2 {
-				cells = append(cells, changeCell(u))
-			}
-			markdownLine(w, cells)
+			markdownLine(w, metricCells(&r.Units[k], markdown.Escape))
 		}
 		fmt.Fprint(w, "\n</details>\n\n")
 	}

@@ -82,16 +82,8 @@ func writeRow(w *bytes.Buffer, rep *summary.Report, r *summary.Row) {
 	}
 	t.add(head...)
 	for i := range r.Units {
-		u := &r.Units[i]
-		format := scaler(u)
-		cells := []string{"  " + u.Name}
-		for _, s := range u.Sides {
-			median, interval := sideCells(u, s, format)
-			cells = append(cells, median, interval)
-		}
-		if len(rep.Files) == 2 {
-			cells = append(cells, changeCell(u))
-		}
+		cells := metricCells(&r.Units[i], func(s string) string { return s })
+		cells[0] = "  " + cells[0]
 		t.add(cells...)
 	}
 	t.write(w)

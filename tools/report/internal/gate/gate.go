@@ -217,11 +217,7 @@ func (j *judge) exactly(u *summary.Unit) Outcome {
 		}
 		return Same
 	}
-	worse := now.Median > base.Median
-	if u.Better == summary.Higher {
-		worse = now.Median < base.Median
-	}
-	return j.size(base.Median, now.Median, worse)
+	return j.size(base.Median, now.Median, u.Better.Worse(base.Median, now.Median))
 }
 
 // size is the outcome of a change that is known to be one.
@@ -261,8 +257,7 @@ func (j *judge) expected() {
 func (j *judge) test() {
 	p := make([]float64, len(j.tests))
 	for i, t := range j.tests {
-		// Where the samples lie in the middle of each other, twice the probability of a tail is more than 1.
-		p[i] = min(t.change.P, 1)
+		p[i] = t.change.P
 	}
 	j.v.Tests = len(p)
 	corrected := holm(p)

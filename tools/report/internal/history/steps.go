@@ -7,8 +7,6 @@ import (
 	"slices"
 
 	"zarrbench/tools/report/internal/summary"
-
-	"golang.org/x/perf/benchmath"
 )
 
 // findSteps marks where a series changed.
@@ -61,7 +59,7 @@ func (s *Series) findSteps(alpha float64, series int) {
 		s.Steps = append(s.Steps, Step{
 			At: c.at, After: s.Points[c.at-1].Commit, Commit: s.Points[c.at].Commit, Old: before, New: after,
 			P: c.p, Corrected: c.share * alpha,
-			Worse: s.Better == summary.Lower && after > before || s.Better == summary.Higher && after < before,
+			Worse: s.Better.Worse(before, after),
 		})
 	}
 }
@@ -94,7 +92,7 @@ func segment(values []float64, first int, alpha float64, draw *rand.Rand) []cut 
 		if most == 0 {
 			continue
 		}
-		p := compare(values[from:to], slices.Concat(values[:from], values[to:]))
+		p := summary.Compare(values[from:to], slices.Concat(values[:from], values[to:]), alpha).P
 		if p >= alpha/2 {
 			continue // nor is then the search's, which has more to be significant of
 		}
@@ -235,14 +233,6 @@ func ranks(values []float64) []float64 {
 		i = k
 	}
 	return ranks
-}
-
-// compare is the p of benchmath's test of two sides.
-func compare(a, b []float64) float64 {
-	sample := func(v []float64) *benchmath.Sample {
-		return benchmath.NewSample(slices.Clone(v), &benchmath.DefaultThresholds)
-	}
-	return min(1, benchmath.AssumeNothing.Compare(sample(a), sample(b)).P)
 }
 
 func median(values []float64) float64 {

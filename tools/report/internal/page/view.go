@@ -180,14 +180,13 @@ func medianText(f chart.Facet, side int) string {
 
 // pText writes a p value as a reader wants it.
 func pText(p float64) string {
-	switch {
-	case math.IsNaN(p):
+	if math.IsNaN(p) {
 		return "p unknown"
-	case p < 0.001:
-		return "p\u00a0<\u00a00.001"
 	}
-	return "p\u00a0=\u00a0" + strconv.FormatFloat(p, 'f', 3, 64)
+	return spaced.Replace(summary.PValue(p))
 }
+
+var spaced = strings.NewReplacer("<", "\u00a0<\u00a0", "=", "\u00a0=\u00a0")
 
 func plural(n int, what string) string {
 	if n == 1 {

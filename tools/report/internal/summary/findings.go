@@ -286,7 +286,7 @@ func (j *judge) side(r *built, key string, file int, name string) {
 	}
 	j.path(r, key, file, name)
 	if u := r.Unit(unitTime); u != nil && u.Sides[file] != nil {
-		for _, w := range benchmath.AssumeNothing.Summary(u.Sides[file].sample(j.opt), j.opt.Confidence).Warnings {
+		for _, w := range benchmath.AssumeNothing.Summary(newSample(u.Sides[file].Samples, j.opt.Alpha), j.opt.Confidence).Warnings {
 			j.warn("samples", key, "%s has too few samples, %d: %v.", name, len(u.Sides[file].Samples), w)
 		}
 	}

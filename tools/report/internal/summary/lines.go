@@ -72,22 +72,22 @@ func rawValue(line []byte, unit string) string {
 
 // values returns the values of the notes with a key, each different one once.
 func values(lines []Line, key string) []string {
-	var found []string
+	var all []string
 	for _, l := range lines {
-		if l.Key == key && !slices.Contains(found, l.Value) {
-			found = append(found, l.Value)
+		if l.Key == key {
+			all = append(all, l.Value)
 		}
 	}
-	return found
+	return distinct(all)
 }
 
 // firstWords returns the first words of texts, each different one once.
 func firstWords(texts []string) []string {
-	var found []string
+	var words []string
 	for _, t := range texts {
-		if f := strings.Fields(t); len(f) > 0 && !slices.Contains(found, f[0]) {
-			found = append(found, f[0])
+		if f := strings.Fields(t); len(f) > 0 {
+			words = append(words, f[0])
 		}
 	}
-	return found
+	return distinct(words)
 }

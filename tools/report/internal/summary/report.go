@@ -92,6 +92,11 @@ const (
 	Neither Better = "" // a property, such as a digest
 )
 
+// Worse says whether to is on the wrong side of from.
+func (b Better) Worse(from, to float64) bool {
+	return b == Lower && to > from || b == Higher && to < from
+}
+
 // A Side is the samples of one file, in the order in which they were taken.
 type Side struct {
 	Samples []float64 `json:"samples"`

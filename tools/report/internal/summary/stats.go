@@ -53,9 +53,9 @@ func (c *collector) units(s *samples, opt Options) []Unit {
 	return units
 }
 
-// sample returns a side's values as benchmath takes them, which sorts them.
-func (s *Side) sample(opt Options) *benchmath.Sample {
-	return benchmath.NewSample(slices.Clone(s.Samples), &benchmath.Thresholds{CompareAlpha: opt.Alpha})
+// newSample returns values as benchmath takes them, which sorts them.
+func newSample(values []float64, alpha float64) *benchmath.Sample {
+	return benchmath.NewSample(slices.Clone(values), &benchmath.Thresholds{CompareAlpha: alpha})
 }
 
 // newSide makes the statistics of one or more samples.
@@ -65,7 +65,7 @@ func newSide(values []float64, exact bool, opt Options) *Side {
 	if len(values) == 1 {
 		s.StdDev = 0
 	}
-	sample := s.sample(opt)
+	sample := newSample(values, opt.Alpha)
 	median := benchmath.AssumeNothing.Summary(sample, opt.Confidence)
 	s.Median, s.Low, s.High, s.Confidence = median.Center, median.Lo, median.Hi, median.Confidence
 	switch {
@@ -88,13 +88,19 @@ func newChange(base, to *Side, better Better, exact bool, opt Options) *Change {
 		c.P = compare(base, to, opt).P
 		c.Significant = c.P < opt.Alpha
 	}
-	c.Worse = better == Lower && to.Median > base.Median || better == Higher && to.Median < base.Median
+	c.Worse = better.Worse(base.Median, to.Median)
 	return c
 }
 
 // compare tests whether two sides differ.
 func compare(base, to *Side, opt Options) benchmath.Comparison {
-	c := benchmath.AssumeNothing.Compare(base.sample(opt), to.sample(opt))
+	return Compare(base.Samples, to.Samples, opt.Alpha)
+}
+
+// Compare tests whether two samples differ, by the Mann-Whitney U test. P does not depend on alpha, of which the result's warnings
+// tell.
+func Compare(a, b []float64, alpha float64) benchmath.Comparison {
+	c := benchmath.AssumeNothing.Compare(newSample(a, alpha), newSample(b, alpha))
 	c.P = min(c.P, 1) // for samples in the middle of each other, twice the probability of one tail is more than 1
 	return c
 }
