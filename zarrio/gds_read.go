@@ -276,19 +276,28 @@ func (e *gdsEngine) pull(t *transfer, got int) (int, error) {
 	return got, nil
 }
 
+// bytes counts those of the rows that a transfer brings.
+func (t *transfer) bytes() int64 { return int64(t.rows) * int64(t.width) }
+
+// ended counts a read of got bytes from off on, if it is whole.
+func (t *transfer) ended(w *worker, got int) error {
+	if got < t.n {
+		return fmt.Errorf("read %d of %d bytes at offset %d: the file shrank while it was read", max(0, got), t.n, t.off)
+	}
+	w.stats.ReadBytes += t.bytes()
+	w.stats.DecodedBytes += t.bytes()
+	return nil
+}
+
 // finish queues the copies of what was read, and gives the slot back.
 func (e *gdsEngine) finish(h *gpuHand, t *transfer, got int, err error) error {
-	need := int(t.off-t.start) + t.n
-	if err == nil && got < need {
-		err = fmt.Errorf("read %d of %d bytes at offset %d: the file shrank while it was read", max(0, got-int(t.off-t.start)), t.n, t.off)
+	if err == nil {
+		err = t.ended(h.w, got-int(t.off-t.start))
 	}
 	if err == nil {
-		bytes := int64(t.rows) * int64(t.width)
-		h.w.stats.ReadBytes += bytes
-		h.w.stats.DecodedBytes += bytes
-		e.cufileBytes.Add(bytes)
+		e.cufileBytes.Add(t.bytes())
 		if t.slot == nil {
-			e.inPlace.Add(bytes)
+			e.inPlace.Add(t.bytes())
 		}
 		if t.mem != nil {
 			err = e.deliver(h, t)
@@ -339,21 +348,15 @@ func (e *gdsEngine) transferPOSIX(ctx context.Context, h *gpuHand, t transfer) e
 	r := trace.StartRegion(ctx, "read")
 	got, err := t.file.read(ctx, h.w, s.host, at, t.n, t.off, e.settings.overread)
 	r.End()
-	if err == nil && got < t.n {
-		err = fmt.Errorf("read %d of %d bytes at offset %d: the file shrank while it was read", got, t.n, t.off)
+	if err == nil {
+		err = t.ended(h.w, got)
 	}
 	size := t.read.Array.meta.DType.Size
-	if err == nil {
-		bytes := int64(t.rows) * int64(t.width)
-		h.w.stats.ReadBytes += bytes
-		h.w.stats.DecodedBytes += bytes
-	}
 	for i := 0; err == nil && t.mem != nil && i < len(t.pieces); i++ {
 		if q := &t.pieces[i]; sameBox(q, &t.pieces[0]) {
 			pitch := q.DstBy[0] * size
-			n := int64(t.rows) * int64(t.width)
-			e.hostBytes.Add(n)
-			e.bounceBytes.Add(n)
+			e.hostBytes.Add(t.bytes())
+			e.bounceBytes.Add(t.bytes())
 			err = e.send(h, s, at, t.pitch, t.mem, q.Dst+t.row*pitch+t.col, pitch, t.width, t.rows)
 		}
 	}
