@@ -64,7 +64,7 @@ func openGPUEngine(workers int) (engine, error) {
 		err error
 	)
 	if *engineFlag == "host" {
-		e, err = zarrio.NewHost(gpu, zarrio.HostOptions{Workers: workers, Pageable: !*pinnedFlag})
+		e, err = zarrio.NewHost(gpu, zarrio.HostOptions{Workers: workers, IO: ioMode(), Pageable: !*pinnedFlag})
 	} else {
 		e, err = zarrio.NewGDS(gpu, zarrio.GDSOptions{Workers: workers, Submit: zarrio.Submit(*submitFlag), Compat: zarrio.Compat(*compatFlag)})
 	}

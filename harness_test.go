@@ -186,7 +186,7 @@ func TestBenchmarksRun(t *testing.T) {
 	got := rows(t, "-test.bench=.", "-store", lz4, "-vars", "geopotential@level=500,u_component_of_wind@level#2", "-window", "time=3:2")
 	for _, name := range []string{
 		"Epoch/store=lz4/codec=blosc-lz4/chunk=4x3x24x12/batch=32/loss=mse",
-		"Read/store=lz4/codec=blosc-lz4/chunk=4x3x24x12/batch=32/io=buffered/workers=8",
+		"Read/store=lz4/codec=blosc-lz4/chunk=4x3x24x12/batch=32/io=auto/workers=8",
 		"Chunk/store=lz4/codec=blosc-lz4/chunk=4x3x24x12",
 		fmt.Sprintf("Decode/codec=zstd/bytes=%d", 4*3*24*12*4),
 	} {
@@ -223,7 +223,7 @@ func TestBenchmarkFailures(t *testing.T) {
 		{[]string{"-store", half, "-vars", "t2m"}, "-vars chooses the arrays"},
 		{[]string{"-store", half, "-window", "time"}, `window "time": want DIMENSION=SIZE`},
 		{[]string{"-store", whole, "-window", "time=1"}, "-loss mse compares a window's first and last step"},
-		{[]string{"-store", half, "-io", "mmap"}, "-io mmap: want buffered"},
+		{[]string{"-store", half, "-io", "x"}, "-io x: want auto or buffered"},
 		{[]string{"-store", half, "-shuffle", "x"}, "-shuffle x: want a number"},
 		{[]string{"-store", half, "-batch", "0"}, "-batch 0: want 1 or more"},
 	} {

@@ -27,7 +27,7 @@ type engine interface {
 // openEngine opens the engine that -engine names, the GPU ones on the GPU that TestMain opened.
 func openEngine(workers int) (engine, error) {
 	if *engineFlag == "cpu" {
-		return zarrio.NewCPU(zarrio.CPUOptions{Workers: workers}), nil
+		return zarrio.NewCPU(zarrio.CPUOptions{Workers: workers, IO: ioMode()}), nil
 	}
 	return openGPUEngine(workers)
 }

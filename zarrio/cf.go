@@ -141,7 +141,7 @@ func readPacked[T float32 | float64](ctx context.Context, a *Array, p *cf.Packin
 	if n := box.count(); n != len(dst) {
 		return Stats{}, a.wrap(fmt.Errorf("destination has %d elements, the selection %d", len(dst), n))
 	}
-	most := max(4<<20, a.readers()*a.chunkBytes()) / size
+	most := max(4<<20, a.readers(0)*a.chunkBytes()) / size
 	buf := AsBytes(make([]float64, min(most, len(dst)))) // of words, for elements of up to 8 bytes
 	var stats Stats
 	err = box.each(a.grid.chunks, most, func(part selected) error {

@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/internal/hostmem"
 	"zarrbench/zarrio/store"
 )
@@ -31,6 +32,9 @@ type worker struct {
 	ranges  []partRange  // that these are read in
 	texts   [][]byte
 	stats   Stats
+
+	files *fileio.Reader // of local files; nil where plain reads do
+	value fileValue      // what it holds open
 
 	on runner // where it works; nil for a goroutine of its own
 }
@@ -139,7 +143,7 @@ const largeChunk = 64 << 20
 // room returns memory for a decoded chunk of n bytes, the worker's own.
 func (w *worker) room(ctx context.Context, a *Array, chunk, n int) ([]byte, error) {
 	if n > largeChunk && n > cap(w.dec) && a.raw() && len(a.pipe.levels) == 0 {
-		_, size, err := a.h.store.ReadRange(ctx, w.valueKey(a, chunk), nil, 0)
+		_, size, err := w.readRange(ctx, a, chunk, nil, 0)
 		if err == nil && size != int64(n) {
 			return nil, a.fail(chunk, "read", wrongSize(a, size, n))
 		}
@@ -244,7 +248,7 @@ func (w *worker) readAt(ctx context.Context, a *Array, chunk int, dst []byte, lo
 			n, got, err = w.shard.value.ReadRange(ctx, dst, int64(lo))
 		}
 	} else {
-		n, got, err = a.h.store.ReadRange(ctx, w.valueKey(a, chunk), dst, int64(lo))
+		n, got, err = w.readRange(ctx, a, chunk, dst, int64(lo))
 	}
 	r.End()
 	switch {
@@ -318,10 +322,10 @@ func (w *worker) readWhole(ctx context.Context, a *Array, chunk, limit int) (n i
 		first = min(limit, max(cap(w.enc), 1<<20))
 	}
 	w.enc = grow(w.enc, first)
-	n, size, err = a.h.store.ReadRange(ctx, w.valueKey(a, chunk), w.enc, 0)
+	n, size, err = w.readRange(ctx, a, chunk, w.enc, 0)
 	if err == nil && size > int64(first) && size <= int64(limit) {
 		w.enc = grow(w.enc, min(limit, int(size+size/8))) // the next chunk may be somewhat longer
-		n, size, err = a.h.store.ReadRange(ctx, w.valueKey(a, chunk), w.enc, 0)
+		n, size, err = w.readRange(ctx, a, chunk, w.enc, 0)
 	}
 	return n, size, err
 }

@@ -11,14 +11,17 @@ import (
 	"sync/atomic"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/internal/hostmem"
 )
 
 // CPUOptions say how the CPU engine works. The zero value is right for most uses.
 type CPUOptions struct {
 	// Workers is the number of goroutines that read and decode; 0 stands for two a core, which hides the waiting of
-	// buffered reads, or as many as a remote store answers at once.
+	// buffered reads, or as many as a remote store answers at once or a local disk needs to be busy.
 	Workers int
+	// IO says how files of local directories are read.
+	IO IO
 	// KeepBytes bounds the decoded chunks that are kept for the next batch; 0 stands for 64 MiB, a negative value for none.
 	KeepBytes int64
 }
@@ -29,6 +32,7 @@ type CPU struct {
 	workers []*worker
 	auto    bool // their number may grow
 	keep    keeper
+	files   *fileio.Files
 
 	name string                  // of the engine, in errors
 	hire func() (*worker, error) // makes a further worker; nil for one that needs nothing
@@ -36,24 +40,27 @@ type CPU struct {
 
 // NewCPU returns a CPU engine. Close it to free its memory.
 func NewCPU(opt CPUOptions) *CPU {
-	n := opt.Workers
+	files, n := fileio.New(opt.IO.way(), coreWorkers()), opt.Workers
 	if n <= 0 {
-		n = 2 * runtime.GOMAXPROCS(0)
+		n = max(coreWorkers(), files.Depth())
 	}
-	e := &CPU{auto: opt.Workers <= 0, keep: keeper{limit: opt.KeepBytes}, name: "cpu"}
+	e := &CPU{auto: opt.Workers <= 0, keep: keeper{limit: opt.KeepBytes}, files: files, name: "cpu"}
 	if opt.KeepBytes == 0 {
 		e.keep.limit = 64 << 20
 	}
 	e.keep.clear()
 	for range n {
-		e.workers = append(e.workers, new(worker))
+		e.workers = append(e.workers, &worker{files: files.Reader()})
 	}
 	return e
 }
 
+// coreWorkers is the number of workers that the cores have work for: two each, which hides the waiting of buffered reads.
+func coreWorkers() int { return 2 * runtime.GOMAXPROCS(0) }
+
 // String describes the engine for the head of a benchmark's output.
 func (e *CPU) String() string {
-	return fmt.Sprintf("cpu (%d workers, buffered, %s)", len(e.workers), runtime.Version())
+	return fmt.Sprintf("cpu (%d workers, %v, %s)", len(e.workers), e.files, runtime.Version())
 }
 
 // Workers returns the number of workers.
@@ -81,9 +88,15 @@ func (e *CPU) Sync(Memory) error { return nil }
 
 // Close implements Engine.
 func (e *CPU) Close() error {
+	var err error
+	for _, w := range e.workers {
+		if w.files != nil {
+			err = errors.Join(err, w.files.Close())
+		}
+	}
 	e.workers = nil
 	e.keep.clear()
-	return nil
+	return err
 }
 
 // Fill implements Engine.
@@ -127,33 +140,54 @@ func (e *CPU) each(ctx context.Context, p *Plan, j *job) (Stats, error) {
 	if e.workers == nil {
 		return Stats{}, fmt.Errorf("zarrio: %s engine: used after Close", e.name)
 	}
-	for i := range p.Reads {
-		if a := p.Reads[i].Array; e.auto && (i == 0 || a != p.Reads[i-1].Array) && a.h.requests > len(e.workers) {
-			for range a.readers() - len(e.workers) {
-				if err := e.grow(); err != nil {
-					return Stats{}, err
-				}
-			}
-		}
+	workers, err := e.crew(p)
+	if err != nil {
+		return Stats{}, err
 	}
 	var next atomic.Int64
-	return spread(ctx, e.workers, func(ctx context.Context, w *worker) error {
+	return spread(ctx, workers, func(ctx context.Context, w *worker) error {
 		var err error
 		if j.first != nil {
 			err = j.first(w)
 		}
-		for err == nil && ctx.Err() == nil {
+		for err == nil {
+			if w.files != nil {
+				w.files.Begin()
+			}
 			i := int(next.Add(1)) - 1
-			if i >= len(p.first) {
+			if i >= len(p.first) || ctx.Err() != nil {
 				break
 			}
 			err = e.row(ctx, w, p, p.first[i], j)
+		}
+		if w.files != nil {
+			w.files.End()
 		}
 		if j.last != nil {
 			err = j.last(ctx, w, err)
 		}
 		return err
 	})
+}
+
+// crew returns the workers for a plan, and hires them where a remote store answers more at once. Where their number is not given,
+// those that only keep a disk busy are as many as have room for their chunks.
+func (e *CPU) crew(p *Plan) ([]*worker, error) {
+	if !e.auto {
+		return e.workers, nil
+	}
+	n := coreWorkers()
+	for i := range p.Reads {
+		if a := p.Reads[i].Array; i == 0 || a != p.Reads[i-1].Array {
+			n = max(n, a.readers(e.files.Depth()))
+		}
+	}
+	for len(e.workers) < n {
+		if err := e.grow(); err != nil {
+			return nil, err
+		}
+	}
+	return e.workers[:n], nil
 }
 
 // grow adds a worker.
@@ -165,6 +199,7 @@ func (e *CPU) grow() error {
 			return err
 		}
 	}
+	w.files = e.files.Reader()
 	e.workers = append(e.workers, w)
 	return nil
 }

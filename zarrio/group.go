@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/store"
 )
 
@@ -62,6 +63,7 @@ type hierarchy struct {
 	store store.Store
 	name  string // of the store, for errors
 	opt   Options
+	files fileio.Opener // the store, where its values are files that workers can open themselves; else nil
 	readCost
 }
 
@@ -95,7 +97,7 @@ func Open(ctx context.Context, place string, opt Options) (*Group, error) {
 
 // OpenStore opens the hierarchy at the root of a store. The group then owns the store: Close closes it if it can be closed.
 func OpenStore(ctx context.Context, st store.Store, opt Options) (*Group, error) {
-	h := &hierarchy{store: st, name: fmt.Sprint(st), opt: opt, readCost: opt.cost(st)}
+	h := &hierarchy{store: st, name: fmt.Sprint(st), opt: opt, files: openerOf(st), readCost: opt.cost(st)}
 	doc, err := h.single(ctx, v3Document)
 	if err != nil {
 		return nil, err

@@ -244,7 +244,7 @@ func (w *worker) open(ctx context.Context, a *Array, shard int) error {
 		return nil
 	}
 	w.close()
-	value, err := store.OpenValue(ctx, a.h.store, w.valueKey(a, shard))
+	value, err := w.openValue(ctx, a, shard)
 	if err != nil {
 		return err
 	}

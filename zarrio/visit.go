@@ -3,7 +3,6 @@ package zarrio
 import (
 	"cmp"
 	"context"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -27,7 +26,7 @@ type chunkPart struct {
 // as many as are better read at once.
 func (a *Array) visit(ctx context.Context, picks []pick, f func(context.Context, *worker, *chunkPart) error) (Stats, error) {
 	j := a.jobs(picks)
-	workers := make([]*worker, min(j.total, a.readers()))
+	workers := make([]*worker, min(j.total, a.readers(0)))
 	for i := range workers {
 		workers[i] = idle.Get().(*worker)
 		defer idle.Put(workers[i])
@@ -174,10 +173,14 @@ func (j *jobs) chunks(list []int, a *Array, picks []pick, i int, at []int) []int
 }
 
 // readers returns how many goroutines read chunks of the array: two a core, which hides the waiting of buffered reads, or as
-// many as the store answers at once; but no more than have room for a chunk, stored and decoded, in half of the memory.
-func (a *Array) readers() int {
+// many as the store answers at once, or as depth says for local files; but no more than have room for a chunk, stored and
+// decoded, in half of the memory.
+func (a *Array) readers(depth int) int {
 	room := hostmem.Limit() / 4 / int64(max(a.chunkBytes(), 1))
-	return int(max(1, min(int64(max(2*runtime.GOMAXPROCS(0), a.h.requests)), room)))
+	if a.h.files == nil {
+		depth = 0
+	}
+	return int(max(1, min(int64(max(coreWorkers(), a.h.requests, depth)), room)))
 }
 
 // idle keeps the memory of ReadInto's workers between calls.

@@ -103,11 +103,7 @@ func (d *Dir) ReadRange(ctx context.Context, key string, dst []byte, off int64) 
 // OpenFile opens key's file for reading. flags are added to O_RDONLY; those that would write, create or truncate are
 // refused with an error that is [fs.ErrInvalid]. The caller closes the file.
 func (d *Dir) OpenFile(key string, flags int) (*os.File, error) {
-	const writing = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREATE | os.O_EXCL | os.O_TRUNC
-	err := d.check(context.Background(), key)
-	if err == nil && flags&writing != 0 {
-		err = fmt.Errorf("open flags %#x: %w", flags, fs.ErrInvalid)
-	}
+	err := d.checkFlags(context.Background(), key, flags)
 	var f *os.File
 	if err == nil {
 		if d.direct {
@@ -120,6 +116,22 @@ func (d *Dir) OpenFile(key string, flags int) (*os.File, error) {
 		return nil, d.fail("open", key, err)
 	}
 	return f, nil
+}
+
+// OpenDescriptor is OpenFile without an *os.File, which takes memory, for programs that open a file a chunk. It returns the
+// file's descriptor, which the caller closes with [syscall.Close], its size in bytes and the number of the device that it is on.
+// The descriptor may be O_NONBLOCK. flags are those of OpenFile. Where the kernel can't open beneath a directory, the error is [errors.ErrUnsupported].
+func (d *Dir) OpenDescriptor(ctx context.Context, key string, flags int) (fd int, size int64, device uint64, err error) {
+	if err = d.checkFlags(ctx, key, flags); err == nil {
+		err = errors.ErrUnsupported
+		if d.direct {
+			fd, size, device, err = d.beneath.openValue(key, flags)
+		}
+	}
+	if err != nil {
+		return -1, 0, 0, d.fail("open", key, err)
+	}
+	return fd, size, device, nil
 }
 
 // List is described at [Lister]. A symbolic link to a directory inside the store counts as a directory.
@@ -229,6 +241,18 @@ func (d *Dir) check(ctx context.Context, key string) error {
 		return err
 	}
 	return CheckKey(key)
+}
+
+// checkFlags is check for an open with further flags.
+func (d *Dir) checkFlags(ctx context.Context, key string, flags int) error {
+	const writing = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREATE | os.O_EXCL | os.O_TRUNC
+	if err := d.check(ctx, key); err != nil {
+		return err
+	}
+	if flags&writing != 0 {
+		return fmt.Errorf("open flags %#x: %w", flags, fs.ErrInvalid)
+	}
+	return nil
 }
 
 // fail makes a KeyError of err. It keeps no path of a PathError, since the store and the key say more.

@@ -67,10 +67,10 @@ func (b *beneath) open(key string, flags int) (fd int, err error) {
 }
 
 // openValue is open for what must be a regular file. O_NONBLOCK keeps it from waiting for a FIFO's writer.
-func (b *beneath) openValue(key string, flags int) (fd int, size int64, err error) {
+func (b *beneath) openValue(key string, flags int) (fd int, size int64, device uint64, err error) {
 	fd, err = b.open(key, unix.O_NONBLOCK|unix.O_NOCTTY|flags)
 	if err != nil {
-		return -1, 0, err
+		return -1, 0, 0, err
 	}
 	var st unix.Stat_t
 	if err = unix.Fstat(fd, &st); err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
@@ -78,13 +78,13 @@ func (b *beneath) openValue(key string, flags int) (fd int, size int64, err erro
 	}
 	if err != nil {
 		unix.Close(fd)
-		return -1, 0, err
+		return -1, 0, 0, err
 	}
-	return fd, st.Size, nil
+	return fd, st.Size, uint64(st.Dev), nil
 }
 
 func (b *beneath) readRange(key string, dst []byte, off int64) (n int, size int64, err error) {
-	fd, size, err := b.openValue(key, 0)
+	fd, size, _, err := b.openValue(key, 0)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -117,7 +117,7 @@ func preadFull(fd int, dst []byte, off int64) (n int, err error) {
 }
 
 func (b *beneath) openFile(key string, flags int, name string) (*os.File, error) {
-	fd, _, err := b.openValue(key, flags)
+	fd, _, _, err := b.openValue(key, flags)
 	if err != nil {
 		return nil, err
 	}

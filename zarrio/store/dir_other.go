@@ -18,8 +18,8 @@ func (beneath) readRange(string, []byte, int64) (n int, size int64, err error) {
 	return 0, 0, errors.ErrUnsupported
 }
 
-func (beneath) openValue(string, int) (fd int, size int64, err error) {
-	return -1, 0, errors.ErrUnsupported
+func (beneath) openValue(string, int) (fd int, size int64, device uint64, err error) {
+	return -1, 0, 0, errors.ErrUnsupported
 }
 
 func preadFull(int, []byte, int64) (n int, err error) { return 0, errors.ErrUnsupported }

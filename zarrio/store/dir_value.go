@@ -49,7 +49,7 @@ func (d *Dir) OpenValue(ctx context.Context, key string) (Value, error) {
 func (d *Dir) openValue(v *dirValue, key string) error {
 	v.fd.Store(-1)
 	if d.direct {
-		fd, size, err := d.beneath.openValue(key, 0)
+		fd, size, _, err := d.beneath.openValue(key, 0)
 		if err != nil {
 			return err
 		}

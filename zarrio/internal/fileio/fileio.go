@@ -1,0 +1,93 @@
+// Package fileio reads plain files for the workers of an engine: through the page cache, around it, by io_uring or by a mapping,
+// or, by what the page cache holds, through it or around it. It knows nothing of keys, chunks and codecs.
+//
+// A [Files] is what the workers of one engine share: what was found out about each file system. Each worker has a [Reader] of
+// its own, with the memory that reading takes, so that nothing is allocated for a file. All of this is for Linux; elsewhere a
+// Files has no readers, and says so.
+package fileio
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+)
+
+// A Way is how files are read.
+type Way int
+
+const (
+	Auto     Way = iota // through the page cache what it holds, around it what it doesn't
+	Buffered            // through the page cache
+	Direct              // around it
+	Uring               // around it, several reads at once
+	Mmap                // by a mapping of the page cache
+)
+
+var wayNames = [...]string{"auto", "buffered", "direct", "uring", "mmap"}
+
+func (w Way) String() string {
+	if w < 0 || int(w) >= len(wayNames) {
+		return fmt.Sprintf("Way(%d)", int(w))
+	}
+	return wayNames[w]
+}
+
+// An Opener opens files by their names: a directory does.
+type Opener interface {
+	// OpenDescriptor opens a regular file for reading, with further open flags, and returns its descriptor, which the caller
+	// closes, its size, and the number of the device that it is on.
+	OpenDescriptor(ctx context.Context, key string, flags int) (fd int, size int64, device uint64, err error)
+}
+
+// Files is what the readers of an engine share.
+type Files struct {
+	way   Way
+	turns chan struct{} // of the readers that may do more than wait for a disk
+	sys   *system
+
+	mu     sync.Mutex
+	places []*place
+	lacks  string // why files are read by plain calls alone, if so
+}
+
+// New returns what readers share that read files in a way. turns is how many of them may do anything but wait for a disk at a
+// time, see [Reader.Begin].
+func New(way Way, turns int) *Files {
+	return &Files{way: way, turns: make(chan struct{}, max(turns, 1)), sys: &kernel}
+}
+
+// Depth is the number of workers that keeps a disk busy, or 0 where more of them than the cores need bring nothing.
+func (f *Files) Depth() int {
+	if f.way == Auto || f.way == Direct {
+		return f.sys.depth
+	}
+	return 0
+}
+
+// String names the way in which files are read, and where that is another one, why: "direct: read buffered, since tmpfs holds its
+// files in memory".
+func (f *Files) String() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.lacks != "" {
+		return fmt.Sprintf("%v: read buffered, since %s", f.way, f.lacks)
+	}
+	var all []string
+	for _, p := range f.places {
+		if s := p.told(); s != "" {
+			all = append(all, s)
+		}
+	}
+	if len(all) == 0 {
+		return f.way.String()
+	}
+	return fmt.Sprintf("%v: %s", f.way, strings.Join(all, "; "))
+}
+
+// plain notes why all files are read by plain calls.
+func (f *Files) plain(reason string) {
+	f.mu.Lock()
+	f.lacks = reason
+	f.mu.Unlock()
+}

@@ -1,0 +1,90 @@
+package fileio
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"zarrbench/zarrio/internal/hostmem"
+)
+
+// A place is a device that files are on, and what was found out about reading them around the page cache.
+type place struct {
+	device uint64
+	align  int64 // what offsets in files are multiples of
+
+	works   atomic.Bool            // it was done
+	refused atomic.Pointer[string] // why it can't be done, if so
+}
+
+// directWorks says whether files of the place may be read around the page cache, as far as is known.
+func (p *place) directWorks() bool { return p.refused.Load() == nil }
+
+func (p *place) refuse(format string, args ...any) {
+	reason := fmt.Sprintf(format, args...)
+	p.refused.CompareAndSwap(nil, &reason)
+}
+
+// told says what keeps files from being read around the page cache, or "".
+func (p *place) told() string {
+	if reason := p.refused.Load(); reason != nil {
+		return "read buffered, since " + *reason
+	}
+	return ""
+}
+
+// find returns the place that a file is on.
+func (f *Files) find(fd int, device uint64) *place {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range f.places {
+		if p.device == device {
+			return p
+		}
+	}
+	p := &place{device: device, align: hostmem.Align}
+	p.learn(f.sys, fd)
+	f.places = append(f.places, p)
+	return p
+}
+
+// learn asks the kernel about a place, by one of its files. What it leaves open is tried.
+func (p *place) learn(sys *system, fd int) {
+	var fsys unix.Statfs_t
+	if err := retry(func() error { return sys.statfs(fd, &fsys) }); err == nil {
+		switch uint32(fsys.Type) {
+		case unix.TMPFS_MAGIC:
+			p.refuse("tmpfs holds its files in memory")
+			return
+		case unix.RAMFS_MAGIC:
+			p.refuse("ramfs holds its files in memory")
+			return
+		}
+	}
+	// Linux 6.1 and later say what they ask for, if the file system tells them. Zeros mean that this file can't be read so,
+	// which others may: small files can lie in their inodes.
+	var st unix.Statx_t
+	if err := sys.statx(fd, unix.STATX_DIOALIGN, &st); err != nil || st.Mask&unix.STATX_DIOALIGN == 0 || st.Dio_offset_align == 0 {
+		return
+	}
+	offset, memory := int64(st.Dio_offset_align), int64(st.Dio_mem_align)
+	switch {
+	case offset&(offset-1) != 0 || memory&(memory-1) != 0 || offset > maxAlign || memory > hostmem.Align:
+		p.refuse("the file system asks for offsets in multiples of %d and addresses in multiples of %d", offset, memory)
+	default:
+		p.align = offset
+	}
+}
+
+// maxAlign bounds what is read around the ends of a range.
+const maxAlign = 1 << 20
+
+// retry calls fn again while a signal interrupts it.
+func retry(fn func() error) error {
+	for {
+		if err := fn(); err != unix.EINTR {
+			return err
+		}
+	}
+}

@@ -1,0 +1,191 @@
+package fileio
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Reader reads files for one worker. It is not safe for concurrent use.
+type Reader struct {
+	files *Files
+	place *place // of the file before: most files of a store are on one
+	turn  bool   // it has one
+
+	one  File // of ReadRange
+	iov  [2]unix.Iovec
+	tail []byte // what is read beyond a range, and what is too short or lies too badly to be read into place
+}
+
+// Reader returns a reader, or nil where plain calls do as well: each worker reads by one of its own.
+func (f *Files) Reader() *Reader {
+	if f.way == Buffered || f.way == Auto {
+		return nil
+	}
+	return &Reader{files: f}
+}
+
+// Begin waits until the worker may do more than wait for a disk. It gives its turn up when it does wait for one, and with End.
+// So there can be as many workers as keep a disk busy, and yet no more of them compete for the cores and their caches than these
+// need. A worker that has waited goes on without a turn, since it may hold what those with one wait for: it must hold nothing
+// when it calls Begin.
+func (r *Reader) Begin() {
+	if !r.turn {
+		r.files.turns <- struct{}{}
+		r.turn = true
+	}
+}
+
+// End gives the worker's turn up, if it has one.
+func (r *Reader) End() {
+	if r.turn {
+		<-r.files.turns
+		r.turn = false
+	}
+}
+
+// Close frees what the reader holds.
+func (r *Reader) Close() error {
+	r.tail = nil
+	return nil
+}
+
+// A File is an open file.
+type File struct {
+	r      *Reader
+	place  *place
+	fd     int
+	size   int64 // when it was opened
+	direct bool  // its descriptor has O_DIRECT
+}
+
+// Open opens a file. The caller closes it.
+func (r *Reader) Open(ctx context.Context, f *File, o Opener, key string) error {
+	flags := 0
+	if r.files.way == Direct && r.place != nil && r.place.directWorks() {
+		flags = unix.O_DIRECT
+	}
+	fd, size, device, err := o.OpenDescriptor(ctx, key, flags)
+	if flags != 0 && errors.Is(err, unix.EINVAL) { // on another device than the file before, perhaps
+		flags = 0
+		fd, size, device, err = o.OpenDescriptor(ctx, key, 0)
+	}
+	if errors.Is(err, errors.ErrUnsupported) {
+		r.files.plain("files can't be opened beneath a directory by one call here")
+	}
+	if err != nil {
+		return err
+	}
+	if r.place == nil || r.place.device != device {
+		r.place = r.files.find(fd, device)
+	}
+	*f = File{r: r, place: r.place, fd: fd, size: size, direct: flags != 0}
+	return nil
+}
+
+// Size returns the file's size when it was opened.
+func (f *File) Size() int64 { return f.size }
+
+// Close closes the file.
+func (f *File) Close() error {
+	if f.r == nil {
+		return fs.ErrClosed
+	}
+	fd := f.fd
+	*f = File{}
+	return unix.Close(fd)
+}
+
+// ReadRange opens a file, fills dst from off on, which counts from the file's end where it is negative, and closes it. It returns
+// how many bytes it read and the size of the file; n < len(dst) only where the file ends first.
+func (r *Reader) ReadRange(ctx context.Context, o Opener, key string, dst []byte, off int64) (n int, size int64, err error) {
+	f := &r.one
+	if err := r.Open(ctx, f, o, key); err != nil {
+		return 0, 0, err
+	}
+	size = f.size
+	n, err = f.ReadAt(dst, off)
+	f.Close() // of a file that was only read, it has nothing to report
+	return n, size, err
+}
+
+// ReadAt fills dst from off on, which counts from the file's end where it is negative, or as much of it as the file has. The
+// bytes of dst behind what it fills stay as they are.
+func (f *File) ReadAt(dst []byte, off int64) (n int, err error) {
+	if f.r == nil {
+		return 0, fs.ErrClosed
+	}
+	if off < 0 {
+		off = max(f.size+off, 0)
+	}
+	dst = dst[:min(int64(len(dst)), max(f.size-off, 0))]
+	if len(dst) == 0 {
+		return 0, nil
+	}
+	if f.place.directWorks() && f.setDirect(true) {
+		return f.readDirect(dst, off)
+	}
+	return f.readBuffered(dst, off, 0)
+}
+
+// setDirect makes the descriptor read around the page cache, or through it, and says whether it does what was asked for.
+func (f *File) setDirect(direct bool) bool {
+	if f.direct == direct {
+		return true
+	}
+	flags := 0
+	if direct {
+		flags = unix.O_DIRECT
+	}
+	if err := f.r.files.sys.setFlags(f.fd, flags); err != nil {
+		if direct {
+			f.place.refuse("the file system refuses O_DIRECT: %v", err)
+		}
+		return false
+	}
+	f.direct = direct
+	return true
+}
+
+// maxRead bounds a single read, below what the kernel cuts reads to.
+const maxRead = 1 << 30
+
+// readBuffered fills dst by reads of the page cache, with flags of preadv2.
+func (f *File) readBuffered(dst []byte, off int64, flags int) (n int, err error) {
+	r := f.r
+	for n < len(dst) {
+		m, err := r.read(f.fd, dst[n:min(len(dst), n+maxRead)], nil, off+int64(n), flags)
+		if err != nil || m == 0 { // the file has shrunk
+			return n, err
+		}
+		n += m
+	}
+	return n, nil
+}
+
+// maxAgain bounds how often a read is tried that the kernel puts off though it may wait.
+const maxAgain = 100
+
+// read reads into a, and what follows into b, again while signals interrupt it.
+func (r *Reader) read(fd int, a, b []byte, off int64, flags int) (n int, err error) {
+	iov := r.iov[:0]
+	for _, p := range [...][]byte{a, b} {
+		if len(p) > 0 {
+			v := unix.Iovec{Base: &p[0]}
+			v.SetLen(len(p))
+			iov = append(iov, v)
+		}
+	}
+	for again := 0; ; {
+		n, err = r.files.sys.preadv(fd, iov, off, flags)
+		if err == unix.EAGAIN && flags&unix.RWF_NOWAIT == 0 && again < maxAgain {
+			again++
+		} else if err != unix.EINTR {
+			break
+		}
+	}
+	clear(iov)
+	return n, err
+}

@@ -1,0 +1,42 @@
+package fileio
+
+import (
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A system is the calls that the kernel is asked by. Tests put others in their place: what interrupts, cuts short and refuses.
+type system struct {
+	depth int // see Files.Depth
+
+	preadv   func(fd int, iov []unix.Iovec, off int64, flags int) (int, error)
+	setFlags func(fd, flags int) error
+	statx    func(fd, mask int, st *unix.Statx_t) error
+	statfs   func(fd int, st *unix.Statfs_t) error
+}
+
+var kernel = system{
+	depth:    16,
+	preadv:   preadv2,
+	setFlags: setFlags,
+	statx:    func(fd, mask int, st *unix.Statx_t) error { return unix.Statx(fd, "", unix.AT_EMPTY_PATH, mask, st) },
+	statfs:   unix.Fstatfs,
+}
+
+// preadv2 is unix.Preadv2 without its memory for the vector.
+func preadv2(fd int, iov []unix.Iovec, off int64, flags int) (int, error) {
+	n, _, errno := unix.Syscall6(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&iov[0])), uintptr(len(iov)),
+		uintptr(off), uintptr(uint64(off)>>32), uintptr(flags))
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
+}
+
+// setFlags sets the status flags of an open file: O_DIRECT, or none.
+func setFlags(fd, flags int) error {
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFL, flags)
+	return os.NewSyscallError("fcntl", err)
+}
