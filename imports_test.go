@@ -45,7 +45,7 @@ func TestImports(t *testing.T) {
 		"zarrbench/zarrio/internal/ptx":     {"zarrbench/zarrio/loss"},
 		"zarrbench/zarrio/internal/race":    {},
 		"zarrbench/zarrio/loss":             {},
-		"zarrbench/zarrio/store":            {"zarrbench/zarrio/store/stac"},
+		"zarrbench/zarrio/store":            {"zarrbench/zarrio/internal/fileio", "zarrbench/zarrio/store/stac"},
 		"zarrbench/zarrio/store/stac":       {},
 		"zarrbench/zarrio/store/storetest":  {"zarrbench/zarrio/store"},
 	}

@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"zarrbench/zarrio/internal/fileio"
 )
 
 // Evict drops f's pages from the page cache, after writing the dirty ones to the disk, which would stay otherwise.
@@ -41,7 +43,7 @@ func Resident(f *os.File) (resident, size int64, known bool, err error) {
 		}
 		var err error
 		switch kind := uint32(fsys.Type); {
-		case remote(kind):
+		case fileio.Remote(kind):
 			return nil
 		case kind == unix.OVERLAYFS_SUPER_MAGIC:
 			// cachestat looks at the overlay's own inode and says 0 (seen on Linux 6.18); a mapping is one of the file below.
@@ -64,22 +66,6 @@ func Resident(f *os.File) (resident, size int64, known bool, err error) {
 		return err
 	})
 	return resident, size, known, err
-}
-
-// remote reports whether a file system of this magic number has its data on another machine, or in a process that may.
-func remote(kind uint32) bool {
-	const (
-		lustre = 0x0bd00bd0
-		gpfs   = 0x47504653
-		beegfs = 0x19830326
-	)
-	switch kind {
-	case unix.NFS_SUPER_MAGIC, unix.SMB_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.V9FS_MAGIC,
-		unix.CEPH_SUPER_MAGIC, unix.AFS_SUPER_MAGIC, unix.AFS_FS_MAGIC, unix.CODA_SUPER_MAGIC, unix.OCFS2_SUPER_MAGIC,
-		unix.FUSE_SUPER_MAGIC, lustre, gpfs, beegfs:
-		return true
-	}
-	return false
 }
 
 // cachestat asks for the file's first size bytes: with no length given, the part of a large page beyond the end counts too.

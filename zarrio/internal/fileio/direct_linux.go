@@ -30,7 +30,7 @@ func (f *File) readDirect(dst []byte, off int64) (n int, err error) {
 			if !f.setDirect(false) {
 				return n, err
 			}
-			m, err = f.readBuffered(dst[n:], off+int64(n), 0)
+			m, err = f.readBuffered(dst[n:], off+int64(n))
 			return n + m, err
 		default:
 			return n, err

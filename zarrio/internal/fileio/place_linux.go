@@ -14,6 +14,9 @@ type place struct {
 	device uint64
 	align  int64 // what offsets in files are multiples of
 
+	look  atomic.Int32 // a sight
+	trial trial
+
 	works   atomic.Bool            // it was done
 	refused atomic.Pointer[string] // why it can't be done, if so
 }
@@ -60,6 +63,11 @@ func (p *place) learn(sys *system, fd int) {
 		case unix.RAMFS_MAGIC:
 			p.refuse("ramfs holds its files in memory")
 			return
+		case unix.OVERLAYFS_SUPER_MAGIC:
+			p.see(byReading) // cachestat looks at the overlay's own inode, which holds nothing
+		}
+		if Remote(uint32(fsys.Type)) {
+			p.see(byTrial)
 		}
 	}
 	// Linux 6.1 and later say what they ask for, if the file system tells them. Zeros mean that this file can't be read so,
@@ -75,6 +83,22 @@ func (p *place) learn(sys *system, fd int) {
 	default:
 		p.align = offset
 	}
+}
+
+// Remote reports whether a file system of this magic number has its data on another machine, or in a process that may.
+func Remote(kind uint32) bool {
+	const (
+		lustre = 0x0bd00bd0
+		gpfs   = 0x47504653
+		beegfs = 0x19830326
+	)
+	switch kind {
+	case unix.NFS_SUPER_MAGIC, unix.SMB_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.V9FS_MAGIC,
+		unix.CEPH_SUPER_MAGIC, unix.AFS_SUPER_MAGIC, unix.AFS_FS_MAGIC, unix.CODA_SUPER_MAGIC, unix.OCFS2_SUPER_MAGIC,
+		unix.FUSE_SUPER_MAGIC, lustre, gpfs, beegfs:
+		return true
+	}
+	return false
 }
 
 // maxAlign bounds what is read around the ends of a range.

@@ -17,11 +17,16 @@ type Reader struct {
 	one  File // of ReadRange
 	iov  [2]unix.Iovec
 	tail []byte // what is read beyond a range, and what is too short or lies too badly to be read into place
+
+	hits   int    // ranges in a row that the page cache held
+	byte   []byte // one, to see whether it is there
+	window unix.CachestatRange
+	pages  unix.Cachestat_t
 }
 
 // Reader returns a reader, or nil where plain calls do as well: each worker reads by one of its own.
 func (f *Files) Reader() *Reader {
-	if f.way == Buffered || f.way == Auto {
+	if f.way == Buffered {
 		return nil
 	}
 	return &Reader{files: f}
@@ -59,6 +64,7 @@ type File struct {
 	fd     int
 	size   int64 // when it was opened
 	direct bool  // its descriptor has O_DIRECT
+	blind  bool  // cachestat does not tell about it, and its descriptor reads nothing ahead
 }
 
 // Open opens a file. The caller closes it.
@@ -124,10 +130,10 @@ func (f *File) ReadAt(dst []byte, off int64) (n int, err error) {
 	if len(dst) == 0 {
 		return 0, nil
 	}
-	if f.place.directWorks() && f.setDirect(true) {
-		return f.readDirect(dst, off)
+	if f.r.files.way == Auto && f.place.directWorks() {
+		return f.readAuto(dst, off)
 	}
-	return f.readBuffered(dst, off, 0)
+	return f.readAround(dst, off)
 }
 
 // setDirect makes the descriptor read around the page cache, or through it, and says whether it does what was asked for.
@@ -152,11 +158,11 @@ func (f *File) setDirect(direct bool) bool {
 // maxRead bounds a single read, below what the kernel cuts reads to.
 const maxRead = 1 << 30
 
-// readBuffered fills dst by reads of the page cache, with flags of preadv2.
-func (f *File) readBuffered(dst []byte, off int64, flags int) (n int, err error) {
+// readBuffered fills dst by reads of the page cache.
+func (f *File) readBuffered(dst []byte, off int64) (n int, err error) {
 	r := f.r
 	for n < len(dst) {
-		m, err := r.read(f.fd, dst[n:min(len(dst), n+maxRead)], nil, off+int64(n), flags)
+		m, err := r.read(f.fd, dst[n:min(len(dst), n+maxRead)], nil, off+int64(n), 0)
 		if err != nil || m == 0 { // the file has shrunk
 			return n, err
 		}

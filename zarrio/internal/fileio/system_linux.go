@@ -15,6 +15,9 @@ type system struct {
 	setFlags func(fd, flags int) error
 	statx    func(fd, mask int, st *unix.Statx_t) error
 	statfs   func(fd int, st *unix.Statfs_t) error
+
+	cachestat func(fd int, window *unix.CachestatRange, pages *unix.Cachestat_t) error
+	fadvise   func(fd, advice int) error // about the whole file
 }
 
 var kernel = system{
@@ -23,6 +26,11 @@ var kernel = system{
 	setFlags: setFlags,
 	statx:    func(fd, mask int, st *unix.Statx_t) error { return unix.Statx(fd, "", unix.AT_EMPTY_PATH, mask, st) },
 	statfs:   unix.Fstatfs,
+
+	cachestat: func(fd int, window *unix.CachestatRange, pages *unix.Cachestat_t) error {
+		return unix.Cachestat(uint(fd), window, pages, 0)
+	},
+	fadvise: func(fd, advice int) error { return unix.Fadvise(fd, 0, 0, advice) },
 }
 
 // preadv2 is unix.Preadv2 without its memory for the vector.
