@@ -45,33 +45,67 @@ func (f *File) readDirect(dst []byte, off int64) (n int, err error) {
 
 // readBlocks fills a beginning of dst by one read around the page cache, and returns its length.
 func (f *File) readBlocks(dst []byte, off int64) (int, error) {
-	r, align := f.r, f.place.align
-	head := int(off & (align - 1))
-	first := off - int64(head)
-	pad := int(-uintptr(unsafe.Pointer(&dst[0])) & (hostmem.Align - 1))
-	bulk := max(len(dst)-pad, 0) &^ int(align-1) // what is read into dst, from pad on
-	rest := int(roundUp(off+int64(len(dst)), align)-first) - bulk
-	var place []byte
-	if bulk > 0 {
-		place = dst[pad:][:bulk]
-	}
-	if len(r.tail) < rest {
-		r.tail = hostmem.Make(int(max(4*align, 4*hostmem.Align)))
-	}
+	r := f.r
+	b := cut(dst, off, f.place.align)
+	r.tail = b.room(r.tail)
 	r.End()
-	n, err := r.read(f.fd, place, r.tail[:rest], first, 0)
-	if err != nil || n <= head {
+	n, err := r.read(f.fd, b.place(), r.tail[:b.rest], b.first, 0)
+	if err != nil {
 		return 0, err
 	}
-	got := min(n-head, len(dst))
-	moved := max(min(n, bulk)-head, 0) // of these, what came into place but for pad+head bytes
-	if moved > 0 && pad+head > 0 {
-		moveDown(dst[:moved], place[head:])
+	return b.settle(n, r.tail), nil
+}
+
+// blocks are those that a range of a file touches.
+type blocks struct {
+	dst   []byte // where the range belongs
+	first int64  // where the blocks begin
+	head  int    // bytes from there to the range
+	pad   int    // bytes of dst before its first page
+	bulk  int    // bytes of blocks that are read there
+	rest  int    // and those of the others, which are read into a tail
+	align int64
+}
+
+// cut finds the blocks of align bytes of a range.
+func cut(dst []byte, off, align int64) blocks {
+	b := blocks{dst: dst, align: align, first: off &^ (align - 1), head: int(off & (align - 1))}
+	b.pad = int(-uintptr(unsafe.Pointer(&dst[0])) & (hostmem.Align - 1))
+	b.bulk = max(len(dst)-b.pad, 0) &^ int(align-1)
+	b.rest = int(roundUp(off+int64(len(dst)), align)-b.first) - b.bulk
+	return b
+}
+
+// place returns the part of dst that blocks are read into.
+func (b *blocks) place() []byte {
+	if b.bulk == 0 {
+		return nil
+	}
+	return b.dst[b.pad:][:b.bulk]
+}
+
+// room returns memory for a tail: the tail that there is, if it is large enough.
+func (b *blocks) room(tail []byte) []byte {
+	if len(tail) < b.rest {
+		tail = hostmem.Make(int(4 * max(b.align, hostmem.Align)))
+	}
+	return tail
+}
+
+// settle moves the first n bytes of the blocks to where they belong, and returns how many bytes of dst that fills.
+func (b *blocks) settle(n int, tail []byte) int {
+	if n <= b.head {
+		return 0
+	}
+	got := min(n-b.head, len(b.dst))
+	moved := max(min(n, b.bulk)-b.head, 0) // of these, what came into place but for pad+head bytes
+	if moved > 0 && b.pad+b.head > 0 {
+		moveDown(b.dst[:moved], b.place()[b.head:])
 	}
 	if got > moved {
-		copy(dst[moved:got], r.tail[head+moved-bulk:])
+		copy(b.dst[moved:got], tail[b.head+moved-b.bulk:])
 	}
-	return got, nil
+	return got
 }
 
 func roundUp(n, align int64) int64 { return (n + align - 1) &^ (align - 1) }

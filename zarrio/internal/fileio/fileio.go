@@ -48,18 +48,27 @@ type Files struct {
 
 	mu     sync.Mutex
 	places []*place
-	lacks  string // why files are read by plain calls alone, if so
+	lacks  string // why all files are read buffered, if so
+	noRing string // why there is no io_uring, if one was asked for
 }
 
 // New returns what readers share that read files in a way. turns is how many of them may do anything but wait for a disk at a
 // time, see [Reader.Begin].
 func New(way Way, turns int) *Files {
-	return &Files{way: way, turns: make(chan struct{}, max(turns, 1)), sys: &kernel}
+	return newFiles(way, turns, &kernel)
+}
+
+func newFiles(way Way, turns int, sys *system) *Files {
+	f := &Files{way: way, turns: make(chan struct{}, max(turns, 1)), sys: sys}
+	if way == Uring {
+		f.tryRing()
+	}
+	return f
 }
 
 // Depth is the number of workers that keeps a disk busy, or 0 where more of them than the cores need bring nothing.
 func (f *Files) Depth() int {
-	if f.way == Auto || f.way == Direct {
+	if f.way == Auto || f.way == Direct || f.noRing != "" {
 		return f.sys.depth
 	}
 	return 0
@@ -74,6 +83,9 @@ func (f *Files) String() string {
 		return fmt.Sprintf("%v: read buffered, since %s", f.way, f.lacks)
 	}
 	var all []string
+	if f.noRing != "" {
+		all = append(all, "read direct by plain calls, since "+f.noRing)
+	}
 	for _, p := range f.places {
 		if s := p.told(); s != "" {
 			all = append(all, s)
@@ -85,9 +97,9 @@ func (f *Files) String() string {
 	return fmt.Sprintf("%v: %s", f.way, strings.Join(all, "; "))
 }
 
-// plain notes why all files are read by plain calls.
-func (f *Files) plain(reason string) {
+// note notes a reason.
+func (f *Files) note(where *string, reason string) {
 	f.mu.Lock()
-	f.lacks = reason
+	*where = reason
 	f.mu.Unlock()
 }

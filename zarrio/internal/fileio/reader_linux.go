@@ -18,6 +18,8 @@ type Reader struct {
 	iov  [2]unix.Iovec
 	tail []byte // what is read beyond a range, and what is too short or lies too badly to be read into place
 
+	ahead *ahead // nil where nothing is read ahead
+
 	hits   int    // ranges in a row that the page cache held
 	byte   []byte // one, to see whether it is there
 	window unix.CachestatRange
@@ -29,7 +31,25 @@ func (f *Files) Reader() *Reader {
 	if f.way == Buffered {
 		return nil
 	}
-	return &Reader{files: f}
+	r := &Reader{files: f}
+	if f.way == Uring {
+		var err error
+		if r.ahead, err = newAhead(f.sys); err != nil {
+			f.note(&f.noRing, err.Error())
+		}
+	}
+	return r
+}
+
+// tryRing notes why there are no rings, if there are none.
+func (f *Files) tryRing() {
+	a, err := newAhead(f.sys)
+	if err == nil {
+		err = a.close()
+	}
+	if err != nil {
+		f.noRing = err.Error()
+	}
 }
 
 // Begin waits until the worker may do more than wait for a disk. It gives its turn up when it does wait for one, and with End.
@@ -53,8 +73,12 @@ func (r *Reader) End() {
 
 // Close frees what the reader holds.
 func (r *Reader) Close() error {
-	r.tail = nil
-	return nil
+	var err error
+	if r.ahead != nil {
+		err = r.ahead.close()
+	}
+	r.tail, r.ahead = nil, nil
+	return err
 }
 
 // A File is an open file.
@@ -63,6 +87,7 @@ type File struct {
 	place  *place
 	fd     int
 	size   int64 // when it was opened
+	early  int   // reads of it that were started
 	direct bool  // its descriptor has O_DIRECT
 	blind  bool  // cachestat does not tell about it, and its descriptor reads nothing ahead
 }
@@ -79,7 +104,7 @@ func (r *Reader) Open(ctx context.Context, f *File, o Opener, key string) error 
 		fd, size, device, err = o.OpenDescriptor(ctx, key, 0)
 	}
 	if errors.Is(err, errors.ErrUnsupported) {
-		r.files.plain("files can't be opened beneath a directory by one call here")
+		r.files.note(&r.files.lacks, "files can't be opened beneath a directory by one call here")
 	}
 	if err != nil {
 		return err
@@ -99,6 +124,7 @@ func (f *File) Close() error {
 	if f.r == nil {
 		return fs.ErrClosed
 	}
+	f.forget()
 	fd := f.fd
 	*f = File{}
 	return unix.Close(fd)
@@ -129,6 +155,11 @@ func (f *File) ReadAt(dst []byte, off int64) (n int, err error) {
 	dst = dst[:min(int64(len(dst)), max(f.size-off, 0))]
 	if len(dst) == 0 {
 		return 0, nil
+	}
+	if f.early > 0 {
+		if n, ok, err := f.earlier(dst, off); ok {
+			return n, err
+		}
 	}
 	if f.r.files.way == Auto && f.place.directWorks() {
 		return f.readAuto(dst, off)
@@ -171,12 +202,8 @@ func (f *File) readBuffered(dst []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// maxAgain bounds how often a read is tried that the kernel puts off though it may wait.
-const maxAgain = 100
-
-// read reads into a, and what follows into b, again while signals interrupt it.
-func (r *Reader) read(fd int, a, b []byte, off int64, flags int) (n int, err error) {
-	iov := r.iov[:0]
+// vector appends a and b, those that are not empty.
+func vector(iov []unix.Iovec, a, b []byte) []unix.Iovec {
 	for _, p := range [...][]byte{a, b} {
 		if len(p) > 0 {
 			v := unix.Iovec{Base: &p[0]}
@@ -184,6 +211,15 @@ func (r *Reader) read(fd int, a, b []byte, off int64, flags int) (n int, err err
 			iov = append(iov, v)
 		}
 	}
+	return iov
+}
+
+// maxAgain bounds how often a read is tried that the kernel puts off though it may wait.
+const maxAgain = 100
+
+// read reads into a, and what follows into b, again while signals interrupt it.
+func (r *Reader) read(fd int, a, b []byte, off int64, flags int) (n int, err error) {
+	iov := vector(r.iov[:0], a, b)
 	for again := 0; ; {
 		n, err = r.files.sys.preadv(fd, iov, off, flags)
 		if err == unix.EAGAIN && flags&unix.RWF_NOWAIT == 0 && again < maxAgain {

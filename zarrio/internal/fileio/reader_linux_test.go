@@ -23,16 +23,21 @@ func eachWay(t *testing.T, f func(t *testing.T, way Way, d dir)) {
 	for _, way := range ways {
 		t.Run(way.String(), func(t *testing.T) {
 			f(t, way, dir(t.TempDir()))
-			t.Run("shm", func(t *testing.T) {
-				tmp, err := os.MkdirTemp("/dev/shm", "fileio")
-				if err != nil {
-					t.Skip(err)
-				}
-				defer os.RemoveAll(tmp)
-				f(t, way, dir(tmp))
-			})
+			shm(t, func(t *testing.T, d dir) { f(t, way, d) })
 		})
 	}
+}
+
+// shm runs a test on a file system in memory.
+func shm(t *testing.T, f func(t *testing.T, d dir)) {
+	t.Run("shm", func(t *testing.T) {
+		tmp, err := os.MkdirTemp("/dev/shm", "fileio")
+		if err != nil {
+			t.Skip(err)
+		}
+		defer os.RemoveAll(tmp)
+		f(t, dir(tmp))
+	})
 }
 
 // guard is written around what is read into, to see that nothing else is.

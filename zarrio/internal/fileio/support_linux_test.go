@@ -58,16 +58,15 @@ func (d dir) evict(tb testing.TB, key string) {
 }
 
 // ways are all that have readers.
-var ways = []Way{Auto, Direct}
+var ways = []Way{Auto, Direct, Uring}
 
 // newReader makes a reader of files that are read by sys, and closes it at the end of the test.
 func newReader(tb testing.TB, way Way, sys *system) *Reader {
 	tb.Helper()
-	f := New(way, 1)
-	if sys != nil {
-		f.sys = sys
+	if sys == nil {
+		sys = &kernel
 	}
-	r := f.Reader()
+	r := newFiles(way, 1, sys).Reader()
 	tb.Cleanup(func() {
 		if err := r.Close(); err != nil {
 			tb.Error(err)

@@ -18,6 +18,11 @@ type system struct {
 
 	cachestat func(fd int, window *unix.CachestatRange, pages *unix.Cachestat_t) error
 	fadvise   func(fd, advice int) error // about the whole file
+
+	ringEntries uint32 // how many reads are submitted at a time
+	ringSetup   func(entries uint32, p *ringParams) (fd int, err error)
+	ringEnter   func(fd int, submit, wait, flags uint32) (submitted int, err error)
+	result      func(res int) int // if not nil, changes what a read gave
 }
 
 var kernel = system{
@@ -31,6 +36,23 @@ var kernel = system{
 		return unix.Cachestat(uint(fd), window, pages, 0)
 	},
 	fadvise: func(fd, advice int) error { return unix.Fadvise(fd, 0, 0, advice) },
+
+	ringEntries: ringDepth,
+	ringSetup: func(entries uint32, p *ringParams) (int, error) {
+		fd, _, errno := unix.Syscall(unix.SYS_IO_URING_SETUP, uintptr(entries), uintptr(unsafe.Pointer(p)), 0)
+		if errno != 0 {
+			return -1, errno
+		}
+		unix.CloseOnExec(int(fd))
+		return int(fd), nil
+	},
+	ringEnter: func(fd int, submit, wait, flags uint32) (int, error) {
+		n, _, errno := unix.Syscall6(unix.SYS_IO_URING_ENTER, uintptr(fd), uintptr(submit), uintptr(wait), uintptr(flags), 0, 0)
+		if errno != 0 {
+			return 0, errno
+		}
+		return int(n), nil
+	},
 }
 
 // preadv2 is unix.Preadv2 without its memory for the vector.
