@@ -24,7 +24,7 @@ var (
 	batchFlag    = flag.Int("batch", 32, "samples a batch")
 	lossFlag     = flag.String("loss", "mse", "what is computed on each batch: mse or none")
 	cacheFlag    = flag.String("cache", "warm", "the page cache before each epoch: warm or cold")
-	ioFlag       = flag.String("io", "auto", "how files are read, except by -engine gds: buffered, direct, or auto, which looks at what the page cache holds")
+	ioFlag       = flag.String("io", "auto", "how files are read, except by -engine gds: buffered, direct, uring, mmap, or auto, which looks at what the page cache holds")
 	openFlag     = flag.String("open", "once", "when the store is opened: once, or epoch (anew within each timed epoch)")
 	layoutFlag   = flag.String("layout", "dense", "the planes of a batch: dense, or padded to pages")
 	workersFlag  = flag.Int("workers", 0, "goroutines that read and decode; 0 stands for two a core, and with -engine gds for KVIKIO_NTHREADS or 8")
@@ -147,7 +147,7 @@ func checkFlags() error {
 	err := errors.Join(
 		oneOf("loss", *lossFlag, "mse", "none"),
 		oneOf("cache", *cacheFlag, "warm", "cold"),
-		oneOf("io", *ioFlag, "auto", "buffered", "direct"),
+		oneOf("io", *ioFlag, "auto", "buffered", "direct", "uring", "mmap"),
 		oneOf("open", *openFlag, "once", "epoch"),
 		oneOf("layout", *layoutFlag, "dense", "padded"),
 		oneOf("engine", *engineFlag, "cpu", "host", "gds"),

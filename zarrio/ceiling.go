@@ -56,7 +56,7 @@ func (l *Loader) readStored(ctx context.Context, f func(i int, read func() (Stat
 func (e *CPU) readStored(ctx context.Context, p *Plan, m Memory) (Stats, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.each(ctx, p, &job{skip: later, read: func(ctx context.Context, w *worker, r *ChunkRead) error {
+	return e.each(ctx, p, &job{dst: m.Bytes(), skip: later, read: func(ctx context.Context, w *worker, r *ChunkRead) error {
 		return w.readStored(ctx, r, p.Pieces[r.First:r.First+r.Count], m.Bytes())
 	}})
 }

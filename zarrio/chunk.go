@@ -35,6 +35,8 @@ type worker struct {
 
 	files *fileio.Reader // of local files; nil where plain reads do
 	value fileValue      // what it holds open
+	ahead []aheadFile    // what it has begun to read
+	rows  []int32        // of the plan that it has taken, by their first reads
 
 	on runner // where it works; nil for a goroutine of its own
 }
@@ -317,6 +319,11 @@ func tooLong(size int64, n int) error {
 func (w *worker) readWhole(ctx context.Context, a *Array, chunk, limit int) (n int, size int64, err error) {
 	defer trace.StartRegion(ctx, "read").End()
 	w.shard.held = byteSpan{}
+	if w.ahead != nil {
+		if n, size, ok, err := w.takeWhole(a, chunk, limit); ok {
+			return n, size, err
+		}
+	}
 	first := limit
 	if limit > largeChunk {
 		first = min(limit, max(cap(w.enc), 1<<20))

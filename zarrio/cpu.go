@@ -107,7 +107,7 @@ func (e *CPU) Fill(ctx context.Context, p *Plan, m Memory) (Stats, error) {
 		e.keep.turn()
 	}
 	dst := m.Bytes()
-	stats, err := e.each(ctx, p, &job{read: func(ctx context.Context, w *worker, r *ChunkRead) error {
+	stats, err := e.each(ctx, p, &job{dst: dst, read: func(ctx context.Context, w *worker, r *ChunkRead) error {
 		return e.read(ctx, w, p, r, dst)
 	}})
 	e.kept(err)
@@ -129,6 +129,8 @@ type job struct {
 	skip func(*ChunkRead) bool // reads that are left out; nil for none
 	// alone, if not nil, says that the chunks of an array are read one by one, whatever they are parts of.
 	alone func(*Array) bool
+	// dst, if not nil, is the memory that whole chunks are read straight into.
+	dst []byte
 
 	// What each worker does first and last, if not nil; last is called after an error too, and told of it.
 	first func(*worker) error
@@ -145,6 +147,13 @@ func (e *CPU) each(ctx context.Context, p *Plan, j *job) (Stats, error) {
 		return Stats{}, err
 	}
 	var next atomic.Int64
+	take := func() (int32, bool) {
+		i := int(next.Add(1)) - 1
+		if i >= len(p.first) {
+			return 0, false
+		}
+		return p.first[i], true
+	}
 	return spread(ctx, workers, func(ctx context.Context, w *worker) error {
 		var err error
 		if j.first != nil {
@@ -154,13 +163,23 @@ func (e *CPU) each(ctx context.Context, p *Plan, j *job) (Stats, error) {
 			if w.files != nil {
 				w.files.Begin()
 			}
-			i := int(next.Add(1)) - 1
-			if i >= len(p.first) || ctx.Err() != nil {
+			if ctx.Err() != nil {
 				break
 			}
-			err = e.row(ctx, w, p, p.first[i], j)
+			var row int32
+			var ok bool
+			if w.files != nil && w.files.Ahead() > 0 {
+				row, ok = w.next(ctx, e, p, j, take)
+			} else {
+				row, ok = take()
+			}
+			if !ok {
+				break
+			}
+			err = e.row(ctx, w, p, row, j)
 		}
 		if w.files != nil {
+			w.abandon()
 			w.files.End()
 		}
 		if j.last != nil {
@@ -239,6 +258,7 @@ func (e *CPU) row(ctx context.Context, w *worker, p *Plan, first int32, j *job) 
 	}
 	slices.SortFunc(w.reads, func(i, j int32) int { return p.Reads[i].Chunk - p.Reads[j].Chunk })
 	w.gather(ctx, a, w.group)
+	w.beginSpans()
 	for _, chunk := range w.group {
 		i, _ := slices.BinarySearchFunc(w.reads, chunk, func(i int32, chunk int) int { return p.Reads[i].Chunk - chunk })
 		if err := j.read(ctx, w, &p.Reads[w.reads[i]]); err != nil {

@@ -24,9 +24,13 @@ const (
 	IOBuffered
 	// IODirect reads around the page cache (O_DIRECT).
 	IODirect
+	// IOUring is IODirect by io_uring: each worker has several reads under way at once.
+	IOUring
+	// IOMmap copies from a mapping of the page cache: for comparison.
+	IOMmap
 )
 
-var ioNames = []string{"auto", "buffered", "direct"}
+var ioNames = []string{"auto", "buffered", "direct", "uring", "mmap"}
 
 // String returns the name that ParseIO takes.
 func (io IO) String() string {
@@ -36,7 +40,7 @@ func (io IO) String() string {
 	return ioNames[io]
 }
 
-// ParseIO returns the IO of that name: "auto", "buffered" or "direct".
+// ParseIO returns the IO of that name: "auto", "buffered", "direct", "uring" or "mmap".
 func ParseIO(name string) (IO, error) {
 	i := slices.Index(ioNames, name)
 	if i < 0 {
@@ -52,6 +56,10 @@ func (io IO) way() fileio.Way {
 		return fileio.Buffered
 	case IODirect:
 		return fileio.Direct
+	case IOUring:
+		return fileio.Uring
+	case IOMmap:
+		return fileio.Mmap
 	}
 	return fileio.Auto
 }
@@ -68,7 +76,13 @@ func (w *worker) readRange(ctx context.Context, a *Array, number int, dst []byte
 	if w.files == nil || a.h.files == nil {
 		return a.h.store.ReadRange(ctx, key, dst, off)
 	}
-	n, size, err = w.files.ReadRange(ctx, a.h.files, key, dst, off)
+	if h := w.begun(a, number); h != nil {
+		size = h.file.Size()
+		n, err = h.file.ReadAt(dst, off)
+		h.close()
+	} else {
+		n, size, err = w.files.ReadRange(ctx, a.h.files, key, dst, off)
+	}
 	if err != nil {
 		if errors.Is(err, errors.ErrUnsupported) {
 			return a.h.store.ReadRange(ctx, key, dst, off)
@@ -83,7 +97,12 @@ func (w *worker) openValue(ctx context.Context, a *Array, number int) (store.Val
 	key := w.valueKey(a, number)
 	if w.files != nil && a.h.files != nil {
 		v := &w.value
-		err := w.files.Open(ctx, &v.file, a.h.files, key)
+		var err error
+		if h := w.begun(a, number); h != nil {
+			v.file, *h = h.file, aheadFile{}
+		} else {
+			err = w.files.Open(ctx, &v.file, a.h.files, key)
+		}
 		if err == nil {
 			v.array, v.number = a, number
 			return v, nil

@@ -232,6 +232,7 @@ type openShard struct {
 	fail  error      // why none of its chunks can be found, if so: nobody asks twice
 	fresh bool       // its size was seen to be the one that it had when its index was read
 	spans []byteSpan // what is better read at once, ascending
+	begun int        // of these, how many were begun to be read
 	held  byteSpan   // what the worker's memory for stored bytes holds
 }
 
@@ -398,7 +399,7 @@ func tooShort(size int64, index, entries int) error {
 // Chunks that are not there come last, when reading has told whether the shard is still the same. Where one can't be found,
 // that is left for its reading to find out.
 func (w *worker) gather(ctx context.Context, a *Array, chunks []int) {
-	w.shard.spans = w.shard.spans[:0]
+	w.shard.spans, w.shard.begun = w.shard.spans[:0], 0
 	w.parts = w.parts[:0]
 	for _, chunk := range chunks {
 		p, err := w.locate(ctx, a, chunk)
@@ -459,6 +460,7 @@ func (w *worker) readPart(ctx context.Context, p part, lo, hi int64, dst []byte)
 				return nil, err
 			}
 			w.shard.held = s
+			w.beginSpans()
 		}
 		b := w.enc[p.off-s.lo:][:p.n][lo:hi]
 		if dst != nil {

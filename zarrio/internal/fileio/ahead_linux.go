@@ -232,6 +232,10 @@ func (f *File) earlier(dst []byte, off int64) (n int, ok bool, err error) {
 	at := int(off - found.off)
 	n = max(min(found.got-at, len(dst)), 0)
 	copy(dst[:n], found.dst[at:])
+	if len(dst) == len(found.dst) { // nothing else will be asked of it
+		found.drop()
+		f.early--
+	}
 	return n, true, nil
 }
 

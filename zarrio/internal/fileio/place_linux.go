@@ -9,7 +9,7 @@ import (
 	"zarrbench/zarrio/internal/hostmem"
 )
 
-// A place is a device that files are on, and what was found out about reading them around the page cache.
+// A place is a device that files are on, and what was found out about reading them other than through the page cache.
 type place struct {
 	device uint64
 	align  int64 // what offsets in files are multiples of
@@ -47,7 +47,9 @@ func (f *Files) find(fd int, device uint64) *place {
 		}
 	}
 	p := &place{device: device, align: hostmem.Align}
-	p.learn(f.sys, fd)
+	if f.way != Mmap {
+		p.learn(f.sys, fd)
+	}
 	f.places = append(f.places, p)
 	return p
 }

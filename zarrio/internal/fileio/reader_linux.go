@@ -161,7 +161,12 @@ func (f *File) ReadAt(dst []byte, off int64) (n int, err error) {
 			return n, err
 		}
 	}
-	if f.r.files.way == Auto && f.place.directWorks() {
+	switch way := f.r.files.way; {
+	case !f.place.directWorks():
+		return f.readBuffered(dst, off)
+	case way == Mmap:
+		return f.readMapped(dst, off)
+	case way == Auto:
 		return f.readAuto(dst, off)
 	}
 	return f.readAround(dst, off)

@@ -58,7 +58,7 @@ func (d dir) evict(tb testing.TB, key string) {
 }
 
 // ways are all that have readers.
-var ways = []Way{Auto, Direct, Uring}
+var ways = []Way{Auto, Direct, Uring, Mmap}
 
 // newReader makes a reader of files that are read by sys, and closes it at the end of the test.
 func newReader(tb testing.TB, way Way, sys *system) *Reader {

@@ -1,0 +1,135 @@
+package zarrio
+
+import (
+	"context"
+
+	"zarrbench/zarrio/internal/fileio"
+)
+
+// A worker whose files are read by io_uring takes several rows of a plan at a time, and begins to read what the later ones need
+// first before it does the job of the first. What it begins to read is only ever what it reads later by the calls that other
+// workers use: those then find it there. Of shards, the ranges that are read at once are begun together.
+
+// An aheadFile is a file that was opened for a row to come.
+type aheadFile struct {
+	array  *Array // nil for none
+	number int
+	file   fileio.File
+}
+
+// close closes the file, when what was begun to be read is done.
+func (h *aheadFile) close() {
+	if h.array != nil {
+		h.file.Close() // of a file that was only read, it has nothing to report
+		*h = aheadFile{}
+	}
+}
+
+// begun returns the file of a chunk that was begun to be read, or nil.
+func (w *worker) begun(a *Array, number int) *aheadFile {
+	for i := range w.ahead {
+		if h := &w.ahead[i]; h.array == a && h.number == number {
+			return h
+		}
+	}
+	return nil
+}
+
+// next returns the first read of the next row of a plan for the worker, of those that take gives it, or false after the last. The
+// rows behind it are begun.
+func (w *worker) next(ctx context.Context, e *CPU, p *Plan, j *job, take func() (int32, bool)) (int32, bool) {
+	for len(w.rows) <= w.files.Ahead() {
+		row, ok := take()
+		if !ok {
+			break
+		}
+		w.rows = append(w.rows, row)
+		w.begin(ctx, e, p, &p.Reads[row], j)
+	}
+	if len(w.rows) == 0 {
+		return 0, false
+	}
+	w.files.Submit()
+	row := w.rows[0]
+	w.rows = w.rows[:copy(w.rows, w.rows[1:])]
+	return row, true
+}
+
+// begin begins to read a chunk that is a file, if it will be read whole, or straight into its only place.
+func (w *worker) begin(ctx context.Context, e *CPU, p *Plan, r *ChunkRead, j *job) {
+	a := r.Array
+	if a.h.files == nil || len(a.pipe.levels) > 0 || j.skip != nil && j.skip(r) || e.keep.has(r) || w.begun(a, r.Chunk) != nil {
+		return
+	}
+	pieces, size, whole := p.Pieces[r.First:r.First+r.Count], a.meta.DType.Size, a.chunkBytes()
+	var dst []byte
+	off, n := 0, whole
+	if a.raw() {
+		if !r.Keep && j.dst != nil && inPlace(a, pieces) {
+			q := &pieces[0]
+			off, n = q.Src*size, q.N[0]*q.N[1]*size
+			dst = j.dst[q.Dst:][:n]
+		} else if need := spanBytes(w.need(pieces, size)); need < whole/2 {
+			return
+		}
+	}
+	h := w.begun(nil, 0)
+	if h == nil {
+		w.ahead = append(w.ahead, aheadFile{})
+		h = &w.ahead[len(w.ahead)-1]
+	}
+	// Whatever is wrong with the file, its reading will tell.
+	if err := w.files.Open(ctx, &h.file, a.h.files, w.valueKey(a, r.Chunk)); err != nil {
+		return
+	}
+	h.array, h.number = a, r.Chunk
+	began := false
+	switch found := h.file.Size(); {
+	case a.raw() && found == int64(whole):
+		began = h.file.Start(dst, int64(off), n)
+	case !a.raw() && found <= int64(a.pipe.chain.EncodedLimit(whole)):
+		began = h.file.Start(nil, 0, int(found))
+	}
+	if !began {
+		h.close()
+	}
+}
+
+// abandon lets go of all that was begun: when it returns, nothing is under way.
+func (w *worker) abandon() {
+	for i := range w.ahead {
+		w.ahead[i].close()
+	}
+	w.rows = w.rows[:0]
+}
+
+// takeWhole returns the value of a chunk of at most limit bytes that was begun to be read whole, in the worker's memory.
+func (w *worker) takeWhole(a *Array, chunk, limit int) (n int, size int64, ok bool, err error) {
+	h := w.begun(a, chunk)
+	if h == nil || h.file.Size() > int64(limit) {
+		return 0, 0, false, nil
+	}
+	enc, ok, err := h.file.Take(w.enc)
+	if !ok {
+		return 0, 0, false, nil
+	}
+	w.enc, size = enc, h.file.Size()
+	h.close()
+	if err != nil {
+		err = readError(a, string(w.valueKey(a, chunk)), err)
+	}
+	return len(enc), size, true, err
+}
+
+// beginSpans begins to read ranges of the open shard that are read at once, as many as may be: the next of them once there is
+// room.
+func (w *worker) beginSpans() {
+	if w.files == nil || w.files.Ahead() == 0 || w.shard.value != &w.value {
+		return
+	}
+	s := &w.shard
+	for s.begun < len(s.spans) && w.value.file.Start(nil, s.spans[s.begun].lo, int(s.spans[s.begun].hi-s.spans[s.begun].lo)) {
+		s.begun++
+	}
+	w.files.Submit()
+}

@@ -1,0 +1,248 @@
+package zarrio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"zarrbench/zarrio/internal/race"
+	"zarrbench/zarrio/store"
+)
+
+var allIO = []IO{IOAuto, IOBuffered, IODirect, IOUring, IOMmap}
+
+func TestParseIO(t *testing.T) {
+	for _, io := range allIO {
+		if got, err := ParseIO(io.String()); got != io || err != nil {
+			t.Errorf("%v: %v, %v", io, got, err)
+		}
+	}
+	_, err := ParseIO("fast")
+	wantError(t, err, `zarrio: I/O "fast": want auto, buffered, direct, uring, mmap`)
+	if got := IO(9).String(); got != "IO(9)" {
+		t.Error(got)
+	}
+}
+
+// TestIORandom runs random stores in each way of reading.
+func TestIORandom(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	n := 100
+	if testing.Short() || race.Enabled {
+		n = 30
+	}
+	for i := range n {
+		ldRandomOn(t, seed+uint64(i), func(c *ldCase, r *rand.Rand) {
+			c.onDisk = true
+			c.cpu.IO = allIO[r.IntN(len(allIO))]
+		})
+		if t.Failed() {
+			t.Fatalf("seed %d", seed+uint64(i))
+		}
+	}
+}
+
+// evict drops the files of a directory from the page cache, where the system can do that.
+func evict(t *testing.T, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := store.Evict(f); !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestIOBoundaries has chunks around one to three pages, whole and with inner chunks, in both layouts, of which the page cache
+// holds all or nothing.
+func TestIOBoundaries(t *testing.T) {
+	for _, n := range []int{1, 511, 512, 4095, 4096, 4097, 8191, 8192, 8193, 12287, 12288, 12289} {
+		for _, kind := range []string{"raw", "blosc", "sharded"} {
+			s := newLdStore()
+			a := &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{12, n, 1}, chunks: []int{1, n, 1}, dtype: "|u1", blosc: kind == "blosc"}
+			if kind == "sharded" {
+				a.chunks[0], a.form = 6, &partForm{inner: []int{1, n, 1}, sum: true, sub: &partForm{size: 1}}
+			}
+			s.put(t, a)
+			dir := s.write(t)
+			g, err := Open(t.Context(), dir, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			opt := LoaderOptions{Channels: []string{"t"}, Batch: 4}
+			want := ldEpoch(t, ldLoader(t, s.open(t, Options{}), CPUOptions{}, opt))
+			for _, io := range allIO {
+				for _, opt.Layout = range []Layout{Dense, Padded} {
+					l := ldLoader(t, g, CPUOptions{Workers: 2, IO: io}, opt)
+					evict(t, dir)
+					for _, cache := range []string{"cold", "warm"} {
+						if got := ldEpoch(t, l); !ldEqual(got, want) {
+							t.Errorf("%s chunks of %d bytes, %v, %s, %v: other data", kind, n, io, cache, opt.Layout)
+						}
+					}
+				}
+			}
+			t.Cleanup(func() { g.Close() })
+		}
+	}
+}
+
+// ioSteps is a store on disk of n steps of 40,000 bytes, of some kind.
+func ioSteps(t *testing.T, kind string, n int) (g *Group, dir string) {
+	t.Helper()
+	s := newLdStore()
+	a := &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{n, 100, 200}, chunks: []int{1, 100, 200}, dtype: "<u2", blosc: kind == "blosc"}
+	if kind == "sharded" {
+		a.whole = true
+		a.chunks[0], a.form = 8, &partForm{inner: []int{1, 100, 200}, sum: true, sub: &partForm{size: 2}}
+	}
+	s.put(t, a)
+	dir = s.write(t)
+	g, err := Open(t.Context(), dir, Options{Strict: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { g.Close() })
+	return g, dir
+}
+
+// TestIOErrors: what is wrong with a file is said alike, however it is read.
+func TestIOErrors(t *testing.T) {
+	for name, spoil := range map[string]func(file string) error{
+		"missing":   os.Remove,
+		"empty":     func(file string) error { return os.Truncate(file, 0) },
+		"short":     func(file string) error { return os.Truncate(file, 20_000) },
+		"long":      func(file string) error { return os.Truncate(file, 50_000) },
+		"directory": func(file string) error { return errors.Join(os.Remove(file), os.Mkdir(file, 0o777)) },
+	} {
+		for _, kind := range []string{"raw", "blosc"} {
+			g, dir := ioSteps(t, kind, 12)
+			if err := spoil(filepath.Join(dir, "t", "5.0.0")); err != nil {
+				t.Fatal(err)
+			}
+			var want string
+			for _, io := range []IO{IOBuffered, IOAuto, IODirect, IOUring, IOMmap} {
+				l := ldLoader(t, g, CPUOptions{Workers: 1, IO: io}, LoaderOptions{Channels: []string{"t"}, Batch: 6})
+				var got string
+				for _, err := range l.Batches(t.Context()) {
+					got = fmt.Sprint(err)
+				}
+				if io == IOBuffered {
+					want = got
+				}
+				if got != want || !strings.Contains(got, "t/5.0.0") && (kind != "blosc" || name != "long") { // a frame says where it ends
+					t.Errorf("%s, %s, %v: %s; buffered: %s", name, kind, io, got, want)
+				}
+			}
+		}
+	}
+}
+
+// TestIOCancel leaves epochs at every batch, and by a context: nothing is open or runs afterwards.
+func TestIOCancel(t *testing.T) {
+	for _, io := range allIO {
+		for _, kind := range []string{"raw", "blosc", "sharded"} {
+			g, dir := ioSteps(t, kind, 64)
+			files, goroutines := openFiles(t), runtime.NumGoroutine()
+			e := NewCPU(CPUOptions{IO: io})
+			l, err := NewLoader(t.Context(), g, e, LoaderOptions{Channels: []string{"t"}, Batch: 8})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for stop := range 4 {
+				evict(t, dir)
+				for b, err := range l.Batches(t.Context()) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					if b.Index == stop {
+						break
+					}
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				for b, err := range l.Batches(ctx) {
+					if err == nil && b.Index == stop {
+						cancel()
+					}
+					if err != nil && !errors.Is(err, context.Canceled) {
+						t.Errorf("%v, %s: %v", io, kind, err)
+					}
+				}
+				cancel()
+				for i, w := range e.workers {
+					for _, h := range w.ahead {
+						if h.array != nil {
+							t.Errorf("%v, %s: worker %d has a file open", io, kind, i)
+						}
+					}
+				}
+			}
+			if err := errors.Join(l.Close(), e.Close()); err != nil {
+				t.Error(err)
+			}
+			if n := openFiles(t); n != files {
+				t.Errorf("%v, %s: %d files are open, %d were", io, kind, n, files)
+			}
+			if n := runtime.NumGoroutine(); n > goroutines {
+				t.Errorf("%v, %s: %d goroutines, %d were", io, kind, n, goroutines)
+			}
+		}
+	}
+}
+
+// openFiles returns the number of this process's descriptors, or 0 where that isn't known.
+func openFiles(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	return len(list)
+}
+
+// TestIOAllocs: nothing is allocated for a chunk.
+func TestIOAllocs(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the race detector allocates")
+	}
+	for _, io := range allIO {
+		for _, kind := range []string{"raw", "blosc"} {
+			measure := func(steps int) float64 {
+				g, _ := ioSteps(t, kind, steps)
+				l := ldLoader(t, g, CPUOptions{Workers: 2, IO: io}, LoaderOptions{Channels: []string{"t"}, Batch: steps / 2})
+				epoch := func() {
+					for _, err := range l.Batches(context.Background()) {
+						if err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				epoch()
+				runtime.GC()
+				return testing.AllocsPerRun(5, epoch)
+			}
+			if few, many := measure(8), measure(80); many > few+10 {
+				t.Errorf("%v, %s: %.1f allocations for 8 chunks, %.1f for 80", io, kind, few, many)
+			}
+		}
+	}
+}
