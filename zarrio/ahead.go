@@ -109,11 +109,12 @@ func (w *worker) takeWhole(a *Array, chunk, limit int) (n int, size int64, ok bo
 	if h == nil || h.file.Size() > int64(limit) {
 		return 0, 0, false, nil
 	}
-	enc, ok, err := h.file.Take(w.enc)
+	size = h.file.Size()
+	enc, ok, err := h.file.Take(w.enc, 0, int(size))
 	if !ok {
 		return 0, 0, false, nil
 	}
-	w.enc, size = enc, h.file.Size()
+	w.enc = enc
 	h.close()
 	if err != nil {
 		err = readError(a, string(w.valueKey(a, chunk)), err)

@@ -59,6 +59,14 @@ func grow(buf []byte, n int) []byte {
 	return buf[:n]
 }
 
+// grow is the function grow for memory that files are read into.
+func (w *worker) grow(buf []byte, n int) []byte {
+	if w.files != nil {
+		return w.files.Memory(buf, n, 0)
+	}
+	return grow(buf, n)
+}
+
 // keySize holds most keys: a worker's buffer grows for longer ones.
 const keySize = 256
 
@@ -150,7 +158,7 @@ func (w *worker) room(ctx context.Context, a *Array, chunk, n int) ([]byte, erro
 			return nil, a.fail(chunk, "read", wrongSize(a, size, n))
 		}
 	}
-	w.dec = grow(w.dec, n)
+	w.dec = w.grow(w.dec, n)
 	return w.dec, nil
 }
 
@@ -328,10 +336,10 @@ func (w *worker) readWhole(ctx context.Context, a *Array, chunk, limit int) (n i
 	if limit > largeChunk {
 		first = min(limit, max(cap(w.enc), 1<<20))
 	}
-	w.enc = grow(w.enc, first)
+	w.enc = w.grow(w.enc, first)
 	n, size, err = w.readRange(ctx, a, chunk, w.enc, 0)
 	if err == nil && size > int64(first) && size <= int64(limit) {
-		w.enc = grow(w.enc, min(limit, int(size+size/8))) // the next chunk may be somewhat longer
+		w.enc = w.grow(w.enc, min(limit, int(size+size/8))) // the next chunk may be somewhat longer
 		n, size, err = w.readRange(ctx, a, chunk, w.enc, 0)
 	}
 	return n, size, err

@@ -117,7 +117,7 @@ func (w *worker) readParts(ctx context.Context, a *Array, chunk, n int, dst []by
 			lo, hi = min(lo, q.Decoded.Lo), max(hi, q.Decoded.Hi)
 		}
 		win.from = lo - lo%a.meta.DType.Size
-		w.dec = grow(w.dec, max(hi-win.from, 0))
+		w.dec = w.grow(w.dec, max(hi-win.from, 0))
 		win.bytes = w.dec
 	}
 	w.extend(head, int(longest))
@@ -191,13 +191,13 @@ func (w *worker) readHead(ctx context.Context, a *Array, chunk, n int, spans []c
 			return p, errWhole
 		}
 		w.shard.held = byteSpan{}
-		w.enc = grow(w.enc, int(min(int64(head), p.n)))
+		w.enc = w.grow(w.enc, int(min(int64(head), p.n)))
 		return p, w.readValue(ctx, w.enc, p.off, p.value)
 	}
 	if err := w.open(ctx, a, chunk); err != nil {
 		return p, err
 	}
-	w.enc = grow(w.enc, head)
+	w.enc = w.grow(w.enc, head)
 	got, size, err := w.shard.value.ReadRange(ctx, w.enc, 0)
 	switch {
 	case err != nil:
@@ -216,6 +216,10 @@ func (w *worker) readHead(ctx context.Context, a *Array, chunk, n int, spans []c
 
 // extend makes the worker's memory for stored bytes, of which had are in use, n bytes longer than that.
 func (w *worker) extend(had, n int) {
+	if w.files != nil {
+		w.enc = w.files.Memory(w.enc, had+n, had)
+		return
+	}
 	old := w.enc[:had]
 	w.enc = grow(w.enc, had+n)
 	copy(w.enc, old)

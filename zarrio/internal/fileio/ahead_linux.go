@@ -4,8 +4,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"zarrbench/zarrio/internal/hostmem"
 )
 
 // A ring reads ahead: a worker starts several reads, then asks for the first, and finds the next ones done, or under way, when it
@@ -85,9 +83,7 @@ func (f *File) Start(dst []byte, off int64, n int) bool {
 	}
 	e := &a.early[id]
 	if dst == nil {
-		if cap(e.own) < n {
-			e.own = hostmem.Make(n)
-		}
+		e.own = r.Memory(e.own, n, 0)
 		dst = e.own
 	}
 	dst = dst[:n]
@@ -239,19 +235,16 @@ func (f *File) earlier(dst []byte, off int64) (n int, ok bool, err error) {
 	return n, true, nil
 }
 
-// Take returns all bytes of a file whose reading was started into memory of the reader: in that memory, in exchange for buf. ok
-// is false where that is not so.
-func (f *File) Take(buf []byte) (b []byte, ok bool, err error) {
-	if f.early != 1 {
+// Take returns n bytes of the file from off on, or what it has of them, whose reading was started into memory of the reader: in that
+// memory, in exchange for buf, which is nil or from [Reader.Memory]. ok is false where that is not so.
+func (f *File) Take(buf []byte, off int64, n int) (b []byte, ok bool, err error) {
+	if f.early == 0 {
 		return nil, false, nil
 	}
 	for i := range f.r.ahead.early {
 		e := &f.r.ahead.early[i]
-		if !e.used || e.fd != f.fd {
+		if !e.used || e.fd != f.fd || e.off != off || len(e.dst) != n || cap(e.own) == 0 || &e.own[:1][0] != &e.dst[0] {
 			continue
-		}
-		if e.off != 0 || int64(len(e.dst)) != f.size || cap(e.own) < len(e.dst) || &e.own[:1][0] != &e.dst[0] {
-			break
 		}
 		err := f.finish(e)
 		b := e.dst[:e.got:cap(e.own)]

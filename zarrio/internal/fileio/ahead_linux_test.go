@@ -153,8 +153,8 @@ func readAhead(t *testing.T, r *Reader, d dir, whole [][]byte, rnd *rand.Rand) {
 			}
 			continue
 		case k == 2:
-			if got, ok, err := f.Take(nil); ok && (err != nil || !bytes.Equal(got, w)) {
-				t.Fatalf("took %d bytes of %d, %v", len(got), len(w), err)
+			if got, ok, err := f.Take(nil, int64(b.off), len(want)); ok && (err != nil || !bytes.Equal(got, want)) {
+				t.Fatalf("took %d bytes from %d on of %d: %d, %v", b.n, b.off, len(w), len(got), err)
 			}
 			continue
 		}

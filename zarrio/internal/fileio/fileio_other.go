@@ -38,6 +38,8 @@ func (*Reader) Ahead() int { return 0 }
 
 func (*Reader) Submit() {}
 
+func (*Reader) Memory(old []byte, n, keep int) []byte { return nil }
+
 func (*Reader) ReadRange(context.Context, Opener, string, []byte, int64) (n int, size int64, err error) {
 	return 0, 0, errors.ErrUnsupported
 }
@@ -53,6 +55,8 @@ func (*File) ReadAt([]byte, int64) (int, error) { return 0, errors.ErrUnsupporte
 
 func (*File) Start([]byte, int64, int) bool { return false }
 
-func (*File) Take([]byte) (b []byte, ok bool, err error) { return nil, false, nil }
+func (*File) Take(buf []byte, off int64, n int) (b []byte, ok bool, err error) {
+	return nil, false, nil
+}
 
 func (*File) Close() error { return nil }
