@@ -6,7 +6,7 @@ import (
 	"zarrbench/zarrio/internal/fileio"
 )
 
-// A worker whose files are read by io_uring takes several rows of a plan at a time, and begins to read what the later ones need
+// A worker that has an io_uring takes several rows of a plan at a time, and begins to read what the later ones need
 // first before it does the job of the first. What it begins to read is only ever what it reads later by the calls that other
 // workers use: those then find it there. Of shards, the ranges that are read at once are begun together.
 
@@ -58,10 +58,11 @@ func (w *worker) next(ctx context.Context, e *CPU, p *Plan, j *job, take func() 
 // begin begins to read a chunk that is a file, if it will be read whole, or straight into its only place.
 func (w *worker) begin(ctx context.Context, e *CPU, p *Plan, r *ChunkRead, j *job) {
 	a := r.Array
-	if a.h.files == nil || len(a.pipe.levels) > 0 || j.skip != nil && j.skip(r) || e.keep.has(r) || w.begun(a, r.Chunk) != nil {
+	whole := a.chunkBytes()
+	if a.h.files == nil || len(a.pipe.levels) > 0 || w.files.Warm(whole) || j.skip != nil && j.skip(r) || e.keep.has(r) || w.begun(a, r.Chunk) != nil {
 		return
 	}
-	pieces, size, whole := p.Pieces[r.First:r.First+r.Count], a.meta.DType.Size, a.chunkBytes()
+	pieces, size := p.Pieces[r.First:r.First+r.Count], a.meta.DType.Size
 	var dst []byte
 	off, n := 0, whole
 	if a.raw() {
@@ -83,15 +84,11 @@ func (w *worker) begin(ctx context.Context, e *CPU, p *Plan, r *ChunkRead, j *jo
 		return
 	}
 	h.array, h.number = a, r.Chunk
-	began := false
 	switch found := h.file.Size(); {
 	case a.raw() && found == int64(whole):
-		began = h.file.Start(dst, int64(off), n)
+		h.file.Start(dst, int64(off), n)
 	case !a.raw() && found <= int64(a.pipe.chain.EncodedLimit(whole)):
-		began = h.file.Start(nil, 0, int(found))
-	}
-	if !began {
-		h.close()
+		h.file.Start(nil, 0, int(found))
 	}
 }
 
@@ -122,13 +119,16 @@ func (w *worker) takeWhole(a *Array, chunk, limit int) (n int, size int64, ok bo
 	return len(enc), size, true, err
 }
 
-// beginSpans begins to read ranges of the open shard that are read at once, as many as may be: the next of them once there is
-// room.
-func (w *worker) beginSpans() {
+// beginSpans begins to read ranges of the open shard that are read at once, of those from byte number from on as many as may be:
+// the next of them once there is room.
+func (w *worker) beginSpans(from int64) {
 	if w.files == nil || w.files.Ahead() == 0 || w.shard.value != &w.value {
 		return
 	}
 	s := &w.shard
+	for s.begun < len(s.spans) && s.spans[s.begun].lo < from {
+		s.begun++
+	}
 	for s.begun < len(s.spans) && w.value.file.Start(nil, s.spans[s.begun].lo, int(s.spans[s.begun].hi-s.spans[s.begun].lo)) {
 		s.begun++
 	}

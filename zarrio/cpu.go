@@ -258,7 +258,7 @@ func (e *CPU) row(ctx context.Context, w *worker, p *Plan, first int32, j *job) 
 	}
 	slices.SortFunc(w.reads, func(i, j int32) int { return p.Reads[i].Chunk - p.Reads[j].Chunk })
 	w.gather(ctx, a, w.group)
-	w.beginSpans()
+	w.beginSpans(0)
 	for _, chunk := range w.group {
 		i, _ := slices.BinarySearchFunc(w.reads, chunk, func(i int32, chunk int) int { return p.Reads[i].Chunk - chunk })
 		if err := j.read(ctx, w, &p.Reads[w.reads[i]]); err != nil {

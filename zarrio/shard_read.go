@@ -34,7 +34,7 @@ func (w *worker) readPart(ctx context.Context, p part, lo, hi int64, dst []byte)
 				return nil, err
 			}
 			w.shard.held = s
-			w.beginSpans()
+			w.beginSpans(s.hi)
 		}
 		b := w.enc[p.off-s.lo:][:p.n][lo:hi]
 		if dst != nil {

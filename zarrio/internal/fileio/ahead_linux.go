@@ -63,7 +63,8 @@ func (r *Reader) Ahead() int {
 }
 
 // Start begins to read n bytes of the file from off on, or what it has of them, into dst, which must be left alone until they are
-// read by ReadAt or the file is closed; or where dst is nil, into memory of the reader. It returns false where nothing was begun.
+// read by ReadAt or the file is closed; or where dst is nil, into memory of the reader. It returns false where nothing was begun,
+// since there is no room, or the page cache holds what is to be read from it.
 func (f *File) Start(dst []byte, off int64, n int) bool {
 	r := f.r
 	if r == nil || r.ahead == nil {
@@ -72,6 +73,13 @@ func (f *File) Start(dst []byte, off int64, n int) bool {
 	n = int(min(int64(n), f.size-off, maxRead))
 	if n <= 0 {
 		return false
+	}
+	if r.files.way == Auto && f.place.directWorks() {
+		if f.looked = f.guess(off, n); f.looked != absent {
+			return false
+		}
+		f.looked = unknown
+		r.hits = 0
 	}
 	a := r.ahead
 	id := 0

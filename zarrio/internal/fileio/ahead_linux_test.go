@@ -77,13 +77,16 @@ func TestAhead(t *testing.T) {
 	for name, sys := range kernels(rnd) {
 		t.Run(name, func(t *testing.T) {
 			eachPlace(t, func(t *testing.T, d dir) {
-				r := newReader(t, Uring, sys)
+				r := newReader(t, []Way{Uring, Auto}[rnd.IntN(2)], sys)
 				var whole [][]byte
 				for i, n := range []int{0, 1, 511, 4096, 9001, 300_000, 1<<20 + 3} {
 					whole = append(whole, d.write(t, fmt.Sprint(i), n))
 					d.evict(t, fmt.Sprint(i))
 				}
-				for range 40 {
+				for i := range 40 {
+					if i == 20 {
+						d.evict(t, "5")
+					}
 					readAhead(t, r, d, whole, rnd)
 				}
 				if r.ahead.flying != 0 {

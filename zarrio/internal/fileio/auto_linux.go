@@ -54,9 +54,9 @@ const (
 // readAuto fills dst through the page cache or around it.
 func (f *File) readAuto(dst []byte, off int64) (n int, err error) {
 	r := f.r
-	state := present
-	if r.hits < sure || len(dst) > few {
-		state = f.look(off, len(dst))
+	state := f.looked
+	if f.looked = unknown; state == unknown {
+		state = f.guess(off, len(dst))
 	}
 	switch state {
 	case present:
@@ -129,6 +129,17 @@ func (f *File) readPanes(dst []byte, off int64) (n int, err error) {
 	}
 	return n, nil
 }
+
+// guess tells what is known or taken to be known about a range.
+func (f *File) guess(off int64, n int) residency {
+	if f.r.Warm(n) {
+		return present
+	}
+	return f.look(off, n)
+}
+
+// Warm says that the next range, of n bytes, is taken to be held by the page cache: nothing is to be gained by reading it ahead.
+func (r *Reader) Warm(n int) bool { return r.hits >= sure && n <= few }
 
 // look tells what is known about a range, from a few of its pages where it is long.
 func (f *File) look(off int64, n int) residency {

@@ -17,7 +17,7 @@ import (
 type Way int
 
 const (
-	Auto     Way = iota // through the page cache what it holds, around it what it doesn't
+	Auto     Way = iota // through the page cache what it holds, around it what it doesn't, several reads at once where it can
 	Buffered            // through the page cache
 	Direct              // around it
 	Uring               // around it, several reads at once
@@ -60,15 +60,18 @@ func New(way Way, turns int) *Files {
 
 func newFiles(way Way, turns int, sys *system) *Files {
 	f := &Files{way: way, turns: make(chan struct{}, max(turns, 1)), sys: sys}
-	if way == Uring {
+	if f.rings() {
 		f.tryRing()
 	}
 	return f
 }
 
+// rings says whether readers read ahead, where they can.
+func (f *Files) rings() bool { return f.way == Uring || f.way == Auto }
+
 // Depth is the number of workers that keeps a disk busy, or 0 where more of them than the cores need bring nothing.
 func (f *Files) Depth() int {
-	if f.way == Auto || f.way == Direct || f.noRing != "" {
+	if f.way == Direct || f.noRing != "" {
 		return f.sys.depth
 	}
 	return 0
@@ -83,7 +86,7 @@ func (f *Files) String() string {
 		return fmt.Sprintf("%v: read buffered, since %s", f.way, f.lacks)
 	}
 	var all []string
-	if f.noRing != "" {
+	if f.noRing != "" && f.way == Uring {
 		all = append(all, "read direct by plain calls, since "+f.noRing)
 	}
 	for _, p := range f.places {

@@ -38,6 +38,8 @@ func (*Reader) Ahead() int { return 0 }
 
 func (*Reader) Submit() {}
 
+func (*Reader) Warm(int) bool { return true }
+
 func (*Reader) Memory(old []byte, n, keep int) []byte { return nil }
 
 func (*Reader) ReadRange(context.Context, Opener, string, []byte, int64) (n int, size int64, err error) {

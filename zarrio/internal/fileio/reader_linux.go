@@ -36,7 +36,7 @@ func (f *Files) Reader() *Reader {
 		return nil
 	}
 	r := &Reader{files: f}
-	if f.way == Uring {
+	if f.rings() {
 		var err error
 		if r.ahead, err = newAhead(f.sys); err != nil {
 			f.note(&f.noRing, err.Error())
@@ -126,10 +126,11 @@ type File struct {
 	r      *Reader
 	place  *place
 	fd     int
-	size   int64 // when it was opened
-	early  int   // reads of it that were started
-	direct bool  // its descriptor has O_DIRECT
-	blind  bool  // cachestat does not tell about it, and its descriptor reads nothing ahead
+	size   int64     // when it was opened
+	early  int       // reads of it that were started
+	direct bool      // its descriptor has O_DIRECT
+	looked residency // what was found out about the next read, if anything
+	blind  bool      // cachestat does not tell about it, and its descriptor reads nothing ahead
 }
 
 // Open opens a file. The caller closes it.
