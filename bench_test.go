@@ -27,7 +27,7 @@ var (
 	ioFlag       = flag.String("io", "auto", "how files are read, except by -engine gds: buffered, direct, uring, mmap, or auto, which looks at what the page cache holds")
 	openFlag     = flag.String("open", "once", "when the store is opened: once, or epoch (anew within each timed epoch)")
 	layoutFlag   = flag.String("layout", "dense", "the planes of a batch: dense, or padded to pages")
-	workersFlag  = flag.Int("workers", 0, "goroutines that read and decode; 0 stands for two a core, and with -engine gds for KVIKIO_NTHREADS or 8")
+	workersFlag  = flag.Int("workers", 0, "goroutines that read and decode; 0 stands for two a core, or with -io direct for as many as keep a disk busy, and with -engine gds for KVIKIO_NTHREADS or 8")
 	prefetchFlag = flag.Int("prefetch", 1, "batches filled ahead of the one in use")
 	shuffleFlag  = flag.String("shuffle", "", "order of the windows by this `SEED`: a number, or chunk:SEED to keep the windows of a chunk together")
 	stepFlag     = flag.Duration("step", 0, "pretend that the model takes this long on each batch")
@@ -130,6 +130,11 @@ func prepare(ctx context.Context, e engine) (cleanup func(), err error) {
 	defer func() { err = errors.Join(err, e.Close()) }()
 	if stores, cleanup, err = findStores(ctx); err != nil {
 		return cleanup, err
+	}
+	for i := range stores {
+		if err := stores[i].probe(ctx, e); err != nil {
+			return cleanup, err
+		}
 	}
 	return cleanup, printHead(ctx, e)
 }

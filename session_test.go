@@ -32,6 +32,21 @@ func openEngine(workers int) (engine, error) {
 	return openGPUEngine(workers)
 }
 
+// probe makes the engine's name tell how the store's files will be read.
+func (s *benchStore) probe(ctx context.Context, e engine) error {
+	p, ok := e.(interface {
+		Probe(context.Context, *zarrio.Group) error
+	})
+	if !ok {
+		return nil
+	}
+	g, err := zarrio.Open(ctx, s.path, zarrio.Options{})
+	if err != nil {
+		return err
+	}
+	return errors.Join(p.Probe(ctx, g), g.Close())
+}
+
 // A session is an opened store with its engine and its loader.
 type session struct {
 	engine engine

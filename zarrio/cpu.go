@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"runtime"
 	"runtime/trace"
 	"slices"
@@ -61,6 +62,26 @@ func coreWorkers() int { return 2 * runtime.GOMAXPROCS(0) }
 // String describes the engine for the head of a benchmark's output.
 func (e *CPU) String() string {
 	return fmt.Sprintf("cpu (%d workers, %v, %s)", len(e.workers), e.files, runtime.Version())
+}
+
+// Probe finds out, by one of the documents of a group, how files where it lies can be read, so that String tells before the first
+// Fill. Of a group that is in no local directory, or has no documents, there is nothing to find out.
+func (e *CPU) Probe(ctx context.Context, g *Group) error {
+	if g.h.files == nil {
+		return nil
+	}
+	r := e.files.Reader()
+	if r == nil {
+		return nil
+	}
+	err := r.Probe(ctx, g.h.files, prefix(g.path)+v3Document)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = r.Probe(ctx, g.h.files, prefix(g.path)+v2Group)
+	}
+	if err = errors.Join(err, r.Close()); err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return fmt.Errorf("zarrio: %w", err)
 }
 
 // Workers returns the number of workers.

@@ -161,6 +161,9 @@ func (e *GPUEngine) Sync(m Memory) error { return e.engine.sync(m) }
 // Close implements Engine. It waits for what is under way.
 func (e *GPUEngine) Close() error { return e.engine.close() }
 
+// Probe is that of the CPU engine, which reads for this one.
+func (e *GPUEngine) Probe(ctx context.Context, g *Group) error { return e.engine.probe(ctx, g) }
+
 // Workers returns the number of workers.
 func (e *GPUEngine) Workers() int { return e.engine.workers() }
 
@@ -309,6 +312,7 @@ type gpuEngine interface {
 	sync(m Memory) error
 	close() error
 	workers() int
+	probe(ctx context.Context, g *Group) error
 	calibrate(ctx context.Context, l *Loader) (string, error)
 	transfers() Transfers
 	path() Path

@@ -111,6 +111,8 @@ func (h *gpuHand) dismiss(dev *cuda.Device) error {
 	})
 }
 
+func (e *gpuCore) probe(ctx context.Context, g *Group) error { return e.cpu.Probe(ctx, g) }
+
 func (e *gpuCore) workers() int { return len(e.cpu.workers) }
 
 // close waits for what is under way, and gives back everything but batches. first, if not nil, gives back what the rest of an

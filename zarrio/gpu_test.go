@@ -116,14 +116,14 @@ func gpuRandom(t *testing.T, g *GPU, seed uint64) {
 		for _, name := range slices.Sorted(maps.Keys(settings)) {
 			chosen[name] = settings[name][r.IntN(len(settings[name]))]
 		}
-		lazy, short := int64(r.IntN(2)), int64(r.IntN(3))
+		lazy, short, io := int64(r.IntN(2)), int64(r.IntN(3)), allIO[r.IntN(len(allIO))]
 		c.engine = func(t *testing.T) Engine {
 			gdstest.Set(t, "lazy", lazy)
 			if kind == 0 {
-				return must(t)(NewHost(g, HostOptions{Workers: workers, KeepBytes: keep, RingBytes: ring}))
+				return must(t)(NewHost(g, HostOptions{Workers: workers, KeepBytes: keep, IO: io, RingBytes: ring}))
 			}
 			if kind == 1 {
-				return must(t)(NewHost(g, HostOptions{Workers: workers, KeepBytes: keep, RingBytes: ring, Pageable: true}))
+				return must(t)(NewHost(g, HostOptions{Workers: workers, KeepBytes: keep, IO: io, RingBytes: ring, Pageable: true}))
 			}
 			if !gdstest.RealCufile() {
 				gdstest.Set(t, "cufile.short", short)

@@ -54,8 +54,15 @@ func (a *ahead) close() error {
 }
 
 // Ahead is the number of reads that the reader can have under way, besides one that is waited for: 0 where it reads nothing
-// ahead.
+// ahead. It must be asked before a read is started.
 func (r *Reader) Ahead() int {
+	if r.ring {
+		r.ring = false
+		var err error
+		if r.ahead, err = newAhead(r.files.sys); err != nil {
+			r.files.note(&r.files.noRing, err.Error())
+		}
+	}
 	if r.ahead == nil {
 		return 0
 	}

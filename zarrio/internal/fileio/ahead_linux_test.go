@@ -78,6 +78,9 @@ func TestAhead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			eachPlace(t, func(t *testing.T, d dir) {
 				r := newReader(t, []Way{Uring, Auto}[rnd.IntN(2)], sys)
+				if r.Ahead() == 0 {
+					t.Fatal(r.files)
+				}
 				var whole [][]byte
 				for i, n := range []int{0, 1, 511, 4096, 9001, 300_000, 1<<20 + 3} {
 					whole = append(whole, d.write(t, fmt.Sprint(i), n))
@@ -187,6 +190,9 @@ func TestAheadMany(t *testing.T) {
 	whole := d.write(t, "file", 64<<10)
 	d.evict(t, "file")
 	r := New(Uring, 1).Reader()
+	if r.Ahead() == 0 {
+		t.Fatal(r.files)
+	}
 	var f File
 	if err := r.Open(t.Context(), &f, d, "file"); err != nil {
 		t.Fatal(err)

@@ -288,6 +288,13 @@ func TestRefusals(t *testing.T) {
 			if got := r.files.String(); got != tt.want {
 				t.Errorf("%q, want %q", got, tt.want)
 			}
+			r = newReader(t, Direct, &sys)
+			if err := r.Probe(t.Context(), d, "file"); err != nil {
+				t.Fatal(err)
+			}
+			if got := r.files.String(); got != tt.want {
+				t.Errorf("by a probe %q, want %q", got, tt.want)
+			}
 		})
 	}
 }

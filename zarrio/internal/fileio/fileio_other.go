@@ -34,6 +34,8 @@ func (*Reader) End() {}
 
 func (*Reader) Close() error { return nil }
 
+func (*Reader) Probe(context.Context, Opener, string) error { return nil }
+
 func (*Reader) Ahead() int { return 0 }
 
 func (*Reader) Submit() {}

@@ -23,6 +23,7 @@ type Reader struct {
 
 	memory []*hostmem.Block // of Memory
 	ahead  *ahead           // nil where nothing is read ahead
+	ring   bool             // whether it may have a ring that it has not
 
 	hits   int    // ranges in a row that the page cache held
 	byte   []byte // one, to see whether it is there
@@ -35,14 +36,7 @@ func (f *Files) Reader() *Reader {
 	if f.way == Buffered {
 		return nil
 	}
-	r := &Reader{files: f}
-	if f.rings() {
-		var err error
-		if r.ahead, err = newAhead(f.sys); err != nil {
-			f.note(&f.noRing, err.Error())
-		}
-	}
-	return r
+	return &Reader{files: f, ring: f.rings() && f.noRing == ""}
 }
 
 // tryRing notes why there are no rings, if there are none.
@@ -117,7 +111,7 @@ func (r *Reader) Close() error {
 	for _, b := range r.memory {
 		err = errors.Join(err, b.Free())
 	}
-	r.tail, r.ahead, r.memory = nil, nil, nil
+	r.tail, r.ahead, r.memory, r.ring = nil, nil, nil, false
 	return err
 }
 
@@ -182,6 +176,25 @@ func (r *Reader) ReadRange(ctx context.Context, o Opener, key string, dst []byte
 	n, err = f.ReadAt(dst, off)
 	f.Close() // of a file that was only read, it has nothing to report
 	return n, size, err
+}
+
+// Probe finds out how files such as one are read, whatever the page cache holds of it, so that the String of what the readers share
+// tells.
+func (r *Reader) Probe(ctx context.Context, o Opener, key string) error {
+	f := &r.one
+	if err := r.Open(ctx, f, o, key); err != nil {
+		return err
+	}
+	defer f.Close()
+	if f.size == 0 || !f.place.directWorks() {
+		return nil
+	}
+	read := f.readAround
+	if r.files.way == Mmap {
+		read = f.readMapped
+	}
+	_, err := read(make([]byte, 1), 0)
+	return err
 }
 
 // ReadAt fills dst from off on, which counts from the file's end where it is negative, or as much of it as the file has. The
