@@ -202,6 +202,12 @@ func TestIOCancel(t *testing.T) {
 			if n := openFiles(t); n != files {
 				t.Errorf("%v, %s: %d files are open, %d were", io, kind, n, files)
 			}
+			for range 1 << 20 { // those that are done may not be gone yet
+				if runtime.NumGoroutine() <= goroutines {
+					break
+				}
+				runtime.Gosched()
+			}
 			if n := runtime.NumGoroutine(); n > goroutines {
 				t.Errorf("%v, %s: %d goroutines, %d were", io, kind, n, goroutines)
 			}

@@ -86,8 +86,9 @@ func TestAhead(t *testing.T) {
 					whole = append(whole, d.write(t, fmt.Sprint(i), n))
 					d.evict(t, fmt.Sprint(i))
 				}
-				for i := range 40 {
-					if i == 20 {
+				n := rounds(40)
+				for i := range n {
+					if i == n/2 {
 						d.evict(t, "5")
 					}
 					readAhead(t, r, d, whole, rnd)

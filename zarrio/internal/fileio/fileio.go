@@ -69,9 +69,16 @@ func newFiles(way Way, turns int, sys *system) *Files {
 // rings says whether readers read ahead, where they can.
 func (f *Files) rings() bool { return f.way == Uring || f.way == Auto }
 
+// ringless says that there are no rings, though some were asked for.
+func (f *Files) ringless() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.noRing != ""
+}
+
 // Depth is the number of workers that keeps a disk busy, or 0 where more of them than the cores need bring nothing.
 func (f *Files) Depth() int {
-	if f.way == Direct || f.noRing != "" {
+	if f.way == Direct || f.ringless() {
 		return f.sys.depth
 	}
 	return 0

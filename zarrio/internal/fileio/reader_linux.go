@@ -36,7 +36,7 @@ func (f *Files) Reader() *Reader {
 	if f.way == Buffered {
 		return nil
 	}
-	return &Reader{files: f, ring: f.rings() && f.noRing == ""}
+	return &Reader{files: f, ring: f.rings() && !f.ringless()}
 }
 
 // tryRing notes why there are no rings, if there are none.

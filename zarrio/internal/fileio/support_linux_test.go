@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"zarrbench/zarrio/internal/race"
 )
 
 // dir opens the files of a directory.
@@ -55,6 +57,14 @@ func (d dir) evict(tb testing.TB, key string) {
 	if err := errors.Join(unix.Fsync(int(f.Fd())), unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)); err != nil {
 		tb.Fatal(err)
 	}
+}
+
+// rounds is n, or less where all takes longer.
+func rounds(n int) int {
+	if race.Enabled || testing.Short() {
+		return max(n/5, 1)
+	}
+	return n
 }
 
 // ways are all that have readers.
