@@ -35,11 +35,10 @@ func (w *worker) begun(a *Array, number int) *aheadFile {
 	return nil
 }
 
-// next returns the first read of the next row of a plan for the worker, of those that take gives it, or false after the last. The
-// rows behind it are begun.
-func (w *worker) next(ctx context.Context, e *CPU, p *Plan, j *job, take func() (int32, bool)) (int32, bool) {
-	for len(w.rows) <= w.files.Ahead() {
-		row, ok := take()
+// next returns the first read of the next row of a plan for the worker, or false after the last. Some rows behind it are begun.
+func (w *worker) next(ctx context.Context, e *CPU, p *Plan, j *job, q *rowQueue) (int32, bool) {
+	for len(w.rows) <= w.files.Ahead() && len(w.rows) < q.share() {
+		row, ok := q.take()
 		if !ok {
 			break
 		}

@@ -41,7 +41,7 @@ type CPU struct {
 
 // NewCPU returns a CPU engine. Close it to free its memory.
 func NewCPU(opt CPUOptions) *CPU {
-	files, n := fileio.New(opt.IO.way(), coreWorkers()), opt.Workers
+	files, n := fileio.New(opt.IO.way(), max(opt.Workers, coreWorkers())), opt.Workers
 	if n <= 0 {
 		n = max(coreWorkers(), files.Depth())
 	}
@@ -167,14 +167,7 @@ func (e *CPU) each(ctx context.Context, p *Plan, j *job) (Stats, error) {
 	if err != nil {
 		return Stats{}, err
 	}
-	var next atomic.Int64
-	take := func() (int32, bool) {
-		i := int(next.Add(1)) - 1
-		if i >= len(p.first) {
-			return 0, false
-		}
-		return p.first[i], true
-	}
+	rows := &rowQueue{rows: p.first, workers: len(workers)}
 	return spread(ctx, workers, func(ctx context.Context, w *worker) error {
 		var err error
 		if j.first != nil {
@@ -190,9 +183,9 @@ func (e *CPU) each(ctx context.Context, p *Plan, j *job) (Stats, error) {
 			var row int32
 			var ok bool
 			if w.files != nil && w.files.Ahead() > 0 {
-				row, ok = w.next(ctx, e, p, j, take)
+				row, ok = w.next(ctx, e, p, j, rows)
 			} else {
-				row, ok = take()
+				row, ok = rows.take()
 			}
 			if !ok {
 				break
@@ -209,6 +202,25 @@ func (e *CPU) each(ctx context.Context, p *Plan, j *job) (Stats, error) {
 		return err
 	})
 }
+
+// A rowQueue holds the rows of a plan that no worker has taken yet, each by its first read.
+type rowQueue struct {
+	rows    []int32
+	next    atomic.Int64
+	workers int
+}
+
+// take takes the next row, or returns false after the last.
+func (q *rowQueue) take() (int32, bool) {
+	i := int(q.next.Add(1)) - 1
+	if i >= len(q.rows) {
+		return 0, false
+	}
+	return q.rows[i], true
+}
+
+// share is how many rows a worker may have taken, so that the others get theirs: all of them end at the same time.
+func (q *rowQueue) share() int { return max((len(q.rows)-int(q.next.Load()))/q.workers, 1) }
 
 // crew returns the workers for a plan, and hires them where a remote store answers more at once. Where their number is not given,
 // those that only keep a disk busy are as many as have room for their chunks.

@@ -339,3 +339,20 @@ func (f *fixed) OpenDescriptor(_ context.Context, _ string, flags int) (fd int, 
 	err = unix.Fstat(int(n), &f.stat)
 	return int(n), f.stat.Size, f.stat.Dev, err
 }
+
+// TestNoOpener: what can't open files by descriptors is told to be read otherwise.
+func TestNoOpener(t *testing.T) {
+	r := newReader(t, Direct, nil)
+	if _, _, err := r.ReadRange(t.Context(), unable{}, "file", make([]byte, 10), 0); !errors.Is(err, errors.ErrUnsupported) {
+		t.Error(err)
+	}
+	if got, want := r.files.String(), "direct: read buffered, since files can't be opened beneath a directory by one call here"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+type unable struct{}
+
+func (unable) OpenDescriptor(context.Context, string, int) (fd int, size int64, device uint64, err error) {
+	return -1, 0, 0, errors.ErrUnsupported
+}
