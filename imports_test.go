@@ -40,7 +40,7 @@ func TestImports(t *testing.T) {
 		"zarrbench/zarrio/internal/clib":    {},
 		"zarrbench/zarrio/internal/cuda":    {},
 		"zarrbench/zarrio/internal/cufile":  {"zarrbench/zarrio/internal/cuda"},
-		"zarrbench/zarrio/internal/fileio":  {},
+		"zarrbench/zarrio/internal/fileio":  {"zarrbench/zarrio/internal/hostmem"},
 		"zarrbench/zarrio/internal/hostmem": {},
 		"zarrbench/zarrio/internal/ptx":     {"zarrbench/zarrio/loss"},
 		"zarrbench/zarrio/internal/race":    {},
