@@ -6,6 +6,7 @@ STORE ?=
 FORMS ?= raw lz4
 BENCH ?= ^BenchmarkEpoch$$
 ARGS  ?=
+CACHE ?= warm
 # make gate: how large a change may be, and other flags of tools/report, such as -units or -expect.
 THRESHOLD ?= 5%
 GATE      ?=
@@ -26,7 +27,7 @@ RACE := $(if $(CC_FOUND),-race,)
 SYNTHETIC = $(DATA)/synthetic-$(STEPS)
 STORES = $(or $(STORE),$(patsubst %/.zgroup,%,$(wildcard $(DATA)/era5.zarr/.zgroup)),$(FORMS:%=$(SYNTHETIC)/%.zarr))
 # What every benchmark binary is told: one epoch of each row, on those stores.
-ONCE = -test.run='^$$' -test.bench='$(BENCH)' -test.benchtime=1x $(addprefix -store ,$(STORES))
+ONCE = -test.run='^$$' -test.bench='$(BENCH)' -test.benchtime=1x $(addprefix -store ,$(STORES)) -cache $(CACHE)
 # Whether a binary finds a GPU; what it lacks is in gpu.log.
 HAS_GPU = ./gds.test -test.run='^$$' -test.bench='^$$' -engine gds -require $(addprefix -store ,$(STORES)) > gpu.log 2>&1
 NO_GPU = echo 'No GPU can be used here:' && sed -n 's/^zarrbench: -require: /  /p' gpu.log
@@ -37,13 +38,14 @@ bench: stores bench.test ## measure epochs COUNT times, each in a process of its
 	@$(GO) run ./tools/bench -count $(COUNT) -o cpu.txt ./bench.test -- $(ONCE) $(ARGS)
 	@$(GO) run ./tools/report cpu.txt
 
+compare: CACHE = cold
 compare: stores bench.test gds.test ## both ways to the GPU, in turn and from a cold page cache, into cpu.txt (host) and gpu.txt (gds)
 	@set -e; if $(HAS_GPU); then \
-		$(GO) run ./tools/bench -count $(COUNT) -o cpu.txt ./gds.test -engine host -o gpu.txt ./gds.test -engine gds -- $(ONCE) -cache cold $(ARGS); \
+		$(GO) run ./tools/bench -count $(COUNT) -o cpu.txt ./gds.test -engine host -o gpu.txt ./gds.test -engine gds -- $(ONCE) $(ARGS); \
 		$(GO) run ./tools/report cpu.txt gpu.txt; \
 	else $(NO_GPU); \
 		echo 'There is no second side: measured is the CPU engine alone, which ends in host memory, into cpu.txt.'; \
-		$(GO) run ./tools/bench -count $(COUNT) -o cpu.txt ./bench.test -- $(ONCE) -cache cold $(ARGS); \
+		$(GO) run ./tools/bench -count $(COUNT) -o cpu.txt ./bench.test -- $(ONCE) $(ARGS); \
 		$(GO) run ./tools/report cpu.txt; fi
 
 study: FORMS = raw

@@ -121,7 +121,7 @@ func openFirst() (engine, error) {
 	if err := openGPU(); err != nil {
 		return nil, err
 	}
-	return openEngine(*workersFlag)
+	return openEngine(*workersFlag, ioMode())
 }
 
 // prepare finds the stores, prints the head and closes the engine: the rows open engines of their own, and memory that is

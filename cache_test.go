@@ -1,9 +1,12 @@
 package zarrbench
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 
+	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
 )
 
@@ -24,6 +27,21 @@ func cacheLabel() (string, error) {
 		}
 	}
 	return label, nil
+}
+
+// warm reads a store by way of the page cache, once for the process, where epochs are to be warm: the ways of reading that go around
+// it would leave it as cold as it was.
+func (s *benchStore) warm(ctx context.Context) error {
+	if s.warmed || *cacheFlag != "warm" || *engineFlag == "gds" {
+		return nil
+	}
+	se, err := newSession(ctx, zarrio.NewCPU(zarrio.CPUOptions{IO: zarrio.IOBuffered}), s, false)
+	if err != nil {
+		return err
+	}
+	_, err = se.loader.Ceiling(ctx)
+	s.warmed = err == nil
+	return errors.Join(err, se.Close())
 }
 
 // drop drops a store's chunks from the page cache, once they are on the disk, and checks that they are gone. It returns

@@ -1,6 +1,7 @@
 package zarrbench
 
 import (
+	"flag"
 	"fmt"
 	"slices"
 	"testing"
@@ -15,11 +16,11 @@ func benchEpoch(b *testing.B) {
 	for i := range stores {
 		s := &stores[i]
 		name := fmt.Sprintf("store=%s/codec=%s/chunk=%s/batch=%d/loss=%s", s.name, s.codec, s.chunk, *batchFlag, *lossFlag)
-		row(b, name, func(b *testing.B, notes *notes) { epochs(b, s, *workersFlag, *lossFlag == "mse", notes) })
+		row(b, name, func(b *testing.B, notes *notes) { epochs(b, s, *workersFlag, ioMode(), *lossFlag == "mse", notes) })
 	}
 }
 
-// benchRead times epochs without a loss by 1, 2, 4 and 8 workers, or by those of -workers.
+// benchRead times epochs without a loss in each way of reading files and by 1, 2, 4 and 8 workers, or as -io and -workers say.
 func benchRead(b *testing.B) {
 	skipUnsupported(b)
 	counts := []int{1, 2, 4, 8}
@@ -28,21 +29,36 @@ func benchRead(b *testing.B) {
 	}
 	for i := range stores {
 		s := &stores[i]
-		for _, workers := range counts {
-			name := fmt.Sprintf("store=%s/codec=%s/chunk=%s/batch=%d/io=%s/workers=%d", s.name, s.codec, s.chunk, *batchFlag, *ioFlag, workers)
-			row(b, name, func(b *testing.B, notes *notes) { epochs(b, s, workers, false, notes) })
+		for _, io := range ways() {
+			for _, workers := range counts {
+				name := fmt.Sprintf("store=%s/codec=%s/chunk=%s/batch=%d/io=%s/workers=%d", s.name, s.codec, s.chunk, *batchFlag, io, workers)
+				row(b, name, func(b *testing.B, notes *notes) { epochs(b, s, workers, io, false, notes) })
+			}
 		}
 	}
 }
 
+// ways are those of reading files that are compared: all, or that of -io. cuFile has its own.
+func ways() []zarrio.IO {
+	chosen := *engineFlag == "gds"
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "io" })
+	if chosen {
+		return []zarrio.IO{ioMode()}
+	}
+	return []zarrio.IO{zarrio.IOBuffered, zarrio.IODirect, zarrio.IOUring, zarrio.IOMmap, zarrio.IOAuto}
+}
+
 // epochs is the body of a row: an untimed epoch that proves the data and warms what stays warm, then timed ones, each with
 // the raw ceiling of the same files measured beside it.
-func epochs(b *testing.B, s *benchStore, workers int, withLoss bool, notes *notes) {
+func epochs(b *testing.B, s *benchStore, workers int, io zarrio.IO, withLoss bool, notes *notes) {
 	ctx := b.Context()
+	if err := s.warm(ctx); err != nil {
+		b.Fatal(err)
+	}
 	resetPeakRSS()
 	open := func() (*session, time.Duration) {
 		start := time.Now()
-		se, err := openSession(ctx, s, workers, withLoss)
+		se, err := openSession(ctx, s, workers, io, withLoss)
 		if err != nil {
 			b.Fatal(err)
 		}

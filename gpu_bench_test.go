@@ -58,13 +58,13 @@ type gpuEngine interface {
 
 var _ gpuEngine = (*zarrio.GPUEngine)(nil)
 
-func openGPUEngine(workers int) (engine, error) {
+func openGPUEngine(workers int, io zarrio.IO) (engine, error) {
 	var (
 		e   *zarrio.GPUEngine
 		err error
 	)
 	if *engineFlag == "host" {
-		e, err = zarrio.NewHost(gpu, zarrio.HostOptions{Workers: workers, IO: ioMode(), Pageable: !*pinnedFlag})
+		e, err = zarrio.NewHost(gpu, zarrio.HostOptions{Workers: workers, IO: io, Pageable: !*pinnedFlag})
 	} else {
 		e, err = zarrio.NewGDS(gpu, zarrio.GDSOptions{Workers: workers, Submit: zarrio.Submit(*submitFlag), Compat: zarrio.Compat(*compatFlag)})
 	}

@@ -172,7 +172,7 @@ func TestGPUFileShrinks(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				se, err := openSession(t.Context(), &s, 2, true)
+				se, err := openSession(t.Context(), &s, 2, ioMode(), true)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -251,7 +251,7 @@ func testDigestAndLoss(t *testing.T, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	se, err := openSession(t.Context(), &s, 2, true)
+	se, err := openSession(t.Context(), &s, 2, ioMode(), true)
 	if err != nil {
 		t.Fatal(err)
 	}

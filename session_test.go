@@ -25,11 +25,11 @@ type engine interface {
 }
 
 // openEngine opens the engine that -engine names, the GPU ones on the GPU that TestMain opened.
-func openEngine(workers int) (engine, error) {
+func openEngine(workers int, io zarrio.IO) (engine, error) {
 	if *engineFlag == "cpu" {
-		return zarrio.NewCPU(zarrio.CPUOptions{Workers: workers, IO: ioMode()}), nil
+		return zarrio.NewCPU(zarrio.CPUOptions{Workers: workers, IO: io}), nil
 	}
-	return openGPUEngine(workers)
+	return openGPUEngine(workers, io)
 }
 
 // probe makes the engine's name tell how the store's files will be read.
@@ -56,8 +56,8 @@ type session struct {
 }
 
 // openSession opens all that an epoch needs. Missing chunks are errors: a half-fetched store must not look fast.
-func openSession(ctx context.Context, s *benchStore, workers int, withLoss bool) (*session, error) {
-	e, err := openEngine(workers)
+func openSession(ctx context.Context, s *benchStore, workers int, io zarrio.IO, withLoss bool) (*session, error) {
+	e, err := openEngine(workers, io)
 	if err != nil {
 		return nil, err
 	}

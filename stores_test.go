@@ -24,7 +24,9 @@ type benchStore struct {
 	chunk string // "1x721x1440"; of a sharded store, with the next key of the name: "1x721x1440/shard=8x721x1440"
 	data  string // what the data are: "synthetic", or the store's name
 	note  string
-	steps int
+
+	warmed bool // the page cache holds what epochs read
+	steps  int
 }
 
 // freshSteps is how many steps a store has that is made for one run: a quarter of a batch of the study's, so that a first
