@@ -37,7 +37,7 @@ func (w *worker) begun(a *Array, number int) *aheadFile {
 
 // next returns the first read of the next row of a plan for the worker, or false after the last. Some rows behind it are begun.
 func (w *worker) next(ctx context.Context, e *CPU, p *Plan, j *job, q *rowQueue) (int32, bool) {
-	for len(w.rows) <= w.files.Ahead() && len(w.rows) < q.share() {
+	for len(w.rows) == 0 || len(w.rows) <= w.files.Ahead() && len(w.rows) < q.share() && !w.files.Enough() {
 		row, ok := q.take()
 		if !ok {
 			break
@@ -121,14 +121,14 @@ func (w *worker) takeWhole(a *Array, chunk, limit int) (n int, size int64, ok bo
 // beginSpans begins to read ranges of the open shard that are read at once, of those from byte number from on as many as may be:
 // the next of them once there is room.
 func (w *worker) beginSpans(from int64) {
-	if w.files == nil || w.files.Ahead() == 0 || w.shard.value != &w.value {
+	if w.files == nil || w.files.Enough() || w.shard.value != &w.value {
 		return
 	}
 	s := &w.shard
 	for s.begun < len(s.spans) && s.spans[s.begun].lo < from {
 		s.begun++
 	}
-	for s.begun < len(s.spans) && w.value.file.Start(nil, s.spans[s.begun].lo, int(s.spans[s.begun].hi-s.spans[s.begun].lo)) {
+	for s.begun < len(s.spans) && !w.files.Enough() && w.value.file.Start(nil, s.spans[s.begun].lo, int(s.spans[s.begun].hi-s.spans[s.begun].lo)) {
 		s.begun++
 	}
 	w.files.Submit()

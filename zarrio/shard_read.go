@@ -45,8 +45,12 @@ func (w *worker) readPart(ctx context.Context, p part, lo, hi int64, dst []byte)
 	}
 	if dst == nil {
 		w.shard.held = byteSpan{}
-		w.enc = w.grow(w.enc, int(hi-lo))
-		dst = w.enc
+		own := byteSpan{p.off + lo, p.off + hi}
+		if err := w.readSpan(ctx, own, p.value); err != nil {
+			return nil, err
+		}
+		w.beginSpans(own.hi)
+		return w.enc, nil
 	}
 	return dst, w.readValue(ctx, dst, p.off+lo, p.value)
 }

@@ -34,6 +34,15 @@ type ahead struct {
 	ring   *ring
 	early  []early
 	flying int // reads that the kernel has or will be told of
+	bytes  int // that were started and not yet asked for
+}
+
+// enough is how many bytes a reader need have started: more would only leave the caches before they are asked for.
+const enough = 8 << 20
+
+// Enough says that as much is under way as keeps a disk busy, or more than can be.
+func (r *Reader) Enough() bool {
+	return r.Ahead() == 0 || r.ahead.bytes >= enough
 }
 
 // newAhead sets up a ring for a reader.
@@ -116,6 +125,7 @@ func (f *File) Start(dst []byte, off int64, n int) bool {
 	}
 	e.used, e.done, e.seen, e.fd, e.off, e.got, e.err = true, false, false, f.fd, off, 0, nil
 	a.flying++
+	a.bytes += n
 	f.early++
 	return true
 }
@@ -201,14 +211,15 @@ func (f *File) forget() {
 	for i := 0; f.early > 0; i++ {
 		if e := &f.r.ahead.early[i]; e.used && e.fd == f.fd {
 			f.r.ahead.wait(e)
-			e.drop()
-			f.early--
+			f.drop(e)
 		}
 	}
 }
 
-// drop lets go of a read that is done.
-func (e *early) drop() {
+// drop lets go of a read of the file that is done.
+func (f *File) drop(e *early) {
+	f.early--
+	f.r.ahead.bytes -= len(e.dst)
 	e.used, e.blocks = false, blocks{}
 }
 
@@ -225,8 +236,7 @@ func (f *File) earlier(dst []byte, off int64) (n int, ok bool, err error) {
 				return 0, true, err
 			}
 			n, ok = min(e.got, len(dst)), e.off == off && len(e.dst) >= len(dst)
-			e.drop()
-			f.early--
+			f.drop(e)
 			if ok {
 				return n, true, nil
 			}
@@ -244,8 +254,7 @@ func (f *File) earlier(dst []byte, off int64) (n int, ok bool, err error) {
 	n = max(min(found.got-at, len(dst)), 0)
 	copy(dst[:n], found.dst[at:])
 	if len(dst) == len(found.dst) { // nothing else will be asked of it
-		found.drop()
-		f.early--
+		f.drop(found)
 	}
 	return n, true, nil
 }
@@ -264,8 +273,7 @@ func (f *File) Take(buf []byte, off int64, n int) (b []byte, ok bool, err error)
 		err := f.finish(e)
 		b := e.dst[:e.got:cap(e.own)]
 		e.own = buf[:0:cap(buf)]
-		e.drop()
-		f.early--
+		f.drop(e)
 		return b, true, err
 	}
 	return nil, false, nil

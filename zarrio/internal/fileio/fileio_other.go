@@ -38,6 +38,8 @@ func (*Reader) Probe(context.Context, Opener, string) error { return nil }
 
 func (*Reader) Ahead() int { return 0 }
 
+func (*Reader) Enough() bool { return true }
+
 func (*Reader) Submit() {}
 
 func (*Reader) Warm(int) bool { return true }
