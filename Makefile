@@ -32,7 +32,7 @@ ONCE = -test.run='^$$' -test.bench='$(BENCH)' -test.benchtime=1x $(addprefix -st
 HAS_GPU = ./gds.test -test.run='^$$' -test.bench='^$$' -engine gds -require $(addprefix -store ,$(STORES)) > gpu.log 2>&1
 NO_GPU = echo 'No GPU can be used here:' && sed -n 's/^zarrbench: -require: /  /p' gpu.log
 
-.PHONY: bench compare study baseline gate stores bench.test gds.test test ci check cross fuzz-smoke bench-smoke layers unit fuzz interop cufile ptxas clean
+.PHONY: bench compare study baseline gate stores bench.test gds.test test ci check cross fuzz-smoke bench-smoke layers unit fuzz interop cufile ptxas arch clean
 
 bench: stores bench.test ## measure epochs COUNT times, each in a process of its own, into cpu.txt
 	@$(GO) run ./tools/bench -count $(COUNT) -o cpu.txt ./bench.test -- $(ONCE) $(ARGS)
@@ -79,7 +79,7 @@ gds.test:
 
 test: check cross fuzz-smoke bench-smoke layers unit ## every check that needs no other software
 
-ci: interop cufile ptxas test ## make test, and what needs other software
+ci: interop cufile ptxas arch test ## make test, and what needs other software
 
 check: ## format, vet, modernizers, staticcheck, go.mod, workflows
 	@bad=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); [ -z "$$bad" ] || { echo "gofmt: $$bad"; exit 1; }
@@ -129,7 +129,7 @@ layers: ## which tests of what needs a GPU can run here, and why others can't
 	@echo 'layer: benchmarks without a GPU are skipped, and say why (make bench-smoke, make unit)'
 	$(call layer,TestPrintEnvironment,./zarrio/gds/gdstest,tests over the emulated GPU and its interpreter of PTX (make unit))
 	$(call layer,TestGenerate,./zarrio/internal/ptx,go generate makes kernels.ptx byte for byte (make unit))
-	@echo 'layer: what make ci adds are NVIDIA'\''s libcufile (make cufile) and its assembler (make ptxas)'
+	@echo 'layer: what make ci adds are NVIDIA'\''s libcufile (make cufile) and its assembler (make ptxas), and other CPUs (make arch)'
 
 unit: ## all tests: without assembly, without cgo and with the gds tag, and with the race detector
 	@$(if $(RACE),true,echo 'no C compiler: the race detector is skipped')
@@ -143,6 +143,19 @@ cufile: ## what uses cuFile, over NVIDIA's own library instead of the emulated o
 
 ptxas: ## NVIDIA's assembler takes the kernels for every GPU since 2014
 	./zarrio/internal/ptx/ptxas.sh
+
+# on_cpu runs the tests of the packages $(3) for GOARCH $(1) on the CPU that the command $(2) emulates. $(4) says whether it can
+# run the vector code, which TestKernels compares with what that code finds. Left out are what -short leaves out, and C
+# libraries, of which an emulator has none for other CPUs.
+define on_cpu
+@if command -v $(firstword $(2)) > /dev/null; then echo 'tests for $(1), by $(2):'; \
+	CGO_ENABLED=0 GOARCH=$(1) GOAMD64=v1 ZARRIO_KERNELS=$(4) $(GO) test -short -tags noclib -exec '$(2)' $(3); \
+else echo 'tests for $(1) are skipped: there is no $(firstword $(2)), which the package qemu-user has'; fi
+endef
+
+arch: ## on emulated CPUs: arm64, all that needs no C, and amd64 without AVX2, the packages with assembly
+	$(call on_cpu,arm64,qemu-aarch64,$$($(GO) list ./zarrio/... | grep -v internal/ptx),yes)
+	$(call on_cpu,amd64,qemu-x86_64 -cpu Nehalem,./zarrio/codec ./zarrio/loss,no)
 
 interop: ## other software reads what this one writes
 	./tools/interop/run.sh

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"testing"
 )
 
@@ -35,6 +36,15 @@ func guarded(t *testing.T, n, misalign int, f func(dst []byte)) {
 		if (i < lo || i >= hi) && v != canary {
 			t.Fatalf("byte %d of a destination of %d was written", i-lo, n)
 		}
+	}
+}
+
+// TestKernels compares what was found of this CPU with what it is known to have: ZARRIO_KERNELS is yes or no.
+func TestKernels(t *testing.T) {
+	b := make([]byte, 64)
+	got := unshuffleVector(make([]byte, 4*len(b)), [][]byte{b, b, b, b})
+	if want := os.Getenv("ZARRIO_KERNELS"); want != "" && want != map[bool]string{true: "yes", false: "no"}[got] {
+		t.Errorf("vector code is used: %v, want %s", got, want)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"testing"
 )
@@ -32,6 +33,13 @@ func oracle(a, b []float32) float64 {
 			(((l[1] + l[9]) + (l[5] + l[13])) + ((l[3] + l[11]) + (l[7] + l[15])))
 	}
 	return sum
+}
+
+// TestKernels compares what was found of this CPU with what it is known to have: ZARRIO_KERNELS is yes or no.
+func TestKernels(t *testing.T) {
+	if want := os.Getenv("ZARRIO_KERNELS"); want != "" && want != map[bool]string{true: "yes", false: "no"}[hasKernel] {
+		t.Errorf("vector code is used: %v, want %s", hasKernel, want)
+	}
 }
 
 func checkAll(t *testing.T, a, b []float32) {
