@@ -14,6 +14,9 @@ func TestPermute(t *testing.T) {
 				if j >= n || seen[j] {
 					t.Fatalf("n %d, key %d: %d goes to %d, outside or taken", n, key, i, j)
 				}
+				if back := unpermute(j, n, key); back != i {
+					t.Fatalf("n %d, key %d: %d goes to %d, and that back to %d", n, key, i, j, back)
+				}
 				seen[j] = true
 			}
 		}
@@ -25,6 +28,9 @@ func TestPermute(t *testing.T) {
 				j := permute(i, n, 7)
 				if j >= n || seen[j] {
 					t.Fatalf("n %d: %d goes to %d, outside or taken", n, i, j)
+				}
+				if back := unpermute(j, n, 7); back != i {
+					t.Fatalf("n %d: %d goes to %d, and that back to %d", n, i, j, back)
 				}
 				seen[j] = true
 			}
@@ -84,7 +90,7 @@ func TestOrder(t *testing.T) {
 				t.Fatalf("along(%d, %d) = %d, want %d", at[0], rest, got, i)
 			}
 		}
-		for _, chunk := range []int{1, 2, 5, 100} {
+		for _, chunk := range []int{1, 2, 3, 4, 5, 6, 100} {
 			for _, mode := range []Shuffle{InOrder, ByWindow, ByChunk} {
 				run := func(seed, epoch uint64, skip int) (got []int) {
 					o := newOrder(c, mode, chunk, seed, epoch)
@@ -104,7 +110,7 @@ func TestOrder(t *testing.T) {
 				if !slices.Equal(got, run(1, 0, 0)) {
 					t.Errorf("mode %d: the same seed and epoch give another order", mode)
 				}
-				for _, skip := range []int{1, n / 2, n} {
+				for skip := range n + 1 {
 					if rest := run(1, 0, skip); !slices.Equal(rest, got[skip:]) {
 						t.Errorf("mode %d, chunk %d: after %d windows the order goes on differently", mode, chunk, skip)
 					}
@@ -126,6 +132,23 @@ func TestOrder(t *testing.T) {
 					t.Errorf("chunk %d: chunks were visited in the order %v", chunk, visits)
 				}
 			}
+		}
+	}
+}
+
+// TestOrderSeek begins far inside of a huge epoch, which would take for ever if the way there were walked.
+func TestOrderSeek(t *testing.T) {
+	c := ldCuts(t, 1<<50+1, 3, 1, 2, 3, 1, 2, 0)
+	for _, chunk := range []int{1, 2, 3, 5, 8, 1 << 20} {
+		o := newOrder(c, ByChunk, chunk, 1, 1)
+		o.skip(c.count() - 100)
+		seen := map[int]bool{}
+		for range 100 {
+			w := o.next()
+			if w < 0 || w >= c.count() || seen[w] {
+				t.Fatalf("chunk %d: window %d of %d is outside or came twice", chunk, w, c.count())
+			}
+			seen[w] = true
 		}
 	}
 }
