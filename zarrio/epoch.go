@@ -195,7 +195,7 @@ func (l *Loader) label(b *Batch, epoch, first int, at [][3]int) {
 		}
 		for s := range b.Times {
 			b.Times[s] = b.Times[s][:len(at)]
-			b.Times[s][i] = l.times[b.Windows[i].Start[0]+min(s, b.Windows[i].Size[0]-1)]
+			b.Times[s][i] = l.times.time(b.Windows[i].Start[0] + min(s, b.Windows[i].Size[0]-1))
 		}
 	}
 }

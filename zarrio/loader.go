@@ -50,7 +50,7 @@ type Loader struct {
 	cuts     cuts
 	dtype    DType
 	places   places
-	times    []int64 // by step
+	times    timeAxis // by step
 	stepDim  string
 	grid     [2]string
 	lo, hi   int // this rank's samples, in the order of an epoch
