@@ -197,8 +197,12 @@ type shardIndex struct {
 // maxIndexBytes bounds the indices that are kept of an array.
 const maxIndexBytes = 64 << 20
 
+// indexOverhead is what an index takes in the cache beside its entries, about: else millions of small ones would fit.
+const indexOverhead = 200
+
 // get returns the index of a shard, for whoever will read it or find it read.
 func (c *indexCache) get(id shardID, bytes int64) *shardIndex {
+	bytes += indexOverhead
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if x := c.kept[id]; x != nil {
