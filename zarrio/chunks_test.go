@@ -12,14 +12,16 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"unsafe"
 
 	"zarrbench/zarrio/internal/race"
 	"zarrbench/zarrio/store"
 )
 
 var (
-	chunksFlag = flag.Int("chunks", 10_000, "chunks of the largest store of BenchmarkChunks, of 4 KiB each")
+	chunksFlag = flag.Int("chunks", 1000, "chunks of the largest store of BenchmarkChunks, of 4 KiB each")
 	chunksDir  = flag.String("chunksdir", "", "a `DIRECTORY` in which the stores of BenchmarkChunks are kept; without it they are made anew")
 )
 
@@ -70,9 +72,12 @@ func (s *manyStore) ReadRange(_ context.Context, key string, dst []byte, off int
 	return min(len(dst), manyChunkBytes), manyChunkBytes, nil
 }
 
-// manyOptions are of loaders of such stores.
+// time1959 is the first hour of the times.
+const time1959 = -347155200e9
+
+// manyOptions are of loaders of such stores: a window is a chunk.
 func manyOptions(shuffle Shuffle) LoaderOptions {
-	return LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 2, 1}}, Shuffle: shuffle, Seed: 1}
+	return LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 1, 0}}, Shuffle: shuffle, Seed: 1}
 }
 
 // openMany opens a store and begins an epoch at a sample, of which it reads one batch.
@@ -100,8 +105,8 @@ func openMany(tb testing.TB, st store.Store, shuffle Shuffle, at func(*Loader) i
 		if got := binary.NativeEndian.Uint32(b.Input().PlaneBytes(0, 0)); int(got) != start {
 			tb.Fatalf("sample of step %d is chunk %d", start, got)
 		}
-		if got, want := b.Times[1][0]-b.Times[0][0], int64(3600e9); got != want {
-			tb.Fatalf("the window from step %d on has times %d ns apart, want %d", start, got, want)
+		if got, want := b.Times[0][0], time1959+int64(start)*3600e9; got != want {
+			tb.Fatalf("sample of step %d has the time %d, want %d", start, got, want)
 		}
 		break
 	}
@@ -137,8 +142,10 @@ func TestChunksMemory(t *testing.T) {
 	}
 }
 
-// BenchmarkChunks measures what a chunk costs in stores of more and more of them: to open the store and have the first batch
-// (an op is that), to plan reads in random order and to make them (an op is a window: one chunk more, since windows overlap).
+// BenchmarkChunks measures what a chunk costs in stores of more and more of them. An op is to open the store in its middle and
+// have the first batch (do=open), to plan the read of a chunk (plan), and to plan it and read it into a batch (read). Beside
+// these stands what the store takes for reading the same files in the same order, as many at once, without a loader (store):
+// the file system has its own curve.
 func BenchmarkChunks(b *testing.B) {
 	for chunks := 100; chunks <= *chunksFlag; chunks *= 10 {
 		b.Run("chunks="+strconv.Itoa(chunks), func(b *testing.B) {
@@ -160,6 +167,9 @@ func BenchmarkChunks(b *testing.B) {
 				})
 				b.Run("do=plan/shuffle="+order.name, func(b *testing.B) { benchMany(b, dir, order.Shuffle, false) })
 				b.Run("do=read/shuffle="+order.name, func(b *testing.B) { benchMany(b, dir, order.Shuffle, true) })
+				if order.Shuffle != ByChunk { // of one window a chunk, that is another random order
+					b.Run("do=store/shuffle="+order.name, func(b *testing.B) { benchManyFiles(b, dir, chunks, order.Shuffle == ByWindow) })
+				}
 			}
 		})
 	}
@@ -202,6 +212,39 @@ func benchMany(b *testing.B, dir string, shuffle Shuffle, read bool) {
 			}
 		}
 	}
+}
+
+// benchManyFiles reads b.N chunks by the store alone.
+func benchManyFiles(b *testing.B, dir string, chunks int, shuffled bool) {
+	st, err := store.OpenDir(dir)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer st.Close()
+	b.ReportAllocs()
+	b.ResetTimer()
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range 2 * runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			buf, key := make([]byte, manyChunkBytes), make([]byte, 0, 32)
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= b.N {
+					return
+				}
+				if i %= chunks; shuffled {
+					i = int(permute(uint64(i), uint64(chunks), 1))
+				}
+				key = append(strconv.AppendInt(append(key[:0], "t/"...), int64(i), 10), ".0.0"...)
+				if _, _, err := st.ReadRange(b.Context(), unsafe.String(&key[0], len(key)), buf, 0); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // manyDir returns a directory with the content of a manyStore.
