@@ -166,8 +166,10 @@ func (l *Loader) produce(ctx context.Context, epoch, sample int, full chan<- *Ba
 			return context.Cause(ctx)
 		}
 		b.leases.Store(loopLease)
-		l.label(b, epoch, sample, at)
-		err := l.fill(ctx, p, b)
+		err := l.label(ctx, b, epoch, sample, at)
+		if err == nil {
+			err = l.fill(ctx, p, b)
+		}
 		if err == nil {
 			select {
 			case full <- b:
@@ -183,7 +185,7 @@ func (l *Loader) produce(ctx context.Context, epoch, sample int, full chan<- *Ba
 }
 
 // label writes all that a batch says about itself.
-func (l *Loader) label(b *Batch, epoch, first int, at [][3]int) {
+func (l *Loader) label(ctx context.Context, b *Batch, epoch, first int, at [][3]int) error {
 	b.Epoch, b.Index, b.First, b.Len = epoch, first/l.opt.Batch, first, len(at)
 	for s := range b.Tensors {
 		b.Tensors[s].Shape[0] = len(at)
@@ -193,11 +195,11 @@ func (l *Loader) label(b *Batch, epoch, first int, at [][3]int) {
 		for d := range w {
 			b.Windows[i].Start[d], b.Windows[i].Size[d] = l.cuts.by[d].at(w[d])
 		}
-		for s := range b.Times {
-			b.Times[s] = b.Times[s][:len(at)]
-			b.Times[s][i] = l.times.time(b.Windows[i].Start[0] + min(s, b.Windows[i].Size[0]-1))
-		}
 	}
+	for s := range b.Times {
+		b.Times[s] = b.Times[s][:len(at)]
+	}
+	return l.times.label(ctx, b.Times, b.Windows)
 }
 
 // fill fills a batch by its plan.

@@ -50,7 +50,7 @@ type Loader struct {
 	cuts     cuts
 	dtype    DType
 	places   places
-	times    timeAxis // by step
+	times    stepTimes
 	stepDim  string
 	grid     [2]string
 	lo, hi   int // this rank's samples, in the order of an epoch
@@ -217,7 +217,7 @@ func (l *Loader) alloc() error {
 		for s := range steps {
 			b.Tensors = append(b.Tensors, Tensor{Shape: []int{samples, len(l.channels), rows, cols},
 				Strides: []int{len(l.channels) * plane, plane, cols, 1}, DType: l.dtype, Device: mem.Device(), Offset: int64(s * tensor), mem: mem})
-			if l.times != nil {
+			if l.times.some() {
 				b.Times = append(b.Times, make([]int64, samples))
 			}
 		}

@@ -3,9 +3,7 @@ package zarrio
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 
@@ -36,89 +34,6 @@ func ReadTimes(ctx context.Context, a *Array, sel Selection) ([]int64, error) {
 		return nil, err
 	}
 	return times, nil
-}
-
-// A timeAxis is the times of a dimension's indices, as runs of equal steps: of one that is regular it keeps three numbers,
-// whatever its length. nil stands for a dimension without times.
-type timeAxis []timeRun
-
-// A timeRun is the times at, at+by, at+2*by and so on, of the indices from first up to the next run's.
-type timeRun struct {
-	first  int
-	at, by int64
-}
-
-// add appends the time of index i, which is the next.
-func (x timeAxis) add(i int, t int64) timeAxis {
-	if len(x) > 0 {
-		switch r := &x[len(x)-1]; {
-		case i == r.first+1:
-			r.by = t - r.at // this and what follows wraps around, there and back
-			return x
-		case t == r.at+int64(i-r.first)*r.by:
-			return x
-		}
-	}
-	return append(x, timeRun{first: i, at: t})
-}
-
-// time returns the time of index i.
-func (x timeAxis) time(i int) int64 {
-	k, exact := slices.BinarySearchFunc(x, i, func(r timeRun, i int) int { return r.first - i })
-	if !exact {
-		k--
-	}
-	return x[k].at + int64(i-x[k].first)*x[k].by
-}
-
-// timesAtOnce is how many times are read at once, or a compressed chunk of them where that is more.
-const timesAtOnce = 1 << 16
-
-// stepTimes reads the step dimension's coordinate array, of n values, as nanoseconds since 1970. It returns nil where there
-// is no such array, or one that doesn't claim to be a time: steps need not be moments. Times that can't be decoded, or are
-// not n, are an error.
-func (g *Group) stepTimes(ctx context.Context, dim string, n int) (timeAxis, error) {
-	a, err := g.Array(ctx, dim)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	u, ok, err := a.timeUnits()
-	if !ok || err != nil {
-		return nil, err
-	}
-	if len(a.Shape()) != 1 || a.Shape()[0] != n {
-		return nil, a.wrap(fmt.Errorf("times of shape %v for %d steps", a.Shape(), n))
-	}
-	atOnce := min(n, timesAtOnce)
-	if chunk := a.grid.chunks[0]; !a.raw() {
-		atOnce = min(n, (timesAtOnce-1)/chunk*chunk+chunk) // so that none is decoded twice
-	}
-	if err := checkElements(atOnce, 8); err != nil {
-		return nil, a.wrap(err)
-	}
-	times := make([]int64, atOnce)
-	var axis timeAxis
-	for lo := 0; lo < n; lo += len(times) {
-		times = times[:min(len(times), n-lo)]
-		// A coordinate has no missing values, by section 2.5.1 of the CF conventions: what equals the array's own fill value,
-		// which is often 0, is the first step rather than none.
-		if err := readTimes(ctx, a, u, Selection{Span(lo, lo+len(times))}, nil, times); err != nil {
-			if lo > 0 {
-				err = fmt.Errorf("%w (counted from index %d)", err, lo)
-			}
-			return nil, err
-		}
-		for i, t := range times {
-			if t == NaT {
-				return nil, a.wrap(fmt.Errorf("the value at index %d is NaT", lo+i))
-			}
-			axis = axis.add(lo+i, t)
-		}
-	}
-	return axis, nil
 }
 
 // datetimeUnits are NumPy's units of fixed length, as CF spells them.

@@ -133,3 +133,44 @@ func TestTimeAxis(t *testing.T) {
 		}
 	}
 }
+
+// TestTimesByBatch: a coordinate with a chunk for each of many steps is not read before the batches that need it.
+func TestTimesByBatch(t *testing.T) {
+	const steps = maxTimeChunks + 2
+	s := newLdStore()
+	s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{steps, 1, 1}, chunks: []int{steps, 1, 1}})
+	s.put(t, &ldArray{name: "time", dims: []string{"time"}, shape: []int{steps}, chunks: []int{1}, dtype: "<i8",
+		elem: ldInts(func(i int) int64 { return int64(i) * int64(i) }), attrs: map[string]any{"units": "seconds since 1970-01-01"}})
+	s.counts()
+	l := ldLoader(t, s.open(t, Options{}), CPUOptions{}, LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 4, 0}}, Batch: 3, Partial: true, Prefetch: -1})
+	if reads := s.counts(); len(reads) > 0 {
+		t.Errorf("%d chunks were read to make a loader", len(reads))
+	}
+	if err := l.Seek(0, l.Samples()-2); err != nil {
+		t.Fatal(err)
+	}
+	for b, err := range l.Batches(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for step, times := range b.Times {
+			for i, got := range times {
+				if at := min(b.Windows[i].Start[0]+step, steps-1); got != int64(at*at)*1e9 {
+					t.Errorf("step %d of sample %d has the time %d, want %d s", step, i, got, at*at)
+				}
+			}
+		}
+	}
+	if reads := s.counts(); len(reads) > 1+4+2 {
+		t.Errorf("%d chunks were read, want one of fields and 6 of times", len(reads))
+	}
+	// What is wrong with a time is an error of its batch.
+	s.put(t, &ldArray{name: "time", dims: []string{"time"}, shape: []int{steps}, chunks: []int{1}, dtype: "<i8", elem: ldInts(func(int) int64 { return NaT }),
+		attrs: map[string]any{"units": "seconds since 1970-01-01"}})
+	for b, err := range l.Batches(t.Context()) {
+		if err == nil || !strings.Contains(err.Error(), "the value at index 0 is NaT") {
+			t.Errorf("%v, error %v", b, err)
+		}
+		break
+	}
+}

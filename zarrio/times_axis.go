@@ -1,0 +1,136 @@
+package zarrio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"zarrbench/zarrio/cf"
+)
+
+// stepTimes is the times of the steps, as nanoseconds since 1970.
+type stepTimes struct {
+	axis  timeAxis
+	far   *Array // the coordinate array, where it has so many chunks that its values are read by the batch; else nil
+	units cf.Units
+	steps []int // of a batch
+}
+
+// maxTimeChunks is how many chunks of a coordinate are read before the first batch: in some milliseconds, from a disk. Arrays
+// that were appended to step by step may have a chunk for each.
+const maxTimeChunks = 1 << 12
+
+// some says whether the steps have times.
+func (x *stepTimes) some() bool { return x.axis != nil || x.far != nil }
+
+// label writes the times of windows, a row for each of their steps. Steps behind the end have the time of the last that is not.
+func (x *stepTimes) label(ctx context.Context, times [][]int64, windows []Origin) error {
+	for s := range times {
+		x.steps = x.steps[:0]
+		for _, w := range windows {
+			x.steps = append(x.steps, w.Start[0]+min(s, w.Size[0]-1))
+		}
+		if x.far == nil {
+			for i, step := range x.steps {
+				times[s][i] = x.axis.time(step)
+			}
+			continue
+		}
+		if err := readTimes(ctx, x.far, x.units, Selection{Indices(x.steps)}, nil, times[s]); err != nil {
+			return err
+		}
+		if i := slices.Index(times[s], NaT); i >= 0 {
+			return x.far.wrap(fmt.Errorf("the value at index %d is NaT", x.steps[i]))
+		}
+	}
+	return nil
+}
+
+// A timeAxis is the times of a dimension's indices, as runs of equal steps: of one that is regular it keeps three numbers,
+// whatever its length. nil stands for a dimension without times.
+type timeAxis []timeRun
+
+// A timeRun is the times at, at+by, at+2*by and so on, of the indices from first up to the next run's.
+type timeRun struct {
+	first  int
+	at, by int64
+}
+
+// add appends the time of index i, which is the next.
+func (x timeAxis) add(i int, t int64) timeAxis {
+	if len(x) > 0 {
+		switch r := &x[len(x)-1]; {
+		case i == r.first+1:
+			r.by = t - r.at // this and what follows wraps around, there and back
+			return x
+		case t == r.at+int64(i-r.first)*r.by:
+			return x
+		}
+	}
+	return append(x, timeRun{first: i, at: t})
+}
+
+// time returns the time of index i.
+func (x timeAxis) time(i int) int64 {
+	k, exact := slices.BinarySearchFunc(x, i, func(r timeRun, i int) int { return r.first - i })
+	if !exact {
+		k--
+	}
+	return x[k].at + int64(i-x[k].first)*x[k].by
+}
+
+// timesAtOnce is how many times are read at once, or a compressed chunk of them where that is more.
+const timesAtOnce = 1 << 16
+
+// stepTimes returns the times of the step dimension's n indices, by its coordinate array. They are none where there is no such
+// array, or one that doesn't claim to be a time: steps need not be moments. Times that can't be decoded, or are
+// not n, are an error, here or where they are read by the batch.
+func (g *Group) stepTimes(ctx context.Context, dim string, n int) (stepTimes, error) {
+	var x stepTimes
+	a, err := g.Array(ctx, dim)
+	if errors.Is(err, fs.ErrNotExist) {
+		return x, nil
+	}
+	if err != nil {
+		return x, err
+	}
+	u, ok, err := a.timeUnits()
+	if !ok || err != nil {
+		return x, err
+	}
+	if len(a.Shape()) != 1 || a.Shape()[0] != n {
+		return x, a.wrap(fmt.Errorf("times of shape %v for %d steps", a.Shape(), n))
+	}
+	if a.grid.total > maxTimeChunks {
+		x.far, x.units = a, u
+		return x, nil
+	}
+	atOnce := min(n, timesAtOnce)
+	if chunk := a.grid.chunks[0]; !a.raw() {
+		atOnce = min(n, (timesAtOnce-1)/chunk*chunk+chunk) // so that none is decoded twice
+	}
+	if err := checkElements(atOnce, 8); err != nil {
+		return x, a.wrap(err)
+	}
+	times := make([]int64, atOnce)
+	for lo := 0; lo < n; lo += len(times) {
+		times = times[:min(len(times), n-lo)]
+		// A coordinate has no missing values, by section 2.5.1 of the CF conventions: what equals the array's own fill value,
+		// which is often 0, is the first step rather than none.
+		if err := readTimes(ctx, a, u, Selection{Span(lo, lo+len(times))}, nil, times); err != nil {
+			if lo > 0 {
+				err = fmt.Errorf("%w (counted from index %d)", err, lo)
+			}
+			return x, err
+		}
+		for i, t := range times {
+			if t == NaT {
+				return x, a.wrap(fmt.Errorf("the value at index %d is NaT", lo+i))
+			}
+			x.axis = x.axis.add(lo+i, t)
+		}
+	}
+	return x, nil
+}
