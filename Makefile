@@ -129,6 +129,7 @@ layers: ## which tests of what needs a GPU can run here, and why others can't
 	@echo 'layer: benchmarks without a GPU are skipped, and say why (make bench-smoke, make unit)'
 	$(call layer,TestPrintEnvironment,./zarrio/gds/gdstest,tests over the emulated GPU and its interpreter of PTX (make unit))
 	$(call layer,TestGenerate,./zarrio/internal/ptx,go generate makes kernels.ptx byte for byte (make unit))
+	$(call layer,TestChromiumNumbers,./tools/report/internal/page,the page of the report in Chromium (make unit))
 	@echo 'layer: what make ci adds are NVIDIA'\''s libcufile (make cufile) and its assembler (make ptxas), and other CPUs (make arch)'
 
 unit: ## all tests: without assembly, without cgo and with the gds tag, and with the race detector
