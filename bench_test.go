@@ -24,7 +24,7 @@ var (
 	batchFlag    = flag.Int("batch", 32, "samples a batch")
 	lossFlag     = flag.String("loss", "mse", "what is computed on each batch: mse or none")
 	cacheFlag    = flag.String("cache", "warm", "the page cache before each epoch: warm or cold")
-	ioFlag       = flag.String("io", "auto", "how files are read, except by -engine gds: buffered, direct, uring, mmap, or auto, which looks at what the page cache holds")
+	ioFlag       = flag.String("io", "auto", "how files are read, except by -engine gds: buffered, direct, uring, mmap, or auto, which looks at what the page cache holds; of a `LIST` BenchmarkRead takes all, the others the first")
 	openFlag     = flag.String("open", "once", "when the store is opened: once, or epoch (anew within each timed epoch)")
 	layoutFlag   = flag.String("layout", "dense", "the planes of a batch: dense, or padded to pages")
 	workersFlag  = flag.Int("workers", 0, "goroutines that read and decode; 0 stands for two a core, or with -io direct for as many as keep a disk busy, and with -engine gds for KVIKIO_NTHREADS or 8")
@@ -152,7 +152,7 @@ func checkFlags() error {
 	err := errors.Join(
 		oneOf("loss", *lossFlag, "mse", "none"),
 		oneOf("cache", *cacheFlag, "warm", "cold"),
-		oneOf("io", *ioFlag, "auto", "buffered", "direct", "uring", "mmap"),
+		eachOf("io", *ioFlag, "auto", "buffered", "direct", "uring", "mmap"),
 		oneOf("open", *openFlag, "once", "epoch"),
 		oneOf("layout", *layoutFlag, "dense", "padded"),
 		oneOf("engine", *engineFlag, "cpu", "host", "gds"),
@@ -246,11 +246,25 @@ func lacks(b *testing.B, reason string) {
 	b.Fatalf("-require: %s", reason)
 }
 
-// ioMode is what -io asks for.
-func ioMode() zarrio.IO {
-	io, _ := zarrio.ParseIO(*ioFlag) // checked by checkFlags
-	return io
+// eachOf checks a flag that is a list.
+func eachOf(name, list string, allowed ...string) (err error) {
+	for value := range strings.SplitSeq(list, ",") {
+		err = errors.Join(err, oneOf(name, value, allowed...))
+	}
+	return err
 }
+
+// ioModes are what -io asks for.
+func ioModes() []zarrio.IO {
+	var modes []zarrio.IO
+	for name := range strings.SplitSeq(*ioFlag, ",") {
+		io, _ := zarrio.ParseIO(name) // checked by checkFlags
+		modes = append(modes, io)
+	}
+	return modes
+}
+
+func ioMode() zarrio.IO { return ioModes()[0] }
 
 // loaderOptions are what the flags ask for.
 func loaderOptions() zarrio.LoaderOptions {

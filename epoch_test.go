@@ -1,7 +1,6 @@
 package zarrbench
 
 import (
-	"flag"
 	"fmt"
 	"slices"
 	"testing"
@@ -20,7 +19,7 @@ func benchEpoch(b *testing.B) {
 	}
 }
 
-// benchRead times epochs without a loss in each way of reading files and by 1, 2, 4 and 8 workers, or as -io and -workers say.
+// benchRead times epochs without a loss in each way of reading files that -io lists, by 1, 2, 4 and 8 workers, or by those of -workers.
 func benchRead(b *testing.B) {
 	skipUnsupported(b)
 	counts := []int{1, 2, 4, 8}
@@ -29,23 +28,13 @@ func benchRead(b *testing.B) {
 	}
 	for i := range stores {
 		s := &stores[i]
-		for _, io := range ways() {
+		for _, io := range ioModes() {
 			for _, workers := range counts {
 				name := fmt.Sprintf("store=%s/codec=%s/chunk=%s/batch=%d/io=%s/workers=%d", s.name, s.codec, s.chunk, *batchFlag, io, workers)
 				row(b, name, func(b *testing.B, notes *notes) { epochs(b, s, workers, io, false, notes) })
 			}
 		}
 	}
-}
-
-// ways are those of reading files that are compared: all, or that of -io. cuFile has its own.
-func ways() []zarrio.IO {
-	chosen := *engineFlag == "gds"
-	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "io" })
-	if chosen {
-		return []zarrio.IO{ioMode()}
-	}
-	return []zarrio.IO{zarrio.IOBuffered, zarrio.IODirect, zarrio.IOUring, zarrio.IOMmap, zarrio.IOAuto}
 }
 
 // epochs is the body of a row: an untimed epoch that proves the data and warms what stays warm, then timed ones, each with
