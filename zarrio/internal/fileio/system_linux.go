@@ -30,7 +30,7 @@ type system struct {
 
 var kernel = system{
 	depth:    16,
-	preadv:   preadv2,
+	preadv:   preadv,
 	setFlags: setFlags,
 	statx:    func(fd, mask int, st *unix.Statx_t) error { return unix.Statx(fd, "", unix.AT_EMPTY_PATH, mask, st) },
 	statfs:   unix.Fstatfs,
@@ -62,10 +62,17 @@ var kernel = system{
 	},
 }
 
-// preadv2 is unix.Preadv2 without its memory for the vector.
-func preadv2(fd int, iov []unix.Iovec, off int64, flags int) (int, error) {
-	n, _, errno := unix.Syscall6(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&iov[0])), uintptr(len(iov)),
+// preadv is unix.Preadv2 without its memory for the vector. Kernels that lack preadv2, and emulators of kernels, have preadv.
+func preadv(fd int, iov []unix.Iovec, off int64, flags int) (int, error) {
+	call := uintptr(unix.SYS_PREADV)
+	if flags != 0 {
+		call = unix.SYS_PREADV2
+	}
+	n, _, errno := unix.Syscall6(call, uintptr(fd), uintptr(unsafe.Pointer(&iov[0])), uintptr(len(iov)),
 		uintptr(off), uintptr(uint64(off)>>32), uintptr(flags))
+	if errno == unix.ENOSYS && flags != 0 {
+		return 0, unix.EOPNOTSUPP
+	}
 	if errno != 0 {
 		return 0, errno
 	}
