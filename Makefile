@@ -49,12 +49,13 @@ compare: stores bench.test gds.test ## both ways to the GPU, in turn and from a 
 		$(GO) run ./tools/report cpu.txt; fi
 
 study: FORMS = raw
-study: stores bench.test gds.test ## by the study's protocol: a process an engine, gds first, COUNT epochs in it that each open the store, the page cache as it is
+study: CACHE = as-is
+study: stores bench.test gds.test ## by the study's protocol: a process an engine, gds first, COUNT epochs in it that each open the store, through the page cache as it is
 	@set -e; if $(HAS_GPU); then \
 		base='study-host.txt ./gds.test -engine host'; new='study-gds.txt ./gds.test -engine gds'; \
 	else $(NO_GPU); echo 'Both sides are the CPU engine: what differs between them is chance.'; \
 		base='study-first.txt ./bench.test'; new='study-second.txt ./bench.test'; fi; \
-	$(GO) run ./tools/bench -o $$new -o $$base -- $(ONCE) -test.count=$(COUNT) -open epoch $(ARGS); \
+	$(GO) run ./tools/bench -o $$new -o $$base -- $(ONCE) -test.count=$(COUNT) -open epoch -io buffered $(ARGS); \
 	$(GO) run ./tools/report -svg study.svg $${base%% *} $${new%% *}
 
 baseline: ## keep this state's benchmarks, to which make gate compares later ones

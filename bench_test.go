@@ -23,11 +23,12 @@ var (
 	windowFlag   = flag.String("window", "time=2", "windows: `DIM=SIZE[:OVERLAP],...`")
 	batchFlag    = flag.Int("batch", 32, "samples a batch")
 	lossFlag     = flag.String("loss", "mse", "what is computed on each batch: mse or none")
-	cacheFlag    = flag.String("cache", "warm", "the page cache before each epoch: warm or cold")
+	cacheFlag    = flag.String("cache", "warm", "the page cache before each epoch: warm, cold, or as-is (left alone)")
 	ioFlag       = flag.String("io", "auto", "how files are read, except by -engine gds: buffered, direct, uring, mmap, or auto, which looks at what the page cache holds; of a `LIST` BenchmarkRead takes all, the others the first")
 	openFlag     = flag.String("open", "once", "when the store is opened: once, or epoch (anew within each timed epoch)")
 	layoutFlag   = flag.String("layout", "dense", "the planes of a batch: dense, or padded to pages")
-	workersFlag  = flag.Int("workers", 0, "goroutines that read and decode; 0 stands for two a core, or with -io direct for as many as keep a disk busy, and with -engine gds for KVIKIO_NTHREADS or 8")
+	workersFlag  = flag.String("workers", "0", "how many goroutines read and decode: a `NUMBER`, or auto, which tries several before the timed epochs; 0 stands for two a core, or with -io direct for as many as keep a disk busy, and with -engine gds for KVIKIO_NTHREADS or 8")
+	depthFlag    = flag.Int("depth", 0, "reads that each worker has under way at once with -io uring and auto; 0 stands for those of 8 MiB, but 16 at most; with -workers auto, several are tried")
 	prefetchFlag = flag.Int("prefetch", 1, "batches filled ahead of the one in use")
 	shuffleFlag  = flag.String("shuffle", "", "order of the windows by this `SEED`: a number, or chunk:SEED to keep the windows of a chunk together")
 	stepFlag     = flag.Duration("step", 0, "pretend that the model takes this long on each batch")
@@ -121,7 +122,7 @@ func openFirst() (engine, error) {
 	if err := openGPU(); err != nil {
 		return nil, err
 	}
-	return openEngine(*workersFlag, ioMode())
+	return openEngine(asked(ioMode()))
 }
 
 // prepare finds the stores, prints the head and closes the engine: the rows open engines of their own, and memory that is
@@ -148,21 +149,22 @@ func oneOf(name, value string, allowed ...string) error {
 
 func checkFlags() error {
 	_, _, shuffleErr := parseShuffle(*shuffleFlag)
+	_, _, workersErr := parseWorkers(*workersFlag)
 	_, windowErr := zarrio.ParseWindows(*windowFlag)
 	err := errors.Join(
 		oneOf("loss", *lossFlag, "mse", "none"),
-		oneOf("cache", *cacheFlag, "warm", "cold"),
+		oneOf("cache", *cacheFlag, "warm", "cold", "as-is"),
 		eachOf("io", *ioFlag, "auto", "buffered", "direct", "uring", "mmap"),
 		oneOf("open", *openFlag, "once", "epoch"),
 		oneOf("layout", *layoutFlag, "dense", "padded"),
 		oneOf("engine", *engineFlag, "cpu", "host", "gds"),
 		checkGPUFlags(),
-		shuffleErr, windowErr)
+		shuffleErr, windowErr, workersErr)
 	switch {
 	case *batchFlag < 1:
 		err = errors.Join(err, fmt.Errorf("-batch %d: want 1 or more", *batchFlag))
-	case *workersFlag < 0:
-		err = errors.Join(err, fmt.Errorf("-workers %d: want 0 or more", *workersFlag))
+	case *depthFlag < 0:
+		err = errors.Join(err, fmt.Errorf("-depth %d: want 0 or more", *depthFlag))
 	case *prefetchFlag < 0:
 		err = errors.Join(err, fmt.Errorf("-prefetch %d: want 0 or more", *prefetchFlag))
 	case *stepFlag < 0:

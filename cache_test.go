@@ -13,8 +13,8 @@ import (
 // cacheLabel is the value of the line "cache": cold where files can be dropped from the page cache and are seen to be gone,
 // cold-unverified where the system doesn't tell. A file system whose files are nowhere else is an error.
 func cacheLabel() (string, error) {
-	if *cacheFlag == "warm" {
-		return "warm", nil
+	if *cacheFlag != "cold" {
+		return *cacheFlag, nil
 	}
 	label := "cold"
 	for i := range stores {

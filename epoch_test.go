@@ -15,23 +15,25 @@ func benchEpoch(b *testing.B) {
 	for i := range stores {
 		s := &stores[i]
 		name := fmt.Sprintf("store=%s/codec=%s/chunk=%s/batch=%d/loss=%s", s.name, s.codec, s.chunk, *batchFlag, *lossFlag)
-		row(b, name, func(b *testing.B, notes *notes) { epochs(b, s, *workersFlag, ioMode(), *lossFlag == "mse", notes) })
+		row(b, name, func(b *testing.B, notes *notes) { epochs(b, s, asked(ioMode()), *lossFlag == "mse", notes) })
 	}
 }
 
-// benchRead times epochs without a loss in each way of reading files that -io lists, by 1, 2, 4 and 8 workers, or by those of -workers.
+// benchRead times epochs without a loss in each way of reading files that -io lists, by 1, 2, 4 and 8 workers, or as -workers says.
 func benchRead(b *testing.B) {
 	skipUnsupported(b)
-	counts := []int{1, 2, 4, 8}
-	if *workersFlag > 0 {
-		counts = []int{*workersFlag}
+	counts := []string{"1", "2", "4", "8"}
+	if *workersFlag != "0" {
+		counts = []string{*workersFlag}
 	}
 	for i := range stores {
 		s := &stores[i]
 		for _, io := range ioModes() {
 			for _, workers := range counts {
-				name := fmt.Sprintf("store=%s/codec=%s/chunk=%s/batch=%d/io=%s/workers=%d", s.name, s.codec, s.chunk, *batchFlag, io, workers)
-				row(b, name, func(b *testing.B, notes *notes) { epochs(b, s, workers, io, false, notes) })
+				name := fmt.Sprintf("store=%s/codec=%s/chunk=%s/batch=%d/io=%s/workers=%s", s.name, s.codec, s.chunk, *batchFlag, io, workers)
+				r := asked(io)
+				r.workers, r.auto, _ = parseWorkers(workers) // numbers, or checked by checkFlags
+				row(b, name, func(b *testing.B, notes *notes) { epochs(b, s, r, false, notes) })
 			}
 		}
 	}
@@ -39,15 +41,19 @@ func benchRead(b *testing.B) {
 
 // epochs is the body of a row: an untimed epoch that proves the data and warms what stays warm, then timed ones, each with
 // the raw ceiling of the same files measured beside it.
-func epochs(b *testing.B, s *benchStore, workers int, io zarrio.IO, withLoss bool, notes *notes) {
+func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, notes *notes) {
 	ctx := b.Context()
 	if err := s.warm(ctx); err != nil {
+		b.Fatal(err)
+	}
+	r, err := s.tune(ctx, r, rowName(b), notes)
+	if err != nil {
 		b.Fatal(err)
 	}
 	resetPeakRSS()
 	open := func() (*session, time.Duration) {
 		start := time.Now()
-		se, err := openSession(ctx, s, workers, io, withLoss)
+		se, err := openSession(ctx, s, r, withLoss)
 		if err != nil {
 			b.Fatal(err)
 		}

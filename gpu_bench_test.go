@@ -58,15 +58,15 @@ type gpuEngine interface {
 
 var _ gpuEngine = (*zarrio.GPUEngine)(nil)
 
-func openGPUEngine(workers int, io zarrio.IO) (engine, error) {
+func openGPUEngine(r reading) (engine, error) {
 	var (
 		e   *zarrio.GPUEngine
 		err error
 	)
 	if *engineFlag == "host" {
-		e, err = zarrio.NewHost(gpu, zarrio.HostOptions{Workers: workers, IO: io, Pageable: !*pinnedFlag})
+		e, err = zarrio.NewHost(gpu, zarrio.HostOptions{Workers: r.workers, IO: r.io, Depth: r.depth, Pageable: !*pinnedFlag})
 	} else {
-		e, err = zarrio.NewGDS(gpu, zarrio.GDSOptions{Workers: workers, Submit: zarrio.Submit(*submitFlag), Compat: zarrio.Compat(*compatFlag)})
+		e, err = zarrio.NewGDS(gpu, zarrio.GDSOptions{Workers: r.workers, Submit: zarrio.Submit(*submitFlag), Compat: zarrio.Compat(*compatFlag)})
 	}
 	if err != nil {
 		return nil, err // and no interface that holds a nil

@@ -172,7 +172,7 @@ func TestGPUFileShrinks(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				se, err := openSession(t.Context(), &s, 2, ioMode(), true)
+				se, err := openSession(t.Context(), &s, reading{io: ioMode(), workers: 2}, true)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -25,11 +25,11 @@ type engine interface {
 }
 
 // openEngine opens the engine that -engine names, the GPU ones on the GPU that TestMain opened.
-func openEngine(workers int, io zarrio.IO) (engine, error) {
+func openEngine(r reading) (engine, error) {
 	if *engineFlag == "cpu" {
-		return zarrio.NewCPU(zarrio.CPUOptions{Workers: workers, IO: io}), nil
+		return zarrio.NewCPU(zarrio.CPUOptions{Workers: r.workers, IO: r.io, Depth: r.depth}), nil
 	}
-	return openGPUEngine(workers, io)
+	return openGPUEngine(r)
 }
 
 // probe makes the engine's name tell how the store's files will be read.
@@ -56,8 +56,8 @@ type session struct {
 }
 
 // openSession opens all that an epoch needs. Missing chunks are errors: a half-fetched store must not look fast.
-func openSession(ctx context.Context, s *benchStore, workers int, io zarrio.IO, withLoss bool) (*session, error) {
-	e, err := openEngine(workers, io)
+func openSession(ctx context.Context, s *benchStore, r reading, withLoss bool) (*session, error) {
+	e, err := openEngine(r)
 	if err != nil {
 		return nil, err
 	}

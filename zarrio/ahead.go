@@ -54,7 +54,8 @@ func (w *worker) next(ctx context.Context, e *CPU, p *Plan, j *job, q *rowQueue)
 	return row, true
 }
 
-// begin begins to read a chunk that is a file, if it will be read whole, or straight into its only place.
+// begin begins to read a chunk that is a file, if it will be read whole, or straight into its only place. What an engine reads into
+// memory that a GPU copies from is not begun: each worker reads one there, and there are as many as keep a disk busy.
 func (w *worker) begin(ctx context.Context, e *CPU, p *Plan, r *ChunkRead, j *job) {
 	a := r.Array
 	whole := a.chunkBytes()
@@ -65,7 +66,10 @@ func (w *worker) begin(ctx context.Context, e *CPU, p *Plan, r *ChunkRead, j *jo
 	var dst []byte
 	off, n := 0, whole
 	if a.raw() {
-		if !r.Keep && j.dst != nil && inPlace(a, pieces) {
+		if !r.Keep && inPlace(a, pieces) {
+			if j.dst == nil {
+				return
+			}
 			q := &pieces[0]
 			off, n = q.Src*size, q.N[0]*q.N[1]*size
 			dst = j.dst[q.Dst:][:n]

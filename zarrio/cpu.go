@@ -23,6 +23,9 @@ type CPUOptions struct {
 	Workers int
 	// IO says how files of local directories are read.
 	IO IO
+	// Depth is the number of reads that each worker has under way at once, with IOUring and IOAuto. 0 stands for those of 8 MiB,
+	// but 16 at most, and 1 for plain calls.
+	Depth int
 	// KeepBytes bounds the decoded chunks that are kept for the next batch; 0 stands for 64 MiB, a negative value for none.
 	KeepBytes int64
 }
@@ -41,9 +44,9 @@ type CPU struct {
 
 // NewCPU returns a CPU engine. Close it to free its memory.
 func NewCPU(opt CPUOptions) *CPU {
-	files, n := fileio.New(opt.IO.way(), max(opt.Workers, coreWorkers())), opt.Workers
+	files, n := fileio.New(opt.IO.way(), max(opt.Workers, coreWorkers()), opt.Depth), opt.Workers
 	if n <= 0 {
-		n = max(coreWorkers(), files.Depth())
+		n = max(coreWorkers(), files.Workers(false))
 	}
 	e := &CPU{auto: opt.Workers <= 0, keep: keeper{limit: opt.KeepBytes}, files: files, name: "cpu"}
 	if opt.KeepBytes == 0 {
@@ -231,7 +234,7 @@ func (e *CPU) crew(p *Plan) ([]*worker, error) {
 	n := coreWorkers()
 	for i := range p.Reads {
 		if a := p.Reads[i].Array; i == 0 || a != p.Reads[i-1].Array {
-			n = max(n, a.readers(e.files.Depth()))
+			n = max(n, a.readers(e.files.Workers(e.hire != nil && a.raw()))) // see begin
 		}
 	}
 	for len(e.workers) < n {

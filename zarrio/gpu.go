@@ -54,10 +54,11 @@ func (g *GPU) Emulated() bool { return g.gpu.emulated() }
 
 // HostOptions say how the engine of NewHost works. The zero value is right for most uses.
 type HostOptions struct {
-	// Workers, KeepBytes and IO are those of CPUOptions.
+	// Workers, KeepBytes, IO and Depth are those of CPUOptions.
 	Workers   int
 	KeepBytes int64
 	IO        IO
+	Depth     int
 	// RingBytes bounds the pinned memory that chunks are read or decoded into on their way; 0 stands for 160 MiB.
 	RingBytes int64
 	// Pageable takes ordinary memory instead, and waits for each copy: what programs do that know nothing of pinned memory.

@@ -10,12 +10,14 @@ import (
 
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/cufile"
+	"zarrbench/zarrio/internal/numa"
 	"zarrbench/zarrio/internal/ptx"
 )
 
 // cudaGPU is a GPU with its primary context. What engines make on it is counted, so that it is not closed under them.
 type cudaGPU struct {
-	dev *cuda.Device
+	dev  *cuda.Device
+	node *numa.Node // where its workers run, or nil
 
 	mu     sync.Mutex
 	users  int // engines, and memory for batches
@@ -36,7 +38,7 @@ func openGPU(ordinal int) (gpuDevice, error) {
 	if err != nil {
 		return nil, fmt.Errorf("zarrio: GPU %d: %w", ordinal, err)
 	}
-	return &cudaGPU{dev: dev}, nil
+	return &cudaGPU{dev: dev, node: numa.OfPCI("/sys", dev.PCIBusID())}, nil
 }
 
 func (g *cudaGPU) String() string {
@@ -167,20 +169,34 @@ func (g *cudaGPU) crcTables() (cuda.Ptr, error) {
 	return g.tables, nil
 }
 
-// thread starts an OS thread that is bound to the GPU, and runs what is sent to it until the channel is closed. done is then
+// crew describes so many workers: "8 workers on NUMA node 1".
+func (g *cudaGPU) crew(n int) string {
+	if g == nil || g.node == nil {
+		return fmt.Sprintf("%d workers", n)
+	}
+	return fmt.Sprintf("%d workers on %v", n, g.node)
+}
+
+// thread starts an OS thread that is bound to the GPU, on its NUMA node, and runs what is sent to it until the channel is closed. done is then
 // closed.
 func (g *cudaGPU) thread() (calls chan<- func(), done <-chan struct{}, err error) {
 	run, ended, bound := make(chan func()), make(chan struct{}), make(chan error)
 	go func() {
 		defer close(ended)
 		runtime.LockOSThread()
+		leave, err := g.node.Enter()
+		if err != nil {
+			bound <- err
+			runtime.UnlockOSThread()
+			return
+		}
 		defer func() {
-			// A thread that has called cuFile must not end. Without the context it is any goroutine's again; with it, it has to end.
-			if g.dev.Unbind() == nil {
+			// A thread that has called cuFile must not end. As it was before it is any goroutine's again; else it has to end.
+			if g.dev.Unbind() == nil && leave() == nil {
 				runtime.UnlockOSThread()
 			}
 		}()
-		err := g.dev.Bind()
+		err = g.dev.Bind()
 		bound <- err
 		if err != nil {
 			return

@@ -21,7 +21,7 @@ func newHost(g gpuDevice, opt HostOptions) (gpuEngine, error) {
 	if opt.Pageable {
 		kind = pageable
 	}
-	err := e.open(g.(*cudaGPU), "host", CPUOptions{Workers: opt.Workers, KeepBytes: opt.KeepBytes, IO: opt.IO})
+	err := e.open(g.(*cudaGPU), "host", CPUOptions{Workers: opt.Workers, KeepBytes: opt.KeepBytes, IO: opt.IO, Depth: opt.Depth})
 	if err == nil {
 		e.host, err = e.hostRing(kind, opt.RingBytes)
 	}
@@ -43,7 +43,7 @@ func (e *gpuCore) hostRing(kind ringKind, bytes int64) (*ring, error) {
 }
 
 func (e *hostEngine) String() string {
-	return fmt.Sprintf("host (%d workers, %v, ring of %d x %d MiB, %s)", e.workers(), e.cpu.files, cap(e.host.free), slotSize>>20,
+	return fmt.Sprintf("host (%s, %v, ring of %d x %d MiB, %s)", e.gpu.crew(e.workers()), e.cpu.files, cap(e.host.free), slotSize>>20,
 		map[ringKind]string{pinned: "pinned, copies overlap with reading", pageable: "pageable, copies are waited for"}[e.host.kind])
 }
 

@@ -42,7 +42,7 @@ func TestIORandom(t *testing.T) {
 	for i := range n {
 		ldRandomOn(t, seed+uint64(i), func(c *ldCase, r *rand.Rand) {
 			c.onDisk = true
-			c.cpu.IO = allIO[r.IntN(len(allIO))]
+			c.cpu.IO, c.cpu.Depth = allIO[r.IntN(len(allIO))], []int{0, 0, 1, 2, 40}[r.IntN(5)]
 		})
 		if t.Failed() {
 			t.Fatalf("seed %d", seed+uint64(i))

@@ -1,6 +1,7 @@
 package fileio
 
 import (
+	"cmp"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -10,8 +11,12 @@ import (
 // comes to them. A started read is only ever a read made earlier. What it leaves to be done, since it was cut short, put off or
 // refused, is done by plain calls.
 
-// ringDepth is the number of reads that a reader has under way.
-const ringDepth = 16
+const (
+	// ringDepth is the number of reads that a reader can have under way, where nobody says another.
+	ringDepth = 16
+	// enough is how many bytes it need have started then: more would only leave the caches before they are asked for.
+	enough = 8 << 20
+)
 
 // An early is a read that was started.
 type early struct {
@@ -33,25 +38,30 @@ type early struct {
 type ahead struct {
 	ring   *ring
 	early  []early
-	flying int // reads that the kernel has or will be told of
+	taken  int // reads that are started and not yet asked for
+	flying int // of them, those that the kernel has or will be told of
 	bytes  int // that were started and not yet asked for
 }
 
-// enough is how many bytes a reader need have started: more would only leave the caches before they are asked for.
-const enough = 8 << 20
-
-// Enough says that as much is under way as keeps a disk busy, or more than can be.
+// Enough says that as much is under way as keeps a disk busy, or as was asked for.
 func (r *Reader) Enough() bool {
-	return r.Ahead() == 0 || r.ahead.bytes >= enough
+	if r.Ahead() == 0 {
+		return true
+	}
+	if r.files.depth > 0 {
+		return r.ahead.taken >= r.files.depth
+	}
+	return r.ahead.bytes >= enough
 }
 
 // newAhead sets up a ring for a reader.
-func newAhead(sys *system) (*ahead, error) {
-	g, err := newRing(sys, sys.ringEntries)
+func (f *Files) newAhead() (*ahead, error) {
+	depth := cmp.Or(f.depth, ringDepth)
+	g, err := newRing(f.sys, cmp.Or(f.sys.ringEntries, uint32(depth)))
 	if err != nil {
 		return nil, err
 	}
-	return &ahead{ring: g, early: make([]early, ringDepth)}, nil
+	return &ahead{ring: g, early: make([]early, depth)}, nil
 }
 
 // close waits for all that is under way, and gives the ring back.
@@ -68,12 +78,15 @@ func (r *Reader) Ahead() int {
 	if r.ring {
 		r.ring = false
 		var err error
-		if r.ahead, err = newAhead(r.files.sys); err != nil {
+		if r.ahead, err = r.files.newAhead(); err != nil {
 			r.files.note(&r.files.noRing, err.Error())
 		}
 	}
 	if r.ahead == nil {
 		return 0
+	}
+	if r.files.depth > 0 {
+		return r.files.depth - 1
 	}
 	return ringDepth / 2 // as many chunks: of a shard, parts are read ahead besides
 }
@@ -124,6 +137,7 @@ func (f *File) Start(dst []byte, off int64, n int) bool {
 		}
 	}
 	e.used, e.done, e.seen, e.fd, e.off, e.got, e.err = true, false, false, f.fd, off, 0, nil
+	a.taken++
 	a.flying++
 	a.bytes += n
 	f.early++
@@ -219,6 +233,7 @@ func (f *File) forget() {
 // drop lets go of a read of the file that is done.
 func (f *File) drop(e *early) {
 	f.early--
+	f.r.ahead.taken--
 	f.r.ahead.bytes -= len(e.dst)
 	e.used, e.blocks = false, blocks{}
 }

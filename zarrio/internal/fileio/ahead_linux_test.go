@@ -2,6 +2,7 @@ package fileio
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -13,7 +14,7 @@ import (
 // needRing skips a test where there is no io_uring.
 func needRing(tb testing.TB) {
 	tb.Helper()
-	if f := New(Uring, 1); f.noRing != "" {
+	if f := New(Uring, 1, 0); f.noRing != "" {
 		tb.Skip(f)
 	}
 }
@@ -190,21 +191,34 @@ func TestAheadMany(t *testing.T) {
 	d := dir(t.TempDir())
 	whole := d.write(t, "file", 64<<10)
 	d.evict(t, "file")
-	r := New(Uring, 1).Reader()
+	for _, depth := range []int{2, 40, 0} {
+		aheadMany(t, d, whole, depth)
+	}
+	if r := New(Uring, 1, 1).Reader(); r.Ahead() != 0 || !r.Enough() || r.files.Workers(false) != kernel.workers || r.files.String() != "uring" {
+		t.Errorf("a depth of 1: %d reads ahead, %d workers, %v", r.Ahead(), r.files.Workers(false), r.files)
+	}
+}
+
+func aheadMany(t *testing.T, d dir, whole []byte, depth int) {
+	r := New(Uring, 1, depth).Reader()
 	if r.Ahead() == 0 {
 		t.Fatal(r.files)
 	}
+	depth = cmp.Or(depth, ringDepth)
 	var f File
 	if err := r.Open(t.Context(), &f, d, "file"); err != nil {
 		t.Fatal(err)
 	}
-	for i := range ringDepth + 1 {
-		if began := f.Start(nil, int64(i), 1000); began != (i < ringDepth) {
+	for i := range depth + 1 {
+		if began := f.Start(nil, int64(i), 1000); began != (i < depth) {
 			t.Errorf("read %d: begun is %t", i, began)
 		}
 	}
+	if r.files.depth > 0 && !r.Enough() {
+		t.Errorf("%d reads are under way, and are not enough", depth)
+	}
 	dst := make([]byte, 1000)
-	for i := range ringDepth + 1 {
+	for i := range depth + 1 {
 		if n, err := f.ReadAt(dst, int64(i)); err != nil || !bytes.Equal(dst[:n], whole[i:i+1000]) {
 			t.Errorf("read %d: %d bytes, %v", i, n, err)
 		}
@@ -212,7 +226,7 @@ func TestAheadMany(t *testing.T) {
 	if f.early != 0 {
 		t.Errorf("%d reads are there", f.early)
 	}
-	for i := range ringDepth {
+	for i := range depth {
 		f.Start(nil, int64(i), 60_000)
 	}
 	r.Submit()
@@ -233,10 +247,10 @@ func TestNoRing(t *testing.T) {
 	d := dir(t.TempDir())
 	whole := d.write(t, "file", 30_000)
 	for errno, want := range map[error]string{
-		unix.ENOSYS: "uring: read direct by plain calls, since the kernel has no io_uring: ",
-		unix.EPERM:  "uring: read direct by plain calls, since ",
-		unix.ENOMEM: "uring: read direct by plain calls, since RLIMIT_MEMLOCK leaves no room for an io_uring: ",
-		unix.EMFILE: "uring: read direct by plain calls, since no io_uring can be set up: too many open files",
+		unix.ENOSYS: "uring: without io_uring, since the kernel has no io_uring: ",
+		unix.EPERM:  "uring: without io_uring, since ",
+		unix.ENOMEM: "uring: without io_uring, since RLIMIT_MEMLOCK leaves no room for an io_uring: ",
+		unix.EMFILE: "uring: without io_uring, since no io_uring can be set up: too many open files",
 	} {
 		sys := kernel
 		sys.ringSetup = func(uint32, *ringParams) (int, error) { return -1, errno }
@@ -244,8 +258,8 @@ func TestNoRing(t *testing.T) {
 		if got := r.files.String(); !strings.HasPrefix(got, want) {
 			t.Errorf("%v: %q, want %q", errno, got, want)
 		}
-		if r.Ahead() != 0 || r.files.Depth() != sys.depth {
-			t.Errorf("%v: %d reads ahead, depth %d", errno, r.Ahead(), r.files.Depth())
+		if r.Ahead() != 0 || r.files.Workers(false) != sys.workers {
+			t.Errorf("%v: %d reads ahead, %d workers", errno, r.Ahead(), r.files.Workers(false))
 		}
 		checkRead(t, r, d, "file", whole, 100, 20_000, 3)
 		var f File
@@ -264,7 +278,7 @@ func TestNoRing(t *testing.T) {
 		return fd, err
 	}
 	before := descriptors(t)
-	if got := newFiles(Uring, 1, &sys).String(); !strings.HasPrefix(got, "uring: read direct by plain calls, since ") {
+	if got := newFiles(Uring, 1, 0, &sys).String(); !strings.HasPrefix(got, "uring: without io_uring, since ") {
 		t.Error(got)
 	}
 	if after := descriptors(t); after != before {

@@ -302,11 +302,11 @@ func TestRefusals(t *testing.T) {
 // TestStrings names what is read by a way that works.
 func TestStrings(t *testing.T) {
 	for _, way := range append(ways, Buffered) {
-		if got := New(way, 1).String(); got != way.String() {
+		if got := New(way, 1, 0).String(); got != way.String() {
 			t.Errorf("%q, want %q", got, way)
 		}
 	}
-	if New(Buffered, 1).Reader() != nil {
+	if New(Buffered, 1, 0).Reader() != nil {
 		t.Error("a reader for what plain calls read")
 	}
 }
@@ -316,7 +316,7 @@ func TestTurns(t *testing.T) {
 	d := dir(t.TempDir())
 	needDirect(t, d)
 	d.write(t, "file", 10_000)
-	f := New(Direct, 1)
+	f := New(Direct, 1, 0)
 	a, b := f.Reader(), f.Reader()
 	a.Begin()
 	a.Begin()

@@ -1,6 +1,7 @@
 package fileio
 
 import (
+	"cmp"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -19,41 +20,44 @@ import (
 // readDirect fills dst around the page cache.
 func (f *File) readDirect(dst []byte, off int64) (n int, err error) {
 	for n < len(dst) {
-		m, err := f.readBlocks(dst[n:min(len(dst), n+maxRead)], off+int64(n))
+		m, came, err := f.readBlocks(dst[n:min(len(dst), n+maxRead)], off+int64(n))
 		switch err {
 		case nil:
 			f.place.works.Store(true)
+			if came == 0 { // the file has shrunk
+				return n, nil
+			}
 		case unix.EINVAL, unix.EOPNOTSUPP:
 			if !f.place.works.Load() {
 				f.place.refuse("the file system refuses reads with O_DIRECT: %v", err)
 			}
-			if !f.setDirect(false) {
-				return n, err
-			}
-			m, err = f.readBuffered(dst[n:], off+int64(n))
-			return n + m, err
 		default:
 			return n, err
 		}
-		if m == 0 { // the file has shrunk
-			break
+		if m == 0 { // refused, or all that came lies before the range, since the file or the read ends there: the page cache tells
+			if !f.setDirect(false) {
+				return n, cmp.Or(err, error(unix.EINVAL))
+			}
+			m, err = f.readBuffered(dst[n:], off+int64(n))
+			return n + m, err
 		}
 		n += m
 	}
 	return n, nil
 }
 
-// readBlocks fills a beginning of dst by one read around the page cache, and returns its length.
-func (f *File) readBlocks(dst []byte, off int64) (int, error) {
+// readBlocks fills the first n bytes of dst by one read around the page cache, by which came bytes came: some of them lie before
+// the range.
+func (f *File) readBlocks(dst []byte, off int64) (n, came int, err error) {
 	r := f.r
 	b := cut(dst, off, f.place.align)
 	r.tail = b.room(r.tail)
 	r.End()
-	n, err := r.read(f.fd, b.place(), r.tail[:b.rest], b.first, 0)
+	came, err = r.read(f.fd, b.place(), r.tail[:b.rest], b.first, 0)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return b.settle(n, r.tail), nil
+	return b.settle(came, r.tail), came, nil
 }
 
 // blocks are those that a range of a file touches.

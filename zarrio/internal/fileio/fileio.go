@@ -44,6 +44,7 @@ type Opener interface {
 type Files struct {
 	way   Way
 	turns chan struct{} // of the readers that may do more than wait for a disk
+	depth int           // reads that a reader has under way at once; 0 for as many as keep a disk busy
 	sys   *system
 
 	mu     sync.Mutex
@@ -53,33 +54,38 @@ type Files struct {
 }
 
 // New returns what readers share that read files in a way. turns is how many of them may do anything but wait for a disk at a
-// time, see [Reader.Begin].
-func New(way Way, turns int) *Files {
-	return newFiles(way, turns, &kernel)
+// time, see [Reader.Begin]. depth is how many reads a reader has under way at once, where it can have several; 0 stands for as many
+// as keep a disk busy.
+func New(way Way, turns, depth int) *Files {
+	return newFiles(way, turns, depth, &kernel)
 }
 
-func newFiles(way Way, turns int, sys *system) *Files {
-	f := &Files{way: way, turns: make(chan struct{}, max(turns, 1)), sys: sys}
+func newFiles(way Way, turns, depth int, sys *system) *Files {
+	f := &Files{way: way, turns: make(chan struct{}, max(turns, 1)), depth: min(max(depth, 0), maxDepth), sys: sys}
 	if f.rings() {
 		f.tryRing()
 	}
 	return f
 }
 
-// rings says whether readers read ahead, where they can.
-func (f *Files) rings() bool { return f.way == Uring || f.way == Auto }
+// maxDepth bounds what a reader has under way: each read has memory of its own.
+const maxDepth = 1 << 10
 
-// ringless says that there are no rings, though some were asked for.
+// rings says whether readers read ahead, where they can.
+func (f *Files) rings() bool { return (f.way == Uring || f.way == Auto) && f.depth != 1 }
+
+// ringless says that no rings are to be had.
 func (f *Files) ringless() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.noRing != ""
+	return !f.rings() || f.noRing != ""
 }
 
-// Depth is the number of workers that keeps a disk busy, or 0 where more of them than the cores need bring nothing.
-func (f *Files) Depth() int {
-	if f.way == Direct || f.ringless() {
-		return f.sys.depth
+// Workers is the number of workers that keeps a disk busy, or 0 where more of them than the cores need bring nothing. plain says that
+// they read nothing ahead, though they might.
+func (f *Files) Workers(plain bool) int {
+	if f.way == Direct || (f.way == Uring || f.way == Auto) && (plain || f.ringless()) {
+		return f.sys.workers
 	}
 	return 0
 }
@@ -93,8 +99,8 @@ func (f *Files) String() string {
 		return fmt.Sprintf("%v: read buffered, since %s", f.way, f.lacks)
 	}
 	var all []string
-	if f.noRing != "" && f.way == Uring {
-		all = append(all, "read direct by plain calls, since "+f.noRing)
+	if f.noRing != "" {
+		all = append(all, "without io_uring, since "+f.noRing)
 	}
 	for _, p := range f.places {
 		if s := p.told(); s != "" {

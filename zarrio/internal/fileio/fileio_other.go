@@ -7,7 +7,7 @@ import (
 	"errors"
 )
 
-type system struct{ depth int }
+type system struct{ workers int }
 
 var kernel system
 

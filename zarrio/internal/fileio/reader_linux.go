@@ -36,12 +36,12 @@ func (f *Files) Reader() *Reader {
 	if f.way == Buffered {
 		return nil
 	}
-	return &Reader{files: f, ring: f.rings() && !f.ringless()}
+	return &Reader{files: f, ring: !f.ringless()}
 }
 
 // tryRing notes why there are no rings, if there are none.
 func (f *Files) tryRing() {
-	a, err := newAhead(f.sys)
+	a, err := f.newAhead()
 	if err == nil {
 		err = a.close()
 	}

@@ -254,6 +254,36 @@ func TestInterrupted(t *testing.T) {
 	})
 }
 
+// TestShortHead: a read that is cut short before the range begins is not taken for the end of the file.
+func TestShortHead(t *testing.T) {
+	for _, way := range ways {
+		t.Run(way.String(), func(t *testing.T) {
+			d := dir(t.TempDir())
+			whole := d.write(t, "file", 20_000)
+			sys := kernel
+			sys.statx = func(fd, mask int, st *unix.Statx_t) error {
+				err := kernel.statx(fd, mask, st)
+				st.Mask |= unix.STATX_DIOALIGN
+				st.Dio_offset_align, st.Dio_mem_align = 4096, 512
+				return err
+			}
+			sys.preadv = func(fd int, iov []unix.Iovec, off int64, flags int) (int, error) {
+				n, err := kernel.preadv(fd, iov, off, flags)
+				if fcntl(fd)&unix.O_DIRECT != 0 {
+					n = min(n, 512)
+				}
+				return n, err
+			}
+			sys.result = func(res int) int { return min(res, 512) }
+			r := newReader(t, way, &sys)
+			for _, off := range []int64{0, 511, 512, 513, 4095, 5000, 19_000, 19_999} {
+				d.evict(t, "file")
+				checkRead(t, r, d, "file", whole, off, 7000, 0)
+			}
+		})
+	}
+}
+
 // TestReadError: an error of the disk is reported, and nothing is taken for what was not read.
 func TestReadError(t *testing.T) {
 	eachWay(t, func(t *testing.T, way Way, d dir) {
@@ -274,7 +304,7 @@ func TestDescriptors(t *testing.T) {
 	eachWay(t, func(t *testing.T, way Way, d dir) {
 		d.write(t, "file", 10_000)
 		before := descriptors(t)
-		r := New(way, 1).Reader()
+		r := New(way, 1, 0).Reader()
 		for range 10 {
 			if n, _, err := r.ReadRange(t.Context(), d, "file", make([]byte, 10_000), 0); n != 10_000 || err != nil {
 				t.Fatal(n, err)

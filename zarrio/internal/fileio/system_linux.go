@@ -9,7 +9,7 @@ import (
 
 // A system is the calls that the kernel is asked by. Tests put others in their place: what interrupts, cuts short and refuses.
 type system struct {
-	depth int // see Files.Depth
+	workers int // see Files.Workers
 
 	preadv   func(fd int, iov []unix.Iovec, off int64, flags int) (int, error)
 	setFlags func(fd, flags int) error
@@ -22,14 +22,14 @@ type system struct {
 	// mmap maps a range of a file for reading, with all its pages.
 	mmap func(fd int, off int64, n uintptr) (unsafe.Pointer, error)
 
-	ringEntries uint32 // how many reads are submitted at a time
+	ringEntries uint32 // how many reads are submitted at a time; 0 for all
 	ringSetup   func(entries uint32, p *ringParams) (fd int, err error)
 	ringEnter   func(fd int, submit, wait, flags uint32) (submitted int, err error)
 	result      func(res int) int // if not nil, changes what a read gave
 }
 
 var kernel = system{
-	depth:    16,
+	workers:  16,
 	preadv:   preadv,
 	setFlags: setFlags,
 	statx:    func(fd, mask int, st *unix.Statx_t) error { return unix.Statx(fd, "", unix.AT_EMPTY_PATH, mask, st) },
@@ -44,7 +44,6 @@ var kernel = system{
 		return unix.MmapPtr(fd, off, nil, n, unix.PROT_READ, unix.MAP_SHARED|unix.MAP_POPULATE)
 	},
 
-	ringEntries: ringDepth,
 	ringSetup: func(entries uint32, p *ringParams) (int, error) {
 		fd, _, errno := unix.Syscall(unix.SYS_IO_URING_SETUP, uintptr(entries), uintptr(unsafe.Pointer(p)), 0)
 		if errno != 0 {

@@ -344,14 +344,24 @@ func (j *judge) pair(r *built, key string) {
 	}
 }
 
-// cached says which sides of a warm run read from the page cache: all that didn't go past it only.
+// cached says which sides of a run that dropped nothing read from the page cache: all that didn't go past it only.
 func (j *judge) cached(r *built) (sides [2]bool) {
 	for _, f := range j.configs {
-		if f.Name == "cache" && r.config.Get(f) == "warm" {
+		if cache := r.config.Get(f); f.Name == "cache" && (cache == "warm" || cache == "as-is") {
 			for i := range sides {
-				sides[i] = len(r.paths[i]) == 0 || slices.ContainsFunc(r.paths[i], func(p string) bool { return !slices.Contains(directPaths, p) })
+				direct := func(p string) bool { return slices.Contains(directPaths, p) || p == "host" && j.around(i) }
+				sides[i] = len(r.paths[i]) == 0 && !j.around(i) || slices.ContainsFunc(r.paths[i], func(p string) bool { return !direct(p) })
 			}
 		}
 	}
 	return sides
+}
+
+// around says that the engine of a file reads around the page cache where it reads by the CPU, as its line has it behind the
+// number of workers.
+func (j *judge) around(file int) bool {
+	engines := values(j.Files[file].Notes, "Engine")
+	return len(engines) > 0 && !slices.ContainsFunc(engines, func(e string) bool {
+		return !strings.Contains(e, ", direct, ") && !strings.Contains(e, ", uring, ")
+	})
 }

@@ -119,6 +119,10 @@ func TestFindings(t *testing.T) {
 
 		{"the page cache on one side", []fmt.Stringer{run{head: host + "\ncache: warm", times: slow}, run{head: gds + "\ncache: warm", times: fast, tail: direct}}, []string{better},
 			[]string{"cache Epoch/a: host read from the page cache, gds past it"}},
+		{"the page cache as it was", []fmt.Stringer{run{head: host + "\ncache: as-is", times: slow}, run{head: gds + "\ncache: as-is", times: fast, tail: direct}}, []string{better},
+			[]string{"cache Epoch/a: host read from the page cache, gds past it"}},
+		{"past the page cache on both sides", []fmt.Stringer{run{head: strings.Replace(host, "(", "(4 workers, direct, ", 1) + "\ncache: warm", times: slow, tail: "Path: Epoch/a: path=host, epochs=6\n"},
+			run{head: gds + "\ncache: warm", times: fast, tail: direct}}, []string{better}, nil},
 		{"the page cache on the other side", []fmt.Stringer{run{head: gds + "\ncache: warm", times: slow, tail: direct}, run{head: host + "\ncache: warm", times: fast}},
 			[]string{"host uses 49.38% less time than gds"}, []string{"cache Epoch/a: host read from the page cache, gds past it"}},
 		{"compatibility mode reads past the page cache", []fmt.Stringer{run{head: host + "\ncache: warm", times: slow},
