@@ -116,7 +116,13 @@ func gcd(a, b int) int {
 // permute maps i in [0, n) to its place in a pseudo-random permutation of [0, n): a Feistel network over the smallest even
 // number of bits that holds n, walked on until it lands inside (Black and Rogaway, "Ciphers with arbitrary finite
 // domains", 2002).
-func permute(i, n, key uint64) uint64 {
+func permute(i, n, key uint64) uint64 { return network(i, n, key, false) }
+
+// unpermute is the inverse of permute.
+func unpermute(i, n, key uint64) uint64 { return network(i, n, key, true) }
+
+// network is walked until it lands in [0, n). Back is the same way with the halves changed and the rounds in reverse.
+func network(i, n, key uint64, back bool) uint64 {
 	if n < 2 {
 		return i
 	}
@@ -124,26 +130,17 @@ func permute(i, n, key uint64) uint64 {
 	mask := uint64(1)<<half - 1
 	for {
 		l, r := i>>half, i&mask
+		if back {
+			l, r = r, l
+		}
 		for round := range uint64(rounds) {
+			if back {
+				round = rounds - 1 - round
+			}
 			l, r = r, l^(mix(key^r<<8^round)&mask)
 		}
-		if i = l<<half | r; i < n {
-			return i
-		}
-	}
-}
-
-// unpermute is the inverse of permute: it undoes the rounds, last first.
-func unpermute(i, n, key uint64) uint64 {
-	if n < 2 {
-		return i
-	}
-	half := uint(bits.Len64(n-1)+1) / 2
-	mask := uint64(1)<<half - 1
-	for {
-		l, r := i>>half, i&mask
-		for round := range uint64(rounds) {
-			l, r = r^(mix(key^l<<8^(rounds-1-round))&mask), l
+		if back {
+			l, r = r, l
 		}
 		if i = l<<half | r; i < n {
 			return i
