@@ -30,38 +30,29 @@ const (
 	IOMmap
 )
 
-var ioNames = []string{"auto", "buffered", "direct", "uring", "mmap"}
-
 // String returns the name that ParseIO takes.
 func (io IO) String() string {
-	if io < 0 || int(io) >= len(ioNames) {
+	if io < 0 || int(io) >= len(fileio.Names()) {
 		return fmt.Sprintf("IO(%d)", int(io))
 	}
-	return ioNames[io]
+	return fileio.Way(io).String()
 }
 
 // ParseIO returns the IO of that name: "auto", "buffered", "direct", "uring" or "mmap".
 func ParseIO(name string) (IO, error) {
-	i := slices.Index(ioNames, name)
+	i := slices.Index(fileio.Names(), name)
 	if i < 0 {
-		return 0, fmt.Errorf("zarrio: I/O %q: want %s", name, strings.Join(ioNames, ", "))
+		return 0, fmt.Errorf("zarrio: I/O %q: want %s", name, strings.Join(fileio.Names(), ", "))
 	}
 	return IO(i), nil
 }
 
-// way is what the package that reads files calls it.
+// way is what the package that reads files calls it: both have the same ways in the same order. What is none is IOAuto.
 func (io IO) way() fileio.Way {
-	switch io {
-	case IOBuffered:
-		return fileio.Buffered
-	case IODirect:
-		return fileio.Direct
-	case IOUring:
-		return fileio.Uring
-	case IOMmap:
-		return fileio.Mmap
+	if io < 0 || int(io) >= len(fileio.Names()) {
+		return fileio.Auto
 	}
-	return fileio.Auto
+	return fileio.Way(io)
 }
 
 // openerOf returns what opens the values of a store for the workers' own reads, or nil.

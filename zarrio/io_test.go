@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/internal/race"
 	"zarrbench/zarrio/store"
 )
@@ -19,35 +20,31 @@ import (
 var allIO = []IO{IOAuto, IOBuffered, IODirect, IOUring, IOMmap}
 
 func TestParseIO(t *testing.T) {
-	for _, io := range allIO {
+	names := []string{"auto", "buffered", "direct", "uring", "mmap"}
+	ways := []fileio.Way{fileio.Auto, fileio.Buffered, fileio.Direct, fileio.Uring, fileio.Mmap}
+	for i, io := range allIO {
+		if io.String() != names[i] || io.way() != ways[i] {
+			t.Errorf("%v: way %v, want %s", io, io.way(), names[i])
+		}
 		if got, err := ParseIO(io.String()); got != io || err != nil {
 			t.Errorf("%v: %v, %v", io, got, err)
 		}
 	}
 	_, err := ParseIO("fast")
 	wantError(t, err, `zarrio: I/O "fast": want auto, buffered, direct, uring, mmap`)
-	if got := IO(9).String(); got != "IO(9)" {
-		t.Error(got)
+	if got := IO(9).String(); got != "IO(9)" || IO(9).way() != fileio.Auto {
+		t.Error(got, IO(9).way())
 	}
 }
 
 // TestIORandom runs random stores in each way of reading.
 func TestIORandom(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	n := 100
-	if testing.Short() || race.Enabled {
-		n = 30
-	}
-	for i := range n {
-		ldRandomOn(t, seed+uint64(i), func(c *ldCase, r *rand.Rand) {
+	ldSeeds(t, 100, 30, func(seed uint64) {
+		ldRandomOn(t, seed, func(c *ldCase, r *rand.Rand) {
 			c.onDisk = true
 			c.cpu.IO, c.cpu.Depth = allIO[r.IntN(len(allIO))], []int{0, 0, 1, 2, 40}[r.IntN(5)]
 		})
-		if t.Failed() {
-			t.Fatalf("seed %d", seed+uint64(i))
-		}
-	}
+	})
 }
 
 // TestRowQueue: a worker takes no more rows ahead than leave the others theirs.

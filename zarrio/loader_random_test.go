@@ -332,14 +332,19 @@ func (c *ldCase) checkRead(t *testing.T) {
 }
 
 func TestLoaderRandom(t *testing.T) {
+	ldSeeds(t, 150, 60, func(seed uint64) { ldRandom(t, seed) })
+}
+
+// ldSeeds runs f with n seeds, or few of them where time is short, until one fails.
+func ldSeeds(t *testing.T, n, few int, f func(seed uint64)) {
+	t.Helper()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	n := 150
 	if testing.Short() || race.Enabled {
-		n = 60
+		n = few
 	}
 	for i := range n {
-		ldRandom(t, seed+uint64(i))
+		f(seed + uint64(i))
 		if t.Failed() {
 			t.Fatalf("seed %d", seed+uint64(i))
 		}

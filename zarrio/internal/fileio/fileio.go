@@ -26,6 +26,9 @@ const (
 
 var wayNames = [...]string{"auto", "buffered", "direct", "uring", "mmap"}
 
+// Names returns the names of the ways, in their order.
+func Names() []string { return wayNames[:] }
+
 func (w Way) String() string {
 	if w < 0 || int(w) >= len(wayNames) {
 		return fmt.Sprintf("Way(%d)", int(w))
@@ -84,10 +87,10 @@ func (f *Files) ringless() bool {
 // Workers is the number of workers that keeps a disk busy, or 0 where more of them than the cores need bring nothing. plain says that
 // they read nothing ahead, though they might.
 func (f *Files) Workers(plain bool) int {
-	if f.way == Direct || (f.way == Uring || f.way == Auto) && (plain || f.ringless()) {
-		return f.sys.workers
+	if f.way == Buffered || f.way == Mmap || !plain && !f.ringless() {
+		return 0
 	}
-	return 0
+	return f.sys.workers
 }
 
 // String names the way in which files are read, and where that is another one, why: "direct: read buffered, since tmpfs holds its
