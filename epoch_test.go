@@ -43,7 +43,7 @@ func benchRead(b *testing.B) {
 // the raw ceiling of the same files measured beside it.
 func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, notes *notes) {
 	ctx := b.Context()
-	if err := s.warm(ctx); err != nil {
+	if err := s.warm(ctx, r.io); err != nil {
 		b.Fatal(err)
 	}
 	r, err := s.tune(ctx, r, rowName(b), notes)
@@ -135,12 +135,10 @@ func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, notes *notes)
 	way.report(b, se, s, notes)
 }
 
-// cool drops the store from the page cache for -cache cold.
+// cool is chill for a benchmark.
 func (s *benchStore) cool(b *testing.B) {
-	if *cacheFlag == "cold" {
-		if _, err := s.drop(); err != nil {
-			b.Fatal(err)
-		}
+	if err := s.chill(); err != nil {
+		b.Fatal(err)
 	}
 }
 

@@ -45,14 +45,13 @@ func (s *benchStore) tune(ctx context.Context, r reading, name string, n *notes)
 		return r, nil
 	}
 	r.auto = false
-	trial := func(r reading) (time.Duration, error) { return s.trial(ctx, r) }
 	var counts []int
 	for k := 1; k <= max(32, 2*runtime.GOMAXPROCS(0)); k *= 2 {
 		counts = append(counts, k)
 	}
 	workers, text, err := fastest(counts, func(k int) (time.Duration, error) {
 		r.workers = k
-		return trial(r)
+		return s.trial(ctx, r)
 	})
 	if err != nil {
 		return r, fmt.Errorf("-workers auto: %w", err)
@@ -63,7 +62,7 @@ func (s *benchStore) tune(ctx context.Context, r reading, name string, n *notes)
 	if ahead := r.io == zarrio.IOUring || r.io == zarrio.IOAuto && *cacheFlag != "warm"; ahead && *engineFlag != "gds" && *depthFlag == 0 {
 		depth, more, err := fastest([]int{1, 2, 4, 8, 16, 32}, func(k int) (time.Duration, error) {
 			r.depth = k
-			return trial(r)
+			return s.trial(ctx, r)
 		})
 		if err != nil {
 			return r, fmt.Errorf("-workers auto: depth: %w", err)
@@ -122,10 +121,8 @@ func (s *benchStore) trial(ctx context.Context, r reading) (least time.Duration,
 		if err := se.loader.Seek(0, 0); err != nil {
 			return 0, err
 		}
-		if *cacheFlag == "cold" {
-			if _, err := s.drop(); err != nil {
-				return 0, err
-			}
+		if err := s.chill(); err != nil {
+			return 0, err
 		}
 		var d time.Duration // until the last of the batches, and not until those behind it are let go of
 		start, left := time.Now(), batches
