@@ -177,8 +177,8 @@ func (g *cudaGPU) crew(n int) string {
 	return fmt.Sprintf("%d workers on %v", n, g.node)
 }
 
-// thread starts an OS thread that is bound to the GPU, on its NUMA node, and runs what is sent to it until the channel is closed. done is then
-// closed.
+// thread starts an OS thread that is bound to the GPU, on its NUMA node, and runs what is sent to it until the channel is closed.
+// done is then closed.
 func (g *cudaGPU) thread() (calls chan<- func(), done <-chan struct{}, err error) {
 	run, ended, bound := make(chan func()), make(chan struct{}), make(chan error)
 	go func() {
