@@ -242,9 +242,6 @@ func TestGDSFilesChange(t *testing.T) {
 							switch mode {
 							case "batch":
 								gds.Submit = SubmitBatch
-								if gdstest.RealCufile() && cuFileVersion(t, g) < 1150 {
-									t.Skip("cuFile 1.14 now and then ends the process, by exit within cuFileBatchIOSubmit, after a file became shorter under a batch")
-								}
 							case "direct":
 								t.Setenv("KVIKIO_AUTO_DIRECT_IO_READ", "on")
 								fallthrough

@@ -10,6 +10,7 @@ import (
 
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/cufile"
+	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/internal/numa"
 	"zarrbench/zarrio/internal/ptx"
 )
@@ -177,13 +178,12 @@ func (g *cudaGPU) crew(n int) string {
 	return fmt.Sprintf("%d workers on %v", n, g.node)
 }
 
-// thread starts an OS thread that is bound to the GPU, on its NUMA node, and runs what is sent to it until the channel is closed.
+// thread takes an OS thread, binds it to the GPU and its NUMA node, and runs there what is sent to it until the channel is closed.
 // done is then closed.
 func (g *cudaGPU) thread() (calls chan<- func(), done <-chan struct{}, err error) {
 	run, ended, bound := make(chan func()), make(chan struct{}), make(chan error)
-	go func() {
+	quietThread(func() {
 		defer close(ended)
-		runtime.LockOSThread()
 		leave, err := g.node.Enter()
 		if err != nil {
 			bound <- err
@@ -204,6 +204,24 @@ func (g *cudaGPU) thread() (calls chan<- func(), done <-chan struct{}, err error
 		for f := range run {
 			f()
 		}
-	}()
+	})
 	return run, ended, <-bound
+}
+
+// quietThread starts f in a goroutine that is locked to a thread on which no io_uring was used: cuFile's waits must not be
+// interrupted.
+func quietThread(f func()) {
+	started := make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		if fileio.RingThread() {
+			quietThread(f) // on another, since this one is held meanwhile
+			runtime.UnlockOSThread()
+			close(started)
+			return
+		}
+		close(started)
+		f()
+	}()
+	<-started
 }

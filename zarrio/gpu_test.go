@@ -32,16 +32,6 @@ func testGPU(tb testing.TB, ordinal int) *GPU {
 	return g
 }
 
-// cuFileVersion returns the version of the libcufile that tests run over, such as 1140 for 1.14.
-func cuFileVersion(tb testing.TB, g *GPU) int {
-	tb.Helper()
-	d, err := g.gpu.(*cudaGPU).cuFile()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return d.Version()
-}
-
 // must is for engines of tests.
 func must(tb testing.TB) func(*GPUEngine, error) *GPUEngine {
 	return func(e *GPUEngine, err error) *GPUEngine {

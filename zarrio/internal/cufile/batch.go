@@ -206,7 +206,8 @@ func (b *Batch) call(fn uintptr, args ...uintptr) uint64 {
 	a := arguments.Get().(*[5]uintptr)
 	defer arguments.Put(a)
 	n := copy(a[:], args)
-	r, _, _ := purego.SyscallN(fn, a[:n]...)
+	var r uintptr
+	withoutSignals(func() { r, _, _ = purego.SyscallN(fn, a[:n]...) })
 	return uint64(r)
 }
 
@@ -353,7 +354,9 @@ func (b *Batch) Cancel() error {
 	if b.Pending() == 0 {
 		return nil
 	}
-	if err := check("cuFileBatchIOCancel", b.driver.lib.batchCancel(b.raw)); err != nil {
+	var r uint64
+	withoutSignals(func() { r = b.driver.lib.batchCancel(b.raw) })
+	if err := check("cuFileBatchIOCancel", r); err != nil {
 		return err
 	}
 	b.lost = true
@@ -366,7 +369,7 @@ func (b *Batch) Close() error {
 		return errClosed
 	}
 	b.closed = true
-	b.driver.lib.batchFree(b.raw)
+	withoutSignals(func() { b.driver.lib.batchFree(b.raw) })
 	inFlight.leave(b.Pending())
 	for n := range b.slots {
 		if b.slots[n].handle != nil {

@@ -5,8 +5,12 @@ package cufile
 import (
 	"errors"
 	"math"
+	"os"
+	"sync"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"zarrbench/zarrio/gds/gdstest"
 	"zarrbench/zarrio/internal/cuda"
@@ -317,6 +321,39 @@ func TestBatchFaults(t *testing.T) {
 				t.Errorf("%d reads ended with errors, want 1", bad)
 			}
 		})
+	}
+}
+
+// TestBatchSignals sends the waiting thread the signal by which Go's runtime preempts goroutines, over and over: the library takes
+// an interrupted wait for a failed read.
+func TestBatchSignals(t *testing.T) {
+	d, b, h, p, data := testBatch(t)
+	thread, stop := unix.Gettid(), make(chan struct{})
+	var sender sync.WaitGroup
+	defer sender.Wait()
+	defer close(stop)
+	sender.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				if err := unix.Tgkill(os.Getpid(), thread, unix.SIGURG); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}
+	})
+	for range 20 {
+		fill(t, d.dev, p, batchSize*batchPiece, 0)
+		submit(t, b, pieces(h, p, 0, batchSize))
+		for cookie, c := range collect(t, b, batchSize) {
+			if c.N != batchPiece || c.Err != nil {
+				t.Fatalf("read %d: %d bytes, error %v", cookie, c.N, c.Err)
+			}
+		}
+		expect(t, d.dev, p, data)
 	}
 }
 

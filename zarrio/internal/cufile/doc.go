@@ -23,6 +23,10 @@
 // facts run on the device's own thread, and so may be called from anywhere. What registers, reads or batches runs on the caller's
 // thread: the calling goroutine must be locked to it (runtime.LockOSThread) and the device bound (cuda.Device.Bind).
 //
+// A wait that is interrupted is a failed read to the library, after which it ends the process (1.14) or never tells of the reads in
+// flight (1.20). This package holds signals back while it calls. The kernel also interrupts the threads on which an io_uring was used, even
+// after that was closed: a batch must be waited for on others.
+//
 // A thread that has called the library must not end before the process does, and so must be unlocked again, after
 // cuda.Device.Unbind: in version 1.14 its end writes to memory that closing the driver has freed.
 package cufile

@@ -93,16 +93,22 @@ func (h *Handle) Read(base cuda.Ptr, n int, off, bufOff int64) (int, error) {
 	args := arguments.Get().(*[5]uintptr)
 	defer arguments.Put(args)
 	*args = [...]uintptr{h.raw, uintptr(base), uintptr(n), uintptr(off), uintptr(bufOff)}
-	runtime.LockOSThread() // for errno
-	defer runtime.UnlockOSThread()
-	for {
-		r, _, _ := purego.SyscallN(lib.read, args[:]...)
-		if got := int(r); got >= 0 {
-			return got, nil
-		} else if code := lib.code(got); code != int(syscall.EINTR) {
-			return 0, &Error{Call: "cuFileRead", Code: code}
+	var got, code int
+	withoutSignals(func() { // and on one thread, for errno
+		for {
+			r, _, _ := purego.SyscallN(lib.read, args[:]...)
+			if got, code = int(r), 0; got < 0 {
+				code = lib.code(got)
+			}
+			if code != int(syscall.EINTR) {
+				return
+			}
 		}
+	})
+	if code != 0 {
+		return 0, &Error{Call: "cuFileRead", Code: code}
 	}
+	return got, nil
 }
 
 // arguments holds arrays of a call's arguments, as a slice of them goes to the heap.

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"unsafe"
 
@@ -25,6 +27,38 @@ type ring struct {
 	results                        unsafe.Pointer // of cqMask+1 result
 
 	queued uint32 // submissions that the kernel was not told of
+	thread int    // that used it last
+}
+
+// ringThreads are the threads that have used a ring. The kernel interrupts them at any time: when a read is done, and some 20 ms
+// after the ring was closed.
+var ringThreads struct {
+	sync.Mutex
+	ids map[int]bool
+}
+
+// RingThread says whether the calling goroutine's thread, to which it is locked, may be interrupted by the kernel on behalf of an
+// io_uring that was used on it: an interruptible system call then fails with EINTR though no signal came. It may say so of a thread
+// whose number another had before.
+func RingThread() bool {
+	ringThreads.Lock()
+	defer ringThreads.Unlock()
+	return ringThreads.ids[unix.Gettid()]
+}
+
+// use notes that the calling goroutine's thread, to which it is locked, uses the ring.
+func (g *ring) use() {
+	id := unix.Gettid()
+	if id == g.thread {
+		return
+	}
+	g.thread = id
+	ringThreads.Lock()
+	defer ringThreads.Unlock()
+	if ringThreads.ids == nil {
+		ringThreads.ids = make(map[int]bool)
+	}
+	ringThreads.ids[id] = true
 }
 
 // ringParams is struct io_uring_params.
@@ -71,11 +105,13 @@ const (
 // newRing sets up a ring that takes so many submissions at a time.
 func newRing(sys *system, entries uint32) (_ *ring, err error) {
 	var p ringParams
-	fd, err := sys.ringSetup(entries, &p)
-	if err != nil {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	g := &ring{sys: sys}
+	g.use()
+	if g.fd, err = sys.ringSetup(entries, &p); err != nil {
 		return nil, noRing(err)
 	}
-	g := &ring{sys: sys, fd: fd}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, g.close())
@@ -86,10 +122,10 @@ func newRing(sys *system, entries uint32) (_ *ring, err error) {
 	}
 	size := max(p.sq.array+p.sqEntries*4, p.cq.cqes+p.cqEntries*uint32(unsafe.Sizeof(result{})))
 	const prot, flags = unix.PROT_READ | unix.PROT_WRITE, unix.MAP_SHARED | unix.MAP_POPULATE
-	if g.shared, err = unix.Mmap(fd, offRing, int(size), prot, flags); err != nil {
+	if g.shared, err = unix.Mmap(g.fd, offRing, int(size), prot, flags); err != nil {
 		return nil, fmt.Errorf("the memory of an io_uring can't be mapped: %w", err)
 	}
-	if g.sqes, err = unix.Mmap(fd, offSubmits, int(p.sqEntries)*int(unsafe.Sizeof(submission{})), prot, flags); err != nil {
+	if g.sqes, err = unix.Mmap(g.fd, offSubmits, int(p.sqEntries)*int(unsafe.Sizeof(submission{})), prot, flags); err != nil {
 		return nil, fmt.Errorf("the memory of an io_uring can't be mapped: %w", err)
 	}
 	at := func(off uint32) *uint32 { return (*uint32)(unsafe.Pointer(&g.shared[off])) }
@@ -156,6 +192,9 @@ func (g *ring) submit(wait bool) error {
 	if wait {
 		least, flags = 1, getEvents
 	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	g.use()
 	n, err := g.sys.ringEnter(g.fd, g.queued, least, flags)
 	if err == nil {
 		g.queued -= uint32(n)

@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include "cufile_emu.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,11 +100,7 @@ cf_result cuFileBatchIOSetUp(void **out, unsigned n) {
 	b->queue = calloc(n, sizeof *b->queue);
 	b->events = calloc(n, sizeof *b->events);
 	pthread_mutex_init(&b->mutex, NULL);
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&b->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	pthread_cond_init(&b->changed, NULL);
 	pthread_create(&b->thread, NULL, work, b);
 	pthread_mutex_lock(&cf_mutex);
 	b->next = batches;
@@ -179,16 +174,22 @@ cf_result cuFileBatchIOGetStatus(void *handle, unsigned least, unsigned *n, stru
 		return fault;
 	if (!b || !n || !events || least > *n)
 		return newer(CF_INVALID_VALUE);
-	struct timespec until;
+	struct timespec now, until;
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	if (timeout) {
 		until.tv_sec += timeout->tv_sec + (until.tv_nsec + timeout->tv_nsec) / 1000000000;
 		until.tv_nsec = (until.tv_nsec + timeout->tv_nsec) % 1000000000;
 	}
 	pthread_mutex_lock(&b->mutex);
-	while (timeout && b->done < least && b->queued + b->busy) /* without a timeout it doesn't wait, and never for what isn't in flight */
-		if (pthread_cond_timedwait(&b->changed, &b->mutex, &until) == ETIMEDOUT)
+	while (timeout && b->done < least && b->queued + b->busy) { /* without a timeout it doesn't wait, and never for what isn't in flight */
+		pthread_mutex_unlock(&b->mutex);
+		if (nanosleep(&(struct timespec){0, 20000}, NULL)) /* a signal, of which NVIDIA's makes an error; a condition's wait would go on */
+			return newer(CF_IO_ERROR);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		pthread_mutex_lock(&b->mutex);
+		if (now.tv_sec > until.tv_sec || (now.tv_sec == until.tv_sec && now.tv_nsec >= until.tv_nsec))
 			break;
+	}
 	unsigned k = 1 + b->polls++ % 3;
 	k = k < least ? least : k;
 	k = k < b->done ? k : b->done;
