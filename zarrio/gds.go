@@ -69,6 +69,7 @@ func (e *gdsEngine) start(g *cudaGPU, opt GDSOptions) error {
 	if workers < 1 {
 		return fmt.Errorf("%d workers: want 1 or more", workers)
 	}
+	e.quiet = e.compat != CompatOn
 	if err := e.open(g, "gds", CPUOptions{Workers: workers, KeepBytes: opt.KeepBytes, IO: IOBuffered}); err != nil {
 		return err
 	}

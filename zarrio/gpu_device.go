@@ -5,12 +5,10 @@ package zarrio
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/cufile"
-	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/internal/numa"
 	"zarrbench/zarrio/internal/ptx"
 )
@@ -176,52 +174,4 @@ func (g *cudaGPU) crew(n int) string {
 		return fmt.Sprintf("%d workers", n)
 	}
 	return fmt.Sprintf("%d workers on %v", n, g.node)
-}
-
-// thread takes an OS thread, binds it to the GPU and its NUMA node, and runs there what is sent to it until the channel is closed.
-// done is then closed.
-func (g *cudaGPU) thread() (calls chan<- func(), done <-chan struct{}, err error) {
-	run, ended, bound := make(chan func()), make(chan struct{}), make(chan error)
-	quietThread(func() {
-		defer close(ended)
-		leave, err := g.node.Enter()
-		if err != nil {
-			bound <- err
-			runtime.UnlockOSThread()
-			return
-		}
-		defer func() {
-			// A thread that has called cuFile must not end. As it was before it is any goroutine's again; else it has to end.
-			if g.dev.Unbind() == nil && leave() == nil {
-				runtime.UnlockOSThread()
-			}
-		}()
-		err = g.dev.Bind()
-		bound <- err
-		if err != nil {
-			return
-		}
-		for f := range run {
-			f()
-		}
-	})
-	return run, ended, <-bound
-}
-
-// quietThread starts f in a goroutine that is locked to a thread on which no io_uring was used: cuFile's waits must not be
-// interrupted.
-func quietThread(f func()) {
-	started := make(chan struct{})
-	go func() {
-		runtime.LockOSThread()
-		if fileio.RingThread() {
-			quietThread(f) // on another, since this one is held meanwhile
-			runtime.UnlockOSThread()
-			close(started)
-			return
-		}
-		close(started)
-		f()
-	}()
-	<-started
 }

@@ -28,6 +28,7 @@ type gpuCore struct {
 	hands  []*gpuHand
 	stream cuda.Stream // waits for all workers' streams at the end of a Fill
 	host   *ring       // pinned slots, or pageable ones
+	quiet  bool        // its workers wait for cuFile
 	sums   reduction
 
 	hostBytes   atomic.Int64 // copied from the host, fill values left out
@@ -39,8 +40,7 @@ type gpuHand struct {
 	w      *worker
 	stream cuda.Stream
 	done   cuda.Event // behind all that a Fill has queued on the stream
-	calls  chan<- func()
-	ended  <-chan struct{}
+	thread *gpuThread
 	copy   cuda.Copy2D
 	batch  submission
 }
@@ -49,7 +49,7 @@ type gpuHand struct {
 func hand(w *worker) *gpuHand { return w.on.(*gpuHand) }
 
 // run runs f on the hand's thread, which is bound to the GPU.
-func (h *gpuHand) run(f func()) { h.calls <- f }
+func (h *gpuHand) run(f func()) { h.thread.run <- f }
 
 // open fills in the core of an engine.
 func (e *gpuCore) open(g *cudaGPU, name string, opt CPUOptions) error {
@@ -77,7 +77,7 @@ func (e *gpuCore) open(g *cudaGPU, name string, opt CPUOptions) error {
 func (e *gpuCore) hire() (*worker, error) {
 	h := &gpuHand{w: new(worker)}
 	var err error
-	if h.calls, h.ended, err = e.gpu.thread(); err != nil {
+	if h.thread, err = e.gpu.thread(e.quiet); err != nil {
 		return nil, err
 	}
 	h.w.on = h
@@ -95,10 +95,9 @@ func (e *gpuCore) hire() (*worker, error) {
 	return h.w, nil
 }
 
-// dismiss ends a worker's thread, and frees what it has on the GPU after what is queued there.
+// dismiss gives a worker's thread up, and frees what it has on the GPU after what is queued there.
 func (h *gpuHand) dismiss(dev *cuda.Device) error {
-	close(h.calls)
-	<-h.ended
+	h.thread.end()
 	return dev.Do(func() error {
 		var err error
 		if h.stream != 0 {

@@ -27,6 +27,6 @@
 // flight (1.20). This package holds signals back while it calls. The kernel also interrupts the threads on which an io_uring was used, even
 // after that was closed: a batch must be waited for on others.
 //
-// A thread that has called the library must not end before the process does, and so must be unlocked again, after
+// A thread that has called the library must not end before the process does, and so must be kept, or be unlocked again after
 // cuda.Device.Unbind: in version 1.14 its end writes to memory that closing the driver has freed.
 package cufile
