@@ -64,7 +64,16 @@ func coreWorkers() int { return 2 * runtime.GOMAXPROCS(0) }
 
 // String describes the engine for the head of a benchmark's output.
 func (e *CPU) String() string {
-	return fmt.Sprintf("cpu (%d workers, %v, %s)", len(e.workers), e.files, runtime.Version())
+	return fmt.Sprintf("cpu (%s, %v, %s)", e.staff(), e.files, runtime.Version())
+}
+
+// staff describes the workers: "4 to 16 workers", of which more are hired where a plan has work for them.
+func (e *CPU) staff() string {
+	n := len(e.workers)
+	if most := e.files.Workers(true); e.auto && most > n {
+		return fmt.Sprintf("%d to %d workers", n, most)
+	}
+	return fmt.Sprintf("%d workers", n)
 }
 
 // Probe finds out, by one of the documents of a group, how files where it lies can be read, so that String tells before the first
@@ -234,7 +243,8 @@ func (e *CPU) crew(p *Plan) ([]*worker, error) {
 	n := coreWorkers()
 	for i := range p.Reads {
 		if a := p.Reads[i].Array; i == 0 || a != p.Reads[i-1].Array {
-			n = max(n, a.readers(e.files.Workers(e.hire != nil && a.raw()))) // see begin
+			// See begin for what is not begun ahead; of shards, the next one's first chunk is not.
+			n = max(n, a.readers(e.files.Workers(len(a.pipe.levels) > 0 || e.hire != nil && a.raw())))
 		}
 	}
 	for len(e.workers) < n {

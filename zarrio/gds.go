@@ -203,7 +203,7 @@ func (e *gdsEngine) close() error {
 
 func (e *gdsEngine) String() string {
 	set := e.settings
-	parts := []string{e.gpu.crew(e.workers())}
+	parts := []string{e.gpu.crew(e.cpu.staff())}
 	if e.cufile != nil {
 		parts = append(parts, "cuFile "+cuda.Dotted(e.cufile.Version()), fmt.Sprintf("ring of %d x %s registered", cap(e.slots.free), sized(e.slots.size)),
 			"submit "+string(*e.submit.Load()))

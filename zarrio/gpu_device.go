@@ -168,10 +168,10 @@ func (g *cudaGPU) crcTables() (cuda.Ptr, error) {
 	return g.tables, nil
 }
 
-// crew describes so many workers: "8 workers on NUMA node 1".
-func (g *cudaGPU) crew(n int) string {
+// crew describes workers, with where they run: "8 workers on NUMA node 1".
+func (g *cudaGPU) crew(staff string) string {
 	if g == nil || g.node == nil {
-		return fmt.Sprintf("%d workers", n)
+		return staff
 	}
-	return fmt.Sprintf("%d workers on %v", n, g.node)
+	return fmt.Sprintf("%s on %v", staff, g.node)
 }

@@ -43,7 +43,7 @@ func (e *gpuCore) hostRing(kind ringKind, bytes int64) (*ring, error) {
 }
 
 func (e *hostEngine) String() string {
-	return fmt.Sprintf("host (%s, %v, ring of %d x %d MiB, %s)", e.gpu.crew(e.workers()), e.cpu.files, cap(e.host.free), slotSize>>20,
+	return fmt.Sprintf("host (%s, %v, ring of %d x %d MiB, %s)", e.gpu.crew(e.cpu.staff()), e.cpu.files, cap(e.host.free), slotSize>>20,
 		map[ringKind]string{pinned: "pinned, copies overlap with reading", pageable: "pageable, copies are waited for"}[e.host.kind])
 }
 

@@ -85,7 +85,7 @@ func (f *Files) ringless() bool {
 }
 
 // Workers is the number of workers that keeps a disk busy, or 0 where more of them than the cores need bring nothing. plain says that
-// they read nothing ahead, though they might.
+// they now and then have nothing under way that they began ahead, though they might.
 func (f *Files) Workers(plain bool) int {
 	if f.way == Buffered || f.way == Mmap || !plain && !f.ringless() {
 		return 0
