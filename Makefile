@@ -148,7 +148,7 @@ ptxas: ## NVIDIA's assembler takes the kernels for every GPU since 2014
 
 # on_cpu runs the tests of the packages $(3) for GOARCH $(1) on the CPU that the command $(2) emulates. $(4) says whether it can
 # run the vector code, which TestKernels compares with what that code finds. Left out are what -short leaves out, and C
-# libraries, of which an emulator has none for other CPUs; internal/fileio needs a whole kernel.
+# libraries, of which an emulator has none for other CPUs.
 define on_cpu
 @if command -v $(firstword $(2)) > /dev/null; then echo 'tests for $(1), by $(2):'; \
 	CGO_ENABLED=0 GOARCH=$(1) GOAMD64=v1 ZARRIO_KERNELS=$(4) $(GO) test -short -tags noclib -exec '$(2)' $(3); \
@@ -156,7 +156,7 @@ else echo 'tests for $(1) are skipped: there is no $(firstword $(2)), which the 
 endef
 
 arch: ## on emulated CPUs: arm64, all that needs no C, and amd64 without AVX2, the packages with assembly
-	$(call on_cpu,arm64,qemu-aarch64,$$($(GO) list ./zarrio/... | grep -v -e internal/ptx -e internal/fileio),yes)
+	$(call on_cpu,arm64,qemu-aarch64,$$($(GO) list ./zarrio/... | grep -v internal/ptx),yes)
 	$(call on_cpu,amd64,qemu-x86_64 -cpu Nehalem,./zarrio/codec ./zarrio/loss,no)
 
 interop: ## other software reads what this one writes

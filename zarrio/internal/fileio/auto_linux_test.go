@@ -302,8 +302,13 @@ func TestRefusals(t *testing.T) {
 // TestStrings names what is read by a way that works.
 func TestStrings(t *testing.T) {
 	for _, way := range append(ways, Buffered) {
-		if got := New(way, 1, 0).String(); got != way.String() {
-			t.Errorf("%q, want %q", got, way)
+		f := New(way, 1, 0)
+		want := way.String()
+		if f.rings() && f.noRing != "" {
+			want += ": without io_uring, since " + f.noRing
+		}
+		if got := f.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 	if New(Buffered, 1, 0).Reader() != nil {
