@@ -6,14 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
-	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/internal/numa"
 )
 
@@ -64,50 +61,5 @@ func TestGPUNode(t *testing.T) {
 		if err := e.Close(); err != nil {
 			t.Error(err)
 		}
-	}
-}
-
-// TestGPUThreads: the kernel interrupts threads on which an io_uring was used, even after it was closed. Workers run on others.
-func TestGPUThreads(t *testing.T) {
-	g := testGPU(t, 0)
-	group, _ := onDisk(t, gdsFields(t, 4, 4, 6), Options{})
-	const n = 8
-	var used, ended sync.WaitGroup
-	leave := make(chan struct{})
-	used.Add(n)
-	for range n { // whose threads are the next that goroutines get
-		ended.Go(func() {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			func() {
-				defer used.Done()
-				e := NewCPU(CPUOptions{IO: IOUring, Workers: 1})
-				defer e.Close()
-				if strings.Contains(e.String(), "without io_uring") {
-					return
-				}
-				if err := e.Probe(t.Context(), group); err != nil {
-					t.Error(err)
-				}
-				if !fileio.RingThread() {
-					t.Error("the thread has used an io_uring, and is said not to")
-				}
-			}()
-			<-leave
-		})
-	}
-	used.Wait()
-	close(leave)
-	ended.Wait()
-	e := must(t)(NewGDS(g, GDSOptions{Workers: n}))
-	for i, h := range e.engine.(*gdsEngine).hands {
-		done := make(chan bool)
-		h.run(func() { done <- fileio.RingThread() })
-		if <-done {
-			t.Errorf("worker %d runs on a thread that has used an io_uring", i)
-		}
-	}
-	if err := e.Close(); err != nil {
-		t.Error(err)
 	}
 }
