@@ -29,8 +29,11 @@ type lib struct {
 	add    func(first, bytes uint64) int32
 }
 
-// openLib builds the interpreter, once for all tests.
+// openLib builds the interpreter, once for all tests. It returns nil and the reason if there is none.
 var openLib = sync.OnceValues(func() (*lib, string) {
+	if onGPU {
+		return nil, "it tests the interpreter, and the kernels run on a GPU"
+	}
 	cc, err := exec.LookPath("cc")
 	if err != nil {
 		return nil, "no C compiler: " + err.Error()
@@ -62,10 +65,16 @@ var openLib = sync.OnceValues(func() (*lib, string) {
 	return l, ""
 })
 
-// A device runs one program over memory of its own.
+// onGPU is whether the tests of the kernels run on the GPU of this machine, as its driver compiles
+// them, rather than in the interpreter.
+var onGPU = os.Getenv("ZARRBENCH_GPU") == "real"
+
+// A device runs one program over memory of its own. On a GPU, that memory is copied to the GPU
+// before each launch, and back after it.
 type device struct {
 	*lib
 	t      testing.TB
+	gpu    *gpu // nil if the program runs in the interpreter
 	module uintptr
 	arena  []byte
 	used   int
@@ -80,13 +89,19 @@ const (
 // newDevice returns a device with so many bytes of memory; tests that use it must not run in parallel.
 func newDevice(t testing.TB, source string, size int) *device {
 	t.Helper()
-	l, reason := openLib()
-	if l == nil {
-		t.Skip(reason)
-	}
-	d := &device{lib: l, t: t}
-	if err := d.loadModule(source); err != "" {
-		t.Fatal(err)
+	d := &device{t: t}
+	if onGPU && source == Source() {
+		d.gpu = newGPU(t, size)
+	} else {
+		l, reason := openLib()
+		if l == nil {
+			t.Skip(reason)
+		}
+		d.lib = l
+		if err := d.loadModule(source); err != "" {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { d.free(d.module) })
 	}
 	arena, err := syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
@@ -95,7 +110,6 @@ func newDevice(t testing.TB, source string, size int) *device {
 	d.arena = arena
 	t.Cleanup(func() {
 		d.reset()
-		d.free(d.module)
 		if err := syscall.Munmap(arena); err != nil {
 			t.Error(err)
 		}
@@ -129,7 +143,7 @@ func (d *device) alloc(n, offset int) []byte {
 	}
 	d.guards = append(d.guards, d.arena[d.used:first], d.arena[first+n:first+n+zone])
 	d.used = first + n + zone
-	if n > 0 && d.add(addr(b), uint64(n)) != 0 {
+	if n > 0 && d.gpu == nil && d.add(addr(b), uint64(n)) != 0 {
 		d.t.Fatal("too many ranges of device memory")
 	}
 	return b
@@ -155,7 +169,9 @@ func (d *device) reset() {
 		}
 	}
 	d.guards, d.used = nil, 0
-	d.clear()
+	if d.gpu == nil {
+		d.clear()
+	}
 }
 
 // addr returns the address of memory of a device.
@@ -164,6 +180,9 @@ func addr(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceDa
 // tryRun launches a kernel, and returns the error's text.
 func (d *device) tryRun(name string, grid, block uint32, args []uint64) string {
 	d.t.Helper()
+	if d.gpu != nil {
+		return d.gpu.run(d.arena[:d.used], name, grid, block, args)
+	}
 	f := d.find(d.module, name)
 	if f == 0 {
 		d.t.Fatalf("no kernel %s", name)
