@@ -16,36 +16,6 @@ import (
 	"zarrbench/zarrio/codec"
 )
 
-// The flags of the benchmarks, given after -args. Their zero values are the study's choices.
-var (
-	storeFlag    list
-	varsFlag     = flag.String("vars", "geopotential,u_component_of_wind,v_component_of_wind", "channels of a sample: `ARRAY[@DIM=COORDINATE],...`")
-	windowFlag   = flag.String("window", "time=2", "windows: `DIM=SIZE[:OVERLAP],...`")
-	batchFlag    = flag.Int("batch", 32, "samples a batch")
-	lossFlag     = flag.String("loss", "mse", "what is computed on each batch: mse or none")
-	cacheFlag    = flag.String("cache", "warm", "the page cache before each epoch: warm, cold, or as-is (left alone)")
-	ioFlag       = flag.String("io", "auto", "how files are read, except by -engine gds: buffered, direct, uring, mmap, or auto, which looks at what the page cache holds; of a `LIST` BenchmarkRead takes all, the others the first")
-	openFlag     = flag.String("open", "once", "when the store is opened: once, or epoch (anew within each timed epoch)")
-	layoutFlag   = flag.String("layout", "dense", "the planes of a batch: dense, or padded to pages")
-	workersFlag  = flag.String("workers", "0", "how many goroutines read and decode: a `NUMBER`, or auto, which tries several before the timed epochs; 0 stands for two a core, or with -io direct for as many as keep a disk busy, and with -engine gds for KVIKIO_NTHREADS or 8")
-	depthFlag    = flag.Int("depth", 0, "reads that each worker has under way at once with -io uring and auto; 0 stands for those of 8 MiB, but 16 at most; with -workers auto, several are tried")
-	prefetchFlag = flag.Int("prefetch", 1, "batches filled ahead of the one in use")
-	shuffleFlag  = flag.String("shuffle", "", "order of the windows by this `SEED`: a number, or chunk:SEED to keep the windows of a chunk together")
-	stepFlag     = flag.Duration("step", 0, "pretend that the model takes this long on each batch")
-	engineFlag   = flag.String("engine", defaultEngine, "the engine: cpu, host or gds")
-	requireFlag  = flag.Bool("require", false, "fail, rather than skip, where this build or machine lacks the engine; with -engine gds, also where bytes went another way than GPUDirect Storage's")
-)
-
-func init() {
-	flag.Var(&storeFlag, "store", "a Zarr store to read, by `PATH`; may be given several times")
-}
-
-// list is a flag that may be given several times.
-type list []string
-
-func (l *list) String() string     { return strings.Join(*l, ",") }
-func (l *list) Set(s string) error { *l = append(*l, s); return nil }
-
 // units are the metrics besides ns/op: printed once, so that benchstat knows which way is better and what must not vary.
 const units = `Unit samples/s better=higher
 Unit first-batch-sec better=lower
@@ -72,28 +42,58 @@ var (
 	unmet       []string
 )
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	if flag.Lookup("test.bench").Value.String() == "" {
-		os.Exit(runTests(m))
+func TestMain(m *testing.M) { os.Exit(exitStatus(m)) }
+
+// exitStatus runs the tests, or with -bench the benchmarks. Tests run beside benchmarks only if -run asks for some: most
+// open stores of their own, and nobody who measures wants to wait for them.
+func exitStatus(m *testing.M) int {
+	err := parseFlags(os.Args[1:])
+	switch bench, run := flag.Lookup("test.bench").Value, flag.Lookup("test.run").Value; {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return failed(2, err)
+	case bench.String() == "":
+		if names := givenFlags(); len(names) > 0 {
+			return failed(2, fmt.Errorf("%s without -bench: no benchmark was asked for (go test -bench=. . -args ...)", strings.Join(names, ", ")))
+		}
+		return runTests(m)
+	case run.String() == "":
+		err = run.Set(noTests)
+	case run.String() != noTests:
+		pattern := bench.String()
+		restore := hideFlags()
+		err = bench.Set("")
+		if code := m.Run(); code != 0 {
+			return code
+		}
+		restore()
+		err = errors.Join(err, bench.Set(pattern), run.Set(noTests))
+	}
+	if err != nil {
+		return failed(1, err)
 	}
 	code, err := run(m)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "zarrbench:", err)
-		code = 1
+		code = failed(1, err)
 	}
 	for _, reason := range unmet { // once more, behind all that the benchmarks printed
-		fmt.Fprintln(os.Stderr, "zarrbench: -require:", reason)
-		code = 1
+		code = failed(1, errors.New("-require: "+reason))
 	}
-	os.Exit(code)
+	return code
+}
+
+// noTests is the value of -run that no test matches.
+const noTests = "^$"
+
+// failed prints why the program ends, and returns its exit status.
+func failed(code int, err error) int {
+	fmt.Fprintln(os.Stderr, "zarrbench:", err)
+	return code
 }
 
 // run runs the benchmarks.
 func run(m *testing.M) (code int, err error) {
-	if err := checkFlags(); err != nil {
-		return 2, err
-	}
 	if err := emulate(); err != nil {
 		return 1, err
 	}
@@ -138,39 +138,6 @@ func prepare(ctx context.Context, e engine) (cleanup func(), err error) {
 		}
 	}
 	return cleanup, printHead(ctx, e)
-}
-
-func oneOf(name, value string, allowed ...string) error {
-	if slices.Contains(allowed, value) {
-		return nil
-	}
-	return fmt.Errorf("-%s %s: want %s", name, value, strings.Join(allowed, " or "))
-}
-
-func checkFlags() error {
-	_, _, shuffleErr := parseShuffle(*shuffleFlag)
-	_, _, workersErr := parseWorkers(*workersFlag)
-	_, windowErr := zarrio.ParseWindows(*windowFlag)
-	err := errors.Join(
-		oneOf("loss", *lossFlag, "mse", "none"),
-		oneOf("cache", *cacheFlag, "warm", "cold", "as-is"),
-		eachOf("io", *ioFlag, "auto", "buffered", "direct", "uring", "mmap"),
-		oneOf("open", *openFlag, "once", "epoch"),
-		oneOf("layout", *layoutFlag, "dense", "padded"),
-		oneOf("engine", *engineFlag, "cpu", "host", "gds"),
-		checkGPUFlags(),
-		shuffleErr, windowErr, workersErr)
-	switch {
-	case *batchFlag < 1:
-		err = errors.Join(err, fmt.Errorf("-batch %d: want 1 or more", *batchFlag))
-	case *depthFlag < 0:
-		err = errors.Join(err, fmt.Errorf("-depth %d: want 0 or more", *depthFlag))
-	case *prefetchFlag < 0:
-		err = errors.Join(err, fmt.Errorf("-prefetch %d: want 0 or more", *prefetchFlag))
-	case *stepFlag < 0:
-		err = errors.Join(err, fmt.Errorf("-step %v: want 0 or more", *stepFlag))
-	}
-	return err
 }
 
 // printHead prints the lines above the rows. A key in lower case must be equal in two files for benchstat to compare them:
@@ -246,63 +213,6 @@ func lacks(b *testing.B, reason string) {
 		unmet = append(unmet, reason)
 	}
 	b.Fatalf("-require: %s", reason)
-}
-
-// eachOf checks a flag that is a list.
-func eachOf(name, list string, allowed ...string) (err error) {
-	for value := range strings.SplitSeq(list, ",") {
-		err = errors.Join(err, oneOf(name, value, allowed...))
-	}
-	return err
-}
-
-// ioModes are what -io asks for.
-func ioModes() []zarrio.IO {
-	var modes []zarrio.IO
-	for name := range strings.SplitSeq(*ioFlag, ",") {
-		io, _ := zarrio.ParseIO(name) // checked by checkFlags
-		modes = append(modes, io)
-	}
-	return modes
-}
-
-func ioMode() zarrio.IO { return ioModes()[0] }
-
-// loaderOptions are what the flags ask for.
-func loaderOptions() zarrio.LoaderOptions {
-	windows, _ := zarrio.ParseWindows(*windowFlag) // checked by checkFlags
-	shuffle, seed, _ := parseShuffle(*shuffleFlag)
-	opt := zarrio.LoaderOptions{
-		Channels: strings.Split(*varsFlag, ","),
-		Windows:  windows,
-		Batch:    *batchFlag,
-		Shuffle:  shuffle,
-		Seed:     seed,
-		Prefetch: *prefetchFlag,
-	}
-	if *prefetchFlag == 0 {
-		opt.Prefetch = -1
-	}
-	if *layoutFlag == "padded" {
-		opt.Layout = zarrio.Padded
-	}
-	return opt
-}
-
-func parseShuffle(s string) (zarrio.Shuffle, uint64, error) {
-	if s == "" {
-		return zarrio.InOrder, 0, nil
-	}
-	mode := zarrio.ByWindow
-	digits, byChunk := strings.CutPrefix(s, "chunk:")
-	if byChunk {
-		mode = zarrio.ByChunk
-	}
-	var seed uint64
-	if _, err := fmt.Sscanf(digits+"\n", "%d\n", &seed); err != nil {
-		return mode, 0, fmt.Errorf("-shuffle %s: want a number, or chunk: and a number", s)
-	}
-	return mode, seed, nil
 }
 
 // model pretends to compute on a batch for -step.
