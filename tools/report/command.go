@@ -76,7 +76,7 @@ func parse(args []string, stdout, stderr io.Writer) (c *command, done bool, err 
 	})
 	flags.BoolVar(&c.gate, "gate", false, "judge NEW.txt against BASE.txt")
 	threshold := "5%"
-	flags.StringVar(&threshold, "threshold", threshold, "with -gate: the `change` that is large enough to fail")
+	flags.StringVar(&threshold, "threshold", threshold, "with -gate: the `change` that is large enough to fail, such as 5% or 0.05")
 	units := ""
 	flags.StringVar(&units, "units", units, "with -gate or -history: the `units` to look at, as sec/op,B/s (default sec/op)")
 	flags.StringVar(&c.expect, "expect", "", "with -gate: a `file` of the rows that NEW.txt must have, one a line")
@@ -104,9 +104,10 @@ func (c *command) check(given map[string]bool) error {
 	for _, p := range []struct {
 		flag  string
 		value float64
-	}{{"alpha", c.opt.Alpha}, {"confidence", c.opt.Confidence}} {
+		such  string
+	}{{"alpha", c.opt.Alpha, "0.05"}, {"confidence", c.opt.Confidence, "0.95"}} {
 		if !(p.value > 0 && p.value < 1) {
-			return fmt.Errorf("-%s %v: want a number between 0 and 1", p.flag, p.value)
+			return fmt.Errorf("-%s %v: want a number between 0 and 1, such as %s", p.flag, p.value, p.such)
 		}
 	}
 	for _, path := range c.paths {

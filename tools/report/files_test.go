@@ -152,6 +152,7 @@ func TestFlags(t *testing.T) {
 		{"-gate", "-annotations", "-json", studyHost, studyGDS},
 		{"-gate", studyHost},
 		{"-gate", "-threshold", "x", studyHost, studyGDS},
+		{"-gate", "-threshold", "5", studyGDS, studyHost},
 		{"-units", "B/s", studyHost},
 		{"-commit", "abc", studyHost},
 		{"-trace", "a=b", studyHost},

@@ -11,7 +11,6 @@
 package gate
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 
+	"zarrbench/tools/internal/plaintext"
 	"zarrbench/tools/report/internal/summary"
 )
 
@@ -291,10 +291,15 @@ func (j *judge) test() {
 // ReadExpected reads a list of rows, one name or key a line. What follows a # at the start of a line, or behind a space, is a
 // comment. A list without a name is an error: it would expect nothing.
 func ReadExpected(r io.Reader) ([]string, error) {
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	if b, err = plaintext.Decode(b); err != nil {
+		return nil, err
+	}
 	var names []string
-	lines := bufio.NewScanner(r)
-	for lines.Scan() {
-		name := lines.Text()
+	for name := range strings.Lines(string(b)) {
 		if i := strings.Index(" "+name, " #"); i >= 0 {
 			name = name[:i]
 		}
@@ -302,24 +307,24 @@ func ReadExpected(r io.Reader) ([]string, error) {
 			names = append(names, name)
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return nil, err
-	}
 	if names == nil {
 		return nil, errors.New("the list of expected rows names none")
 	}
 	return names, nil
 }
 
-// ParseThreshold reads a threshold such as 5% or 0.05.
+// ParseThreshold parses a threshold such as 5% or 0.05. A number of 1 or more without a percent sign is
+// an error, since 5 would be 500 %.
 func ParseThreshold(text string) (float64, error) {
 	digits, percent := strings.CutSuffix(text, "%")
 	t, err := strconv.ParseFloat(digits, 64)
-	if err != nil || !(t >= 0) || math.IsInf(t, 0) {
+	switch {
+	case err != nil || !(t >= 0) || math.IsInf(t, 0):
 		return 0, fmt.Errorf("threshold %q: want a share such as 5%% or 0.05", text)
-	}
-	if percent {
-		t /= 100
+	case percent:
+		return t / 100, nil
+	case t >= 1:
+		return 0, fmt.Errorf("threshold %q: is that %v%%? Want a share such as 5%% or 0.05", text, t)
 	}
 	return t, nil
 }

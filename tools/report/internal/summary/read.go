@@ -12,6 +12,8 @@ import (
 	"golang.org/x/perf/benchfmt"
 	"golang.org/x/perf/benchproc"
 	"golang.org/x/perf/benchunit"
+
+	"zarrbench/tools/internal/plaintext"
 )
 
 // Options are what the statistics depend on. Zero values stand for benchstat's: 0.05 and 0.95.
@@ -37,7 +39,8 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// An Input is the text of a file of benchmark output. The report keeps Text, which must not be changed afterwards.
+// An Input is the text of a file of benchmark output, in any encoding that [plaintext.Decode] takes. The report keeps Text, which
+// must not be changed afterwards.
 type Input struct {
 	Path string // where the text is from: it names a side whose engine doesn't, and stands in errors
 	Text []byte
@@ -97,8 +100,8 @@ type collector struct {
 // A source is a file while it is read.
 type source struct {
 	path    string
-	text    []byte
-	lines   [][]byte
+	text    []byte   // as it is in the file
+	lines   [][]byte // decoded
 	notes   []note
 	configs []benchproc.Key // of its results, each different one once
 }
@@ -150,10 +153,14 @@ const limit = 1e100
 
 // read gathers the samples of file number i.
 func (c *collector) read(i int, in Input) error {
+	text, err := plaintext.Decode(in.Text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", in.Path, err)
+	}
 	s := &source{path: in.Path, text: in.Text}
-	s.lines, s.notes = splitLines(in.Text)
+	s.lines, s.notes = splitLines(text)
 	c.files[i] = s
-	c.reader.Reset(bytes.NewReader(in.Text), in.Path)
+	c.reader.Reset(bytes.NewReader(text), in.Path)
 
 	var (
 		broken brokenLines
