@@ -1,4 +1,5 @@
-# make bench measures this machine; make test checks the code. README.md says how to read what they print.
+# make bench measures this machine; make test checks the code; make help lists all. README.md says how to read what they print.
+.DEFAULT_GOAL := help
 
 STEPS ?= 80
 COUNT ?= 10
@@ -7,6 +8,8 @@ FORMS ?= raw lz4
 BENCH ?= ^BenchmarkEpoch$$
 ARGS  ?=
 CACHE ?= warm
+# A folder, or what the results' names begin with. It comes from the command line alone: OUT is a common name.
+OUT =
 # make gate: how large a change may be, and other flags of tools/report, such as -units or -expect.
 THRESHOLD ?= 5%
 GATE      ?=
@@ -28,43 +31,56 @@ SYNTHETIC = $(DATA)/synthetic-$(STEPS)
 STORES = $(or $(STORE),$(patsubst %/.zgroup,%,$(wildcard $(DATA)/era5.zarr/.zgroup)),$(FORMS:%=$(SYNTHETIC)/%.zarr))
 # What every benchmark binary is told: one epoch of each row, on those stores.
 ONCE = -test.run='^$$' -test.bench='$(BENCH)' -test.benchtime=1x $(addprefix -store ,$(STORES)) -cache $(CACHE)
+# Where results go: in front of their names.
+TO = $(OUT)$(if $(filter-out %/,$(OUT)),$(if $(wildcard $(OUT)/.),/))
 # Whether a binary finds a GPU; what it lacks is in gpu.log.
 HAS_GPU = ./gds.test -test.run='^$$' -test.bench='^$$' -engine gds -require $(addprefix -store ,$(STORES)) > gpu.log 2>&1
 NO_GPU = echo 'No GPU can be used here:' && sed -n 's/^zarrbench: -require: /  /p' gpu.log
 
-.PHONY: bench compare study baseline gate stores bench.test gds.test test ci check cross fuzz-smoke bench-smoke layers unit fuzz interop cufile ptxas arch clean
+.PHONY: help bench compare study baseline gate stores folder enough bench.test gds.test test ci check cross fuzz-smoke bench-smoke layers unit fuzz interop cufile ptxas arch clean
 
-bench: stores bench.test ## measure epochs COUNT times, each in a process of its own, into cpu.txt
-	@$(GO) run ./tools/bench -count $(COUNT) -o cpu.txt ./bench.test -- $(ONCE) $(ARGS)
-	@$(GO) run ./tools/report cpu.txt
+help: ## the targets, and what they do
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
+
+bench: stores folder bench.test ## measure epochs COUNT times, each in a process of its own, into cpu.txt
+	@$(GO) run ./tools/bench -count $(COUNT) -o $(TO)cpu.txt ./bench.test -- $(ONCE) $(ARGS)
+	@$(GO) run ./tools/report $(TO)cpu.txt
 
 compare: CACHE = cold
-compare: stores bench.test gds.test ## both ways to the GPU, in turn and from a cold page cache, into cpu.txt (host) and gpu.txt (gds)
+compare: stores folder bench.test gds.test ## both ways to the GPU, in turn and from a cold page cache, into cpu.txt (host) and gpu.txt (gds)
 	@set -e; if $(HAS_GPU); then \
-		$(GO) run ./tools/bench -count $(COUNT) -o cpu.txt ./gds.test -engine host -o gpu.txt ./gds.test -engine gds -- $(ONCE) $(ARGS); \
-		$(GO) run ./tools/report cpu.txt gpu.txt; \
+		$(GO) run ./tools/bench -count $(COUNT) -o $(TO)cpu.txt ./gds.test -engine host -o $(TO)gpu.txt ./gds.test -engine gds -- $(ONCE) $(ARGS); \
+		$(GO) run ./tools/report $(TO)cpu.txt $(TO)gpu.txt; \
 	else $(NO_GPU); \
-		echo 'There is no second side: measured is the CPU engine alone, which ends in host memory, into cpu.txt.'; \
-		$(GO) run ./tools/bench -count $(COUNT) -o cpu.txt ./bench.test -- $(ONCE) $(ARGS); \
-		$(GO) run ./tools/report cpu.txt; fi
+		echo 'There is no second side: measured is the CPU engine alone, which ends in host memory, into $(TO)cpu.txt.'; \
+		$(GO) run ./tools/bench -count $(COUNT) -o $(TO)cpu.txt ./bench.test -- $(ONCE) $(ARGS); \
+		$(GO) run ./tools/report $(TO)cpu.txt; fi
 
 study: FORMS = raw
 study: CACHE = as-is
-study: stores bench.test gds.test ## by the study's protocol: a process an engine, gds first, COUNT epochs in it that each open the store, through the page cache as it is
+study: stores folder bench.test gds.test ## by the study's protocol: a process an engine, gds first, COUNT epochs in it that each open the store, through the page cache as it is
 	@set -e; if $(HAS_GPU); then \
-		base='study-host.txt ./gds.test -engine host'; new='study-gds.txt ./gds.test -engine gds'; \
+		base='$(TO)study-host.txt ./gds.test -engine host'; new='$(TO)study-gds.txt ./gds.test -engine gds'; \
 	else $(NO_GPU); echo 'Both sides are the CPU engine: what differs between them is chance.'; \
-		base='study-first.txt ./bench.test'; new='study-second.txt ./bench.test'; fi; \
+		base='$(TO)study-first.txt ./bench.test'; new='$(TO)study-second.txt ./bench.test'; fi; \
 	$(GO) run ./tools/bench -o $$new -o $$base -- $(ONCE) -test.count=$(COUNT) -open epoch -io buffered $(ARGS); \
-	$(GO) run ./tools/report -svg study.svg $${base%% *} $${new%% *}
+	$(GO) run ./tools/report -svg $(TO)study.svg $${base%% *} $${new%% *}
 
 baseline: ## keep this state's benchmarks, to which make gate compares later ones
 	$(GO) test -c -o baseline.test .
 
-gate: stores bench.test ## measure the baseline and this state in turn, and fail if this one is slower
+gate: enough stores folder bench.test ## measure the baseline and this state in turn, and fail if this one is slower
+	@$(GO) run ./tools/bench -count $(COUNT) -o $(TO)baseline.txt ./baseline.test -o $(TO)new.txt ./bench.test -- $(ONCE) $(ARGS)
+	@$(GO) run ./tools/report -gate -threshold $(THRESHOLD) $(GATE) $(TO)baseline.txt $(TO)new.txt
+
+enough: # ends make gate before it measures if COUNT runs a side can't show anything: docs/ci.md has the rule
 	@[ -x baseline.test ] || { echo 'there is no baseline.test: make baseline, in the state to compare with, keeps one'; exit 2; }
-	@$(GO) run ./tools/bench -count $(COUNT) -o baseline.txt ./baseline.test -o new.txt ./bench.test -- $(ONCE) $(ARGS)
-	@$(GO) run ./tools/report -gate -threshold $(THRESHOLD) $(GATE) baseline.txt new.txt
+	$(if $(findstring -alpha,$(GATE)),,@awk -v count=$(COUNT) -v rows=$(words $(STORES)) 'function p(n, x, i) { x = 2 * rows; for (i = 1; i <= n; i++) x *= i / (n + i); return x } \
+		BEGIN { for (n = 1; p(n) > .05; n++); if (count >= n) exit; \
+		printf "COUNT=%s is too small for the gate: with %d row(s) nothing can be significant; take %d or more\n", count, rows, n; exit 2 }')
+
+folder: # makes the folder that OUT names
+	@mkdir -p '$(dir $(TO)x)'
 
 stores: # makes the synthetic stores where there are no others
 ifeq ($(STORE)$(wildcard $(DATA)/era5.zarr/.zgroup),)

@@ -21,8 +21,8 @@ import (
 
 const usage = `usage: bench [-count N] [-append] -o FILE BINARY [FLAG...] [-o FILE BINARY [FLAG...]]... [-- FLAG...]
 
-Runs the binaries in turn, N times each, and appends what each run prints to the side's file. The flags behind -- are passed to
-every binary, before the side's own.
+Runs the binaries in turn, N times each, and writes what each run prints to the side's file. The flags behind -- are passed to
+every binary, before the side's own. A file that holds another kind of run is never replaced.
 
 `
 
@@ -33,7 +33,9 @@ type side struct {
 	args   []string
 	runs   int // that path has of this command
 	file   *os.File
-	size   int64 // of file, whole runs only
+	info   os.FileInfo // of file, before anything was run
+	size   int64       // of file, whole runs only
+	old    int         // results that file holds, and that the first run replaces
 }
 
 // String is the command, for people.
@@ -78,7 +80,7 @@ func parse(args []string) (c *command, help func(io.Writer), err error) {
 	flags.SetOutput(io.Discard) // the caller prints errors, help prints the rest
 	flags.Usage = func() {}
 	flags.IntVar(&c.count, "count", 1, "how often each side is `run`")
-	flags.BoolVar(&c.more, "append", false, "add to the files rather than empty them")
+	flags.BoolVar(&c.more, "append", false, "add to the files rather than replace what they hold")
 	help = func(w io.Writer) {
 		fmt.Fprint(w, usage)
 		flags.SetOutput(w)
@@ -147,7 +149,7 @@ func (c *command) find() error {
 func (c *command) open() error {
 	var infos []os.FileInfo
 	for _, s := range c.sides {
-		// The file is emptied below: not before it is known that no two sides have the same.
+		// The first run empties it: see replace.
 		f, err := os.OpenFile(s.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
 		if err != nil {
 			return err
@@ -161,43 +163,40 @@ func (c *command) open() error {
 			return fmt.Errorf("-o %s and -o %s are one file (%w)", c.sides[same].path, s.path, cli.ErrUsage)
 		}
 		infos = append(infos, info)
-		s.size = info.Size()
-	}
-	if c.more {
-		return nil
-	}
-	for _, s := range c.sides {
-		s.size = 0
-		if err := s.file.Truncate(0); err != nil && !isDevice(s.file) {
-			return err
-		}
+		s.info, s.size = info, info.Size()
 	}
 	return nil
 }
 
-// isDevice says whether a file is one that can't be cut, such as /dev/stdout.
-func isDevice(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && !info.Mode().IsRegular()
-}
-
-// measure runs the sides in turn.
+// measure runs the sides in turn. The files get the runs of a round when it is over: all have the same number, and those of
+// last time are kept until every side has run once.
 func (c *command) measure(ctx context.Context, stderr io.Writer) error {
 	start, done := time.Now(), 0
+	texts := make([][]byte, len(c.sides))
 	for i := range c.count {
-		for _, s := range c.sides {
+		fail := func(s *side, err error) error {
+			return fmt.Errorf("run %d of %d of %s, %v: %w\n%s", i+1, c.count, s.path, s, err, c.kept())
+		}
+		for k, s := range c.sides {
 			left := ""
 			if done > 0 {
 				each := time.Since(start) / time.Duration(done)
 				left = fmt.Sprintf(", about %v left", (each * time.Duration(c.count*len(c.sides)-done)).Round(time.Second))
 			}
 			fmt.Fprintf(stderr, "run %d of %d: %s%s\n", i+1, c.count, s.path, left)
-			err := s.run(ctx, stderr)
-			if err != nil {
-				return fmt.Errorf("run %d of %d of %s, %v: %w\n%s", i+1, c.count, s.path, s, err, c.kept())
+			var err error
+			if texts[k], err = s.run(ctx, stderr); err == nil && i == 0 && !c.more {
+				err = s.mayReplace(texts[k])
 			}
-			s.runs++
+			if err != nil {
+				return fail(s, err)
+			}
 			done++
+		}
+		for k, s := range c.sides {
+			if err := s.append(texts[k], stderr); err != nil {
+				return fail(s, err)
+			}
 		}
 	}
 	return nil
@@ -212,8 +211,8 @@ func (c *command) kept() string {
 	return "kept: " + strings.Join(parts, ", ")
 }
 
-// run runs the side's binary once and appends its output.
-func (s *side) run(ctx context.Context, stderr io.Writer) error {
+// run runs the side's binary once and returns its output.
+func (s *side) run(ctx context.Context, stderr io.Writer) ([]byte, error) {
 	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, s.binary, s.args...)
 	cmd.Stdout, cmd.Stderr = &out, stderr
@@ -222,15 +221,15 @@ func (s *side) run(ctx context.Context, stderr io.Writer) error {
 	cmd.WaitDelay = 10 * time.Second
 	err := cmd.Run()
 	if ctx.Err() != nil {
-		return errors.New("interrupted")
+		return nil, errors.New("interrupted")
 	}
 	if err == nil && results(out.Bytes()) == 0 {
 		err = errors.New("it printed no result: a benchmark that is skipped prints none, and flags may have chosen none")
 	}
 	if err != nil {
-		return withEnd(err, out.Bytes())
+		return nil, withEnd(err, out.Bytes())
 	}
-	return s.append(out.Bytes())
+	return out.Bytes(), nil
 }
 
 // results counts the benchmark results in a run's output.
@@ -245,8 +244,15 @@ func results(text []byte) int {
 	return n
 }
 
-// append adds a whole run to the side's file, or nothing.
-func (s *side) append(text []byte) error {
+// append adds a whole run to the side's file, or nothing. The first one replaces what mayReplace found.
+func (s *side) append(text []byte, stderr io.Writer) error {
+	if s.old > 0 {
+		if err := s.file.Truncate(0); err != nil {
+			return err
+		}
+		fmt.Fprintf(stderr, "%s: replaced %d results of %s\n", s.path, s.old, s.info.ModTime().Format(time.DateTime))
+		s.size, s.old = 0, 0
+	}
 	if !bytes.HasSuffix(text, []byte("\n")) {
 		text = append(text, '\n') // or the next run's first line would not be one
 	}
@@ -258,6 +264,7 @@ func (s *side) append(text []byte) error {
 		return err
 	}
 	s.size += int64(n)
+	s.runs++
 	return nil
 }
 

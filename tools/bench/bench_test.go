@@ -33,6 +33,7 @@ func fake(args []string) int {
 	log := flags.String("log", "", "")
 	failAt := flags.Int("fail", 0, "")
 	skipAt := flags.Int("skip", 0, "")
+	printed := flags.String("print", "", "") // a file whose text it prints
 	hang := flags.Bool("hang", false, "")
 	line := flags.Bool("line", true, "") // ends its last line
 	_ = flags.Parse(args)
@@ -47,6 +48,14 @@ func fake(args []string) int {
 		return 3
 	}
 	fmt.Fprintf(os.Stderr, "progress of %s\n", *name)
+	if *printed != "" {
+		text, err := os.ReadFile(*printed)
+		fmt.Print(string(text))
+		if err != nil {
+			return 3
+		}
+		return 0
+	}
 	fmt.Println("Engine: " + *name)
 	if run == *skipAt {
 		fmt.Println("PASS")
@@ -123,7 +132,7 @@ func runs(name string, numbers ...int) string {
 func TestInTurn(t *testing.T) {
 	for _, sides := range [][]string{{"a"}, {"a", "b"}, {"a", "b", "c"}} {
 		b := newBed(t)
-		if err := os.WriteFile(b.file("a"), []byte("of last time\n"), 0o666); err != nil {
+		if err := os.WriteFile(b.file("a"), []byte(runs("a", 7, 8)), 0o666); err != nil {
 			t.Fatal(err)
 		}
 		words := [][]string{{"-count", "3"}}
@@ -133,6 +142,9 @@ func TestInTurn(t *testing.T) {
 		stderr, err := b.run(t, words...)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if !strings.Contains(stderr, b.file("a")+": replaced 2 results of 2") {
+			t.Errorf("nothing says what was replaced:\n%s", stderr)
 		}
 		if got, want := b.text(t, "log"), strings.Repeat(strings.Join(sides, ""), 3); got != want {
 			t.Errorf("ran %s, want %s", got, want)
@@ -176,9 +188,9 @@ func TestFailures(t *testing.T) {
 			t.Errorf("%s: %v, want an error", c.flag, err)
 			continue
 		}
-		ofA, ofB, run := 2, 1, 2
+		ofA, ofB, run := 1, 1, 2
 		if strings.HasPrefix(c.flag, "-log") {
-			ofA, ofB, run = 1, 0, 1
+			ofA, ofB, run = 0, 0, 1
 		}
 		for _, want := range append(c.want, fmt.Sprintf("run %d of 3 of %s, %s -log", run, b.file("b"), b.exe),
 			fmt.Sprintf("kept: %d of 3 runs in %s, %d of 3 runs in %s", ofA, b.file("a"), ofB, b.file("b"))) {

@@ -8,9 +8,10 @@
 //
 //	go run ./tools/bench -o cpu.txt ./gds.test -engine host -o gpu.txt ./gds.test -engine gds -- -test.bench=Epoch
 //
-// The files begin empty, unless -append says that more runs are added. A run's output is appended to its file when the run is
-// over and was a success. A run that fails, or that prints no result, as skipped benchmarks do, ends the command: the files
-// keep the runs before it. Progress, and what the binaries print to standard error, goes to standard error.
+// The first run's output replaces what its file holds, unless -append says that more runs are added. A file is kept, and
+// the command ends, if it holds anything but runs of the same kind: of the same rows, with the same lines above them that
+// benchstat compares, by the same engine. The runs of a round are written when all of its sides have run. A run that fails, or
+// that prints no result, as skipped benchmarks do, ends the command: the files keep the rounds before it. Progress, and what the binaries print to standard error, goes to standard error.
 //
 // The exit status is 2 for a wrong command line, and 1 for any other error.
 package main
