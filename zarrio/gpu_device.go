@@ -87,11 +87,11 @@ func (g *cudaGPU) close() error {
 	}
 	err = errors.Join(err, g.dev.Do(func() error {
 		var err error
-		if g.module != 0 {
-			err = g.dev.UnloadModule(g.module)
+		if g.stream != 0 { // before the module goes, whose kernels it may run
+			err = errors.Join(g.dev.Synchronize(g.stream), g.dev.FreeStream(g.stream))
 		}
-		if g.stream != 0 {
-			err = errors.Join(err, g.dev.Synchronize(g.stream), g.dev.FreeStream(g.stream))
+		if g.module != 0 {
+			err = errors.Join(err, g.dev.UnloadModule(g.module))
 		}
 		if g.tables != 0 {
 			err = errors.Join(err, g.dev.Free(g.tables))

@@ -48,6 +48,8 @@
 //	lost            an error that all devices are lost with, 0: they are not
 //	driver_version  12090 at first
 //	rdma            what the attribute "GPUDirect RDMA supported" says
+//	compute_mode    attribute 20 of every device: with 3, EXCLUSIVE_PROCESS, processes that this one starts can't retain the
+//	                primary context of a device whose this one has (error 46), whatever their options; with 2 nobody can
 //	bar, nvfs       bytes that can be registered with libcufile; 1: the nvidia-fs driver is there
 //	cufile.*        the options of the emulated libcufile
 //
@@ -55,6 +57,7 @@
 // when it is run; this loses the device.
 //
 // Counters, read by [Get], are those of live things (allocs, alloc_bytes, host_allocs, host_bytes, registered, streams, events, modules, contexts, and
-// handles, buffers, batches, driver_opens, registered_bytes of libcufile), calls.NAME, guard_damage, leaked (what was alive when its context was
-// destroyed) and freed_in_use (memory that was freed while queued copies or fills had it).
+// handles, buffers, batches, driver_opens, registered_bytes of libcufile), calls (all of libcuda), calls.NAME, guard_damage, leaked (what was alive when its
+// context was destroyed), freed_in_use (memory that was freed while queued copies or fills had it) and spins (waits that keep a core busy: calls that wait in
+// a context of CU_CTX_SCHED_AUTO or _SPIN, but for events of CU_EVENT_BLOCKING_SYNC).
 package gdstest

@@ -24,6 +24,7 @@ type driver struct {
 	retain      func(c *uint64, d int32) int32
 	release     func(d int32) int32
 	state       func(d int32, flags *uint32, active *int32) int32
+	setFlags    func(d int32, flags uint32) int32
 	create      func(c *uint64, flags uint32, d int32) int32
 	destroy     func(c uint64) int32
 	setCurrent  func(c uint64) int32
@@ -99,6 +100,7 @@ func symbols(t testing.TB) *driver {
 		{&d.init, "cuInit"}, {&d.version, "cuDriverGetVersion"}, {&d.count, "cuDeviceGetCount"}, {&d.device, "cuDeviceGet"},
 		{&d.name, "cuDeviceGetName"}, {&d.busID, "cuDeviceGetPCIBusId"}, {&d.attribute, "cuDeviceGetAttribute"},
 		{&d.retain, "cuDevicePrimaryCtxRetain"}, {&d.release, "cuDevicePrimaryCtxRelease_v2"}, {&d.state, "cuDevicePrimaryCtxGetState"},
+		{&d.setFlags, "cuDevicePrimaryCtxSetFlags_v2"},
 		{&d.create, "cuCtxCreate_v2"}, {&d.destroy, "cuCtxDestroy_v2"}, {&d.setCurrent, "cuCtxSetCurrent"}, {&d.getCurrent, "cuCtxGetCurrent"},
 		{&d.push, "cuCtxPushCurrent_v2"}, {&d.pop, "cuCtxPopCurrent_v2"}, {&d.synchronize, "cuCtxSynchronize"},
 		{&d.alloc, "cuMemAlloc_v2"}, {&d.free, "cuMemFree_v2"}, {&d.hostAlloc, "cuMemHostAlloc"}, {&d.hostFree, "cuMemFreeHost"},

@@ -55,6 +55,7 @@ func (d *Driver) Open(ordinal int) (*Device, error) {
 	if err := dev.describe(); err != nil {
 		return nil, err
 	}
+	dev.sleepInWaits()
 	c := d.get()
 	defer d.put(c)
 	c.args[0], c.args[1] = c.outAddr(0), dev.handle
@@ -67,6 +68,33 @@ func (d *Driver) Open(ordinal int) (*Device, error) {
 		return nil, errors.Join(err, dev.Close())
 	}
 	return dev, nil
+}
+
+// Values of CUctx_flags.
+const (
+	schedule             = 7 // the bits that say how a thread waits
+	scheduleAuto         = 0 // CU_CTX_SCHED_AUTO, which spins where there are as many cores as contexts
+	scheduleBlockingSync = 4
+)
+
+// sleepInWaits has threads that wait in the primary context sleep: a core that spins is missed by workers. If the program has
+// chosen how its threads wait, that stays. A driver before CUDA 11 can't be told, and spins.
+func (d *Device) sleepInWaits() {
+	f := &d.driver.functions
+	if f.contextState.addr == 0 || f.contextFlags.addr == 0 {
+		return
+	}
+	c := d.driver.get()
+	defer d.driver.put(c)
+	c.args[0], c.args[1], c.args[2] = d.handle, c.outAddr(0), c.outAddr(1)
+	if c.code(&f.contextState, 3) != 0 {
+		return // retaining tells what is wrong
+	}
+	flags := uintptr(uint32(c.out[0]))
+	if flags&schedule == scheduleAuto {
+		c.args[0], c.args[1] = d.handle, flags|scheduleBlockingSync
+		c.code(&f.contextFlags, 2)
+	}
 }
 
 // describe asks for what doesn't change of a device. It needs no context.

@@ -26,7 +26,7 @@ type functions struct {
 
 	deviceGet, deviceName, deviceTotalMem, deviceAttribute, devicePCIBusID function
 
-	contextRetain, contextRelease, contextSet, contextGet function
+	contextRetain, contextRelease, contextSet, contextGet, contextState, contextFlags function
 
 	memInfo, memAlloc, memFree, hostAlloc, hostFree, pointerAttributes function
 
@@ -124,6 +124,8 @@ func (f *functions) symbols() []symbol {
 		{"cuDeviceGetPCIBusId", &f.devicePCIBusID, true},
 		{"cuDevicePrimaryCtxRetain", &f.contextRetain, false},
 		{"cuDevicePrimaryCtxRelease_v2", &f.contextRelease, false},
+		{"cuDevicePrimaryCtxGetState", &f.contextState, true},
+		{"cuDevicePrimaryCtxSetFlags_v2", &f.contextFlags, true}, // from CUDA 11 on
 		{"cuCtxSetCurrent", &f.contextSet, false},
 		{"cuCtxGetCurrent", &f.contextGet, false},
 		{"cuMemGetInfo_v2", &f.memInfo, false},

@@ -46,6 +46,7 @@ static struct option options[64] = {
 	{"rdma", 0, 0, 1, 0},                   /* attribute 116 */
 	{"bar", 256L << 20, 0, LONG_MAX, 0},
 	{"nvfs", 0, 0, 1, 0},
+	{"compute_mode", 0, 0, 3, 0},           /* of every device */
 };
 enum { MAX_OPTIONS = sizeof options / sizeof *options };
 
@@ -80,6 +81,9 @@ int emu_set(const char *name, long value) {
 	int ok = o && value >= o->min && value <= o->max;
 	if (ok) {
 		o->value = value;
+		if (!strcmp(name, "compute_mode"))
+			for (int d = 0; d < EMU_MAX_DEVICES; d++)
+				emu_hold(d);
 		if (!strcmp(name, "lost"))
 			for (int d = 0; d < EMU_MAX_DEVICES; d++)
 				emu_lose(d, (int)value);
@@ -156,7 +160,7 @@ struct counter {
 };
 static struct counter *counters; /* those of emu_add */
 static struct emu_call *calls;
-long emu_leaked, emu_freed_in_use, emu_damage_at_free;
+long emu_leaked, emu_freed_in_use, emu_damage_at_free, emu_spun;
 
 static struct counter *counter(const char *name, int make) {
 	for (struct counter *c = counters; c; c = c->next)
@@ -213,6 +217,14 @@ static long get(const char *name) {
 		return emu_leaked;
 	if (!strcmp(name, "freed_in_use"))
 		return emu_freed_in_use;
+	if (!strcmp(name, "spins"))
+		return emu_spun;
+	if (!strcmp(name, "calls")) {
+		long n = 0;
+		for (struct emu_call *k = calls; k; k = k->next)
+			n += k->count;
+		return n;
+	}
 	struct counter *c = counter(name, 0);
 	if (c)
 		return c->value;
@@ -246,9 +258,11 @@ void emu_reset(void) {
 	for (struct counter *c = counters; c; c = c->next)
 		if (!strncmp(c->name, "calls.", 6))
 			c->value = 0;
-	emu_leaked = emu_freed_in_use = emu_damage_at_free = 0;
-	for (int d = 0; d < EMU_MAX_DEVICES; d++)
+	emu_leaked = emu_freed_in_use = emu_damage_at_free = emu_spun = 0;
+	for (int d = 0; d < EMU_MAX_DEVICES; d++) {
 		emu_devices[d].lost = 0;
+		emu_hold(d);
+	}
 	last_error[0] = 0;
 	pthread_cond_broadcast(&emu_changed);
 	pthread_mutex_unlock(&emu_mutex);

@@ -66,6 +66,7 @@ static int copy(const char *call, struct rect dst, struct rect src, size_t width
 	op->src = src.p;
 	op->spitch = src.pitch;
 	uint64_t seq = emu_enqueue(s, op);
+	emu_spun += wait && emu_spins(emu_current());
 	return wait || !to_pinned ? emu_drive(s, seq) : 0;
 }
 

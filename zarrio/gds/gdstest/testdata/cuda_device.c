@@ -164,6 +164,7 @@ int cuDeviceGetAttribute(int *v, int which, int device) {
 	case 10: *v = 32; break;                  /* threads of a warp */
 	case 11: *v = INT32_MAX; break;           /* pitch */
 	case 12: *v = 65536; break;               /* registers of a block */
+	case 20: *v = emu_opt("compute_mode"); break;
 	case 15: case 41: case 83: *v = 1; break; /* overlap, unified addressing, managed memory */
 	case 16: *v = 80; break;                  /* multiprocessors */
 	case 33: *v = device + 1; break;          /* PCI bus; device (34) and domain (50) are 0 */
@@ -227,8 +228,14 @@ int cuDevicePrimaryCtxRetain(void **out, int device) {
 	if (!valid(device))
 		return emu_leave(E_INVALID_DEVICE);
 	struct emu_device *d = &emu_devices[device];
-	if (!d->primary)
-		d->primary = context(device, 0);
+	if (!d->primary) {
+		if (emu_opt("compute_mode") == EMU_PROHIBITED || emu_held(device)) {
+			emu_complain("device %d is another process's alone, or nobody's", device);
+			return emu_leave(E_UNAVAILABLE);
+		}
+		d->primary = context(device, d->flags);
+		emu_hold(device);
+	}
 	d->retains++;
 	*out = d->primary;
 	return emu_leave(0);
@@ -244,6 +251,7 @@ int cuDevicePrimaryCtxRelease_v2(int device) {
 	if (--d->retains == 0) {
 		struct emu_ctx *c = d->primary;
 		d->primary = NULL;
+		emu_hold(device);
 		destroy(c);
 	}
 	return emu_leave(0);
@@ -256,9 +264,29 @@ int cuDevicePrimaryCtxGetState(int device, unsigned *flags, int *active) {
 	if (!valid(device))
 		return emu_leave(E_INVALID_DEVICE);
 	*active = emu_devices[device].primary != NULL;
-	*flags = *active ? emu_devices[device].primary->flags : 0;
+	*flags = emu_devices[device].flags;
 	return emu_leave(0);
 }
+
+/* cuDevicePrimaryCtxSetFlags changes a context that is in use too, from CUDA 11 on. */
+int cuDevicePrimaryCtxSetFlags_v2(int device, unsigned flags) {
+	EMU_ENTER(EMU_INITIALIZED);
+	if ((flags & 7) > 4 || (flags & 7) == 3 || flags & ~0xffu)
+		return emu_leave(E_INVALID_VALUE);
+	if (!valid(device))
+		return emu_leave(E_INVALID_DEVICE);
+	struct emu_device *d = &emu_devices[device];
+	if (d->primary && emu_opt("driver_version") < 11000)
+		return emu_leave(E_ACTIVE);
+	d->flags = flags;
+	if (d->primary)
+		d->primary->flags = flags;
+	return emu_leave(0);
+}
+
+/* Of the ways to wait (the low bits of the flags), CU_CTX_SCHED_BLOCKING_SYNC sleeps and CU_CTX_SCHED_YIELD gives others the core.
+ * CU_CTX_SCHED_AUTO, 0, spins where there are as many cores as contexts. */
+int emu_spins(const struct emu_ctx *c) { return (c->flags & 7) <= 1; }
 
 int cuCtxCreate_v2(void **out, unsigned flags, int device) {
 	EMU_ENTER(EMU_INITIALIZED);
@@ -354,5 +382,6 @@ int cuCtxEnablePeerAccess(void *peer, unsigned flags) {
 
 int cuCtxSynchronize(void) {
 	EMU_ENTER(EMU_CURRENT);
+	emu_spun += emu_spins(emu_current());
 	return emu_leave(emu_drive_context(emu_current()));
 }

@@ -6,6 +6,7 @@
 struct module {
 	struct emu_object o;
 	ptx_module *ptx;
+	long unfinished; /* launches of its functions that haven't ended */
 };
 struct function {
 	struct emu_object o;
@@ -33,7 +34,7 @@ int cuModuleLoadData(void **out, const void *image) {
 	return emu_leave(0);
 }
 
-/* emu_module_destroy ends a module that no queued work uses. */
+/* emu_module_destroy ends a module whose work has ended. */
 void emu_module_destroy(void *handle) {
 	struct module *m = handle;
 	for (struct emu_object *o = emu_live[EMU_FUNCTION], *next; o; o = next) {
@@ -50,10 +51,13 @@ int cuModuleUnload(void *handle) {
 	struct module *m = emu_lookup(EMU_MODULE, handle);
 	if (!m || m->o.ctx != emu_current())
 		return emu_leave(E_INVALID_HANDLE);
-	int rc = emu_drive_context(m->o.ctx);
-	if (!rc && emu_lookup(EMU_MODULE, handle))
-		emu_module_destroy(m);
-	return emu_leave(rc);
+	if (m->unfinished) {
+		/* Nothing says that a driver waits here, or that the code stays until it has run. */
+		emu_complain("a module is unloaded that %ld launches still run or will run", m->unfinished);
+		return emu_leave(E_ILLEGAL_STATE);
+	}
+	emu_module_destroy(m);
+	return emu_leave(0);
 }
 
 int cuModuleGetFunction(void **out, void *handle, const char *name) {
@@ -96,6 +100,8 @@ int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsign
 		return emu_leave(E_NOT_SUPPORTED);
 	struct emu_op *op = emu_op(EMU_KERNEL, __func__);
 	op->kernel = f->ptx;
+	op->unfinished = &f->module->unfinished;
+	f->module->unfinished++;
 	op->grid = gx;
 	op->block = bx;
 	op->nargs = f->params;

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NON_BLOCKING = 1, DISABLE_TIMING = 2, INTERPROCESS = 4 };
+enum { NON_BLOCKING = 1, BLOCKING_SYNC = 1, DISABLE_TIMING = 2, INTERPROCESS = 4 };
 
 __thread int emu_running_device;
 
@@ -23,6 +23,8 @@ struct emu_op *emu_op(enum emu_work work, const char *call) {
 }
 
 void emu_op_free(struct emu_op *op) {
+	if (op->unfinished)
+		--*op->unfinished;
 	free(op->waits);
 	free(op->staged);
 	free(op);
@@ -279,6 +281,7 @@ int cuStreamSynchronize(void *handle) {
 	struct emu_stream *s = emu_stream(emu_current(), handle);
 	if (!s)
 		return emu_leave(E_INVALID_HANDLE);
+	emu_spun += emu_spins(s->o.ctx);
 	if (s == s->o.ctx->legacy) /* it waits for the blocking streams too */
 		emu_enqueue(s, emu_op(EMU_MARK, __func__));
 	return emu_leave(emu_drive(s, s->last));
@@ -374,6 +377,7 @@ int cuEventSynchronize(void *event) {
 	struct emu_event *e = emu_lookup(EMU_EVENT, event);
 	if (!e)
 		return emu_leave(E_INVALID_HANDLE);
+	emu_spun += !(e->flags & BLOCKING_SYNC) && emu_spins(e->o.ctx);
 	return emu_leave(e->stream ? emu_drive(e->stream, e->seq) : 0);
 }
 

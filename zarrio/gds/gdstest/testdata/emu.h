@@ -13,9 +13,9 @@
 
 /* CUDA's error numbers, as far as they are given here. */
 enum {
-	E_OK = 0, E_INVALID_VALUE = 1, E_OUT_OF_MEMORY = 2, E_NOT_INITIALIZED = 3, E_NO_DEVICE = 100, E_INVALID_DEVICE = 101, E_INVALID_IMAGE = 200,
-	E_INVALID_CONTEXT = 201, E_PEER_UNSUPPORTED = 217, E_INVALID_PTX = 218, E_INVALID_HANDLE = 400, E_NOT_FOUND = 500, E_NOT_READY = 600,
-	E_ILLEGAL_ADDRESS = 700, E_DESTROYED = 709, E_REGISTERED = 712, E_NOT_REGISTERED = 713, E_LAUNCH_FAILED = 719, E_NOT_SUPPORTED = 801,
+	E_OK = 0, E_INVALID_VALUE = 1, E_OUT_OF_MEMORY = 2, E_NOT_INITIALIZED = 3, E_UNAVAILABLE = 46, E_NO_DEVICE = 100, E_INVALID_DEVICE = 101, E_INVALID_IMAGE = 200,
+	E_INVALID_CONTEXT = 201, E_PEER_UNSUPPORTED = 217, E_INVALID_PTX = 218, E_INVALID_HANDLE = 400, E_ILLEGAL_STATE = 401, E_NOT_FOUND = 500, E_NOT_READY = 600,
+	E_ILLEGAL_ADDRESS = 700, E_ACTIVE = 708, E_DESTROYED = 709, E_REGISTERED = 712, E_NOT_REGISTERED = 713, E_LAUNCH_FAILED = 719, E_NOT_SUPPORTED = 801,
 };
 
 enum { EMU_MAX_DEVICES = 8, EMU_PAGE = 4096, EMU_GRANULE = 65536, EMU_POISON = 0xA5, EMU_PATTERN = 0xDB };
@@ -36,6 +36,7 @@ long emu_live_count(enum emu_kind kind);
 struct emu_device {
 	struct emu_ctx *primary;
 	long retains;
+	unsigned flags; /* of the primary context, whether there is one or not */
 	uint64_t used; /* bytes of device memory */
 	long kernels;  /* that are running */
 	int lost;      /* the error that every call gives from the loss on, or 0 */
@@ -70,6 +71,7 @@ struct emu_op {
 	void *staged; /* freed with the item: the copy of what was in host memory that isn't pinned */
 	/* kernel: a copy of the arguments, 8 bytes each */
 	ptx_function *kernel;
+	long *unfinished; /* the module's count of launches that haven't ended */
 	char name[128];
 	unsigned grid, block, nargs;
 	uint64_t args[32];
@@ -104,6 +106,12 @@ void emu_stream_destroy(struct emu_stream *s);
 void emu_drop_work(struct emu_ctx *c);
 void emu_await_idle(struct emu_ctx *c);
 void emu_module_destroy(void *m);
+int emu_spins(const struct emu_ctx *c); /* whether a thread that waits in the context spins */
+
+/* Compute modes, of CU_DEVICE_ATTRIBUTE_COMPUTE_MODE. */
+enum { EMU_SHARED = 0, EMU_PROHIBITED = 2, EMU_EXCLUSIVE = 3 };
+void emu_hold(int device); /* says to other processes what the device's compute mode and its primary context demand */
+int emu_held(int device);  /* whether a process that this one descends from has the device for itself */
 
 /* Allocations, and host memory that was registered. */
 enum emu_memory { EMU_DEVICE = 1, EMU_MANAGED, EMU_HOST, EMU_HOST_REGISTERED };
@@ -151,7 +159,7 @@ int emu_opt(const char *option); /* emu_option with the mutex held, for options 
 long emu_opt_long(const char *option);
 int emu_fault_locked(const char *call, long *code, long *cu);
 extern __thread int emu_running_device; /* 1 + the device whose work this thread runs, or 0 */
-extern long emu_leaked, emu_freed_in_use, emu_damage_at_free;
+extern long emu_leaked, emu_freed_in_use, emu_damage_at_free, emu_spun;
 
 /* Exported beside CUDA's names. */
 long emu_get(const char *counter);

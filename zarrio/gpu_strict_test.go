@@ -1,0 +1,62 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package zarrio
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/zarrio/internal/ptx"
+)
+
+// TestGPUCloseWaits closes a GPU while a kernel is queued on its stream.
+func TestGPUCloseWaits(t *testing.T) {
+	gdstest.NoLeaks(t)
+	g := testGPU(t, 0)
+	gdstest.Set(t, "lazy", 1)
+	dev := g.gpu.(*cudaGPU)
+	require.NoError(t, dev.bound(func() error {
+		tables, err := dev.crcTables() // memory that goes with the GPU
+		require.NoError(t, err)
+		s, err := dev.side()
+		require.NoError(t, err)
+		grid, block, args := ptx.FillPattern(uint64(tables), 64, 1, 0, 4, 16, 1)
+		return dev.launch(ptx.NameFillPattern, grid, block, s, args[:]...)
+	}))
+	require.NoError(t, g.Close())
+}
+
+// TestGPUNoSpins counts the waits of the engines that keep a core busy.
+func TestGPUNoSpins(t *testing.T) {
+	gdstest.NoLeaks(t)
+	group, _ := onDisk(t, ldSteps(t, 24, 1, false), Options{})
+	opt := LoaderOptions{Channels: []string{"t"}, Batch: 4}
+	want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)
+	for _, tt := range []struct {
+		name   string
+		engine func(*GPU) (*GPUEngine, error)
+	}{
+		{"host", func(g *GPU) (*GPUEngine, error) { return NewHost(g, HostOptions{}) }},
+		{"pageable", func(g *GPU) (*GPUEngine, error) { return NewHost(g, HostOptions{Pageable: true}) }},
+		{"compat", func(g *GPU) (*GPUEngine, error) { return NewGDS(g, GDSOptions{Compat: CompatOn}) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			before := gdstest.Get("spins")
+			g := testGPU(t, 0)
+			e := must(t)(tt.engine(g))
+			l := ldLoaderOn(t, group, e, opt)
+			require.Equal(t, want, gpuEpoch(t, l))
+			for b, err := range l.Batches(t.Context()) {
+				require.NoError(t, err)
+				require.NoError(t, e.SquaredErrors(b.Input(), b.Target(), make([]float64, b.Len)))
+			}
+			require.NoError(t, l.Close())
+			require.NoError(t, e.Close())
+			require.NoError(t, g.Close())
+			require.Equal(t, before, gdstest.Get("spins"), "waits that spin")
+		})
+	}
+}
