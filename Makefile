@@ -19,6 +19,8 @@ FUZZTIME  ?= 60s
 GO   ?= go
 DATA := fixtures/data
 TAGS := '' gds purego noclib
+# Benchmarks say which commit they were built from, where git knows it.
+VCS := $(if $(shell git rev-parse --verify -q HEAD 2>/dev/null),-buildvcs=true)
 # The packages that are other ones with the tag gds.
 TAGGED := . ./tools/gdscheck ./tools/zarrinfo ./zarrio ./zarrio/gds/... ./zarrio/internal/cuda ./zarrio/internal/cufile ./zarrio/internal/ptx
 
@@ -67,7 +69,7 @@ study: stores folder bench.test gds.test ## by the study's protocol: a process a
 	$(GO) run ./tools/report -svg $(TO)study.svg $${base%% *} $${new%% *}
 
 baseline: ## keep this state's benchmarks, to which make gate compares later ones
-	$(GO) test -c -o baseline.test .
+	$(GO) test -c $(VCS) -o baseline.test .
 
 gate: enough stores folder bench.test ## measure the baseline and this state in turn, and fail if this one is slower
 	@$(GO) run ./tools/bench -count $(COUNT) -o $(TO)baseline.txt ./baseline.test -o $(TO)new.txt ./bench.test -- $(ONCE) $(ARGS)
@@ -89,10 +91,10 @@ ifeq ($(STORE)$(wildcard $(DATA)/era5.zarr/.zgroup),)
 endif
 
 bench.test:
-	@$(GO) test -c -o $@ .
+	@$(GO) test -c $(VCS) -o $@ .
 
 gds.test:
-	@$(GO) test -c -tags gds -o $@ .
+	@$(GO) test -c $(VCS) -tags gds -o $@ .
 
 test: check cross fuzz-smoke bench-smoke layers unit ## every check that needs no other software
 

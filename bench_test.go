@@ -179,6 +179,10 @@ func printHead(ctx context.Context, e engine) error {
 	}
 	fmt.Printf("Engine: %v\nCodecs: %s\nEndpoint: %s\nMachine: %s, %d CPUs, GOMAXPROCS %d, %s/%s\n",
 		e, strings.Join(codec.Libraries(), "; "), endpoint, cpuModel(), runtime.NumCPU(), runtime.GOMAXPROCS(0), runtime.GOOS, runtime.GOARCH)
+	fmt.Printf("Date: %s\n", time.Now().UTC().Format(time.RFC3339))
+	if c := commit(); c != "" {
+		fmt.Printf("Commit: %s\n", c)
+	}
 	return printGPU(ctx, e)
 }
 

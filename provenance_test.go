@@ -1,0 +1,53 @@
+package zarrbench
+
+import (
+	"regexp"
+	"runtime/debug"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"zarrbench/fixtures"
+)
+
+// commit returns the commit that this binary was built from, with -dirty if files were changed, or "" if the Go command did not
+// note it: go test -c notes it with -buildvcs=true.
+func commit() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	var revision, dirty string
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "-dirty"
+		}
+	}
+	if revision == "" {
+		return ""
+	}
+	return revision + dirty
+}
+
+// TestProvenance holds that a run says when it was, and which commit its binary is of.
+func TestProvenance(t *testing.T) {
+	needEngine(t, defaultEngine)
+	store := synthetic(t, fixtures.Synthetic{Steps: 4, Form: "raw", NLat: 4, NLon: 8})
+	begin := time.Now().Truncate(time.Second)
+	stdout, stderr, err := bench(t, "-test.bench=Epoch", "-store", store, "-batch", "2")
+	require.NoError(t, err, stderr)
+	date := regexp.MustCompile(`(?m)^Date: (.+)$`).FindStringSubmatch(stdout)
+	require.NotNil(t, date, stdout)
+	at, err := time.Parse(time.RFC3339, date[1])
+	require.NoError(t, err)
+	require.WithinRange(t, at, begin, time.Now())
+	if c := commit(); c != "" {
+		require.Contains(t, stdout, "\nCommit: "+c+"\n")
+	} else {
+		require.NotContains(t, stdout, "\nCommit: ")
+	}
+}
