@@ -239,10 +239,17 @@ func TestStepsAreNotMissing(t *testing.T) {
 	s.put(t, &ldArray{name: "level", dtype: "<i2", fill: "0", dims: []string{"level"}, shape: []int{3}, elem: ldInts(func(i int) int64 { return int64(i) }),
 		attrs: map[string]any{"scale_factor": 0.5}})
 	g := s.open(t, Options{})
-	if times, err := g.stepTimes(t.Context(), "time", 3); err != nil || !slices.Equal(times.axis, timeAxis{{by: 1e9}}) {
+	arrays := map[string]*Array{}
+	for _, name := range []string{"time", "level"} {
+		var err error
+		if arrays[name], err = g.Array(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if times, err := stepTimesOf(t.Context(), arrays["time"], 3); err != nil || !slices.Equal(times.axis, timeAxis{{by: 1e9}}) {
 		t.Errorf("times %v, %v", times, err)
 	}
-	if levels, err := g.coordinate(t.Context(), "level", 3); err != nil || !slices.Equal(levels, []float64{0, 0.5, 1}) {
+	if levels, err := arrays["level"].numbers(t.Context()); err != nil || !slices.Equal(levels, []float64{0, 0.5, 1}) {
 		t.Errorf("levels %v, %v", levels, err)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -112,7 +111,7 @@ func openChannels(ctx context.Context, g *Group, names []string, windows []Windo
 		a := opened[spec.array]
 		if a == nil {
 			if a, err = g.Array(ctx, spec.array); err != nil {
-				return nil, "", grid, err
+				return nil, "", grid, g.withArrays(ctx, err)
 			}
 			if err := a.loadable(); err != nil {
 				return nil, "", grid, err
@@ -136,6 +135,9 @@ func openChannels(ctx context.Context, g *Group, names []string, windows []Windo
 		}
 		rest, err := c.assign(set, step, grid)
 		if err != nil {
+			return fail(fmt.Errorf("channel %q: %w", name, err))
+		}
+		if err := g.checkFree(ctx, &c, rest, step); err != nil {
 			return fail(fmt.Errorf("channel %q: %w", name, err))
 		}
 		base, free = append(base, c), append(free, rest)
@@ -165,11 +167,14 @@ func (g *Group) fix(ctx context.Context, c *channel, spec channelSpec, step stri
 			d++
 		}
 		switch {
-		case d == len(set) || f.dim == step || f.dim == grid[0] || f.dim == grid[1]:
-			return nil, fmt.Errorf("%q can't be fixed: the dimensions of %q are %s, of which %s, %s and %s are the step's and the grid's",
-				f.dim, spec.array, a.dimList(), step, grid[0], grid[1])
+		case d == len(set):
+			return nil, fmt.Errorf("%q has no dimension %q: it has %s", spec.array, f.dim, a.dimList())
+		case f.dim == step:
+			return nil, fmt.Errorf("no index of %q can be chosen: it is the step dimension", f.dim)
+		case f.dim == grid[0] || f.dim == grid[1]:
+			return nil, fmt.Errorf("no index of %q can be chosen: it is a dimension of the grid, %s x %s", f.dim, grid[0], grid[1])
 		case set[d]:
-			return nil, fmt.Errorf("%q is fixed twice", f.dim)
+			return nil, fmt.Errorf("an index of %q is chosen twice", f.dim)
 		}
 		if c.fixed[d], err = g.lookup(ctx, a, d, f); err != nil {
 			return nil, err
@@ -177,6 +182,22 @@ func (g *Group) fix(ctx context.Context, c *channel, spec channelSpec, step stri
 		set[d] = true
 	}
 	return set, nil
+}
+
+// withArrays adds the names of the arrays in g to the error of one that isn't there.
+func (g *Group) withArrays(ctx context.Context, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) || g.array {
+		return err
+	}
+	members, e := g.Members(ctx)
+	if e != nil {
+		return err // the first error matters more
+	}
+	members = slices.DeleteFunc(members, func(m Member) bool { return !m.Array })
+	if len(members) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w; the arrays there are: %s", err, spelled(members, func(m Member) string { return m.Name }))
 }
 
 // assign gives each dimension its role, and returns those that are neither the step's nor the grid's and not set.
@@ -297,65 +318,4 @@ func (c *channel) derive() {
 		}
 		chunkBy *= a.grid.counts[d]
 	}
-}
-
-// lookup finds the index that a fix names along dimension d: by number, or by value in the dimension's coordinate array,
-// which has the dimension's name.
-func (g *Group) lookup(ctx context.Context, a *Array, d int, f fix) (int, error) {
-	n := a.Shape()[d]
-	if f.index {
-		i, err := strconv.Atoi(f.value)
-		if err != nil || i < 0 || i >= n {
-			return 0, fmt.Errorf("index %s of %q: want 0 to %d", f.value, f.dim, n-1)
-		}
-		return i, nil
-	}
-	want, err := strconv.ParseFloat(f.value, 64)
-	if err != nil {
-		return 0, fmt.Errorf("coordinate %q of %q is not a number", f.value, f.dim)
-	}
-	coords, err := g.coordinate(ctx, f.dim, n)
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, fmt.Errorf("%q has no coordinate array to find %s in: give its index, %s#INDEX: %w", f.dim, f.value, f.dim, err)
-	}
-	if err != nil {
-		return 0, err
-	}
-	// The nearest: a coordinate of 0.1 is another number in float32 than in float64.
-	best := 0
-	for i, v := range coords {
-		if math.Abs(v-want) < math.Abs(coords[best]-want) {
-			best = i
-		}
-	}
-	if n > 0 && math.Abs(coords[best]-want) <= 1e-6*math.Abs(want) {
-		return best, nil
-	}
-	list := fmt.Sprint(coords)
-	if len(coords) > 40 {
-		list = fmt.Sprintf("%v to %v", coords[0], coords[len(coords)-1])
-	}
-	return 0, fmt.Errorf("%q has no %s: it has %s", f.dim, f.value, strings.Trim(list, "[]"))
-}
-
-// coordinate reads the one-dimensional array dim, of n numbers, as float64. Packed ones are unpacked; what equals the array's
-// own fill value is a coordinate all the same.
-func (g *Group) coordinate(ctx context.Context, dim string, n int) ([]float64, error) {
-	a, err := g.Array(ctx, dim)
-	if err != nil {
-		return nil, err
-	}
-	if len(a.Shape()) != 1 || a.Shape()[0] != n {
-		return nil, fmt.Errorf("coordinate array %q has shape %v: want [%d]", dim, a.Shape(), n)
-	}
-	p, err := a.packing(nil)
-	if err != nil {
-		return nil, err
-	}
-	coords, err := makeElements[float64](a, nil)
-	if err != nil {
-		return nil, err
-	}
-	_, err = readPacked(ctx, a, p, nil, coords)
-	return coords, err
 }

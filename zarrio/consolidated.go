@@ -13,6 +13,9 @@ import (
 	"zarrbench/zarrio/store"
 )
 
+// errStale is what errors.Is finds if consolidated metadata lack a node that the store has.
+var errStale = fmt.Errorf("it is in the store but not in the consolidated metadata, which are stale: open without them: %w", fs.ErrNotExist)
+
 // consolidatedV2 returns the consolidated metadata of a v2 hierarchy, or nil where there are none.
 func (h *hierarchy) consolidatedV2(ctx context.Context) (documents, error) {
 	doc, err := h.single(ctx, v2Consolidated)

@@ -13,6 +13,9 @@ var ErrNotSupported = errors.New("not supported")
 // ErrMissingChunk is what errors.Is finds when a chunk is not there and missing chunks are refused.
 var ErrMissingChunk = errors.New("the chunk is missing, and missing chunks are refused (strict)")
 
+// ErrNodeType is what errors.Is finds when a group was asked for and the node is an array, or an array and it is a group.
+var ErrNodeType = errors.New("the node is of the other type")
+
 // An UnsupportedError says what was found where only something else is understood. It is ErrNotSupported.
 type UnsupportedError struct {
 	What      string // such as "data type"
@@ -64,3 +67,19 @@ func (e *ChunkError) Error() string {
 }
 
 func (e *ChunkError) Unwrap() error { return e.Err }
+
+// within returns err for a message that names the store before it: without the store's name.
+func (h *hierarchy) within(err error) error {
+	if err == nil {
+		return nil
+	}
+	return nestedError{err, "zarrio: " + h.name + ": "}
+}
+
+type nestedError struct {
+	error
+	prefix string
+}
+
+func (e nestedError) Error() string { return strings.TrimPrefix(e.error.Error(), e.prefix) }
+func (e nestedError) Unwrap() error { return e.error }

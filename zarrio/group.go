@@ -72,6 +72,8 @@ type documents map[string]json.RawMessage
 
 // Open opens the hierarchy at a place: a local directory, a zip file, or a URL, as [store.Open] has them. Close the group when
 // its arrays are no longer used.
+//
+// If an array is there rather than a group, Open returns a group without members, whose Array("") is that array.
 func Open(ctx context.Context, place string, opt Options) (*Group, error) {
 	l, err := store.Locate(ctx, place, store.HTTPOptions{})
 	if errors.Is(err, errors.ErrUnsupported) {
@@ -113,7 +115,7 @@ func OpenStore(ctx context.Context, st store.Store, opt Options) (*Group, error)
 	}
 	g, err := h.groupV2(ctx, docs, "")
 	if g == nil && err == nil {
-		err = h.missing(ctx, docs, "", "group", v3Document, v2Group)
+		err = h.missing(ctx, &Group{docs: docs}, "", "group", v3Document, v2Group)
 	}
 	return g, err
 }
@@ -331,7 +333,7 @@ func (h *hierarchy) group(ctx context.Context, from *Group, path string) (*Group
 			return g, err
 		}
 	}
-	return nil, h.missing(ctx, from.docs, path, "group", from.files(v2Group)...)
+	return nil, h.missing(ctx, from, path, "group", from.files(v2Group)...)
 }
 
 // formats are the versions of Zarr that a node beneath g is looked for in.
@@ -355,7 +357,7 @@ func (h *hierarchy) groupV3(ctx context.Context, docs documents, path string, do
 	key := prefix(path) + v3Document
 	if isArray(v3Document, doc) {
 		if path != "" {
-			return nil, &MetadataError{h.name, key, fmt.Errorf("no group here, but an array: %w", fs.ErrNotExist)}
+			return nil, &MetadataError{h.name, key, fmt.Errorf("no group here, but an array: %w", ErrNodeType)}
 		}
 		return &Group{h: h, format: 3, attrs: Attributes{}, array: true}, nil
 	}
@@ -385,7 +387,7 @@ func (h *hierarchy) groupV2(ctx context.Context, docs documents, path string) (*
 		case array == nil:
 			return nil, nil
 		case path != "":
-			return nil, &MetadataError{h.name, prefix(path) + v2Group, fmt.Errorf("no group here, but an array: %w", fs.ErrNotExist)}
+			return nil, &MetadataError{h.name, prefix(path) + v2Group, fmt.Errorf("no group here, but an array: %w", ErrNodeType)}
 		}
 		return &Group{h: h, format: 2, attrs: Attributes{}, array: true, docs: docs}, nil
 	}
@@ -424,7 +426,7 @@ func (h *hierarchy) array(ctx context.Context, from *Group, path string) (*Array
 		}
 		return newArray(h, path, m), nil
 	}
-	return nil, h.missing(ctx, from.docs, path, "array", from.files(v2Array)...)
+	return nil, h.missing(ctx, from, path, "array", from.files(v2Array)...)
 }
 
 // parseArray reads an array's document.
@@ -432,7 +434,7 @@ func (h *hierarchy) parseArray(ctx context.Context, docs documents, path, file s
 	key := prefix(path) + file
 	if file == v3Document {
 		if z, err := parseDocument(doc); err == nil && nodeTypeOf(z) == "group" {
-			return nil, &MetadataError{h.name, key, fmt.Errorf("no array here, but a group: %w", fs.ErrNotExist)}
+			return nil, &MetadataError{h.name, key, fmt.Errorf("no array here, but a group: %w", ErrNodeType)}
 		}
 		m, err = parseV3Array(doc)
 	} else {
@@ -448,21 +450,24 @@ func (h *hierarchy) parseArray(ctx context.Context, docs documents, path, file s
 	return m, nil
 }
 
-// missing explains why there is no node at path: which files were looked for, and what stands there instead.
-func (h *hierarchy) missing(ctx context.Context, docs documents, path, kind string, files ...string) error {
-	key := prefix(path) + files[0]
+// missing explains why there is no node at path, beneath the group from or at it: which files were looked for, and what is there
+// instead.
+func (h *hierarchy) missing(ctx context.Context, from *Group, path, kind string, files ...string) error {
+	docs, key := from.docs, prefix(path)+files[0]
 	err := fmt.Errorf("no %s here: %w", kind, fs.ErrNotExist)
 	if files[0] == v3Document {
 		err = fmt.Errorf("no %s here, and no %s: %w", kind, files[1], fs.ErrNotExist)
 	}
 	if group, _ := h.document(ctx, docs, prefix(path)+v2Group); group != nil {
-		err = fmt.Errorf("no %s here, but a group: %w", kind, fs.ErrNotExist)
+		err = fmt.Errorf("no %s here, but a group: %w", kind, ErrNodeType)
 		key = prefix(path) + v2Array
+	} else if from.array && path != "" {
+		err = fmt.Errorf("%w: what was opened is an array, which has no nodes: open the group that it is in", err)
 	} else if docs != nil {
 		for _, file := range files {
 			if own, _ := h.has(ctx, prefix(path)+file); own {
 				key = prefix(path) + file
-				err = fmt.Errorf("it is in the store but not in the consolidated metadata, which are stale: open without them: %w", fs.ErrNotExist)
+				err = errStale
 				break
 			}
 		}

@@ -148,12 +148,12 @@ func TestNodeMissing(t *testing.T) {
 	}{
 		{"none", st, true, []string{"none/.zarray: no array here: file does not exist"}, fs.ErrNotExist},
 		{"a/none", st, false, []string{"a/none/.zgroup: no group here: file does not exist"}, fs.ErrNotExist},
-		{"a", st, true, []string{"a/.zarray: no array here, but a group"}, fs.ErrNotExist},
-		{"x", st, false, []string{"x/.zgroup: no group here, but an array"}, fs.ErrNotExist},
+		{"a", st, true, []string{"a/.zarray: no array here, but a group"}, ErrNodeType},
+		{"x", st, false, []string{"x/.zgroup: no group here, but an array"}, ErrNodeType},
 		{"ordinary", st, true, []string{"ordinary/.zarray"}, fs.ErrNotExist},
 		{"new", st, true, []string{"new/zarr.json: no shape"}, nil},
 		{"none", known, true, []string{"none/.zarray: no array here: file does not exist"}, fs.ErrNotExist},
-		{"a", known, true, []string{"a/.zarray: no array here, but a group"}, fs.ErrNotExist},
+		{"a", known, true, []string{"a/.zarray: no array here, but a group"}, ErrNodeType},
 		{"late", known, true, []string{"late/.zarray: it is in the store but not in the consolidated metadata, which are stale: open without them"}, fs.ErrNotExist},
 	}
 	for _, tt := range tests {

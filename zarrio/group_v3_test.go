@@ -204,8 +204,12 @@ func TestNodeMissingV3(t *testing.T) {
 			_, err = g.Group(t.Context(), tt.name)
 		}
 		wantError(t, err, tt.want, "zarrio: "+tt.st.String()+": ")
-		if !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%v is not fs.ErrNotExist", err)
+		kind := fs.ErrNotExist
+		if strings.Contains(tt.want, ", but a") {
+			kind = ErrNodeType
+		}
+		if !errors.Is(err, kind) {
+			t.Errorf("%v is not %v", err, kind)
 		}
 	}
 }

@@ -15,6 +15,10 @@ type LoaderOptions struct {
 	// Channels are the fields of a sample, in order: "geopotential", or "geopotential@level=500" for one index of a further
 	// dimension by its coordinate, or "geopotential@level#21" by its number. An array whose further dimensions are not all
 	// fixed gives a channel for each of their indices. An array without the step dimension is the same at each step.
+	//
+	// A coordinate is a number or, of times, a date such as 2000-01-01 or 2000-01-01T06:00. Coordinate arrays have the name
+	// of their dimension; they stand beside the array or in a group above. A further dimension that is an axis of time, which
+	// [Array.IsTime] reports of its coordinate array, gives no channels: one of its times must be fixed.
 	Channels []string
 	// Windows cut the step dimension, and the grid's two if wanted. nil stands for {"time", 2, 0}.
 	Windows []Window
@@ -104,7 +108,7 @@ func NewLoader(ctx context.Context, g *Group, e Engine, opt LoaderOptions) (*Loa
 	if err := l.window(opt.Windows); err != nil {
 		return fail("%s: %w", g.h.name, err)
 	}
-	if l.times, err = g.stepTimes(ctx, l.stepDim, l.cuts.by[0].extent); err != nil {
+	if l.times, err = g.channelTimes(ctx, l.channels, l.stepDim, l.cuts.by[0].extent); err != nil {
 		return nil, err
 	}
 	// The ranks' runs: of equal length with DropLast, so that all ranks see the same number of batches.

@@ -50,7 +50,7 @@ func (a *Array) timeUnits() (u cf.Units, ok bool, err error) {
 			return cf.Units{}, false, a.wrap(&UnsupportedError{What: "time of type", Found: d.String(), Supported: "units from W to ns"})
 		}
 		units, calendar = unit+" since 1970-01-01", "proleptic_gregorian"
-	} else if !strings.Contains(strings.ToLower(units), " since ") {
+	} else if !slices.Contains(strings.Fields(strings.ToLower(units)), "since") {
 		return cf.Units{}, false, nil
 	} else if _, ok := packedType(d); !ok {
 		return cf.Units{}, false, a.wrap(&UnsupportedError{What: "coordinate data type", Found: d.String(), Supported: "integers, floats, datetime64"})

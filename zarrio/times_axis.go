@@ -2,9 +2,7 @@ package zarrio
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 
 	"zarrbench/zarrio/cf"
@@ -48,6 +46,34 @@ func (x *stepTimes) label(ctx context.Context, times [][]int64, windows []Origin
 	return nil
 }
 
+// compared yields the steps at which two axes are compared: where a run of either begins and ends, or, if the times of one are
+// read by the batch, the first and the last.
+func (x *stepTimes) compared(y *stepTimes, n int) []int {
+	steps := []int{0, n - 1}
+	if x.far == nil && y.far == nil {
+		for _, r := range slices.Concat(x.axis, y.axis) {
+			steps = append(steps, max(r.first-1, 0), r.first, min(r.first+1, n-1))
+		}
+	}
+	return steps
+}
+
+// pair returns the times of a step in both.
+func (x *stepTimes) pair(ctx context.Context, y *stepTimes, step int) (s, t int64, err error) {
+	one := []Origin{{Start: [3]int{step}, Size: [3]int{1}}}
+	for _, c := range []struct {
+		from *stepTimes
+		to   *int64
+	}{{x, &s}, {y, &t}} {
+		times := [][]int64{{0}}
+		if err = c.from.label(ctx, times, one); err != nil {
+			return 0, 0, err
+		}
+		*c.to = times[0][0]
+	}
+	return s, t, nil
+}
+
 // A timeAxis is the times of a dimension's indices, as runs of equal steps: of one that is regular it keeps three numbers,
 // whatever its length. nil stands for a dimension without times.
 type timeAxis []timeRun
@@ -84,18 +110,56 @@ func (x timeAxis) time(i int) int64 {
 // timesAtOnce is how many times are read at once, or a compressed chunk of them where that is more.
 const timesAtOnce = 1 << 16
 
-// stepTimes returns the times of the step dimension's n indices, by its coordinate array. They are none where there is no such
-// array, or one that doesn't claim to be a time: steps need not be moments. Times that can't be decoded, or are
-// not n, are an error, here or where they are read by the batch.
-func (g *Group) stepTimes(ctx context.Context, dim string, n int) (stepTimes, error) {
+// channelTimes returns the times of the step dimension's n indices. Channels of several groups may have coordinate arrays of
+// their own: these must have the same times.
+func (g *Group) channelTimes(ctx context.Context, channels []channel, dim string, n int) (stepTimes, error) {
 	var x stepTimes
-	a, err := g.Array(ctx, dim)
-	if errors.Is(err, fs.ErrNotExist) {
-		return x, nil
+	var first *Array
+	var done []string
+	for i := range channels {
+		c := &channels[i]
+		if slices.Contains(done, c.array.path) || !slices.Contains(c.role, stepDim) {
+			continue
+		}
+		done = append(done, c.array.path)
+		a, err := g.coordinateArray(ctx, c.array, dim)
+		if err != nil {
+			return x, err
+		}
+		if a == nil || slices.Contains(done, a.path) {
+			continue
+		}
+		done = append(done, a.path)
+		y, err := stepTimesOf(ctx, a, n)
+		switch {
+		case err != nil:
+			return x, err
+		case !y.some():
+			continue
+		case first == nil:
+			x, first = y, a
+			continue
+		case x.far == nil && y.far == nil && slices.Equal(x.axis, y.axis):
+			continue
+		}
+		for _, step := range x.compared(&y, n) {
+			s, t, err := x.pair(ctx, &y, step)
+			if err == nil && s != t {
+				err = a.wrap(fmt.Errorf("the time at index %d is %s, that in %q, along the same step dimension, is %s: load them apart",
+					step, spellTime(t), first.path, spellTime(s)))
+			}
+			if err != nil {
+				return x, err
+			}
+		}
 	}
-	if err != nil {
-		return x, err
-	}
+	return x, nil
+}
+
+// stepTimesOf returns the times of n steps by their coordinate array. They are none if that doesn't claim to be a time: steps
+// need not be moments. Times that can't be decoded, or are not n, are an error, here or when they are read by the batch.
+func stepTimesOf(ctx context.Context, a *Array, n int) (stepTimes, error) {
+	var x stepTimes
 	u, ok, err := a.timeUnits()
 	if !ok || err != nil {
 		return x, err

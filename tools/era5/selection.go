@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/cf"
 )
 
 // A variable is one that is fetched: an array of the source, and what is taken of it.
@@ -48,7 +49,7 @@ func selectData(ctx context.Context, g *zarrio.Group, o options) (*selection, er
 	timeDim := ""
 	for _, name := range o.Variables {
 		a, err := g.Array(ctx, name)
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, zarrio.ErrNodeType) {
 			return nil, fmt.Errorf("%v has no variable %q; %s", g.Store(), name, f.variables(ctx))
 		}
 		if err != nil {
@@ -159,7 +160,7 @@ func (f *finder) coordinate(ctx context.Context, dim string) (*zarrio.Array, err
 		return a, nil
 	}
 	a, err := f.g.Array(ctx, dim)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, zarrio.ErrNodeType) {
 		a, err = nil, nil
 	}
 	if err != nil {
@@ -192,7 +193,7 @@ func (f *finder) quantity(ctx context.Context, dim string) (quantity, error) {
 		attrs := a.Attrs()
 		units := strings.ToLower(attrs.Text("units"))
 		switch {
-		case a.DType().Kind == zarrio.Datetime, strings.Contains(units, " since "):
+		case a.IsTime():
 			return timeQuantity, nil
 		case strings.HasPrefix(units, "degrees_"), strings.HasPrefix(units, "degree_"),
 			slices.Contains([]string{"latitude", "longitude", "projection_x_coordinate", "projection_y_coordinate"}, attrs.Text("standard_name")),
@@ -263,23 +264,19 @@ func (f *finder) levelIndex(ctx context.Context, dim string, n int, value string
 	if err != nil {
 		return 0, err
 	}
-	found := -1
-	for i, x := range values {
-		if math.Abs(x-want) > 1e-6*math.Abs(want) { // float32 coordinates are no more precise
-			continue
-		}
-		if found >= 0 {
-			return 0, fmt.Errorf("level %s is at two indices of %q, %d and %d", value, dim, found, i)
-		}
-		found = i
-	}
-	if found < 0 {
+	at := cf.Find(values, want)
+	switch len(at) {
+	case 0:
 		var have []string
 		for _, x := range values {
 			have = append(have, strconv.FormatFloat(x, 'g', -1, 64))
 		}
 		return 0, fmt.Errorf("%q has no level %s; there are %s", dim, value, strings.Join(have, ", "))
+	case 1:
+	default:
+		return 0, fmt.Errorf("level %s is at %d indices of %q, the first of them %d and %d", value, len(at), dim, at[0], at[1])
 	}
+	found := at[0]
 	f.level = fmt.Sprintf("%s %s, index %d of %d", dim, value, found, n)
 	return found, nil
 }

@@ -56,7 +56,7 @@ func (c *command) walk(ctx context.Context, g *zarrio.Group, visit func(*node) e
 	// A lone array at the root looks like a group without members.
 	n := &node{Path: g.Path(), Kind: "array"}
 	a, err := g.Array(ctx, "")
-	if !errors.Is(err, fs.ErrNotExist) {
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, zarrio.ErrNodeType) {
 		c.describe(ctx, n, g, a, err)
 		return errors.Join(context.Cause(ctx), visit(n))
 	}

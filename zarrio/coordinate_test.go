@@ -1,0 +1,322 @@
+package zarrio
+
+import (
+	"errors"
+	"io/fs"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// axisStore has z along time and, along a further dimension, p, whose coordinate is what a test puts there.
+func axisStore(t testing.TB, dim string, n int, coordinates ...ldArray) *ldStore {
+	s := newLdStore()
+	hours := map[string]any{"units": "hours since 2000-01-01"}
+	for _, a := range append([]ldArray{
+		{name: "z", dims: []string{"time", "y", "x"}, shape: []int{4, 2, 3}},
+		{name: "p", dims: []string{dim, "y", "x"}, shape: []int{n, 2, 3}},
+		{name: "both", dims: []string{"time", dim, "y", "x"}, shape: []int{4, n, 2, 3}},
+		{name: "time", dims: []string{"time"}, shape: []int{4}, dtype: "<i8", elem: ldInts(func(i int) int64 { return int64(6 * i) }), attrs: hours},
+	}, coordinates...) {
+		s.put(t, &a)
+	}
+	return s
+}
+
+// consolidateLd adds consolidated metadata of all documents.
+func consolidateLd(s *ldStore) {
+	docs := map[string]string{}
+	for key, doc := range s.values {
+		if strings.HasSuffix(key, ".zarray") || strings.HasSuffix(key, ".zattrs") || strings.HasSuffix(key, ".zgroup") {
+			docs[key] = string(doc)
+		}
+	}
+	s.values[v2Consolidated] = []byte(consolidate(docs))
+}
+
+// TestTimeAxisBesideSteps: an axis of time gives no channels, whatever says that it is one.
+func TestTimeAxisBesideSteps(t *testing.T) {
+	since := func(units string) map[string]any { return map[string]any{"units": units} }
+	day := func(dtype string, attrs map[string]any) ldArray {
+		return ldArray{name: "day", dims: []string{"day"}, shape: []int{2}, dtype: dtype, attrs: attrs}
+	}
+	for _, tt := range []struct {
+		name       string
+		dim        string
+		coordinate []ldArray
+		time       bool
+	}{
+		{"units", "day", []ldArray{day("<i8", since("days since 2000-01-01"))}, true},
+		{"float", "day", []ldArray{day("<f4", since("hours since 1900-01-01 00:00:00.0"))}, true},
+		{"capitals", "day", []ldArray{day("<i4", since("Days SINCE 2000-01-01"))}, true},
+		{"spaces", "day", []ldArray{day("<i4", since("  days \t since   2000-1-1 "))}, true},
+		{"no space", "day", []ldArray{day("<i4", since("days since2000-01-01"))}, true},
+		{"from", "day", []ldArray{day("<i4", since("hours from 2000-01-01"))}, true},
+		{"at", "day", []ldArray{day("<i4", since("seconds @ 1970-01-01"))}, true},
+		{"months", "day", []ldArray{day("<i4", since("months since 2000-01-01"))}, true},
+		{"absolute", "day", []ldArray{day("<f8", since("day as %Y%m%d.%f"))}, true},
+		{"calendar noleap", "day", []ldArray{day("<i4", map[string]any{"units": "days since 0001-01-01", "calendar": "noleap"})}, true},
+		{"calendar 360_day", "day", []ldArray{day("<i4", map[string]any{"units": "days since 0001-01-01", "calendar": "360_day"})}, true},
+		{"datetime64", "day", []ldArray{day("<M8[ns]", nil)}, true},
+		{"datetime64 of years", "day", []ldArray{day("<M8[Y]", nil)}, true},
+		{"packed", "day", []ldArray{day("<i2", map[string]any{"units": "days since 2000-01-01", "scale_factor": 0.5})}, true},
+		{"forecast reference time", "forecast_reference_time", []ldArray{
+			{name: "forecast_reference_time", dims: []string{"forecast_reference_time"}, shape: []int{2}, dtype: "<i8", attrs: since("seconds since 1970-01-01")}}, true},
+		{"timedelta64", "prediction_timedelta", []ldArray{{name: "prediction_timedelta", dims: []string{"prediction_timedelta"}, shape: []int{2}, dtype: "<m8[h]"}}, false},
+		{"hours", "prediction_timedelta", []ldArray{{name: "prediction_timedelta", dims: []string{"prediction_timedelta"}, shape: []int{2}, dtype: "<i8", attrs: since("hours")}}, false},
+		{"levels", "level", []ldArray{{name: "level", dims: []string{"level"}, shape: []int{2}, dtype: "<i4", attrs: since("hPa")}}, false},
+		{"no units", "member", []ldArray{{name: "member", dims: []string{"member"}, shape: []int{2}, dtype: "<i4"}}, false},
+		{"no coordinate", "member", nil, false},
+		{"a group", "member", []ldArray{{name: "member/weights", dims: []string{"k"}, shape: []int{2}}}, false},
+		{"no valid name", "a//b", nil, false},
+	} {
+		for _, consolidated := range []bool{false, true} {
+			for _, names := range [][]string{{"z", "p"}, {"p", "z"}, {"both"}} {
+				t.Run(strings.Join(append([]string{tt.name}, names...), " "), func(t *testing.T) {
+					s := axisStore(t, tt.dim, 2, tt.coordinate...)
+					if consolidated {
+						consolidateLd(s)
+					}
+					e := NewCPU(CPUOptions{Workers: 1})
+					defer e.Close()
+					l, err := NewLoader(t.Context(), s.open(t, Options{}), e, LoaderOptions{Channels: names, Batch: 1})
+					if !tt.time {
+						require.NoError(t, err)
+						require.NoError(t, l.Close())
+						return
+					}
+					guilty := "p"
+					if len(names) == 1 {
+						guilty = "both"
+					}
+					wantError(t, err, "zarrio: mem: ", `channel "`+guilty+`"`, `its dimension "`+tt.dim+`" is an axis of time`, `besides the step dimension "time"`,
+						guilty+"@"+tt.dim+"=...", guilty+"@"+tt.dim+"#0")
+				})
+			}
+		}
+	}
+}
+
+// TestTimeAxisMore has the axes of time that other windows, formats and stores make.
+func TestTimeAxisMore(t *testing.T) {
+	days := map[string]any{"units": "days since 2000-01-01"}
+	day := ldArray{name: "day", dims: []string{"day"}, shape: []int{2}, dtype: "<i8", attrs: days, elem: ldInts(func(i int) int64 { return int64(i) })}
+	one := day
+	one.shape = []int{1}
+	v3 := axisStore(t, "day", 2)
+	v3.values = map[string][]byte{"zarr.json": []byte(`{"zarr_format":3,"node_type":"group"}`)}
+	for name, doc := range map[string]string{"z": `["time","y","x"]`, "p": `["day","y","x"]`, "day": `["day"]`} {
+		shape, dtype, attrs := "[2,2,3]", `"float32"`, "{}"
+		if name == "day" {
+			shape, dtype, attrs = "[2]", `{"name":"numpy.datetime64","configuration":{"unit":"ns","scale_factor":1}}`, "{}"
+		}
+		v3.values[name+"/zarr.json"] = []byte(`{"zarr_format":3,"node_type":"array","shape":` + shape + `,"data_type":` + dtype + `,"fill_value":0,"attributes":` + attrs +
+			`,"dimension_names":` + doc + `,"chunk_grid":{"name":"regular","configuration":{"chunk_shape":` + shape + `}},"chunk_key_encoding":{"name":"default"},"codecs":[{"name":"bytes","configuration":{"endian":"little"}}]}`)
+	}
+	nested := newLdStore()
+	nested.values["a/.zgroup"] = []byte(zgroup)
+	for _, a := range []ldArray{
+		{name: "z", dims: []string{"time", "y", "x"}, shape: []int{4, 2, 3}},
+		{name: "a/p", dims: []string{"day", "y", "x"}, shape: []int{2, 2, 3}},
+		{name: "a/day", dims: []string{"day"}, shape: []int{2}, dtype: "<i8", attrs: days},
+		{name: "day", dims: []string{"day"}, shape: []int{2}, dtype: "<i8"},
+	} {
+		nested.put(t, &a)
+	}
+	above := axisStore(t, "day", 2, day)
+	above.values["a/.zgroup"] = []byte(zgroup)
+	above.put(t, &ldArray{name: "a/p", dims: []string{"day", "y", "x"}, shape: []int{2, 2, 3}})
+	stale := axisStore(t, "day", 2)
+	consolidateLd(stale)
+	stale.put(t, &day)
+	broken := axisStore(t, "day", 2, day)
+	broken.values["day/.zarray"] = []byte("{")
+	named := axisStore(t, "day", 2, ldArray{name: "valid", dims: []string{"day"}, shape: []int{2}, dtype: "<i8", attrs: days})
+	named.values["p/.zattrs"] = []byte(`{"_ARRAY_DIMENSIONS":["day","y","x"],"coordinates":"lat valid"}`)
+	for _, tt := range []struct {
+		name   string
+		s      *ldStore
+		names  []string
+		window Window
+		want   []string // of the error
+	}{
+		{"one time alone", axisStore(t, "day", 1, one), []string{"z", "p"}, Window{"time", 2, 0}, []string{`"day" is an axis of time`, `"time"`}},
+		{"steps along it", axisStore(t, "day", 2, day), []string{"p", "z"}, Window{"day", 2, 0}, []string{`channel "z"`, `"time" is an axis of time`, `"day"`, "z@time#0"}},
+		{"steps that are no times", axisStore(t, "day", 2, day), []string{"both"}, Window{"day", 2, 0}, []string{`"time" is an axis of time`}},
+		{"v3", v3, []string{"z", "p"}, Window{"time", 2, 0}, []string{`"day" is an axis of time (datetime64[ns])`}},
+		{"beside the array", nested, []string{"z", "a/p"}, Window{"time", 2, 0}, []string{`channel "a/p"`, `"day" is an axis of time`}},
+		{"above the array", above, []string{"z", "a/p"}, Window{"time", 2, 0}, []string{`channel "a/p"`, `"day" is an axis of time`}},
+		{"stale metadata", stale, []string{"z", "p"}, Window{"time", 2, 0}, []string{`whether "day" is an axis of time`, "stale"}},
+		{"broken coordinate", broken, []string{"z", "p"}, Window{"time", 2, 0}, []string{`whether "day" is an axis of time`, "day/.zarray"}},
+		{"by the attribute coordinates", named, []string{"z", "p"}, Window{"time", 2, 0}, []string{`"day" is an axis of time ("days since 2000-01-01" by the coordinate "valid")`, "by its index, p@day#0"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := NewCPU(CPUOptions{Workers: 1})
+			defer e.Close()
+			_, err := NewLoader(t.Context(), tt.s.open(t, Options{}), e, LoaderOptions{Channels: tt.names, Windows: []Window{tt.window}, Batch: 1})
+			wantError(t, err, tt.want...)
+		})
+	}
+
+	// The way out, and a store that can be listed.
+	s := axisStore(t, "day", 2, day)
+	for _, name := range []string{"p@day#1", "p@day=1", "p@day=2000-01-02", "p@day=2000-01-02T00", "p@day=2000-01-02 00:00:00Z"} {
+		t.Run(name, func(t *testing.T) {
+			l := ldLoader(t, s.open(t, Options{}), CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"z", name}, Batch: 1})
+			require.Equal(t, 1, l.channels[1].fixed[0])
+		})
+	}
+	g, err := Open(t.Context(), axisStore(t, "day", 2, ldArray{name: "valid", dims: []string{"day"}, shape: []int{2}, dtype: "<i8", attrs: days}).write(t), Options{})
+	require.NoError(t, err)
+	defer g.Close()
+	_, err = NewLoader(t.Context(), g, NewCPU(CPUOptions{Workers: 1}), LoaderOptions{Channels: []string{"z", "p"}})
+	wantError(t, err, `"day" is an axis of time`, `by the coordinate "valid"`)
+	_, err = NewLoader(t.Context(), g, NewCPU(CPUOptions{Workers: 1}), LoaderOptions{Channels: []string{"q"}})
+	wantError(t, err, "q/.zarray: no array here: ", "the arrays there are: both p time valid z")
+	require.ErrorIs(t, err, fs.ErrNotExist)
+}
+
+// TestStepTimesOfGroups: arrays of several groups may have times of their own, which must be the same.
+func TestStepTimesOfGroups(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		times []int64
+		units string
+		want  string
+	}{
+		{"same", []int64{0, 6, 12, 18}, "hours since 2000-01-01", ""},
+		{"same in other units", []int64{0, 360, 720, 1080}, "minutes since 2000-01-01", ""},
+		{"all differ", []int64{0, 6, 12, 18}, "hours since 2001-01-01", "at index 0 is 2001-01-01T00:00:00"},
+		{"the last differs", []int64{0, 6, 12, 24}, "hours since 2000-01-01", "at index 3 is 2000-01-02T00:00:00"},
+		{"one between differs", []int64{0, 7, 12, 18}, "hours since 2000-01-01", "at index 1 is 2000-01-01T07:00:00"},
+		{"no times", []int64{0, 7, 12, 18}, "1", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := axisStore(t, "day", 2)
+			s.values["a/.zgroup"] = []byte(zgroup)
+			s.put(t, &ldArray{name: "a/u", dims: []string{"time", "y", "x"}, shape: []int{4, 2, 3}})
+			s.put(t, &ldArray{name: "a/time", dims: []string{"time"}, shape: []int{4}, dtype: "<i8", attrs: map[string]any{"units": tt.units},
+				elem: ldInts(func(i int) int64 { return tt.times[i] })})
+			e := NewCPU(CPUOptions{Workers: 1})
+			defer e.Close()
+			l, err := NewLoader(t.Context(), s.open(t, Options{}), e, LoaderOptions{Channels: []string{"z", "a/u"}, Batch: 1})
+			if tt.want != "" {
+				wantError(t, err, `array "a/time"`, tt.want, `that in "time"`)
+				return
+			}
+			require.NoError(t, err)
+			require.NoError(t, l.Close())
+		})
+	}
+}
+
+// TestCoordinateValues looks values up in coordinates that also have others.
+func TestCoordinateValues(t *testing.T) {
+	nan := map[string]any{"_FillValue": -999.0}
+	for _, tt := range []struct {
+		name  string
+		coord ldArray
+		value string
+		index int
+		err   string
+	}{
+		{"NaN first", ldArray{dtype: "<f4", elem: nanFloats("NaN", 500, 850)}, "500", 1, ""},
+		{"NaN last", ldArray{dtype: "<f8", elem: nanFloats(500, 850, "NaN")}, "850", 1, ""},
+		{"NaN everywhere", ldArray{dtype: "<f4", elem: nanFloats("NaN", "NaN", "NaN")}, "500", 0, `"level" has no 500: it has NaN NaN NaN`},
+		{"NaN asked for", ldArray{dtype: "<f4", elem: nanFloats(500, "NaN", 850)}, "nan", 1, ""},
+		{"NaN asked for in vain", ldArray{dtype: "<f4", elem: nanFloats(500, 700, 850)}, "NaN", 0, `"level" has no NaN`},
+		{"masked first", ldArray{dtype: "<f8", attrs: nan, elem: ldFloats(-999, 500, 850)}, "500", 1, ""},
+		{"masked integers", ldArray{dtype: "<i4", attrs: map[string]any{"_FillValue": 1, "scale_factor": 0.5}, elem: ldInts(func(i int) int64 { return int64(i + 1) })}, "1.5", 2, ""},
+		{"masked itself", ldArray{dtype: "<f8", attrs: nan, elem: ldFloats(-999, 500, 850)}, "-999", 0, `"level" has no -999: it has NaN 500 850`},
+		{"twice", ldArray{dtype: "<f4", elem: ldFloats(500, 850, 500)}, "500", 0, `"level" has 500 at the indices 0 2: give one of them, such as level#0`},
+		{"another twice", ldArray{dtype: "<f4", elem: ldFloats(500, 850, 500)}, "850", 1, ""},
+		{"a missing chunk first", ldArray{dtype: "<f4", fill: `"NaN"`, chunks: []int{1}, elem: ldFloats(1, 500, 850), gone: func(c []int) bool { return c[0] == 0 }}, "500", 1, ""},
+		{"date of numbers", ldArray{dtype: "<f4", elem: ldFloats(1, 2, 3)}, "2000-01-01", 0, `coordinate "2000-01-01" of "level" is not a number`},
+		{"number of dates", ldArray{dtype: "<M8[D]", elem: ldInts(func(i int) int64 { return int64(i) })}, "1", 0, "want a date"},
+		{"date", ldArray{dtype: "<M8[D]", elem: ldInts(func(i int) int64 { return int64(i) })}, "1970-01-03", 2, ""},
+		{"NaT first", ldArray{dtype: "<M8[D]", elem: ldInts(func(i int) int64 { return []int64{NaT, 1, 2}[i] })}, "1970-01-02", 1, ""},
+		{"no such date", ldArray{dtype: "<M8[D]", elem: ldInts(func(i int) int64 { return []int64{NaT, 1, 2}[i] })}, "1970-01-01", 0, `has no 1970-01-01: it has NaT 1970-01-02T00:00:00 1970-01-03T00:00:00`},
+		{"date twice", ldArray{dtype: "<M8[D]", elem: ldInts(func(i int) int64 { return 1 })}, "1970-01-02", 0, "at the indices 0 1 2"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := tt.coord
+			c.name, c.dims, c.shape = "level", []string{"level"}, []int{3}
+			s := axisStore(t, "level", 3, c)
+			e := NewCPU(CPUOptions{Workers: 1})
+			defer e.Close()
+			l, err := NewLoader(t.Context(), s.open(t, Options{}), e, LoaderOptions{Channels: []string{"both@level=" + tt.value}, Batch: 1})
+			if tt.err != "" {
+				wantError(t, err, tt.err)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, tt.index, l.channels[0].fixed[1])
+			require.NoError(t, l.Close())
+		})
+	}
+}
+
+// nanFloats is ldFloats for values of which some are NaN.
+func nanFloats(values ...any) func(e []byte, at []int) {
+	floats := make([]float64, len(values))
+	for i, v := range values {
+		switch v := v.(type) {
+		case int:
+			floats[i] = float64(v)
+		case string:
+			floats[i] = math.NaN()
+		}
+	}
+	return ldFloats(floats...)
+}
+
+// TestCases reads stores that users' reports describe.
+func TestCases(t *testing.T) {
+	g, err := Open(t.Context(), shared(t, "cases/two-time-axes"), Options{})
+	require.NoError(t, err)
+	defer g.Close()
+	_, err = NewLoader(t.Context(), g, NewCPU(CPUOptions{Workers: 1}), LoaderOptions{Channels: []string{"geopotential", "precipitation"}})
+	wantError(t, err, `channel "precipitation"`, `"day"`, `"time"`, "precipitation@day=...")
+	l := ldLoader(t, g, CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"geopotential", "precipitation@day=2000-01-02"}, Batch: 1})
+	require.Equal(t, []string{"geopotential", "precipitation@day=2000-01-02"}, l.Channels())
+	nan, err := Open(t.Context(), shared(t, "cases/level-nan"), Options{})
+	require.NoError(t, err)
+	defer nan.Close()
+	require.Equal(t, 1, ldLoader(t, nan, CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"z@level=500"}, Batch: 1}).channels[0].fixed[1])
+}
+
+func TestNodeType(t *testing.T) {
+	s := axisStore(t, "day", 2)
+	s.values["a/.zgroup"] = []byte(zgroup)
+	dir := s.write(t)
+	g, err := Open(t.Context(), dir, Options{})
+	require.NoError(t, err)
+	defer g.Close()
+	lone, err := Open(t.Context(), dir+"/z", Options{})
+	require.NoError(t, err)
+	defer lone.Close()
+	array := func(g *Group, name string) error { _, err := g.Array(t.Context(), name); return err }
+	group := func(g *Group, name string) error { _, err := g.Group(t.Context(), name); return err }
+	for _, tt := range []struct {
+		name   string
+		err    error
+		is     error
+		isNot  error
+		saying string
+	}{
+		{"a group as an array", array(g, "a"), ErrNodeType, fs.ErrNotExist, "no array here, but a group"},
+		{"an array as a group", group(g, "z"), ErrNodeType, fs.ErrNotExist, "no group here, but an array"},
+		{"nothing as an array", array(g, "q"), fs.ErrNotExist, ErrNodeType, "no array here"},
+		{"an array in an array", array(lone, "z"), fs.ErrNotExist, ErrNodeType, "what was opened is an array, which has no nodes: open the group that it is in"},
+		{"a group in an array", group(lone, "z"), fs.ErrNotExist, ErrNodeType, "what was opened is an array"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			wantError(t, tt.err, tt.saying)
+			require.ErrorIs(t, tt.err, tt.is)
+			require.False(t, errors.Is(tt.err, tt.isNot))
+		})
+	}
+	require.NoError(t, array(lone, ""))
+}
