@@ -25,13 +25,22 @@ Unit slowest-batch-sec better=lower
 Unit cpu-sec/op better=lower
 Unit open-sec better=lower
 Unit stall-% better=lower
+Unit steady-stall-% better=lower
 Unit ceiling-% better=higher
 Unit ceiling-sec better=lower
 Unit peak-RSS-bytes better=lower
-Unit read-B/op assume=exact
 Unit data-crc32 assume=exact
 Unit loss assume=exact
 `
+
+// readUnit is the line of the bytes that an epoch reads. In a shuffled order, timing decides which chunks are still cached
+// when the next window of theirs comes.
+func readUnit() string {
+	if *shuffleFlag != "" {
+		return "Unit read-B/op better=lower\n"
+	}
+	return "Unit read-B/op assume=exact\n"
+}
 
 // What TestMain finds for the benchmarks: the stores to run on, the GPU that the engine needs, or why the engine can't run;
 // and what a run with -require lacked.
@@ -143,7 +152,7 @@ func prepare(ctx context.Context, e engine) (cleanup func(), err error) {
 // printHead prints the lines above the rows. A key in lower case must be equal in two files for benchstat to compare them:
 // such are the data, and every flag that changes what an epoch is.
 func printHead(ctx context.Context, e engine) error {
-	fmt.Print(units)
+	fmt.Print(units, readUnit())
 	var names, steps []string
 	for _, s := range stores {
 		names, steps = append(names, s.data), append(steps, fmt.Sprint(s.steps))

@@ -20,7 +20,7 @@ func benchChunk(b *testing.B) {
 	skipUnsupported(b)
 	for i := range stores {
 		s := &stores[i]
-		b.Run(fmt.Sprintf("store=%s/codec=%s/chunk=%s", s.name, s.codec, s.chunk), func(b *testing.B) {
+		b.Run(s.rowName(s.first), func(b *testing.B) {
 			chunks := openChunks(b, s)
 			b.SetBytes(int64(len(chunks.dst)))
 			b.ReportAllocs()

@@ -14,7 +14,7 @@ func benchEpoch(b *testing.B) {
 	skipUnsupported(b)
 	for i := range stores {
 		s := &stores[i]
-		name := fmt.Sprintf("store=%s/codec=%s/chunk=%s/batch=%d/loss=%s", s.name, s.codec, s.chunk, *batchFlag, *lossFlag)
+		name := fmt.Sprintf("%s/batch=%d/loss=%s", s.rowName(s.form), s.batch(), *lossFlag)
 		row(b, name, func(b *testing.B, notes *notes) { epochs(b, s, asked(ioMode()), *lossFlag == "mse", notes) })
 	}
 }
@@ -30,7 +30,7 @@ func benchRead(b *testing.B) {
 		s := &stores[i]
 		for _, io := range ioModes() {
 			for _, workers := range counts {
-				name := fmt.Sprintf("store=%s/codec=%s/chunk=%s/batch=%d/io=%s/workers=%s", s.name, s.codec, s.chunk, *batchFlag, io, workers)
+				name := fmt.Sprintf("%s/batch=%d/io=%s/workers=%s", s.rowName(s.form), s.batch(), io, workers)
 				r := asked(io)
 				r.workers, r.auto, _ = parseWorkers(workers) // numbers, or checked by checkFlags
 				row(b, name, func(b *testing.B, notes *notes) { epochs(b, s, r, false, notes) })
@@ -68,6 +68,9 @@ func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, notes *notes)
 	proof, err := se.pass(ctx, bar, func(batch *zarrio.Batch) error { return d.add(se.engine, batch) })
 	if err != nil {
 		b.Fatal(err)
+	}
+	if se.loader.Len() == 1 {
+		notes.add("Batches: %s: one an epoch, of %d samples (-batch %d): nothing was prefetched", rowName(b), proof.samples, *batchFlag)
 	}
 	if err := se.calibrate(ctx, rowName(b), notes); err != nil {
 		b.Fatal(err)
@@ -156,7 +159,7 @@ func (s *benchStore) ceiling(b *testing.B, se *session) time.Duration {
 type measured struct {
 	epochs                      int
 	total, ceiling, open, first time.Duration
-	stall, cpu                  time.Duration
+	stall, firstWaits, cpu      time.Duration // stall has the waits for all batches
 	waits                       []time.Duration
 	readBytes                   int64
 }
@@ -167,6 +170,7 @@ func (m *measured) add(e epoch, elapsed, opened, cpu time.Duration, readBytes in
 	m.cpu += cpu
 	m.readBytes += readBytes
 	m.first += opened + e.waits[0]
+	m.firstWaits += e.waits[0]
 	for _, w := range e.waits {
 		m.stall += w
 	}
@@ -189,8 +193,12 @@ func (m *measured) report(b *testing.B, samples int) {
 	b.ReportMetric(m.open.Seconds()/n, "open-sec")
 	b.ReportMetric(float64(m.readBytes)/n, "read-B/op")
 	b.ReportMetric(m.ceiling.Seconds()/n, "ceiling-sec")
-	b.ReportMetric(100*m.ceiling.Seconds()/m.total.Seconds(), "ceiling-%")
-	if *stepFlag > 0 {
-		b.ReportMetric(100*m.stall.Seconds()/m.total.Seconds(), "stall-%")
+	if *stepFlag == 0 {
+		b.ReportMetric(100*m.ceiling.Seconds()/m.total.Seconds(), "ceiling-%")
+		return
+	}
+	b.ReportMetric(100*m.stall.Seconds()/m.total.Seconds(), "stall-%")
+	if len(m.waits) > m.epochs {
+		b.ReportMetric(100*(m.stall-m.firstWaits).Seconds()/(m.total-m.firstWaits).Seconds(), "steady-stall-%")
 	}
 }

@@ -189,8 +189,8 @@ func TestBenchmarksRun(t *testing.T) {
 	lz4 := synthetic(t, fixtures.Synthetic{Steps: 16, Form: "lz4", NLat: 12, NLon: 24, Levels: 3, ChunkSteps: 4, LonLat: true})
 	got := rows(t, "-test.bench=.", "-store", lz4, "-vars", "geopotential@level=500,u_component_of_wind@level#2", "-window", "time=3:2")
 	for _, name := range []string{
-		"Epoch/store=lz4/codec=blosc-lz4/chunk=4x3x24x12/batch=32/loss=mse",
-		"Read/store=lz4/codec=blosc-lz4/chunk=4x3x24x12/batch=32/io=auto/workers=8",
+		"Epoch/store=lz4/codec=blosc-lz4/chunk=4x3x24x12/batch=14/loss=mse",
+		"Read/store=lz4/codec=blosc-lz4/chunk=4x3x24x12/batch=14/io=auto/workers=8",
 		"Chunk/store=lz4/codec=blosc-lz4/chunk=4x3x24x12",
 		fmt.Sprintf("Decode/codec=zstd/bytes=%d", 4*3*24*12*4),
 	} {

@@ -3,6 +3,7 @@ package zarrbench
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -20,13 +21,47 @@ import (
 type benchStore struct {
 	path  string
 	name  string // the base name, as a value in a row's name
-	codec string // "none", "blosc-lz4"; of a sharded store, that of the inner chunks
-	chunk string // "1x721x1440"; of a sharded store, with the next key of the name: "1x721x1440/shard=8x721x1440"
+	form         // of all arrays of the flags
+	first form   // of the first of them
 	data  string // what the data are: "synthetic", or the store's name
 	note  string
 
-	warmed bool // the page cache holds what epochs read
-	steps  int
+	warmed  bool // the page cache holds what epochs read
+	steps   int
+	samples int // an epoch; 0 if no loader takes the flags
+}
+
+// A form is how an array is stored.
+type form struct {
+	codec string // "none", "blosc-lz4"; of a sharded array, that of the inner chunks
+	chunk string // "1x721x1440"; of a sharded array, with the next key of the name: "1x721x1440/shard=8x721x1440"
+}
+
+// mixed is the value in a row's name if arrays differ.
+const mixed = "mixed"
+
+// with returns the form of arrays of both forms.
+func (f form) with(other form) form {
+	if f.codec != other.codec {
+		f.codec = mixed
+	}
+	if f.chunk != other.chunk {
+		f.chunk = mixed
+	}
+	return f
+}
+
+// rowName returns the part of a row's name that tells what store it reads, and how the arrays it reads are stored.
+func (s *benchStore) rowName(f form) string {
+	return fmt.Sprintf("store=%s/codec=%s/chunk=%s", s.name, f.codec, f.chunk)
+}
+
+// batch returns the size of the largest batch: an epoch may have fewer samples than -batch asks for.
+func (s *benchStore) batch() int {
+	if s.samples == 0 {
+		return *batchFlag
+	}
+	return min(*batchFlag, s.samples)
 }
 
 // freshSteps is how many steps a store has that is made for one run: a quarter of a batch of the study's, so that a first
@@ -105,31 +140,95 @@ func keptStores(data string) []string {
 
 // describe opens a store for what its rows are called.
 func describe(ctx context.Context, path string) (benchStore, error) {
+	s := benchStore{path: path, name: rowValue(strings.TrimSuffix(filepath.Base(path), ".zarr"))}
 	g, err := zarrio.Open(ctx, path, zarrio.Options{})
 	if err != nil {
-		return benchStore{}, err
+		return s, err
 	}
 	defer g.Close()
-	name, _, _ := strings.Cut(loaderOptions().Channels[0], "@")
-	a, err := g.Array(ctx, name)
+	arrays, err := channelArrays(ctx, g)
 	if err != nil {
-		return benchStore{}, fmt.Errorf("%w (-vars chooses the arrays)", err)
+		return s, err
 	}
-	m := a.Metadata()
-	s := benchStore{path: path, name: rowValue(strings.TrimSuffix(filepath.Base(path), ".zarr")), codec: codecName(m.Codecs), chunk: join(m.Chunks)}
-	if inner, codecs, ok := sharding(m.Codecs); ok {
-		s.codec, s.chunk = codecName(codecs), join(inner)+"/shard="+join(m.Chunks)
-	}
-	if len(m.Shape) > 0 {
-		s.steps = m.Shape[0]
+	var forms []string
+	for i, a := range arrays {
+		f := formOf(a.Metadata())
+		if i == 0 {
+			s.first, s.form = f, f
+		}
+		s.form = s.with(f)
+		forms = append(forms, fmt.Sprintf("%s: codec=%s, chunk=%s", a.Path(), f.codec, f.chunk))
 	}
 	s.data = s.name
 	if _, ok := g.Attrs()["zarrbench_synthetic"]; ok {
 		s.data = "synthetic"
 		s.note = " (synthetic: made up, with the entropy of weather)"
 	}
+	if s.codec == mixed || s.chunk == mixed {
+		s.note += " (mixed: " + strings.Join(forms, "; ") + ")"
+	}
+	s.steps = stepsOf(arrays)
+	// An error here is one of the rows that need a loader: others don't.
+	if l, err := zarrio.NewLoader(ctx, g, outline{}, loaderOptions()); err == nil {
+		s.samples = l.Samples()
+		err = l.Close()
+		return s, err
+	}
 	return s, nil
 }
+
+// channelArrays opens the arrays of -vars, each once.
+func channelArrays(ctx context.Context, g *zarrio.Group) (arrays []*zarrio.Array, err error) {
+	seen := map[string]bool{}
+	for _, channel := range loaderOptions().Channels {
+		name, _, _ := strings.Cut(channel, "@")
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		a, err := g.Array(ctx, name)
+		if err != nil {
+			return nil, fmt.Errorf("%w (-vars chooses the arrays)", err)
+		}
+		arrays = append(arrays, a)
+	}
+	return arrays, nil
+}
+
+// stepsOf returns the extent of the dimension that -window cuts into the steps of samples: the windowed one that is none of
+// the grid's, the first array's last two. Arrays such as a land-sea mask don't have it.
+func stepsOf(arrays []*zarrio.Array) int {
+	dims := arrays[0].Dims()
+	grid := dims[max(0, len(dims)-2):]
+	for _, w := range loaderOptions().Windows {
+		for _, a := range arrays {
+			if i := slices.Index(a.Dims(), w.Dim); i >= 0 && !slices.Contains(grid, w.Dim) {
+				return a.Shape()[i]
+			}
+		}
+	}
+	if shape := arrays[0].Shape(); len(shape) > 0 { // dimensions without names
+		return shape[0]
+	}
+	return 0
+}
+
+// An outline is an engine for a loader that is asked how many samples it has, and fills none. It takes no memory.
+type outline struct{}
+
+func (outline) Alloc(n int64) (zarrio.Memory, error) { return noMemory(n), nil }
+func (outline) Fill(context.Context, *zarrio.Plan, zarrio.Memory) (zarrio.Stats, error) {
+	return zarrio.Stats{}, errors.ErrUnsupported
+}
+func (outline) Sync(zarrio.Memory) error { return nil }
+func (outline) Close() error             { return nil }
+
+type noMemory int64
+
+func (m noMemory) Len() int64          { return int64(m) }
+func (noMemory) Device() zarrio.Device { return zarrio.Device{} }
+func (noMemory) Bytes() []byte         { return nil }
+func (noMemory) Free() error           { return nil }
 
 // rowValue makes s a value in a row's name: lower case, without what would end it.
 func rowValue(s string) string {
@@ -161,6 +260,14 @@ func codecName(codecs []zarrio.CodecSpec) string {
 		return "none"
 	}
 	return rowValue(strings.Join(names, "+"))
+}
+
+// formOf returns how an array is stored.
+func formOf(m *zarrio.Metadata) form {
+	if inner, codecs, ok := sharding(m.Codecs); ok {
+		return form{codecName(codecs), join(inner) + "/shard=" + join(m.Chunks)}
+	}
+	return form{codecName(m.Codecs), join(m.Chunks)}
 }
 
 // sharding returns the extents and the codecs, in the order of decoding, of the inner chunks of shards.
