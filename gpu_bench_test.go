@@ -52,7 +52,6 @@ type gpuEngine interface {
 	engine
 	Calibrate(context.Context, *zarrio.Loader) (string, error)
 	Transfers() zarrio.Transfers
-	Path() zarrio.Path
 	PathOf(*zarrio.Array) (zarrio.Path, string)
 }
 

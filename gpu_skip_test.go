@@ -113,6 +113,9 @@ func TestGPURequire(t *testing.T) {
 	}{
 		{"nvidia-fs", emuEnv(t, "nvfs=1,"+lean), raw, ""},
 		{"nvidia-fs, batches", emuEnv(t, "nvfs=1,"+lean), append(slices.Clone(raw), "-submit", "batch"), ""},
+		{"peer to peer, batches", emuEnv(t, "p2p=1,"+lean), append(slices.Clone(raw), "-submit", "batch"), ""},
+		{"nvidia-fs, batches that nothing counts", emuEnv(t, "nvfs=1,cufile.batch_uncounted=1,"+lean), append(slices.Clone(raw), "-submit", "batch"),
+			"path=cuFile, unverified, not true GDS: cuFile's counts don't say which way the reads of batches went"},
 		{"nvidia-fs, shards", emuEnv(t, "nvfs=1,"+lean), rawShards, ""},
 		{"nvidia-fs, host", emuEnv(t, "nvfs=1,"+lean), append(slices.Clone(lz4), "-engine", "host"), ""},
 		{"cuFile compat", emuEnv(t, lean), raw, "path=cuFile compat, not true GDS: tools/gdscheck says what is missing"},

@@ -55,7 +55,6 @@ func (s *session) calibrate(ctx context.Context, name string, n *notes) error {
 // A way adds up how the bytes of a row's timed epochs came into the GPU. It stays empty on an engine that ends in host memory.
 type way struct {
 	epochs int
-	path   zarrio.Path
 	before zarrio.Transfers
 	zarrio.Transfers
 }
@@ -69,40 +68,23 @@ func (w *way) begin(e engine) {
 
 // end is called after each epoch.
 func (w *way) end(e engine) {
-	g, ok := e.(gpuEngine)
-	if !ok {
-		return
+	if g, ok := e.(gpuEngine); ok {
+		w.epochs++
+		w.Add(g.Transfers().Sub(w.before))
 	}
-	w.epochs++
-	switch path := g.Path(); {
-	case w.path == "", w.path == zarrio.PathNone, w.path == path:
-		w.path = path
-	case path != zarrio.PathNone:
-		w.path = zarrio.PathMixed
-	}
-	t := g.Transfers()
-	w.CuFileBytes += t.CuFileBytes - w.before.CuFileBytes
-	w.InPlaceBytes += t.InPlaceBytes - w.before.InPlaceBytes
-	w.UnalignedBytes += t.UnalignedBytes - w.before.UnalignedBytes
-	w.HostBytes += t.HostBytes - w.before.HostBytes
-	w.BounceBytes += t.BounceBytes - w.before.BounceBytes
-	w.Opened += t.Opened - w.before.Opened
-	w.Evicted += t.Evicted - w.before.Evicted
-	w.Counted = t.Counted
-	w.P2PReads += t.P2PReads - w.before.P2PReads
-	w.NVFSReads += t.NVFSReads - w.before.NVFSReads
-	w.POSIXReads += t.POSIXReads - w.before.POSIXReads
-	w.UnalignedReads += t.UnalignedReads - w.before.UnalignedReads
 }
 
-// String is what the row's line says: bytes by the way they took, files, and reads as cuFile counts them.
+// String returns the row's line: the path, bytes by the way they took, files, and reads as cuFile counts them.
 func (w *way) String() string {
 	counted := "cuFile counts no reads by itself"
 	if w.Counted {
 		counted = fmt.Sprintf("reads by cuFile's count: p2p=%d, nvfs=%d, posix=%d, unaligned=%d", w.P2PReads, w.NVFSReads, w.POSIXReads, w.UnalignedReads)
 	}
+	if b := w.Batch; b.Submitted > 0 && w.Counted {
+		counted += fmt.Sprintf("; reads of batches: submitted=%d, counted=%d, p2p=%d, nvfs=%d, posix=%d, async=%d", b.Submitted, b.Total, b.P2P, b.NVFS, b.POSIX, b.Async)
+	}
 	return fmt.Sprintf("path=%s, epochs=%d, cufile-B=%d, in-place-B=%d, unaligned-B=%d, host-B=%d, bounce-B=%d, opened=%d, evicted=%d; %s",
-		w.path, w.epochs, w.CuFileBytes, w.InPlaceBytes, w.UnalignedBytes, w.HostBytes, w.BounceBytes, w.Opened, w.Evicted, counted)
+		w.Path(), w.epochs, w.CuFileBytes, w.InPlaceBytes, w.UnalignedBytes, w.HostBytes, w.BounceBytes, w.Opened, w.Evicted, counted)
 }
 
 // report notes which way a row's bytes took. With -require, a row of the gds engine fails unless that was true GDS.
@@ -112,12 +94,22 @@ func (w *way) report(b *testing.B, se *session, s *benchStore, n *notes) {
 		return
 	}
 	n.add("Path: %s: %v; %s; %s", rowName(b), w, gpuLabel(), s.storage())
-	if *engineFlag != "gds" || !*requireFlag || w.path == zarrio.PathGDS {
-		return
+	if path := w.Path(); *engineFlag == "gds" && *requireFlag && path != zarrio.PathGDS {
+		lacks(b, fmt.Sprintf("%s: path=%s, not %s: %s", rowName(b), path, zarrio.PathGDS, w.missing(b.Context(), g, s)))
 	}
-	why := "tools/gdscheck says what is missing"
-	if plans, err := s.plans(b.Context(), g); err == nil && w.path == zarrio.PathHost {
-		why = strings.Join(plans, "; ")
+}
+
+// missing returns why a row's path isn't true GDS.
+func (w *way) missing(ctx context.Context, g gpuEngine, s *benchStore) string {
+	switch path := w.Path(); {
+	case path == zarrio.PathHost:
+		if plans, err := s.plans(ctx, g); err == nil {
+			return strings.Join(plans, "; ")
+		}
+	case path == zarrio.PathUnknown && !w.Counted:
+		return "this cuFile counts no reads"
+	case path == zarrio.PathUnknown && w.Batch.Submitted > 0:
+		return "cuFile's counts don't say which way the reads of batches went"
 	}
-	lacks(b, fmt.Sprintf("%s: path=%s, not %s: %s", rowName(b), w.path, zarrio.PathGDS, why))
+	return "tools/gdscheck says what is missing"
 }

@@ -3,9 +3,12 @@ package zarrbench
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
@@ -15,7 +18,6 @@ import (
 // A fakeGPU is the CPU engine that says of itself what a GPU engine does: it computes on whole batches, and counts.
 type fakeGPU struct {
 	*zarrio.CPU
-	path  zarrio.Path
 	count zarrio.Transfers
 	fail  error // of the computations
 	syncs int
@@ -42,7 +44,6 @@ func (e *fakeGPU) Calibrate(context.Context, *zarrio.Loader) (string, error) {
 	return "batch: faster", nil
 }
 func (e *fakeGPU) Transfers() zarrio.Transfers { return e.count }
-func (e *fakeGPU) Path() zarrio.Path           { return e.path }
 func (e *fakeGPU) PathOf(a *zarrio.Array) (zarrio.Path, string) {
 	if len(a.Metadata().Codecs) > 0 {
 		return zarrio.PathHost, "the CPU decodes"
@@ -107,10 +108,9 @@ func TestWay(t *testing.T) {
 	defer host.Close()
 	w.begin(host)
 	w.end(host)
-	if w.epochs != 0 || w.path != "" {
-		t.Errorf("the CPU engine counts: %v", &w)
-	}
-	e := &fakeGPU{path: zarrio.PathCuFileCompat, count: zarrio.Transfers{CuFileBytes: 100, Opened: 7, Counted: true, POSIXReads: 5}}
+	require.Equal(t, way{}, w)
+
+	e := &fakeGPU{count: zarrio.Transfers{CuFileBytes: 100, Opened: 7, Counted: true, POSIXReads: 5, Batch: zarrio.BatchReads{Submitted: 9}}}
 	for range 2 {
 		w.begin(e)
 		e.count.CuFileBytes += 30
@@ -125,21 +125,51 @@ func TestWay(t *testing.T) {
 		e.count.UnalignedReads += 8
 		w.end(e)
 	}
-	const want = "path=cuFile compat, epochs=2, cufile-B=60, in-place-B=40, unaligned-B=20, host-B=8, bounce-B=6, opened=0, evicted=2; " +
-		"reads by cuFile's count: p2p=4, nvfs=8, posix=12, unaligned=16"
-	if got := w.String(); got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
+	require.Equal(t, "path=mixed, epochs=2, cufile-B=60, in-place-B=40, unaligned-B=20, host-B=8, bounce-B=6, opened=0, evicted=2; "+
+		"reads by cuFile's count: p2p=4, nvfs=8, posix=12, unaligned=16", w.String())
+
 	w = way{}
-	w.end(&fakeGPU{path: zarrio.PathNone})
-	w.end(&fakeGPU{path: zarrio.PathGDS, count: zarrio.Transfers{Opened: 3}})
-	w.end(&fakeGPU{path: zarrio.PathGDS, count: zarrio.Transfers{Opened: 4}})
-	if w.path != zarrio.PathGDS || w.Opened != 7 || !strings.HasSuffix(w.String(), "; cuFile counts no reads by itself") {
-		t.Errorf("three engines: %v", &w)
-	}
-	w.end(&fakeGPU{path: zarrio.PathKvikIOCompat})
-	if w.path != zarrio.PathMixed {
-		t.Errorf("path %q after two ways", w.path)
+	w.end(&fakeGPU{})
+	require.Equal(t, zarrio.PathNone, w.Path())
+	w.end(&fakeGPU{count: zarrio.Transfers{CuFileBytes: 1, Opened: 3}})
+	w.end(&fakeGPU{count: zarrio.Transfers{CuFileBytes: 1, Opened: 4}})
+	require.Equal(t, zarrio.PathUnknown, w.Path())
+	require.EqualValues(t, 7, w.Opened)
+	require.True(t, strings.HasSuffix(w.String(), "; cuFile counts no reads by itself"), w.String())
+	w.end(&fakeGPU{count: zarrio.Transfers{BounceBytes: 1}})
+	require.Equal(t, zarrio.PathMixed, w.Path())
+}
+
+// What cuFileRead did before the timed epochs, to choose how to submit, labels no row whose reads were batches.
+func TestWayOfBatches(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		noDirect bool
+		epoch    zarrio.BatchReads
+		want     zarrio.Path
+		why      string
+	}{
+		{"direct", false, zarrio.BatchReads{Submitted: 9, Total: 9, NVFS: 4, P2P: 5}, zarrio.PathGDS, ""},
+		{"host", false, zarrio.BatchReads{Submitted: 9, Total: 9, POSIX: 9}, zarrio.PathCuFileCompat, ""},
+		{"both", false, zarrio.BatchReads{Submitted: 9, Total: 9, NVFS: 1, POSIX: 8}, zarrio.PathMixed, ""},
+		{"uncounted", false, zarrio.BatchReads{Submitted: 9}, zarrio.PathUnknown, "which way the reads of batches went"},
+		{"not all counted", false, zarrio.BatchReads{Submitted: 9, Total: 8, NVFS: 8}, zarrio.PathUnknown, "which way the reads of batches went"},
+		{"carriers don't add up", false, zarrio.BatchReads{Submitted: 9, Total: 9, NVFS: 8}, zarrio.PathUnknown, "which way the reads of batches went"},
+		{"of an unknown carrier", false, zarrio.BatchReads{Submitted: 9, Total: 9, Async: 9}, zarrio.PathUnknown, "which way the reads of batches went"},
+		{"no direct path", true, zarrio.BatchReads{Submitted: 9, Total: 9, Async: 9}, zarrio.PathCuFileCompat, ""},
+		{"no direct path, uncounted", true, zarrio.BatchReads{Submitted: 9}, zarrio.PathCuFileCompat, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := &fakeGPU{count: zarrio.Transfers{CuFileBytes: 100, Counted: true, NVFSReads: 50, NoDirect: tt.noDirect}}
+			var w way
+			w.begin(e)
+			e.count.CuFileBytes += 9
+			e.count.Batch = tt.epoch
+			w.end(e)
+			require.Equal(t, tt.want, w.Path(), w.String())
+			require.Contains(t, w.missing(t.Context(), e, nil), tt.why)
+			require.Contains(t, w.String(), fmt.Sprintf("; reads of batches: submitted=9, counted=%d, p2p=%d, ", tt.epoch.Total, tt.epoch.P2P))
+		})
 	}
 }
 

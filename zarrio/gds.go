@@ -37,7 +37,8 @@ type gdsEngine struct {
 	counted  bool // cuFile has statistics
 
 	cufileBytes, unaligned, inPlace atomic.Int64
-	last                            atomic.Pointer[told] // once it is closed
+	submitted                       atomic.Int64              // reads, in batches
+	last                            atomic.Pointer[Transfers] // once it is closed
 }
 
 func newGDS(g gpuDevice, opt GDSOptions) (gpuEngine, error) {
@@ -179,8 +180,8 @@ func (e *gdsEngine) makeSlots(bytes int64) error {
 func (e *gdsEngine) close() error {
 	return e.gpuCore.close(func() error {
 		var err error
-		last, path := e.transfers(), e.path()
-		e.last.Store(&told{last, path})
+		last := e.transfers()
+		e.last.Store(&last)
 		for _, h := range e.hands { // what is copied out of slots, and read into them
 			err = errors.Join(err, e.gpu.dev.Synchronize(h.stream), h.batch.close())
 		}
@@ -322,75 +323,39 @@ func (e *gdsEngine) alone(a *Array) bool {
 // byFile says that a chunk's pieces are read from its file: they are rows of it.
 func (e *gdsEngine) byFile(a *Array, pieces []Piece) bool { return e.alone(a) && byRows(pieces) }
 
-// told is what an engine said last of its transfers, when it was closed.
-type told struct {
-	Transfers
-	path Path
-}
-
 func (e *gdsEngine) transfers() Transfers {
 	if last := e.last.Load(); last != nil {
-		return last.Transfers
+		return *last
 	}
 	t := Transfers{
 		CuFileBytes: e.cufileBytes.Load(), HostBytes: e.hostBytes.Load(), BounceBytes: e.bounceBytes.Load(),
-		UnalignedBytes: e.unaligned.Load(), InPlaceBytes: e.inPlace.Load(),
+		UnalignedBytes: e.unaligned.Load(), InPlaceBytes: e.inPlace.Load(), NoDirect: e.noDirect(),
+		Batch: BatchReads{Submitted: e.submitted.Load()},
 	}
 	e.files.mu.Lock()
 	t.Opened, t.Evicted = e.files.opened, e.files.evicted
 	e.files.mu.Unlock()
-	if e.counted {
-		if now, err := e.cufile.Stats(); err == nil {
-			d := now.Sub(e.before)
-			t.Counted = true
-			t.P2PReads, t.NVFSReads, t.POSIXReads, t.UnalignedReads = int64(d.P2PReads), int64(d.NVFSReads), int64(d.POSIXReads), int64(d.UnalignedReads)
-		}
+	if !e.counted {
+		return t
 	}
+	now, err := e.cufile.Stats()
+	if err != nil {
+		return t
+	}
+	d := now.Sub(e.before)
+	t.Counted = true
+	t.P2PReads, t.NVFSReads, t.POSIXReads, t.UnalignedReads = int64(d.P2PReads), int64(d.NVFSReads), int64(d.POSIXReads), int64(d.UnalignedReads)
+	b := d.BatchReads
+	t.Batch.Total, t.Batch.P2P, t.Batch.NVFS = int64(b.Total), int64(b.P2P), int64(b.NVFS)
+	t.Batch.POSIX, t.Batch.Async = int64(b.POSIX), int64(b.AIO+b.IOUring)
 	return t
 }
 
-func (e *gdsEngine) path() Path {
-	if last := e.last.Load(); last != nil {
-		return last.path
-	}
-	return pathOf(e.transfers(), e.mustBeCompat())
-}
-
-// mustBeCompat says that cuFile has neither nvidia-fs nor peer-to-peer access, and so reads by POSIX calls.
-func (e *gdsEngine) mustBeCompat() bool {
+// noDirect reports whether cuFile has neither nvidia-fs nor peer-to-peer access.
+func (e *gdsEngine) noDirect() bool {
 	if e.cufile == nil {
 		return false
 	}
 	p, err := e.cufile.Properties()
 	return err == nil && p.NVFSMajor == 0 && p.NVFSMinor == 0 && p.Features&cufile.FeatureP2P == 0
-}
-
-// pathOf says which path counts tell of. compat says that cuFile had no direct one.
-func pathOf(t Transfers, compat bool) Path {
-	paths := map[Path]bool{}
-	if t.CuFileBytes > 0 {
-		switch {
-		case t.Counted && t.P2PReads+t.NVFSReads > 0 && t.POSIXReads == 0:
-			paths[PathGDS] = true
-		case t.Counted && t.P2PReads+t.NVFSReads > 0:
-			return PathMixed
-		case t.Counted && t.POSIXReads > 0, compat:
-			paths[PathCuFileCompat] = true
-		default:
-			paths[PathUnknown] = true
-		}
-	}
-	if t.BounceBytes > 0 {
-		paths[PathKvikIOCompat] = true
-	}
-	if t.HostBytes > t.BounceBytes {
-		paths[PathHost] = true
-	}
-	if len(paths) > 1 {
-		return PathMixed
-	}
-	for p := range paths {
-		return p
-	}
-	return PathNone
 }

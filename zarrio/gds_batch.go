@@ -98,6 +98,7 @@ func (e *gdsEngine) submitAll(ctx context.Context, h *gpuHand) error {
 	if err := s.batch.Submit(s.ios); err != nil {
 		return errors.Join(failRead(s.list[0].read, err), e.discard(h, s.list))
 	}
+	e.submitted.Add(int64(len(s.ios)))
 	var first error
 	for left := len(s.list); left > 0; {
 		n, err := s.batch.Wait(1, s.done)

@@ -189,57 +189,6 @@ func TestGDSCompat(t *testing.T) {
 	wantError(t, err, "maybe")
 }
 
-// TestGDSPath tells the path that the bytes took.
-func TestGDSPath(t *testing.T) {
-	needEmulatedCuFile(t)
-	gdstest.NoLeaks(t)
-	s := gdsFields(t, 16, 4, 6)
-	s.put(t, &ldArray{name: "z", dims: []string{"time", "y", "x"}, shape: []int{16, 4, 6}, chunks: []int{1, 4, 6}, blosc: true})
-	s.put(t, &ldArray{name: "big", dims: []string{"time", "y", "x"}, shape: []int{16, 4, 6}, chunks: []int{1, 4, 6}, dtype: ">f4"})
-	group, _ := onDisk(t, s, Options{})
-	for _, tt := range []struct {
-		name          string
-		nvfs, version int64
-		channels      []string
-		threshold     string
-		path          Path
-		first, last   Path // of the first and the last channel
-		why           string
-	}{
-		{"nvfs", 1, 1200, []string{"t"}, "0", PathGDS, PathUnknown, PathUnknown, "tells the path when it has read"},
-		{"posix", 0, 1200, []string{"t"}, "0", PathCuFileCompat, PathUnknown, PathUnknown, ""},
-		{"uncounted", 1, 1140, []string{"t"}, "0", PathUnknown, PathUnknown, PathUnknown, ""},
-		{"uncounted, without nvfs", 0, 1140, []string{"t"}, "0", PathCuFileCompat, PathUnknown, PathUnknown, ""},
-		{"encoded", 1, 1200, []string{"z"}, "0", PathHost, PathHost, PathHost, "blosc"},
-		{"mixed", 1, 1200, []string{"t", "z"}, "0", PathMixed, PathUnknown, PathHost, ""},
-		{"order", 1, 1200, []string{"big"}, "0", PathHost, PathHost, PathHost, "byte order"},
-		{"small", 1, 1200, []string{"t"}, "97", PathKvikIOCompat, PathKvikIOCompat, PathKvikIOCompat, "KVIKIO_GDS_THRESHOLD"},
-		{"not small", 1, 1200, []string{"t"}, "96", PathGDS, PathUnknown, PathUnknown, ""},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			gdstest.Set(t, "nvfs", tt.nvfs)
-			gdstest.Set(t, "cufile.version", tt.version)
-			t.Setenv("KVIKIO_GDS_THRESHOLD", tt.threshold)
-			e, l := gdsLoader(t, testGPU(t, 0), group, GDSOptions{}, LoaderOptions{Channels: tt.channels})
-			if e.Path() != PathNone {
-				t.Errorf("path %q before anything was read", e.Path())
-			}
-			gpuEpoch(t, l)
-			if e.Path() != tt.path {
-				t.Errorf("path %q, want %q: %+v", e.Path(), tt.path, e.Transfers())
-			}
-			if x := e.Transfers(); x.Counted != (tt.version >= 1150) {
-				t.Errorf("%+v of version %d", x, tt.version)
-			}
-			first, why := e.PathOf(l.channels[0].array)
-			last, _ := e.PathOf(l.channels[len(l.channels)-1].array)
-			if first != tt.first || last != tt.last || !strings.Contains(why, tt.why) {
-				t.Errorf("arrays' paths %q (%s) and %q, want %q (%s) and %q", first, why, last, tt.first, tt.why, tt.last)
-			}
-		})
-	}
-}
-
 // TestGDSTasks splits reads by KVIKIO_TASK_SIZE, and decides by the whole of what is split whether that goes by POSIX calls.
 func TestGDSTasks(t *testing.T) {
 	needEmulatedCuFile(t)

@@ -177,41 +177,11 @@ func (e *GPUEngine) Calibrate(ctx context.Context, l *Loader) (string, error) {
 	return e.engine.calibrate(ctx, l)
 }
 
-// A Path is the way that bytes took from files to the GPU.
-type Path string
-
-// The paths.
-const (
-	PathNone         Path = "nothing read"
-	PathHost         Path = "host"               // the CPU read, decoded where needed, and copied
-	PathGDS          Path = "true GDS"           // cuFile's direct path: nvidia-fs, or peer to peer
-	PathCuFileCompat Path = "cuFile compat"      // cuFile read by POSIX calls into host memory, and copied
-	PathKvikIOCompat Path = "kvikIO compat"      // cuFile was not used; POSIX calls into pinned memory
-	PathMixed        Path = "mixed"              // several of these
-	PathUnknown      Path = "cuFile, unverified" // cuFile read, and does not tell how
-)
-
-// Transfers count how bytes came into the GPU, and what cuFile tells of it.
-type Transfers struct {
-	CuFileBytes    int64 // that cuFile was asked for and were needed
-	HostBytes      int64 // copied from host memory, decoded by the CPU or read by it
-	BounceBytes    int64 // of files that cuFile could have read: by POSIX calls and pinned memory (kvikIO's compatibility mode, and reads below its threshold)
-	UnalignedBytes int64 // of CuFileBytes, those of reads whose offset, size or place was not a multiple of 4 KiB
-	InPlaceBytes   int64 // of CuFileBytes, those read straight into the batch
-	Opened         int64 // files opened and registered
-	Evicted        int64 // of them, files closed to make room for others
-
-	// Reads by cuFile's own statistics (level 3, from version 1.15 on), of the whole process since the engine was made.
-	// Counted says whether the library has them.
-	Counted                                         bool
-	P2PReads, NVFSReads, POSIXReads, UnalignedReads int64
-}
-
 // Transfers returns the engine's counts so far.
 func (e *GPUEngine) Transfers() Transfers { return e.engine.transfers() }
 
-// Path says which way the bytes took that were read so far.
-func (e *GPUEngine) Path() Path { return e.engine.path() }
+// Path returns the path of all that was read so far.
+func (e *GPUEngine) Path() Path { return e.engine.transfers().Path() }
 
 // PathOf says which way an array's chunks will go, and why if that is PathHost.
 func (e *GPUEngine) PathOf(a *Array) (Path, string) { return e.engine.pathOf(a) }
@@ -316,7 +286,6 @@ type gpuEngine interface {
 	probe(ctx context.Context, g *Group) error
 	calibrate(ctx context.Context, l *Loader) (string, error)
 	transfers() Transfers
-	path() Path
 	pathOf(a *Array) (Path, string)
 	squaredErrors(a, b Tensor, sums []float64) error
 	checksums(t Tensor, sums []uint32) error

@@ -81,8 +81,6 @@ func (e *hostEngine) calibrate(context.Context, *Loader) (string, error) {
 
 func (e *hostEngine) transfers() Transfers { return Transfers{HostBytes: e.hostBytes.Load()} }
 
-func (e *hostEngine) path() Path { return pathOf(e.transfers(), false) }
-
 func (e *hostEngine) pathOf(*Array) (Path, string) {
 	return PathHost, "the host engine reads by the CPU"
 }

@@ -50,7 +50,8 @@
 //	rdma            what the attribute "GPUDirect RDMA supported" says
 //	compute_mode    attribute 20 of every device: with 3, EXCLUSIVE_PROCESS, processes that this one starts can't retain the
 //	                primary context of a device whose this one has (error 46), whatever their options; with 2 nobody can
-//	bar, nvfs       bytes that can be registered with libcufile; 1: the nvidia-fs driver is there
+//	bar             bytes that can be registered with libcufile
+//	nvfs, p2p       1: the nvidia-fs driver, or PCI P2PDMA, is there
 //	cufile.*        the options of the emulated libcufile
 //
 // A call is failed by [Fail] with its exported name, such as cuMemAlloc_v2. The name exec.cuMemcpyHtoDAsync_v2 fails the queued work of that call instead,

@@ -6,7 +6,8 @@ import (
 	"encoding/binary"
 )
 
-// Stats counts what the library did in this process since it was loaded, on all of its GPUs.
+// Stats counts what the library did in this process since it was loaded, on all of its GPUs. The reads of batches are in
+// BatchReads and BatchBytes alone.
 type Stats struct {
 	Reads          uint64 // calls of cuFileRead that succeeded; versions 1.15 and 1.16 count each twice
 	ReadErrors     uint64
@@ -18,6 +19,25 @@ type Stats struct {
 	POSIXReads     uint64 // through host memory
 	UnalignedReads uint64 // through bounce buffers
 	RegisteredSize uint64 // bytes of registered GPU memory
+	BatchReads     BatchReads
+}
+
+// BatchReads counts the reads that batches submitted, by what carries them. P2P to IOUring add up to Total where cuFile counts
+// as it did in versions 1.15 to 1.20, without a GPU.
+type BatchReads struct {
+	Total   uint64
+	P2P     uint64 // by the kernel's PCI P2PDMA, straight into GPU memory
+	NVFS    uint64 // by nvidia_fs, straight into GPU memory
+	POSIX   uint64 // by POSIX calls, through host memory
+	AIO     uint64 // by asynchronous I/O: through host memory where there is neither P2PDMA nor nvidia_fs
+	IOUring uint64 // by io_uring, as AIO
+}
+
+// sub returns what was counted since o.
+func (b BatchReads) sub(o BatchReads) BatchReads {
+	return BatchReads{
+		Total: b.Total - o.Total, P2P: b.P2P - o.P2P, NVFS: b.NVFS - o.NVFS, POSIX: b.POSIX - o.POSIX, AIO: b.AIO - o.AIO, IOUring: b.IOUring - o.IOUring,
+	}
 }
 
 // Sub returns what was counted since o. RegisteredSize is what it is now.
@@ -26,7 +46,7 @@ func (s Stats) Sub(o Stats) Stats {
 		Reads: s.Reads - o.Reads, ReadErrors: s.ReadErrors - o.ReadErrors, ReadBytes: s.ReadBytes - o.ReadBytes, BatchBytes: s.BatchBytes - o.BatchBytes,
 		TotalReads: s.TotalReads - o.TotalReads, P2PReads: s.P2PReads - o.P2PReads, NVFSReads: s.NVFSReads - o.NVFSReads,
 		POSIXReads: s.POSIXReads - o.POSIXReads, UnalignedReads: s.UnalignedReads - o.UnalignedReads,
-		RegisteredSize: s.RegisteredSize,
+		RegisteredSize: s.RegisteredSize, BatchReads: s.BatchReads.sub(o.BatchReads),
 	}
 }
 
@@ -61,7 +81,10 @@ func (d *Driver) Stats() (Stats, error) {
 // decode reads the fields at their offsets. Version 1.19 put 112 bytes of counters of vector reads before those of the GPUs.
 func (r *rawStats) decode(version int) Stats {
 	at := func(i int) uint64 { return binary.NativeEndian.Uint64(r[i:]) }
-	s := Stats{Reads: at(0), ReadErrors: at(8), ReadBytes: at(96), BatchBytes: at(416)}
+	s := Stats{
+		Reads: at(0), ReadErrors: at(8), ReadBytes: at(96), BatchBytes: at(416),
+		BatchReads: BatchReads{Total: at(400), P2P: at(336), NVFS: at(320), POSIX: at(272), AIO: at(352), IOUring: at(368)},
+	}
 	gpus := 1136
 	if version < 1190 {
 		gpus = 1024

@@ -47,6 +47,7 @@ static struct option options[64] = {
 	{"bar", 256L << 20, 0, LONG_MAX, 0},
 	{"nvfs", 0, 0, 1, 0},
 	{"compute_mode", 0, 0, 3, 0},           /* of every device */
+	{"p2p", 0, 0, 1, 0},
 };
 enum { MAX_OPTIONS = sizeof options / sizeof *options };
 

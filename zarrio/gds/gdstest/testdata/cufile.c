@@ -37,13 +37,14 @@ const struct cf_cuda *cf_cuda(void) {
 	return have_cuda ? &cuda : NULL;
 }
 
-static long option(const char *name) { return cf_cuda() ? cuda.option(name) : 0; }
+long cf_option(const char *name) { return cf_cuda() ? cuda.option(name) : 0; }
 
 int cf_version(void) {
-	long v = option("cufile.version");
+	long v = cf_option("cufile.version");
 	return v ? (int)v : 1200;
 }
-int cf_nvfs(void) { return option("nvfs") != 0; }
+int cf_nvfs(void) { return cf_option("nvfs") != 0; }
+int cf_p2p(void) { return cf_option("p2p") && !cf_nvfs(); }
 int cf_compat(void) { return !compat_off; }
 
 cf_result cf_ok(void) { return (cf_result){0, 0}; }
@@ -73,7 +74,7 @@ int cf_begin(const char *call, cf_result *out) {
 static cf_result open_driver(void) {
 	if (!cf_cuda())
 		return cf_error(CF_SETUP);
-	if (cf_nvfs() == 0 && compat_off && !opens)
+	if (!cf_nvfs() && !cf_p2p() && compat_off && !opens)
 		return cf_error(CF_NOT_INITIALIZED);
 	opens++;
 	cuda.add("driver_opens", 1);
@@ -90,13 +91,13 @@ int cf_use(void) {
 cf_result cuFileDriverOpen(void);
 cf_result cuFileDriverOpen(void) {
 	BEGIN;
-	for (volatile long hang = option("cufile.hang"); hang;) /* as without /proc/modules */
+	for (volatile long hang = cf_option("cufile.hang"); hang;) /* as without /proc/modules */
 		;
-	if (option("cufile.crash")) { /* as in some containers and under WSL */
+	if (cf_option("cufile.crash")) { /* as in some containers and under WSL */
 		fputs("emulated libcufile: aborts in the driver's open\n", stderr);
 		abort();
 	}
-	usleep((useconds_t)option("cufile.open_delay_us"));
+	usleep((useconds_t)cf_option("cufile.open_delay_us"));
 	pthread_mutex_lock(&cf_mutex);
 	cf_result r = open_driver();
 	pthread_mutex_unlock(&cf_mutex);
@@ -158,7 +159,7 @@ cf_result cuFileDriverGetProperties(struct properties *p) {
 	int newer = cf_version() >= 1150;
 	*p = (struct properties){
 		.major = cf_nvfs() ? 2 : 0, .minor = cf_nvfs() ? 25 : 0, .poll_threshold = 4, .max_direct_io = newer ? 16384 : 1024,
-		.status = cf_nvfs() ? 1u << 4 : 0, .control = compat_off ? 0 : 2, .features = newer ? 15 : 7, .device_cache = 131072, .buffer_cache = newer ? 1024 : 0,
+		.status = cf_nvfs() ? 1u << 4 : 0, .control = compat_off ? 0 : 2, .features = (newer ? 15 : 7) | (cf_p2p() ? 16 : 0), .device_cache = 131072, .buffer_cache = newer ? 1024 : 0,
 		.pinned = (uint32_t)MAX_PINNED, .batch = 128, .batch_timeout = 5,
 	};
 	return cf_ok();
@@ -213,9 +214,9 @@ cf_result cuFileGetParameterString(int parameter, char *text, int n) {
 cf_result cuFileGetBARSizeInKB(int gpu, size_t *kb);
 cf_result cuFileGetBARSizeInKB(int gpu, size_t *kb) {
 	BEGIN;
-	if (gpu < 0 || gpu >= option("devices") || !kb)
+	if (gpu < 0 || gpu >= cf_option("devices") || !kb)
 		return cf_error(CF_INVALID_VALUE);
-	*kb = (size_t)option("bar") >> 10;
+	*kb = (size_t)cf_option("bar") >> 10;
 	return cf_ok();
 }
 
@@ -252,12 +253,20 @@ cf_result cuFileGetStatsL3(unsigned char *out) {
 	PUT(0, cf_stats.reads);
 	PUT(8, cf_stats.errors);
 	PUT(96, cf_stats.bytes);
+	PUT(272, cf_stats.batch.posix);
+	PUT(304, cf_stats.batch.posix);
+	PUT(320, cf_stats.batch.nvfs);
+	PUT(336, cf_stats.batch.p2p);
+	PUT(352, cf_stats.batch.aio);
+	PUT(384, cf_stats.batch.posix);
+	PUT(400, cf_stats.batch.total);
 	PUT(416, cf_stats.batch_bytes);
-	uint32_t n = (uint32_t)option("devices");
+	uint32_t n = (uint32_t)cf_option("devices");
 	memcpy(out + gpus, &n, 4);
 	for (uint32_t i = 0; i < n && i < 16; i++) {
 		size_t gpu = gpus + 8 + i * 248;
 		PUT(gpu + 48, cf_stats.gpu[i].total);
+		PUT(gpu + 56, cf_stats.gpu[i].p2p);
 		PUT(gpu + 64, cf_stats.gpu[i].nvfs);
 		PUT(gpu + 72, cf_stats.gpu[i].posix);
 		PUT(gpu + 80, cf_stats.gpu[i].unaligned);

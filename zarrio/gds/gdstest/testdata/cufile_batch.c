@@ -139,6 +139,21 @@ static int prepare(struct item *item, const struct request *r) {
 	return code;
 }
 
+/* count counts reads that were submitted by what carries them. */
+static void count(const struct item *items, unsigned n) {
+	pthread_mutex_lock(&cf_mutex);
+	cf_stats.batch.total += n;
+	for (unsigned i = 0; i < n && !cf_option("cufile.batch_uncounted"); i++) {
+		const struct cf_read *r = &items[i].read;
+		int aio = r->by == CF_POSIX && r->direct && !cf_unaligned(r);
+		cf_stats.batch.p2p += r->by == CF_P2P;
+		cf_stats.batch.nvfs += r->by == CF_NVFS;
+		cf_stats.batch.aio += aio;
+		cf_stats.batch.posix += r->by == CF_POSIX && !aio;
+	}
+	pthread_mutex_unlock(&cf_mutex);
+}
+
 cf_result cuFileBatchIOSubmit(void *handle, unsigned n, const struct request *requests, unsigned flags);
 cf_result cuFileBatchIOSubmit(void *handle, unsigned n, const struct request *requests, unsigned flags) {
 	cf_result fault;
@@ -158,6 +173,7 @@ cf_result cuFileBatchIOSubmit(void *handle, unsigned n, const struct request *re
 	if (code || faulty)
 		drop(b); /* as the real one does, whatever was in flight */
 	else {
+		count(items, n);
 		memcpy(b->queue + b->queued, items, n * sizeof *items);
 		b->queued += n;
 		pthread_cond_broadcast(&b->changed);

@@ -11,6 +11,11 @@
  *	cufile.crash          1: cuFileDriverOpen aborts
  *	bar                   bytes of device memory that can be registered, in pieces of 64 KiB; CU_FILE_GPU_MEMORY_PINNING_FAILED beyond
  *	nvfs                  1: nvidia-fs is there, and reads of files with O_DIRECT to device memory count as its
+ *	p2p                   1: PCI P2PDMA is there, and those reads count as its, unless nvidia-fs is there too
+ *
+ * Statistics are those of versions 1.15 to 1.20: the GPUs' counters leave out the reads of batches, which level 1 counts by what carried them. The total is
+ * the sum of the others; without nvidia-fs and P2PDMA whole pages of files with O_DIRECT go by asynchronous I/O, and all else by POSIX calls. With the option
+ * cufile.batch_uncounted the carriers aren't counted, so that the total is more than their sum.
  *
  * Each exported call can be failed by its name. For cuFileRead a code below 5000 is an errno. The name cuFileBatchIO fails one read of a batch: its event has
  * the code with a minus, and the second number as its status, or 64. What a read leaves behind a short one is filled with 0xDB. */
@@ -59,13 +64,18 @@ void cf_forget_files(void);                      /* with the mutex held: what th
 struct cf_stats {
 	uint64_t reads, errors, bytes, batch_bytes;
 	struct {
-		uint64_t total, nvfs, posix, unaligned;
+		uint64_t total, p2p, nvfs, posix, unaligned;
 	} gpu[16];
+	struct {
+		uint64_t total, p2p, nvfs, posix, aio;
+	} batch;
 };
 extern struct cf_stats cf_stats; /* under the mutex */
 
 int cf_version(void);
 int cf_nvfs(void);
+int cf_p2p(void);
+long cf_option(const char *name);
 int cf_compat(void);
 int cf_use(void);                                    /* opens the driver unless it is open; 0 or a code. Takes the mutex. */
 int cf_begin(const char *call, cf_result *out);      /* counts a call; 1 if it is to end with out, a fault */
@@ -75,13 +85,15 @@ cf_result cf_error(int code);
 
 /* A read: where from, where to, and what is found wrong with it before it begins. */
 struct cf_read {
-	int fd, direct, device, nvfs;
+	int fd, direct, device;
+	enum { CF_POSIX, CF_NVFS, CF_P2P } by;
 	uint64_t to;
 	size_t n;
 	off_t offset;
 	int batch;
 };
 int cf_prepare(struct cf_read *r, void *fh, void *base, size_t n, off_t offset, off_t buf_offset); /* 0, a code, or an errno */
+int cf_unaligned(const struct cf_read *r);
 ssize_t cf_transfer(const struct cf_read *r);                                                      /* bytes, or minus an errno */
 
 #endif

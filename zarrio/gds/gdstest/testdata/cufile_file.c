@@ -200,9 +200,12 @@ int cf_prepare(struct cf_read *r, void *fh, void *base, size_t n, off_t offset, 
 	int device;
 	if (cf_cuda()->range((uint64_t)base, NULL, NULL, &kind, &device) && kind == 2)
 		r->device = device;
-	r->nvfs = cf_nvfs() && r->direct && r->device >= 0;
+	if (r->direct && r->device >= 0)
+		r->by = cf_nvfs() ? CF_NVFS : cf_p2p() ? CF_P2P : CF_POSIX;
 	return 0;
 }
+
+int cf_unaligned(const struct cf_read *r) { return ((uint64_t)r->offset | r->n | r->to) % CF_PAGE != 0; }
 
 static ssize_t pread_all(int fd, int direct, unsigned char *to, size_t n, off_t offset) {
 	size_t got = 0;
@@ -269,11 +272,12 @@ ssize_t cf_transfer(const struct cf_read *r) {
 		cf_stats.reads++;
 		cf_stats.bytes += (uint64_t)got;
 	}
-	if (r->device >= 0 && r->device < 16 && got >= 0) {
+	if (r->device >= 0 && r->device < 16 && got >= 0 && !r->batch) {
 		cf_stats.gpu[r->device].total++;
-		cf_stats.gpu[r->device].nvfs += r->nvfs;
-		cf_stats.gpu[r->device].posix += !r->nvfs;
-		cf_stats.gpu[r->device].unaligned += ((uint64_t)r->offset | r->n | r->to) % CF_PAGE != 0;
+		cf_stats.gpu[r->device].p2p += r->by == CF_P2P;
+		cf_stats.gpu[r->device].nvfs += r->by == CF_NVFS;
+		cf_stats.gpu[r->device].posix += r->by == CF_POSIX;
+		cf_stats.gpu[r->device].unaligned += cf_unaligned(r);
 	}
 	pthread_mutex_unlock(&cf_mutex);
 	return got;
