@@ -39,7 +39,7 @@ func TestImports(t *testing.T) {
 		"zarrbench/zarrio/gds":              {"zarrbench/zarrio/internal/cuda", "zarrbench/zarrio/internal/cufile", "zarrbench/zarrio/internal/hostmem"},
 		"zarrbench/zarrio/gds/gdstest":      {},
 		"zarrbench/zarrio/internal/clib":    {},
-		"zarrbench/zarrio/internal/cuda":    {},
+		"zarrbench/zarrio/internal/cuda":    {"zarrbench/zarrio/internal/hostmem"},
 		"zarrbench/zarrio/internal/cufile":  {"zarrbench/zarrio/internal/cuda"},
 		"zarrbench/zarrio/internal/fileio":  {"zarrbench/zarrio/internal/hostmem"},
 		"zarrbench/zarrio/internal/hostmem": {},

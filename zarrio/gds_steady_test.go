@@ -124,7 +124,7 @@ func TestGDSSteady(t *testing.T) {
 	gdstest.NoLeaks(t)
 	g := testGPU(t, 0)
 	const n, rows, cols = 24, 32, 32
-	makers := []string{"cuFileHandleRegister", "cuFileBufRegister", "cuMemAlloc_v2", "cuMemHostAlloc", "cuStreamCreate", "cuEventCreate", "cuFileBatchIOSetUp"}
+	makers := []string{"cuFileHandleRegister", "cuFileBufRegister", "cuMemAlloc_v2", "cuMemHostRegister_v2", "cuStreamCreate", "cuEventCreate", "cuFileBatchIOSetUp"}
 	for _, kind := range []string{"chunks", "shards"} {
 		s := gdsFields(t, n, rows, cols)
 		files := int64(n)

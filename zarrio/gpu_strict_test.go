@@ -4,6 +4,7 @@ package zarrio
 
 import (
 	"bytes"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -58,5 +59,37 @@ func TestGPUNoSpins(t *testing.T) {
 			require.NoError(t, g.Close())
 			require.Equal(t, before, gdstest.Get("spins"), "waits that spin")
 		})
+	}
+}
+
+// TestGPUPinnedAnywhere runs engines over a driver whose pinned memory begins anywhere, and over one that registers none.
+func TestGPUPinnedAnywhere(t *testing.T) {
+	gdstest.NoLeaks(t)
+	g := testGPU(t, 0)
+	group, _ := onDisk(t, gdsFields(t, 6, 61, 97), Options{})
+	opt := LoaderOptions{Channels: []string{"t"}, Batch: 3}
+	want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)
+	for _, register := range []int{0, 801} {
+		for _, size := range []int{4096, 8192, 12288, 1 << 20, 2<<20 - 4096, 4 << 20} {
+			t.Run(strconv.Itoa(register)+"/"+strconv.Itoa(size), func(t *testing.T) {
+				if register != 0 {
+					gdstest.Fail(t, "cuMemHostRegister_v2", register, 0, 0, -1)
+				}
+				t.Setenv("KVIKIO_TASK_SIZE", strconv.Itoa(size))
+				t.Setenv("KVIKIO_BOUNCE_BUFFER_SIZE", strconv.Itoa(size))
+				t.Setenv("KVIKIO_AUTO_DIRECT_IO_READ", "on")
+				for _, engine := range []*GPUEngine{
+					must(t)(NewGDS(g, GDSOptions{Workers: 2, Compat: CompatOn})), must(t)(NewHost(g, HostOptions{Workers: 2})),
+				} {
+					l := ldLoaderOn(t, group, engine, opt)
+					require.Equal(t, want, gpuEpoch(t, l))
+					for b, err := range l.Batches(t.Context()) {
+						require.NoError(t, err)
+						require.NoError(t, engine.SquaredErrors(b.Input(), b.Target(), make([]float64, b.Len)))
+						require.NoError(t, engine.Checksums(b.Input(), make([]uint32, b.Len)))
+					}
+				}
+			})
+		}
 	}
 }

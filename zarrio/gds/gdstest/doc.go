@@ -25,6 +25,9 @@
 //   - Every copy is checked against the allocation that it touches. Between allocations nothing is mapped; the bytes from the end of one to the end of
 //     its page hold a pattern, and the counter guard_damage tells how many were written over. New memory is filled with 0xA5, and addresses aren't used
 //     again after a free.
+//   - Pinned memory of less than 2 MiB begins 512 bytes behind the start of a page: the driver cuts it out of shared blocks. Registrations of host memory
+//     share no page with each other, end by their own start alone, and end before the memory is unmapped.
+//   - A module whose launches haven't ended can't be unloaded (error 401).
 //   - Each thread has a stack of current contexts. A call without one gives 201, and memory of a device other than the current one is refused.
 //   - Streams are queues that each have a thread, or, with the option lazy, that run nothing before a call has to wait for it. Copies of host memory that
 //     isn't pinned are staged when they are queued, as by the driver.
@@ -59,6 +62,6 @@
 //
 // Counters, read by [Get], are those of live things (allocs, alloc_bytes, host_allocs, host_bytes, registered, streams, events, modules, contexts, and
 // handles, buffers, batches, driver_opens, registered_bytes of libcufile), calls (all of libcuda), calls.NAME, guard_damage, leaked (what was alive when its
-// context was destroyed), freed_in_use (memory that was freed while queued copies or fills had it) and spins (waits that keep a core busy: calls that wait in
+// context was destroyed), freed_in_use (memory that was freed while queued copies or fills had it, or unmapped while it was registered) and spins (waits that keep a core busy: calls that wait in
 // a context of CU_CTX_SCHED_AUTO or _SPIN, but for events of CU_EVENT_BLOCKING_SYNC).
 package gdstest

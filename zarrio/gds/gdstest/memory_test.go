@@ -6,6 +6,9 @@ import (
 	"runtime"
 	"testing"
 	"unsafe"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 func TestAlloc(t *testing.T) {
@@ -33,8 +36,11 @@ func TestAlloc(t *testing.T) {
 	}
 	d.want(0, d.free(0))
 	h, b := d.pinned(5000)
-	if h%4096 != 0 || !all(b, 0xA5) {
+	if h%4096 != 512 || !all(b, 0xA5) {
 		t.Errorf("pinned memory at %#x, or it isn't filled", h)
+	}
+	if h, _ := d.pinned(2 << 20); h%4096 != 0 {
+		t.Errorf("a huge page of pinned memory at %#x", h)
 	}
 	d.want(1, d.free(h))
 }
@@ -175,20 +181,40 @@ func TestGuards(t *testing.T) {
 func TestRegister(t *testing.T) {
 	d := newDriver(t)
 	d.bind(0)
-	b := make([]byte, 4096)
-	defer runtime.KeepAlive(b)
+	b, err := unix.Mmap(-1, 0, 5*4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	require.NoError(t, err)
 	h := uint64(uintptr(unsafe.Pointer(&b[0])))
-	d.want(0, d.register(h, 4096, 0))
-	d.want(712, d.register(h+100, 100, 0))
-	d.want(713, d.unregister(h+100))
-	var v uint64
-	d.want(0, d.pointer(&v, 2, h+10))
-	if v != 1 || Get("registered") != 1 {
-		t.Errorf("memory type %d, %d registrations", v, Get("registered"))
-	}
+	d.want(0, d.register(h+4096, 4096, 0))
+	d.want(712, d.register(h+4196, 100, 0)) // within
+	d.want(712, d.register(h, 2*4096, 0))   // over its start
+	d.want(0, d.register(h, 100, 0))        // of another page
+	d.want(712, d.register(h+200, 100, 0))  // of the same page
 	d.want(0, d.unregister(h))
-	d.want(713, d.unregister(h))
+	d.want(713, d.unregister(h+4196))
+	var v uint64
+	d.want(0, d.pointer(&v, 2, h+4106))
+	require.EqualValues(t, 1, v, "memory type")
+	require.EqualValues(t, 1, Get("registered"))
+	d.want(0, d.unregister(h+4096))
+	d.want(713, d.unregister(h+4096))
 	d.want(1, d.register(h, 0, 0))
+	p := d.memory(4096)
+	pinned, _ := d.pinned(100)
+	d.want(712, d.register(pinned, 100, 0))
+	d.want(712, d.register(p, 100, 0))
+
+	Set(t, "host_memory", 2*4096+100)
+	d.want(2, d.register(h, 3*4096, 0))
+	d.want(0, d.register(h, 4096, 0))
+
+	// Memory is unmapped after it is no longer registered.
+	before := Get("freed_in_use")
+	require.NoError(t, unix.Munmap(b))
+	d.want(1, d.register(h+2*4096, 4096, 0))
+	d.want(0, d.unregister(h))
+	require.EqualValues(t, 1, Get("freed_in_use")-before)
+	require.Contains(t, LastError(), "unmapped")
+	mustLoad().reset()
 }
 
 func TestCopy2D(t *testing.T) {

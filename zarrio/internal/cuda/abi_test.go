@@ -65,8 +65,6 @@ static int note(const char *name, const word *args) {
 		strncpy(recorded.text, (const char *)args[name[8] == 'L' ? 1 : 2], 63);
 	if (strstr(name, "Create") || strstr(name, "Alloc") || !strcmp(name, "cuModuleLoadData") || !strcmp(name, "cuModuleGetFunction"))
 		*(word *)args[0] = 88;
-	if (!strcmp(name, "cuMemHostAlloc"))
-		*(word *)args[0] = 1 << 20;
 	if (!strcmp(name, "cuMemGetInfo_v2"))
 		*(word *)args[0] = 1ull << 33, *(word *)args[1] = 1ull << 34;
 	if (!strcmp(name, "cuDeviceGetAttribute"))
@@ -110,13 +108,14 @@ func openRecorder(t *testing.T) (*Device, *recorded) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Device{driver: driver, handle: 66, context: 77, host: map[uintptr]int64{}}, *(**recorded)(unsafe.Pointer(&addr))
+	return &Device{driver: driver, handle: 66, context: 77, host: map[uintptr]hostBlock{}}, *(**recorded)(unsafe.Pointer(&addr))
 }
 
 // TestCalls holds what the library is called with against the signatures of cuda.h.
 func TestCalls(t *testing.T) {
 	d, rec := openRecorder(t)
 	src, dst := make([]byte, 10), make([]byte, 20)
+	var pinned []byte
 	at := func(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }
 	const out = ^uint64(0) // an address to write at
 	for _, test := range []struct {
@@ -147,14 +146,23 @@ func TestCalls(t *testing.T) {
 			return err
 		}, []uint64{out, 5 << 32}},
 		{"cuMemFree_v2", func() error { return d.Free(5 << 40) }, []uint64{5 << 40}},
-		{"cuMemHostAlloc", func() error {
-			b, err := d.HostAlloc(3)
-			if at(b) != 1<<20 || len(b) != 3 || cap(b) != 3 {
-				t.Errorf("HostAlloc = %#x, length %d, capacity %d, want 2^20, 3, 3", at(b), len(b), cap(b))
+		{"cuMemHostRegister_v2", func() (err error) {
+			pinned, err = d.HostAlloc(3)
+			if at(pinned)%4096 != 0 || len(pinned) != 3 || cap(pinned) != 3 {
+				t.Errorf("HostAlloc = %#x, length %d, capacity %d, want a page, 3, 3", at(pinned), len(pinned), cap(pinned))
 			}
 			return err
-		}, []uint64{out, 3, 1}},
-		{"cuMemFreeHost", func() error { return d.HostFree(hostSlice(1<<20, 1)) }, []uint64{1 << 20}},
+		}, []uint64{out, 4096, 1}},
+		{"cuMemHostUnregister", func() error { return d.HostFree(pinned) }, []uint64{out}},
+		{"cuMemHostAlloc", func() error {
+			h, addr, err := d.allocate(3)
+			if h.addr != 88 || addr != 4096 {
+				t.Errorf("allocate = %d, %d, want 88, 4096", h.addr, addr)
+			}
+			d.host[addr] = h
+			return err
+		}, []uint64{out, 3 + 4095, 1}},
+		{"cuMemFreeHost", func() error { return d.HostFree(hostSlice(4096, 1)) }, []uint64{88}},
 		{"cuMemcpyHtoD_v2", func() error { return d.CopyHtoD(7, src) }, []uint64{7, at(src), 10}},
 		{"cuMemcpyDtoH_v2", func() error { return d.CopyDtoH(dst, 7) }, []uint64{at(dst), 7, 20}},
 		{"cuMemcpyHtoDAsync_v2", func() error { return d.CopyHtoDAsync(7, src, 8) }, []uint64{7, at(src), 10, 8}},

@@ -35,7 +35,7 @@ type Device struct {
 	endErr   error        // what releasing returned; read after ended
 
 	hostMu sync.Mutex
-	host   map[uintptr]int64 // the length of every allocation of HostAlloc, by its address
+	host   map[uintptr]hostBlock // allocations of HostAlloc, by their addresses
 }
 
 // Open retains the primary context of a device, which it makes where there is none, and starts the device's thread.
@@ -50,7 +50,7 @@ func (d *Driver) Open(ordinal int) (*Device, error) {
 		requests: make(chan *request),
 		stop:     make(chan struct{}),
 		ended:    make(chan struct{}),
-		host:     make(map[uintptr]int64),
+		host:     make(map[uintptr]hostBlock),
 	}
 	if err := dev.describe(); err != nil {
 		return nil, err

@@ -102,10 +102,13 @@ func (e *LoadError) hint() string {
 
 // Codes that this package itself looks for.
 const (
+	codeInvalidValue   = 1
 	codeOutOfMemory    = 2
 	codeNoDevice       = 100
 	codeInvalidContext = 201
 	codeNotReady       = 600
+	codeNotPermitted   = 800
+	codeNotSupported   = 801
 )
 
 // ErrorName returns the name that cuda.h has for a CUresult, such as "CUDA_ERROR_NO_DEVICE", or "CUresult 12345" for a number

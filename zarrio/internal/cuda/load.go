@@ -28,7 +28,7 @@ type functions struct {
 
 	contextRetain, contextRelease, contextSet, contextGet, contextState, contextFlags function
 
-	memInfo, memAlloc, memFree, hostAlloc, hostFree, pointerAttributes function
+	memInfo, memAlloc, memFree, hostAlloc, hostFree, hostRegister, hostUnregister, pointerAttributes function
 
 	copyHtoD, copyDtoH, copyHtoDAsync, copyDtoHAsync, copyDtoDAsync, copy2DAsync, setAsync function
 
@@ -133,6 +133,8 @@ func (f *functions) symbols() []symbol {
 		{"cuMemFree_v2", &f.memFree, false},
 		{"cuMemHostAlloc", &f.hostAlloc, false},
 		{"cuMemFreeHost", &f.hostFree, false},
+		{"cuMemHostRegister_v2", &f.hostRegister, false},
+		{"cuMemHostUnregister", &f.hostUnregister, false},
 		{"cuPointerGetAttributes", &f.pointerAttributes, false},
 		{"cuMemcpyHtoD_v2", &f.copyHtoD, false},
 		{"cuMemcpyDtoH_v2", &f.copyDtoH, false},

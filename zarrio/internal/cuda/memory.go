@@ -5,14 +5,16 @@ package cuda
 import (
 	"errors"
 	"fmt"
-	"os"
+	"math"
 	"unsafe"
+
+	"zarrbench/zarrio/internal/hostmem"
 )
 
 // A Ptr is an address in a device's memory.
 type Ptr uintptr
 
-// portable makes pinned memory so for every context (CU_MEMHOSTALLOC_PORTABLE).
+// portable pins memory for every context (CU_MEMHOSTALLOC_PORTABLE, CU_MEMHOSTREGISTER_PORTABLE).
 const portable = 1
 
 // Values of CUpointer_attribute and of CUmemorytype.
@@ -48,37 +50,88 @@ func (d *Device) Alloc(n int64) (Ptr, error) {
 // Free frees memory of Alloc. It waits for the work that the device has.
 func (d *Device) Free(p Ptr) error { return d.call1(&d.driver.memFree, uintptr(p)) }
 
-// HostAlloc allocates n bytes of the host's memory, pinned for every device and starting at a page. They hold anything, are no
-// part of Go's heap, and must be freed by HostFree.
+// A hostBlock is what HostAlloc returned part of, or all.
+type hostBlock struct {
+	block *hostmem.Block // registered with the driver, or nil
+	addr  uintptr        // of an allocation of the driver, if block is nil
+}
+
+// HostAlloc allocates n bytes of the host's memory, pinned for every device, that begin at a page and lie in huge pages where
+// the system has them: direct reads into small ones take three times as long. They hold anything, are no part of Go's heap, and
+// must be freed by HostFree.
+//
+// The memory is this process's own, which the driver is told of. A driver that can't be told allocates it.
 func (d *Device) HostAlloc(n int64) ([]byte, error) {
-	if n <= 0 || n != int64(int(n)) {
+	if n <= 0 || n > math.MaxInt-hostmem.Align {
 		return nil, fmt.Errorf("allocation of %d bytes of pinned memory, expected 1 or more", n)
 	}
-	addr, err := d.create(&d.driver.hostAlloc, uintptr(n), portable)
+	if err := d.bound(&d.driver.hostRegister); err != nil {
+		return nil, err
+	}
+	h, addr, err := d.register(n)
+	if errors.Is(err, errNoRegister) {
+		h, addr, err = d.allocate(n)
+	}
 	if err != nil {
 		return nil, outOfMemory(err, n, -1)
 	}
-	if page := uintptr(os.Getpagesize()); addr%page != 0 {
-		err := fmt.Errorf("pinned memory at %#x, expected a multiple of %d", addr, page)
-		return nil, errors.Join(err, d.call1(&d.driver.hostFree, addr))
-	}
 	d.hostMu.Lock()
 	defer d.hostMu.Unlock()
-	d.host[addr] = n
+	d.host[addr] = h
 	return hostSlice(addr, n), nil
 }
 
-// HostFree frees memory of this device's HostAlloc, of which b must have the first byte; b may be shorter.
+// errNoRegister says that this driver registers no memory of the process.
+var errNoRegister = errors.New("host memory can't be registered")
+
+// register allocates pages and registers them.
+func (d *Device) register(n int64) (hostBlock, uintptr, error) {
+	pages := (n + hostmem.Align - 1) &^ (hostmem.Align - 1)
+	block, err := hostmem.Alloc(pages)
+	if err != nil {
+		return hostBlock{}, 0, err
+	}
+	c := d.driver.get()
+	defer d.driver.put(c)
+	addr := c.setHost(block.Bytes())
+	c.args[0], c.args[1], c.args[2] = addr, uintptr(pages), portable
+	err = d.call(c, &d.driver.hostRegister, 3)
+	if err == nil {
+		return hostBlock{block: block}, addr, nil
+	}
+	err = errors.Join(err, block.Free())
+	for _, code := range []int{codeNotSupported, codeNotPermitted, codeInvalidValue} {
+		if errors.Is(err, &Error{Code: code}) {
+			return hostBlock{}, 0, fmt.Errorf("%w: %w", errNoRegister, err)
+		}
+	}
+	return hostBlock{}, 0, err
+}
+
+// allocate has the driver allocate memory, with room to begin at a page: it starts anywhere.
+func (d *Device) allocate(n int64) (hostBlock, uintptr, error) {
+	addr, err := d.create(&d.driver.hostAlloc, uintptr(n+hostmem.Align-1), portable)
+	return hostBlock{addr: addr}, (addr + hostmem.Align - 1) &^ (hostmem.Align - 1), err
+}
+
+// HostFree frees memory of this device's HostAlloc, of which b must have the first byte; b may be shorter. Nothing that is
+// queued may use it.
 func (d *Device) HostFree(b []byte) error {
 	addr := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
 	d.hostMu.Lock()
-	_, ok := d.host[addr]
+	h, ok := d.host[addr]
 	delete(d.host, addr) // Whatever the driver says: it is not to be freed twice.
 	d.hostMu.Unlock()
-	if !ok {
+	switch {
+	case !ok:
 		return fmt.Errorf("%d bytes at %#x are not the start of pinned memory of CUDA device %d", len(b), addr, d.ordinal)
+	case h.block == nil:
+		return d.call1(&d.driver.hostFree, h.addr)
 	}
-	return d.call1(&d.driver.hostFree, addr)
+	if err := d.call1(&d.driver.hostUnregister, addr); err != nil {
+		return err // A device may still write what is registered: the memory is lost.
+	}
+	return h.block.Free()
 }
 
 // Check returns an error where the n bytes at p are not all of one allocation of this device's memory.

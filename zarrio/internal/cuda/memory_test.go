@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"unsafe"
+
+	"github.com/stretchr/testify/require"
 
 	"zarrbench/zarrio/gds/gdstest"
 )
@@ -55,9 +58,9 @@ func TestOutOfMemory(t *testing.T) {
 	if _, err := d.Alloc(1 << 20); !strings.HasPrefix(err.Error(), "no memory for 1048576 bytes: cuMemAlloc_v2") {
 		t.Errorf("error %q without what is free", err)
 	}
-	gdstest.Fail(t, "cuMemHostAlloc", 2, 0, 0, 1)
+	gdstest.Fail(t, "cuMemHostRegister_v2", 2, 0, 0, 1)
 	if b, err := d.HostAlloc(5); b != nil || err == nil ||
-		err.Error() != "no memory for 5 bytes: cuMemHostAlloc: CUDA_ERROR_OUT_OF_MEMORY (2)" {
+		err.Error() != "no memory for 5 bytes: cuMemHostRegister_v2: CUDA_ERROR_OUT_OF_MEMORY (2)" {
 		t.Errorf("HostAlloc = %d bytes, %v", len(b), err)
 	}
 	gdstest.Fail(t, "cuMemAlloc_v2", 801, 0, 0, 1)
@@ -68,33 +71,57 @@ func TestOutOfMemory(t *testing.T) {
 
 func TestHostMemory(t *testing.T) {
 	d := open(t, 0)
-	before := gdstest.Get("host_allocs")
-	for _, n := range []int64{1, 4095, 4096, 1_000_003} {
-		b := must(d.HostAlloc(n))(t)
-		if addr := uintptr(unsafe.Pointer(&b[0])); int64(len(b)) != n || int64(cap(b)) != n || addr%uintptr(os.Getpagesize()) != 0 {
-			t.Errorf("%d bytes: length %d, capacity %d at %#x", n, len(b), cap(b), addr)
-		}
-		for i := range b {
-			b[i] = byte(i)
-		}
-		if gdstest.Get("host_allocs") != before+1 {
-			t.Errorf("%d pinned allocations, want %d", gdstest.Get("host_allocs"), before+1)
-		}
-		if n > 1 {
-			if err := d.HostFree(b[1:]); err == nil || !strings.Contains(err.Error(), "not the start of pinned memory") {
-				t.Errorf("HostFree of another start: %v", err)
+	for _, tt := range []struct {
+		name    string
+		code    int // of registering
+		counter string
+	}{
+		{"registered", 0, "registered"},
+		{"not supported", 801, "host_allocs"},
+		{"not permitted", 800, "host_allocs"},
+		{"of no use", 1, "host_allocs"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			check(t, d.Bind())
+			if tt.code != 0 {
+				gdstest.Fail(t, "cuMemHostRegister_v2", tt.code, 0, 0, -1)
 			}
-		}
-		check(t, d.HostFree(b[:0])) // The start counts.
-		if err := d.HostFree(b); err == nil {
-			t.Error("freed twice")
-		}
+			before := gdstest.Get(tt.counter)
+			for _, n := range []int64{1, 4095, 4096, 1_000_003, 4 << 20} {
+				b, err := d.HostAlloc(n)
+				require.NoError(t, err)
+				require.Zero(t, uintptr(unsafe.Pointer(&b[0]))%uintptr(os.Getpagesize()), "%d bytes", n)
+				require.EqualValues(t, n, len(b))
+				require.EqualValues(t, n, cap(b))
+				for i := range b {
+					b[i] = byte(i)
+				}
+				require.Equal(t, before+1, gdstest.Get(tt.counter), tt.counter)
+				if n > 1 {
+					require.ErrorContains(t, d.HostFree(b[1:]), "not the start of pinned memory")
+				}
+				require.NoError(t, d.HostFree(b[:0])) // The start counts.
+				require.Error(t, d.HostFree(b), "freed twice")
+				require.Equal(t, before, gdstest.Get(tt.counter), tt.counter)
+			}
+		})
 	}
 	for _, b := range [][]byte{nil, {}, make([]byte, 5)} {
-		if err := d.HostFree(b); err == nil {
-			t.Errorf("HostFree took %d bytes of Go's heap", len(b))
-		}
+		require.Error(t, d.HostFree(b), "HostFree of %d bytes of Go's heap", len(b))
 	}
+}
+
+// TestHostFreeRefused has memory stay registered: it isn't unmapped.
+func TestHostFreeRefused(t *testing.T) {
+	d := open(t, 0)
+	b, err := d.HostAlloc(100)
+	require.NoError(t, err)
+	gdstest.Fail(t, "cuMemHostUnregister", 999, 0, 0, 1)
+	require.ErrorIs(t, d.HostFree(b), &Error{Call: "cuMemHostUnregister", Code: 999})
+	b[99] = 1
+	require.NoError(t, d.call1(&d.driver.hostUnregister, uintptr(unsafe.Pointer(&b[0]))))
 }
 
 func TestCheck(t *testing.T) {

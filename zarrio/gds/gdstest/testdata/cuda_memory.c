@@ -57,12 +57,19 @@ static void insert(struct emu_alloc a) {
 
 static size_t up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
-/* damaged reports whether something wrote between the end of an allocation and the end of its last page. What is beyond can't be written. */
+/* skipped is how far from the start of a page an allocation begins. The driver cuts pinned memory of less than a huge page out of shared blocks. */
+static size_t skipped(enum emu_memory kind, size_t size) { return kind == EMU_HOST && size < (2 << 20) ? 512 : 0; }
+
+/* damaged reports whether something wrote between the ends of an allocation and those of its pages. What is beyond can't be written. */
 static int damaged(const struct emu_alloc *a) {
 	if (!a->map)
 		return 0;
-	const unsigned char *p = (const unsigned char *)a->base;
-	for (size_t i = a->size; i < up(a->size, EMU_PAGE); i++)
+	size_t skip = skipped(a->kind, a->size), pages = up(skip + a->size, EMU_PAGE);
+	const unsigned char *p = (const unsigned char *)a->base - skip;
+	for (size_t i = 0; i < skip; i++)
+		if (p[i] != EMU_PATTERN)
+			return 1;
+	for (size_t i = skip + a->size; i < pages; i++)
 		if (p[i] != EMU_PATTERN)
 			return 1;
 	return 0;
@@ -86,27 +93,31 @@ static int map(size_t size, struct emu_alloc *a) {
 	if (next_address >= 0x500000000000)
 		next_address = 0x400000000000;
 	char *base = (char *)up((size_t)p + EMU_GRANULE, EMU_GRANULE);
-	size_t pages = up(size, EMU_PAGE);
+	size_t skip = skipped(a->kind, size), pages = up(skip + size, EMU_PAGE);
 	if (mprotect(base, pages, PROT_READ | PROT_WRITE)) {
 		munmap(p, span);
 		return E_OUT_OF_MEMORY;
 	}
 	if (emu_opt("poison"))
-		memset(base, EMU_POISON, size);
-	memset(base + size, EMU_PATTERN, pages - size);
-	a->base = (uint64_t)base;
+		memset(base + skip, EMU_POISON, size);
+	memset(base, EMU_PATTERN, skip);
+	memset(base + skip + size, EMU_PATTERN, pages - skip - size);
+	a->base = (uint64_t)base + skip;
 	a->size = size;
 	a->map = p;
 	a->map_size = span;
 	return 0;
 }
 
+/* pinned_bytes counts what can't be moved or swapped out. */
+static uint64_t pinned_bytes(void) { return (uint64_t)(emu_alloc_count(EMU_HOST, 1) + emu_alloc_count(EMU_HOST_REGISTERED, 1)); }
+
 static int allocate(enum emu_memory kind, size_t size, uint64_t *out) {
 	struct emu_ctx *c = emu_current();
 	struct emu_device *d = &emu_devices[c->device];
 	if (!out || size == 0)
 		return E_INVALID_VALUE;
-	uint64_t used = kind == EMU_HOST ? (uint64_t)emu_alloc_count(EMU_HOST, 1) : d->used;
+	uint64_t used = kind == EMU_HOST ? pinned_bytes() : d->used;
 	uint64_t limit = (uint64_t)emu_opt_long(kind == EMU_HOST ? "host_memory" : "memory");
 	if (used > limit || size > limit - used)
 		return E_OUT_OF_MEMORY;
@@ -121,12 +132,30 @@ static int allocate(enum emu_memory kind, size_t size, uint64_t *out) {
 	return 0;
 }
 
+/* unmapped reports whether registered memory, or some of it, was given back to the system while it was registered. */
+static int unmapped(const struct emu_alloc *a) {
+	if (a->kind != EMU_HOST_REGISTERED)
+		return 0;
+	uint64_t from = a->base & ~(uint64_t)(EMU_PAGE - 1), to = up(a->base + a->size, EMU_PAGE);
+	unsigned char in[256]; /* a byte a page */
+	for (; from < to; from += sizeof in * EMU_PAGE) {
+		size_t n = to - from < sizeof in * EMU_PAGE ? to - from : sizeof in * EMU_PAGE;
+		if (mincore((void *)from, n, in))
+			return 1;
+	}
+	return 0;
+}
+
 /* discard takes an allocation from the table. Stale copies of its address find nothing, and stale accesses fault. */
 static void discard(size_t i) {
 	struct emu_alloc *a = &allocs[i];
 	if (damaged(a)) {
 		emu_damage_at_free++;
 		emu_complain("memory was written past the end of an allocation of %zu bytes", a->size);
+	}
+	if (unmapped(a)) {
+		emu_freed_in_use++;
+		emu_complain("%zu bytes at %#lx were unmapped while they were registered", a->size, (unsigned long)a->base);
 	}
 	if (emu_is_device(a))
 		emu_devices[a->ctx->device].used -= a->size;
@@ -214,9 +243,16 @@ int cuMemHostRegister_v2(void *p, size_t n, unsigned flags) {
 	uint64_t base = (uint64_t)p;
 	if (!p || n == 0 || flags & ~15u || base + n < base)
 		return emu_leave(E_INVALID_VALUE);
-	size_t i = index_of(base + n - 1);
-	if (i > 0 && allocs[i - 1].base + allocs[i - 1].size > base)
+	/* Pages are pinned: two registrations share none. */
+	uint64_t first = base & ~(uint64_t)(EMU_PAGE - 1), end = up(base + n, EMU_PAGE);
+	size_t i = index_of(end - 1);
+	if (i > 0 && allocs[i - 1].base + allocs[i - 1].size > first)
 		return emu_leave(E_REGISTERED);
+	uint64_t used = pinned_bytes(), limit = (uint64_t)emu_opt_long("host_memory");
+	if (used > limit || n > limit - used)
+		return emu_leave(E_OUT_OF_MEMORY);
+	if (unmapped(&(struct emu_alloc){.base = base, .size = n, .kind = EMU_HOST_REGISTERED}))
+		return emu_leave(E_INVALID_VALUE);
 	insert((struct emu_alloc){.base = base, .size = n, .kind = EMU_HOST_REGISTERED, .ctx = emu_current()});
 	return emu_leave(0);
 }
