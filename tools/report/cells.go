@@ -65,17 +65,17 @@ func changeCell(u *summary.Unit) string {
 	case u.Exact && !c.Significant:
 		return "equal"
 	case u.Exact:
-		return c.Percent() + judgement(u)
+		return u.Percent() + judgement(u)
 	case !c.Significant:
 		return "~ (" + summary.PValue(c.P) + ")"
 	}
-	return fmt.Sprintf("%s (%s)%s", c.Percent(), summary.PValue(c.P), judgement(u))
+	return fmt.Sprintf("%s (%s)%s", u.Percent(), summary.PValue(c.P), judgement(u))
 }
 
 // judgement says whether a significant change is for the better.
 func judgement(u *summary.Unit) string {
 	switch {
-	case u.Better == summary.Neither || u.Sides[0].Median == u.Sides[1].Median:
+	case u.Change.Unjudged || u.Better == summary.Neither || u.Sides[0].Median == u.Sides[1].Median:
 		return ""
 	case u.Change.Worse:
 		return " worse"

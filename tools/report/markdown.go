@@ -21,6 +21,20 @@ func writeMarkdown(w *bytes.Buffer, rep *summary.Report) {
 	} else {
 		fmt.Fprintf(w, "## %s\n\n", markdown.Escape(rep.Files[0].Label))
 	}
+	for _, f := range rep.Facts() {
+		if f.Key == "Date" || f.Key == "Store" || f.Key == "Machine" {
+			for i, v := range f.Values {
+				of := ""
+				if len(f.Values) > 1 {
+					of = " of " + rep.Files[i].Label
+				}
+				if v != "" {
+					fmt.Fprintf(w, "%s%s: %s  \n", f.Key, markdown.Escape(of), markdown.Escape(v))
+				}
+			}
+		}
+	}
+	w.WriteByte('\n')
 	for _, s := range rep.Sentences {
 		fmt.Fprintf(w, "- **%s**: %s\n", markdown.Escape(s.Text), markdown.Code(s.Row))
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -31,34 +30,51 @@ func writeText(w *bytes.Buffer, rep *summary.Report) {
 	}
 }
 
-// The notes that tell of a whole file, in the order in which they are written. Others tell of rows.
-var fileNotes = []string{"Engine", "Codecs", "Endpoint", "Machine", "GDS", "Store", "Note"}
+// textWidth is how long a line of facts may be.
+const textWidth = 100
 
-// writeFiles writes which file is which side, what it says of itself, and what both have in common.
+// writeFiles writes which file is which side, and what their heads say: what is the same in both only once.
 func writeFiles(w *bytes.Buffer, rep *summary.Report) {
-	for _, f := range rep.Files {
+	facts := rep.Facts()
+	for i, f := range rep.Files {
 		fmt.Fprintf(w, "%s: %s\n", f.Label, f.Path)
-		for _, key := range fileNotes {
-			notes := slices.DeleteFunc(slices.Clone(f.Notes), func(n summary.Line) bool { return n.Key != key })
-			const most = 4 // stores that are made for a run have a name of their own in each
-			for _, n := range notes[:min(len(notes), most)] {
-				fmt.Fprintf(w, "  %s: %s\n", n.Key, n.Value)
-			}
-			if more := len(notes) - most; more > 0 {
-				fmt.Fprintf(w, "  %s: and %d more\n", key, more)
+		for _, fact := range facts {
+			if len(fact.Values) > 1 && fact.Values[i] != "" {
+				wrap(w, "  ", strings.Fields(fact.Key+": "+fact.Values[i]))
 			}
 		}
 	}
-	var shared []string
-	for _, l := range rep.Files[0].Config {
-		if slices.ContainsFunc(rep.Files, func(f summary.File) bool { return !slices.Contains(f.Config, l) }) {
-			continue
+	for _, fact := range facts {
+		if len(fact.Values) == 1 {
+			words := strings.Fields(fact.Key + ": " + fact.Values[0])
+			if fact.Key == "Config" { // it breaks between its lines
+				words = strings.SplitAfter(fact.Values[0], ", ")
+			}
+			wrap(w, "", words)
 		}
-		shared = append(shared, l.Key+": "+l.Value)
 	}
-	if len(shared) > 0 {
-		fmt.Fprintf(w, "%s\n", strings.Join(shared, ", "))
+}
+
+// wrap writes words in lines of at most textWidth letters. Lines behind the first are indented by more than indent.
+func wrap(w *bytes.Buffer, indent string, words []string) {
+	w.WriteString(indent)
+	column := len(indent)
+	for i, word := range words {
+		word = strings.TrimSpace(word)
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case column+1+n > textWidth:
+			w.WriteString("\n" + indent + "  ")
+			column = len(indent) + 2
+		default:
+			w.WriteByte(' ')
+			column++
+		}
+		w.WriteString(word)
+		column += n
 	}
+	w.WriteByte('\n')
 }
 
 // writeRow writes a row: a line for each side, and a table of its metrics.

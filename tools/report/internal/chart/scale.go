@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/perf/benchunit"
+
+	"zarrbench/tools/report/internal/summary"
 )
 
 // A Scale is how values of a unit are written where they are read beside each other: as so many of a multiple of the unit.
@@ -86,6 +88,9 @@ func (s Scale) Text(v float64) string {
 	}
 	return s.Number(v)
 }
+
+// Change writes what became of a unit's median: "−25.98%".
+func Change(u *summary.Unit) string { return strings.Replace(u.Percent(), "-", "−", 1) }
 
 // Percent writes a ratio as a change: "-25.98%", "+0.00%".
 func Percent(ratio float64) string {

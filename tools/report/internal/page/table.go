@@ -52,7 +52,7 @@ func bare(s chart.Scale, v float64) number { return number{exact(v), s.Number(v)
 type change struct {
 	Ratio, P number
 	PText    string
-	Word     string // "better", "worse", "no significant difference"
+	Word     string // "better", "worse", "differs", "no significant difference"
 	Class    string // better, worse, same
 }
 
@@ -62,12 +62,14 @@ func newChange(u *summary.Unit) *change {
 	}
 	c := u.Change
 	v := &change{
-		Ratio: number{exact(c.Ratio), chart.Percent(c.Ratio)}, P: number{Value: exact(c.P)}, PText: pText(c.P),
+		Ratio: number{exact(c.Ratio), chart.Change(u)}, P: number{Value: exact(c.P)}, PText: pText(c.P),
 		Word: "better", Class: "better",
 	}
 	switch {
 	case !c.Significant:
 		v.Word, v.Class = "no significant difference", "same"
+	case c.Unjudged:
+		v.Word, v.Class = "differs, not judged", "same"
 	case u.Better == summary.Neither:
 		v.Word, v.Class = "differs", "same"
 	case c.Worse:

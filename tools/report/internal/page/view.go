@@ -23,6 +23,8 @@ type view struct {
 	Script template.JS
 
 	Title, Lede string
+	Heading     string   // the title without what Facts says
+	Facts       []string // what was read, where and when
 	Sides       []sideView
 	Refusals    *findings
 	Warnings    *findings
@@ -68,7 +70,14 @@ func newView(d Data) *view {
 		Machine:  newMachine(r),
 		Command:  d.Command,
 	}
-	v.Title, v.Lede = headline(r, facets)
+	v.Heading, v.Lede = headline(r, facets)
+	v.Title = v.Heading
+	if len(r.Files) > 0 {
+		v.Facts = chart.Needed(r)
+		if brief := chart.Brief(r); brief != "" {
+			v.Title += " · " + brief
+		}
+	}
 	for i := range r.Files {
 		f := &r.Files[i]
 		v.Sides = append(v.Sides, sideView{Index: i, Label: chart.Label(r, i), Path: f.Path, Notes: note(f, "Engine")})
@@ -104,18 +113,21 @@ func headline(r *summary.Report, facets []chart.Facet) (title, lede string) {
 	case len(facets) == 0 && len(r.Rows) == 0:
 		return "No benchmark rows", "The files hold no rows that could be shown."
 	case len(r.Files) < 2 && len(facets) == 1:
-		f := facets[0]
-		return chart.Label(r, 0) + ": " + medianText(f, 0) + " per " + chart.Op(f.Row.Name), sidesText(r, f)
-	case len(r.Files) < 2:
+		return chart.Label(r, 0) + ": " + figures(facets[0]), ""
+	case len(r.Files) < 2 && len(facets) == 0:
 		return chart.Label(r, 0) + ": " + plural(len(r.Rows), "row"), ""
+	case len(r.Files) < 2:
+		return chart.Label(r, 0) + ": " + plural(len(facets), "row") + ", " + rangeText(facets), ""
 	case len(facets) == 1 && len(r.Sentences) == 1:
 		return chart.Printable(r.Sentences[0].Text), sidesText(r, facets[0])
 	}
-	var more, less, same, apart int
+	var more, less, same, apart, unalike int
 	for _, f := range facets {
 		switch c := f.Unit.Change; {
 		case c == nil:
 			apart++
+		case c.Unjudged:
+			unalike++
 		case !c.Significant:
 			same++
 		case c.Ratio > 0:
@@ -136,6 +148,9 @@ func headline(r *summary.Report, facets []chart.Facet) (title, lede string) {
 	if same > 0 {
 		counts = append(counts, fmt.Sprintf("%d %s not differ significantly", same, doDoes(same)))
 	}
+	if unalike > 0 {
+		counts = append(counts, fmt.Sprintf("%d %s not judged, since the runs were not alike", unalike, isAre(unalike)))
+	}
 	title = chart.Label(r, 1) + " against " + chart.Label(r, 0)
 	if apart == len(facets) {
 		return title, plural(apart, "row") + ", not compared."
@@ -144,6 +159,37 @@ func headline(r *summary.Report, facets []chart.Facet) (title, lede string) {
 		counts = append(counts, fmt.Sprintf("%d %s not compared", apart, isAre(apart)))
 	}
 	return title, fmt.Sprintf("Of %s, %s.", plural(len(facets), "row"), enumerate(counts))
+}
+
+// figures returns a row's figures in a line: its time, its rate, and its share of the raw ceiling.
+func figures(f chart.Facet) string {
+	text := medianText(f, 0) + " per " + chart.Op(f.Row.Name)
+	if rate, ok := median(f.Row, "B/s", 0); ok {
+		text += ", " + chart.ScaleOf("B/s", rate).Text(rate)
+	}
+	if share, ok := median(f.Row, "ceiling-%", 0); ok {
+		text += fmt.Sprintf(", %.0f\u00a0%% of the raw ceiling", share)
+	}
+	return text
+}
+
+// rangeText says from where to where the medians of several rows are.
+func rangeText(facets []chart.Facet) string {
+	low, high := facets[0], facets[0]
+	for _, f := range facets {
+		v, ok := median(f.Row, f.Unit.Name, 0)
+		if least, known := median(low.Row, low.Unit.Name, 0); ok && (!known || v < least) {
+			low = f
+		}
+		if most, known := median(high.Row, high.Unit.Name, 0); ok && (!known || v > most) {
+			high = f
+		}
+	}
+	from, to := medianText(low, 0), medianText(high, 0)
+	if from == to {
+		return from + " per " + chart.OpOf(facets)
+	}
+	return from + " to " + to + " per " + chart.OpOf(facets)
 }
 
 // sidesText says what the medians are and how sure that is.

@@ -32,10 +32,12 @@ func drawFacet(c draw.Canvas, r *summary.Report, f chart.Facet, named bool) erro
 		}
 		c.FillText(nameStyle, vg.Point{X: c.Min.X, Y: c.Max.Y}, name)
 		y := c.Max.Y - nameStyle.Font.Size*leading
+		var l lines
 		if s := sentence(r, f); s != "" {
-			c.FillText(smallStyle, vg.Point{X: c.Min.X, Y: y}, s)
+			l.wrap(smallStyle, s)
 		}
-		c.Max.Y = y - smallStyle.Font.Size*leading - 4
+		l.draw(c, y)
+		c.Max.Y = y - max(l.height(), smallStyle.Font.Size*leading) - 4
 	}
 	scale := chart.ScaleOf(chart.Time, slices.Max(medians(f.Unit)))
 	sides := seriesOf(r, f.Unit, scale)

@@ -30,8 +30,11 @@ const (
 // maxRows is how many rows a picture shows: with more it is taller than what screens and pages show.
 const maxRows = 12
 
-// maxRefusals is how many reasons not to compare a picture names.
-const maxRefusals = 3
+// maxRefusals is how many reasons not to compare a picture names, maxWarnings how many to doubt.
+const (
+	maxRefusals = 3
+	maxWarnings = 4
+)
 
 // The measures of a picture, in points of 1/72 inch.
 const (
@@ -55,7 +58,7 @@ func Write(w io.Writer, r *summary.Report, format Format) error {
 	}
 	picked := chart.Pick(facets, maxRows)
 	head := heading(r, facets, common, len(picked))
-	foot := footing(picked)
+	foot := footing(r, picked)
 	height := head.height() + foot.height() + vg.Length(len(picked)*rowHeight)
 
 	var canvas interface {
@@ -99,7 +102,7 @@ func heading(r *summary.Report, facets []chart.Facet, common string, picked int)
 		if s := sentence(r, facets[0]); s != "" {
 			title = s
 		}
-		l.add(titleStyle, title)
+		l.wrap(titleStyle, title)
 		l.wrap(smallStyle, facets[0].Name)
 	} else {
 		l.add(titleStyle, title)
@@ -127,8 +130,8 @@ func sentence(r *summary.Report, f chart.Facet) string {
 	return chart.Printable(r.Sentences[i].Text)
 }
 
-// footing says what the whiskers are.
-func footing(facets []chart.Facet) *lines {
+// footing says what the whiskers are, what was measured, where and when, and what to doubt: a picture goes where its page doesn't.
+func footing(r *summary.Report, facets []chart.Facet) *lines {
 	intervals := map[string]bool{}
 	for _, f := range facets {
 		for _, s := range f.Unit.Sides {
@@ -137,7 +140,18 @@ func footing(facets []chart.Facet) *lines {
 			}
 		}
 	}
-	l := lines{pad: margin / 2}
+	l := lines{pad: margin}
 	l.add(smallStyle, "Whiskers: "+strings.Join(slices.Sorted(maps.Keys(intervals)), "; ")+".")
+	for _, fact := range chart.Facts(r) {
+		l.wrap(smallStyle, fact)
+	}
+	texts := chart.Texts(r.Warnings)
+	for i, text := range texts {
+		if i == maxWarnings {
+			l.add(warnStyle, fmt.Sprintf("and %d more warnings, which the report lists", len(texts)-i))
+			break
+		}
+		l.wrap(warnStyle, "Read with care: "+text)
+	}
 	return &l
 }

@@ -51,13 +51,27 @@ func (c *collector) report(opt Options) *Report {
 			rows, data = append(rows, row), append(data, &s.samples)
 		}
 	}
-	eachRow(len(rows), func(i int) { rows[i].Units = c.units(data[i], opt) })
+	shuffle := c.field("shuffle")
+	eachRow(len(rows), func(i int) {
+		shuffled := shuffle != nil && rows[i].config.Get(shuffle) != ""
+		rows[i].Units = c.units(data[i], shuffled, opt)
+	})
 
 	c.findings(r, rows)
 	for _, row := range rows {
 		r.Rows = append(r.Rows, *row.Row)
 	}
 	return r
+}
+
+// field returns the field of a line in lower case; nil if no file has such a line.
+func (c *collector) field(name string) *benchproc.Field {
+	for _, f := range c.config.FlattenedFields() {
+		if f.Name == name {
+			return f
+		}
+	}
+	return nil
 }
 
 // splitRow is a row of a group.
@@ -115,6 +129,9 @@ func (c *collector) file(s *source) File {
 	f := File{Path: s.path, Text: s.text, Notes: []Line{}, Config: []Line{}}
 	seen := map[Line]bool{}
 	for _, n := range s.notes {
+		if f.addDate(n.Line) {
+			continue
+		}
 		if !seen[n.Line] {
 			seen[n.Line] = true
 			f.Notes = append(f.Notes, n.Line)

@@ -52,6 +52,7 @@ func (c *collector) findings(r *Report, rows []built) {
 	for i := range rows {
 		j.row(&rows[i])
 	}
+	j.steadiness()
 }
 
 func (j *judge) refuse(kind, row, format string, args ...any) {
@@ -86,7 +87,7 @@ func (j *judge) file(f File, s *source) {
 			}
 		}
 	}
-	if slices.ContainsFunc(values(f.Notes, "Note"), func(v string) bool { return strings.HasPrefix(v, "emulated") }) {
+	if emulated(f) {
 		j.warn("emulated", "", "%s ran on an emulated GPU: its timings mean nothing.", f.Label)
 	}
 	for i, line := range s.lines {
@@ -95,10 +96,8 @@ func (j *judge) file(f File, s *source) {
 			break
 		}
 	}
-	for _, n := range f.Config {
-		if n.Key == "cache" && n.Value == "cold-unverified" {
-			j.warn("cache", "", "%s dropped its files from the page cache, but the system doesn't tell whether they left it: its epochs may have been warm.", f.Label)
-		}
+	if unverified(f) {
+		j.warn("cache", "", "%s dropped its files from the page cache, but the system doesn't tell whether they left it: its epochs may have been warm.", f.Label)
 	}
 }
 
@@ -117,8 +116,8 @@ func (j *judge) files() {
 		}
 		j.warn("endpoint", "", "%s doesn't say in which memory it ends (it has no line Endpoint:), so the two may differ in that.", unknown)
 	}
-	a, b := values(base.Notes, "Machine"), values(to.Notes, "Machine")
-	if len(a) > 0 && len(b) > 0 && !slices.Equal(a, b) {
+	if j.machinesDiffer() {
+		a, b := values(base.Notes, "Machine"), values(to.Notes, "Machine")
 		j.warn("config", "", "The files are of different machines, or of one that is set up differently: %s ran on %s, %s on %s.",
 			base.Label, strings.Join(a, " and "), to.Label, strings.Join(b, " and "))
 	}
@@ -276,14 +275,6 @@ func (j *judge) side(r *built, key string, file int, name string) {
 			}
 		}
 	}
-	if u := r.Unit("ceiling-sec"); u != nil && u.Sides[file] != nil {
-		s := u.Sides[file]
-		low, high := slices.Min(s.Samples), slices.Max(s.Samples)
-		if spread := (high - low) / s.Median; s.Median > 0 && spread > maxCeilingSpread {
-			j.warn("ceiling", key, "The raw ceiling varied by %.0f%% within the run of %s (%.4g to %.4g s): the machine or its disk was not steady, and differences below that mean little.",
-				100*spread, name, low, high)
-		}
-	}
 	j.path(r, key, file, name)
 	if u := r.Unit(unitTime); u != nil && u.Sides[file] != nil {
 		for _, w := range benchmath.AssumeNothing.Summary(newSample(u.Sides[file].Samples, j.opt.Alpha), j.opt.Confidence).Warnings {
@@ -327,6 +318,8 @@ func (j *judge) pair(r *built, key string) {
 		}
 		j.warn("cache", key, "%s read from the page cache, %s past it, from the disk: with -cache cold both read from there.", j.Files[from].Label, j.Files[not].Label)
 	}
+	r.Doubt = j.doubts(r)
+	r.unjudged()
 	u := r.Unit(unitTime)
 	if u == nil || u.Change == nil {
 		return
@@ -340,8 +333,17 @@ func (j *judge) pair(r *built, key string) {
 		}
 	}
 	if IsEpoch(r.Name) && u.Sides[0].Median > 0 {
-		j.Sentences = append(j.Sentences, Sentence{Row: key, Text: sentence(j.Files[0].Label, j.Files[1].Label, u)})
+		j.Sentences = append(j.Sentences, Sentence{Row: key, Text: sentence(j.labelOf(r, 0), j.labelOf(r, 1), u, r.Doubt)})
 	}
+}
+
+// labelOf names a side of a row, and if that is gds by another way than GPUDirect Storage, the way.
+func (j *judge) labelOf(r *built, file int) string {
+	label := j.Files[file].Label
+	if paths := r.paths[file]; slices.Contains(j.engines[file], "gds") && slices.ContainsFunc(paths, func(p string) bool { return p != trueGDS }) {
+		label += " (path " + strings.Join(paths, " and ") + ")"
+	}
+	return label
 }
 
 // cached says which sides of a run that dropped nothing read from the page cache: all that didn't go past it only.

@@ -51,6 +51,10 @@ func (r run) String() string {
 var (
 	slow = []int{200, 201, 202, 203, 204, 205}
 	fast = []int{100, 101, 102, 103, 104, 105}
+
+	long    = slices.Repeat([]int{2e9}, 6)
+	brief   = slices.Repeat([]int{40e6}, 6)
+	briefer = slices.Repeat([]int{20e6}, 6)
 )
 
 // findings writes what a report found, refusals in capitals: "DATA Epoch/a: text".
@@ -68,7 +72,11 @@ func findings(r *Report) []string {
 	return list
 }
 
-const better = "gds uses 49.38% less time than host" // fast against slow: 102.5 against 202.5
+const (
+	better  = "gds uses 49% less time than host" // fast against slow: 102.5 against 202.5
+	but     = ", but host read from memory, gds from the disk"
+	warning = "cache Epoch/a: host read from the page cache, gds past it"
+)
 
 func TestFindings(t *testing.T) {
 	host, gds := "Engine: host (8)\nEndpoint: device", "Engine: gds (8)\nEndpoint: device"
@@ -104,7 +112,7 @@ func TestFindings(t *testing.T) {
 		{"a digest that varies in one file", []fmt.Stringer{run{times: slow, tail: run{times: slow, digest: "2"}.String()}}, nil,
 			[]string{"exact Epoch/a: data-crc32 must not vary from run to run, but does in a: 1, 2."}},
 		{"one row of two", []fmt.Stringer{run{times: slow, tail: run{name: "Epoch/b", times: slow, digest: "7"}.String()}, run{times: fast, tail: run{name: "Epoch/b", times: fast}.String()}},
-			[]string{"b uses 49.38% less time than a"}, []string{"DATA Epoch/b: data-crc32 is 7 in a and 1 in b"}},
+			[]string{"b uses 49% less time than a"}, []string{"DATA Epoch/b: data-crc32 is 7 in a and 1 in b"}},
 
 		{"endpoints", []fmt.Stringer{run{head: "Engine: cpu\nEndpoint: host", times: slow}, run{head: gds, times: fast, tail: direct}}, nil,
 			[]string{"ENDPOINT: cpu ends in the memory of the host, gds in that of the GPU"}},
@@ -117,19 +125,19 @@ func TestFindings(t *testing.T) {
 		{"mixed endpoints of one file", []fmt.Stringer{run{head: host, times: slow, tail: run{head: "Endpoint: host", times: fast}.String()}}, nil,
 			[]string{"endpoint: host ends in several memories (Endpoint: device, host)"}},
 
-		{"the page cache on one side", []fmt.Stringer{run{head: host + "\ncache: warm", times: slow}, run{head: gds + "\ncache: warm", times: fast, tail: direct}}, []string{better},
-			[]string{"cache Epoch/a: host read from the page cache, gds past it"}},
-		{"the page cache as it was", []fmt.Stringer{run{head: host + "\ncache: as-is", times: slow}, run{head: gds + "\ncache: as-is", times: fast, tail: direct}}, []string{better},
-			[]string{"cache Epoch/a: host read from the page cache, gds past it"}},
+		{"the page cache on one side", []fmt.Stringer{run{head: host + "\ncache: warm", times: slow}, run{head: gds + "\ncache: warm", times: fast, tail: direct}}, []string{better + but},
+			[]string{warning}},
+		{"the page cache as it was", []fmt.Stringer{run{head: host + "\ncache: as-is", times: slow}, run{head: gds + "\ncache: as-is", times: fast, tail: direct}}, []string{better + but},
+			[]string{warning}},
 		{"past the page cache on both sides", []fmt.Stringer{run{head: strings.Replace(host, "(", "(4 workers, direct, ", 1) + "\ncache: warm", times: slow, tail: "Path: Epoch/a: path=host, epochs=6\n"},
 			run{head: gds + "\ncache: warm", times: fast, tail: direct}}, []string{better}, nil},
 		{"the page cache on the other side", []fmt.Stringer{run{head: gds + "\ncache: warm", times: slow, tail: direct}, run{head: host + "\ncache: warm", times: fast}},
-			[]string{"host uses 49.38% less time than gds"}, []string{"cache Epoch/a: host read from the page cache, gds past it"}},
+			[]string{"host uses 49% less time than gds" + but}, []string{warning}},
 		{"compatibility mode reads past the page cache", []fmt.Stringer{run{head: host + "\ncache: warm", times: slow},
-			run{head: gds + "\ncache: warm", times: fast, tail: "Path: Epoch/a: path=cuFile compat, epochs=6\n"}}, []string{better},
-			[]string{"path Epoch/a: The bytes of gds took the path cuFile compat, not true GDS", "cache Epoch/a: host read from the page cache, gds past it"}},
+			run{head: gds + "\ncache: warm", times: fast, tail: "Path: Epoch/a: path=cuFile compat, epochs=6\n"}}, []string{"gds (path cuFile compat) uses 49% less time than host" + but},
+			[]string{"path Epoch/a: The bytes of gds took the path cuFile compat, not true GDS", warning}},
 		{"kvikIO's doesn't", []fmt.Stringer{run{head: host + "\ncache: warm", times: slow},
-			run{head: gds + "\ncache: warm", times: fast, tail: "Path: Epoch/a: path=kvikIO compat, epochs=6\n"}}, []string{better},
+			run{head: gds + "\ncache: warm", times: fast, tail: "Path: Epoch/a: path=kvikIO compat, epochs=6\n"}}, []string{"gds (path kvikIO compat) uses 49% less time than host"},
 			[]string{"path Epoch/a: The bytes of gds took the path kvikIO compat, not true GDS"}},
 		{"cold on both sides", []fmt.Stringer{run{head: host + "\ncache: cold", times: slow}, run{head: gds + "\ncache: cold", times: fast, tail: direct}}, []string{better}, nil},
 		{"cold, perhaps", []fmt.Stringer{run{head: host + "\ncache: cold-unverified", times: slow}}, nil,
@@ -140,24 +148,29 @@ func TestFindings(t *testing.T) {
 				"cache Epoch/a cache:cold: The row is not compared, since the runs are not alike: cache is cold in a and warm in b.",
 				"cache Epoch/b cache:cold: The row is not compared"}},
 		{"unequal configuration", []fmt.Stringer{run{times: slow, tail: run{head: "steps: 4", name: "Epoch/b", times: slow}.String()},
-			run{times: fast, tail: run{head: "steps: 5\nlayout: padded", name: "Epoch/b", times: fast}.String()}}, []string{"b uses 49.38% less time than a"},
+			run{times: fast, tail: run{head: "steps: 5\nlayout: padded", name: "Epoch/b", times: fast}.String()}}, []string{"b uses 49% less time than a"},
 			[]string{"config Epoch/b steps:4: The row is not compared, since the runs are not alike: steps is 4 in a and 5 in b, layout is not given in a and padded in b."}},
-		{"other processors", []fmt.Stringer{run{name: "Epoch/a-2", times: slow}, run{name: "Epoch/a", times: fast}}, []string{"b uses 49.38% less time than a"},
+		{"other processors", []fmt.Stringer{run{name: "Epoch/a-2", times: slow}, run{name: "Epoch/a", times: fast}}, []string{"b uses 49% less time than a, but a had 2 processors, b 1"},
 			[]string{"config Epoch/a: a ran on 2 processors, b on 1."}},
 		{"several numbers of processors", []fmt.Stringer{run{name: "Epoch/a-2", times: slow, tail: run{name: "Epoch/a-4", times: slow}.String()}, run{name: "Epoch/a-2", times: fast}},
-			[]string{"b uses 49.38% less time than a"}, []string{"missing Epoch/a gomaxprocs:4: The row is in a, but not in b."}},
+			[]string{"b uses 49% less time than a"}, []string{"missing Epoch/a gomaxprocs:4: The row is in a, but not in b."}},
 		{"no number of processors in both", []fmt.Stringer{run{name: "Epoch/a-2", times: slow, tail: run{name: "Epoch/a-4", times: slow}.String()}, run{name: "Epoch/a-8", times: fast}}, nil,
 			[]string{"MISSING: No row of a has its like in b",
 				"config Epoch/a gomaxprocs:2: The row is not compared, since the runs are not alike: it ran on 2 processors in a and on 8 in b.",
 				"config Epoch/a gomaxprocs:4: The row is not compared, since the runs are not alike: it ran on 4 processors in a and on 8 in b."}},
-		{"other machines", []fmt.Stringer{run{head: "Machine: x, 2 CPUs", times: slow}, run{head: "Machine: y, 2 CPUs", times: fast}}, []string{"b uses 49.38% less time than a"},
+		{"other machines", []fmt.Stringer{run{head: "Machine: x, 2 CPUs", times: slow}, run{head: "Machine: y, 2 CPUs", times: fast}}, []string{"b uses 49% less time than a, but the machines differ"},
 			[]string{"config: The files are of different machines, or of one that is set up differently: a ran on x, 2 CPUs, b on y, 2 CPUs."}},
 		{"missing rows", []fmt.Stringer{run{times: slow, tail: run{name: "Epoch/b", times: slow}.String()}, run{times: fast, tail: run{name: "Epoch/c", times: fast}.String()}},
-			[]string{"b uses 49.38% less time than a"}, []string{"missing Epoch/b: The row is in a, but not in b.", "missing Epoch/c: The row is in b, but not in a."}},
+			[]string{"b uses 49% less time than a"}, []string{"missing Epoch/b: The row is in a, but not in b.", "missing Epoch/c: The row is in b, but not in a."}},
 
 		{"a steady ceiling", []fmt.Stringer{run{times: slow, each: ceilings(100, 114)}}, nil, nil},
-		{"an unsteady ceiling", []fmt.Stringer{run{times: slow, each: ceilings(100, 117)}}, nil,
+		{"an unsteady ceiling", []fmt.Stringer{run{times: long, each: ceilings(100, 117)}}, nil,
 			[]string{"ceiling Epoch/a: The raw ceiling varied by 16% within the run of a (100 to 117 s)"}},
+		{"short epochs", []fmt.Stringer{run{head: "steps: 16", times: brief, each: ceilings(100, 117), tail: run{name: "Epoch/b", times: briefer, each: ceilings(100, 130)}.String()}}, nil,
+			[]string{"short: The epochs of a are too short to be steady, 20 to 40 ms: the raw ceiling varied by up to 26%. With 800 steps rather than 16 (make's STEPS, or a longer store) each takes a second."}},
+		{"short epochs of two files", []fmt.Stringer{run{times: brief, each: ceilings(100, 117)}, run{times: brief, each: ceilings(100, 117)}},
+			[]string{"no significant difference between a and b (p=1.000, n=6)"},
+			[]string{"samples Epoch/a: No difference", "short: The epochs of a and b are too short to be steady, 40 ms: the raw ceiling varied by up to 16%. A store of more steps has longer ones."}},
 		{"no ceiling", []fmt.Stringer{run{times: slow, each: ceilings(0, 0)}}, nil, nil},
 		{"one ceiling", []fmt.Stringer{run{times: slow[:1], more: "5 ceiling-sec"}}, nil, []string{"samples Epoch/a: a has too few samples, 1: need >= 6 samples"}},
 
@@ -165,13 +178,18 @@ func TestFindings(t *testing.T) {
 			[]string{"insignificant Epoch/a: The difference of sec/op is not significant (p=1.000, n=6)."}},
 		{"too few samples", []fmt.Stringer{run{times: slow[:3]}, run{times: fast[:2]}}, []string{"no significant difference between a and b (p=0.200, n=3+2)"},
 			[]string{"samples Epoch/a: a has too few samples, 3", "samples Epoch/a: b has too few samples, 2", "samples Epoch/a: No difference can be told: need >= 4 samples"}},
-		{"enough for the test alone", []fmt.Stringer{run{times: slow[:4]}, run{times: fast[:4]}}, []string{"b uses 49.63% less time than a"},
+		{"enough for the test alone", []fmt.Stringer{run{times: slow[:4]}, run{times: fast[:4]}}, []string{"b uses 50% less time than a"},
 			[]string{"samples Epoch/a: a has too few samples, 4", "samples Epoch/a: b has too few samples, 4"}},
-		{"more time", []fmt.Stringer{run{times: fast}, run{times: slow}}, []string{"b uses 97.56% more time than a"}, nil},
+		{"more time", []fmt.Stringer{run{times: fast}, run{times: slow}}, []string{"b uses 98% more time than a"}, nil},
 		{"no time at all", []fmt.Stringer{run{times: make([]int, 6)}, run{times: fast}}, nil, nil},
 		{"no sentence but of epochs", []fmt.Stringer{run{name: "Epochs/a", times: slow}, run{name: "Epochs/a", times: fast}}, nil, nil},
-		{"an epoch without parameters", []fmt.Stringer{run{name: "Epoch-4", times: slow}, run{name: "Epoch-4", times: fast}}, []string{"b uses 49.38% less time than a"}, nil},
+		{"an epoch without parameters", []fmt.Stringer{run{name: "Epoch-4", times: slow}, run{name: "Epoch-4", times: fast}}, []string{"b uses 49% less time than a"}, nil},
 
+		{"three times the time", []fmt.Stringer{run{times: fast}, run{times: []int{382, 382, 382, 382, 382, 382}}}, []string{"b takes 3.7 times as long as a"}, nil},
+		{"emulated on one side", []fmt.Stringer{run{head: host, times: slow}, run{head: gds + "\nNote: emulated: timings mean nothing", times: fast, tail: direct}},
+			[]string{better + ", but gds ran on an emulated GPU, whose times mean nothing"}, []string{"emulated: gds"}},
+		{"cold, perhaps, of two files", []fmt.Stringer{run{head: host + "\ncache: cold-unverified", times: slow}, run{head: gds + "\ncache: cold-unverified", times: fast, tail: direct}},
+			[]string{better + ", but whether they read from memory or from the disk is not known"}, []string{"cache: host", "cache: gds"}},
 		{"emulated", []fmt.Stringer{run{head: host + "\nNote: emulated: timings mean nothing", times: slow}}, nil, []string{"emulated: host ran on an emulated GPU"}},
 		{"mixed paths", []fmt.Stringer{run{head: gds, times: slow, tail: direct + "Path: Epoch/a: path=host, epochs=6\n"}}, nil,
 			[]string{"path Epoch/a: The bytes of gds took the path true GDS and host, not true GDS"}},
@@ -180,6 +198,7 @@ func TestFindings(t *testing.T) {
 
 		{"an exact unit varies", []fmt.Stringer{run{head: "Unit read-B/op assume=exact", times: slow, each: []string{"1 read-B/op", "1 read-B/op", "2 read-B/op", "3 read-B/op", "4 read-B/op", "5 read-B/op"}}}, nil,
 			[]string{"exact Epoch/a: read-B/op must not vary from run to run, but does in a: 1, 2, 3, 4 and 1 more."}},
+		{"bytes read in a shuffled order", []fmt.Stringer{run{head: "Unit read-B/op assume=exact\nshuffle: 1", times: slow, each: []string{"1 read-B/op", "1 read-B/op", "2 read-B/op", "3 read-B/op", "4 read-B/op", "5 read-B/op"}}}, nil, nil},
 		{"a failure", []fmt.Stringer{run{times: slow, tail: "--- FAIL: BenchmarkEpoch/b\n    x.go:1: no\nFAIL\n"}}, nil,
 			[]string{"failed: a tells of a failure in line 7 (--- FAIL: BenchmarkEpoch/b)"}},
 	} {
@@ -245,6 +264,9 @@ func checkReport(t *testing.T, r *Report) {
 			want := len(r.Files) == 2 && all && !refused[""] && !refused[row.Key()]
 			if (u.Change != nil) != want {
 				t.Errorf("%s, %s: change %+v, want one: %v", row.Key(), u.Name, u.Change, want)
+			}
+			if c := u.Change; c != nil && row.Doubt != "" && !c.Unjudged {
+				t.Errorf("%s, %s: judged, but %s", row.Key(), u.Name, row.Doubt)
 			}
 			if c := u.Change; c != nil && (!(c.P >= 0 && c.P <= 1) || c.Ratio != c.Ratio || c.Worse && u.Better == Neither) {
 				t.Errorf("%s, %s: %+v", row.Key(), u.Name, *c)

@@ -2,7 +2,10 @@
 // the change and whether it is significant, and what forbids or limits a comparison.
 package summary
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // A Report is what one file of benchmark output says, or two, of which the first is the base. Its JSON form is what
 // report -json prints.
@@ -30,6 +33,10 @@ type File struct {
 	Notes []Line `json:"notes"`
 	// Config are the lines in lower case that hold for all rows of the file.
 	Config []Line `json:"config"`
+	// First and Last are the times of its lines Date:, each of which one run wrote: the earliest and the latest. They are zero if it
+	// has none.
+	First time.Time `json:"first,omitzero"`
+	Last  time.Time `json:"last,omitzero"`
 	// Text is the file itself.
 	Text []byte `json:"-"`
 }
@@ -48,7 +55,10 @@ type Row struct {
 	Config []Line `json:"config,omitempty"`
 	// Paths are, for each file, the ways that the row's bytes took to the GPU, by its lines Path:, such as "true GDS".
 	Paths [][]string `json:"paths,omitempty"`
-	Units []Unit     `json:"units"`
+	// Doubt is a clause that says why the two sides can't be compared as better and worse, such as "host read from memory, gds from
+	// the disk"; "" if they can.
+	Doubt string `json:"doubt,omitempty"`
+	Units []Unit `json:"units"`
 }
 
 // Key identifies a row: its name, and the configuration that tells it from others of that name.
@@ -120,9 +130,11 @@ type Change struct {
 	Significant bool    `json:"significant"`
 	// Worse says that the change goes in the unit's wrong direction, significant or not.
 	Worse bool `json:"worse"`
+	// Unjudged says that the change is neither better nor worse, since the row is in doubt, or what it is measured against differs.
+	Unjudged bool `json:"unjudged,omitempty"`
 }
 
-// A Sentence is the study's: "gds uses 25.98% less time than host".
+// A Sentence is the study's: "gds uses 25.98% less time than host". Behind it stands what takes it back, if anything does.
 type Sentence struct {
 	Row  string `json:"row"` // the row's key
 	Text string `json:"text"`
@@ -130,7 +142,7 @@ type Sentence struct {
 
 // A Finding is a reason to refuse or to doubt.
 type Finding struct {
-	Kind string `json:"kind"`          // data, loss, endpoint, engine, cache, ceiling, insignificant, samples, path, emulated, config, missing, exact, failed
+	Kind string `json:"kind"`          // data, loss, endpoint, engine, cache, ceiling, short, insignificant, samples, path, emulated, config, missing, exact, failed
 	Row  string `json:"row,omitempty"` // the row's key; "" for the files as a whole
 	Text string `json:"text"`          // a complete sentence, which says what to do where something can be done
 }

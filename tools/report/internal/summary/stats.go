@@ -2,7 +2,6 @@ package summary
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
 	"slices"
 
@@ -11,18 +10,20 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// The units that prove that two rows had the same data.
+// The units that the report knows. The first two prove that two rows had the same data.
 const (
 	unitDigest = "data-crc32"
 	unitLoss   = "loss"
 	unitTime   = "sec/op"
+	unitRead   = "read-B/op"
 )
 
 // proves says whether a unit must be the same on both sides of a comparison, to the letter.
 func proves(unit string) bool { return unit == unitDigest || unit == unitLoss }
 
-// units makes the statistics of a row.
-func (c *collector) units(s *samples, opt Options) []Unit {
+// units makes the statistics of a row. In a shuffled one the bytes read depend on how long chunks stay in memory, and so vary,
+// though the heads of older files say that they must not.
+func (c *collector) units(s *samples, shuffled bool, opt Options) []Unit {
 	known := c.reader.Units()
 	units := make([]Unit, len(s.units))
 	for k, u := range s.units {
@@ -32,6 +33,9 @@ func (c *collector) units(s *samples, opt Options) []Unit {
 			unit.Better = Lower
 		case 1:
 			unit.Better = Higher
+		}
+		if shuffled && u.name == unitRead {
+			unit.Exact, unit.Better = false, Lower
 		}
 		for i, f := range u.files {
 			var side *Side
@@ -114,14 +118,6 @@ func ratio(base, to float64) float64 {
 		return math.Inf(int(math.Copysign(1, to)))
 	}
 	return to/base - 1
-}
-
-// Percent writes the ratio with two decimals and a sign: "-25.98%", or "?" where the base is 0.
-func (c *Change) Percent() string {
-	if math.IsInf(c.Ratio, 0) {
-		return "?"
-	}
-	return fmt.Sprintf("%+.2f%%", 100*c.Ratio)
 }
 
 // MarshalJSON writes an infinite ratio, for which JSON has no number, as null.

@@ -53,17 +53,17 @@ func TestChange(t *testing.T) {
 		percent  string
 	}{
 		// The smallest p of ten against ten is 2/184756.
-		{"less is better", ten(100), ten(50), Lower, false, Change{-0.5, 2. / 184756, true, false}, "-50.00%"},
-		{"less is worse", ten(100), ten(50), Higher, false, Change{-0.5, 2. / 184756, true, true}, "-50.00%"},
-		{"more is worse", ten(100), ten(150), Lower, false, Change{0.5, 2. / 184756, true, true}, "+50.00%"},
-		{"a property", ten(100), ten(150), Neither, false, Change{0.5, 2. / 184756, true, false}, "+50.00%"},
-		{"no change", ten(100), ten(100), Lower, false, Change{0, 1, false, false}, "+0.00%"},
-		{"p is at most 1", []float64{2}, []float64{1, 2.5, 3, 1.5}, Lower, false, Change{0, 1, false, false}, "+0.00%"},
-		{"all equal", []float64{0, 0, 0, 0}, []float64{0, 0, 0, 0}, Lower, false, Change{0, 1, false, false}, "+0.00%"},
-		{"something of nothing", []float64{0, 0, 0, 0}, []float64{1, 1, 1, 1}, Lower, false, Change{inf, 2. / 70, true, true}, "?"},
-		{"too few", []float64{1, 1, 1}, []float64{2, 2, 2}, Lower, false, Change{1, 0.1, false, true}, "+100.00%"},
-		{"exact, equal", []float64{7}, []float64{7, 7}, Lower, true, Change{0, 0, false, false}, "+0.00%"},
-		{"exact, one sample each", []float64{7}, []float64{14}, Lower, true, Change{1, 0, true, true}, "+100.00%"},
+		{"less is better", ten(100), ten(50), Lower, false, Change{Ratio: -0.5, P: 2. / 184756, Significant: true, Worse: false}, "-50.00%"},
+		{"less is worse", ten(100), ten(50), Higher, false, Change{Ratio: -0.5, P: 2. / 184756, Significant: true, Worse: true}, "-50.00%"},
+		{"more is worse", ten(100), ten(150), Lower, false, Change{Ratio: 0.5, P: 2. / 184756, Significant: true, Worse: true}, "+50.00%"},
+		{"a property", ten(100), ten(150), Neither, false, Change{Ratio: 0.5, P: 2. / 184756, Significant: true, Worse: false}, "+50.00%"},
+		{"no change", ten(100), ten(100), Lower, false, Change{Ratio: 0, P: 1, Significant: false, Worse: false}, "+0.00%"},
+		{"p is at most 1", []float64{2}, []float64{1, 2.5, 3, 1.5}, Lower, false, Change{Ratio: 0, P: 1, Significant: false, Worse: false}, "+0%"},
+		{"all equal", []float64{0, 0, 0, 0}, []float64{0, 0, 0, 0}, Lower, false, Change{Ratio: 0, P: 1, Significant: false, Worse: false}, "+0%"},
+		{"something of nothing", []float64{0, 0, 0, 0}, []float64{1, 1, 1, 1}, Lower, false, Change{Ratio: inf, P: 2. / 70, Significant: true, Worse: true}, "?"},
+		{"too few", []float64{1, 1, 1}, []float64{2, 2, 2}, Lower, false, Change{Ratio: 1, P: 0.1, Significant: false, Worse: true}, "+100%"},
+		{"exact, equal", []float64{7}, []float64{7, 7}, Lower, true, Change{Ratio: 0, P: 0, Significant: false, Worse: false}, "+0.00%"},
+		{"exact, one sample each", []float64{7}, []float64{14}, Lower, true, Change{Ratio: 1, P: 0, Significant: true, Worse: true}, "+100.00%"},
 	} {
 		opt := Options{Alpha: 0.05, Confidence: 0.95}
 		got := newChange(newSide(tt.base, tt.exact, opt), newSide(tt.to, tt.exact, opt), tt.better, tt.exact, opt)
@@ -71,7 +71,8 @@ func TestChange(t *testing.T) {
 		if !near(got.Ratio, tt.want.Ratio) || !near(got.P, tt.want.P) || got.Significant != tt.want.Significant || got.Worse != tt.want.Worse {
 			t.Errorf("%s: %+v, want %+v", tt.name, *got, tt.want)
 		}
-		if p := got.Percent(); p != tt.percent {
+		u := Unit{Exact: tt.exact, Sides: []*Side{newSide(tt.base, tt.exact, opt), newSide(tt.to, tt.exact, opt)}, Change: got}
+		if p := u.Percent(); p != tt.percent {
 			t.Errorf("%s: %s, want %s", tt.name, p, tt.percent)
 		}
 	}
@@ -82,8 +83,8 @@ func TestChangeJSON(t *testing.T) {
 		c    Change
 		want string
 	}{
-		{Change{-0.25, 0.5, false, true}, `{"ratio":-0.25,"p":0.5,"significant":false,"worse":true}`},
-		{Change{math.Inf(1), 0, true, true}, `{"ratio":null,"p":0,"significant":true,"worse":true}`},
+		{Change{Ratio: -0.25, P: 0.5, Significant: false, Worse: true}, `{"ratio":-0.25,"p":0.5,"significant":false,"worse":true}`},
+		{Change{Ratio: math.Inf(1), P: 0, Significant: true, Worse: true}, `{"ratio":null,"p":0,"significant":true,"worse":true}`},
 	} {
 		for _, v := range []any{tt.c, &tt.c} {
 			if got, err := json.Marshal(v); err != nil || string(got) != tt.want {
