@@ -22,7 +22,7 @@ func TestImports(t *testing.T) {
 			"zarrbench/tools/report/internal/markdown", "zarrbench/tools/report/internal/page", "zarrbench/tools/report/internal/plot",
 			"zarrbench/tools/report/internal/regions", "zarrbench/tools/report/internal/summary"},
 		"zarrbench/tools/report/internal/chart":      {"zarrbench/tools/report/internal/summary"},
-		"zarrbench/tools/report/internal/gate":       {"zarrbench/tools/internal/plaintext", "zarrbench/tools/report/internal/markdown", "zarrbench/tools/report/internal/summary"},
+		"zarrbench/tools/report/internal/gate":       {"zarrbench/tools/internal/plaintext", "zarrbench/tools/report/internal/chart", "zarrbench/tools/report/internal/markdown", "zarrbench/tools/report/internal/summary"},
 		"zarrbench/tools/report/internal/history":    {"zarrbench/tools/report/internal/summary"},
 		"zarrbench/tools/report/internal/markdown":   {},
 		"zarrbench/tools/report/internal/page":       {"zarrbench/tools/report/internal/chart", "zarrbench/tools/report/internal/regions", "zarrbench/tools/report/internal/summary"},

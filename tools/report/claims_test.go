@@ -81,3 +81,16 @@ func TestOneSided(t *testing.T) {
 		require.Contains(t, page, want)
 	}
 }
+
+// TestGateDoubts holds that the gate says what its figures may come from besides the program.
+func TestGateDoubts(t *testing.T) {
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.WriteFile("old.txt", []byte(epochs(fmt.Sprintf(epochsHead, "buffered"), 6, 1, 0.27)), 0o666))
+	require.NoError(t, os.WriteFile("new.txt", []byte(epochs(fmt.Sprintf(epochsHead, "direct"), 6, 3.73, 2.1)), 0o666))
+	status, stdout, _ := execute(t, "-gate", "old.txt", "new.txt")
+	require.Equal(t, 1, status)
+	require.Contains(t, stdout, "n=6+6): but old read from memory, new from the disk\n")
+	_, stdout, _ = execute(t, "-gate", "new.txt", "old.txt")
+	require.Contains(t, stdout, "better: Epoch/")
+	require.Contains(t, stdout, "n=6+6): but old read from memory, new from the disk\n")
+}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/tools/internal/cli"
 	"zarrbench/tools/report/internal/gate"
 	"zarrbench/tools/report/internal/history"
@@ -97,10 +99,10 @@ func TestGate(t *testing.T) {
 		status int
 		want   string
 	}{
-		{[]string{studyHost, studyGDS}, 0, "\ngate: pass: "},
-		{[]string{studyGDS, studyHost}, 1, "\ngate: FAIL: "},
-		{[]string{"-threshold", "40%", studyGDS, studyHost}, 0, "\ngate: pass: "},
-		{[]string{"-units", "B/s,samples/s", studyGDS, studyHost}, 1, " B/s, -25.98%"},
+		{[]string{studyHost, studyGDS}, 0, "gate: pass: "},
+		{[]string{studyGDS, studyHost}, 1, "gate: FAIL: "},
+		{[]string{"-threshold", "40%", studyGDS, studyHost}, 0, "gate: pass: "},
+		{[]string{"-units", "B/s,samples/s", studyGDS, studyHost}, 1, " B/s 1.538 GB/s to 1.138 GB/s, -25.98%"},
 		{[]string{"-expect", expect, studyHost, studyGDS}, 1, "Epoch/store=lost"},
 		{[]string{"-annotations", studyGDS, studyHost}, 1, "::error "},
 		{[]string{"-markdown", studyGDS, studyHost}, 1, "+35.10%"},
@@ -108,10 +110,19 @@ func TestGate(t *testing.T) {
 		{[]string{"testdata/single.txt", "testdata/single.txt"}, 2, "gate: UNUSABLE: "},
 	} {
 		status, stdout, stderr := execute(t, append([]string{"-gate"}, tt.args...)...)
+		if strings.HasPrefix(tt.want, "gate: ") && !strings.HasPrefix(stdout, tt.want) {
+			t.Errorf("%q: the verdict isn't first:\n%s", tt.args, stdout)
+		}
 		if status != tt.status || !strings.Contains(stdout, tt.want) {
 			t.Errorf("%q: status %d, want %d and %q:\n%s%s", tt.args, status, tt.status, tt.want, stdout, stderr)
 		}
 	}
+	_, _, stderr := execute(t, "-gate", studyGDS, studyHost)
+	require.Equal(t, "the gate does not pass: FAIL: 1 failure", stderr)
+	_, _, stderr = execute(t, "-gate", "testdata/single.txt", "testdata/single.txt")
+	require.Contains(t, stderr, "the gate does not pass: nothing failed, but the input is unusable: ")
+	require.Contains(t, stderr, "take 4 or more on each side (make gate COUNT=4)")
+
 	_, stdout, _ := execute(t, "-gate", "-json", studyGDS, studyHost)
 	var doc struct{ Gate gate.Verdict }
 	if err := json.Unmarshal([]byte(stdout), &doc); err != nil || doc.Gate.Status != gate.Fail || len(doc.Gate.Failures()) != 1 {

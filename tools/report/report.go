@@ -61,11 +61,20 @@ func do(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if r.verdict != nil {
 		if status := r.verdict.ExitCode(); status != 0 {
-			return &cli.StatusError{Err: fmt.Errorf("%w: %s", errVerdict, r.verdict.Status), Status: status}
+			return &cli.StatusError{Err: verdictError(r.verdict), Status: status}
 		}
 		return nil
 	}
 	return refusal(r.report)
+}
+
+// verdictError is the error of a gate that isn't passed. Behind go run and make, which have statuses of their own, its text alone
+// tells a failure from input that can't be judged.
+func verdictError(v *gate.Verdict) error {
+	if v.Status == gate.Unusable {
+		return fmt.Errorf("%w: nothing failed, but the input is unusable: %s", errVerdict, v.Unusable[0])
+	}
+	return fmt.Errorf("%w: %s", errVerdict, v.Headline())
 }
 
 // read reads what the command is about.
@@ -159,8 +168,7 @@ func refusal(rep *summary.Report) error {
 	}
 }
 
-// print prints a report in the form that was asked for, whole or not at all. The verdict comes first where it is read on a page,
-// last on a terminal.
+// print prints a report in the form that was asked for, whole or not at all. The verdict comes first.
 func (c *command) print(r *result, stdout io.Writer) error {
 	var out bytes.Buffer
 	var err error
@@ -176,11 +184,11 @@ func (c *command) print(r *result, stdout io.Writer) error {
 		}
 		writeMarkdown(&out, r.report)
 	default:
-		writeText(&out, r.report)
 		if r.verdict != nil {
-			out.WriteByte('\n')
 			err = r.verdict.WriteText(&out)
+			out.WriteByte('\n')
 		}
+		writeText(&out, r.report)
 	}
 	if err != nil {
 		return err

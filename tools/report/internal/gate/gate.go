@@ -77,6 +77,7 @@ type judge struct {
 type tested struct {
 	at     int
 	change *summary.Change
+	doubt  string // why a change needn't be the program's
 }
 
 func (j *judge) unusable(format string, args ...any) {
@@ -158,7 +159,7 @@ func (j *judge) rows() {
 		default:
 			for _, name := range j.opt.Units {
 				if u := row.Unit(name); u != nil {
-					j.unit(key, u)
+					j.unit(key, u, row.Doubt)
 				}
 			}
 		}
@@ -170,8 +171,8 @@ func has(row *summary.Row, file int) bool {
 	return slices.ContainsFunc(row.Units, func(u summary.Unit) bool { return len(u.Sides) > file && u.Sides[file] != nil })
 }
 
-// unit judges a row that both files have, in one unit.
-func (j *judge) unit(key string, u *summary.Unit) {
+// unit judges a row that both files have, in one unit. doubt is the row's.
+func (j *judge) unit(key string, u *summary.Unit, doubt string) {
 	if len(u.Sides) != 2 || u.Sides[0] == nil && u.Sides[1] == nil {
 		return
 	}
@@ -200,7 +201,10 @@ func (j *judge) unit(key string, u *summary.Unit) {
 		v.Outcome, v.Why = Refused, "the report doesn't compare it"
 	default:
 		v.Samples = []int{len(base.Samples), len(now.Samples)}
-		j.tests = append(j.tests, tested{len(j.v.Judgements), c})
+		if doubt == "" && c.Unjudged {
+			doubt = "the raw ceilings differ too"
+		}
+		j.tests = append(j.tests, tested{len(j.v.Judgements), c, doubt})
 	}
 	j.v.Judgements = append(j.v.Judgements, v)
 }
@@ -270,7 +274,9 @@ func (j *judge) test() {
 		n := sizes(v.Samples)
 		switch {
 		case corrected[i] < j.opt.Alpha:
-			v.Outcome = j.size(*v.Base, *v.New, t.change.Worse)
+			if v.Outcome = j.size(*v.Base, *v.New, t.change.Worse); v.Outcome != Same && t.doubt != "" {
+				v.Why = "but " + t.doubt
+			}
 		case blind(n[0], n[1], len(p), j.opt.Alpha):
 			v.Outcome = Blind
 			if unseen[n] == 0 {
@@ -280,8 +286,9 @@ func (j *judge) test() {
 		}
 	}
 	for _, n := range order {
-		j.unusable("%d of %d tests have %d and %d samples, with which no change can be significant at %v after the correction for all tests: take %d or more on each side",
-			unseen[n], len(p), n[0], n[1], j.opt.Alpha, samplesNeeded(len(p), j.opt.Alpha))
+		needed := samplesNeeded(len(p), j.opt.Alpha)
+		j.unusable("%d of %d tests have %d and %d samples, with which no change can be significant at %v after the correction for all tests: take %d or more on each side (make gate COUNT=%d)",
+			unseen[n], len(p), n[0], n[1], j.opt.Alpha, needed, needed)
 	}
 	if len(p)+j.exact == 0 {
 		j.unusable("the two files have no row in common that could be compared")

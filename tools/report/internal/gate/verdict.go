@@ -85,5 +85,5 @@ type Judgement struct {
 	// P is the test's, Holm the same corrected for all tests; absent for exact units, which are not tested.
 	P    *float64 `json:"p,omitempty"`
 	Holm *float64 `json:"p_holm,omitempty"`
-	Why  string   `json:"why,omitempty"` // of outcomes without numbers
+	Why  string   `json:"why,omitempty"` // the outcome if there are no numbers, or what to doubt in them
 }

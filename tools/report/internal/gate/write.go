@@ -5,9 +5,8 @@ import (
 	"io"
 	"strings"
 
+	"zarrbench/tools/report/internal/chart"
 	"zarrbench/tools/report/internal/markdown"
-
-	"golang.org/x/perf/benchunit"
 )
 
 // WriteText writes the verdict for a terminal: its first line says it, the last what was judged, and how.
@@ -148,7 +147,7 @@ func (j *Judgement) text() string {
 		parts = append(parts, j.Row)
 	}
 	if j.Base != nil && j.New != nil {
-		s := fmt.Sprintf("%s to %s %s", j.scaled(*j.Base), j.scaled(*j.New), j.Unit)
+		s := fmt.Sprintf("%s %s to %s", j.Unit, j.scaled(*j.Base), j.scaled(*j.New))
 		if j.Change != nil {
 			s += ", " + percent(*j.Change)
 		}
@@ -163,7 +162,14 @@ func (j *Judgement) text() string {
 	return strings.Join(strings.Fields(strings.Join(parts, ": ")), " ")
 }
 
-func (j *Judgement) scaled(v float64) string { return benchunit.Scale(v, benchunit.ClassOf(j.Unit)) }
+// scaled writes a value as it is read, such as 14.71 ms, with the prefix that the other median has too.
+func (j *Judgement) scaled(v float64) string {
+	scale := chart.ScaleOf(j.Unit, v)
+	if j.Base != nil && j.New != nil {
+		scale = chart.ScaleOf(j.Unit, *j.Base, *j.New)
+	}
+	return strings.ReplaceAll(scale.Text(v), "\u00a0", " ")
+}
 
 func percent(v float64) string { return fmt.Sprintf("%+.2f%%", 100*v) }
 func share(v float64) string   { return fmt.Sprintf("%.4g%%", 100*v) }

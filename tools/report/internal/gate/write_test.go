@@ -37,11 +37,11 @@ func mixed() *Verdict {
 func TestWriteText(t *testing.T) {
 	got := written(t, mixed().WriteText)
 	want := `gate: FAIL: 3 failures
-  worse: Epoch/store=raw/codec=none: 999.0m to 1.099 sec/op, +10.00% (p=1.1e-05, after Holm's correction 3.2e-05, n=10+10)
+  worse: Epoch/store=raw/codec=none: sec/op 999.0 ms to 1098.9 ms, +10.00% (p=1.1e-05, after Holm's correction 3.2e-05, n=10+10)
   missing: Epoch/odd|name` + "`" + `*: base.txt has it, new.txt doesn't
   refused: Epoch/other: The data differ: 100% of it, see data-crc32.
-  unusable: 1 of 3 tests have 2 and 2 samples, with which no change can be significant at 0.05 after the correction for all tests: take 5 or more on each side
-  better: Epoch/store=lz4: 999.0m to 799.2m sec/op, -20.00% (p=1.1e-05, after Holm's correction 3.2e-05, n=10+10)
+  unusable: 1 of 3 tests have 2 and 2 samples, with which no change can be significant at 0.05 after the correction for all tests: take 5 or more on each side (make gate COUNT=5)
+  better: Epoch/store=lz4: sec/op 999.0 ms to 799.2 ms, -20.00% (p=1.1e-05, after Holm's correction 3.2e-05, n=10+10)
   new: Epoch/new: base.txt doesn't have it
 gate: 3 tests of sec/op (Mann-Whitney, alpha 0.05 after Holm's correction over all of them); changes of up to 5% pass; 1 better, 1 new
 `
@@ -62,12 +62,12 @@ func TestWriteMarkdown(t *testing.T) {
 	got := written(t, mixed().WriteMarkdown)
 	want := `### Gate: FAIL: 3 failures
 
-> **Unusable:** 1 of 3 tests have 2 and 2 samples, with which no change can be significant at 0.05 after the correction for all tests: take 5 or more on each side
+> **Unusable:** 1 of 3 tests have 2 and 2 samples, with which no change can be significant at 0.05 after the correction for all tests: take 5 or more on each side (make gate COUNT=5)
 
 | outcome | row | unit | base | new | change | p | p after Holm |
 |---|---|---|--:|--:|--:|--:|--:|
-| **worse** | ` + "`Epoch/store=raw/codec=none`" + ` | sec/op | 999.0m | 1.099 | +10.00% | 1.1e-05 | 3.2e-05 |
-| better | ` + "`Epoch/store=lz4`" + ` | sec/op | 999.0m | 799.2m | -20.00% | 1.1e-05 | 3.2e-05 |
+| **worse** | ` + "`Epoch/store=raw/codec=none`" + ` | sec/op | 999.0 ms | 1098.9 ms | +10.00% | 1.1e-05 | 3.2e-05 |
+| better | ` + "`Epoch/store=lz4`" + ` | sec/op | 999.0 ms | 799.2 ms | -20.00% | 1.1e-05 | 3.2e-05 |
 | **missing** | ` + "`` Epoch/odd\\|name`* ``" + `<br>base.txt has it, new.txt doesn't |  |  |  |  |  |  |
 | new | ` + "`Epoch/new`" + `<br>base.txt doesn't have it |  |  |  |  |  |  |
 | **refused** | ` + "`Epoch/other`" + `<br>The data differ: 100% of it, see data-crc32. |  |  |  |  |  |  |
@@ -81,10 +81,10 @@ func TestWriteMarkdown(t *testing.T) {
 
 func TestWriteAnnotations(t *testing.T) {
 	got := written(t, mixed().WriteAnnotations)
-	want := `::error title=gate%3A sec/op worse::Epoch/store=raw/codec=none: 999.0m to 1.099 sec/op, +10.00%25 (p=1.1e-05, after Holm's correction 3.2e-05, n=10+10)
+	want := `::error title=gate%3A sec/op worse::Epoch/store=raw/codec=none: sec/op 999.0 ms to 1098.9 ms, +10.00%25 (p=1.1e-05, after Holm's correction 3.2e-05, n=10+10)
 ::error title=gate%3A missing::Epoch/odd|name` + "`" + `*: base.txt has it, new.txt doesn't
 ::error title=gate%3A refused::Epoch/other: The data differ: 100%25 of it, see data-crc32.
-::error title=gate%3A unusable input::1 of 3 tests have 2 and 2 samples, with which no change can be significant at 0.05 after the correction for all tests: take 5 or more on each side
+::error title=gate%3A unusable input::1 of 3 tests have 2 and 2 samples, with which no change can be significant at 0.05 after the correction for all tests: take 5 or more on each side (make gate COUNT=5)
 ::warning title=gate%3A new::Epoch/new: base.txt doesn't have it
 `
 	if got != want {
