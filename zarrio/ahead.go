@@ -35,15 +35,20 @@ func (w *worker) begun(a *Array, number int) *aheadFile {
 	return nil
 }
 
-// next returns the first read of the next row of a plan for the worker, or false after the last. Some rows behind it are begun.
+// next returns the first read of the next row of a plan for the worker, or false after the last. Some rows behind it are begun. A
+// row that can't be begun is the last that it takes, since another worker may have nothing to do.
 func (w *worker) next(ctx context.Context, e *CPU, p *Plan, j *job, q *rowQueue) (int32, bool) {
-	for len(w.rows) == 0 || len(w.rows) <= w.files.Ahead() && len(w.rows) < q.share() && !w.files.Enough() {
+	more := true
+	for len(w.rows) == 0 || more && len(w.rows) <= w.files.Ahead() && len(w.rows) < q.share() && !w.files.Enough() {
 		row, ok := q.take()
 		if !ok {
 			break
 		}
 		w.rows = append(w.rows, row)
-		w.begin(ctx, e, p, &p.Reads[row], j)
+		r := &p.Reads[row]
+		if more = r.Array.begins(); more {
+			w.begin(ctx, e, p, r, j)
+		}
 	}
 	if len(w.rows) == 0 {
 		return 0, false
@@ -54,12 +59,15 @@ func (w *worker) next(ctx context.Context, e *CPU, p *Plan, j *job, q *rowQueue)
 	return row, true
 }
 
+// begins says whether the array's chunks can be begun to be read: they are files.
+func (a *Array) begins() bool { return a.h.files != nil && len(a.pipe.levels) == 0 }
+
 // begin begins to read a chunk that is a file, if it will be read whole, or straight into its only place. What an engine reads into
 // memory that a GPU copies from is not begun: each worker reads one there, and there are as many as keep a disk busy.
 func (w *worker) begin(ctx context.Context, e *CPU, p *Plan, r *ChunkRead, j *job) {
 	a := r.Array
 	whole := a.chunkBytes()
-	if a.h.files == nil || len(a.pipe.levels) > 0 || w.files.Warm(whole) || j.skip != nil && j.skip(r) || e.keep.has(r) || w.begun(a, r.Chunk) != nil {
+	if w.files.Warm(whole) || j.skip != nil && j.skip(r) || e.keep.has(r) || w.begun(a, r.Chunk) != nil {
 		return
 	}
 	pieces, size := p.Pieces[r.First:r.First+r.Count], a.meta.DType.Size

@@ -66,7 +66,7 @@ func later(r *ChunkRead) bool { return r.Keep }
 
 func (w *worker) readStored(ctx context.Context, r *ChunkRead, pieces []Piece, dst []byte) error {
 	if a := r.Array; a.raw() && a.native() && inPlace(a, pieces) {
-		_, err := w.loadInPlace(ctx, r, pieces, dst)
+		_, err := w.loadInPlace(ctx, r, pieces, dst, func() error { return nil })
 		return err
 	}
 	return w.readAside(ctx, r, pieces)

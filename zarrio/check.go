@@ -62,7 +62,7 @@ func (w *worker) check(ctx context.Context, a *Array, p *chunkPart, text bool) e
 	} else {
 		var dec []byte
 		if dec, err = w.room(ctx, a, p.chunk, p.elements()*a.meta.DType.Size); err == nil {
-			ok, err = w.load(ctx, a, p.chunk, dec, nil)
+			ok, err = w.load(ctx, a, p.chunk, dec, nil, nil)
 		}
 	}
 	if err != nil && !errors.Is(err, ErrMissingChunk) || ok {

@@ -12,6 +12,7 @@ import (
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/internal/hostmem"
+	"zarrbench/zarrio/internal/turns"
 	"zarrbench/zarrio/store"
 )
 
@@ -34,6 +35,7 @@ type worker struct {
 	stats   Stats
 
 	files *fileio.Reader // of local files; nil where plain reads do
+	turns *turns.Turns   // to compute; nil for no limit
 	value fileValue      // what it holds open
 	ahead []aheadFile    // what it has begun to read
 	rows  []int32        // of the plan that it has taken, by their first reads
@@ -43,6 +45,11 @@ type worker struct {
 
 // A runner runs what a worker does, one thing after the other.
 type runner interface{ run(func()) }
+
+// compute runs f, which decodes or copies, within one of the turns that the workers of an engine share. Everything that
+// workers do outside of f is taken to wait: for files, stores, shards' indices or a GPU. So there can be as many workers as keep
+// these busy, and yet no more of them compete for the cores and their caches than these need. f must not wait for anything.
+func (w *worker) compute(f func() error) error { return w.turns.Do(f) }
 
 // native says whether the array's decoded bytes are in the machine's byte order.
 func (a *Array) native() bool {
@@ -166,22 +173,33 @@ func wrongSize(a *Array, size int64, want int) error {
 	return fmt.Errorf("%d bytes where an uncompressed chunk of %v %s has %d", size, a.grid.chunks, a.meta.DType, want)
 }
 
-// load reads a chunk and decodes it into dst, which has the chunk's decoded size; elements come in the machine's byte
-// order. Where spans is not nil, only these bytes of dst need be right: they ascend and hold whole elements. It returns
-// false for a chunk that is not in the store, and then leaves dst alone.
-func (w *worker) load(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span) (bool, error) {
-	var ok bool
-	var err error
-	if a.raw() {
-		ok, err = w.loadRaw(ctx, a, chunk, dst, spans)
-	} else {
-		ok, err = w.loadEncoded(ctx, a, chunk, dst, spans)
+// load reads a chunk and decodes it into dst, which has the chunk's decoded size; elements come in the machine's byte order. If
+// spans is not nil, only these bytes of dst need be right: they ascend and hold whole elements. Then load calls use, unless it is
+// nil, within the turn in which it has decoded. It returns false for a chunk that is not in the store: dst is as it was, and use
+// is not called.
+func (w *worker) load(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
+	if !a.raw() {
+		return w.loadEncoded(ctx, a, chunk, dst, spans, use)
 	}
+	ok, err := w.loadRaw(ctx, a, chunk, dst, spans)
 	if !ok || err != nil {
 		return false, err
 	}
-	a.toNative(dst, 0, spans)
-	return true, nil
+	return true, w.finish(a, dst, spans, use)
+}
+
+// finish ends the loading of a chunk whose stored bytes are in dst as they were, as load does.
+func (w *worker) finish(a *Array, dst []byte, spans []codec.Span, use func() error) error {
+	if use == nil && a.native() {
+		return nil
+	}
+	return w.compute(func() error {
+		a.toNative(dst, 0, spans)
+		if use == nil {
+			return nil
+		}
+		return use()
+	})
 }
 
 // toNative puts the bytes of a decoded chunk into the machine's order: all of dst, or the spans where these are not nil. dst
@@ -345,31 +363,43 @@ func (w *worker) readWhole(ctx context.Context, a *Array, chunk, limit int) (n i
 	return n, size, err
 }
 
-func (w *worker) loadEncoded(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span) (bool, error) {
+func (w *worker) loadEncoded(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
 	if a.parts != nil && spans != nil {
 		if _, ok, err := w.loadParts(ctx, a, chunk, len(dst), dst, spans); err != errWhole {
-			return ok, err
+			if ok {
+				err = w.finish(a, dst, spans, use)
+			}
+			return ok && err == nil, err
 		}
 	}
-	return w.loadWhole(ctx, a, chunk, dst, spans)
+	return w.loadWhole(ctx, a, chunk, dst, spans, use)
 }
 
 // loadWhole is loadEncoded for a chunk that is read whole.
-func (w *worker) loadWhole(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span) (bool, error) {
+func (w *worker) loadWhole(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
 	src, err := w.readEncoded(ctx, a, chunk, len(dst))
 	if src == nil || err != nil {
 		return false, err
 	}
-	defer trace.StartRegion(ctx, "decode").End()
-	if err := a.pipe.chain.Decode(dst, src, spans, &w.scratch); err != nil {
-		return false, a.failStep(chunk, err)
-	}
-	w.stats.Chunks++
-	if spans == nil {
-		w.stats.DecodedBytes += int64(len(dst))
-	}
-	w.stats.DecodedBytes += int64(spanBytes(spans))
-	return true, nil
+	err = w.compute(func() error {
+		region := trace.StartRegion(ctx, "decode")
+		err := a.pipe.chain.Decode(dst, src, spans, &w.scratch)
+		region.End()
+		if err != nil {
+			return a.failStep(chunk, err)
+		}
+		w.stats.Chunks++
+		if spans == nil {
+			w.stats.DecodedBytes += int64(len(dst))
+		}
+		w.stats.DecodedBytes += int64(spanBytes(spans))
+		a.toNative(dst, 0, spans)
+		if use == nil {
+			return nil
+		}
+		return use()
+	})
+	return err == nil, err
 }
 
 // failStep makes the error of a chunk of that of its chain of codecs.

@@ -24,17 +24,16 @@ var errWhole = errors.New("the chunk is better read whole")
 func (w *worker) loadSpans(ctx context.Context, a *Array, chunk, n int, spans []codec.Span) (dec []byte, from int, ok bool, err error) {
 	if a.parts == nil {
 		if dec, err = w.room(ctx, a, chunk, n); err == nil {
-			ok, err = w.load(ctx, a, chunk, dec, spans)
+			ok, err = w.load(ctx, a, chunk, dec, spans, nil)
 		}
 		return dec, 0, ok, err
 	}
 	win, ok, err := w.loadParts(ctx, a, chunk, n, nil, spans)
 	if err == errWhole {
 		if win.bytes, err = w.room(ctx, a, chunk, n); err == nil {
-			ok, err = w.loadWhole(ctx, a, chunk, win.bytes, spans)
+			ok, err = w.loadWhole(ctx, a, chunk, win.bytes, spans, nil)
 		}
-	}
-	if ok {
+	} else if ok {
 		a.toNative(win.bytes, win.from, spans)
 	}
 	return win.bytes, win.from / a.meta.DType.Size, ok, err
@@ -126,21 +125,29 @@ func (w *worker) readParts(ctx context.Context, a *Array, chunk, n int, dst []by
 		if err := w.readMore(ctx, p, w.enc[head:][:r.hi-r.lo], r.lo); err != nil {
 			return win, err
 		}
-		region := trace.StartRegion(ctx, "decode")
-		for _, q := range w.pieces[first:r.pieces] {
-			at := head + q.Encoded.Lo - int(r.lo) // what begins in the head goes on in the range that follows on it
-			src := w.enc[at:][:q.Encoded.Hi-q.Encoded.Lo]
-			if err = a.parts.DecodePart(win.bytes[q.Decoded.Lo-win.from:q.Decoded.Hi-win.from], src, w.enc[:head], q, &w.scratch); err != nil {
-				break
-			}
-		}
-		region.End()
+		err := w.compute(func() error {
+			defer trace.StartRegion(ctx, "decode").End()
+			return w.decodeParts(a, win, head, r.lo, w.pieces[first:r.pieces])
+		})
 		if err != nil {
 			return win, &codec.StepError{Name: a.parts.Name(), Err: err}
 		}
 		first = r.pieces
 	}
 	return win, nil
+}
+
+// decodeParts decodes parts of a chunk into the window. The worker's memory for stored bytes has the chunk's head, of head bytes,
+// and behind it the range from byte number lo on that the parts lie in.
+func (w *worker) decodeParts(a *Array, win window, head int, lo int64, parts []codec.Part) error {
+	for _, q := range parts {
+		at := head + q.Encoded.Lo - int(lo) // what begins in the head goes on in the range that follows on it
+		src := w.enc[at:][:q.Encoded.Hi-q.Encoded.Lo]
+		if err := a.parts.DecodePart(win.bytes[q.Decoded.Lo-win.from:q.Decoded.Hi-win.from], src, w.enc[:head], q, &w.scratch); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // findParts reads the head of a chunk of n bytes into the worker's memory for stored bytes, which has the head's length then, and

@@ -401,7 +401,7 @@ func TestChunkPartsInPlace(t *testing.T) {
 		a := openArray(t, pricedStore{r, 4096, 1 << 20}, Options{})
 		want := make([]byte, a.chunkBytes())
 		w := new(worker)
-		if ok, err := w.load(t.Context(), a, 2, want, nil); !ok || err != nil {
+		if ok, err := w.load(t.Context(), a, 2, want, nil, nil); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 		r.Clear()
@@ -410,7 +410,7 @@ func TestChunkPartsInPlace(t *testing.T) {
 			lo := rnd.IntN(len(want)/4-40000) * 4
 			spans := []codec.Span{{Lo: lo, Hi: lo + 400}, {Lo: lo + 80000, Hi: lo + 80004}}
 			got := make([]byte, len(want))
-			if ok, err := w.load(t.Context(), a, 2, got, spans); !ok || err != nil {
+			if ok, err := w.load(t.Context(), a, 2, got, spans, nil); !ok || err != nil {
 				t.Fatal(ok, err)
 			}
 			for _, s := range spans {

@@ -9,11 +9,11 @@ import (
 	"runtime/trace"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/internal/hostmem"
+	"zarrbench/zarrio/internal/turns"
 )
 
 // CPUOptions say how the CPU engine works. The zero value is right for most uses.
@@ -37,6 +37,7 @@ type CPU struct {
 	auto    bool // their number may grow
 	keep    keeper
 	files   *fileio.Files
+	turns   *turns.Turns // of the workers to compute, see worker.compute
 
 	name string                  // of the engine, in errors
 	hire func() (*worker, error) // makes a further worker; nil for one that needs nothing
@@ -44,17 +45,18 @@ type CPU struct {
 
 // NewCPU returns a CPU engine. Close it to free its memory.
 func NewCPU(opt CPUOptions) *CPU {
-	files, n := fileio.New(opt.IO.way(), max(opt.Workers, coreWorkers()), opt.Depth), opt.Workers
+	all := turns.New(max(opt.Workers, coreWorkers()))
+	files, n := fileio.New(opt.IO.way(), all, opt.Depth), opt.Workers
 	if n <= 0 {
 		n = max(coreWorkers(), files.Workers(false))
 	}
-	e := &CPU{auto: opt.Workers <= 0, keep: keeper{limit: opt.KeepBytes}, files: files, name: "cpu"}
+	e := &CPU{auto: opt.Workers <= 0, keep: keeper{limit: opt.KeepBytes}, files: files, turns: all, name: "cpu"}
 	if opt.KeepBytes == 0 {
 		e.keep.limit = 64 << 20
 	}
 	e.keep.clear()
 	for range n {
-		e.workers = append(e.workers, &worker{files: files.Reader()})
+		e.workers = append(e.workers, &worker{files: files.Reader(), turns: all})
 	}
 	return e
 }
@@ -156,164 +158,6 @@ func (e *CPU) kept(err error) {
 	}
 }
 
-// A job is what the workers do with the reads of a plan.
-type job struct {
-	read func(context.Context, *worker, *ChunkRead) error
-	skip func(*ChunkRead) bool // reads that are left out; nil for none
-	// alone, if not nil, says that the chunks of an array are read one by one, whatever they are parts of.
-	alone func(*Array) bool
-	// dst, if not nil, is the memory that whole chunks are read straight into.
-	dst []byte
-
-	// What each worker does first and last, if not nil; last is called after an error too, and told of it.
-	first func(*worker) error
-	last  func(context.Context, *worker, error) error
-}
-
-// each does a job by all workers at once. The first error stops them all. e.mu is held.
-func (e *CPU) each(ctx context.Context, p *Plan, j *job) (Stats, error) {
-	if e.workers == nil {
-		return Stats{}, fmt.Errorf("zarrio: %s engine: used after Close", e.name)
-	}
-	workers, err := e.crew(p)
-	if err != nil {
-		return Stats{}, err
-	}
-	rows := &rowQueue{rows: p.first, workers: len(workers)}
-	return spread(ctx, workers, func(ctx context.Context, w *worker) error {
-		var err error
-		if j.first != nil {
-			err = j.first(w)
-		}
-		for err == nil {
-			if w.files != nil {
-				w.files.Begin()
-			}
-			if ctx.Err() != nil {
-				break
-			}
-			var row int32
-			var ok bool
-			if w.files != nil && w.files.Ahead() > 0 {
-				row, ok = w.next(ctx, e, p, j, rows)
-			} else {
-				row, ok = rows.take()
-			}
-			if !ok {
-				break
-			}
-			err = e.row(ctx, w, p, row, j)
-		}
-		if w.files != nil {
-			w.abandon()
-			w.files.End()
-		}
-		if j.last != nil {
-			err = j.last(ctx, w, err)
-		}
-		return err
-	})
-}
-
-// A rowQueue holds the rows of a plan that no worker has taken yet, each by its first read.
-type rowQueue struct {
-	rows    []int32
-	next    atomic.Int64
-	workers int
-}
-
-// take takes the next row, or returns false after the last.
-func (q *rowQueue) take() (int32, bool) {
-	i := int(q.next.Add(1)) - 1
-	if i >= len(q.rows) {
-		return 0, false
-	}
-	return q.rows[i], true
-}
-
-// share is how many rows a worker may have taken, so that the others get theirs: all of them end at the same time.
-func (q *rowQueue) share() int { return max((len(q.rows)-int(q.next.Load()))/q.workers, 1) }
-
-// crew returns the workers for a plan, and hires them where a remote store answers more at once. Where their number is not given,
-// those that only keep a disk busy are as many as have room for their chunks.
-func (e *CPU) crew(p *Plan) ([]*worker, error) {
-	if !e.auto {
-		return e.workers, nil
-	}
-	n := coreWorkers()
-	for i := range p.Reads {
-		if a := p.Reads[i].Array; i == 0 || a != p.Reads[i-1].Array {
-			// See begin for what is not begun ahead; of shards, the next one's first chunk is not.
-			n = max(n, a.readers(e.files.Workers(len(a.pipe.levels) > 0 || e.hire != nil && a.raw())))
-		}
-	}
-	for len(e.workers) < n {
-		if err := e.grow(); err != nil {
-			return nil, err
-		}
-	}
-	return e.workers[:n], nil
-}
-
-// grow adds a worker.
-func (e *CPU) grow() error {
-	w := new(worker)
-	if e.hire != nil {
-		var err error
-		if w, err = e.hire(); err != nil {
-			return err
-		}
-	}
-	w.files = e.files.Reader()
-	e.workers = append(e.workers, w)
-	return nil
-}
-
-// row does the job for a read and those that follow it, in the order in which they lie in their shard.
-func (e *CPU) row(ctx context.Context, w *worker, p *Plan, first int32, j *job) error {
-	skip := func(r *ChunkRead) bool { return j.skip != nil && j.skip(r) }
-	r := &p.Reads[first]
-	a := r.Array
-	if len(a.pipe.levels) == 0 || j.alone != nil && j.alone(a) {
-		for {
-			if !skip(r) {
-				if err := j.read(ctx, w, r); err != nil {
-					return err
-				}
-			}
-			if r.next == 0 {
-				return nil
-			}
-			r = &p.Reads[r.next]
-		}
-	}
-	w.group, w.reads = w.group[:0], w.reads[:0]
-	for i := first; ; i = p.Reads[i].next {
-		switch r := &p.Reads[i]; {
-		case skip(r):
-		case e.keep.has(r): // nothing is read of it, so that it must not be read with others
-			if err := j.read(ctx, w, r); err != nil {
-				return err
-			}
-		default:
-			w.group, w.reads = append(w.group, r.Chunk), append(w.reads, i)
-		}
-		if p.Reads[i].next == 0 {
-			break
-		}
-	}
-	slices.SortFunc(w.reads, func(i, j int32) int { return p.Reads[i].Chunk - p.Reads[j].Chunk })
-	w.gather(ctx, a, w.group)
-	w.beginSpans(0)
-	for _, chunk := range w.group {
-		i, _ := slices.BinarySearchFunc(w.reads, chunk, func(i int32, chunk int) int { return p.Reads[i].Chunk - chunk })
-		if err := j.read(ctx, w, &p.Reads[w.reads[i]]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // read brings one chunk's pieces into place.
 func (e *CPU) read(ctx context.Context, w *worker, p *Plan, r *ChunkRead, dst []byte) error {
 	a, pieces := r.Array, p.Pieces[r.First:r.First+r.Count]
@@ -323,7 +167,7 @@ func (e *CPU) read(ctx context.Context, w *worker, p *Plan, r *ChunkRead, dst []
 	}
 	if dec := e.keep.find(r); dec != nil {
 		w.stats.Reused++
-		return place(ctx, p, pieces, dst, dec, size)
+		return w.compute(func() error { return place(ctx, p, pieces, dst, dec, size) })
 	}
 	// A chunk that is kept is decoded whole, into memory of its own.
 	dec := e.keep.take(r)
@@ -331,15 +175,12 @@ func (e *CPU) read(ctx context.Context, w *worker, p *Plan, r *ChunkRead, dst []
 	var spans []codec.Span
 	if !kept {
 		if inPlace(a, pieces) {
-			ok, err := w.loadInPlace(ctx, r, pieces, dst)
-			if err != nil {
+			// Only when all are in place: Done may change a sample that others were copied from.
+			ok, err := w.loadInPlace(ctx, r, pieces, dst, func() error { return placed(p, pieces) })
+			if ok || err != nil {
 				return err
 			}
-			if !ok {
-				return fill(p, pieces, dst, a)
-			}
-			// Only now that all are in place: Done may change a sample that others were copied from.
-			return placed(p, pieces)
+			return w.compute(func() error { return fill(p, pieces, dst, a) })
 		}
 		var err error
 		if dec, err = w.room(ctx, a, r.Chunk, a.chunkBytes()); err != nil {
@@ -347,17 +188,14 @@ func (e *CPU) read(ctx context.Context, w *worker, p *Plan, r *ChunkRead, dst []
 		}
 		spans = w.need(pieces, size)
 	}
-	ok, err := w.load(ctx, a, r.Chunk, dec, spans)
-	if err != nil {
+	ok, err := w.load(ctx, a, r.Chunk, dec, spans, func() error { return place(ctx, p, pieces, dst, dec, size) })
+	if ok || err != nil {
 		return err
 	}
-	if !ok {
-		if kept {
-			e.keep.drop(r)
-		}
-		return fill(p, pieces, dst, a)
+	if kept {
+		e.keep.drop(r)
 	}
-	return place(ctx, p, pieces, dst, dec, size)
+	return w.compute(func() error { return fill(p, pieces, dst, a) })
 }
 
 // inPlace says whether a chunk is read or decoded straight into its pieces' places: each is the whole chunk, or an
@@ -378,18 +216,37 @@ func inPlace(a *Array, pieces []Piece) bool {
 	return one || long
 }
 
-// loadInPlace loads a chunk that inPlace allows; pieces of the same run are copied from the first. It returns false for a
-// chunk that is not in the store.
-func (w *worker) loadInPlace(ctx context.Context, r *ChunkRead, pieces []Piece, dst []byte) (bool, error) {
+// loadInPlace loads a chunk that inPlace allows, and then calls use within a turn; pieces of the same run are copied from the
+// first. It returns false, and does not call use, for a chunk that is not in the store.
+func (w *worker) loadInPlace(ctx context.Context, r *ChunkRead, pieces []Piece, dst []byte, use func() error) (bool, error) {
 	a, size, chunks := r.Array, r.Array.meta.DType.Size, w.stats.Chunks
+	run := func(q *Piece) []byte { return dst[q.Dst:][:q.N[0]*q.N[1]*size] }
+	first := func(i int) int { // the first piece of the same run
+		return slices.IndexFunc(pieces, func(o Piece) bool { return sameRun(&pieces[i], &o) })
+	}
+	finish := func() error {
+		for i := range pieces {
+			if j := first(i); j < i {
+				copy(run(&pieces[i]), run(&pieces[j]))
+			}
+		}
+		return use()
+	}
+	last := 0 // where the last run begins
 	for i := range pieces {
-		q := &pieces[i]
-		run := dst[q.Dst:][:q.N[0]*q.N[1]*size]
-		if j := slices.IndexFunc(pieces[:i], func(o Piece) bool { return sameRun(q, &o) }); j >= 0 {
-			copy(run, dst[pieces[j].Dst:])
+		if first(i) == i {
+			last = i
+		}
+	}
+	for i := range pieces[:last+1] {
+		if first(i) < i {
 			continue
 		}
-		ok, err := w.loadRun(ctx, a, r.Chunk, run, q.Src*size, a.chunkBytes())
+		var then func() error
+		if i == last {
+			then = finish
+		}
+		ok, err := w.loadRun(ctx, a, r.Chunk, run(&pieces[i]), pieces[i].Src*size, a.chunkBytes(), then)
 		if err == nil && !ok && i > 0 {
 			err = a.fail(r.Chunk, "read", errVanished)
 		}

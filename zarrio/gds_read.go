@@ -375,18 +375,15 @@ func (w *worker) recall(a *Array, chunk int) (shard int, p part, ok bool) {
 		if k == 0 {
 			shard = number
 		}
-		x := a.indices.get(shardID{k, number}, int64(16*count))
-		x.mu.Lock()
-		entries, size, value := x.entries, x.size, x.value
-		x.mu.Unlock()
-		if entries == nil || k > 0 && (size != p.n || value != p.value) {
+		x := a.indices.get(shardID{k, number}, int64(16*count)).known()
+		if x == nil || k > 0 && (x.size != p.n || x.value != p.value) {
 			return shard, p, false
 		}
-		off, n, there, err := l.entry(entries, entry, size)
+		off, n, there, err := l.entry(x.entries, entry, x.size)
 		if !there || err != nil {
 			return shard, p, false
 		}
-		p.off, p.n, p.value = p.off+off, n, value
+		p.off, p.n, p.value = p.off+off, n, x.value
 	}
 	p.ok = true
 	return shard, p, true

@@ -114,7 +114,7 @@ func (e *gpuCore) readHost(ctx context.Context, h *gpuHand, r *ChunkRead, pieces
 		}
 		spans = w.need(pieces, size)
 	}
-	ok, err := w.load(ctx, a, r.Chunk, dec, spans)
+	ok, err := w.load(ctx, a, r.Chunk, dec, spans, nil)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (e *gpuCore) readSlot(ctx context.Context, h *gpuHand, r *ChunkRead, pieces
 	if err != nil {
 		return err
 	}
-	ok, err := h.w.load(ctx, a, r.Chunk, s.host[:a.chunkBytes()], h.w.need(pieces, size))
+	ok, err := h.w.load(ctx, a, r.Chunk, s.host[:a.chunkBytes()], h.w.need(pieces, size), nil)
 	if ok {
 		e.hostBytes.Add(countElements(pieces) * int64(size))
 		for i := range pieces {
@@ -191,7 +191,7 @@ func (e *gpuCore) readRun(ctx context.Context, h *gpuHand, r *ChunkRead, pieces 
 	if err != nil {
 		return false, err
 	}
-	ok, err := h.w.loadRun(ctx, a, r.Chunk, s.host[:n], pieces[0].Src*size+at, a.chunkBytes())
+	ok, err := h.w.loadRun(ctx, a, r.Chunk, s.host[:n], pieces[0].Src*size+at, a.chunkBytes(), nil)
 	for i := 0; ok && err == nil && mem != nil && i < len(pieces); i++ {
 		if q := &pieces[i]; sameRun(q, &pieces[0]) {
 			e.hostBytes.Add(int64(n))
@@ -254,7 +254,10 @@ func (e *gpuCore) eachPart(h *gpuHand, pieces []Piece, mem *gpuMemory, size int,
 				}
 				b := box{n: [2]int{min(rows, q.N[0]-row), min(cols, q.N[1]-col)}, src: q.SrcBy}
 				b.dst = [2]int{b.n[1], 1}
-				put(s.host[:b.count()*size], q, row, col, &b)
+				_ = h.w.compute(func() error {
+					put(s.host[:b.count()*size], q, row, col, &b)
+					return nil
+				})
 				width := b.n[1] * size
 				err = e.send(h, s, 0, width, mem, q.Dst+(row*q.DstBy[0]+col)*size, q.DstBy[0]*size, width, b.n[0])
 				if err = e.host.give(s, true, h.stream, err); err != nil {

@@ -152,7 +152,7 @@ func (w *worker) readChunk(ctx context.Context, a *Array, p *chunkPart, strides 
 		src, to := p.axes(axes, strides, nil)
 		outer, inner := nest(axes)
 		if len(outer) == 0 && inner.contiguous() && (elements*size == whole || a.raw()) {
-			ok, err := w.loadRun(ctx, a, p.chunk, dst[to*size:][:elements*size], src*size, whole)
+			ok, err := w.loadRun(ctx, a, p.chunk, dst[to*size:][:elements*size], src*size, whole, nil)
 			if err == nil && !ok {
 				fillBox(dst, to*size, size, a.meta.Fill, &inner)
 			}
@@ -236,20 +236,18 @@ func joinSpans(spans []codec.Span) []codec.Span {
 	return kept
 }
 
-// loadRun loads a run of the bytes of a chunk of size bytes from lo on into dst: the whole chunk, or part of an uncompressed
-// one.
-func (w *worker) loadRun(ctx context.Context, a *Array, chunk int, dst []byte, lo, size int) (bool, error) {
+// loadRun loads a run of the bytes of a chunk of size bytes from lo on into dst, the whole chunk or part of an uncompressed one,
+// and calls use as load does.
+func (w *worker) loadRun(ctx context.Context, a *Array, chunk int, dst []byte, lo, size int, use func() error) (bool, error) {
 	if len(dst) == size {
-		return w.load(ctx, a, chunk, dst, nil)
+		return w.load(ctx, a, chunk, dst, nil, use)
 	}
 	ok, err := w.readAt(ctx, a, chunk, dst, lo, size, false)
-	if ok {
-		w.stats.Chunks++
-		if !a.native() {
-			swapBytes(dst, a.meta.DType.swapSize())
-		}
+	if !ok || err != nil {
+		return false, err
 	}
-	return ok, err
+	w.stats.Chunks++
+	return true, w.finish(a, dst, nil, use)
 }
 
 // nest splits a copy over many dimensions into outer loops and a box: dimensions that run on without a gap on both sides

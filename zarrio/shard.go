@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"math"
 	"slices"
-	"sync"
 
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/store"
@@ -173,61 +172,6 @@ func (l *shardLevel) place(coords, extents []int) (shard, entry, entries int) {
 	return shard, entry, entries
 }
 
-// An indexCache keeps the indices of an array's shards, the ones that were read last. It may be used by many goroutines at
-// once.
-type indexCache struct {
-	limit int64 // of bytes
-	mu    sync.Mutex
-	kept  map[shardID]*shardIndex
-	order []shardID // in which they came
-	bytes int64
-}
-
-type shardID struct{ level, shard int }
-
-// A shardIndex is an index in the cache. Whoever needs it first reads it, others wait.
-type shardIndex struct {
-	mu      sync.Mutex
-	entries []uint64 // nil until it is read
-	size    int64    // of the shard
-	value   int64    // size of the value that the shard is in, when the index was read
-	bytes   int64    // that it takes of the cache: indices of other levels have other sizes
-}
-
-// maxIndexBytes bounds the indices that are kept of an array.
-const maxIndexBytes = 64 << 20
-
-// indexOverhead is what an index takes in the cache beside its entries, about: else millions of small ones would fit.
-const indexOverhead = 200
-
-// get returns the index of a shard, for whoever will read it or find it read.
-func (c *indexCache) get(id shardID, bytes int64) *shardIndex {
-	bytes += indexOverhead
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if x := c.kept[id]; x != nil {
-		return x
-	}
-	for len(c.order) > 0 && c.bytes+bytes > c.limit {
-		c.bytes -= c.kept[c.order[0]].bytes
-		delete(c.kept, c.order[0])
-		c.order = c.order[1:]
-	}
-	if c.kept == nil {
-		c.kept = map[shardID]*shardIndex{}
-	}
-	x := &shardIndex{bytes: bytes}
-	c.kept[id], c.order, c.bytes = x, append(c.order, id), c.bytes+bytes
-	return x
-}
-
-// clear forgets all indices, since a shard turned out to have changed.
-func (c *indexCache) clear() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.kept, c.order, c.bytes = nil, nil, 0
-}
-
 // An openShard is the shard that a worker reads from, kept open until it reads from another one.
 type openShard struct {
 	array *Array
@@ -293,25 +237,24 @@ func (w *worker) locate(ctx context.Context, a *Array, chunk int) (part, error) 
 			}
 		}
 		x := a.indices.get(shardID{k, shard}, int64(16*count))
-		x.mu.Lock()
-		if x.entries == nil {
-			if err := w.readIndex(ctx, l, count, k, p, x); err != nil {
-				x.mu.Unlock()
-				if k > 0 {
-					return p, err
-				}
+		index := x.known()
+		if index == nil {
+			t, fresh, err := x.read(ctx, func() (*indexTable, error) { return w.readIndex(ctx, l, count, k, p) })
+			switch {
+			case err != nil && k > 0:
+				return p, err
+			case err != nil:
 				w.shard.fail = err
 				return w.lost(p)
 			}
-			w.shard.fresh = w.shard.fresh || k == 0
+			index = t
+			w.shard.fresh = w.shard.fresh || k == 0 && fresh
 		}
-		entries, size, value := x.entries, x.size, x.value
-		x.mu.Unlock()
-		if k > 0 && (size != p.n || value != p.value) {
+		if k > 0 && (index.size != p.n || index.value != p.value) {
 			return p, errChanged
 		}
-		p.value = value
-		off, n, ok, err := l.entry(entries, entry, size)
+		p.value = index.value
+		off, n, ok, err := l.entry(index.entries, entry, index.size)
 		if !ok || err != nil {
 			return p, err
 		}
@@ -350,18 +293,19 @@ func (e indexError) Unwrap() error { return e.error }
 // largeIndex is a size from which memory for an index is not taken on the metadata's word alone.
 const largeIndex = 1 << 20
 
-// readIndex reads the index of a shard of level k, which has so many entries: of the whole value, or of an inner shard that lies at p.
-func (w *worker) readIndex(ctx context.Context, l *shardLevel, entries, k int, p part, x *shardIndex) error {
+// readIndex reads the index of a shard of level k, which has so many entries: of the whole value, or of an inner shard that lies
+// at p.
+func (w *worker) readIndex(ctx context.Context, l *shardLevel, entries, k int, p part) (*indexTable, error) {
 	value, want := w.shard.value, l.indexSize(entries)
 	if k == 0 && want > largeIndex {
 		_, size, err := value.ReadRange(ctx, nil, 0)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		p.n = size
 	}
 	if (k > 0 || want > largeIndex) && p.n < int64(want) {
-		return tooShort(p.n, want, entries)
+		return nil, tooShort(p.n, want, entries)
 	}
 	w.index = grow(w.index, want)
 	buf := w.index
@@ -376,23 +320,23 @@ func (w *worker) readIndex(ctx context.Context, l *shardLevel, entries, k int, p
 	n, size, err := value.ReadRange(ctx, buf, off)
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case size < int64(want):
-		return tooShort(size, want, entries)
+		return nil, tooShort(size, want, entries)
 	case n != want:
-		return fmt.Errorf("index: read %d of %d bytes: %w", n, want, errChanged)
+		return nil, fmt.Errorf("index: read %d of %d bytes: %w", n, want, errChanged)
 	case k > 0 && size != p.value: // what was taken for an index may be anything
-		return fmt.Errorf("index: %w: it had %d bytes, now %d", errChanged, p.value, size)
+		return nil, fmt.Errorf("index: %w: it had %d bytes, now %d", errChanged, p.value, size)
 	}
 	w.stats.ReadBytes += int64(n)
-	if x.entries, err = l.decodeIndex(buf, entries, &w.scratch); err != nil {
-		return fmt.Errorf("index: %w", err)
-	}
-	x.value, x.size = size, size
+	t := &indexTable{size: size, value: size}
 	if k > 0 {
-		x.size = p.n
+		t.size = p.n
 	}
-	return nil
+	if t.entries, err = l.decodeIndex(buf, entries, &w.scratch); err != nil {
+		return nil, fmt.Errorf("index: %w", err)
+	}
+	return t, nil
 }
 
 func tooShort(size int64, index, entries int) error {

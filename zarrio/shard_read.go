@@ -38,7 +38,10 @@ func (w *worker) readPart(ctx context.Context, p part, lo, hi int64, dst []byte)
 		}
 		b := w.enc[p.off-s.lo:][:p.n][lo:hi]
 		if dst != nil {
-			copy(dst, b)
+			_ = w.compute(func() error {
+				copy(dst, b)
+				return nil
+			})
 			return dst, nil
 		}
 		return b, nil

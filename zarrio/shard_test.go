@@ -302,7 +302,7 @@ func TestShardReplacedHalfKnown(t *testing.T) {
 	if x == nil {
 		t.Fatal("the index of the second inner shard is not kept")
 	}
-	x.entries = nil
+	x.table = nil
 	next.check(t, a, Selection{Indices([]int{17, 31})}, []int{17, 31})
 	next.check(t, a, nil, numbers(0, 32))
 }

@@ -198,7 +198,6 @@ func (a *ahead) recall() {
 // finish waits for a read of the file, and reads by plain calls what it left.
 func (f *File) finish(e *early) error {
 	if !e.done {
-		f.r.End()
 		f.r.ahead.wait(e)
 	}
 	if e.seen {

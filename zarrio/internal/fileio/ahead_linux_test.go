@@ -14,7 +14,7 @@ import (
 // needRing skips a test where there is no io_uring.
 func needRing(tb testing.TB) {
 	tb.Helper()
-	if f := New(Uring, 1, 0); f.noRing != "" {
+	if f := New(Uring, nil, 0); f.noRing != "" {
 		tb.Skip(f)
 	}
 }
@@ -194,13 +194,13 @@ func TestAheadMany(t *testing.T) {
 	for _, depth := range []int{2, 40, 0} {
 		aheadMany(t, d, whole, depth)
 	}
-	if r := New(Uring, 1, 1).Reader(); r.Ahead() != 0 || !r.Enough() || r.files.Workers(false) != kernel.workers || r.files.String() != "uring" {
+	if r := New(Uring, nil, 1).Reader(); r.Ahead() != 0 || !r.Enough() || r.files.Workers(false) != kernel.workers || r.files.String() != "uring" {
 		t.Errorf("a depth of 1: %d reads ahead, %d workers, %v", r.Ahead(), r.files.Workers(false), r.files)
 	}
 }
 
 func aheadMany(t *testing.T, d dir, whole []byte, depth int) {
-	r := New(Uring, 1, depth).Reader()
+	r := New(Uring, nil, depth).Reader()
 	if r.Ahead() == 0 {
 		t.Fatal(r.files)
 	}
@@ -278,7 +278,7 @@ func TestNoRing(t *testing.T) {
 		return fd, err
 	}
 	before := descriptors(t)
-	if got := newFiles(Uring, 1, 0, &sys).String(); !strings.HasPrefix(got, "uring: without io_uring, since ") {
+	if got := newFiles(Uring, nil, 0, &sys).String(); !strings.HasPrefix(got, "uring: without io_uring, since ") {
 		t.Error(got)
 	}
 	if after := descriptors(t); after != before {

@@ -91,7 +91,10 @@ func (f *File) readThrough(dst []byte, off int64) (n int, err error) {
 // readHeld fills dst with what the page cache holds of it, and reads what follows on that around the cache.
 func (f *File) readHeld(dst []byte, off int64) (n int, err error) {
 	if f.setDirect(false) {
-		n, err = f.r.read(f.fd, dst[:min(len(dst), maxRead)], nil, off, unix.RWF_NOWAIT)
+		err = f.r.files.turns.Do(func() error { // it copies, and never waits
+			n, err = f.r.read(f.fd, dst[:min(len(dst), maxRead)], nil, off, unix.RWF_NOWAIT)
+			return err
+		})
 		switch {
 		case n == len(dst):
 			f.r.hits++
@@ -241,7 +244,6 @@ func (f *File) try(dst []byte, off int64) (n int, err error) {
 		t.reads[way]++
 		t.mu.Unlock()
 	}
-	f.r.End()
 	start := time.Now()
 	if way == 0 {
 		n, err = f.readThrough(dst, off)

@@ -3,11 +3,16 @@ package fileio
 import (
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"zarrbench/zarrio/internal/turns"
 )
 
 // spied is a kernel that counts what it is asked for.
@@ -302,7 +307,7 @@ func TestRefusals(t *testing.T) {
 // TestStrings names what is read by a way that works.
 func TestStrings(t *testing.T) {
 	for _, way := range append(ways, Buffered) {
-		f := New(way, 1, 0)
+		f := New(way, nil, 0)
 		want := way.String()
 		if f.rings() && f.noRing != "" {
 			want += ": without io_uring, since " + f.noRing
@@ -311,31 +316,63 @@ func TestStrings(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	if New(Buffered, 1, 0).Reader() != nil {
+	if New(Buffered, nil, 0).Reader() != nil {
 		t.Error("a reader for what plain calls read")
 	}
 }
 
-// TestTurns: no more readers go on than there are turns, but those that wait for a disk.
+// TestTurns: a reader takes a turn to copy what the page cache holds, and none to wait for a disk.
 func TestTurns(t *testing.T) {
-	d := dir(t.TempDir())
-	needDirect(t, d)
-	d.write(t, "file", 10_000)
-	f := New(Direct, 1, 0)
-	a, b := f.Reader(), f.Reader()
-	a.Begin()
-	a.Begin()
-	if len(f.turns) != 1 {
-		t.Fatalf("%d turns are taken", len(f.turns))
+	d, whole := autoDir(t)
+	one := func() *turns.Turns {
+		all := turns.New(1)
+		all.Expect(8)
+		return all
 	}
-	if _, _, err := a.ReadRange(t.Context(), d, "file", make([]byte, 10), 0); err != nil {
-		t.Fatal(err)
+	for _, way := range []Way{Auto, Direct, Uring} {
+		t.Run(way.String()+" from the disk", func(t *testing.T) {
+			d.evict(t, "file")
+			all := one()
+			r := New(way, all, 0).Reader()
+			defer r.Close()
+			require.NoError(t, all.Do(func() error { // a second turn would never come
+				checkRead(t, r, d, "file", whole, 0, autoSize, 0)
+				return nil
+			}))
+		})
 	}
-	b.Begin() // would wait for ever
-	b.End()
-	b.End()
-	a.End()
-	if len(f.turns) != 0 {
-		t.Errorf("%d turns are taken", len(f.turns))
-	}
+	t.Run("from the page cache", func(t *testing.T) {
+		d.warm(t, "file", 0, autoSize)
+		s := spy()
+		var now, most, copies atomic.Int64
+		preadv := s.preadv
+		s.preadv = func(fd int, iov []unix.Iovec, off int64, flags int) (int, error) {
+			if flags&unix.RWF_NOWAIT != 0 {
+				copies.Add(1)
+				if n := now.Add(1); n > 1 {
+					most.Store(n)
+				}
+				defer now.Add(-1)
+				runtime.Gosched()
+			}
+			return preadv(fd, iov, off, flags)
+		}
+		f := newFiles(Auto, one(), 0, &s.system)
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				r := f.Reader()
+				defer r.Close()
+				dst := make([]byte, autoSize)
+				for range 50 {
+					if n, _, err := r.ReadRange(t.Context(), d, "file", dst, 0); n != autoSize || err != nil {
+						t.Errorf("read %d bytes, %v", n, err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		require.Positive(t, copies.Load())
+		require.Zero(t, most.Load(), "readers that copied at once, with one turn")
+	})
 }

@@ -52,7 +52,6 @@ func (f *File) readBlocks(dst []byte, off int64) (n, came int, err error) {
 	r := f.r
 	b := cut(dst, off, f.place.align)
 	r.tail = b.room(r.tail)
-	r.End()
 	came, err = r.read(f.fd, b.place(), r.tail[:b.rest], b.first, 0)
 	if err != nil {
 		return 0, 0, err

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+
+	"zarrbench/zarrio/internal/turns"
 )
 
 // A Way is how files are read.
@@ -46,8 +48,8 @@ type Opener interface {
 // Files is what the readers of an engine share.
 type Files struct {
 	way   Way
-	turns chan struct{} // of the readers that may do more than wait for a disk
-	depth int           // reads that a reader has under way at once; 0 for as many as keep a disk busy
+	turns *turns.Turns // to copy what memory holds; nil for as many as there are readers
+	depth int          // reads that a reader has under way at once; 0 for as many as keep a disk busy
 	sys   *system
 
 	mu     sync.Mutex
@@ -56,15 +58,15 @@ type Files struct {
 	noRing string // why there is no io_uring, if one was asked for
 }
 
-// New returns what readers share that read files in a way. turns is how many of them may do anything but wait for a disk at a
-// time, see [Reader.Begin]. depth is how many reads a reader has under way at once, where it can have several; 0 stands for as many
-// as keep a disk busy.
-func New(way Way, turns, depth int) *Files {
-	return newFiles(way, turns, depth, &kernel)
+// New returns what readers share that read files in a way. Each takes one of the turns while it copies what the page cache
+// holds, and none while it waits for a disk; nil stands for a turn for each. depth is how many reads a reader has under way at
+// once, where it can have several; 0 stands for as many as keep a disk busy.
+func New(way Way, t *turns.Turns, depth int) *Files {
+	return newFiles(way, t, depth, &kernel)
 }
 
-func newFiles(way Way, turns, depth int, sys *system) *Files {
-	f := &Files{way: way, turns: make(chan struct{}, max(turns, 1)), depth: min(max(depth, 0), maxDepth), sys: sys}
+func newFiles(way Way, t *turns.Turns, depth int, sys *system) *Files {
+	f := &Files{way: way, turns: t, depth: min(max(depth, 0), maxDepth), sys: sys}
 	if f.rings() {
 		f.tryRing()
 	}

@@ -28,10 +28,6 @@ func (f *Files) Reader() *Reader {
 	return nil
 }
 
-func (*Reader) Begin() {}
-
-func (*Reader) End() {}
-
 func (*Reader) Close() error { return nil }
 
 func (*Reader) Probe(context.Context, Opener, string) error { return nil }

@@ -21,7 +21,11 @@ func (f *File) readMapped(dst []byte, off int64) (n int, err error) {
 			m, err := f.readBuffered(dst[n:], from)
 			return n + m, err
 		}
-		ok := copyMapped(piece, unsafe.Slice((*byte)(m), head+len(piece))[head:])
+		var ok bool
+		_ = f.r.files.turns.Do(func() error {
+			ok = copyMapped(piece, unsafe.Slice((*byte)(m), head+len(piece))[head:])
+			return nil
+		})
 		if err := unix.MunmapPtr(m, uintptr(head+len(piece))); err != nil {
 			return n, err
 		}

@@ -13,6 +13,7 @@ import (
 type place struct {
 	device uint64
 	align  int64 // what offsets in files are multiples of
+	memory bool  // its files lie in memory: no reading of them waits
 
 	look  atomic.Int32 // a sight
 	trial trial
@@ -60,9 +61,11 @@ func (p *place) learn(sys *system, fd int) {
 	if err := retry(func() error { return sys.statfs(fd, &fsys) }); err == nil {
 		switch uint32(fsys.Type) {
 		case unix.TMPFS_MAGIC:
+			p.memory = true
 			p.refuse("tmpfs holds its files in memory")
 			return
 		case unix.RAMFS_MAGIC:
+			p.memory = true
 			p.refuse("ramfs holds its files in memory")
 			return
 		case unix.OVERLAYFS_SUPER_MAGIC:

@@ -15,7 +15,6 @@ import (
 type Reader struct {
 	files *Files
 	place *place // of the file before: most files of a store are on one
-	turn  bool   // it has one
 
 	one  File // of ReadRange
 	iov  [2]unix.Iovec
@@ -47,25 +46,6 @@ func (f *Files) tryRing() {
 	}
 	if err != nil {
 		f.noRing = err.Error()
-	}
-}
-
-// Begin waits until the worker may do more than wait for a disk. It gives its turn up when it does wait for one, and with End.
-// So there can be as many workers as keep a disk busy, and yet no more of them compete for the cores and their caches than these
-// need. A worker that has waited goes on without a turn, since it may hold what those with one wait for: it must hold nothing
-// when it calls Begin.
-func (r *Reader) Begin() {
-	if !r.turn {
-		r.files.turns <- struct{}{}
-		r.turn = true
-	}
-}
-
-// End gives the worker's turn up, if it has one.
-func (r *Reader) End() {
-	if r.turn {
-		<-r.files.turns
-		r.turn = false
 	}
 }
 
@@ -216,6 +196,8 @@ func (f *File) ReadAt(dst []byte, off int64) (n int, err error) {
 		}
 	}
 	switch way := f.r.files.way; {
+	case f.place.memory:
+		return f.readMemory(dst, off)
 	case !f.place.directWorks():
 		return f.readBuffered(dst, off)
 	case way == Mmap:
@@ -259,6 +241,15 @@ func (f *File) readBuffered(dst []byte, off int64) (n int, err error) {
 		n += m
 	}
 	return n, nil
+}
+
+// readMemory fills dst from a file that lies in memory.
+func (f *File) readMemory(dst []byte, off int64) (n int, err error) {
+	err = f.r.files.turns.Do(func() error {
+		n, err = f.readBuffered(dst, off)
+		return err
+	})
+	return n, err
 }
 
 // vector appends a and b, those that are not empty.

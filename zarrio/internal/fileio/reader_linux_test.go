@@ -304,7 +304,7 @@ func TestDescriptors(t *testing.T) {
 	eachWay(t, func(t *testing.T, way Way, d dir) {
 		d.write(t, "file", 10_000)
 		before := descriptors(t)
-		r := New(way, 1, 0).Reader()
+		r := New(way, nil, 0).Reader()
 		for range 10 {
 			if n, _, err := r.ReadRange(t.Context(), d, "file", make([]byte, 10_000), 0); n != 10_000 || err != nil {
 				t.Fatal(n, err)

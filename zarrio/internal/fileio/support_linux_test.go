@@ -76,7 +76,7 @@ func newReader(tb testing.TB, way Way, sys *system) *Reader {
 	if sys == nil {
 		sys = &kernel
 	}
-	r := newFiles(way, 1, 0, sys).Reader()
+	r := newFiles(way, nil, 0, sys).Reader()
 	tb.Cleanup(func() {
 		if err := r.Close(); err != nil {
 			tb.Error(err)

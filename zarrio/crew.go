@@ -1,0 +1,160 @@
+package zarrio
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+)
+
+// A job is what the workers do with the reads of a plan.
+type job struct {
+	read func(context.Context, *worker, *ChunkRead) error
+	skip func(*ChunkRead) bool // reads that are left out; nil for none
+	// alone, if not nil, says that the chunks of an array are read one by one, whatever they are parts of.
+	alone func(*Array) bool
+	// dst, if not nil, is the memory that whole chunks are read straight into.
+	dst []byte
+
+	// What each worker does first and last, if not nil; last is called after an error too, and told of it.
+	first func(*worker) error
+	last  func(context.Context, *worker, error) error
+}
+
+// each does a job by all workers at once. The first error stops them all. e.mu is held.
+func (e *CPU) each(ctx context.Context, p *Plan, j *job) (Stats, error) {
+	if e.workers == nil {
+		return Stats{}, fmt.Errorf("zarrio: %s engine: used after Close", e.name)
+	}
+	workers, err := e.crew(p)
+	if err != nil {
+		return Stats{}, err
+	}
+	e.turns.Expect(len(workers))
+	rows := &rowQueue{rows: p.first, workers: len(workers)}
+	return spread(ctx, workers, func(ctx context.Context, w *worker) error {
+		var err error
+		if j.first != nil {
+			err = j.first(w)
+		}
+		for err == nil && ctx.Err() == nil {
+			var row int32
+			var ok bool
+			if w.files != nil && w.files.Ahead() > 0 {
+				row, ok = w.next(ctx, e, p, j, rows)
+			} else {
+				row, ok = rows.take()
+			}
+			if !ok {
+				break
+			}
+			err = e.row(ctx, w, p, row, j)
+		}
+		if w.files != nil {
+			w.abandon()
+		}
+		if j.last != nil {
+			err = j.last(ctx, w, err)
+		}
+		return err
+	})
+}
+
+// A rowQueue holds the rows of a plan that no worker has taken yet, each by its first read.
+type rowQueue struct {
+	rows    []int32
+	next    atomic.Int64
+	workers int
+}
+
+// take takes the next row, or returns false after the last.
+func (q *rowQueue) take() (int32, bool) {
+	i := int(q.next.Add(1)) - 1
+	if i >= len(q.rows) {
+		return 0, false
+	}
+	return q.rows[i], true
+}
+
+// share is how many rows a worker may have taken, so that the others get theirs: all of them end at the same time.
+func (q *rowQueue) share() int { return max((len(q.rows)-int(q.next.Load()))/q.workers, 1) }
+
+// crew returns the workers for a plan, and hires them where a remote store answers more at once. Where their number is not given,
+// those that only keep a disk busy are as many as have room for their chunks.
+func (e *CPU) crew(p *Plan) ([]*worker, error) {
+	if !e.auto {
+		return e.workers, nil
+	}
+	n := coreWorkers()
+	for i := range p.Reads {
+		if a := p.Reads[i].Array; i == 0 || a != p.Reads[i-1].Array {
+			// See begin for what is not begun ahead; of shards, the next one's first chunk is not.
+			n = max(n, a.readers(e.files.Workers(len(a.pipe.levels) > 0 || e.hire != nil && a.raw())))
+		}
+	}
+	for len(e.workers) < n {
+		if err := e.grow(); err != nil {
+			return nil, err
+		}
+	}
+	return e.workers[:n], nil
+}
+
+// grow adds a worker.
+func (e *CPU) grow() error {
+	w := new(worker)
+	if e.hire != nil {
+		var err error
+		if w, err = e.hire(); err != nil {
+			return err
+		}
+	}
+	w.files, w.turns = e.files.Reader(), e.turns
+	e.workers = append(e.workers, w)
+	return nil
+}
+
+// row does the job for a read and those that follow it, in the order in which they lie in their shard.
+func (e *CPU) row(ctx context.Context, w *worker, p *Plan, first int32, j *job) error {
+	skip := func(r *ChunkRead) bool { return j.skip != nil && j.skip(r) }
+	r := &p.Reads[first]
+	a := r.Array
+	if len(a.pipe.levels) == 0 || j.alone != nil && j.alone(a) {
+		for {
+			if !skip(r) {
+				if err := j.read(ctx, w, r); err != nil {
+					return err
+				}
+			}
+			if r.next == 0 {
+				return nil
+			}
+			r = &p.Reads[r.next]
+		}
+	}
+	w.group, w.reads = w.group[:0], w.reads[:0]
+	for i := first; ; i = p.Reads[i].next {
+		switch r := &p.Reads[i]; {
+		case skip(r):
+		case e.keep.has(r): // nothing is read of it, so that it must not be read with others
+			if err := j.read(ctx, w, r); err != nil {
+				return err
+			}
+		default:
+			w.group, w.reads = append(w.group, r.Chunk), append(w.reads, i)
+		}
+		if p.Reads[i].next == 0 {
+			break
+		}
+	}
+	slices.SortFunc(w.reads, func(i, j int32) int { return p.Reads[i].Chunk - p.Reads[j].Chunk })
+	w.gather(ctx, a, w.group)
+	w.beginSpans(0)
+	for _, chunk := range w.group {
+		i, _ := slices.BinarySearchFunc(w.reads, chunk, func(i int32, chunk int) int { return p.Reads[i].Chunk - chunk })
+		if err := j.read(ctx, w, &p.Reads[w.reads[i]]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
