@@ -11,7 +11,8 @@
 // no /proc/modules, ends the process on some systems without udev, and closes descriptor 0 where the kernel module nvidia_fs
 // is loaded but its device nodes are missing. [Open] therefore looks at the machine first, and then has a child process open
 // the driver under a deadline. The child is this same executable, started with the environment variable
-// ZARRBENCH_CUFILE_PROBE: an init function of this package sees it, and ends the process before main.
+// ZARRBENCH_CUFILE_PROBE: an init function of this package sees it, and ends the process before main. On a GPU in the compute
+// mode EXCLUSIVE_PROCESS a child can't tell anything (CUDA's error 46), and Open goes on without its answer.
 //
 // The library writes a file cufile.log into the working directory unless it is told otherwise. Where neither
 // CUFILE_LOGFILE_PATH nor CUFILE_ENV_PATH_JSON is set, Open sets CUFILE_LOGFILE_PATH to os.DevNull, in the C environment of

@@ -182,6 +182,26 @@ func TestHang(t *testing.T) {
 	}
 }
 
+// TestExclusiveProcess has a GPU on which a child can open nothing: neither the device, nor the driver by itself.
+func TestExclusiveProcess(t *testing.T) {
+	emulated(t)
+	for _, tt := range []struct {
+		name string
+		mode int64
+		emu  string // what the child alone reads
+	}{
+		{"device", 3, ""},
+		{"driver", 0, "fail=cuFileDriverOpen:5011:46:0:1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			gdstest.Set(t, "compute_mode", tt.mode)
+			forgetProbes(t)
+			t.Setenv("EMU", tt.emu)
+			testDriver(t)
+		})
+	}
+}
+
 // TestSlowOpen has a driver that takes its time.
 func TestSlowOpen(t *testing.T) {
 	emulated(t)
@@ -241,6 +261,8 @@ func TestAnswer(t *testing.T) {
 		{"cufile-probe: error cuFileDriverOpen\n", "", false},
 		{`cufile-probe: text "two\nlines"` + "\n", "two\nlines", true},
 		{"cufile-probe: text unquoted\n", "", false},
+		{"cufile-probe: cuda cuDevicePrimaryCtxRetain 46\n", "cuDevicePrimaryCtxRetain: CUDA_ERROR_DEVICE_UNAVAILABLE (46)", true},
+		{"cufile-probe: cuda cuInit\n", "", false},
 		{"cufile-probe: else\ncufile-probe: text \"later\"", "later", true},
 	} {
 		err, found := answer([]byte(test.out))

@@ -5,6 +5,7 @@ package cufile
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -58,7 +59,12 @@ type descriptor struct {
 // load loads the library and looks its functions up. It stays loaded.
 func load() (*library, error) {
 	quiet()
-	handle, err := purego.Dlopen(soname, purego.RTLD_NOW|purego.RTLD_GLOBAL)
+	if runtime.GOARCH == "arm64" {
+		// libcufile for arm64 uses librt without saying so, which matters where glibc is older than 2.34. Without librt, the
+		// error of libcufile tells.
+		_, _ = purego.Dlopen("librt.so.1", purego.RTLD_NOW|purego.RTLD_GLOBAL)
+	}
+	handle, err := purego.Dlopen(soname, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", soname, err)
 	}

@@ -64,11 +64,14 @@ func probe(what string) error {
 // tell writes what the probe found as one line, from which answer makes an error again.
 func tell(err error) {
 	var e *Error
+	var c *cuda.Error
 	switch {
 	case err == nil:
 		fmt.Println(probeLine, "ok")
 	case errors.As(err, &e):
 		fmt.Println(probeLine, "error", e.Call, e.Code, e.CUDA)
+	case cantTell(err) && errors.As(err, &c): // of others, the text has more
+		fmt.Println(probeLine, "cuda", c.Call, c.Code)
 	default:
 		fmt.Println(probeLine, "text", strconv.Quote(err.Error()))
 	}
@@ -83,12 +86,18 @@ func answer(out []byte) (err error, found bool) {
 		}
 		kind, text, _ := strings.Cut(strings.TrimSpace(string(rest)), " ")
 		var e Error
+		var c cuda.Error
 		switch kind {
 		case "ok":
 			return nil, true
 		case "error":
 			if _, err := fmt.Sscan(text, &e.Call, &e.Code, &e.CUDA); err == nil {
 				return &e, true
+			}
+		case "cuda":
+			if _, err := fmt.Sscan(text, &c.Call, &c.Code); err == nil {
+				c.Name = cuda.ErrorName(c.Code)
+				return &c, true
 			}
 		case "text":
 			if text, err := strconv.Unquote(text); err == nil {
@@ -99,7 +108,19 @@ func answer(out []byte) (err error, found bool) {
 	return nil, false
 }
 
-// probed holds the probes that were good, which is a fact about the machine: none is made twice.
+// deviceUnavailable is CUDA_ERROR_DEVICE_UNAVAILABLE.
+const deviceUnavailable = 46
+
+// cantTell reports whether a probe failed only because its process was not this one: a GPU in the compute mode
+// EXCLUSIVE_PROCESS, as clusters set it, gives a context to no process but this one, which has it already.
+func cantTell(err error) bool {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.CUDA == deviceUnavailable
+	}
+	return errors.Is(err, &cuda.Error{Code: deviceUnavailable})
+}
+
+// probed holds the probes that were good, or couldn't tell, which is a fact about the machine: none is made twice.
 var probed sync.Map // of probeKey
 
 type probeKey struct {
@@ -143,7 +164,7 @@ func tryInChild(path string, ordinal int, cfg Config) error {
 
 	told, found := answer(out.b)
 	switch {
-	case found && told == nil:
+	case found && (told == nil || cantTell(told)):
 		probed.Store(key, true)
 		return nil
 	case found:
