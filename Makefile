@@ -39,7 +39,7 @@ TO = $(OUT)$(if $(filter-out %/,$(OUT)),$(if $(wildcard $(OUT)/.),/))
 HAS_GPU = ./gds.test -test.run='^$$' -test.bench='^$$' -engine gds -require $(addprefix -store ,$(STORES)) > gpu.log 2>&1
 NO_GPU = echo 'No GPU can be used here:' && sed -n 's/^zarrbench: -require: /  /p' gpu.log
 
-.PHONY: help bench compare study baseline gate stores folder enough bench.test gds.test test ci check cross fuzz-smoke bench-smoke layers unit fuzz interop cufile ptxas arch clean
+.PHONY: help bench compare study baseline gate stores folder enough bench.test gds.test test ci check cross fuzz-smoke bench-smoke layers unit fuzz interop cufile ptxas arch kit kit-smoke clean
 
 help: ## the targets, and what they do
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -98,7 +98,7 @@ gds.test:
 
 test: check cross fuzz-smoke bench-smoke layers unit ## every check that needs no other software
 
-ci: interop cufile ptxas arch test ## make test, and what needs other software
+ci: interop cufile ptxas arch kit-smoke test ## make test, and what needs other software
 
 check: ## format, vet, modernizers, staticcheck, go.mod, workflows
 	@bad=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); [ -z "$$bad" ] || { echo "gofmt: $$bad"; exit 1; }
@@ -180,6 +180,13 @@ arch: ## on emulated CPUs: arm64, all that needs no C, and amd64 without AVX2, t
 interop: ## other software reads what this one writes
 	./tools/interop/run.sh
 
+kit: ## what proves and measures the GPU engines on a machine with a GPU and no network, into .kit; see docs/gpu.md
+	./tools/kit/build.sh
+
+kit-smoke: ## the kit's stages over the emulated driver, on small stores
+	./tools/kit/smoke.sh
+
 clean: ## what building and measuring left, but not the data and the baseline
 	rm -f bench.test gds.test gpu.log cpu.txt gpu.txt baseline.txt new.txt study-*.txt study.svg fuzz.log
+	rm -rf .kit
 	@echo 'kept: $(DATA), baseline.test'
