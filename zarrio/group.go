@@ -32,6 +32,9 @@ const (
 // Options say how a hierarchy is opened. The zero value is right for most uses.
 type Options struct {
 	Consolidated Consolidated
+	// FollowLinks makes Open follow symbolic links that lead outside a local directory, to any file that the process may read.
+	// OpenStore takes no notice of it: see store.DirOptions.
+	FollowLinks bool
 	// Strict makes reading a missing chunk an error that is ErrMissingChunk, rather than the fill value.
 	Strict bool
 	// SkipChecksums leaves the checksums of chunks unverified, those that codecs of their own add: crc32c and its like.
@@ -82,6 +85,7 @@ func Open(ctx context.Context, place string, opt Options) (*Group, error) {
 	if err != nil {
 		return nil, fmt.Errorf("zarrio: %w", err)
 	}
+	l.Dir.FollowLinks = opt.FollowLinks
 	st, err := l.Open(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("zarrio: %w", err)

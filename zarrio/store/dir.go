@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,15 +16,16 @@ import (
 // A Dir is the store of one directory: the key "a/b" is the file b in its directory a. It is a [Store], a [Lister],
 // a [Filer], an [Opener] and a [Putter], and any number of goroutines may use it at once.
 //
-// No key leads outside the directory. Symbolic links are followed as long as they stay inside; absolute ones never do,
-// wherever they point. Only regular files are values: anything else is an error that says what it is.
+// No key leads outside the directory, unless [DirOptions] ask for it. Symbolic links are followed as long as they stay inside;
+// absolute ones never do, wherever they point. Only regular files are values: anything else is an error that says what it is.
 type Dir struct {
 	name string // as given to OpenDir
 	abs  string
 	root *os.Root
 
 	beneath beneath
-	direct  bool // whether beneath works here; else root opens every file
+	direct  bool // whether beneath works here; else every file is opened by root or, with follow, by its path
+	follow  bool // links that lead outside are followed
 	closed  atomic.Bool
 
 	// write stands for (*os.File).Write: tests make it fail.
@@ -37,11 +37,20 @@ var (
 	_ Filer  = (*Dir)(nil)
 	_ Opener = (*Dir)(nil)
 	_ Putter = (*Dir)(nil)
+
+	_ Auditor = (*Dir)(nil)
 )
+
+// DirOptions say how a directory is opened. The zero value is right for most uses.
+type DirOptions struct {
+	// FollowLinks also follows symbolic links that lead outside the directory, absolute ones too, to any file of the machine that
+	// the process may read. It is for reading: Put never follows a link outside.
+	FollowLinks bool
+}
 
 var (
 	// errOutside replaces "invalid cross-device link", which is what the kernel says.
-	errOutside = errors.New("leads outside the store")
+	errOutside = errors.New("leads outside the store by a symbolic link, which only FollowLinks (the flag -follow-links) follows")
 	errParent  = errors.New("a parent is not a directory")
 	// errNoParent is a missing value, but whoever reads it should hear that a file is in the way.
 	errNoParent = fmt.Errorf("%w: %w", fs.ErrNotExist, errParent)
@@ -50,7 +59,10 @@ var (
 
 // OpenDir opens the directory at path. The caller closes it when nothing uses it any more.
 // The Dir keeps to the directory it opened, should that be moved or path come to name another one.
-func OpenDir(path string) (*Dir, error) {
+func OpenDir(path string) (*Dir, error) { return OpenDirWith(path, DirOptions{}) }
+
+// OpenDirWith is [OpenDir] with options.
+func OpenDirWith(path string, opt DirOptions) (*Dir, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -59,8 +71,8 @@ func OpenDir(path string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Dir{name: path, abs: abs, root: root, write: (*os.File).Write}
-	if d.direct, err = d.beneath.init(root); err != nil {
+	d := &Dir{name: path, abs: abs, root: root, follow: opt.FollowLinks, write: (*os.File).Write}
+	if d.direct, err = d.beneath.init(root, d.follow); err != nil {
 		root.Close()
 		return nil, err
 	}
@@ -134,19 +146,10 @@ func (d *Dir) OpenDescriptor(ctx context.Context, key string, flags int) (fd int
 	return fd, size, device, nil
 }
 
-// List is described at [Lister]. A symbolic link to a directory inside the store counts as a directory.
-// Files of a Put under way, and names that no key can have, are left out.
+// List is described at [Lister]. A symbolic link to a directory counts as a directory if it is followed and doesn't lead back to a
+// directory that it is in: a walk of a store ends. Files of a Put under way, and names that no key can have, are left out.
 func (d *Dir) List(ctx context.Context, prefix string) ([]string, error) {
-	dir, err := prefix, d.ready(ctx)
-	if prefix == "" {
-		dir = "."
-	} else if err == nil {
-		err = CheckKey(prefix)
-	}
-	var entries []fs.DirEntry
-	if err == nil {
-		entries, err = d.readDir(dir)
-	}
+	entries, err := d.entries(ctx, prefix)
 	if err != nil {
 		return nil, d.fail("list", prefix, err)
 	}
@@ -158,9 +161,7 @@ func (d *Dir) List(ctx context.Context, prefix string) ([]string, error) {
 		}
 		isDir := e.IsDir()
 		if e.Type()&fs.ModeSymlink != 0 {
-			if info, err := d.root.Stat(path.Join(dir, name)); err == nil {
-				isDir = info.IsDir()
-			}
+			isDir, _ = d.resolve(prefix, name)
 		}
 		if isDir {
 			name += "/"
@@ -171,9 +172,23 @@ func (d *Dir) List(ctx context.Context, prefix string) ([]string, error) {
 	return names, nil
 }
 
+// entries reads the directory at prefix.
+func (d *Dir) entries(ctx context.Context, prefix string) ([]fs.DirEntry, error) {
+	if err := d.ready(ctx); err != nil {
+		return nil, err
+	}
+	if prefix == "" {
+		return d.readDir(".")
+	}
+	if err := CheckKey(prefix); err != nil {
+		return nil, err
+	}
+	return d.readDir(prefix)
+}
+
 // readDir opens with O_NONBLOCK, since a FIFO under that name would make it wait for a writer.
 func (d *Dir) readDir(dir string) ([]fs.DirEntry, error) {
-	f, err := d.root.OpenFile(dir, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := d.openPath(dir, syscall.O_NONBLOCK)
 	if err != nil {
 		return nil, err
 	}
@@ -200,9 +215,9 @@ func (d *Dir) readRoot(key string, dst []byte, off int64) (n int, size int64, er
 	return n, size, err
 }
 
-// openRegular is beneath.openValue by os.Root.
+// openRegular is beneath.openValue without openat2.
 func (d *Dir) openRegular(key string) (f *os.File, size int64, err error) {
-	f, err = d.root.OpenFile(key, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err = d.openPath(key, syscall.O_NONBLOCK)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -219,14 +234,36 @@ func (d *Dir) openRegular(key string) (f *os.File, size int64, err error) {
 
 // openRoot asks for the kind of file first, and not for a descriptor that is O_NONBLOCK, which the caller would inherit.
 func (d *Dir) openRoot(key string, flags int) (*os.File, error) {
-	info, err := d.root.Stat(key)
+	info, err := d.stat(key)
 	if err != nil {
 		return nil, err
 	}
 	if err := checkMode(info.Mode()); err != nil {
 		return nil, err
 	}
-	return d.root.OpenFile(key, os.O_RDONLY|flags, 0)
+	return d.openPath(key, flags)
+}
+
+// openPath opens what is at a path, whatever it is, for reading.
+func (d *Dir) openPath(name string, flags int) (*os.File, error) {
+	switch {
+	case !d.follow:
+		return d.root.OpenFile(name, os.O_RDONLY|flags, 0)
+	case d.direct:
+		return d.beneath.openAny(name, flags)
+	}
+	return os.OpenFile(filepath.Join(d.abs, filepath.FromSlash(name)), os.O_RDONLY|flags, 0)
+}
+
+// stat says what is at a path, by way of links.
+func (d *Dir) stat(name string) (fs.FileInfo, error) {
+	switch {
+	case !d.follow:
+		return d.root.Stat(name)
+	case d.direct:
+		return d.beneath.stat(name)
+	}
+	return os.Stat(filepath.Join(d.abs, filepath.FromSlash(name)))
 }
 
 func (d *Dir) ready(ctx context.Context) error {
@@ -257,13 +294,13 @@ func (d *Dir) checkFlags(ctx context.Context, key string, flags int) error {
 
 // fail makes a KeyError of err. It keeps no path of a PathError, since the store and the key say more.
 func (d *Dir) fail(op, key string, err error) error {
-	err = bareError(err)
+	err = outside(bareError(err))
 	switch {
 	case err == syscall.ENOTDIR:
 		err = errNoParent
 	case err == syscall.ENXIO || err == syscall.EOPNOTSUPP:
 		// Sockets can't be opened. "no such device or address" would not tell.
-		if info, e := d.root.Stat(key); e == nil && !info.Mode().IsRegular() {
+		if info, e := d.stat(key); e == nil && !info.Mode().IsRegular() {
 			err = checkMode(info.Mode())
 		}
 	}

@@ -11,8 +11,9 @@ import (
 
 // A beneath opens files beneath a directory by one openat2 each; os.Root makes a system call or more for every part of a key.
 type beneath struct {
-	file *os.File // owns fd
-	fd   int
+	file    *os.File // owns fd
+	fd      int
+	resolve uint64 // what openat2 allows of a path
 }
 
 // maxRaces bounds the retries of an open that crosses ".." in a link while something is renamed somewhere:
@@ -20,8 +21,12 @@ type beneath struct {
 const maxRaces = 256
 
 // init opens the directory a second time, since os.Root keeps its descriptor to itself, and tries openat2 on it once:
-// kernels before 5.6 answer ENOSYS, and sandboxes that forbid it EPERM or what they like.
-func (b *beneath) init(root *os.Root) (usable bool, err error) {
+// kernels before 5.6 answer ENOSYS, and sandboxes that forbid it EPERM or what they like. follow allows links that lead outside.
+func (b *beneath) init(root *os.Root, follow bool) (usable bool, err error) {
+	b.resolve = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS
+	if follow {
+		b.resolve = unix.RESOLVE_NO_MAGICLINKS
+	}
 	b.file, err = root.Open(".")
 	if err != nil {
 		return false, err
@@ -43,7 +48,7 @@ func (b *beneath) open(key string, flags int) (fd int, err error) {
 	name := append(append(stack[:0], key...), 0)
 	how := unix.OpenHow{
 		Flags:   uint64(unix.O_RDONLY | unix.O_CLOEXEC | unix.O_LARGEFILE | flags),
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS,
+		Resolve: b.resolve,
 	}
 	// unix.Openat2 would copy the key to the heap.
 	for races := 0; ; {
@@ -81,6 +86,26 @@ func (b *beneath) openValue(key string, flags int) (fd int, size int64, device u
 		return -1, 0, 0, err
 	}
 	return fd, st.Size, uint64(st.Dev), nil
+}
+
+// openAny is open for what may be a directory. name may be ".".
+func (b *beneath) openAny(name string, flags int) (*os.File, error) {
+	fd, err := b.open(name, unix.O_NOCTTY|flags)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// stat opens nothing: what is at name may be a device.
+func (b *beneath) stat(name string) (fs.FileInfo, error) {
+	fd, err := unix.Openat2(b.fd, name, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: b.resolve})
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), name)
+	defer f.Close()
+	return f.Stat()
 }
 
 func (b *beneath) readRange(key string, dst []byte, off int64) (n int, size int64, err error) {

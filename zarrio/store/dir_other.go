@@ -4,13 +4,14 @@ package store
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 )
 
 // A beneath is nothing here: os.Root opens every file.
 type beneath struct{}
 
-func (beneath) init(*os.Root) (usable bool, err error) { return false, nil }
+func (beneath) init(*os.Root, bool) (usable bool, err error) { return false, nil }
 
 func (beneath) close() error { return nil }
 
@@ -25,3 +26,7 @@ func (beneath) openValue(string, int) (fd int, size int64, device uint64, err er
 func preadFull(int, []byte, int64) (n int, err error) { return 0, errors.ErrUnsupported }
 
 func (beneath) openFile(string, int, string) (*os.File, error) { return nil, errors.ErrUnsupported }
+
+func (beneath) openAny(string, int) (*os.File, error) { return nil, errors.ErrUnsupported }
+
+func (beneath) stat(string) (fs.FileInfo, error) { return nil, errors.ErrUnsupported }

@@ -21,6 +21,8 @@ type Location struct {
 	Asset *stac.Asset
 	// Document is where the STAC document is, without the query of its URL, or "".
 	Document string
+	// Dir is how Open opens a local directory. Locate leaves it zero.
+	Dir DirOptions
 
 	opt HTTPOptions
 }
@@ -144,7 +146,7 @@ func readDocument(ctx context.Context, document string, local bool, opt HTTPOpti
 // Open opens the store at l.Place. The caller closes it when nothing uses it any more.
 func (l *Location) Open(ctx context.Context) (Closer, error) {
 	if name, local := localPath(l.Place); local {
-		return openPath(name)
+		return openPath(name, l.Dir)
 	}
 	if strings.HasSuffix(strings.ToLower(withoutQuery(l.Place)), ".zip") {
 		if parent, name, err := splitURL(l.Place); err == nil {

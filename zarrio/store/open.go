@@ -36,11 +36,11 @@ func opened[T Closer](s T, err error) (Closer, error) {
 	return s, nil
 }
 
-func openPath(name string) (Closer, error) {
+func openPath(name string, opt DirOptions) (Closer, error) {
 	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
 		return opened(OpenZip(name))
 	}
-	return opened(OpenDir(name))
+	return opened(OpenDirWith(name, opt))
 }
 
 // remoteZip is a zip file on a server, which closes the server's store too.

@@ -32,6 +32,20 @@ type Lister interface {
 	List(ctx context.Context, prefix string) ([]string, error)
 }
 
+// An Auditor is a Lister that knows which of its names can't be used, so that a check of a store tells what it didn't see.
+type Auditor interface {
+	Lister
+	// Unusable returns the names directly under prefix that the store has and that lead to nothing that can be read, sorted. Some
+	// stores can't tell where a name would belong: they return it under "", the root.
+	Unusable(ctx context.Context, prefix string) ([]Unusable, error)
+}
+
+// An Unusable is a name that a store has and that can't be used.
+type Unusable struct {
+	Name string // as the store has it: it may be no valid key
+	Err  error  // why
+}
+
 // A Filer is a Store whose values are plain files: direct I/O and GPUDirect Storage need their descriptors.
 type Filer interface {
 	Store

@@ -25,7 +25,7 @@ import (
 // Keys may start at the file's root or, as archivers write them, under one folder that holds everything: where the root has
 // no metadata document (zarr.json, .zgroup, .zarray) and its only folder has one, that folder's name is no part of the keys.
 // Of several entries of one name the last counts: that is how a zip file is changed by appending to it. Names that are no
-// valid keys, or have a backslash, are left out.
+// valid keys, or have a backslash, are left out: [Zip.Unusable] lists them, and a key that one of them may mean is an error.
 //
 // It follows APPNOTE.TXT 6.3 with zip64, names in UTF-8 and code page 437, data descriptors, comments, and anything before the
 // first entry. Files that are split over several disks are refused.
@@ -43,15 +43,18 @@ type Zip struct {
 	prefix   string // of the entries' names, before the key
 	closed   atomic.Bool
 
-	entries []zipEntry     // by key
-	data    []atomic.Int64 // where each entry's bytes begin; 0 until its local header was read
-	streams sync.Pool      // of *zipStream
+	entries []zipEntry        // by key
+	refused []Unusable        // names that can't be used, sorted
+	meant   map[string]string // names that are no keys, by the keys that they may mean
+	data    []atomic.Int64    // where each entry's bytes begin; 0 until its local header was read
+	streams sync.Pool         // of *zipStream
 }
 
 var (
 	_ Lister    = (*Zip)(nil)
 	_ Opener    = (*Zip)(nil)
 	_ Coalescer = (*Zip)(nil)
+	_ Auditor   = (*Zip)(nil)
 )
 
 // ErrZip is what errors about a file that is no proper zip file are.
@@ -108,23 +111,58 @@ func openZip(ctx context.Context, z *Zip) (*Zip, error) {
 		return nil, fmt.Errorf("%s: %w", z.name, err)
 	}
 	z.size = d.size
-	z.prefix, z.entries = arrange(d.entries)
+	z.refuse(d.refused)
+	for _, e := range d.entries {
+		if e.link {
+			z.refused = append(z.refused, Unusable{e.key, e.check()})
+		}
+	}
+	var twice []Unusable
+	z.prefix, z.entries, twice = arrange(d.entries)
+	z.refused = append(z.refused, twice...)
+	slices.SortStableFunc(z.refused, func(a, b Unusable) int { return strings.Compare(a.Name, b.Name) })
 	z.data = make([]atomic.Int64, len(z.entries))
 	return z, nil
 }
 
-// arrange sorts entries by key, keeps the last of those that have one, and takes away the folder that holds all, if any.
-func arrange(entries []zipEntry) (prefix string, kept []zipEntry) {
+// refuse sets the names that are no keys.
+func (z *Zip) refuse(names []Unusable) {
+	z.refused = slices.Clone(names)
+	z.meant = make(map[string]string, len(names))
+	for _, u := range names {
+		z.meant[cleanZipName(u.Name)] = u.Name
+	}
+}
+
+// Unusable is described at [Auditor]: names that are no keys, symbolic links, and names of several entries that differ. All are
+// returned for the root.
+func (z *Zip) Unusable(ctx context.Context, prefix string) ([]Unusable, error) {
+	if err := z.ready(ctx); err != nil {
+		return nil, z.fail("list", prefix, err)
+	}
+	if prefix != "" {
+		return nil, nil
+	}
+	return slices.Clone(z.refused), nil
+}
+
+// arrange sorts entries by key, keeps the last of those that have one, and takes away the folder that holds all, if any. twice are the
+// keys of entries that were dropped and differ from those that were kept.
+func arrange(entries []zipEntry) (prefix string, kept []zipEntry, twice []Unusable) {
 	slices.SortStableFunc(entries, func(a, b zipEntry) int { return strings.Compare(a.key, b.key) })
 	kept = entries[:0]
 	for i, e := range entries {
 		if i+1 == len(entries) || entries[i+1].key != e.key {
 			kept = append(kept, e)
+			continue
+		}
+		if next := entries[i+1]; (next.crc != e.crc || next.size != e.size) && (len(twice) == 0 || twice[len(twice)-1].Name != e.key) {
+			twice = append(twice, Unusable{e.key, errors.New("is the name of several entries that differ, of which the last is read")})
 		}
 	}
 	clear(entries[len(kept):])
 	if prefix = topFolder(kept); prefix == "" {
-		return "", kept
+		return "", kept, twice
 	}
 	inside := kept[:0]
 	for _, e := range kept {
@@ -134,7 +172,7 @@ func arrange(entries []zipEntry) (prefix string, kept []zipEntry) {
 		}
 	}
 	clear(kept[len(inside):])
-	return prefix, slices.Clip(inside)
+	return prefix, slices.Clip(inside), twice
 }
 
 // topFolder returns the folder that holds the hierarchy, with its slash, or "" where that is the root. What macOS adds beside
@@ -253,9 +291,19 @@ func (z *Zip) find(ctx context.Context, key string) (int, error) {
 		if j < len(z.entries) && len(z.entries[j].key) > len(key) && z.entries[j].key[len(key)] == '/' && z.entries[j].key[:len(key)] == key {
 			return 0, syscall.EISDIR
 		}
-		return 0, fs.ErrNotExist
+		return 0, z.absent(key)
 	}
 	return i, z.entries[i].check()
+}
+
+// absent returns the error of a key that no entry has: [fs.ErrNotExist], unless a name that can't be used may mean it. Its chunk
+// must not read as the fill value.
+func (z *Zip) absent(key string) error {
+	name, ok := z.meant[z.prefix+key]
+	if !ok {
+		return fs.ErrNotExist
+	}
+	return fmt.Errorf("%w: the file has a name that is no key and may mean this one, %q: %w", ErrZip, name, badZipName(name))
 }
 
 func (z *Zip) ready(ctx context.Context) error {

@@ -10,6 +10,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Signatures and fixed sizes of APPNOTE.TXT 4.3.
@@ -96,18 +97,20 @@ type zipDirectory struct {
 	size    int64 // of the file
 	tail    []byte
 	entries []zipEntry
+	refused []Unusable // names that are no keys
 
 	// What the end records say, in offsets of the file.
 	base       int64 // where offset 0 of the archive is: there may be something before it
 	start, end int64
 	count      uint64
-	wide       bool // count is not modulo 65536
+	here       uint64 // entries on this disk, of which there is one only
+	wide       bool   // count is not modulo 65536
 
 	buf []byte // the directory from pos on, as far as it was read
 	pos int64
 }
 
-// read fills entries, in the order of the directory; names that are no keys are left out.
+// read fills entries, in the order of the directory, and refused. An error means that not all names are known.
 func (d *zipDirectory) read(ctx context.Context) error {
 	tail := make([]byte, zipTail)
 	n, size, err := d.src.ReadRange(ctx, tail, -zipTail)
@@ -135,12 +138,50 @@ func (d *zipDirectory) read(ctx context.Context) error {
 	if count != d.count && (d.wide || count&0xffff != d.count) {
 		return fmt.Errorf("%w: a directory of %d entries, want %d", ErrZip, count, d.count)
 	}
+	if d.here != d.count {
+		return fmt.Errorf("%w: a directory of %d entries, of which %d are on this disk: several are not supported", ErrZip, d.count, d.here)
+	}
 	slices.Sort(headers)
+	if err := d.checkBase(ctx, headers); err != nil {
+		return err
+	}
 	for i := range d.entries {
 		e := &d.entries[i]
 		e.end = d.start
 		if j, _ := slices.BinarySearch(headers, e.header+1); j < len(headers) {
 			e.end = headers[j]
+		}
+	}
+	return nil
+}
+
+// checkBase returns an error if the directory may have begun earlier than the file's end says, so that names are missing: if there
+// is something before the archive but its first entry is not where it would be then, or if the archive begins with an entry that the
+// directory lacks. headers are where the entries begin, sorted.
+func (d *zipDirectory) checkBase(ctx context.Context, headers []int64) error {
+	if len(headers) == 0 {
+		return nil
+	}
+	begins := func(at int64) (bool, error) {
+		var sig [4]byte
+		if at+int64(len(sig)) > d.start {
+			return false, nil
+		}
+		err := d.readAt(ctx, sig[:], at)
+		return binary.LittleEndian.Uint32(sig[:]) == zipLocalSig, err
+	}
+	if d.base != 0 {
+		if ok, err := begins(headers[0]); err != nil {
+			return err
+		} else if !ok {
+			return fmt.Errorf("%w: no entry at offset %d, which is its first by the directory and the file's end: they disagree", ErrZip, headers[0])
+		}
+	}
+	if headers[0] != d.base {
+		if lost, err := begins(d.base); err != nil {
+			return err
+		} else if lost {
+			return fmt.Errorf("%w: the directory lacks the entry at offset %d, with which the file begins", ErrZip, d.base)
 		}
 	}
 	return nil
@@ -159,6 +200,7 @@ func (d *zipDirectory) readEnd(ctx context.Context) error {
 	}
 	r := d.tail[i:]
 	disk, dirDisk := uint32(le.Uint16(r[4:])), uint32(le.Uint16(r[6:]))
+	d.here = uint64(le.Uint16(r[8:]))
 	d.count = uint64(le.Uint16(r[10:]))
 	length, offset := uint64(le.Uint32(r[12:])), uint64(le.Uint32(r[16:]))
 	d.end = d.size - int64(len(d.tail)-i)
@@ -174,9 +216,20 @@ func (d *zipDirectory) readEnd(ctx context.Context) error {
 		if err := d.readAt(ctx, r[:], at); err != nil {
 			return err
 		}
-		disk, dirDisk = le.Uint32(r[16:]), le.Uint32(r[20:])
+		disk, dirDisk, d.here = le.Uint32(r[16:]), le.Uint32(r[20:]), le.Uint64(r[24:])
+		narrow := [...]uint64{d.count, length, offset}
 		d.count, length, offset = le.Uint64(r[32:]), le.Uint64(r[40:]), le.Uint64(r[48:])
 		d.end, d.wide = at, true
+		for i, wide := range [...]uint64{d.count, length, offset} {
+			most := uint64(math.MaxUint32)
+			if i == 0 {
+				most = math.MaxUint16
+			}
+			if narrow[i] != most && narrow[i] != wide {
+				return fmt.Errorf("%w: its end says that the %s of the directory is %d, the zip64 record before it %d",
+					ErrZip, [...]string{"count", "length", "offset"}[i], narrow[i], wide)
+			}
+		}
 	}
 	if disk != 0 || dirDisk != 0 {
 		return fmt.Errorf("%w: one of several disks, which are not supported", ErrZip)
@@ -266,7 +319,14 @@ func (d *zipDirectory) next(ctx context.Context) (header int64, err error) {
 	const unix, darwin, typeMask, symlink = 3, 19, 0o170000, 0o120000
 	onUnix := h[5] == unix || h[5] == darwin
 	key := zipName(name, extra, flags, onUnix)
-	if CheckKey(strings.TrimSuffix(key, "/")) != nil || strings.ContainsRune(key, '\\') {
+	switch why := badZipName(key); {
+	case !utf8.ValidString(key):
+		return 0, fmt.Errorf("%w: the name %q is marked as UTF-8 and isn't", ErrZip, key)
+	case why == nil:
+	case strings.HasSuffix(key, "/"), strings.HasSuffix(key, `\`):
+		return header, nil // a directory, which holds nothing itself
+	default:
+		d.refused = append(d.refused, Unusable{key, why})
 		return header, nil
 	}
 	d.entries = append(d.entries, zipEntry{

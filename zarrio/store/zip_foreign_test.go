@@ -126,10 +126,10 @@ func TestZipDamaged(t *testing.T) {
 		{"signature", file, set32(second, 7), "signature"},
 		{"name too long", file, set16(second+28, 60000), "are left for an entry"},
 		{"lacks zip64", file, set32(dir+24, 1<<32-1), "lacks a zip64 field"},
-		{"header elsewhere", file, set32(dir+42, 1), "signature"},
+		{"header elsewhere", file, set32(dir+42, 1), "the directory lacks the entry at offset 0"},
 		{"header of the other", file, set32(second+42, 0), "differs from the directory"},
-		{"header outside", file, set32(dir+42, uint32(dir+1)), "reaches beyond"},
-		{"header at the directory", file, set32(dir+42, uint32(dir)), "reaches beyond"},
+		{"header outside", file, set32(dir+42, uint32(dir+1)), "the directory lacks the entry at offset 0"},
+		{"header at the directory", file, set32(dir+42, uint32(dir)), "the directory lacks the entry at offset 0"},
 		{"overlap", file, func(b []byte) { set32(dir+20, 12)(b); set32(dir+24, 12)(b); set16(28, 20)(b) }, "into what follows"},
 		{"local signature", file, set32(0, 0), "signature"},
 		{"local method", file, set16(8, 8), "differs from the directory"},
@@ -143,7 +143,7 @@ func TestZipDamaged(t *testing.T) {
 		{"size in zip64", wide, set64(end64+40, 1<<63), "before offset"},
 		{"offset in zip64", wide, set64(end64+48, 1<<63), "want at most"},
 		{"size of an entry", wide, set64(wideDir+46+1+7+4, 1<<63), "bytes"},
-		{"header beyond 63 bits", wide, set64(wideDir+46+1+7+4+16, 1<<63), "reaches beyond"},
+		{"header beyond 63 bits", wide, set64(wideDir+46+1+7+4+16, 1<<63), "the directory lacks the entry at offset 0"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -3,7 +3,9 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
+	"path"
 	"strings"
 	"unicode/utf8"
 )
@@ -36,4 +38,23 @@ func zipName(name, extra []byte, flags uint16, unix bool) string {
 		}
 	}
 	return s.String()
+}
+
+// badZipName returns why the name of an entry is no key, or nil. That of a directory has a slash at its end.
+func badZipName(name string) error {
+	switch {
+	case strings.Contains(name, `\`):
+		return errors.New("has backslashes where slashes belong")
+	case strings.HasPrefix(name, "/"):
+		return errors.New("begins with a slash")
+	case CheckKey(strings.TrimSuffix(name, "/")) != nil:
+		return ErrBadKey
+	}
+	return nil
+}
+
+// cleanZipName returns the key that other programs would make of a name that is none.
+func cleanZipName(name string) string {
+	name, _, _ = strings.Cut(name, "\x00")
+	return path.Clean("/" + strings.ReplaceAll(name, `\`, "/"))[1:]
 }
