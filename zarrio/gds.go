@@ -74,7 +74,7 @@ func (e *gdsEngine) start(g *cudaGPU, opt GDSOptions) error {
 	if err := e.open(g, "gds", CPUOptions{Workers: workers, KeepBytes: opt.KeepBytes, IO: IOBuffered}); err != nil {
 		return err
 	}
-	if e.host, err = e.hostRing(pinned, ringBytes); err != nil {
+	if e.host, err = e.hostRing(pinned, 0); err != nil {
 		return err
 	}
 	// A read is no longer than a task, whatever a bounce buffer could hold.

@@ -59,7 +59,8 @@ type HostOptions struct {
 	KeepBytes int64
 	IO        IO
 	Depth     int
-	// RingBytes bounds the pinned memory that chunks are read or decoded into on their way; 0 stands for 160 MiB.
+	// RingBytes bounds the pinned memory that chunks are read or decoded into on their way; 0 stands for 4 MiB for each
+	// worker and 64 MiB more.
 	RingBytes int64
 	// Pageable takes ordinary memory instead, and waits for each copy: what programs do that know nothing of pinned memory.
 	Pageable bool

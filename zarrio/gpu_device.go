@@ -26,6 +26,8 @@ type cudaGPU struct {
 	kernel map[string]cuda.Function
 	tables cuda.Ptr    // of the CRC
 	stream cuda.Stream // see side
+	sums   reduction
+	pool   gpuPool
 }
 
 func openGPU(ordinal int) (gpuDevice, error) {
@@ -86,10 +88,8 @@ func (g *cudaGPU) close() error {
 		err = g.file.Close()
 	}
 	err = errors.Join(err, g.dev.Do(func() error {
-		var err error
-		if g.stream != 0 { // before the module goes, whose kernels it may run
-			err = errors.Join(g.dev.Synchronize(g.stream), g.dev.FreeStream(g.stream))
-		}
+		// Streams first: they may run kernels of the module.
+		err := errors.Join(g.freeStream(g.stream), g.sums.close(g), g.pool.close(g.dev))
 		if g.module != 0 {
 			err = errors.Join(err, g.dev.UnloadModule(g.module))
 		}
@@ -143,7 +143,7 @@ func (g *cudaGPU) side() (cuda.Stream, error) {
 	defer g.mu.Unlock()
 	if g.stream == 0 {
 		var err error
-		if g.stream, err = g.dev.NewStream(); err != nil {
+		if g.stream, err = g.newStream(); err != nil {
 			return 0, err
 		}
 	}

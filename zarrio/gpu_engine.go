@@ -14,8 +14,11 @@ import (
 // slotSize is the size of a ring's slots: kvikIO's task size, in which a field of 721x1440 float32 is one read.
 const slotSize = 4 << 20
 
-// ringBytes bounds a ring: GPUs with a BAR of 256 MiB register about 192 MiB.
+// ringBytes bounds a ring on the GPU: those with a BAR of 256 MiB register about 192 MiB.
 const ringBytes = 160 << 20
+
+// spareSlots is how many more slots than workers a ring of the host has, so that they read while others are copied from.
+const spareSlots = 16
 
 // maxThreads bounds the workers of an engine.
 const maxThreads = 1 << 10
@@ -29,7 +32,6 @@ type gpuCore struct {
 	stream cuda.Stream // waits for all workers' streams at the end of a Fill
 	host   *ring       // pinned slots, or pageable ones
 	quiet  bool        // its workers wait for cuFile
-	sums   reduction
 
 	hostBytes   atomic.Int64 // copied from the host, fill values left out
 	bounceBytes atomic.Int64 // of them, of files that cuFile could have read
@@ -64,7 +66,7 @@ func (e *gpuCore) open(g *cudaGPU, name string, opt CPUOptions) error {
 	n := len(e.cpu.workers)
 	e.cpu.workers = nil
 	err := g.dev.Do(func() (err error) {
-		e.stream, err = g.dev.NewStream()
+		e.stream, err = g.newStream()
 		return err
 	})
 	for i := 0; i < n && err == nil; i++ {
@@ -83,31 +85,25 @@ func (e *gpuCore) hire() (*worker, error) {
 	h.w.on = h
 	err = e.gpu.dev.Do(func() error {
 		var err error
-		if h.stream, err = e.gpu.dev.NewStream(); err == nil {
-			h.done, err = e.gpu.dev.NewEvent()
+		if h.stream, err = e.gpu.newStream(); err == nil {
+			h.done, err = e.gpu.newEvent()
 		}
 		return err
 	})
 	if err != nil {
-		return nil, errors.Join(err, h.dismiss(e.gpu.dev))
+		return nil, errors.Join(err, h.dismiss(e.gpu))
 	}
 	e.hands = append(e.hands, h)
+	if e.host != nil {
+		e.host.allow(1)
+	}
 	return h.w, nil
 }
 
-// dismiss gives a worker's thread up, and frees what it has on the GPU after what is queued there.
-func (h *gpuHand) dismiss(dev *cuda.Device) error {
+// dismiss gives a worker's thread up, and what it has on the GPU after what is queued there.
+func (h *gpuHand) dismiss(g *cudaGPU) error {
 	h.thread.end()
-	return dev.Do(func() error {
-		var err error
-		if h.stream != 0 {
-			err = errors.Join(dev.Synchronize(h.stream), dev.FreeStream(h.stream))
-		}
-		if h.done != 0 {
-			err = errors.Join(err, dev.FreeEvent(h.done))
-		}
-		return err
-	})
+	return g.dev.Do(func() error { return errors.Join(g.freeStream(h.stream), g.freeEvent(h.done)) })
 }
 
 func (e *gpuCore) probe(ctx context.Context, g *Group) error { return e.cpu.Probe(ctx, g) }
@@ -125,23 +121,19 @@ func (e *gpuCore) close(first func() error) error {
 	if e.gpu == nil {
 		return nil
 	}
-	dev := e.gpu.dev
 	var err error
 	if first != nil {
 		err = e.gpu.bound(first)
 	}
 	for _, h := range e.hands {
-		err = errors.Join(err, h.dismiss(dev))
+		err = errors.Join(err, h.dismiss(e.gpu))
 	}
-	err = errors.Join(err, dev.Do(func() error {
+	err = errors.Join(err, e.gpu.dev.Do(func() error {
 		var err error
 		if e.host != nil {
 			err = e.host.close()
 		}
-		if e.stream != 0 {
-			err = errors.Join(err, dev.Synchronize(e.stream), dev.FreeStream(e.stream))
-		}
-		return errors.Join(err, e.sums.close(dev))
+		return errors.Join(err, e.gpu.freeStream(e.stream))
 	}), e.cpu.Close())
 	e.hands = nil
 	e.gpu.leave()

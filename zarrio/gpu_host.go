@@ -31,10 +31,14 @@ func newHost(g gpuDevice, opt HostOptions) (gpuEngine, error) {
 	return e, nil
 }
 
-// hostRing returns a ring of at most so many bytes of host memory: a slot at least, so that more workers share it.
+// hostRing returns a ring of host memory: of at most so many bytes, a slot at least, so that workers share it. 0 stands for a
+// slot for each worker, those that are hired later too, and spareSlots more.
 func (e *gpuCore) hostRing(kind ringKind, bytes int64) (*ring, error) {
 	if bytes == 0 {
-		bytes = ringBytes
+		r := newRing(e.gpu, kind, slotSize, maxThreads+spareSlots)
+		r.limit, r.left = 0, 0
+		r.allow(len(e.hands) + spareSlots)
+		return r, nil
 	}
 	if bytes < slotSize {
 		return nil, fmt.Errorf("a ring of %d bytes: want %d or more", bytes, slotSize)
@@ -43,7 +47,7 @@ func (e *gpuCore) hostRing(kind ringKind, bytes int64) (*ring, error) {
 }
 
 func (e *hostEngine) String() string {
-	return fmt.Sprintf("host (%s, %v, ring of %d x %d MiB, %s)", e.gpu.crew(e.cpu.staff()), e.cpu.files, cap(e.host.free), slotSize>>20,
+	return fmt.Sprintf("host (%s, %v, ring of %d x %d MiB, %s)", e.gpu.crew(e.cpu.staff()), e.cpu.files, e.host.limit, slotSize>>20,
 		map[ringKind]string{pinned: "pinned, copies overlap with reading", pageable: "pageable, copies are waited for"}[e.host.kind])
 }
 

@@ -54,7 +54,7 @@ func (g *cudaGPU) newMemory(n int64) (*gpuMemory, error) {
 		if m.whole, m.base, err = allocPages(g.dev, n); err != nil {
 			return err
 		}
-		m.ready, err = g.dev.NewEvent()
+		m.ready, err = g.newEvent()
 		return err
 	})
 	if err != nil {
@@ -88,11 +88,9 @@ func (m *gpuMemory) Free() error {
 	return g.bound(func() error {
 		var err error
 		for _, e := range append(m.waits, m.spare...) {
-			err = errors.Join(err, g.dev.SynchronizeEvent(e), g.dev.FreeEvent(e))
+			err = errors.Join(err, g.freeEvent(e))
 		}
-		if m.ready != 0 {
-			err = errors.Join(err, g.dev.SynchronizeEvent(m.ready), g.dev.FreeEvent(m.ready))
-		}
+		err = errors.Join(err, g.freeEvent(m.ready))
 		if m.registered {
 			if unregErr := m.unregister(m); unregErr != nil {
 				return errors.Join(err, unregErr) // to free what is registered may hang nvidia-fs: it is lost
@@ -116,7 +114,7 @@ func (m *gpuMemory) release(streams []Stream) {
 			e, m.spare = m.spare[k], m.spare[:k]
 		} else {
 			var err error
-			if e, err = dev.NewEvent(); err != nil {
+			if e, err = m.gpu.newEvent(); err != nil {
 				return err
 			}
 		}

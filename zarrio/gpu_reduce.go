@@ -23,33 +23,32 @@ type reduction struct {
 }
 
 // ready sees to a stream, and to so many bytes on the GPU and on the host.
-func (r *reduction) ready(dev *cuda.Device, onGPU, onHost int64) error {
+func (r *reduction) ready(g *cudaGPU, onGPU, onHost int64) error {
 	if r.stream == 0 {
 		var err error
-		if r.stream, err = dev.NewStream(); err != nil {
+		if r.stream, err = g.newStream(); err != nil {
 			return err
 		}
 	}
 	if r.size < onGPU {
-		if err := r.free(dev); err != nil {
+		if err := r.free(g.dev); err != nil {
 			return err
 		}
-		p, err := dev.Alloc(onGPU)
+		p, err := g.dev.Alloc(onGPU)
 		if err != nil {
 			return err
 		}
 		r.dev, r.size = p, onGPU
 	}
 	if int64(len(r.host)) < onHost {
-		b, err := dev.HostAlloc(onHost)
+		b, err := g.newBlock(onHost)
 		if err != nil {
 			return err
 		}
 		if r.host != nil {
-			err = dev.HostFree(r.host)
+			g.freeBlock(r.host)
 		}
 		r.host = b
-		return err
 	}
 	return nil
 }
@@ -63,15 +62,13 @@ func (r *reduction) free(dev *cuda.Device) error {
 	return dev.Free(p)
 }
 
-func (r *reduction) close(dev *cuda.Device) error {
-	err := r.free(dev)
+// close waits for what is queued, and frees the memory.
+func (r *reduction) close(g *cudaGPU) error {
+	err := errors.Join(g.freeStream(r.stream), r.free(g.dev))
 	if r.host != nil {
-		err = errors.Join(err, dev.HostFree(r.host))
+		g.freeBlock(r.host)
 	}
-	if r.stream != 0 {
-		err = errors.Join(err, dev.FreeStream(r.stream))
-	}
-	*r = reduction{}
+	r.stream, r.host = 0, nil
 	return err
 }
 
@@ -117,13 +114,13 @@ func (e *gpuCore) squaredErrors(a, b Tensor, sums []float64) error {
 	if err != nil {
 		return err
 	}
-	r := &e.sums
+	r := &e.gpu.sums
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	segments := ptx.Segments(bytes / 4)
 	dev := e.gpu.dev
 	err = e.gpu.bound(func() error {
-		if err := r.ready(dev, int64(8*planes*(segments+1)), int64(8*planes)); err != nil {
+		if err := r.ready(e.gpu, int64(8*planes*(segments+1)), int64(8*planes)); err != nil {
 			return err
 		}
 		if err := errors.Join(dev.Wait(r.stream, memA.ready), dev.Wait(r.stream, memB.ready)); err != nil {
@@ -168,7 +165,7 @@ func (e *gpuCore) checksums(t Tensor, sums []uint32) error {
 	if err != nil {
 		return err
 	}
-	r := &e.sums
+	r := &e.gpu.sums
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	pieces := ptx.Pieces(bytes, crcPiece)
@@ -178,7 +175,7 @@ func (e *gpuCore) checksums(t Tensor, sums []uint32) error {
 		if err != nil {
 			return err
 		}
-		if err := r.ready(dev, int64(4*planes*pieces), int64(4*planes*pieces)); err != nil {
+		if err := r.ready(e.gpu, int64(4*planes*pieces), int64(4*planes*pieces)); err != nil {
 			return err
 		}
 		if err := dev.Wait(r.stream, mem.ready); err != nil {

@@ -15,13 +15,16 @@ import (
 type ring struct {
 	gpu  *cudaGPU
 	size int // of a slot
+	kind ringKind
 	free chan *slot
 
-	mu    sync.Mutex
-	slots []*slot
-	left  int // slots that may still be made: pinned memory is taken when it is first needed
-	kind  ringKind
-	whole cuda.Ptr // the allocation, of a ring on the GPU
+	mu     sync.Mutex
+	slots  []*slot
+	limit  int    // slots that there may be
+	left   int    // of them, slots that may still be made
+	memory []byte // of slots that aren't made yet
+	blocks []ringBlock
+	whole  cuda.Ptr // the allocation, of a ring on the GPU
 }
 
 type ringKind int
@@ -32,18 +35,31 @@ const (
 	onGPU
 )
 
+// A ringBlock is the memory of slots of the host: those that were allowed when the first of them was taken.
+type ringBlock struct {
+	pinned []byte         // of the GPU's pool
+	block  *hostmem.Block // of a pageable ring
+}
+
 // A slot belongs to one worker from take to give.
 type slot struct {
 	host  []byte
-	block *hostmem.Block // of a pageable slot
-	off   int64          // in the memory of a ring on the GPU
-	event cuda.Event     // behind the copies out of it
-	busy  bool           // the event was recorded, and not waited for
+	off   int64      // in the memory of a ring on the GPU
+	event cuda.Event // behind the copies out of it
+	busy  bool       // the event was recorded, and not waited for
 }
 
-// newRing returns a ring of count slots of size bytes. On the GPU, the memory is base's, of so many bytes.
+// newRing returns a ring of count slots of size bytes. Memory of the host is taken with the first slot.
 func newRing(g *cudaGPU, kind ringKind, size, count int) *ring {
-	return &ring{gpu: g, size: size, kind: kind, left: count, free: make(chan *slot, count)}
+	return &ring{gpu: g, size: size, kind: kind, limit: count, left: count, free: make(chan *slot, count)}
+}
+
+// allow has a ring have more slots, though never more than its channel holds.
+func (r *ring) allow(more int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	more = min(more, cap(r.free)-r.limit)
+	r.limit, r.left = r.limit+more, r.left+more
 }
 
 // take returns a slot that nothing is copied from any more: that which was given back first, or a new one, as long as there may
@@ -128,29 +144,52 @@ func (r *ring) another() (*slot, error) {
 	}
 	s := new(slot)
 	var err error
-	switch r.kind {
-	case pinned:
-		s.host, err = r.gpu.dev.HostAlloc(int64(r.size))
-	case pageable:
-		if s.block, err = hostmem.Alloc(int64(r.size)); err == nil {
-			s.host = s.block.Bytes()
-		}
-	case onGPU:
+	if r.kind == onGPU {
 		s.off = int64(len(r.slots)) * int64(r.size)
+	} else if len(r.memory) == 0 {
+		err = r.allocate()
 	}
 	if err == nil {
-		s.event, err = r.gpu.dev.NewEvent()
+		s.event, err = r.gpu.newEvent()
 	}
 	if err != nil {
 		if len(r.slots) > 0 { // fewer will do
-			r.left = 0
-			return nil, errors.Join(r.drop(s))
+			r.limit, r.left = len(r.slots), 0
+			return nil, nil
 		}
-		return nil, errors.Join(err, r.drop(s))
+		return nil, err
+	}
+	if r.kind != onGPU {
+		s.host, r.memory = r.memory[:r.size:r.size], r.memory[r.size:]
 	}
 	r.left--
 	r.slots = append(r.slots, s)
 	return s, nil
+}
+
+// allocate takes the memory of all slots that may still be made, or of half as many as long as there is no room.
+func (r *ring) allocate() error {
+	for {
+		n := int64(r.left) * int64(r.size)
+		var b ringBlock
+		var err error
+		if r.kind == pinned {
+			if b.pinned, err = r.gpu.newBlock(n); err == nil {
+				r.memory = b.pinned[:n]
+			}
+		} else if b.block, err = hostmem.Alloc(n); err == nil {
+			r.memory = b.block.Bytes()
+		}
+		if err == nil {
+			r.blocks = append(r.blocks, b)
+			return nil
+		}
+		if r.left == 1 {
+			return err
+		}
+		r.limit -= r.left - r.left/2
+		r.left /= 2
+	}
 }
 
 // give gives a slot back. queued says that copies out of it are queued on the stream; err is what became of its use until then,
@@ -176,27 +215,23 @@ func (r *ring) close() error {
 	defer r.mu.Unlock()
 	var err error
 	for _, s := range r.slots {
-		err = errors.Join(err, r.settle(s), r.drop(s))
+		err = errors.Join(err, r.settle(s), r.gpu.freeEvent(s.event))
 	}
-	r.slots, r.left = nil, 0
+	failed := err != nil // copies may be under way still: they must not meet another engine's bytes
+	for _, b := range r.blocks {
+		switch {
+		case b.block != nil:
+			err = errors.Join(err, b.block.Free())
+		case failed:
+			err = errors.Join(err, r.gpu.dev.HostFree(b.pinned))
+		default:
+			r.gpu.freeBlock(b.pinned)
+		}
+	}
+	r.slots, r.memory, r.blocks, r.left = nil, nil, nil, 0
 	if r.whole != 0 {
 		err = errors.Join(err, r.gpu.dev.Free(r.whole))
 		r.whole = 0
-	}
-	return err
-}
-
-// drop frees what a slot has.
-func (r *ring) drop(s *slot) error {
-	var err error
-	if s.event != 0 {
-		err = r.gpu.dev.FreeEvent(s.event)
-	}
-	switch {
-	case s.block != nil:
-		err = errors.Join(err, s.block.Free())
-	case s.host != nil:
-		err = errors.Join(err, r.gpu.dev.HostFree(s.host))
 	}
 	return err
 }

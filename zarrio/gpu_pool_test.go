@@ -1,0 +1,130 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package zarrio
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"zarrbench/zarrio/gds/gdstest"
+)
+
+// TestGPUPool makes engine after engine on one GPU, as a benchmark does that opens everything anew for each epoch: only the
+// first one allocates.
+func TestGPUPool(t *testing.T) {
+	gdstest.NoLeaks(t)
+	group, _ := onDisk(t, gdsFields(t, 12, 61, 97), Options{})
+	opt := LoaderOptions{Channels: []string{"t"}, Batch: 3}
+	want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)
+	makers := []string{"cuMemHostRegister_v2", "cuMemHostAlloc", "cuStreamCreate", "cuEventCreate", "cuModuleLoadData"}
+	for _, tt := range []struct {
+		name   string
+		engine func(*GPU) (*GPUEngine, error)
+	}{
+		{"host", func(g *GPU) (*GPUEngine, error) { return NewHost(g, HostOptions{Workers: 1}) }},
+		{"compat", func(g *GPU) (*GPUEngine, error) { return NewGDS(g, GDSOptions{Workers: 1, Compat: CompatOn}) }},
+		{"gds", func(g *GPU) (*GPUEngine, error) { return NewGDS(g, GDSOptions{Workers: 1}) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := testGPU(t, 0)
+			made := make([]int64, len(makers))
+			for epoch := range 3 {
+				e := must(t)(tt.engine(g))
+				l, err := NewLoader(t.Context(), group, e, opt)
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(want, gpuEpoch(t, l)), "epoch %d differs", epoch)
+				for b, err := range l.Batches(t.Context()) {
+					require.NoError(t, err)
+					require.NoError(t, e.SquaredErrors(b.Input(), b.Target(), make([]float64, b.Len)))
+				}
+				require.NoError(t, l.Close())
+				require.NoError(t, e.Close())
+				for i, name := range makers {
+					if now := calls(name); epoch == 0 {
+						made[i] = now
+					} else {
+						require.Equal(t, made[i], now, "%s in epoch %d", name, epoch)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestGPUPoolBlocks holds which idle memory serves which request.
+func TestGPUPoolBlocks(t *testing.T) {
+	gdstest.NoLeaks(t)
+	g := testGPU(t, 0).gpu.(*cudaGPU)
+	size := func(n int64) (got int64) {
+		require.NoError(t, g.bound(func() error {
+			b, err := g.newBlock(n)
+			got = int64(len(b))
+			g.freeBlock(b)
+			return err
+		}))
+		return got
+	}
+	for _, tt := range []struct{ n, want, idle int64 }{
+		{100, 100, 1},
+		{50, 100, 1},
+		{8 << 20, 8 << 20, 1}, // in favor of which the small one goes
+		{100, 100, 2},
+		{3 << 20, 8 << 20, 2},
+		{1 << 20, 1 << 20, 2},
+	} {
+		require.Equal(t, tt.want, size(tt.n), "%d bytes", tt.n)
+		require.EqualValues(t, tt.idle, len(g.pool.blocks), "after %d bytes", tt.n)
+	}
+}
+
+// A barrierStore has reads of chunks wait until n of them do.
+type barrierStore struct {
+	*ldStore
+	n    int64
+	in   atomic.Int64
+	open chan struct{}
+}
+
+func (s *barrierStore) ReadRange(ctx context.Context, key string, dst []byte, off int64) (int, int64, error) {
+	if strings.HasPrefix(key, "t/") && !strings.Contains(key, ".z") {
+		if s.in.Add(1) == s.n {
+			close(s.open)
+		}
+		select {
+		case <-s.open:
+		case <-ctx.Done():
+			return 0, 0, ctx.Err()
+		}
+	}
+	return s.ldStore.ReadRange(ctx, key, dst, off)
+}
+
+func (s *barrierStore) Coalesce() (gap, size int64) { return 0, 0 }
+func (s *barrierStore) Requests() int               { return int(s.n) }
+
+// TestGPUSlots has 64 workers read into slots at once: none waits for a slot.
+func TestGPUSlots(t *testing.T) {
+	gdstest.NoLeaks(t)
+	const workers = 64
+	s := &barrierStore{ldStore: ldSteps(t, workers+1, 1, true), n: workers, open: make(chan struct{})}
+	group, err := OpenStore(t.Context(), s, Options{})
+	require.NoError(t, err)
+	g := testGPU(t, 0)
+	e := must(t)(NewHost(g, HostOptions{Workers: workers, KeepBytes: -1}))
+	require.Contains(t, e.String(), "ring of 80 x 4 MiB")
+	l := ldLoaderOn(t, group, e, LoaderOptions{Channels: []string{"t"}, Batch: workers, Windows: []Window{{Dim: "time", Size: 1}}})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // of a wait that would not end
+	defer cancel()
+	for b, err := range l.Batches(ctx) {
+		require.NoError(t, err)
+		require.NoError(t, b.Sync())
+		break
+	}
+	require.GreaterOrEqual(t, s.in.Load(), int64(workers))
+}
