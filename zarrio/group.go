@@ -76,6 +76,10 @@ type documents map[string]json.RawMessage
 // Open opens the hierarchy at a place: a local directory, a zip file, or a URL, as [store.Open] has them. Close the group when
 // its arrays are no longer used.
 //
+// A server that doesn't answer at all is an error within seconds, without a deadline of ctx: 3 s if it refuses connections, else
+// 10 s, see Reach of [store.HTTPOptions]. A server that has answered once is waited for longer, two minutes or three, by Open
+// and by later reads.
+//
 // If an array is there rather than a group, Open returns a group without members, whose Array("") is that array.
 func Open(ctx context.Context, place string, opt Options) (*Group, error) {
 	l, err := store.Locate(ctx, place, store.HTTPOptions{})

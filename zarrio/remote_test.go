@@ -1,9 +1,12 @@
 package zarrio
 
 import (
+	"net"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/store/storetest"
@@ -102,5 +105,25 @@ func TestRemoteLoader(t *testing.T) {
 		if err := e.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestOpenDeadServer opens stores on servers that don't answer, without a deadline: the error names the URL and what to do.
+func TestOpenDeadServer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	gone := "http://" + l.Addr().String()
+	require.NoError(t, l.Close())
+	for _, tt := range []struct{ name, place, want string }{
+		{"a group", gone + "/era5.zarr", "connection refused"},
+		{"a zip file", gone + "/era5.zip", "connection refused"},
+		{"a STAC document", gone + "/item.json", "connection refused"},
+		{"no such host", "http://host.invalid/era5.zarr", "host.invalid"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Open(t.Context(), tt.place, Options{})
+			wantError(t, err, "zarrio: ", tt.place, tt.want, "has answered nothing: check that the server is up, and the URL's scheme, host and port")
+		})
 	}
 }

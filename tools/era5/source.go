@@ -12,7 +12,6 @@ import (
 	"path"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
@@ -43,9 +42,6 @@ func openSource(ctx context.Context, o options) (*source, error) {
 	}
 	s := &source{moved: new(atomic.Int64), retries: func() int64 { return 0 }}
 	opt.Client = &http.Client{Transport: meter{opt.Client.Transport, s.moved}}
-	if err := reach(ctx, o.place, opt); err != nil {
-		return nil, err
-	}
 	l, err := store.Locate(ctx, o.place, opt)
 	if err != nil {
 		return nil, err
@@ -67,30 +63,6 @@ func openSource(ctx context.Context, o options) (*source, error) {
 		return nil, errors.Join(err, s.store.Close())
 	}
 	return s, nil
-}
-
-// firstRetries is how often a server is asked again that never answered, and firstTimeout how long it may take: a fetch is patient,
-// but a machine without a network should say so at once.
-const (
-	firstRetries = 3
-	firstTimeout = 10 * time.Second
-)
-
-// reach returns an error where the place is on a server that gives no answer at all.
-func reach(ctx context.Context, place string, opt store.HTTPOptions) error {
-	if !isRemote(place) {
-		return nil
-	}
-	opt.Retries, opt.Timeout = firstRetries, firstTimeout
-	st, err := store.OpenWith(ctx, place, opt)
-	if err == nil {
-		_, _, err = st.ReadRange(ctx, "zarr.json", nil, 0)
-		st.Close()
-	}
-	if unanswered(err) {
-		return err
-	}
-	return nil // what else there is to say is said where the place is opened in earnest
 }
 
 // watched is a store whose reads are taken down in the ledger of their context.

@@ -32,12 +32,18 @@ type HTTPOptions struct {
 
 	// Backoff is about how long the first retry waits; each further one waits twice as long, up to MaxBackoff, which also
 	// bounds what a server may ask for by Retry-After. 0 is 100 ms, and 20 s for MaxBackoff: with them a
-	// server that has gone is given up after two minutes or three.
+	// server that has answered before is given up after two minutes or three.
 	Backoff, MaxBackoff time.Duration
 
 	// Timeout is how long a request may go without a byte arriving before it is given up and tried again; 0 is 30 s.
 	// It bounds no request that makes progress; a context does.
 	Timeout time.Duration
+
+	// Reach is about how long a read waits for the first answer of a server that has not answered the store yet, its retries
+	// included; 0 is 10 s, a negative number is as long as the other options say. A server that refuses connections, or whose
+	// host is not found, is given up sooner, after 3 s at most. So a wrong URL is an error within seconds. Once the server has
+	// answered anything, Retries, MaxBackoff and Timeout bound all reads, and an outage is waited out.
+	Reach time.Duration
 
 	// Header is sent with each request, but not to a host that a redirect leads to. The store sends no Authorization
 	// or cookies by itself: what stands here is the caller's decision. Headers that change what an answer means, such
@@ -93,10 +99,12 @@ type HTTP struct {
 	backoff    time.Duration
 	maxBackoff time.Duration
 	timeout    time.Duration
+	reach      time.Duration
 	gap, size  int64
 
-	closed atomic.Bool
-	counts struct{ requests, retries, bytes atomic.Int64 }
+	closed   atomic.Bool
+	answered atomic.Bool // the server has answered a request
+	counts   struct{ requests, retries, bytes atomic.Int64 }
 
 	// What was learnt of the server. They only save requests: each answer is judged by itself.
 	noHead   atomic.Bool  // HEAD is refused, but GET is not
@@ -124,6 +132,7 @@ func OpenHTTP(rawURL string, opt HTTPOptions) (*HTTP, error) {
 		backoff:    cmp.Or(opt.Backoff, 100*time.Millisecond),
 		maxBackoff: cmp.Or(opt.MaxBackoff, 20*time.Second),
 		timeout:    cmp.Or(opt.Timeout, 30*time.Second),
+		reach:      cmp.Or(opt.Reach, 10*time.Second),
 		gap:        max(cmp.Or(opt.Gap, defaultGap), 0),
 		size:       cmp.Or(opt.MaxRead, defaultMaxRead),
 	}
@@ -132,7 +141,7 @@ func OpenHTTP(rawURL string, opt HTTPOptions) (*HTTP, error) {
 	}
 	requests := cmp.Or(opt.Requests, 64)
 	if requests < 0 || h.backoff < 0 || h.maxBackoff < 0 || h.timeout < 0 || h.size < 0 {
-		return nil, errors.New("negative HTTPOptions, where only Retries and Gap may be")
+		return nil, errors.New("negative HTTPOptions, where only Retries, Reach and Gap may be")
 	}
 	for name := range h.header {
 		if slices.Contains(ownHeaders, http.CanonicalHeaderKey(name)) {
@@ -290,7 +299,11 @@ func (h *HTTP) send(ctx context.Context, method string, u *url.URL, header http.
 
 	under, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	timer := time.AfterFunc(h.timeout, func() { cancel(errStalled) })
+	timeout := h.timeout
+	if h.unreached() {
+		timeout = min(timeout, h.reach)
+	}
+	timer := time.AfterFunc(timeout, func() { cancel(errStalled) })
 	defer timer.Stop()
 	req, err := http.NewRequestWithContext(under, method, u.String(), nil)
 	if err != nil {
@@ -310,6 +323,7 @@ func (h *HTTP) send(ctx context.Context, method string, u *url.URL, header http.
 			err = &temporary{err: err}
 		}
 	} else {
+		h.answered.Store(true)
 		body := &arriving{h: h, r: resp.Body, timer: timer}
 		err = receive(resp, body)
 		if resp.ContentLength-body.n <= maxDrain {
@@ -323,7 +337,7 @@ func (h *HTTP) send(ctx context.Context, method string, u *url.URL, header http.
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case context.Cause(under) == errStalled && (errors.Is(err, errStalled) || errors.Is(err, context.Canceled)):
-		return &temporary{err: fmt.Errorf("%w for %v", errStalled, h.timeout)}
+		return &temporary{err: fmt.Errorf("%w for %v", errStalled, timeout)}
 	}
 	return err
 }

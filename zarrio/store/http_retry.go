@@ -60,24 +60,41 @@ func again(format string, args ...any) error {
 	return &temporary{err: fmt.Errorf(format, args...)}
 }
 
+// reachAttempts is how often a read is tried while the server has not answered anything: for 3 s at most, where each fails at once
+// and the first retry waits 100 ms.
+const reachAttempts = 6
+
+// unreached reports whether the server has not answered yet, and so is to be given up soon.
+func (h *HTTP) unreached() bool { return h.reach > 0 && !h.answered.Load() }
+
 // retry calls try until it succeeds, fails for good, or has been called as often as it may.
 func (h *HTTP) retry(ctx context.Context, try func(context.Context) error) error {
+	start := time.Now()
 	for attempt := 1; ; attempt++ {
 		err := try(ctx)
 		if err == nil || err == ctx.Err() {
 			return err
 		}
 		t, ok := errors.AsType[*temporary](err)
+		var wait time.Duration
 		if ok {
-			err = t.err
+			err, wait = t.err, h.wait(attempt, t.after)
 		}
-		if !ok || attempt > h.retries {
+		last := !ok || attempt > h.retries
+		if h.unreached() {
+			last = last || attempt >= reachAttempts || time.Since(start)+wait >= h.reach
+			if _, dns := errors.AsType[*net.DNSError](err); last && (ok || dns) {
+				err = fmt.Errorf("%w (%s has answered nothing: check that the server is up, and the URL's scheme, host and port)",
+					err, h.root.Load().Host)
+			}
+		}
+		if last {
 			if attempt == 1 {
 				return err
 			}
 			return fmt.Errorf("attempt %d: %w", attempt, err)
 		}
-		if e := sleep(ctx, h.wait(attempt, t.after)); e != nil {
+		if e := sleep(ctx, wait); e != nil {
 			return fmt.Errorf("%w, waiting to try again after attempt %d: %w", e, attempt, err)
 		}
 		h.counts.retries.Add(1)

@@ -148,7 +148,7 @@ func TestHTTPGivesUp(t *testing.T) {
 	for _, tt := range tests {
 		synctest.Test(t, func(t *testing.T) {
 			tries := 0
-			h := openTrip(t, store.HTTPOptions{Retries: tt.retries}, func(*http.Request) (*http.Response, error) {
+			h := openTrip(t, store.HTTPOptions{Retries: tt.retries, Reach: -1}, func(*http.Request) (*http.Response, error) {
 				tries++
 				return nil, syscall.ECONNRESET
 			})
@@ -211,7 +211,7 @@ func TestHTTPCancelled(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := openTrip(t, store.HTTPOptions{}, tt.trip)
+				h := openTrip(t, store.HTTPOptions{Reach: -1}, tt.trip)
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
 				start := time.Now()
@@ -301,7 +301,7 @@ func TestHTTPTimeout(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			tries := 0
-			h := openTrip(t, store.HTTPOptions{Timeout: 10 * time.Second, Retries: 1, Backoff: 2 * time.Second}, func(r *http.Request) (*http.Response, error) {
+			h := openTrip(t, store.HTTPOptions{Timeout: 10 * time.Second, Retries: 1, Backoff: 2 * time.Second, Reach: -1}, func(r *http.Request) (*http.Response, error) {
 				tries++
 				return stall.trip(r)
 			})
