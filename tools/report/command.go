@@ -13,6 +13,7 @@ import (
 )
 
 var usage = cli.Usage{Before: `usage: report [flags] BASE.txt [NEW.txt]
+       report -history DIR [flags]
 
 Summarizes a file of benchmark output, or compares two: per row the total, median, mean and standard deviation, the rate, the
 confidence interval and the p value, and in one sentence what an epoch's time became.
@@ -29,6 +30,7 @@ Examples:
   report -gate -threshold 5% old.txt new.txt
   report -markdown old.txt new.txt >> "$GITHUB_STEP_SUMMARY"
   report -history runs -html history.html cpu.txt
+  report -history runs -html history.html
 `}
 
 // A command is what the command line asks for.
@@ -80,8 +82,8 @@ func parse(args []string, stdout, stderr io.Writer) (c *command, done bool, err 
 	units := ""
 	flags.StringVar(&units, "units", units, "with -gate or -history: the `units` to look at, as sec/op,B/s (default sec/op)")
 	flags.StringVar(&c.expect, "expect", "", "with -gate: a `file` of the rows that NEW.txt must have, one a line")
-	flags.StringVar(&c.history, "history", "", "append the newer file to the history in the folder `DIR`, and show it with -html and -json")
-	flags.StringVar(&c.commit, "commit", "", "with -history: the `commit` that was measured (default git's HEAD)")
+	flags.StringVar(&c.history, "history", "", "add the newer file to the history in the folder `DIR`, unless it is there, and show it with -html and -json; without files only show it")
+	flags.StringVar(&c.commit, "commit", "", "with -history: the `commit` that was measured (default what the file's line Commit: says, or git's HEAD)")
 	done, err = cli.Parse(flags, usage, args, func(flags *flag.FlagSet) error {
 		c.paths = flags.Args()
 		c.judged.Alpha = c.opt.Alpha
@@ -137,6 +139,13 @@ func (c *command) check(given map[string]bool) error {
 		return errors.New("-trace: want -html, which shows it")
 	case c.gate && len(c.paths) != 2:
 		return fmt.Errorf("-gate: want two files, BASE.txt and NEW.txt, found %d", len(c.paths))
+	case c.history != "" && len(c.paths) == 0:
+		if given["commit"] {
+			return errors.New("-commit: there is no file to add")
+		}
+		if len(c.traces) > 0 {
+			return errors.New("-trace: want the file that it is of")
+		}
 	case len(c.paths) < 1 || len(c.paths) > 2:
 		return fmt.Errorf("want one file to summarize or two to compare, found %d", len(c.paths))
 	}
@@ -148,6 +157,9 @@ func (c *command) again() string {
 	words := []string{"go run ./tools/report"}
 	if c.html != "" {
 		words = append(words, "-html", quote(c.html))
+	}
+	if len(c.paths) == 0 {
+		words = append(words, "-history", quote(c.history))
 	}
 	for _, t := range c.traces {
 		words = append(words, "-trace", quote(t.label+"="+t.path))

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -130,29 +131,85 @@ func TestGate(t *testing.T) {
 	}
 }
 
+// points returns how many points a history has that is printed with -json.
+func points(t *testing.T, stdout string) (n int) {
+	t.Helper()
+	var doc struct{ History history.History }
+	require.NoError(t, json.Unmarshal([]byte(stdout), &doc))
+	for _, s := range doc.History.Series {
+		n += len(s.Points)
+	}
+	return n
+}
+
 func TestHistory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "runs")
-	html := filepath.Join(t.TempDir(), "h.html")
-	for i, file := range []string{studyHost, studyGDS, studyHost} {
-		status, stdout, stderr := execute(t, "-history", dir, "-commit", strings.Repeat(string(rune('a'+i)), 40), "-html", html, "-json", file)
-		if status != 0 {
-			t.Fatal(stderr)
-		}
-		var doc struct{ History history.History }
-		if err := json.Unmarshal([]byte(stdout), &doc); err != nil {
-			t.Fatal(err)
-		}
-		points := 0
-		for _, s := range doc.History.Series {
-			points += len(s.Points)
-		}
-		if points != i+1 {
-			t.Errorf("%d points after %d runs", points, i+1)
-		}
+	page := filepath.Join(t.TempDir(), "h.html")
+	for i, tt := range []struct {
+		file   string
+		points int
+		known  bool
+	}{
+		{studyHost, 1, false},
+		{studyGDS, 2, false},
+		{studyHost, 2, true}, // under another commit
+		{studyGDS, 2, true},
+	} {
+		status, stdout, stderr := execute(t, "-history", dir, "-commit", strings.Repeat(string(rune('a'+i)), 40), "-html", page, "-json", tt.file)
+		require.Zero(t, status, stderr)
+		require.Equal(t, tt.points, points(t, stdout))
+		require.Equal(t, tt.known, strings.Contains(stderr, tt.file+" is in the history already, as "+dir), stderr)
 	}
-	b, err := os.ReadFile(html)
-	if err != nil || !bytes.Contains(b, []byte("bbbbbbb")) {
-		t.Errorf("the page doesn't show the second commit (error %v)", err)
+	require.Contains(t, readText(t, page), "bbbbbbb")
+	require.NotContains(t, readText(t, page), "ccccccc")
+
+	// To look at a history adds nothing to it.
+	require.NoError(t, os.Remove(page))
+	for range 2 {
+		status, stdout, stderr := execute(t, "-history", dir, "-html", page, "-json")
+		require.Zero(t, status, stderr)
+		require.Equal(t, 2, points(t, stdout))
+		require.Contains(t, readText(t, page), "bbbbbbb")
+	}
+	status, stdout, stderr := execute(t, "-history", dir)
+	require.Zero(t, status, stderr)
+	require.Contains(t, stdout, "n=1  newest: 11.86 s, bbbbbbbbbb, ")
+	require.Contains(t, stdout, "no steps; a row needs ")
+}
+
+// TestHistoryOfNothing shows a history that isn't there, or is empty.
+func TestHistoryOfNothing(t *testing.T) {
+	for _, dir := range []string{filepath.Join(t.TempDir(), "none"), t.TempDir()} {
+		status, stdout, stderr := execute(t, "-history", dir)
+		require.Equal(t, 2, status)
+		require.Empty(t, stdout)
+		require.Contains(t, stderr, dir)
+	}
+}
+
+// TestProvenance keeps a run under the commit and time that it wrote itself, wherever and whenever it is added.
+func TestProvenance(t *testing.T) {
+	const head = "Date: 2026-11-29T10:20:30Z\nCommit: 0123456789abcdef0123456789abcdef01234567-dirty\n"
+	for _, tt := range []struct {
+		name   string
+		args   []string
+		commit string
+	}{
+		{"of the run", nil, "0123456789abcdef0123456789abcdef01234567-dirty"},
+		{"by hand", []string{"-commit", "v1"}, "v1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir() // no checkout
+			t.Chdir(dir)
+			require.NoError(t, os.WriteFile("cpu.txt", append([]byte(head), readFile(t, "study/host.txt")...), 0o666))
+			status, stdout, stderr := execute(t, append(tt.args, "-history", "runs", "-json", "cpu.txt")...)
+			require.Zero(t, status, stderr)
+			var doc struct{ History history.History }
+			require.NoError(t, json.Unmarshal([]byte(stdout), &doc))
+			point := doc.History.Series[0].Points[0]
+			require.Equal(t, tt.commit, point.Commit)
+			require.Equal(t, "2026-11-29T10:20:30Z", point.Time.Format(time.RFC3339))
+		})
 	}
 }
 
@@ -166,6 +223,8 @@ func TestFlags(t *testing.T) {
 		{"-gate", "-threshold", "5", studyGDS, studyHost},
 		{"-units", "B/s", studyHost},
 		{"-commit", "abc", studyHost},
+		{"-history", "runs", "-commit", "abc"},
+		{"-history", "runs", "-html", "x.html", "-trace", "a=b"},
 		{"-trace", "a=b", studyHost},
 		{"-html", "x.html", "-trace", "a=", studyHost},
 	} {

@@ -11,7 +11,7 @@
 // comparison otherwise is said in warnings.
 //
 // The same report is drawn by -svg and -png, and is a web page by -html. With -gate it ends in a verdict on NEW.txt. With
-// -history the newer file is kept, and the page shows each row over the commits.
+// -history the newer file is kept, and the page shows each row over the commits; without a file a history is only shown.
 //
 // The exit status is 0 for a report without a refusal, and 2 where anything was refused, where a file can't be read or has no
 // usable results, and for a wrong command line. The report of a refused comparison is printed all the same: without what was

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"zarrbench/tools/internal/cli"
 	"zarrbench/tools/report/internal/gate"
@@ -81,6 +80,9 @@ func verdictError(v *gate.Verdict) error {
 func (c *command) read(ctx context.Context, stderr io.Writer) (*result, error) {
 	r := new(result)
 	var err error
+	if len(c.paths) == 0 {
+		return c.showHistory(stderr)
+	}
 	if r.report, err = summary.Read(c.paths, c.opt); err != nil {
 		return nil, err
 	}
@@ -98,7 +100,10 @@ func (c *command) read(ctx context.Context, stderr io.Writer) (*result, error) {
 		r.traces = append(r.traces, page.Trace{Label: t.label, Sum: sum})
 	}
 	if c.history != "" {
-		if r.history, err = c.remember(ctx, r.report, stderr); err != nil {
+		if err = c.remember(ctx, &r.report.Files[len(r.report.Files)-1], stderr); err != nil {
+			return nil, err
+		}
+		if r.history, _, err = c.loadHistory(stderr); err != nil {
 			return nil, err
 		}
 	}
@@ -135,27 +140,6 @@ func readTrace(path string) (*regions.Sum, error) {
 	return sum, nil
 }
 
-// remember appends the newer file to the history, and returns what the history shows then.
-func (c *command) remember(ctx context.Context, rep *summary.Report, stderr io.Writer) (*history.History, error) {
-	commit, err := history.Commit(ctx, ".", c.commit)
-	if err != nil {
-		return nil, err
-	}
-	run := history.Run{Commit: commit, Time: time.Now(), Text: rep.Files[len(rep.Files)-1].Text}
-	if _, err := history.Append(c.history, run); err != nil {
-		return nil, err
-	}
-	runs, skipped, err := history.Read(c.history)
-	if err != nil {
-		return nil, err
-	}
-	h, more := history.New(runs, history.Options{Units: c.judged.Units, Alpha: c.opt.Alpha})
-	for _, err := range append(skipped, more...) {
-		fmt.Fprintln(stderr, "report: left out of the history:", err)
-	}
-	return h, nil
-}
-
 // refusal is the error of a report that refuses to compare, with the first reason: the report may go where nobody looks.
 func refusal(rep *summary.Report) error {
 	switch n := len(rep.Refusals); n {
@@ -184,6 +168,10 @@ func (c *command) print(r *result, stdout io.Writer) error {
 		}
 		writeMarkdown(&out, r.report)
 	default:
+		if r.history != nil && len(c.paths) == 0 {
+			writeHistory(&out, r.history)
+			out.WriteByte('\n')
+		}
 		if r.verdict != nil {
 			err = r.verdict.WriteText(&out)
 			out.WriteByte('\n')

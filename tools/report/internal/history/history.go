@@ -11,6 +11,7 @@
 package history
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -23,15 +24,36 @@ import (
 	"syscall"
 	"time"
 
+	"zarrbench/tools/internal/plaintext"
 	"zarrbench/tools/report/internal/summary"
 )
 
 // A Run is the output of one run of benchmarks.
 type Run struct {
 	Commit string    `json:"commit"` // as git names it, with -dirty behind it where files were changed
-	Time   time.Time `json:"time"`   // when it was appended
+	Time   time.Time `json:"time"`   // when it began, or if its text doesn't say that, when it was appended
 	Path   string    `json:"path"`   // of its file
 	Text   []byte    `json:"-"`
+}
+
+// content is a digest of what the run measured. It is the same for a text in another encoding or with other line ends.
+func (r Run) content() [sha256.Size]byte {
+	text, err := plaintext.Decode(r.Text)
+	if err != nil {
+		text = r.Text // it can't be read as a run either
+	}
+	return sha256.Sum256(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")))
+}
+
+// Known returns the run among runs that has a text's content, whatever commit and time it was kept under, or nil if there is none.
+func Known(runs []Run, text []byte) *Run {
+	content := Run{Text: text}.content()
+	for i := range runs {
+		if runs[i].content() == content {
+			return &runs[i]
+		}
+	}
+	return nil
 }
 
 const (
@@ -110,7 +132,7 @@ func publish(temp, path string) error {
 	return os.Remove(temp)
 }
 
-// Read returns the runs of a history in the order in which they were appended. Files that can't be read, or whose names are
+// Read returns the runs of a history in the order of their times. Files that can't be read, or whose names are
 // no runs', are left out, and stand in skipped. The runs of one machine that was renamed stand in two folders; what tells
 // machines apart is in the texts.
 func Read(dir string) (runs []Run, skipped []error, err error) {

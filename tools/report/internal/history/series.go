@@ -2,6 +2,7 @@ package history
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"time"
@@ -68,7 +69,7 @@ type Step struct {
 }
 
 // New arranges runs, which stand in the order of their times, as series, and marks the steps. Runs that can't be read are left
-// out, and stand in skipped; so are those whose text and commit are an earlier run's: that is one measurement, not two.
+// out, and stand in skipped. Runs that [Known] finds among earlier ones are left out too: that is one measurement, not two.
 func New(runs []Run, opt Options) (h *History, skipped []error) {
 	if opt.Units == nil {
 		opt.Units = []string{"sec/op"}
@@ -78,10 +79,13 @@ func New(runs []Run, opt Options) (h *History, skipped []error) {
 	}
 	h = &History{Series: []Series{}, Alpha: opt.Alpha}
 	at := map[string]int{}
-	for i, run := range runs {
-		if slices.ContainsFunc(runs[:i], func(r Run) bool { return r.Commit == run.Commit && bytes.Equal(r.Text, run.Text) }) {
+	seen := map[[sha256.Size]byte]bool{}
+	for _, run := range runs {
+		content := run.content()
+		if seen[content] {
 			continue
 		}
+		seen[content] = true
 		rep, err := summary.New([]summary.Input{{Path: run.Path, Text: run.Text}}, summary.Options{})
 		if err != nil {
 			skipped = append(skipped, err)

@@ -166,6 +166,7 @@ func TestNew(t *testing.T) {
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	var runs []Run
 	add := func(text []byte) {
+		text = append([]byte(fmt.Sprintf("Run: %d\n", len(runs))), text...) // no two runs take the same time to the nanosecond
 		runs = append(runs, Run{Commit: fmt.Sprintf("c%d", len(runs)), Time: at.Add(time.Duration(len(runs)) * time.Hour), Path: fmt.Sprintf("run%d", len(runs)), Text: text})
 	}
 	for i := range 20 {
@@ -175,7 +176,9 @@ func TestNew(t *testing.T) {
 		}
 		add(output("cpu", "Epoch/a", seconds, seconds*1.01, seconds*0.99))
 	}
-	runs = append(runs, runs[0]) // the same measurement once more
+	again := runs[0] // the same measurement once more, in another encoding
+	again.Commit, again.Text = "other-dirty", []byte("\uFEFF"+strings.ReplaceAll(string(again.Text), "\n", "\r\n"))
+	runs = append(runs, again)
 	add(output("gds", "Epoch/a", 0.5))
 	add([]byte(strings.Replace(string(output("cpu", "Epoch/a", 3)), "cache: warm", "cache: cold", 1)))
 	add(append(output("cpu", "Epoch/a", 1.2), "steps: 16\nBenchmarkEpoch/b-2 1 5 ns/op\n"...)) // a line that not all its rows have
