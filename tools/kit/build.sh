@@ -14,15 +14,15 @@ python=${KIT_PYTHON:-3.12}
 # What pip downloads, with the size of each in MB: kvikIO and zarr-python, which peers are measured
 # with, what they need beyond numpy, cupy, pyyaml and packaging, and NVIDIA's libcufile for machines
 # without one. They keep their own licences, and aren't part of this project.
-wheels='kvikio-cu13==26.10.0 0.5
-libkvikio-cu13==26.10.0 2.5
-rapids-logger==0.3.0 0.2
-zarr==3.4.2 0.3
-numcodecs==0.17.1 1.6
+wheels='kvikio-cu13==26.10.0 0.7
+libkvikio-cu13==26.10.0 3.2
+rapids-logger==0.3.0 0.3
+zarr==3.4.2 0.4
+numcodecs==0.17.1 1.4
 donfig==0.8.1.post1 0.1
 google-crc32c==1.9.0 0.1
-msgspec==0.23.0 0.3
-nvidia-cufile==1.20.0.107 1.3'
+msgspec==0.23.0 0.2
+nvidia-cufile==1.20.0.107 1.5'
 
 case $GOARCH in
 amd64) machine=x86_64 ;;
@@ -36,7 +36,7 @@ if [ "$(cat "$kit/target" 2>/dev/null)" != "$target" ]; then
 	rm -rf "$kit/bin" "$kit/whl" "$kit/site" "$kit/shim.so"
 	echo "$target" >"$kit/target"
 fi
-rm -rf "$kit/python"
+rm -rf "$kit/python" "$kit/site" # which runs unpack
 mkdir -p "$kit/bin" "$kit/whl" "$kit/python"
 
 flags=(-tags gds -trimpath -ldflags '-s -w')
@@ -64,20 +64,15 @@ missing() {
 	done <<<"$wheels"
 }
 
-# download gets the wheels that are missing, and unpacks all.
+# download gets the wheels that are missing.
 download() {
 	local wheel size platforms=() p
 	for p in manylinux_2_28 manylinux_2_27 manylinux_2_24 manylinux_2_17 manylinux2014; do platforms+=(--platform "${p}_$machine"); done
-	missing | awk '{ n += $2; printf "%s%s", NR > 1 ? ", " : "kit: pip downloads ", $1 } END { if (NR) printf ": about %.0f MB\n", n }'
+	missing | awk '{ n += $2; list = list sep $1; sep = ", " } END { if (NR) printf "kit: pip downloads about %.1f MB: %s\n", n, list }'
 	missing | while read -r wheel size; do
 		python3 -m pip download -q --disable-pip-version-check --no-deps --only-binary=:all: --python-version "$python" \
 			--implementation cp "${platforms[@]}" -d "$kit/whl" "$wheel" </dev/null ||
 			echo "kit: no $wheel of $size MB: what needs it will be left out" >&2
-	done
-	rm -rf "$kit/site"
-	mkdir "$kit/site"
-	for wheel in "$kit"/whl/*.whl; do
-		[ ! -e "$wheel" ] || python3 -m zipfile -e "$wheel" "$kit/site"
 	done
 }
 if [ "${KIT_WHEELS:-yes}" = no ]; then

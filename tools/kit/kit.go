@@ -25,7 +25,7 @@ const settings = `
 Environment:
   KIT_SECONDS  all is over after so many seconds (540)
   KIT_DATA     the folder for the stores; without it, one on a disk of this machine
-  KIT_STEPS    time steps of the stores that are measured (256: 16 GB in all)
+  KIT_STEPS    time steps of the stores that are measured (256: 14 GB in all)
   KIT_GRID     points of their fields (721x1440)
   KIT_SMALL    1: few steps, few points and one epoch a row, to try the kit
   KIT_CUFILE   the libcufile.so.0 to use; without it, this machine's, or else the kit's own
@@ -95,7 +95,7 @@ type kit struct {
 }
 
 func newKit(c config, stdout io.Writer) (*kit, error) {
-	if err := errors.Join(os.MkdirAll(c.out, 0o777), os.MkdirAll(c.logs(), 0o777)); err != nil {
+	if err := errors.Join(os.MkdirAll(c.out, 0o777), os.RemoveAll(c.logs()), os.MkdirAll(c.logs(), 0o777)); err != nil {
 		return nil, err
 	}
 	log, err := os.Create(filepath.Join(c.out, "log.txt"))
@@ -130,7 +130,12 @@ func (k *kit) skip(label, reason string) {
 
 // all runs what was asked for and prints the summary.
 func (k *kit) all(ctx context.Context) error {
-	if err := k.open(ctx); err != nil {
+	tiny, err := k.prepare(ctx)
+	if err != nil {
+		k.fail("data", err)
+		return k.summary()
+	}
+	if err := k.open(ctx, tiny); err != nil {
 		k.printf("\nNo GPU can be used here, so nothing was proved:\n  %v\n", err)
 		return errFailed
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"archive/zip"
 	"context"
 	"errors"
 	"fmt"
@@ -26,17 +27,18 @@ type machine struct {
 	emulated  bool // the driver is the emulated one
 }
 
+// prepare finds the folder for the stores, and makes the smallest one in it.
+func (k *kit) prepare(ctx context.Context) (tiny string, err error) {
+	if k.data, err = k.findData(); err != nil {
+		return "", err
+	}
+	tiny = filepath.Join(k.data, "tiny", "raw.zarr")
+	return tiny, fixtures.Synthetic{Steps: 2, NLat: 65, NLon: 64}.Write(ctx, tiny)
+}
+
 // open finds out whether a GPU can be used, and what else this machine has. The error says why there
 // is no GPU.
-func (k *kit) open(ctx context.Context) error {
-	var err error
-	if k.data, err = k.findData(); err != nil {
-		return err
-	}
-	tiny := filepath.Join(k.data, "tiny", "raw.zarr")
-	if err := (fixtures.Synthetic{Steps: 2, NLat: 65, NLon: 64}).Write(ctx, tiny); err != nil {
-		return err
-	}
+func (k *kit) open(ctx context.Context, tiny string) error {
 	output, err := k.exec(ctx, job{label: "opens", args: []string{
 		k.bench(), "-test.run=^$", "-test.bench=^$", "-engine", "host", "-require", "-store", tiny}})
 	if err != nil {
@@ -50,6 +52,9 @@ func (k *kit) open(ctx context.Context) error {
 		if strings.HasPrefix(line, "GDS: ") || strings.HasPrefix(line, "Machine: ") || strings.HasPrefix(line, "Note: ") {
 			k.printf("%s", line)
 		}
+	}
+	if err := k.unpack(); err != nil {
+		k.fail("packages", err)
 	}
 	k.findPython(ctx)
 	k.libcufile = k.findCuFile(ctx)
@@ -88,6 +93,32 @@ func writable(dir string) bool {
 		return false
 	}
 	return errors.Join(f.Close(), os.Remove(f.Name())) == nil
+}
+
+// unpack unpacks the kit's Python packages, once. Wheels are zip files.
+func (k *kit) unpack() error {
+	site := filepath.Join(k.dir, "site")
+	if exists(site) {
+		return nil
+	}
+	wheels, err := filepath.Glob(filepath.Join(k.dir, "whl", "*.whl"))
+	if err != nil {
+		return err
+	}
+	partial := site + ".new"
+	if err := os.RemoveAll(partial); err != nil {
+		return err
+	}
+	for _, wheel := range wheels {
+		z, err := zip.OpenReader(wheel)
+		if err != nil {
+			return fmt.Errorf("%s: %w", wheel, err)
+		}
+		if err := errors.Join(os.CopyFS(partial, z), z.Close()); err != nil {
+			return fmt.Errorf("%s: %w", wheel, err)
+		}
+	}
+	return errors.Join(os.MkdirAll(partial, 0o777), os.Rename(partial, site))
 }
 
 func (k *kit) findPython(ctx context.Context) {

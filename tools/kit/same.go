@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"slices"
 	"time"
 )
@@ -123,7 +124,7 @@ func (k *kit) same(ctx context.Context) {
 	check("host-shuffled", "cpu-shuffled", byHost, "-engine", "host")
 	check("host-tiles", "cpu-tiles", byHost, "-engine", "host")
 	check("gds-compat-on-tiles", "cpu-tiles", byAny, "-engine", "gds", "-compat", "on")
-	check("host-cpuprofile", "cpu", byHost, "-engine", "host", "-test.cpuprofile="+k.logPath("cpu")+".prof")
+	check("host-cpuprofile", "cpu", byHost, "-engine", "host", "-test.cpuprofile="+filepath.Join(k.logs(), "host.prof"))
 }
 
 // cufileStage compares the engine gds with the CPU engine while it reads by NVIDIA's libcufile.

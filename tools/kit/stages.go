@@ -222,7 +222,8 @@ func (k *kit) sanitize(ctx context.Context) {
 	k.do(ctx, j, verdict)
 }
 
-// verdict returns the last lines of a report of gdscheck.
+// gdsVerdict prints what gdscheck says of the folder of the stores. Its exit status is 0 for true GDS
+// alone, and any verdict is an answer.
 func (k *kit) gdsVerdict(ctx context.Context, label string, env []string) {
 	output, err := k.exec(ctx, job{label: label, env: env, args: []string{k.gdscheck(), filepath.Dir(k.data)}})
 	if output == "" && err != nil {

@@ -65,7 +65,7 @@ class Ceilings:
                 d.copy(dst + slot * SLOT, src[slot], FIELD, queues[i % streams])
             d.sync()
 
-        total = self.total // 8 if kind == PAGEABLE else self.total
+        total = max(self.total // 8, FIELD) if kind == PAGEABLE else self.total
         run(max(total // 8, FIELD))
         count = total // FIELD * FIELD
         row(f"copies of a field to the GPU, {kind}, {streams} streams", count / seconds(lambda: run(total)) / 1e9)
