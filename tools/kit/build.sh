@@ -12,8 +12,8 @@ go=${GO:-go}
 python=${KIT_PYTHON:-3.12}
 
 # What pip downloads, with the size of each in MB: kvikIO and zarr-python, which peers are measured
-# with, what they need beyond numpy, cupy, pyyaml and packaging, and NVIDIA's libcufile for machines
-# without one. They keep their own licences, and aren't part of this project.
+# with, what they need beyond numpy and cupy, and NVIDIA's libcufile for machines without one. They
+# keep their own licences, and aren't part of this project.
 wheels='kvikio-cu13==26.10.0 0.7
 libkvikio-cu13==26.10.0 3.2
 rapids-logger==0.3.0 0.3
@@ -22,6 +22,10 @@ numcodecs==0.17.1 1.4
 donfig==0.8.1.post1 0.1
 google-crc32c==1.9.0 0.1
 msgspec==0.23.0 0.2
+cuda-pathfinder==1.9.1 0.1
+packaging==26.4 0.1
+pyyaml==6.0.4 0.8
+typing-extensions==4.16.0 0.1
 nvidia-cufile==1.20.0.107 1.5'
 
 case $GOARCH in

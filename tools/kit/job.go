@@ -21,6 +21,7 @@ type job struct {
 	limit time.Duration // a minute if 0
 	env   []string      // added to the kit's own
 	args  []string
+	tail  int // lines of the output that explain a failure, 4 if 0
 }
 
 // errNoTime is returned for a job that KIT_SECONDS leave no time for.
@@ -70,7 +71,7 @@ func (k *kit) do(ctx context.Context, j job, note func(output string) (string, e
 		return false
 	}
 	if err != nil {
-		k.fail(j.label, err, lastLines(output, 4)...)
+		k.fail(j.label, err, lastLines(output, cmp.Or(j.tail, 4))...)
 		return false
 	}
 	text := ""

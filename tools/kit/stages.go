@@ -161,7 +161,7 @@ func (k *kit) ceilings(ctx context.Context) {
 	if k.small {
 		args = append(args, "--small")
 	}
-	j = job{label: "ceilings-copies", limit: 90 * time.Second, env: k.pythonEnv(), args: append(args, files...)}
+	j = job{label: "ceilings-copies", limit: 90 * time.Second, env: k.pythonEnv(), args: append(args, files...), tail: 20}
 	k.do(ctx, j, func(output string) (string, error) { return "\n" + output, nil })
 }
 
@@ -187,7 +187,7 @@ func (k *kit) peers(ctx context.Context) {
 		program := []string{k.python, filepath.Join(k.dir, "python", "peers.py"), "--raw", k.stores.large[0]}
 		run := func(label, store string, limit time.Duration, peers ...string) {
 			args := slices.Concat(program, []string{store}, peers)
-			k.do(ctx, job{label: label, limit: limit, env: env, args: args}, func(output string) (string, error) { return "\n" + output, nil })
+			k.do(ctx, job{label: label, limit: limit, env: env, args: args, tail: len(peers)}, func(output string) (string, error) { return "\n" + output, nil })
 		}
 		run("peers", k.stores.large[0], 150*time.Second,
 			"preads", "kvikio", "kvikio-open", "tensorstore-kept", "tensorstore", "torch", "gdsstore", "zarr")

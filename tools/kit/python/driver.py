@@ -26,7 +26,7 @@ class Driver:
     def __init__(self, ordinal=0):
         self.lib = ctypes.CDLL("libcuda.so.1")
         self.emulated = hasattr(self.lib, "zarrbench_emulated")
-        self._mapped = []  # memory that is registered must stay mapped
+        self._mapped = []  # memory that is registered must stay mapped: it does as long as the Driver
         self.call("cuInit", 0)
         device = self.out("cuDeviceGet", ordinal, kind=ctypes.c_int)
         self.context = self.out("cuDevicePrimaryCtxRetain", device)

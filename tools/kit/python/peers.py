@@ -81,9 +81,8 @@ class GPUView:
 class Peer:
     """A reader. epoch reads a store once, and calls done(begin, end) when a batch is in self.tensors."""
 
-    def __init__(self, store, threads):
-        self.store, self.threads = store, threads
-        self.driver = Driver()
+    def __init__(self, driver, store, threads):
+        self.driver, self.store, self.threads = driver, store, threads
         self.tensors = self.make_tensors()
 
     def make_tensors(self):
@@ -284,9 +283,9 @@ def nothing(begin, end):
     """Is what is done with a batch of an epoch that is timed."""
 
 
-def measure(name, store, threads, epochs):
-    """Returns the seconds of each epoch."""
-    peer = PEERS[name](store, threads)
+def measure(name, driver, store, threads, epochs):
+    """Returns the seconds of each epoch, sorted."""
+    peer = PEERS[name](driver, store, threads)
     try:
         peer.epoch(check(peer))
         times = []
@@ -309,11 +308,12 @@ def main():
     a = p.parse_args()
     os.environ.setdefault("KVIKIO_NTHREADS", str(a.threads))
     store = Store(a.store, a.raw or a.store)
+    driver = Driver()
     wrong = False
     for name in a.peers:
         label = f"  {os.path.basename(a.store):12s} {name:18s}"
         try:
-            times = measure(name, store, a.threads, a.epochs)
+            times = measure(name, driver, store, a.threads, a.epochs)
         except WrongData as e:
             wrong = True
             print(f"{label} wrong: {e}", flush=True)
