@@ -188,5 +188,5 @@ kit-smoke: ## the kit's stages over the emulated driver, on small stores
 
 clean: ## what building and measuring left, but not the data and the baseline
 	rm -f bench.test gds.test gpu.log cpu.txt gpu.txt baseline.txt new.txt study-*.txt study.svg fuzz.log
-	rm -rf .kit
+	rm -rf .kit .commands
 	@echo 'kept: $(DATA), baseline.test'

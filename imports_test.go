@@ -11,8 +11,9 @@ import (
 func TestImports(t *testing.T) {
 	allowed := map[string][]string{
 		"zarrbench":                          {},
+		"zarrbench/docs":                     {},
 		"zarrbench/fixtures":                 {"zarrbench/zarrio", "zarrbench/zarrio/store"},
-		"zarrbench/tools/era5":               {"zarrbench/fixtures", "zarrbench/tools/internal/cli", "zarrbench/zarrio", "zarrbench/zarrio/codec", "zarrbench/zarrio/store"},
+		"zarrbench/tools/era5":               {"zarrbench/fixtures", "zarrbench/tools/internal/cli", "zarrbench/zarrio", "zarrbench/zarrio/cf", "zarrbench/zarrio/codec", "zarrbench/zarrio/store"},
 		"zarrbench/tools/gdscheck":           {"zarrbench/tools/internal/cli", "zarrbench/zarrio/gds"},
 		"zarrbench/tools/internal/cli":       {},
 		"zarrbench/tools/internal/golden":    {},
