@@ -41,7 +41,7 @@ type chunkReader struct {
 }
 
 func openChunks(b *testing.B, s *benchStore) *chunkReader {
-	g, err := zarrio.Open(b.Context(), s.path, zarrio.Options{Strict: true})
+	g, err := openStore(b.Context(), s.path, true)
 	if err != nil {
 		b.Fatal(err)
 	}

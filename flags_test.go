@@ -34,7 +34,12 @@ var (
 	requireFlag  = flag.Bool("require", false, "fail, rather than skip, where this build or machine lacks the engine; with -engine gds, also where bytes went another way than GPUDirect Storage's")
 )
 
+// openFlags are how the flags open stores.
+var openFlags zarrio.Options
+
 func init() {
+	flag.BoolVar(&openFlags.FollowLinks, "follow-links", false, "follow symbolic links that lead outside a local store")
+	flag.TextVar(&openFlags.Consolidated, "consolidated", zarrio.Auto, "consolidated metadata, `USE` of: auto, if there are any; never; verify, which refuses a store whose documents differ from them")
 	flag.Var(&storeFlag, "store", "a Zarr store to read, by `PATH`; may be given several times")
 }
 

@@ -117,7 +117,7 @@ func (s *benchStore) storage() string {
 // plans says which way an engine will read the arrays of the flags, and why: "host: chunks are encoded". Arrays that have the
 // same answer share it.
 func (s *benchStore) plans(ctx context.Context, e gpuEngine) (plans []string, err error) {
-	g, err := zarrio.Open(ctx, s.path, zarrio.Options{})
+	g, err := openStore(ctx, s.path, false)
 	if err != nil {
 		return nil, err
 	}

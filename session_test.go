@@ -40,7 +40,7 @@ func (s *benchStore) probe(ctx context.Context, e engine) error {
 	if !ok {
 		return nil
 	}
-	g, err := zarrio.Open(ctx, s.path, zarrio.Options{})
+	g, err := openStore(ctx, s.path, false)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func openSession(ctx context.Context, s *benchStore, r reading, withLoss bool) (
 // newSession is openSession with an engine, which is the session's from then on.
 func newSession(ctx context.Context, e engine, s *benchStore, withLoss bool) (_ *session, err error) {
 	se := &session{engine: e}
-	if se.group, err = zarrio.Open(ctx, s.path, zarrio.Options{Strict: true}); err != nil {
+	if se.group, err = openStore(ctx, s.path, true); err != nil {
 		return nil, errors.Join(err, se.Close())
 	}
 	opt := loaderOptions()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/store"
 )
 
 // A benchStore is a store that the benchmarks run on, and the part of its rows' names that tells what it is.
@@ -138,10 +140,17 @@ func keptStores(data string) []string {
 	return nil
 }
 
+// openStore opens a store as the flags say. strict refuses missing chunks.
+func openStore(ctx context.Context, path string, strict bool) (*zarrio.Group, error) {
+	opt := openFlags
+	opt.Strict = strict
+	return zarrio.Open(ctx, path, opt)
+}
+
 // describe opens a store for what its rows are called.
 func describe(ctx context.Context, path string) (benchStore, error) {
 	s := benchStore{path: path, name: rowValue(strings.TrimSuffix(filepath.Base(path), ".zarr"))}
-	g, err := zarrio.Open(ctx, path, zarrio.Options{})
+	g, err := openStore(ctx, path, false)
 	if err != nil {
 		return s, err
 	}
@@ -302,6 +311,11 @@ func join(shape []int) string {
 
 // chunkFiles calls f with each file of the arrays that the flags name, metadata included.
 func (s *benchStore) chunkFiles(f func(*os.File) error) error {
+	d, err := store.OpenDirWith(s.path, store.DirOptions{FollowLinks: openFlags.FollowLinks})
+	if err != nil {
+		return fmt.Errorf("-cache cold needs a store of local files: %w", err)
+	}
+	defer d.Close()
 	seen := map[string]bool{}
 	for _, channel := range loaderOptions().Channels {
 		name, _, _ := strings.Cut(channel, "@")
@@ -309,22 +323,34 @@ func (s *benchStore) chunkFiles(f func(*os.File) error) error {
 			continue
 		}
 		seen[name] = true
-		err := filepath.WalkDir(filepath.Join(s.path, filepath.FromSlash(name)), func(path string, d fs.DirEntry, err error) error {
-			if err != nil || !d.Type().IsRegular() {
-				return err
-			}
-			file, err := os.Open(path)
-			if err != nil {
-				return err
-			}
-			defer file.Close()
-			return f(file)
-		})
-		if err != nil {
+		if err := eachFile(d, name, f); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// eachFile calls f with each file beneath a folder of a store, by way of the links that reading follows.
+func eachFile(d *store.Dir, dir string, f func(*os.File) error) error {
+	names, err := d.List(context.Background(), dir)
+	for _, name := range names {
+		if err != nil {
+			break
+		}
+		key := path.Join(dir, name)
+		if strings.HasSuffix(name, "/") {
+			err = eachFile(d, key, f)
+			continue
+		}
+		file, e := d.OpenFile(key, 0)
+		if errors.Is(e, fs.ErrNotExist) {
+			continue // a link to nothing
+		}
+		if err = e; err == nil {
+			err = errors.Join(f(file), file.Close())
+		}
+	}
+	return err
 }
 
 // TestDescribe holds what rows say of stores of every form.

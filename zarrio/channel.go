@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -111,7 +110,7 @@ func openChannels(ctx context.Context, g *Group, names []string, windows []Windo
 		a := opened[spec.array]
 		if a == nil {
 			if a, err = g.Array(ctx, spec.array); err != nil {
-				return nil, "", grid, g.withArrays(ctx, err)
+				return nil, "", grid, err
 			}
 			if err := a.loadable(); err != nil {
 				return nil, "", grid, err
@@ -182,22 +181,6 @@ func (g *Group) fix(ctx context.Context, c *channel, spec channelSpec, step stri
 		set[d] = true
 	}
 	return set, nil
-}
-
-// withArrays adds the names of the arrays in g to the error of one that isn't there.
-func (g *Group) withArrays(ctx context.Context, err error) error {
-	if !errors.Is(err, fs.ErrNotExist) || g.array {
-		return err
-	}
-	members, e := g.Members(ctx)
-	if e != nil {
-		return err // the first error matters more
-	}
-	members = slices.DeleteFunc(members, func(m Member) bool { return !m.Array })
-	if len(members) == 0 {
-		return err
-	}
-	return fmt.Errorf("%w; the arrays there are: %s", err, spelled(members, func(m Member) string { return m.Name }))
 }
 
 // assign gives each dimension its role, and returns those that are neither the step's nor the grid's and not set.

@@ -9,9 +9,46 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"zarrbench/zarrio/store"
 )
+
+// Consolidated says what is done with a hierarchy's consolidated metadata: one document that repeats all others.
+type Consolidated int
+
+// The ways to use consolidated metadata.
+const (
+	// Auto uses it where it is there.
+	Auto Consolidated = iota
+	// Never reads each document by itself.
+	Never
+	// Verify reads both, and refuses a hierarchy whose consolidated metadata are missing or say something else.
+	Verify
+)
+
+var consolidatedNames = []string{"auto", "never", "verify"}
+
+// String returns "auto", "never" or "verify".
+func (c Consolidated) String() string {
+	if c < 0 || int(c) >= len(consolidatedNames) {
+		return fmt.Sprintf("Consolidated(%d)", int(c))
+	}
+	return consolidatedNames[c]
+}
+
+// MarshalText returns what String does.
+func (c Consolidated) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText sets c by its name, so that [flag.TextVar] makes a flag of it.
+func (c *Consolidated) UnmarshalText(text []byte) error {
+	i := slices.Index(consolidatedNames, string(text))
+	if i < 0 {
+		return fmt.Errorf("consolidated metadata %q: want auto, never or verify", text)
+	}
+	*c = Consolidated(i)
+	return nil
+}
 
 // errStale is what errors.Is finds if consolidated metadata lack a node that the store has.
 var errStale = fmt.Errorf("it is in the store but not in the consolidated metadata, which are stale: open without them: %w", fs.ErrNotExist)
@@ -29,7 +66,7 @@ func (h *hierarchy) consolidatedV2(ctx context.Context) (documents, error) {
 	if err != nil {
 		return nil, &MetadataError{h.name, v2Consolidated, err}
 	}
-	return docs, h.verifyAll(ctx, "", 2, v2Consolidated, docs)
+	return docs, h.verifyAtOpen(ctx, "", 2, v2Consolidated, docs)
 }
 
 // consolidatedV3 returns the documents of the members that the document of the v3 group at path holds, or nil where it has
@@ -47,7 +84,7 @@ func (h *hierarchy) consolidatedV3(ctx context.Context, path string, doc json.Ra
 	for name, doc := range members {
 		docs[prefix(path)+name+"/"+v3Document] = doc
 	}
-	return docs, h.verifyAll(ctx, path, 3, key, docs)
+	return docs, h.verifyAtOpen(ctx, path, 3, key, docs)
 }
 
 // unconsolidated is the error of consolidated metadata that are not there, where they are asked for.
@@ -58,18 +95,49 @@ func (h *hierarchy) unconsolidated(key string) error {
 	return &MetadataError{h.name, key, fmt.Errorf("there are no consolidated metadata to verify: %w", fs.ErrNotExist)}
 }
 
-// verifyAll compares the consolidated metadata of the group at path with the store, where that is asked for. in is the key of
-// the document that holds them.
-func (h *hierarchy) verifyAll(ctx context.Context, path string, format int, in string, docs documents) error {
+// verifyAtOpen compares the consolidated metadata of the group at path with the store, if that is asked for, up to the first
+// difference. in is the key of the document that holds them.
+func (h *hierarchy) verifyAtOpen(ctx context.Context, path string, format int, in string, docs documents) error {
 	if h.opt.Consolidated != Verify {
 		return nil
 	}
+	return h.verifyAll(ctx, path, format, in, docs, func(err error) error { return err })
+}
+
+// CheckConsolidated compares the consolidated metadata that the group uses with the store's own documents, beneath it: that takes a
+// read a document. It calls report for each difference, and each document that can't be read: an entry that differs from the
+// document or has none, a node that they lack. Nodes that they lack can be looked for only in a store that lists its keys, a
+// [store.Lister]. The error is that of a store that can't be listed, or of ctx; a group that uses none has no differences.
+func (g *Group) CheckConsolidated(ctx context.Context, report func(error)) error {
+	if g.docs == nil {
+		return nil
+	}
+	in := v2Consolidated
+	if g.format == 3 {
+		in = prefix(g.path) + v3Document
+	}
+	return g.h.verifyAll(ctx, g.path, g.format, in, g.docs, func(err error) error {
+		if ctx.Err() != nil {
+			return fmt.Errorf("zarrio: %s: %w", g.h.name, context.Cause(ctx))
+		}
+		report(err)
+		return nil
+	})
+}
+
+// verifyAll compares all that consolidated metadata have beneath the group at path with the store. An error of report ends it.
+func (h *hierarchy) verifyAll(ctx context.Context, path string, format int, in string, docs documents, report func(error) error) error {
 	for _, key := range slices.Sorted(maps.Keys(docs)) {
+		if !strings.HasPrefix(key, prefix(path)) {
+			continue
+		}
 		if err := h.verify(ctx, in, key, docs[key]); err != nil {
-			return err
+			if err := report(err); err != nil {
+				return err
+			}
 		}
 	}
-	return h.verifyMembers(ctx, path, format, docs)
+	return h.verifyMembers(ctx, path, format, docs, report)
 }
 
 // verify compares an entry of the consolidated metadata with the document itself.
@@ -91,26 +159,76 @@ func (h *hierarchy) verify(ctx context.Context, in, key string, entry json.RawMe
 	return nil
 }
 
-// verifyMembers looks for nodes that the consolidated metadata don't know, in stores that can list their keys.
-func (h *hierarchy) verifyMembers(ctx context.Context, path string, format int, docs documents) error {
+// verifyMembers looks for documents that the consolidated metadata don't have, in stores that can list their keys.
+func (h *hierarchy) verifyMembers(ctx context.Context, path string, format int, docs documents, report func(error) error) error {
 	if _, ok := h.store.(store.Lister); !ok {
 		return nil
 	}
-	nodes, err := h.list(ctx, path, format)
+	nodes, unread, err := h.list(ctx, path, format)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // the group isn't there, as was reported
+	}
 	if err != nil {
 		return err
 	}
+	lack := func(key string) error {
+		return report(&MetadataError{h.name, key, errors.New("consolidated metadata are stale: they lack it; consolidate anew, or open without them")})
+	}
+	for _, u := range unread {
+		if !docs.under(prefix(path) + u.Name) { // else it was reported
+			if err := report(u.Err); err != nil {
+				return err
+			}
+		}
+	}
+	if attrs := prefix(path) + v2Attrs; format == 2 && docs[attrs] == nil {
+		if own, err := h.has(ctx, attrs); own || err != nil {
+			if err == nil {
+				err = lack(attrs)
+			} else {
+				err = report(err)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
 	for _, n := range nodes {
+		at := prefix(path) + n.Name
 		if docs[n.key] == nil {
-			return &MetadataError{h.name, n.key, errors.New("consolidated metadata are stale: they lack it; consolidate anew, or open without them")}
+			if err := lack(n.key); err != nil {
+				return err
+			}
+		}
+		v3 := strings.HasSuffix(n.key, v3Document)
+		if attrs := at + "/" + v2Attrs; n.Array && !v3 && docs[n.key] != nil && docs[attrs] == nil {
+			if own, _ := h.has(ctx, attrs); own {
+				if err := lack(attrs); err != nil {
+					return err
+				}
+			}
 		}
 		if !n.Array {
-			if err := h.verifyMembers(ctx, prefix(path)+n.Name, format, docs); err != nil {
+			beneath := 2
+			if v3 {
+				beneath = 3
+			}
+			if err := h.verifyMembers(ctx, at, beneath, docs, report); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// under reports whether any document is beneath path.
+func (d documents) under(path string) bool {
+	for key := range d {
+		if strings.HasPrefix(key, path+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // difference returns the first field in which two documents differ, with both values, or "". The consolidated metadata

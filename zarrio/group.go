@@ -7,26 +7,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"path"
-	"slices"
-	"strings"
 
 	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/store"
-)
-
-// Consolidated says what is done with a hierarchy's consolidated metadata: one document that repeats all others.
-type Consolidated int
-
-// The ways to use consolidated metadata.
-const (
-	// Auto uses it where it is there.
-	Auto Consolidated = iota
-	// Never reads each document by itself.
-	Never
-	// Verify reads both, and refuses a hierarchy whose consolidated metadata are missing or say something else.
-	Verify
 )
 
 // Options say how a hierarchy is opened. The zero value is right for most uses.
@@ -142,6 +126,9 @@ func (g *Group) Path() string { return g.path }
 // Store returns the store that the group was opened in.
 func (g *Group) Store() store.Store { return g.h.store }
 
+// Consolidated reports whether the nodes beneath the group are those that consolidated metadata have, as [Options] ask.
+func (g *Group) Consolidated() bool { return g.docs != nil }
+
 // Format returns the version of Zarr that the group's own documents have, 2 or 3.
 func (g *Group) Format() int { return g.format }
 
@@ -164,7 +151,11 @@ func (g *Group) Array(ctx context.Context, name string) (*Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g.h.array(ctx, g, p)
+	a, err := g.h.array(ctx, g, p)
+	if err != nil {
+		return nil, g.withArrays(ctx, err)
+	}
+	return a, nil
 }
 
 func (g *Group) child(name string) (string, error) {
@@ -176,118 +167,6 @@ func (g *Group) child(name string) (string, error) {
 		return "", fmt.Errorf("zarrio: %s: node %q: %w", g.h.name, name, err)
 	}
 	return p, nil
-}
-
-// A Member is a node right under a group.
-type Member struct {
-	Name  string
-	Array bool // else a group
-}
-
-// Members lists the nodes right under the group, sorted by name: from consolidated metadata where they are used, else from
-// the store, which must be a store.Lister.
-func (g *Group) Members(ctx context.Context) ([]Member, error) {
-	if g.array {
-		return nil, nil
-	}
-	var members []Member
-	if g.docs == nil {
-		nodes, err := g.h.list(ctx, g.path, g.format)
-		for _, n := range nodes {
-			members = append(members, n.Member)
-		}
-		return members, err
-	}
-	arrays := map[string]bool{} // by name, whether it is one
-	for key, doc := range g.docs {
-		rest, inside := strings.CutPrefix(key, prefix(g.path))
-		name, file, _ := strings.Cut(rest, "/")
-		if inside && store.CheckKey(key) == nil && (file == v3Document || file == v2Array || file == v2Group) {
-			arrays[name] = arrays[name] || isArray(file, doc)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(arrays)) {
-		members = append(members, Member{Name: name, Array: arrays[name]})
-	}
-	return members, nil
-}
-
-// isArray says whether the node that a document of the given file name describes is an array. A document that says nothing
-// that is understood is taken for a group's: opening it tells what is wrong.
-func isArray(file string, doc json.RawMessage) bool {
-	if file != v3Document {
-		return file == v2Array
-	}
-	z, err := parseDocument(doc)
-	return err == nil && nodeTypeOf(z) == "array"
-}
-
-// A listed node is one that was found in the store, with the key of its document.
-type listed struct {
-	Member
-	key string
-}
-
-// list returns the nodes right under a group, sorted by name, from the store.
-func (h *hierarchy) list(ctx context.Context, path string, format int) ([]listed, error) {
-	l, ok := h.store.(store.Lister)
-	if !ok {
-		return nil, fmt.Errorf("zarrio: %s: %w", h.name, &UnsupportedError{What: "listing without consolidated metadata",
-			Found: fmt.Sprintf("in a %T", h.store), Supported: "stores that can list their keys"})
-	}
-	names, err := l.List(ctx, path)
-	if err != nil {
-		return nil, fmt.Errorf("zarrio: %w", err)
-	}
-	files := []string{v3Document, v2Array, v2Group}
-	if format == 2 {
-		files = []string{v2Array, v2Group, v3Document}
-	}
-	var nodes []listed
-	for _, name := range names {
-		name, dir := strings.CutSuffix(name, "/")
-		if !dir {
-			continue
-		}
-		for _, file := range files {
-			key := prefix(path) + name + "/" + file
-			found, array := false, file == v2Array
-			if file == v3Document {
-				found, array, err = h.hasV3(ctx, key)
-			} else {
-				found, err = h.has(ctx, key)
-			}
-			if err != nil {
-				return nil, err
-			}
-			if found {
-				nodes = append(nodes, listed{Member{Name: name, Array: array}, key})
-				break
-			}
-		}
-	}
-	return nodes, nil
-}
-
-// hasV3 says whether the store has a v3 document at key, and whether it is an array's.
-func (h *hierarchy) hasV3(ctx context.Context, key string) (found, array bool, err error) {
-	doc, err := h.single(ctx, key)
-	if _, bad := errors.AsType[*MetadataError](err); bad {
-		return true, false, nil
-	}
-	return doc != nil, isArray(v3Document, doc), err
-}
-
-// has says whether the store has a value at key.
-func (h *hierarchy) has(ctx context.Context, key string) (bool, error) {
-	_, _, err := h.store.ReadRange(ctx, key, nil, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("zarrio: %w", err)
-	}
-	return true, nil
 }
 
 // prefix returns what the keys of the node at path begin with.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"zarrbench/fixtures"
+	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
 )
 
@@ -72,6 +73,7 @@ type options struct {
 	whole    bool // objects are fetched whole
 	plan     bool // nothing is fetched
 	force    bool
+	opening  zarrio.Options // of the source
 
 	http store.HTTPOptions               // tests wait less
 	wrap func(store.Putter) store.Putter // tests fill the disk; nil leaves it
@@ -95,7 +97,7 @@ type command struct {
 // syntheticOnly and fetchOnly are the flags that mean nothing in the other mode.
 var (
 	syntheticOnly = []string{"grid", "levels", "chunk-steps", "order", "seed"}
-	fetchOnly     = []string{"store", "vars", "level", "start", "end", "study", "endpoint", "j", "whole-objects", "plan", "verify", "allow-missing", "force"}
+	fetchOnly     = []string{"store", "vars", "level", "start", "end", "study", "endpoint", "j", "whole-objects", "plan", "verify", "allow-missing", "force", "follow-links", "consolidated"}
 )
 
 func newCommand() (*command, *flag.FlagSet) {
@@ -108,6 +110,8 @@ func newCommand() (*command, *flag.FlagSet) {
 	f.StringVar(&c.from, "start", defaultStart, "first `date` or date and time (UTC), such as 2000-01-01 or 2000-01-01T06:00")
 	f.StringVar(&c.to, "end", "", "last `date`, whole, or date and time; instead of -steps")
 	f.BoolVar(&c.study, "study", false, "the study's year, "+defaultStart+" to "+studyEnd+": 1464 steps")
+	f.BoolVar(&c.opening.FollowLinks, "follow-links", false, "follow symbolic links that lead outside a local source")
+	f.TextVar(&c.opening.Consolidated, "consolidated", zarrio.Auto, "the source's consolidated metadata, `use` of: auto, if there are any; never; verify, which refuses a source whose documents differ from them")
 	f.StringVar(&c.endpoint, "endpoint", "", "base `URL` that takes the place of the bucket service's own, of a mirror or for tests")
 	f.IntVar(&c.requests, "j", 8, "`requests` under way at once")
 	f.BoolVar(&c.whole, "whole-objects", false, "fetch objects whole, from servers without byte ranges")

@@ -47,6 +47,7 @@ func openSource(ctx context.Context, o options) (*source, error) {
 		return nil, err
 	}
 	s.place = l.Place
+	l.Dir.FollowLinks = o.opening.FollowLinks
 	under, err := l.Open(ctx)
 	if err != nil {
 		return nil, err
@@ -55,7 +56,9 @@ func openSource(ctx context.Context, o options) (*source, error) {
 		s.retries = func() int64 { return c.Counts().Retries }
 	}
 	s.store = &watched{under: under, moved: s.moved, local: !isRemote(l.Place), whole: o.whole, bodies: bodies{limit: memoryLimit}}
-	s.group, err = zarrio.OpenStore(ctx, s.store, zarrio.Options{Strict: !o.AllowMissing})
+	opening := o.opening
+	opening.Strict = !o.AllowMissing
+	s.group, err = zarrio.OpenStore(ctx, s.store, opening)
 	if err == nil && l.Asset != nil && l.Asset.Group != "" {
 		s.group, err = s.group.Group(ctx, l.Asset.Group)
 	}

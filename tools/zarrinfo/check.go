@@ -6,10 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/store"
 )
 
 // A fault is a chunk that can't be read, or that is not there, or a whole shard.
@@ -42,6 +45,9 @@ func (c *command) checkArray(ctx context.Context, n *node) error {
 			r.Faults = append(r.Faults, f)
 		}
 	})
+	if err == nil {
+		err = c.checkNames(ctx, r, a)
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -55,6 +61,35 @@ func (c *command) checkArray(ctx context.Context, n *node) error {
 		return cmp.Or(compareKeys(f.Key, g.Key), slices.Compare(f.Inner, g.Inner))
 	})
 	return nil
+}
+
+// checkNames adds the names beneath an array that can't be used: links to nothing read as missing chunks otherwise.
+func (c *command) checkNames(ctx context.Context, r *checked, a *zarrio.Array) error {
+	st, ok := c.store.(store.Auditor)
+	if !ok {
+		return nil
+	}
+	var look func(dir string) error
+	look = func(dir string) error {
+		unusable, err := st.Unusable(ctx, dir)
+		if err != nil {
+			return err
+		}
+		for _, u := range unusable {
+			r.Faults = append(r.Faults, fault{Key: path.Join(dir, u.Name), Error: u.Err.Error()})
+		}
+		names, err := st.List(ctx, dir)
+		for _, name := range names {
+			if name, isDir := strings.CutSuffix(name, "/"); isDir && err == nil {
+				err = look(path.Join(dir, name))
+			}
+		}
+		return err
+	}
+	if err := look(a.Path()); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil // an array of consolidated metadata alone
 }
 
 func newFault(err error) fault {
@@ -114,7 +149,9 @@ func (f fault) String() string {
 type summary struct {
 	Nodes      int   `json:"nodes"`
 	Arrays     int   `json:"arrays"`
-	Errors     int   `json:"errors"` // nodes that can't be described, or not all of them
+	Errors     int   `json:"errors"`   // nodes that can't be described, or not all of them
+	Unusable   int   `json:"unusable"` // names that the store has and that can't be used
+	Stale      int   `json:"stale"`    // differences between consolidated metadata and documents
 	NotChecked int   `json:"not_checked"`
 	Chunks     int   `json:"chunks"` // of the arrays that were checked
 	Bad        int   `json:"bad"`
@@ -124,6 +161,11 @@ type summary struct {
 }
 
 func (s *summary) add(n *node) {
+	s.Stale += len(n.Stale)
+	if n.Kind == "unusable" {
+		s.Unusable++
+		return
+	}
 	s.Nodes++
 	if n.Kind == "array" {
 		s.Arrays++
@@ -156,6 +198,12 @@ func (s *summary) err() error {
 	if s.Errors > 0 {
 		what = append(what, fmt.Sprintf("%d of %d nodes can't be described", s.Errors, s.Nodes))
 	}
+	if s.Unusable > 0 {
+		what = append(what, fmt.Sprintf("%d names can't be used", s.Unusable))
+	}
+	if s.Stale > 0 {
+		what = append(what, fmt.Sprintf("consolidated metadata are stale in %d places", s.Stale))
+	}
 	if s.NotChecked > 0 {
 		what = append(what, fmt.Sprintf("%d of %d arrays can't be checked", s.NotChecked, s.Arrays))
 	}
@@ -180,6 +228,12 @@ func (c *command) printCheck(ctx context.Context, out *bufio.Writer, g *zarrio.G
 		total.add(n)
 		if n.Error != "" {
 			fmt.Fprintf(out, "error    /%s: %s\n", printable(n.Path), printable(n.Error))
+		}
+		for _, text := range n.Stale {
+			fmt.Fprintf(out, "stale    %s\n", printable(text))
+		}
+		if n.NotListed != "" {
+			fmt.Fprintf(out, "note     /%s: %s\n", printable(n.Path), n.NotListed)
 		}
 		if n.array == nil {
 			return out.Flush()

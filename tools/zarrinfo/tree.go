@@ -16,11 +16,15 @@ import (
 
 // A node is a group or an array, as -json prints it.
 type node struct {
-	Path       string            `json:"path"` // in the store; "" is the root
-	Kind       string            `json:"node_type"`
+	Path       string            `json:"path"`      // in the store; "" is the root
+	Kind       string            `json:"node_type"` // "group", "array", or "unusable": a name that the store has and that can't be used
 	Format     int               `json:"zarr_format,omitempty"`
 	Error      string            `json:"error,omitempty"` // why it can't be described, or not all of it
 	Attributes zarrio.Attributes `json:"attributes,omitempty"`
+	// Stale says how the consolidated metadata that a group uses differ from the documents beneath it: see -check.
+	Stale []string `json:"stale,omitempty"`
+	// NotListed says why nodes that consolidated metadata lack were not looked for.
+	NotListed string `json:"not_listed,omitempty"`
 	*layout
 
 	array *zarrio.Array // nil for groups, and for what can't be opened
@@ -60,17 +64,50 @@ func (c *command) walk(ctx context.Context, g *zarrio.Group, visit func(*node) e
 		c.describe(ctx, n, g, a, err)
 		return errors.Join(context.Cause(ctx), visit(n))
 	}
-	return c.walkGroup(ctx, g, visit)
+	return c.walkGroup(ctx, g, false, visit)
 }
 
-func (c *command) walkGroup(ctx context.Context, g *zarrio.Group, visit func(*node) error) error {
+// compare compares the consolidated metadata that g uses with the documents. Its error is that of the context.
+func (n *node) compare(ctx context.Context, g *zarrio.Group) error {
+	err := g.CheckConsolidated(ctx, func(err error) {
+		text := err.Error()
+		if e, ok := errors.AsType[*zarrio.MetadataError](err); ok {
+			text = fmt.Sprintf("/%s: %v", e.Key, e.Err)
+		}
+		n.Stale = append(n.Stale, text)
+	})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		n.Error = strings.TrimPrefix(fmt.Sprintf("%s; consolidated metadata can't be compared: %v", n.Error, err), "; ")
+	}
+	if _, ok := g.Store().(store.Lister); !ok {
+		n.NotListed = "this store lists nothing: whether it has nodes that its consolidated metadata lack is not known"
+	}
+	return nil
+}
+
+// walkGroup is walk for what is a group, and beneath one that is compared with its consolidated metadata or not.
+func (c *command) walkGroup(ctx context.Context, g *zarrio.Group, compared bool, visit func(*node) error) error {
 	n := &node{Path: g.Path(), Kind: "group", Format: g.Format(), Attributes: g.Attrs()}
-	members, err := g.Members(ctx)
+	members, unusable, err := g.Inspect(ctx)
 	if err != nil {
 		n.Error = fmt.Sprintf("what is in it is not known: %v", err)
 	}
+	if c.check && g.Consolidated() && !compared {
+		compared = true
+		if err := n.compare(ctx, g); err != nil {
+			return err
+		}
+	}
 	if err := errors.Join(context.Cause(ctx), visit(n)); err != nil {
 		return err
+	}
+	for _, u := range unusable {
+		if err := visit(&node{Path: path.Join(g.Path(), u.Name), Kind: "unusable", Error: u.Err.Error()}); err != nil {
+			return err
+		}
 	}
 	for _, m := range members {
 		n := &node{Path: path.Join(g.Path(), m.Name), Kind: "group"}
@@ -81,7 +118,7 @@ func (c *command) walkGroup(ctx context.Context, g *zarrio.Group, visit func(*no
 		} else {
 			child, err := g.Group(ctx, m.Name)
 			if err == nil {
-				if err := c.walkGroup(ctx, child, visit); err != nil {
+				if err := c.walkGroup(ctx, child, compared, visit); err != nil {
 					return err
 				}
 				continue

@@ -61,7 +61,7 @@ func TestTreeHTTP(t *testing.T) {
 	url := served(t, dir)
 	contains(t, info(t, "", url), "/deep/lz4  array  float32", "  chunks:      1x2x3 (24 B); 4\n", "  size:        96 B; this store does not list what is stored\n",
 		"  cpu:         read straight into place\n", "chunks are not plain local files")
-	if got := info(t, "", "-check", url); got != "2 arrays, 0 not checked; 8 chunks, 256 B read, 192 B decoded: 0 bad, 0 missing\n" {
+	if got := info(t, "", "-check", url); got != "note     /: this store lists nothing: whether it has nodes that its consolidated metadata lack is not known\n2 arrays, 0 not checked; 8 chunks, 256 B read, 192 B decoded: 0 bad, 0 missing\n" {
 		t.Errorf("-check: %s", got)
 	}
 	remove(t, dir, ".zmetadata")

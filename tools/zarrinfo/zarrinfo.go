@@ -10,17 +10,19 @@ import (
 
 	"zarrbench/tools/internal/cli"
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/store"
 )
 
-const usage = `usage: zarrinfo [-json] [-sizes] PATH
-       zarrinfo -check [-json] [-missing=ok] PATH
+const usage = `usage: zarrinfo [-json] [-sizes] [-follow-links] [-consolidated=never] PATH
+       zarrinfo -check [-json] [-missing=ok] [-follow-links] [-consolidated=never] PATH
        zarrinfo --array_path=PATH
 
 Describes the groups and arrays of the Zarr store at PATH: a directory, a zip file, or a URL (https, gs, s3). It may also
 be a group or an array inside a store, or a STAC Item or Collection that leads to one, of which #asset=KEY chooses an asset.
 
-The exit status is 0 if all is well, 2 if the command line is wrong, and else 1: where a group or an array can't be
-described, where a chunk is bad or missing or can't be checked, or where an element can't be read.
+The exit status is 0 if all is well, 2 if the command line is wrong, and else 1: if a group or an array can't be described, if
+the store has a name that can't be used, such as a link that leads outside, if consolidated metadata differ from the documents
+themselves (which -check compares), if a chunk is bad or missing or can't be checked, or if an element can't be read.
 
 `
 
@@ -43,6 +45,8 @@ type command struct {
 	check     bool
 	missingOK bool
 	elements  bool
+	open      zarrio.Options
+	store     store.Store // what was opened
 
 	missing, arrayPath string
 }
@@ -53,10 +57,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if done, err := cli.Parse(flags, cli.Usage{Before: usage, After: examples}, args, c.resolve, stdout, stderr); done {
 		return err
 	}
-	g, err := zarrio.Open(ctx, c.place, zarrio.Options{})
+	g, err := zarrio.Open(ctx, c.place, c.open)
 	if err != nil {
 		return err
 	}
+	c.store = g.Store()
 	out := bufio.NewWriterSize(stdout, 1<<16)
 	switch {
 	case c.elements:
@@ -79,7 +84,9 @@ func newCommand() (*command, *flag.FlagSet) {
 	f := flag.NewFlagSet("zarrinfo", flag.ContinueOnError)
 	f.BoolVar(&c.json, "json", false, "print one JSON document")
 	f.BoolVar(&c.sizes, "sizes", false, "ask a bucket for the size of each chunk, which takes a request each; other stores are always asked")
-	f.BoolVar(&c.check, "check", false, "read every chunk, and list those that are bad or missing")
+	f.BoolVar(&c.check, "check", false, "read every chunk and compare consolidated metadata with the documents; list what is bad or missing")
+	f.BoolVar(&c.open.FollowLinks, "follow-links", false, "follow symbolic links that lead outside a local store")
+	f.TextVar(&c.open.Consolidated, "consolidated", zarrio.Auto, "consolidated metadata: auto uses them if there are any, never reads each document by itself, verify refuses a store whose differ from it: `USE`")
 	f.StringVar(&c.missing, "missing", "bad", "what -check makes of missing chunks, which read as the fill value: bad or ok")
 	f.StringVar(&c.arrayPath, "array_path", "", "print the elements of the array at `PATH` as fill-value JSON, one a line, in C order")
 	return c, f
