@@ -36,6 +36,7 @@ type side struct {
 	info   os.FileInfo // of file, before anything was run
 	size   int64       // of file, whole runs only
 	old    int         // results that file holds, and that the first run replaces
+	open   bool        // the last line of file has no end
 }
 
 // String is the command, for people.
@@ -164,6 +165,11 @@ func (c *command) open() error {
 		}
 		infos = append(infos, info)
 		s.info, s.size = info, info.Size()
+		if c.more {
+			if err := s.mayAppend(); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -255,6 +261,10 @@ func (s *side) append(text []byte, stderr io.Writer) error {
 	}
 	if !bytes.HasSuffix(text, []byte("\n")) {
 		text = append(text, '\n') // or the next run's first line would not be one
+	}
+	if s.open { // or this run's first line would be a part of the last one there
+		text = append([]byte("\n"), text...)
+		s.open = false
 	}
 	n, err := s.file.Write(text)
 	if err != nil {

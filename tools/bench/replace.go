@@ -10,6 +10,8 @@ import (
 	"unicode"
 
 	"golang.org/x/perf/benchfmt"
+
+	"zarrbench/tools/internal/plaintext"
 )
 
 // A kind is what a run measured: a file of one kind of run is not replaced by another.
@@ -87,7 +89,7 @@ func (s *side) mayReplace(run []byte) error {
 	if !s.info.Mode().IsRegular() { // such as /dev/stdout
 		return nil
 	}
-	text, err := os.ReadFile(s.path)
+	text, err := plaintext.ReadFile(s.path)
 	if err != nil || len(bytes.TrimSpace(text)) == 0 {
 		return err
 	}
@@ -100,5 +102,25 @@ func (s *side) mayReplace(run []byte) error {
 		return fmt.Errorf("%s holds another kind of run, with %s: %s", s.path, lost, wayOut)
 	}
 	s.old = results(text)
+	return nil
+}
+
+// mayAppend returns an error if the side's file is in an encoding that runs can't be added to, and notes whether its last line has
+// an end.
+func (s *side) mayAppend() error {
+	if !s.info.Mode().IsRegular() || s.size == 0 {
+		return nil
+	}
+	text, err := os.ReadFile(s.path)
+	if err != nil {
+		return err
+	}
+	if _, err := plaintext.Decode(text); err != nil {
+		return fmt.Errorf("%s: %w", s.path, err)
+	}
+	if bytes.IndexByte(text, 0) >= 0 { // else Decode finds fault with it
+		return fmt.Errorf("%s is UTF-16: write it as UTF-8, to which runs can be added", s.path)
+	}
+	s.open = !bytes.HasSuffix(text, []byte("\n"))
 	return nil
 }

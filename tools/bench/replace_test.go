@@ -20,6 +20,7 @@ func TestReplace(t *testing.T) {
 		{"the same", rows, rows, ""},
 		{"other settings of the engine", rows, strings.Replace(rows, "8 workers", "2 workers", 1), ""},
 		{"more rows", rows, rows + "BenchmarkEpoch/store=zstd\t1\t7 ns/op\n", ""},
+		{"a byte order mark", "\uFEFF" + rows, rows, ""},
 		{"nothing yet", "\n", rows, ""},
 		{"another cache", rows, strings.Replace(rows, "warm", "cold", 1), "with cache: warm (now cold): "},
 		{"another line", rows, "vars: t2m\n" + rows, "with vars: nothing (now t2m): "},
@@ -51,6 +52,34 @@ func TestReplace(t *testing.T) {
 			_, err = b.run(t, []string{"-append"}, b.side("a", "-print", b.file("print")))
 			require.NoError(t, err, "with -append")
 			require.Equal(t, c.old+c.run, b.text(t, "a"))
+		})
+	}
+}
+
+// TestAppendTo adds runs to what a file has, whose last line may have no end, and to nothing that isn't UTF-8.
+func TestAppendTo(t *testing.T) {
+	const row = "BenchmarkX\t1\t7 ns/op\n"
+	for _, tt := range []struct {
+		name, old, want, err string
+	}{
+		{"a line without an end", "steps: 4", "steps: 4\n" + row + row, ""},
+		{"a byte order mark", "\uFEFF" + row, "\uFEFF" + row + row + row, ""},
+		{"UTF-16", "\xFF\xFEP\x00\n\x00", "", "is UTF-16: write it as UTF-8"},
+		{"UTF-16 without a mark", "P\x00\n\x00", "", "line 1 has a NUL byte"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBed(t)
+			require.NoError(t, os.WriteFile(b.file("a"), []byte(tt.old), 0o666))
+			require.NoError(t, os.WriteFile(b.file("print"), []byte(row), 0o666))
+			_, err := b.run(t, []string{"-count", "2", "-append"}, b.side("a", "-print", b.file("print")))
+			if tt.err != "" {
+				require.ErrorContains(t, err, b.file("a"))
+				require.ErrorContains(t, err, tt.err)
+				require.Equal(t, tt.old, b.text(t, "a"))
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, tt.want, b.text(t, "a"))
 		})
 	}
 }
