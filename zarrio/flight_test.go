@@ -203,11 +203,18 @@ func newFlight(t *testing.T, kind string, values, most int) *flight {
 // read reads all steps as one batch by the engine, and checks them. most is how many requests there must be at once.
 func (f *flight) read(t *testing.T, e Engine, most int) {
 	t.Helper()
+	f.gate.most = most
+	f.values(t, e, f.gate.arm)
+	f.gate.done(t)
+}
+
+// values reads all steps as one batch by the engine, and checks them. It calls begin when only they are left to be asked for.
+func (f *flight) values(t *testing.T, e Engine, begin func()) {
+	t.Helper()
 	l, err := NewLoader(t.Context(), f.group, e, LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 1, 0}}, Batch: f.steps})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, l.Close()) }()
-	f.gate.most = most
-	f.gate.arm()
+	begin()
 	batches := 0
 	for b, err := range l.Batches(t.Context()) {
 		require.NoError(t, err)
@@ -221,7 +228,6 @@ func (f *flight) read(t *testing.T, e Engine, most int) {
 		}
 	}
 	require.Equal(t, 1, batches)
-	f.gate.done(t)
 }
 
 // TestRequestsInFlight counts the requests that a server gets at once: as many as there are workers, as the store may make, or as

@@ -1,0 +1,68 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package zarrio
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/zarrio/internal/turns"
+)
+
+// oneTurnOf leaves the workers of a GPU engine one turn.
+func oneTurnOf(c *CPU) {
+	c.turns = turns.New(1)
+	for _, w := range c.workers {
+		w.turns = c.turns
+	}
+}
+
+// TestRequestsInFlightGPU is TestRequestsInFlight for the engines that end on a GPU.
+func TestRequestsInFlightGPU(t *testing.T) {
+	gdstest.NoLeaks(t)
+	g := testGPU(t, 0)
+	for _, kind := range flightKinds {
+		for _, workers := range []int{0, 64} {
+			t.Run(fmt.Sprintf("host/%s/%d workers", kind, workers), func(t *testing.T) {
+				e := must(t)(NewHost(g, HostOptions{Workers: workers}))
+				defer func() { require.NoError(t, e.Close()) }()
+				newFlight(t, kind, 150, 64).read(t, e, 64)
+			})
+		}
+		t.Run("gds/"+kind+"/64 workers", func(t *testing.T) {
+			e := must(t)(NewGDS(g, GDSOptions{Workers: 64}))
+			defer func() { require.NoError(t, e.Close()) }()
+			newFlight(t, kind, 150, 64).read(t, e, 64)
+		})
+	}
+}
+
+// TestOneTurnGPU has 64 workers share one turn and one slot. A worker that waits for the slot has no turn, and one that waits for
+// the turn may have the slot: all come through.
+func TestOneTurnGPU(t *testing.T) {
+	gdstest.NoLeaks(t)
+	g := testGPU(t, 0)
+	for _, lazy := range []int64{0, 1} {
+		gdstest.Set(t, "lazy", lazy)
+		for _, kind := range flightKinds {
+			t.Run(fmt.Sprintf("host/%s/lazy %d", kind, lazy), func(t *testing.T) {
+				e := must(t)(NewHost(g, HostOptions{Workers: 64, RingBytes: slotSize}))
+				defer func() { require.NoError(t, e.Close()) }()
+				oneTurnOf(e.engine.(*hostEngine).cpu)
+				f := newFlight(t, kind, 150, 64)
+				f.values(t, e, func() {})
+			})
+			t.Run(fmt.Sprintf("gds/%s/lazy %d", kind, lazy), func(t *testing.T) {
+				e := must(t)(NewGDS(g, GDSOptions{Workers: 64}))
+				defer func() { require.NoError(t, e.Close()) }()
+				core := e.engine.(*gdsEngine)
+				oneTurnOf(core.cpu)
+				f := newFlight(t, kind, 150, 64)
+				f.values(t, e, func() {})
+			})
+		}
+	}
+}
