@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// edit replaces text in a document.
-func edit(t *testing.T, dir, key, old, new string) {
+// editText replaces text in a document.
+func editText(t *testing.T, dir, key, old, new string) {
 	damage(t, dir, key, func(b []byte) []byte {
 		require.Contains(t, string(b), old)
 		return bytes.Replace(b, []byte(old), []byte(new), 1)
@@ -73,7 +73,7 @@ func TestCheckSeesAll(t *testing.T) {
 		{"a document that is no JSON", 2, func(t *testing.T, dir string) { write(t, dir, "x/.zarray", "{") }, never, []string{"error    /x: ", "not JSON"}, "1 of 5 nodes can't be described"},
 		{"an empty document", 2, func(t *testing.T, dir string) { write(t, dir, "x/.zgroup", "") }, never, []string{"error    /x: ", "the document is empty"}, "1 of 5 nodes can't be described"},
 
-		{"another shape", 2, func(t *testing.T, dir string) { edit(t, dir, "raw/.zarray", "        4,", "        6,") }, nil, []string{"stale    /raw/.zarray: ", "] in the document itself"}, "stale in 1 places"},
+		{"another shape", 2, func(t *testing.T, dir string) { editText(t, dir, "raw/.zarray", "        4,", "        6,") }, nil, []string{"stale    /raw/.zarray: ", "] in the document itself"}, "stale in 1 places"},
 		{"other attributes", 2, func(t *testing.T, dir string) { write(t, dir, "raw/.zattrs", `{"units":"m"}`) }, nil, []string{"stale    /raw/.zattrs: "}, "stale in 1 places"},
 		{"attributes of the root", 2, func(t *testing.T, dir string) { write(t, dir, ".zattrs", `{"title":"x"}`) }, nil, []string{"stale    /.zattrs: "}, "stale in 1 places"},
 		{"an array that they lack", 2, func(t *testing.T, dir string) {
@@ -82,7 +82,7 @@ func TestCheckSeesAll(t *testing.T) {
 		{"attributes that they lack", 2, func(t *testing.T, dir string) { write(t, dir, "deep/.zattrs", `{"a":1}`) }, nil, []string{"stale    /deep/.zattrs: "}, "stale in 1 places"},
 		{"an array that isn't there", 2, func(t *testing.T, dir string) { require.NoError(t, os.RemoveAll(filepath.Join(dir, "raw"))) }, []string{"-missing=ok"}, []string{"stale    /raw/.zarray: consolidated metadata describe it, but it is not in the store"}, "stale in 2 places"},
 		{"a group that isn't there", 2, func(t *testing.T, dir string) { require.NoError(t, os.RemoveAll(filepath.Join(dir, "deep"))) }, []string{"-missing=ok"}, []string{"stale    /deep/.zgroup: ", "stale    /deep/lz4/.zarray: "}, "stale in"},
-		{"another shape in v3", 3, func(t *testing.T, dir string) { edit(t, dir, "shard/zarr.json", "4,", "6,") }, nil, []string{"stale    /shard/zarr.json: "}, "stale in 1 places"},
+		{"another shape in v3", 3, func(t *testing.T, dir string) { editText(t, dir, "shard/zarr.json", "4,", "6,") }, nil, []string{"stale    /shard/zarr.json: "}, "stale in 1 places"},
 		{"an array that they lack in v3", 3, func(t *testing.T, dir string) { makeShards(t, filepath.Join(dir, "deep/late")) }, nil, []string{"stale    /deep/late/zarr.json: "}, "stale in 1 places"},
 		{"an array that isn't there in v3", 3, func(t *testing.T, dir string) { require.NoError(t, os.RemoveAll(filepath.Join(dir, "raw"))) }, []string{"-missing=ok"}, []string{"stale    /raw/zarr.json: "}, "stale in 1 places"},
 		{"what isn't used isn't compared", 2, func(t *testing.T, dir string) { write(t, dir, "raw/.zattrs", `{"units":"m"}`) }, never, nil, ""},
