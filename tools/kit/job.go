@@ -86,6 +86,7 @@ func (k *kit) do(ctx context.Context, j job, note func(output string) (string, e
 }
 
 func (k *kit) ok(label string, took time.Duration, note string) {
+	k.oks++
 	k.printf("%s\n", strings.TrimRight(fmt.Sprintf("ok   %-24s %3.0f s  %s", label, took.Seconds(), note), " "))
 }
 

@@ -90,6 +90,8 @@ type kit struct {
 	failed   []string // what failed, and why
 	skipped  []string // what can't be done on this machine, and why
 	leftOut  []string // what there was no time for
+	oks      int      // how many things succeeded
+	tried    []string // the stages that were more than skipped
 	stores   storeSet
 	refs     map[string]referenceRows
 }
@@ -153,7 +155,11 @@ func (k *kit) all(ctx context.Context) error {
 			continue
 		}
 		k.title(s.name + ": " + s.about)
+		oks, failed, leftOut := k.oks, len(k.failed), len(k.leftOut)
 		s.run(k, ctx)
+		if k.oks > oks || len(k.failed) > failed || len(k.leftOut) > leftOut {
+			k.tried = append(k.tried, s.name)
+		}
 		if err := k.pack(); err != nil {
 			k.fail("logs.tgz", err)
 		}
@@ -171,15 +177,18 @@ func (k *kit) summary() error {
 	}
 	list("skipped:", k.skipped)
 	list(fmt.Sprintf("left out, since KIT_SECONDS=%.0f were over:", k.time.Seconds()), k.leftOut)
-	if len(k.failed) == 0 {
-		k.printf("nothing failed of: %s\n", strings.Join(k.want, " "))
-	} else {
+	switch {
+	case len(k.failed) > 0:
 		list(fmt.Sprintf("%d failed:", len(k.failed)), k.failed)
+	case len(k.tried) == 0:
+		k.printf("nothing could be tried\n")
+	default:
+		k.printf("nothing failed of: %s\n", strings.Join(k.tried, " "))
 	}
 	if err := k.pack(); err != nil {
 		return err
 	}
-	if len(k.failed)+len(k.leftOut) > 0 {
+	if len(k.failed)+len(k.leftOut) > 0 || len(k.tried) == 0 {
 		return errFailed
 	}
 	return nil

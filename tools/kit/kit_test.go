@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/tar"
+	"archive/zip"
 	"compress/gzip"
 	"errors"
 	"io"
@@ -119,6 +120,45 @@ func TestNoGPU(t *testing.T) {
 	err := run(t.Context(), nil, &stdout, io.Discard)
 	require.ErrorIs(t, err, cli.ErrPrinted)
 	require.Equal(t, "\nNo GPU can be used here, so nothing was proved:\n  -engine host: libcuda.so.1: cannot open\n", stdout.String())
+}
+
+// TestSkipped asks for a stage that this machine can't run.
+func TestSkipped(t *testing.T) {
+	fakeKit(t, "", "")
+	t.Setenv("PATH", t.TempDir()+":/usr/bin:/bin")
+	if exists(sanitizer) {
+		t.Skip("this machine has a compute-sanitizer")
+	}
+	var stdout strings.Builder
+	require.ErrorIs(t, run(t.Context(), []string{"sanitize"}, &stdout, io.Discard), cli.ErrPrinted)
+	require.Contains(t, stdout.String(), "skip sanitize")
+	require.True(t, strings.HasSuffix(stdout.String(), "skipped:\n  sanitize: there is no compute-sanitizer\nnothing could be tried\n"), stdout.String())
+}
+
+// TestUnpack unpacks wheels once, and tells which one is damaged.
+func TestUnpack(t *testing.T) {
+	fakeKit(t, "", "")
+	c, err := newConfig(nil)
+	require.NoError(t, err)
+	k := &kit{config: c}
+	require.NoError(t, os.Mkdir(filepath.Join(c.dir, "whl"), 0o777))
+	wheel := filepath.Join(c.dir, "whl", "zarr-3.4.2-py3-none-any.whl")
+	require.NoError(t, os.WriteFile(wheel, []byte("no zip file"), 0o666))
+	require.ErrorContains(t, k.unpack(), "zarr-3.4.2-py3-none-any.whl: zip: not a valid zip file")
+
+	f, err := os.Create(wheel)
+	require.NoError(t, err)
+	z := zip.NewWriter(f)
+	w, err := z.Create("zarr/__init__.py")
+	require.NoError(t, err)
+	_, err = w.Write([]byte("x = 1\n"))
+	require.NoError(t, errors.Join(err, z.Close(), f.Close()))
+	require.NoError(t, k.unpack())
+	require.NoError(t, os.Remove(wheel))
+	require.NoError(t, k.unpack())
+	text, err := os.ReadFile(filepath.Join(c.dir, "site", "zarr", "__init__.py"))
+	require.NoError(t, err)
+	require.Equal(t, "x = 1\n", string(text))
 }
 
 // TestTimes has a job that never ends, and a run whose time is over.

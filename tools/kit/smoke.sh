@@ -14,6 +14,6 @@ environment=$("$go" test -tags gds -count=1 -v -run='^TestPrintEnvironment$' ./z
 LD_LIBRARY_PATH=$(sed -n 's/.*LD_LIBRARY_PATH=//p' <<<"$environment")
 [ -n "$LD_LIBRARY_PATH" ] || { echo "kit-smoke: no emulated driver: $environment" >&2 && exit 1; }
 mkdir "$kit/data"
-export LD_LIBRARY_PATH EMU=poison=0 KIT_SMALL=1 KIT_DATA="$PWD/$kit/data" KIT_SECONDS=${KIT_SECONDS:-540}
+export LD_LIBRARY_PATH EMU=poison=0,memory=17179869184 KIT_SMALL=1 KIT_DATA="$PWD/$kit/data" KIT_SECONDS=${KIT_SECONDS:-540}
 unset OUT KIT_STEPS KIT_GRID KIT_CUFILE KIT_FLAGS
 "$kit/run.sh" "$@"

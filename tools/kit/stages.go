@@ -195,11 +195,14 @@ func (k *kit) peers(ctx context.Context) {
 	}
 }
 
+// sanitizer is where CUDA has its compute-sanitizer, if PATH doesn't find one.
+const sanitizer = "/usr/local/cuda/bin/compute-sanitizer"
+
 // sanitize runs kernels and an epoch under compute-sanitizer.
 func (k *kit) sanitize(ctx context.Context) {
 	tool, err := exec.LookPath("compute-sanitizer")
 	if err != nil {
-		tool = "/usr/local/cuda/bin/compute-sanitizer"
+		tool = sanitizer
 	}
 	switch {
 	case k.emulated:
