@@ -233,6 +233,9 @@ func TestGPUPairs(t *testing.T) {
 			for _, v := range w.Values {
 				g, ok := got[name].Value(v.Unit)
 				exact := slices.Contains([]string{"data-crc32", "loss", "read-B/op"}, v.Unit)
+				if engine == "gds" && v.Unit == "read-B/op" && strings.Contains(name, "shard=") && g > v.Value && g < 1.3*v.Value {
+					continue // whole pages
+				}
 				if !ok || exact && g != v.Value {
 					t.Errorf("%s: %s: %s %v (there: %t), want %v", engine, name, v.Unit, g, ok, v.Value)
 				}

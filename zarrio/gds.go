@@ -31,8 +31,9 @@ type gdsEngine struct {
 	ask      Submit
 	submit   atomic.Pointer[Submit] // what the next Fill does
 	way      Submit                 // what this one does
+	share    int                    // slots of a worker, and so transfers in its batch
 	depth    int                    // reads of a worker in a batch
-	largest  int                    // bytes of a read in a batch
+	largest  int                    // bytes of a read in a batch, in whole pages
 	before   cufile.Stats
 	counted  bool // cuFile has statistics
 
@@ -115,14 +116,13 @@ func (e *gdsEngine) start(g *cudaGPU, opt GDSOptions) error {
 	return nil
 }
 
-// measureBatches finds out how many reads of a worker make a batch, those that its part of the slots and of cuFile's queue is
-// for, and how large one may be: cuFile has limits of its own.
+// measureBatches finds out how many reads of a worker make a batch, those that its share of the slots and of cuFile's queue is
+// for, and how large one may be: cuFile has limits of its own. Where those are less than a slot, several reads fill one.
 func (e *gdsEngine) measureBatches() error {
 	p, err := e.cufile.Properties()
 	if err != nil {
 		return err
 	}
-	e.depth = max(1, min(cap(e.slots.free)/e.workers(), cufile.QueueDepth/e.workers(), cmp.Or(int(p.MaxBatch), cufile.QueueDepth)))
 	e.largest = e.slots.size
 	if e.cufile.HasBatch() {
 		n, err := e.cufile.MaxBatchBytes()
@@ -131,6 +131,9 @@ func (e *gdsEngine) measureBatches() error {
 		}
 		e.largest = max(2*pageSize, int(min(n, int64(e.largest)))&^(pageSize-1))
 	}
+	e.share = max(1, cap(e.slots.free)/e.workers())
+	each := (e.slots.size + e.largest - 1) / e.largest
+	e.depth = max(1, min(e.share*each, cufile.QueueDepth/e.workers(), cmp.Or(int(p.MaxBatch), cufile.QueueDepth)))
 	return nil
 }
 

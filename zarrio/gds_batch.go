@@ -15,12 +15,24 @@ import (
 	"zarrbench/zarrio/internal/cufile"
 )
 
-// A submission is the reads that a worker gives to cuFile at once.
+// A submission is what a worker gives to cuFile at once: transfers, each of which is one read of the batch, or several that
+// lie one behind the other where cuFile bounds a read.
 type submission struct {
-	batch *cufile.Batch // nil until it is needed
-	list  []transfer
-	ios   []cufile.IO
-	done  []cufile.Completion
+	batch  *cufile.Batch // nil until it is needed
+	list   []transfer
+	reads  int       // of the list
+	strips []strip   // of the chunk that is being read
+	spare  [][]strip // for the strips of transfers in the list
+	ios    []cufile.IO
+	done   []cufile.Completion
+}
+
+// take empties the list, whose transfers are done.
+func (s *submission) take() {
+	for i := range s.list {
+		s.spare = append(s.spare, s.list[i].strips[:0])
+	}
+	s.list, s.reads = s.list[:0], 0
 }
 
 func (s *submission) close() error {
@@ -45,12 +57,29 @@ func (e *gdsEngine) prepare(ctx context.Context, h *gpuHand) error {
 	})
 }
 
-// enqueue makes a read part of the worker's submission, which goes off when it has as many as the worker has slots.
+// reads returns how many reads of a batch a transfer is.
+func (e *gdsEngine) reads(t *transfer) int { return (t.asked + e.largest - 1) / e.largest }
+
+// makeRoom makes the reads of the worker's submission if its batch has no room for those of t.
+func (e *gdsEngine) makeRoom(ctx context.Context, h *gpuHand, t *transfer) error {
+	if e.way != SubmitBatch || h.batch.reads+e.reads(t) <= e.depth {
+		return nil
+	}
+	return e.settle(ctx, h)
+}
+
+// enqueue makes a transfer part of the worker's submission, which goes off when it has as many as the worker has slots.
 func (e *gdsEngine) enqueue(ctx context.Context, h *gpuHand, t transfer) error {
 	s := &h.batch
 	e.files.hold(t.file)
+	var strips []strip // that stay when the next chunk is read
+	if n := len(s.spare); n > 0 {
+		strips, s.spare = s.spare[n-1], s.spare[:n-1]
+	}
+	t.strips = append(strips, t.strips...)
 	s.list = append(s.list, t)
-	if len(s.list) < e.depth {
+	s.reads += e.reads(&t)
+	if len(s.list) < e.share && s.reads < e.depth {
 		return nil
 	}
 	return e.submitAll(ctx, h)
@@ -81,7 +110,7 @@ func (e *gdsEngine) discard(h *gpuHand, list []transfer) error {
 		}
 		e.files.put(list[i].file)
 	}
-	h.batch.list = h.batch.list[:0]
+	h.batch.take()
 	return err
 }
 
@@ -93,7 +122,12 @@ func (e *gdsEngine) submitAll(ctx context.Context, h *gpuHand) error {
 	for i := range s.list {
 		t := &s.list[i]
 		base, at := e.target(t)
-		s.ios = append(s.ios, cufile.IO{Handle: t.file.handle, Base: base, BufOffset: at, Bytes: t.asked, Offset: t.start, Cookie: uint64(i)})
+		t.left, t.got = 0, t.asked
+		for lo := 0; lo < t.asked; lo += e.largest {
+			s.ios = append(s.ios, cufile.IO{Handle: t.file.handle, Base: base, BufOffset: at + int64(lo), Bytes: min(e.largest, t.asked-lo),
+				Offset: t.start + int64(lo), Cookie: uint64(i)<<32 | uint64(lo)})
+			t.left++
+		}
 	}
 	if err := s.batch.Submit(s.ios); err != nil {
 		return errors.Join(failRead(s.list[0].read, err), e.discard(h, s.list))
@@ -103,15 +137,12 @@ func (e *gdsEngine) submitAll(ctx context.Context, h *gpuHand) error {
 	for left := len(s.list); left > 0; {
 		n, err := s.batch.Wait(1, s.done)
 		for _, c := range s.done[:n] {
-			t := &s.list[c.Cookie]
-			got, err := c.N, c.Err
-			if errors.Is(err, unix.EINTR) { // a signal's doing: it is read again
-				got, err = 0, nil
+			t := &s.list[c.Cookie>>32]
+			e.completed(t, int(uint32(c.Cookie)), c)
+			if t.left > 0 {
+				continue
 			}
-			if err == nil {
-				got, err = e.pull(t, got)
-			}
-			if err = e.finish(h, t, got, err); err == nil {
+			if err := e.finish(h, t, t.got, t.err); err == nil {
 				e.files.put(t.file)
 			} else {
 				e.files.forget(t.file)
@@ -120,8 +151,8 @@ func (e *gdsEngine) submitAll(ctx context.Context, h *gpuHand) error {
 				}
 			}
 			t.file, t.slot = nil, nil
+			left--
 		}
-		left -= n
 		if err != nil {
 			// What is still in flight is called off, and the batch with it: nothing may be read into a slot from now on.
 			err = errors.Join(err, s.close())
@@ -132,8 +163,29 @@ func (e *gdsEngine) submitAll(ctx context.Context, h *gpuHand) error {
 			return errors.Join(first, e.discard(h, lost))
 		}
 	}
-	s.list = s.list[:0]
+	s.take()
 	return first
+}
+
+// completed takes what became of the read of a transfer that begins at its byte lo. What a short read left out is read at once.
+func (e *gdsEngine) completed(t *transfer, lo int, c cufile.Completion) {
+	t.left--
+	got, err := c.N, c.Err
+	if errors.Is(err, unix.EINTR) { // a signal's doing: it is read again
+		got, err = 0, nil
+	}
+	hi := min(lo+e.largest, t.asked)
+	end := lo
+	if err == nil {
+		t.fromFile += int64(got)
+		end, err = e.pull(t, lo, lo+got, hi)
+	}
+	if err != nil && t.err == nil {
+		t.err = err
+	}
+	if end < hi {
+		t.got = min(t.got, end)
+	}
 }
 
 // calibrateBatches is how many batches of an epoch a calibration reads by each way, at most.

@@ -8,31 +8,29 @@ import (
 	"fmt"
 	"io/fs"
 	"runtime/trace"
-	"slices"
 
 	"zarrbench/zarrio/internal/cuda"
 )
 
-// A transfer is one read of a file, and the part of a piece that it holds: rows rows of width bytes, pitch bytes apart in the
-// file.
+// A transfer is one read of a chunk's file, and the strips of pieces that it holds.
 type transfer struct {
 	read   *ChunkRead
-	pieces []Piece // the first is the one that is read; others that are the same elements get them too
 	file   *openedFile
-	row    int // of the piece, the first one that is read
-	col    int // and where in it, in bytes
-	rows   int
-	width  int
-	pitch  int
+	strips []strip
 	off    int64 // in the file, of the first byte that is needed
-	n      int   // bytes that are needed, and what lies between them
-	run    int   // bytes of the run in the file that it is a part of: what kvikIO's threshold is about
+	n      int   // bytes from there to the last one that is needed
+	run    int   // bytes of the longest run in the file that a strip is of: what kvikIO's threshold is about
 
 	mem   *gpuMemory // nil where the bytes go no further
 	slot  *slot      // nil where they are read straight into mem
 	to    cuda.Ptr   // where the read begins: a slot's memory, or mem's
-	start int64      // where it begins in the file, a multiple of a page if it is aligned
+	start int64      // where it begins in the file, a multiple of a page
 	asked int        // bytes from there on
+
+	fromFile int64 // bytes that reads of the file returned
+	left     int   // reads of a batch that are not done
+	got      int   // bytes from start on that are there
+	err      error // of the first read that failed
 }
 
 // readFile reads a chunk's pieces from its file.
@@ -56,16 +54,15 @@ func (e *gdsEngine) readFile(ctx context.Context, h *gpuHand, p *Plan, r *ChunkR
 	if f == nil {
 		return e.fillIn(h, pieces, mem, a)
 	}
-	for i := range pieces {
-		q := &pieces[i]
-		if slices.ContainsFunc(pieces[:i], func(o Piece) bool { return sameBox(q, &o) }) {
-			continue
-		}
-		t := transfer{read: r, pieces: pieces[i:], file: f, mem: mem}
-		if err := e.readBox(ctx, h, p, t, base+int64(q.Src*size), size); err != nil {
+	strips := e.cut(h.batch.strips[:0], pieces, base, size)
+	h.batch.strips = strips
+	for len(strips) > 0 {
+		k := e.together(strips, mem)
+		if err := e.transfer(ctx, h, p, newTransfer(r, f, strips[:k], mem)); err != nil {
 			e.files.forget(f) // it may be another one by now
 			return failRead(r, err)
 		}
+		strips = strips[k:]
 	}
 	e.files.put(f)
 	w.stats.Chunks++
@@ -79,9 +76,6 @@ func failRead(r *ChunkRead, err error) error {
 	}
 	return r.Array.fail(r.Chunk, "read", err)
 }
-
-// sameBox says whether two pieces are the same elements of a chunk.
-func sameBox(p, q *Piece) bool { return p.Src == q.Src && p.N == q.N && p.SrcBy == q.SrcBy }
 
 // find opens the file that a chunk is in, and returns where in it the chunk begins: no file for a chunk that is not there.
 func (e *gdsEngine) find(ctx context.Context, w *worker, r *ChunkRead) (*openedFile, int64, error) {
@@ -146,52 +140,6 @@ func (e *gdsEngine) findInner(ctx context.Context, w *worker, a *Array, chunk in
 	return f, p, nil
 }
 
-// readBox reads a piece whose first byte lies at off of its file: in as few reads as the slots allow, leaving out what lies
-// between rows that are far apart.
-func (e *gdsEngine) readBox(ctx context.Context, h *gpuHand, p *Plan, t transfer, off int64, size int) error {
-	q := &t.pieces[0]
-	rows, width, pitch, dstPitch := q.N[0], q.N[1]*size, q.SrcBy[0]*size, q.DstBy[0]*size
-	if rows == 1 || pitch == width && dstPitch == width {
-		rows, width, pitch = 1, rows*width, rows*width
-	}
-	if rows*width == 0 {
-		return nil
-	}
-	most := e.room(off, pitch, rows)
-	together, run := 1, width // rows that are read at once, and the bytes that lie side by side but for small gaps
-	if pitch >= width && pitch-width <= readGap && width <= most {
-		together = (most-width)/pitch + 1
-		run = (rows-1)*pitch + width
-	}
-	for row := 0; row < rows; row += together {
-		k := min(together, rows-row)
-		for col := 0; col < width; col += most {
-			t.row, t.col, t.rows, t.pitch = row, col, k, pitch
-			t.width = min(most, width-col)
-			t.off, t.n, t.run = off+int64(row*pitch+col), (k-1)*pitch+t.width, run
-			if err := e.transfer(ctx, h, p, t); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// room returns how many bytes one read can bring: what is left of a slot when the read begins and ends on pages.
-func (e *gdsEngine) room(off int64, pitch, rows int) int {
-	size := e.bounce.size
-	if e.slots != nil {
-		size = min(size, e.slots.size)
-		if e.way == SubmitBatch {
-			size = min(size, e.largest)
-		}
-	}
-	if off%pageSize == 0 && (rows == 1 || pitch%pageSize == 0) {
-		return size
-	}
-	return size - pageSize
-}
-
 // transfer makes one read, or makes it part of the worker's batch.
 func (e *gdsEngine) transfer(ctx context.Context, h *gpuHand, p *Plan, t transfer) error {
 	if t.file.handle == nil || t.run < e.settings.threshold {
@@ -199,8 +147,11 @@ func (e *gdsEngine) transfer(ctx context.Context, h *gpuHand, p *Plan, t transfe
 	}
 	t.start = t.off &^ (pageSize - 1)
 	t.asked = pages(int(t.off-t.start) + t.n)
+	if err := e.makeRoom(ctx, h, &t); err != nil {
+		return err
+	}
 	if e.straight(p, &t) {
-		t.to = t.mem.base + cuda.Ptr(t.place())
+		t.to = t.mem.base + cuda.Ptr(t.strips[0].place(t.read.Array.meta.DType.Size))
 	} else {
 		// With fewer slots than workers wait with, what this one has not submitted must not keep them.
 		s, err := e.slots.tryTake()
@@ -218,25 +169,25 @@ func (e *gdsEngine) transfer(ctx context.Context, h *gpuHand, p *Plan, t transfe
 		return e.enqueue(ctx, h, t)
 	}
 	r := trace.StartRegion(ctx, "read")
-	got, err := e.pull(&t, 0)
+	got, err := e.pull(&t, 0, 0, t.asked)
 	r.End()
 	return e.finish(h, &t, got, err)
 }
 
-// straight says whether a read goes straight into the batch: whole pages of a run of which nothing else is behind it in its
-// last page.
+// straight reports whether a read goes straight into the batch: whole pages of one run, behind which its last page in the batch
+// holds nothing else. Other places in the batch that the same bytes belong to are copied to from there.
 func (e *gdsEngine) straight(p *Plan, t *transfer) bool {
-	if t.mem == nil || !t.mem.registered || t.rows != 1 || t.off%pageSize != 0 || p.stride%pageSize != 0 || p.tensor == 0 {
+	q := &t.strips[0]
+	if t.mem == nil || !t.mem.registered || q.rows != 1 || t.off%pageSize != 0 || p.stride%pageSize != 0 || p.tensor == 0 {
 		return false
 	}
-	at := t.place()
+	for i := range t.strips {
+		if !q.same(&t.strips[i]) {
+			return false
+		}
+	}
+	at := q.place(t.read.Array.meta.DType.Size)
 	return at%pageSize == 0 && (t.n%pageSize == 0 || at%p.tensor%p.stride+t.n == p.plane)
-}
-
-// place returns where in the batch the first byte that is needed belongs, for the first of the pieces.
-func (t *transfer) place() int {
-	q := &t.pieces[0]
-	return q.Dst + t.row*q.DstBy[0]*t.read.Array.meta.DType.Size + t.col
 }
 
 // target returns where cuFile reads to: memory that is registered with it, and how far behind its start.
@@ -247,24 +198,26 @@ func (e *gdsEngine) target(t *transfer) (base cuda.Ptr, off int64) {
 	return t.mem.base, int64(t.to - t.mem.base)
 }
 
-// pull reads what a transfer still needs, of which got bytes are there. cuFile may return less than it was asked for at any
-// time, as read does; at the end of the file it returns nothing.
-func (e *gdsEngine) pull(t *transfer, got int) (int, error) {
-	need := int(t.off-t.start) + t.n
+// pull reads what a transfer still needs of its bytes from lo to hi, of which those before got are there, and returns how far
+// they are there then. cuFile may return less than it was asked for at any time, as read does; at the end of the file it
+// returns nothing.
+func (e *gdsEngine) pull(t *transfer, lo, got, hi int) (int, error) {
+	need := min(int(t.off-t.start)+t.n, hi)
 	base, at := e.target(t)
 	aligned := true
 	for got < need {
 		from := got
 		if aligned { // a part of a page is read again
-			from &^= pageSize - 1
+			from = max(lo, from&^(pageSize-1))
 		}
-		n, err := t.file.handle.Read(base, t.asked-from, t.start+int64(from), at+int64(from))
+		n, err := t.file.handle.Read(base, hi-from, t.start+int64(from), at+int64(from))
 		if err != nil {
 			return got, err
 		}
 		if from == got && n == 0 {
 			return got, nil
 		}
+		t.fromFile += int64(n)
 		if from%pageSize != 0 {
 			e.unaligned.Add(int64(n))
 		}
@@ -276,16 +229,13 @@ func (e *gdsEngine) pull(t *transfer, got int) (int, error) {
 	return got, nil
 }
 
-// bytes counts those of the rows that a transfer brings.
-func (t *transfer) bytes() int64 { return int64(t.rows) * int64(t.width) }
-
 // ended counts a read of got bytes from off on, if it is whole.
 func (t *transfer) ended(w *worker, got int) error {
 	if got < t.n {
 		return fmt.Errorf("read %d of %d bytes at offset %d: the file shrank while it was read", max(0, got), t.n, t.off)
 	}
-	w.stats.ReadBytes += t.bytes()
-	w.stats.DecodedBytes += t.bytes()
+	w.stats.ReadBytes += t.fromFile
+	w.stats.DecodedBytes += int64(t.n)
 	return nil
 }
 
@@ -295,9 +245,9 @@ func (e *gdsEngine) finish(h *gpuHand, t *transfer, got int, err error) error {
 		err = t.ended(h.w, got-int(t.off-t.start))
 	}
 	if err == nil {
-		e.cufileBytes.Add(t.bytes())
+		e.cufileBytes.Add(t.fromFile)
 		if t.slot == nil {
-			e.inPlace.Add(t.bytes())
+			e.inPlace.Add(t.fromFile)
 		}
 		if t.mem != nil {
 			err = e.deliver(h, t)
@@ -309,25 +259,23 @@ func (e *gdsEngine) finish(h *gpuHand, t *transfer, got int, err error) error {
 	return err
 }
 
-// deliver queues the copies on the GPU to all pieces that the bytes belong to.
+// deliver queues the copies on the GPU to where the strips belong.
 func (e *gdsEngine) deliver(h *gpuHand, t *transfer) error {
 	dev, size := e.gpu.dev, t.read.Array.meta.DType.Size
-	src := t.to + cuda.Ptr(t.off-t.start)
-	for i := range t.pieces {
-		q := &t.pieces[i]
-		if i > 0 && !sameBox(q, &t.pieces[0]) || i == 0 && t.slot == nil {
+	for i := range t.strips {
+		if i == 0 && t.slot == nil {
 			continue
 		}
-		pitch := q.DstBy[0] * size
-		to := q.Dst + t.row*pitch + t.col
-		dst, err := t.mem.at(to, pitch, t.width, t.rows)
+		q := &t.strips[i]
+		src, pitch := t.to+cuda.Ptr(q.off-t.start), q.piece.DstBy[0]*size
+		dst, err := t.mem.at(q.place(size), pitch, q.width, q.rows)
 		if err != nil {
 			return err
 		}
-		if t.rows == 1 {
-			err = dev.CopyDtoDAsync(dst, src, int64(t.width), h.stream)
+		if q.rows == 1 {
+			err = dev.CopyDtoDAsync(dst, src, int64(q.width), h.stream)
 		} else {
-			h.copy = cuda.Copy2D{Dst: dst, DstPitch: int64(pitch), Src: src, SrcPitch: int64(t.pitch), Width: int64(t.width), Height: int64(t.rows)}
+			h.copy = cuda.Copy2D{Dst: dst, DstPitch: int64(pitch), Src: src, SrcPitch: int64(q.pitch), Width: int64(q.width), Height: int64(q.rows)}
 			err = dev.Copy2DAsync(&h.copy, h.stream)
 		}
 		if err != nil {
@@ -349,16 +297,16 @@ func (e *gdsEngine) transferPOSIX(ctx context.Context, h *gpuHand, t transfer) e
 	got, err := t.file.read(ctx, h.w, s.host, at, t.n, t.off, e.settings.overread)
 	r.End()
 	if err == nil {
+		t.fromFile = int64(got)
 		err = t.ended(h.w, got)
 	}
+	if err == nil {
+		e.bounceBytes.Add(t.fromFile)
+	}
 	size := t.read.Array.meta.DType.Size
-	for i := 0; err == nil && t.mem != nil && i < len(t.pieces); i++ {
-		if q := &t.pieces[i]; sameBox(q, &t.pieces[0]) {
-			pitch := q.DstBy[0] * size
-			e.hostBytes.Add(t.bytes())
-			e.bounceBytes.Add(t.bytes())
-			err = e.send(h, s, at, t.pitch, t.mem, q.Dst+t.row*pitch+t.col, pitch, t.width, t.rows)
-		}
+	for i := 0; err == nil && t.mem != nil && i < len(t.strips); i++ {
+		q := &t.strips[i]
+		err = e.send(h, s, at+int(q.off-t.off), q.pitch, t.mem, q.place(size), q.piece.DstBy[0]*size, q.width, q.rows)
 	}
 	return e.bounce.give(s, err == nil && t.mem != nil, h.stream, err)
 }

@@ -175,7 +175,7 @@ func TestGDSCompat(t *testing.T) {
 			switch {
 			case tt.cufile && (x.CuFileBytes != all || x.HostBytes != 0 || e.Path() != PathCuFileCompat || path != PathUnknown):
 				t.Errorf("%+v, path %q, of the array %q", x, e.Path(), path)
-			case !tt.cufile && (x.BounceBytes != all || x.HostBytes != all || x.CuFileBytes != 0 || e.Path() != PathKvikIOCompat || path != PathKvikIOCompat || why == ""):
+			case !tt.cufile && (x.BounceBytes != all || x.HostBytes != 0 || x.CuFileBytes != 0 || e.Path() != PathKvikIOCompat || path != PathKvikIOCompat || why == ""):
 				t.Errorf("%+v, path %q, of the array %q (%s)", x, e.Path(), path, why)
 			}
 		})

@@ -34,7 +34,7 @@ type gpuCore struct {
 	quiet  bool        // its workers wait for cuFile
 
 	hostBytes   atomic.Int64 // copied from the host, fill values left out
-	bounceBytes atomic.Int64 // of them, of files that cuFile could have read
+	bounceBytes atomic.Int64 // read from files that cuFile could have read
 }
 
 // A gpuHand is what a worker has on the GPU.

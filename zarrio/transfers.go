@@ -16,9 +16,9 @@ const (
 
 // Transfers counts how bytes came into the GPU, and what cuFile tells of it.
 type Transfers struct {
-	CuFileBytes    int64 // that cuFile was asked for and were needed
-	HostBytes      int64 // copied from host memory, decoded by the CPU or read by it
-	BounceBytes    int64 // of files that cuFile could have read: by POSIX calls and pinned memory (kvikIO's compatibility mode, and reads below its threshold)
+	CuFileBytes    int64 // that cuFile read from files: in whole pages, which may be more than what batches need of them
+	HostBytes      int64 // copied from host memory, decoded by the CPU or read by it for the CPU's way
+	BounceBytes    int64 // read from files that cuFile could have read, by POSIX calls into pinned memory (kvikIO's compatibility mode, and reads below its threshold)
 	UnalignedBytes int64 // of CuFileBytes, those of reads whose offset, size or place was not a multiple of 4 KiB
 	InPlaceBytes   int64 // of CuFileBytes, those read straight into the batch
 	Opened         int64 // files opened and registered
@@ -86,7 +86,7 @@ func (t Transfers) Path() Path {
 	if t.BounceBytes > 0 {
 		paths = append(paths, PathKvikIOCompat)
 	}
-	if t.HostBytes > t.BounceBytes {
+	if t.HostBytes > 0 {
 		paths = append(paths, PathHost)
 	}
 	switch len(paths) {

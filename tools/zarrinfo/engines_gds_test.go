@@ -152,7 +152,8 @@ func TestAdviceGDS(t *testing.T) {
 			const all = 4 * 6 * 8 * 4
 			got := transfers(t, gpu, g)
 			byFile := got.CuFileBytes > 0
-			if byFile && (got.CuFileBytes != all || got.HostBytes != 0) || !byFile && got.HostBytes != all || got.BounceBytes != 0 {
+			if byFile && (got.CuFileBytes < all || // whole pages
+				got.HostBytes != 0) || !byFile && got.HostBytes != all || got.BounceBytes != 0 {
 				t.Errorf("of %d bytes %d came by cuFile, %d from the host, %d by bounce buffers", all, got.CuFileBytes, got.HostBytes, got.BounceBytes)
 			}
 			if byFile != tt.direct {

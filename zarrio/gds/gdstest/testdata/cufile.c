@@ -156,7 +156,7 @@ cf_result cuFileDriverGetProperties(struct properties *p) {
 	BEGIN;
 	if (!p)
 		return cf_error(CF_INVALID_VALUE);
-	int newer = cf_version() >= 1150;
+	int newer = cf_version() >= 1190;
 	*p = (struct properties){
 		.major = cf_nvfs() ? 2 : 0, .minor = cf_nvfs() ? 25 : 0, .poll_threshold = 4, .max_direct_io = newer ? 16384 : 1024,
 		.status = cf_nvfs() ? 1u << 4 : 0, .control = compat_off ? 0 : 2, .features = (newer ? 15 : 7) | (cf_p2p() ? 16 : 0), .device_cache = 131072, .buffer_cache = newer ? 1024 : 0,
@@ -172,7 +172,7 @@ cf_result cuFileGetParameterSizeT(int parameter, size_t *value) {
 	if (parameter < 0 || parameter > 11 || !value)
 		return cf_error(CF_INVALID_VALUE);
 	*value = older[parameter];
-	if (cf_version() >= 1150)
+	if (cf_version() >= 1190)
 		*value = parameter == 2 ? 8 : parameter == 4 ? 4 : parameter == 5 ? 16384 : *value;
 	return cf_ok();
 }
@@ -180,7 +180,7 @@ cf_result cuFileGetParameterSizeT(int parameter, size_t *value) {
 cf_result cuFileGetParameterBool(int parameter, bool *value);
 cf_result cuFileGetParameterBool(int parameter, bool *value) {
 	BEGIN;
-	int newer = cf_version() >= 1150;
+	int newer = cf_version() >= 1190;
 	if (parameter < 0 || parameter > (newer ? 13 : 11) || (newer && parameter == 5) || !value)
 		return cf_error(CF_INVALID_VALUE);
 	*value = parameter == 1 ? !compat_off : parameter == 4 ? newer : parameter == 6;
@@ -190,7 +190,7 @@ cf_result cuFileGetParameterBool(int parameter, bool *value) {
 cf_result cuFileSetParameterBool(int parameter, bool value);
 cf_result cuFileSetParameterBool(int parameter, bool value) {
 	BEGIN;
-	if (parameter < 0 || parameter > (cf_version() >= 1150 ? 13 : 11))
+	if (parameter < 0 || parameter > (cf_version() >= 1190 ? 13 : 11))
 		return cf_error(CF_INVALID_VALUE);
 	pthread_mutex_lock(&cf_mutex);
 	int code = opens ? CF_ALREADY_OPEN : 0;

@@ -1,0 +1,98 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package zarrio
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"zarrbench/zarrio/gds/gdstest"
+)
+
+// readSoFar returns how many bytes this process has read from files.
+func readSoFar(t *testing.T) int64 {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		t.Skip(err)
+	}
+	var n int64
+	_, err = fmt.Sscanf(string(text), "rchar: %d", &n)
+	require.NoError(t, err)
+	return n
+}
+
+// TestGDSTiles cuts chunks into windows of the grid: what many of them lie in is read once.
+func TestGDSTiles(t *testing.T) {
+	needEmulatedCuFile(t)
+	gdstest.NoLeaks(t)
+	g := testGPU(t, 0)
+	const n = 4
+	for _, tt := range []struct {
+		name       string
+		rows, cols int
+		windows    []Window
+		task       string
+		most       float64 // times the bytes of the chunks that may be read
+		reads      int64   // that cuFile may make; 0 for any number
+	}{
+		{"era5", 721, 1440, []Window{{"time", 2, 0}, {"y", 48, 0}, {"x", 48, 0}}, "", 1.01, n},
+		{"more than a slot", 200, 300, []Window{{"time", 2, 0}, {"y", 16, 0}, {"x", 16, 0}}, "65536", 1.1, 5 * n},
+		{"overlapping", 200, 300, []Window{{"time", 2, 0}, {"y", 16, 8}, {"x", 16, 8}}, "65536", 1.4, 0}, // chunks are read for several batches
+		{"tall", 200, 300, []Window{{"time", 2, 0}, {"y", 200, 0}, {"x", 30, 0}}, "65536", 1.1, 5 * n},
+		{"wide, overlapping", 200, 300, []Window{{"time", 2, 0}, {"y", 120, 80}, {"x", 300, 0}}, "65536", 1.1, 5 * n},
+		{"rows far apart", 6, 40000, []Window{{"time", 2, 0}, {"y", 2, 1}, {"x", 1000, 500}}, "", 1.1, 0},
+		{"rows longer than a slot", 6, 40000, []Window{{"time", 2, 0}, {"y", 2, 1}, {"x", 30000, 29000}}, "65536", 1.1, 20 * n},
+		{"a slot of two pages", 30, 50, []Window{{"time", 2, 0}, {"y", 3, 0}, {"x", 7, 0}}, "4096", 1.7, 2 * n},
+		{"steps that overlap", 64, 64, []Window{{"time", 3, 2}}, "", 1.01, n},
+		{"steps that overlap, odd", 65, 65, []Window{{"time", 3, 2}}, "", 1.01, n},
+	} {
+		group, _ := onDisk(t, gdsFields(t, n, tt.rows, tt.cols), Options{})
+		opt := LoaderOptions{Channels: []string{"t"}, Windows: tt.windows, Batch: 450}
+		want := cpuEpoch(t, group, opt)
+		for _, way := range []string{"sync", "batch", "compat", "below the threshold"} {
+			t.Run(tt.name+"/"+way, func(t *testing.T) {
+				t.Setenv("KVIKIO_TASK_SIZE", tt.task)
+				t.Setenv("KVIKIO_GDS_THRESHOLD", "0")
+				gds := GDSOptions{Workers: 2}
+				switch way {
+				case "compat":
+					gds.Compat = CompatOn
+				case "below the threshold":
+					t.Setenv("KVIKIO_GDS_THRESHOLD", "1073741824")
+				default:
+					gds.Submit = Submit(way)
+				}
+				e := must(t)(NewGDS(g, gds))
+				l := ldLoaderOn(t, group, e, opt)
+				before, reads := readSoFar(t), readsByCuFile(t, e)
+				require.True(t, bytes.Equal(gpuEpoch(t, l), want), "the epoch differs")
+				read := readSoFar(t) - before
+				reads = readsByCuFile(t, e) - reads
+
+				all := int64(n * tt.rows * tt.cols * 4)
+				require.LessOrEqual(t, float64(read), tt.most*float64(all))
+				x, s := e.Transfers(), l.Stats()
+				counted := x.CuFileBytes + x.BounceBytes
+				require.Equal(t, counted, s.ReadBytes)
+				// Besides, this process reads what the test needs, and a bounce buffer may round up to pages.
+				require.InDelta(t, read, counted, 0.02*float64(all)+20000)
+				require.Equal(t, way == "sync" || way == "batch", x.CuFileBytes > 0)
+				if tt.reads > 0 {
+					require.LessOrEqual(t, reads, tt.reads)
+				}
+			})
+		}
+	}
+}
+
+// readsByCuFile returns how many reads cuFile made for GPUs.
+func readsByCuFile(t *testing.T, e *GPUEngine) int64 {
+	t.Helper()
+	x := e.Transfers()
+	return x.P2PReads + x.NVFSReads + x.POSIXReads + x.Batch.Total
+}
