@@ -45,6 +45,7 @@ type gpuHand struct {
 	thread *gpuThread
 	copy   cuda.Copy2D
 	batch  submission
+	staging
 }
 
 // hand returns what a worker has on the GPU.
@@ -223,7 +224,7 @@ func (e *gpuCore) run(ctx context.Context, p *Plan, mem *gpuMemory, j *job) (Sta
 		}
 		return mem.eachWait(f)
 	}
-	if mem.registered || e.waits() { // what is written by no stream waits here
+	if mem.registered { // what is written by no stream waits here
 		if err := e.gpu.bound(func() error { return wait(dev.SynchronizeEvent) }); err != nil {
 			return Stats{}, err
 		}
@@ -242,7 +243,11 @@ func (e *gpuCore) run(ctx context.Context, p *Plan, mem *gpuMemory, j *job) (Sta
 			err = last(ctx, w, err)
 		}
 		h := hand(w)
+		if err == nil {
+			err = e.sendStaged(h)
+		}
 		if err != nil {
+			err = e.dropStaged(h, false, err)
 			return errors.Join(err, dev.Synchronize(h.stream))
 		}
 		return dev.Record(h.done, h.stream)
@@ -275,13 +280,9 @@ func (e *gpuCore) mark(mem *gpuMemory) error {
 	return e.gpu.dev.Record(mem.ready, e.stream)
 }
 
-// waits says that copies are waited for, rather than queued.
-func (e *gpuCore) waits() bool { return e.host.kind == pageable }
-
-// send queues the copy of rows of width bytes from a slot to a batch; at is the first byte in the slot, to that in the batch. Whoever
-// sends what was read counts it: fill values are nobody's.
+// send queues the copy of rows of width bytes from a slot to a batch; at is the first byte in the slot, to that in the batch. The
+// caller counts what was read: fill values are nobody's.
 func (e *gpuCore) send(h *gpuHand, s *slot, at, pitch int, mem *gpuMemory, to, toPitch, width, rows int) error {
-	dev := e.gpu.dev
 	if rows == 1 || pitch == width && toPitch == width {
 		width, rows = width*rows, 1
 	}
@@ -294,16 +295,8 @@ func (e *gpuCore) send(h *gpuHand, s *slot, at, pitch int, mem *gpuMemory, to, t
 		return err
 	}
 	if rows == 1 {
-		src := s.host[at:][:width]
-		if e.waits() {
-			return dev.CopyHtoD(dst, src)
-		}
-		return dev.CopyHtoDAsync(dst, src, h.stream)
+		return e.gpu.dev.CopyHtoDAsync(dst, s.host[at:][:width], h.stream)
 	}
 	h.copy = cuda.Copy2D{Dst: dst, DstPitch: int64(toPitch), SrcHost: s.host[at:][:(rows-1)*pitch+width], SrcPitch: int64(pitch), Width: int64(width), Height: int64(rows)}
-	err = dev.Copy2DAsync(&h.copy, h.stream)
-	if err == nil && e.waits() {
-		err = dev.Synchronize(h.stream)
-	}
-	return err
+	return e.gpu.dev.Copy2DAsync(&h.copy, h.stream)
 }

@@ -36,14 +36,16 @@ func newHost(g gpuDevice, opt HostOptions) (gpuEngine, error) {
 func (e *gpuCore) hostRing(kind ringKind, bytes int64) (*ring, error) {
 	if bytes == 0 {
 		r := newRing(e.gpu, kind, slotSize, maxThreads+spareSlots)
-		r.limit, r.left = 0, 0
+		r.limit, r.left, r.list = 0, 0, listBytes
 		r.allow(len(e.hands) + spareSlots)
 		return r, nil
 	}
 	if bytes < slotSize {
 		return nil, fmt.Errorf("a ring of %d bytes: want %d or more", bytes, slotSize)
 	}
-	return newRing(e.gpu, kind, slotSize, int(min(bytes/slotSize, 1<<16))), nil
+	r := newRing(e.gpu, kind, slotSize, int(min(bytes/slotSize, 1<<16)))
+	r.list = listBytes
+	return r, nil
 }
 
 func (e *hostEngine) String() string {
@@ -89,9 +91,17 @@ func (e *hostEngine) pathOf(*Array) (Path, string) {
 	return PathHost, "the host engine reads by the CPU"
 }
 
-// readHost brings one chunk's pieces into place by way of slots: a chunk, or runs of it, read or decoded into a slot, where it
-// fits; else decoded aside, and its pieces packed into slots.
+// readHost brings one chunk's pieces into place by way of slots, which several chunks share.
 func (e *gpuCore) readHost(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece, mem *gpuMemory) error {
+	if err := e.readPieces(ctx, h, r, pieces, mem); err != nil {
+		return e.dropStaged(h, false, err)
+	}
+	return e.endChunk(h)
+}
+
+// readPieces stages one chunk's pieces. Runs of an uncompressed chunk are read into a slot, a chunk that is sent whole is read
+// or decoded into one, and others are decoded aside and their pieces packed into slots.
+func (e *gpuCore) readPieces(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece, mem *gpuMemory) error {
 	w, a, keep := h.w, r.Array, &e.cpu.keep
 	size, whole := a.meta.DType.Size, a.chunkBytes()
 	n, err := e.measure(pieces, size)
@@ -110,7 +120,7 @@ func (e *gpuCore) readHost(ctx context.Context, h *gpuHand, r *ChunkRead, pieces
 	case kept:
 	case a.raw() && inPlace(a, pieces):
 		return e.readRuns(ctx, h, r, pieces, mem)
-	case whole <= e.host.size && byRows(pieces):
+	case whole <= e.host.size && byRows(pieces) && sentWhole(pieces, size, whole):
 		return e.readSlot(ctx, h, r, pieces, mem)
 	default:
 		if dec, err = w.room(ctx, a, r.Chunk, whole); err != nil {
@@ -136,28 +146,34 @@ func byRows(pieces []Piece) bool {
 	return !slices.ContainsFunc(pieces, func(p Piece) bool { return p.N[1] > 1 && p.SrcBy[1] != 1 })
 }
 
-// readSlot reads or decodes a chunk into a slot, and queues the copies of its pieces.
+// sentWhole says whether a chunk is staged as it is: at least half of its bytes are sent, or the pieces are so few and their rows
+// so long that only they are sent.
+func sentWhole(pieces []Piece, size, whole int) bool {
+	if 2*countElements(pieces)*int64(size) >= int64(whole) {
+		return true
+	}
+	return len(pieces) <= fewBoxes && !slices.ContainsFunc(pieces, func(p Piece) bool { return p.N[0] > 1 && p.N[1]*size < longRow })
+}
+
+// readSlot reads or decodes a chunk into a slot, and stages its pieces.
 func (e *gpuCore) readSlot(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece, mem *gpuMemory) error {
 	a, size := r.Array, r.Array.meta.DType.Size
-	s, err := e.host.take()
+	at, host, err := e.reserve(h, a.chunkBytes(), pageSize)
 	if err != nil {
 		return err
 	}
-	ok, err := h.w.load(ctx, a, r.Chunk, s.host[:a.chunkBytes()], h.w.need(pieces, size), nil)
-	if ok {
-		e.hostBytes.Add(countElements(pieces) * int64(size))
-		for i := range pieces {
-			q := &pieces[i]
-			if err = e.send(h, s, q.Src*size, q.SrcBy[0]*size, mem, q.Dst, q.DstBy[0]*size, q.N[1]*size, q.N[0]); err != nil {
-				break
-			}
-		}
-	}
-	err = e.host.give(s, ok, h.stream, err)
-	if err != nil || ok {
+	ok, err := h.w.load(ctx, a, r.Chunk, host, h.w.need(pieces, size), nil)
+	if err != nil {
 		return err
 	}
-	return e.fillIn(h, pieces, mem, a)
+	if !ok {
+		return e.fillIn(h, pieces, mem, a)
+	}
+	for i := range pieces {
+		q := &pieces[i]
+		e.stage(h, mem, at+len(host), newStagedBox(at+q.Src*size, q.SrcBy[0]*size, q.Dst, q.DstBy[0]*size, q.N[1]*size, q.N[0]))
+	}
+	return nil
 }
 
 // readRuns reads the runs of an uncompressed chunk that its pieces are, slot by slot. Without mem the runs go no further.
@@ -187,27 +203,25 @@ func (e *gpuCore) readRuns(ctx context.Context, h *gpuHand, r *ChunkRead, pieces
 	return nil
 }
 
-// readRun reads n bytes of a run from its byte number at on into a slot, and queues the copies to the pieces that are the same
-// run as the first.
-func (e *gpuCore) readRun(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece, mem *gpuMemory, at, n int) (bool, error) {
+// readRun reads n bytes of a run from its byte number from on into a slot, and stages them for the pieces that are the same run
+// as the first.
+func (e *gpuCore) readRun(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece, mem *gpuMemory, from, n int) (bool, error) {
 	a, size := r.Array, r.Array.meta.DType.Size
-	s, err := e.host.take()
+	at, host, err := e.reserve(h, n, pageSize)
 	if err != nil {
 		return false, err
 	}
-	ok, err := h.w.loadRun(ctx, a, r.Chunk, s.host[:n], pieces[0].Src*size+at, a.chunkBytes(), nil)
+	ok, err := h.w.loadRun(ctx, a, r.Chunk, host, pieces[0].Src*size+from, a.chunkBytes(), nil)
 	for i := 0; ok && err == nil && mem != nil && i < len(pieces); i++ {
 		if q := &pieces[i]; sameRun(q, &pieces[0]) {
-			e.hostBytes.Add(int64(n))
-			err = e.send(h, s, 0, n, mem, q.Dst+at, n, n, 1)
+			e.stage(h, mem, at+n, newStagedBox(at, n, q.Dst+from, n, n, 1))
 		}
 	}
-	return ok, e.host.give(s, ok && mem != nil, h.stream, err)
+	return ok, err
 }
 
-// pack copies the pieces of a decoded chunk to slots, and queues their copies.
+// pack copies the pieces of a decoded chunk to slots, and stages them.
 func (e *gpuCore) pack(ctx context.Context, h *gpuHand, pieces []Piece, mem *gpuMemory, dec []byte, size int) error {
-	e.hostBytes.Add(countElements(pieces) * int64(size))
 	return e.eachPart(h, pieces, mem, size, func(host []byte, q *Piece, row, col int, b *box) {
 		defer trace.StartRegion(ctx, "place").End()
 		copyBox(host, 0, dec, q.Src+row*q.SrcBy[0]+col*q.SrcBy[1], size, b)
@@ -232,18 +246,22 @@ func (e *gpuCore) measure(pieces []Piece, size int) (int64, error) {
 	return countElements(pieces) * int64(size), nil
 }
 
-// fillIn puts the fill value where a missing chunk's pieces belong.
+// fillIn puts the fill value where a missing chunk's pieces belong. They count as nothing that was read.
 func (e *gpuCore) fillIn(h *gpuHand, pieces []Piece, mem *gpuMemory, a *Array) error {
 	if mem == nil {
 		return nil
 	}
 	size := a.meta.DType.Size
+	e.hostBytes.Add(-countElements(pieces) * int64(size))
 	return e.eachPart(h, pieces, mem, size, func(host []byte, _ *Piece, _, _ int, b *box) {
 		fillBox(host, 0, size, a.meta.Fill, b)
 	})
 }
 
-// eachPart cuts pieces into parts that fit a slot, has put make each part there, without gaps, and queues its copy.
+// packAlign is what packed pieces are aligned to in a slot: copies are fastest by whole cache lines.
+const packAlign = 64
+
+// eachPart cuts pieces into parts that fit a slot, has put make each part there, without gaps, and stages it.
 func (e *gpuCore) eachPart(h *gpuHand, pieces []Piece, mem *gpuMemory, size int, put func(host []byte, q *Piece, row, col int, b *box)) error {
 	most := e.host.size / size // elements
 	for i := range pieces {
@@ -252,21 +270,18 @@ func (e *gpuCore) eachPart(h *gpuHand, pieces []Piece, mem *gpuMemory, size int,
 		rows := max(1, most/max(cols, 1))
 		for row := 0; row < q.N[0]; row += rows {
 			for col := 0; col < q.N[1]; col += cols {
-				s, err := e.host.take()
+				b := box{n: [2]int{min(rows, q.N[0]-row), min(cols, q.N[1]-col)}, src: q.SrcBy}
+				b.dst = [2]int{b.n[1], 1}
+				at, host, err := e.reserve(h, b.count()*size, packAlign)
 				if err != nil {
 					return err
 				}
-				b := box{n: [2]int{min(rows, q.N[0]-row), min(cols, q.N[1]-col)}, src: q.SrcBy}
-				b.dst = [2]int{b.n[1], 1}
 				_ = h.w.compute(func() error {
-					put(s.host[:b.count()*size], q, row, col, &b)
+					put(host, q, row, col, &b)
 					return nil
 				})
 				width := b.n[1] * size
-				err = e.send(h, s, 0, width, mem, q.Dst+(row*q.DstBy[0]+col)*size, q.DstBy[0]*size, width, b.n[0])
-				if err = e.host.give(s, true, h.stream, err); err != nil {
-					return err
-				}
+				e.stage(h, mem, at+len(host), newStagedBox(at, width, q.Dst+(row*q.DstBy[0]+col)*size, q.DstBy[0]*size, width, b.n[0]))
 			}
 		}
 	}
@@ -276,7 +291,10 @@ func (e *gpuCore) eachPart(h *gpuHand, pieces []Piece, mem *gpuMemory, size int,
 // readHostStored is the reading part of readHost.
 func (e *gpuCore) readHostStored(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece) error {
 	if a := r.Array; a.raw() && inPlace(a, pieces) {
-		return e.readRuns(ctx, h, r, pieces, nil)
+		if err := e.readRuns(ctx, h, r, pieces, nil); err != nil {
+			return e.dropStaged(h, false, err)
+		}
+		return e.endChunk(h)
 	}
 	return h.w.readAside(ctx, r, pieces)
 }

@@ -16,7 +16,11 @@ type gpuPool struct {
 	streams []cuda.Stream // that have no work
 	events  []cuda.Event  // that are done
 	blocks  [][]byte      // pinned memory that nothing uses
+	stages  []cuda.Ptr    // buffers of stageBytes on the GPU that nothing uses
 }
+
+// stageBytes is the size of the buffers on the GPU that the pool holds.
+const stageBytes = slotSize + listBytes
 
 // newStream returns a stream that has no work.
 func (g *cudaGPU) newStream() (cuda.Stream, error) {
@@ -102,6 +106,28 @@ func (g *cudaGPU) newBlock(n int64) ([]byte, error) {
 // freeBlock returns memory of newBlock, which no queued work uses, to the pool.
 func (g *cudaGPU) freeBlock(b []byte) { push(&g.pool, &g.pool.blocks, b) }
 
+// newStage returns n bytes on the GPU.
+func (g *cudaGPU) newStage(n int64) (cuda.Ptr, error) {
+	if n == stageBytes {
+		if p, ok := pop(&g.pool, &g.pool.stages); ok {
+			return p, nil
+		}
+	}
+	return g.dev.Alloc(n)
+}
+
+// freeStage returns memory of newStage, which no queued work uses, to the pool. Zero is none.
+func (g *cudaGPU) freeStage(p cuda.Ptr, n int64) error {
+	switch {
+	case p == 0:
+		return nil
+	case n != stageBytes:
+		return g.dev.Free(p)
+	}
+	push(&g.pool, &g.pool.stages, p)
+	return nil
+}
+
 // close frees all that the pool holds.
 func (p *gpuPool) close(dev *cuda.Device) error {
 	p.mu.Lock()
@@ -116,7 +142,10 @@ func (p *gpuPool) close(dev *cuda.Device) error {
 	for _, b := range p.blocks {
 		err = errors.Join(err, dev.HostFree(b))
 	}
-	p.events, p.streams, p.blocks = nil, nil, nil
+	for _, s := range p.stages {
+		err = errors.Join(err, dev.Free(s))
+	}
+	p.events, p.streams, p.blocks, p.stages = nil, nil, nil, nil
 	return err
 }
 

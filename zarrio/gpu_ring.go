@@ -15,6 +15,7 @@ import (
 type ring struct {
 	gpu  *cudaGPU
 	size int // of a slot
+	list int // bytes behind each slot, for a list of boxes
 	kind ringKind
 	free chan *slot
 
@@ -43,7 +44,8 @@ type ringBlock struct {
 
 // A slot belongs to one worker from take to give.
 type slot struct {
-	host  []byte
+	host  []byte     // its capacity is the ring's list longer
+	stage cuda.Ptr   // a buffer on the GPU of that capacity, or 0
 	off   int64      // in the memory of a ring on the GPU
 	event cuda.Event // behind the copies out of it
 	busy  bool       // the event was recorded, and not waited for
@@ -135,6 +137,13 @@ func (r *ring) settle(s *slot) error {
 	return r.gpu.dev.SynchronizeEvent(s.event)
 }
 
+// enough says whether each of n workers may hold a slot.
+func (r *ring) enough(n int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.limit >= n
+}
+
 // another makes a further slot, or returns nil where there are enough.
 func (r *ring) another() (*slot, error) {
 	r.mu.Lock()
@@ -160,7 +169,8 @@ func (r *ring) another() (*slot, error) {
 		return nil, err
 	}
 	if r.kind != onGPU {
-		s.host, r.memory = r.memory[:r.size:r.size], r.memory[r.size:]
+		n := r.size + r.list
+		s.host, r.memory = r.memory[:r.size:n], r.memory[n:]
 	}
 	r.left--
 	r.slots = append(r.slots, s)
@@ -170,7 +180,7 @@ func (r *ring) another() (*slot, error) {
 // allocate takes the memory of all slots that may still be made, or of half as many as long as there is no room.
 func (r *ring) allocate() error {
 	for {
-		n := int64(r.left) * int64(r.size)
+		n := int64(r.left) * int64(r.size+r.list)
 		var b ringBlock
 		var err error
 		if r.kind == pinned {
@@ -215,7 +225,7 @@ func (r *ring) close() error {
 	defer r.mu.Unlock()
 	var err error
 	for _, s := range r.slots {
-		err = errors.Join(err, r.settle(s), r.gpu.freeEvent(s.event))
+		err = errors.Join(err, r.settle(s), r.gpu.freeEvent(s.event), r.gpu.freeStage(s.stage, int64(r.size+r.list)))
 	}
 	failed := err != nil // copies may be under way still: they must not meet another engine's bytes
 	for _, b := range r.blocks {

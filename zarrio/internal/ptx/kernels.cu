@@ -187,31 +187,35 @@ KERNEL fill_pattern(u8 *dst, u64 dst_pitch, u64 lo, u64 hi, u64 size, u64 elemen
 		fill_units<u8>(dst, dst_pitch, lo, hi, width, rows);
 }
 
-DEVICE u32 swapped(u32 x, u64 size) { return __nvvm_prmt(x, 0, size == 2 ? 0x2301 : 0x0123); }
+// What copy_boxes reads for each box, in 32 bytes.
+struct box {
+	u64 dst;
+	u32 src, src_pitch, dst_pitch, width, rows, unused;
+};
 
-// swap_bytes: elements of 2, 4 or 8 bytes. What lies between two multiples of 16 is swapped 16 bytes at a time; the elements
-// before and behind it, and all where elements lie across multiples of their size, one at a time.
-KERNEL swap_bytes(u8 *dst, u64 size, u64 count) {
-	u64 at = block_index() * BLOCK + thread_index(), step = blocks() * BLOCK;
-	u64 before = (u64)dst % size ? count : (0 - (u64)dst & 15) / size;
-	if (before > count)
-		before = count;
-	u32x4 *wide = (u32x4 *)(dst + before * size);
-	u64 wides = (count - before) * size / 16;
-	for (u64 i = at; i < wides; i += step) {
-		u32x4 v = wide[i];
-#pragma unroll
-		for (int k = 0; k < 4; k++)
-			v[k] = swapped(v[k], size);
-		wide[i] = size == 8 ? v.yxwz : v;
+template <typename T> DEVICE void copy_box(const box &b, u8 *dst, const u8 *src) {
+	u32 units = b.width / sizeof(T), all = units * b.rows;
+#pragma unroll 2
+	for (u32 i = thread_index(); i < all; i += BLOCK) {
+		u32 row = i / units, column = i - row * units;
+		((T *)(dst + (u64)row * b.dst_pitch))[column] = ((const T *)(src + (u64)row * b.src_pitch))[column];
 	}
-	u64 between = wides * 16 / size;
-	for (u64 i = at; i < count - between; i += step) {
-		u8 *p = dst + (i < before ? i : i + between) * size;
-		for (u64 lo = 0, hi = size - 1; lo < hi; lo++, hi--) {
-			u8 x = p[lo];
-			p[lo] = p[hi];
-			p[hi] = x;
-		}
+}
+
+// copy_boxes: one block a box of rows, which holds less than 4 GiB. The boxes start on multiples of 16.
+KERNEL copy_boxes(const u8 *src, const box *boxes, u64 count) {
+	for (u64 at = block_index(); at < count; at += blocks()) {
+		const u32x4 *words = (const u32x4 *)(boxes + at);
+		u32x4 x = words[0], y = words[1];
+		box b = {(u64)x[1] << 32 | x[0], x[2], x[3], y[0], y[1], y[2], 0};
+		u8 *to = (u8 *)b.dst;
+		const u8 *of = src + b.src;
+		u32 bits = (u32)b.dst | (u32)(u64)of | b.src_pitch | b.dst_pitch | b.width;
+		if (!(bits & 15))
+			copy_box<u32x4>(b, to, of);
+		else if (!(bits & 3))
+			copy_box<u32>(b, to, of);
+		else
+			copy_box<u8>(b, to, of);
 	}
 }

@@ -9,7 +9,7 @@ const (
 	NamePlaneCRCs      = "plane_crcs"
 	NameCopyRows       = "copy_rows"
 	NameFillPattern    = "fill_pattern"
-	NameSwapBytes      = "swap_bytes"
+	NameCopyBoxes      = "copy_boxes"
 )
 
 // Block is the number of threads of a block of every kernel.
@@ -64,10 +64,26 @@ func FillPattern(dst, dstPitch, lo, hi, size, elements, rows uint64) (grid, bloc
 	return rowBlocks(width/rowUnit(dst|dstPitch|width), rows), Block, [7]uint64{dst, dstPitch, lo, hi, size, elements, rows}
 }
 
-// SwapBytes reverses the bytes of each of count elements of size 2, 4 or 8 in place. dst may be any address; it is slow where
-// that is no multiple of size.
-func SwapBytes(dst, size, count uint64) (grid, block uint32, args [3]uint64) {
-	return blocks(count, Block*16/size), Block, [3]uint64{dst, size, count}
+// A Box is rows of bytes that [CopyBoxes] copies. Rows of Dst must overlap no others.
+type Box struct {
+	Dst      uint64 // an address
+	Src      uint32 // bytes from the source's start
+	SrcPitch uint32 // from the start of a row to that of the next
+	DstPitch uint32
+	Width    uint32
+	Rows     uint32
+	_        uint32
+}
+
+// BoxBytes is the size of a [Box], and what a list of them is aligned to a half of.
+const BoxBytes = 32
+
+// BoxPart is how many bytes a box should have at most: a block of threads copies each, and a GPU has many.
+const BoxPart = 16 << 10
+
+// CopyBoxes copies count boxes, whose list lies at boxes, a multiple of 16. Units are those of [CopyRows], box by box.
+func CopyBoxes(src, boxes, count uint64) (grid, block uint32, args [3]uint64) {
+	return blocks(count, 1), Block, [3]uint64{src, boxes, count}
 }
 
 // blocks returns the grid for n pieces of work, of which a block takes each at a time.

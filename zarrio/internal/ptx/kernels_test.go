@@ -11,6 +11,9 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
 
 	"zarrbench/zarrio/loss"
 )
@@ -248,27 +251,37 @@ func TestFillPattern(t *testing.T) {
 	}
 }
 
-func TestSwapBytes(t *testing.T) {
+// TestCopyBoxes copies lists of boxes, whose addresses and sizes are multiples of anything, and nothing else.
+func TestCopyBoxes(t *testing.T) {
+	require.EqualValues(t, BoxBytes, unsafe.Sizeof(Box{}))
 	d := newDevice(t, Source(), 1<<21)
 	r := rand.New(rand.NewPCG(11, 12))
-	for _, size := range []int{2, 4, 8} {
-		for _, count := range []int{0, 1, 2, 3, 4, 7, 8, 9, 16, 1000, 20011} {
-			for offset := range 17 {
-				if count > 100 && offset > 4 {
-					break
+	for _, unit := range []int{1, 4, 16} {
+		for _, count := range []int{0, 1, 2, 300} {
+			t.Run(fmt.Sprintf("%d boxes of units of %d", count, unit), func(t *testing.T) {
+				defer d.reset()
+				src := d.put(randomBytes(r, 64<<10), 0)
+				dst := d.alloc(1<<20, 0)
+				want := bytes.Repeat([]byte{fresh}, len(dst))
+				var list []byte
+				to := 0
+				for range count {
+					width, rows := unit*r.IntN(30), r.IntN(9)
+					b := Box{SrcPitch: uint32(width + unit*r.IntN(5)), DstPitch: uint32(width + unit*r.IntN(5)), Width: uint32(width), Rows: uint32(rows)}
+					to += unit * r.IntN(3)
+					b.Dst = addr(dst) + uint64(to)
+					b.Src = uint32(unit * r.IntN((len(src)-9*int(b.SrcPitch)-width)/unit))
+					for i := range rows {
+						copy(want[to+i*int(b.DstPitch):][:width], src[int(b.Src)+i*int(b.SrcPitch):])
+					}
+					to += max(0, rows-1)*int(b.DstPitch) + width
+					list = append(list, unsafe.Slice((*byte)(unsafe.Pointer(&b)), BoxBytes)...)
 				}
-				want := randomBytes(r, size*count)
-				dst := d.put(want, offset)
-				grid, block, args := SwapBytes(addr(dst), uint64(size), uint64(count))
-				d.run(NameSwapBytes, grid, block, args[:])
-				for i := range count {
-					slices.Reverse(want[i*size : (i+1)*size])
-				}
-				if !bytes.Equal(dst, want) {
-					t.Errorf("%d elements of %d bytes at offset %d: other bytes", count, size, offset)
-				}
-				d.reset()
-			}
+				boxes := d.put(list, 0)
+				grid, block, args := CopyBoxes(addr(src), addr(boxes), uint64(count))
+				d.run(NameCopyBoxes, grid, block, args[:])
+				require.True(t, bytes.Equal(dst, want), "other bytes")
+			})
 		}
 	}
 }

@@ -1,5 +1,5 @@
 // Package ptx holds the kernels of the GPU engines, as PTX that every driver since that of CUDA 8 assembles for its GPU: the
-// squared error of planes, their CRCs, copies of rows, fill values, and the order of bytes. [Source] is the program; each
+// squared error of planes, their CRCs, copies of rows and of lists of boxes, and fill values. [Source] is the program; each
 // function named for a kernel gives the grid, the block and the arguments of a launch.
 //
 // Addresses are those of device memory, strides and pitches count bytes, and every argument is eight bytes long. Nothing

@@ -31,7 +31,7 @@ func TestSource(t *testing.T) {
 			t.Errorf("%s has parameters that are no .u64: %s", m[1], m[2])
 		}
 	}
-	want := []string{NameSegmentSquares, NamePlaneSums, NamePlaneCRCs, NameCopyRows, NameFillPattern, NameSwapBytes}
+	want := []string{NameSegmentSquares, NamePlaneSums, NamePlaneCRCs, NameCopyRows, NameFillPattern, NameCopyBoxes}
 	if strings.Join(names, " ") != strings.Join(want, " ") {
 		t.Errorf("kernels %q, want %q", names, want)
 	}
