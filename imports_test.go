@@ -33,7 +33,7 @@ func TestImports(t *testing.T) {
 		"zarrbench/tools/report/internal/reporttest": {"zarrbench/tools/report/internal/summary"},
 		"zarrbench/tools/report/internal/summary":    {"zarrbench/tools/internal/plaintext"},
 		"zarrbench/tools/zarrinfo":                   {"zarrbench/tools/internal/cli", "zarrbench/zarrio", "zarrbench/zarrio/store"},
-		"zarrbench/zarrio": {"zarrbench/zarrio/cf", "zarrbench/zarrio/codec", "zarrbench/zarrio/store", "zarrbench/zarrio/internal/fileio", "zarrbench/zarrio/internal/hostmem", "zarrbench/zarrio/internal/race", "zarrbench/zarrio/internal/turns",
+		"zarrbench/zarrio": {"zarrbench/zarrio/cf", "zarrbench/zarrio/codec", "zarrbench/zarrio/store", "zarrbench/zarrio/internal/fileio", "zarrbench/zarrio/internal/hostmem", "zarrbench/zarrio/internal/race", "zarrbench/zarrio/internal/turns", "zarrbench/zarrio/internal/utf",
 			"zarrbench/zarrio/internal/cuda", "zarrbench/zarrio/internal/cufile", "zarrbench/zarrio/internal/numa", "zarrbench/zarrio/internal/ptx"},
 		"zarrbench/zarrio/cf":               {},
 		"zarrbench/zarrio/codec":            {"zarrbench/zarrio/internal/clib"},
@@ -49,9 +49,10 @@ func TestImports(t *testing.T) {
 		"zarrbench/zarrio/internal/ptx":     {"zarrbench/zarrio/loss"},
 		"zarrbench/zarrio/internal/race":    {},
 		"zarrbench/zarrio/internal/turns":   {},
+		"zarrbench/zarrio/internal/utf":     {},
 		"zarrbench/zarrio/loss":             {},
 		"zarrbench/zarrio/store":            {"zarrbench/zarrio/internal/fileio", "zarrbench/zarrio/store/stac"},
-		"zarrbench/zarrio/store/stac":       {},
+		"zarrbench/zarrio/store/stac":       {"zarrbench/zarrio/internal/utf"},
 		"zarrbench/zarrio/store/storetest":  {"zarrbench/zarrio/store"},
 	}
 	for _, tags := range []string{"", "gds"} {

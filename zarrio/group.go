@@ -10,6 +10,7 @@ import (
 	"path"
 
 	"zarrbench/zarrio/internal/fileio"
+	"zarrbench/zarrio/internal/utf"
 	"zarrbench/zarrio/store"
 )
 
@@ -199,6 +200,9 @@ func (h *hierarchy) single(ctx context.Context, key string) (json.RawMessage, er
 	}
 	if len(doc) == 0 {
 		return nil, &MetadataError{h.name, key, errors.New("the document is empty")}
+	}
+	if doc, err = utf.Decode(doc); err != nil {
+		return nil, &MetadataError{h.name, key, err}
 	}
 	return plainJSON(doc), nil
 }

@@ -30,11 +30,11 @@ func All() Axis { return Axis{} }
 // At selects one index; a negative one counts from the end. The dimension stays, with an extent of 1.
 func At(i int) Axis { return Axis{kind: oneIndex, lo: i} }
 
-// Span selects the indices from lo up to, not including, hi.
+// Span selects the indices from lo up to, not including, hi: none if hi is not above lo, as of a slice in Python.
 func Span(lo, hi int) Axis { return Axis{kind: steps, lo: lo, hi: hi, step: 1} }
 
 // Steps selects lo, lo+step, lo+2*step and so on, up to, not including, hi. A negative step counts down from lo to, not
-// including, hi: Steps(9, -1, -1) is ten indices, backwards.
+// including, hi: Steps(9, -1, -1) is ten indices, backwards. It selects none if hi is on the other side of lo.
 func Steps(lo, hi, step int) Axis { return Axis{kind: steps, lo: lo, hi: hi, step: step} }
 
 // Indices selects the listed indices, in their order; negative ones count from the end, and one may stand there more than

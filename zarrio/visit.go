@@ -32,7 +32,7 @@ func (a *Array) visit(ctx context.Context, picks []pick, f func(context.Context,
 		defer idle.Put(workers[i])
 	}
 	var next atomic.Int64
-	return spread(ctx, workers, func(ctx context.Context, w *worker) error {
+	stats, err := spread(ctx, workers, func(ctx context.Context, w *worker) error {
 		p := a.newPart()
 		at := make([]int, len(picks))
 		for {
@@ -54,6 +54,10 @@ func (a *Array) visit(ctx context.Context, picks []pick, f func(context.Context,
 			}
 		}
 	})
+	if err != nil && err == context.Cause(ctx) {
+		err = a.wrap(err)
+	}
+	return stats, err
 }
 
 func (a *Array) newPart() *chunkPart {

@@ -15,6 +15,8 @@ import (
 	"mime"
 	"slices"
 	"strings"
+
+	"zarrbench/zarrio/internal/utf"
 )
 
 // MaxSize is how many bytes a document may have. An Item with an asset for each of some hundred variables has a tenth of that.
@@ -240,7 +242,11 @@ type object map[string]json.RawMessage
 
 // parseObject reads a whole document.
 func parseObject(doc []byte) (object, error) {
-	doc = bytes.TrimSpace(bytes.TrimPrefix(doc, []byte("\xef\xbb\xbf")))
+	doc, err := utf.Decode(doc)
+	if err != nil {
+		return nil, fmt.Errorf("want a STAC document: it %w", err)
+	}
+	doc = bytes.TrimSpace(doc)
 	switch {
 	case len(doc) == 0:
 		return nil, errors.New("want a STAC document, found an empty one")
@@ -248,7 +254,7 @@ func parseObject(doc []byte) (object, error) {
 		return nil, errors.New("want a STAC document in JSON, found HTML or XML, such as a page for people")
 	}
 	var o object
-	err := json.Unmarshal(doc, &o)
+	err = json.Unmarshal(doc, &o)
 	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok || err == nil && o == nil {
 		return nil, errors.New("want a STAC document, found JSON that is no object")
 	}
