@@ -19,6 +19,7 @@ func TestImports(t *testing.T) {
 		"zarrbench/tools/internal/golden":    {},
 		"zarrbench/tools/internal/plaintext": {},
 		"zarrbench/tools/bench":              {"zarrbench/tools/internal/cli", "zarrbench/tools/internal/plaintext"},
+		"zarrbench/tools/serve":              {"zarrbench/tools/internal/cli"},
 		"zarrbench/tools/kit":                {"zarrbench/fixtures", "zarrbench/tools/internal/cli", "zarrbench/zarrio", "zarrbench/zarrio/gds", "zarrbench/zarrio/store"},
 		"zarrbench/tools/report": {"zarrbench/tools/internal/cli", "zarrbench/tools/report/internal/chart", "zarrbench/tools/report/internal/gate", "zarrbench/tools/report/internal/history",
 			"zarrbench/tools/report/internal/markdown", "zarrbench/tools/report/internal/page", "zarrbench/tools/report/internal/plot",
