@@ -96,3 +96,31 @@ func readsByCuFile(t *testing.T, e *GPUEngine) int64 {
 	x := e.Transfers()
 	return x.P2PReads + x.NVFSReads + x.POSIXReads + x.Batch.Total
 }
+
+// TestGDSTaskSizes takes tasks and bounce buffers of any number of pages.
+func TestGDSTaskSizes(t *testing.T) {
+	needEmulatedCuFile(t)
+	gdstest.NoLeaks(t)
+	g := testGPU(t, 0)
+	group, _ := onDisk(t, gdsFields(t, 4, 100, 1100), Options{})
+	opt := LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 2, 0}, {"y", 50, 25}, {"x", 600, 500}}}
+	want := cpuEpoch(t, group, opt)
+	for _, pages := range []int{1, 2, 3, 16, 25, 64, 255, 256} {
+		for _, way := range []string{"sync", "batch", "compat"} {
+			t.Run(fmt.Sprintf("%d/%s", pages, way), func(t *testing.T) {
+				size := fmt.Sprint(pages * pageSize)
+				t.Setenv("KVIKIO_TASK_SIZE", size)
+				t.Setenv("KVIKIO_BOUNCE_BUFFER_SIZE", size)
+				t.Setenv("KVIKIO_GDS_THRESHOLD", "0")
+				gds := GDSOptions{Workers: 2, RingBytes: 1 << 22}
+				if way == "compat" {
+					gds.Compat = CompatOn
+				} else {
+					gds.Submit = Submit(way)
+				}
+				l := ldLoaderOn(t, group, must(t)(NewGDS(g, gds)), opt)
+				require.True(t, bytes.Equal(gpuEpoch(t, l), want), "the epoch differs")
+			})
+		}
+	}
+}
