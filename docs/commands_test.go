@@ -61,6 +61,7 @@ var rules = []rule{
 	{command: "KIT_SECONDS=180 .kit/run.sh kernels same", skip: gpu},
 	{command: "KIT_GRID=121x240 .kit/run.sh speed", skip: gpu},
 
+	{command: "go run ./tools/serve -delay 20ms FOLDER", skip: "serves until it is interrupted, and has tests of its own"},
 	{command: "go list -m -versions github.com/TuSKan/go-cufile", skip: "asks a server, which has no such module"},
 
 	{command: "make gate", env: []string{"COUNT=5", "THRESHOLD=10000%"}}, // two epochs of one program, of a few milliseconds
