@@ -16,7 +16,7 @@ import (
 )
 
 // TestGPUPool makes engine after engine on one GPU, as a benchmark does that opens everything anew for each epoch: only the
-// first one allocates.
+// first one allocates. Rings have one slot: how many of a longer one are made depends on how soon copies end.
 func TestGPUPool(t *testing.T) {
 	gdstest.NoLeaks(t)
 	group, _ := onDisk(t, gdsFields(t, 12, 61, 97), Options{})
@@ -27,9 +27,11 @@ func TestGPUPool(t *testing.T) {
 		name   string
 		engine func(*GPU) (*GPUEngine, error)
 	}{
-		{"host", func(g *GPU) (*GPUEngine, error) { return NewHost(g, HostOptions{Workers: 1}) }},
-		{"compat", func(g *GPU) (*GPUEngine, error) { return NewGDS(g, GDSOptions{Workers: 1, Compat: CompatOn}) }},
-		{"gds", func(g *GPU) (*GPUEngine, error) { return NewGDS(g, GDSOptions{Workers: 1}) }},
+		{"host", func(g *GPU) (*GPUEngine, error) { return NewHost(g, HostOptions{Workers: 1, RingBytes: slotSize}) }},
+		{"compat", func(g *GPU) (*GPUEngine, error) {
+			return NewGDS(g, GDSOptions{Workers: 1, RingBytes: slotSize, Compat: CompatOn})
+		}},
+		{"gds", func(g *GPU) (*GPUEngine, error) { return NewGDS(g, GDSOptions{Workers: 1, RingBytes: slotSize}) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.name == "gds" && gdstest.RealCufile() {
