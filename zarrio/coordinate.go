@@ -66,7 +66,7 @@ func (g *Group) timeAxisOf(ctx context.Context, a *Array, d int) (*Array, error)
 	case own != nil && lengthOfTime(own):
 		return nil, nil
 	}
-	for _, name := range strings.Fields(a.Attrs().Text("coordinates")) {
+	for name := range strings.FieldsSeq(a.Attrs().Text("coordinates")) {
 		c, err := g.coordinateArray(ctx, a, name)
 		if err != nil {
 			return nil, fmt.Errorf("whether %q is an axis of time: %w", dim, g.h.within(err))

@@ -124,7 +124,7 @@ func comparePaths(rows []row, allowed func(store string) []string) error {
 		want := allowed(r.store())
 		switch {
 		case r.path == "":
-			errs = append(errs, fmt.Errorf("%s: no line Path:", r.store()))
+			errs = append(errs, fmt.Errorf("%s: no Path line", r.store()))
 		case len(want) > 0 && !slices.Contains(want, r.path):
 			errs = append(errs, fmt.Errorf("%s: path=%s, want %s", r.store(), r.path, strings.Join(want, " or ")))
 		}

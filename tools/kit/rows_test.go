@@ -86,7 +86,7 @@ func TestComparePaths(t *testing.T) {
 			"raw: path=mixed, want true GDS or cuFile compat or cuFile, unverified"},
 		{"two ways", strings.Replace(output, "path=cuFile, unverified", "path=mixed", 1), byAny,
 			"raw: path=mixed and cuFile, unverified, want true GDS or cuFile compat or cuFile, unverified or kvikIO compat or host or mixed"},
-		{"none", strings.ReplaceAll(output, "Path: Epoch/store=lz4", "Way: Epoch/store=lz4"), byCuFile, "lz4: no line Path:"},
+		{"none", strings.ReplaceAll(output, "Path: Epoch/store=lz4", "Way: Epoch/store=lz4"), byCuFile, "lz4: no Path line"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -93,11 +93,12 @@ func writeHistory(w *bytes.Buffer, h *history.History) {
 
 // seriesName names a series by its row and what tells it from others.
 func seriesName(s *history.Series) string {
-	name := s.Row
+	var name strings.Builder
+	name.WriteString(s.Row)
 	for _, l := range s.Config {
-		name += " " + l.Key + ":" + l.Value
+		name.WriteString(" " + l.Key + ":" + l.Value)
 	}
-	return fmt.Sprintf("%s, %s (%s)", name, s.Unit, strings.TrimPrefix(s.Engine+", "+s.Machine, ", "))
+	return fmt.Sprintf("%s, %s (%s)", name.String(), s.Unit, strings.TrimPrefix(s.Engine+", "+s.Machine, ", "))
 }
 
 // plainText writes a value with its unit, for a terminal.

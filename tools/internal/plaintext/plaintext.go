@@ -61,7 +61,7 @@ func Decode(b []byte) ([]byte, error) {
 		return nil, fmt.Errorf("line %d has a NUL byte, as UTF-16 has: "+
 			"the text has no byte order mark, or was joined from several encodings", lineOf(b, i))
 	}
-	if i := bytes.Index(b, utf8Mark); i >= 0 {
+	if bytes.Contains(b, utf8Mark) {
 		return dropMarks(b)
 	}
 	return b, nil

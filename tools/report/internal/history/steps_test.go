@@ -166,7 +166,7 @@ func TestNew(t *testing.T) {
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	var runs []Run
 	add := func(text []byte) {
-		text = append([]byte(fmt.Sprintf("Run: %d\n", len(runs))), text...) // no two runs take the same time to the nanosecond
+		text = append(fmt.Appendf(nil, "Run: %d\n", len(runs)), text...) // no two runs take the same time to the nanosecond
 		runs = append(runs, Run{Commit: fmt.Sprintf("c%d", len(runs)), Time: at.Add(time.Duration(len(runs)) * time.Hour), Path: fmt.Sprintf("run%d", len(runs)), Text: text})
 	}
 	for i := range 20 {
