@@ -153,10 +153,10 @@ layers: ## which tests of what needs a GPU can run here, and why others can't
 
 unit: ## all tests: without assembly, without cgo and with the gds tag, and with the race detector
 	@$(if $(RACE),true,echo 'no C compiler: the race detector is skipped')
-	$(GO) test -tags purego ./zarrio/codec/... ./zarrio/loss/...
-	CGO_ENABLED=0 $(GO) test -tags gds ./...
-	$(if $(RACE),$(GO) test $(RACE) -tags gds $(TAGGED))
-	$(GO) test $(RACE) ./...
+	$(GO) test -timeout=30m -tags purego ./zarrio/codec/... ./zarrio/loss/...
+	CGO_ENABLED=0 $(GO) test -timeout=30m -tags gds ./...
+	$(if $(RACE),$(GO) test -timeout=30m $(RACE) -tags gds $(TAGGED))
+	$(GO) test -timeout=30m $(RACE) ./...
 
 cufile: ## what uses cuFile, over NVIDIA's own library instead of the emulated one
 	./zarrio/internal/cufile/real.sh ./zarrio/internal/cufile ./zarrio ./zarrio/gds ./tools/gdscheck .
@@ -169,7 +169,7 @@ ptxas: ## NVIDIA's assembler takes the kernels for every GPU since 2014
 # libraries, of which an emulator has none for other CPUs.
 define on_cpu
 @if command -v $(firstword $(2)) > /dev/null; then echo 'tests for $(1), by $(2):'; \
-	CGO_ENABLED=0 GOARCH=$(1) GOAMD64=v1 ZARRIO_KERNELS=$(4) $(GO) test -short -tags noclib -exec '$(2)' $(3); \
+	CGO_ENABLED=0 GOARCH=$(1) GOAMD64=v1 ZARRIO_KERNELS=$(4) $(GO) test -timeout=30m -short -tags noclib -exec '$(2)' $(3); \
 else echo 'tests for $(1) are skipped: there is no $(firstword $(2)), which the package qemu-user has'; fi
 endef
 

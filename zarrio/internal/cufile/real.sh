@@ -63,5 +63,5 @@ for package in nvidia-cufile-cu12==1.14.1.1 nvidia-cufile==1.20.0.107 nvidia-cuf
 	fi
 	echo "cufile: over $package"
 	case $package in *==1.15.*) tests=$some ;; *) tests=. ;; esac
-	ZARRBENCH_CUFILE=$dir "$go" test -count=1 -p=1 -tags gds -run "$tests" "${packages[@]}"
+	ZARRBENCH_CUFILE=$dir "$go" test -count=1 -p=1 -timeout=30m -tags gds -run "$tests" "${packages[@]}"
 done
