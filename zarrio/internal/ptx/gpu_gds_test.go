@@ -84,14 +84,20 @@ func (g *gpu) read(t testing.TB, b []byte, src uint64) {
 	require.NoError(t, g.Do(func() error { return g.CopyDtoH(b, cuda.Ptr(src)) }))
 }
 
+// moved returns the address that a has in the copy of arena on the GPU, or a if it is outside arena.
+func (g *gpu) moved(arena []byte, a uint64) uint64 {
+	if first := addr(arena); a >= first && a-first <= uint64(len(arena)) {
+		return uint64(g.memory) + a - first
+	}
+	return a
+}
+
 // run launches a kernel and waits for it. Arguments that are addresses of arena become those of its
 // copy on the GPU. It returns the error's text.
 func (g *gpu) run(arena []byte, name string, grid, block uint32, args []uint64) string {
-	first, moved := addr(arena), make([]uint64, len(args))
+	moved := make([]uint64, len(args))
 	for i, a := range args {
-		if moved[i] = a; a >= first && a-first <= uint64(len(arena)) {
-			moved[i] = uint64(g.memory) + a - first
-		}
+		moved[i] = g.moved(arena, a)
 	}
 	err := g.Do(func() error {
 		if err := g.CopyHtoD(g.memory, arena); err != nil {

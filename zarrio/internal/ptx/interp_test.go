@@ -117,6 +117,15 @@ func newDevice(t testing.TB, source string, size int) *device {
 	return d
 }
 
+// addr returns the address that kernels have for the first byte of b, which lies in device memory: for lists that hold addresses.
+// run translates the arguments of kernels.
+func (d *device) addr(b []byte) uint64 {
+	if d.gpu != nil {
+		return d.gpu.moved(d.arena, addr(b))
+	}
+	return addr(b)
+}
+
 // loadModule loads a program and returns the error's text.
 func (d *device) loadModule(source string) string {
 	msg := make([]byte, 512)

@@ -269,7 +269,7 @@ func TestCopyBoxes(t *testing.T) {
 					width, rows := unit*r.IntN(30), r.IntN(9)
 					b := Box{SrcPitch: uint32(width + unit*r.IntN(5)), DstPitch: uint32(width + unit*r.IntN(5)), Width: uint32(width), Rows: uint32(rows)}
 					to += unit * r.IntN(3)
-					b.Dst = addr(dst) + uint64(to)
+					b.Dst = d.addr(dst) + uint64(to)
 					b.Src = uint32(unit * r.IntN((len(src)-9*int(b.SrcPitch)-width)/unit))
 					for i := range rows {
 						copy(want[to+i*int(b.DstPitch):][:width], src[int(b.Src)+i*int(b.SrcPitch):])
