@@ -54,7 +54,7 @@ var (
 func TestMain(m *testing.M) { os.Exit(exitStatus(m)) }
 
 // exitStatus runs the tests, or with -bench the benchmarks. Tests run beside benchmarks only if -run asks for some: most
-// open stores of their own, and nobody who measures wants to wait for them.
+// open stores of their own, and would delay the measurement.
 func exitStatus(m *testing.M) int {
 	err := parseFlags(os.Args[1:])
 	switch bench, run := flag.Lookup("test.bench").Value, flag.Lookup("test.run").Value; {

@@ -258,7 +258,7 @@ func TestCoordinateValues(t *testing.T) {
 	}
 }
 
-// nanFloats is ldFloats for values of which some are NaN.
+// nanFloats is ldFloats for values that include NaN.
 func nanFloats(values ...any) func(e []byte, at []int) {
 	floats := make([]float64, len(values))
 	for i, v := range values {

@@ -78,7 +78,7 @@ func TestGPUPoolBlocks(t *testing.T) {
 	for _, tt := range []struct{ n, want, idle int64 }{
 		{100, 100, 1},
 		{50, 100, 1},
-		{8 << 20, 8 << 20, 1}, // in favor of which the small one goes
+		{8 << 20, 8 << 20, 1}, // the small one is freed for it
 		{100, 100, 2},
 		{3 << 20, 8 << 20, 2},
 		{1 << 20, 1 << 20, 2},

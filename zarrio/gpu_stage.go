@@ -123,7 +123,7 @@ func (e *gpuCore) dropStaged(h *gpuHand, queued bool, err error) error {
 	return e.host.give(slot, queued, h.stream, err)
 }
 
-// direct says whether the driver copies each box by itself.
+// direct reports whether the driver copies each box in a call of its own.
 func (s *staging) direct() bool {
 	total := 0
 	for i := range s.boxes {

@@ -58,7 +58,7 @@ func (x *shardIndex) read(ctx context.Context, get func() (*indexTable, error)) 
 		case <-ctx.Done():
 			return nil, false, ctx.Err()
 		}
-		// The end of another one's context is not this one's: it tries by itself.
+		// The context of the goroutine that read has ended, not this one's: this one tries next.
 		if r.err != nil && !errors.Is(r.err, context.Canceled) && !errors.Is(r.err, context.DeadlineExceeded) {
 			return nil, false, r.err
 		}

@@ -33,7 +33,7 @@ Environment:
   OUT          the folder for log.txt and logs.tgz (the folder out of the kit)
 `
 
-// A stage is a part of the kit that can be run by itself.
+// A stage is a part of the kit that can be run alone.
 type stage struct {
 	name, about string
 	run         func(*kit, context.Context)

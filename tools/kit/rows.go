@@ -187,7 +187,7 @@ func (r row) cpu() []float64 {
 	return values
 }
 
-// median returns the middle of values, of which there must be one.
+// median returns the middle of values, which must not be empty.
 func median(values []float64) float64 {
 	v := slices.Sorted(slices.Values(values))
 	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2

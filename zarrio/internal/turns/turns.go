@@ -2,7 +2,7 @@
 // for a disk, a network, or each other.
 //
 // A turn is held for the duration of one call, [Turns.Do], and for computing alone. So a goroutine that waits holds none, and
-// turns can't deadlock: whoever has one needs nothing else to give it back.
+// turns can't deadlock: a goroutine that has one needs nothing else to give it back.
 package turns
 
 import "sync"

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A short epoch is one of which a scheduler's slice or a page fault is a visible part; longEpoch is what to aim at.
+// In a short epoch a scheduler's slice or a page fault is a visible part; longEpoch is what to aim at.
 const (
 	shortEpoch = 0.5 // seconds
 	longEpoch  = 1.0
