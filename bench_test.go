@@ -108,7 +108,7 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, closeGPU()) }()
 	e, err := openFirst()
-	if errors.Is(err, zarrio.ErrNotSupported) {
+	if errors.Is(err, errors.ErrUnsupported) {
 		unsupported = fmt.Errorf("-engine %s: %w", *engineFlag, err)
 		if *requireFlag {
 			unmet = append(unmet, unsupported.Error())

@@ -267,7 +267,7 @@ func compareRefusal(ctx context.Context, g *zarrio.Group, p string) error {
 			err = e
 		}
 	}
-	if !known || !errors.Is(err, zarrio.ErrNotSupported) || !strings.Contains(err.Error(), want) {
+	if !known || !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), want) {
 		return fmt.Errorf("error %v; want ErrNotSupported that says %q", err, want)
 	}
 	return nil

@@ -42,7 +42,7 @@ func benchRaw(b *testing.B) {
 func (s *benchStore) raw(b *testing.B, paths []string, bytes int64, opt zarrio.RawOptions) {
 	r, err := gpu.NewRawReader(paths, opt)
 	switch {
-	case errors.Is(err, zarrio.ErrNotSupported):
+	case errors.Is(err, errors.ErrUnsupported):
 		skip(b, err)
 	case err != nil && opt.Registered:
 		// Many GPUs have no room in their BAR for the largest of these, which is no fault. What else is wrong fails the row

@@ -90,17 +90,11 @@ func (a *Array) Storage() (Storage, error) {
 
 // wrap makes the error of the array as a whole.
 func (a *Array) wrap(err error) error {
-	if errors.Is(err, codec.ErrUnsupported) {
-		err = notSupported{err}
-	}
 	return fmt.Errorf("zarrio: %s: array %q: %w", a.h.name, a.path, err)
 }
 
 // fail makes the error of a chunk.
 func (a *Array) fail(chunk int, step string, err error) error {
-	if errors.Is(err, codec.ErrUnsupported) {
-		err = notSupported{err}
-	}
 	var key [keySize]byte
 	e := &ChunkError{Store: a.h.name, Array: a.path, Key: string(a.appendKey(key[:0], chunk)), Step: step, Err: err}
 	if _, whole := errors.AsType[indexError](err); len(a.pipe.levels) > 0 && !whole {

@@ -23,6 +23,6 @@
 // The way of a byte is: store, codec, the tensor's place in the batch. An uncompressed chunk that is a whole plane is read
 // straight into its place, a compressed one decoded straight into it; nothing is allocated for a chunk.
 //
-// Errors name the store, the array, the chunk's key and the step; [ErrNotSupported], [ErrMissingChunk] and fs.ErrNotExist
+// Errors name the store, the array, the chunk's key and the step; [errors.ErrUnsupported], [ErrMissingChunk] and fs.ErrNotExist
 // are their kinds. Damaged data never panic and are never returned as data.
 package zarrio

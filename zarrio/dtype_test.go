@@ -77,8 +77,8 @@ func TestParseV2DTypeRefused(t *testing.T) {
 		if !json.Valid([]byte(doc)) {
 			continue
 		}
-		if !errors.Is(err, ErrNotSupported) || !strings.Contains(err.Error(), doc) || !strings.Contains(err.Error(), "<f2, <f4, <f8") {
-			t.Errorf("parseV2DType(%.60s): %.300v, want ErrNotSupported with what was found and what is supported", doc, err)
+		if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), doc) || !strings.Contains(err.Error(), "<f2, <f4, <f8") {
+			t.Errorf("parseV2DType(%.60s): %.300v, want errors.ErrUnsupported with what was found and what is supported", doc, err)
 		}
 	}
 	// Records may be nested as deep as JSON may.

@@ -6,17 +6,14 @@ import (
 	"strings"
 )
 
-// ErrNotSupported is what errors.Is finds when a document, this build or this machine asks for what zarrio can't do. The
-// message says what was found and what is supported.
-var ErrNotSupported = errors.New("not supported")
-
 // ErrMissingChunk is what errors.Is finds when a chunk is not there and missing chunks are refused.
 var ErrMissingChunk = errors.New("the chunk is missing, and missing chunks are refused (strict)")
 
 // ErrNodeType is what errors.Is finds when a group was asked for and the node is an array, or an array and it is a group.
 var ErrNodeType = errors.New("the node is of the other type")
 
-// An UnsupportedError says what was found where only something else is understood. It is ErrNotSupported.
+// An UnsupportedError tells that a document, this build or this machine asks for something that zarrio can't do: what was found,
+// and what is supported. It is [errors.ErrUnsupported].
 type UnsupportedError struct {
 	What      string // such as "data type"
 	Found     string
@@ -27,13 +24,8 @@ func (e *UnsupportedError) Error() string {
 	return fmt.Sprintf("%s %s is not supported; supported: %s", e.What, e.Found, e.Supported)
 }
 
-func (e *UnsupportedError) Is(target error) bool { return target == ErrNotSupported }
-
-// notSupported makes ErrNotSupported of a codec's error, which says all that there is to say.
-type notSupported struct{ error }
-
-func (e notSupported) Is(target error) bool { return target == ErrNotSupported }
-func (e notSupported) Unwrap() error        { return e.error }
+// Is reports whether target is [errors.ErrUnsupported].
+func (e *UnsupportedError) Is(target error) bool { return target == errors.ErrUnsupported }
 
 // A MetadataError says which document of a store can't be used, and why.
 type MetadataError struct {

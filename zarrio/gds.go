@@ -84,7 +84,7 @@ func (e *gdsEngine) start(g *cudaGPU, opt GDSOptions) error {
 		if e.cufile, err = g.cuFile(); err != nil {
 			e.why, e.cufile = err, nil
 			if e.compat == CompatOff {
-				return notSupported{err}
+				return err
 			}
 		}
 	}
@@ -106,7 +106,7 @@ func (e *gdsEngine) start(g *cudaGPU, opt GDSOptions) error {
 	e.choose(SubmitSync)
 	if e.ask == SubmitBatch {
 		if !e.cufile.HasBatch() {
-			return notSupported{cufile.ErrNoBatch}
+			return cufile.ErrNoBatch
 		}
 		e.choose(SubmitBatch)
 	}

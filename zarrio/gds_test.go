@@ -158,8 +158,8 @@ func TestGDSCompat(t *testing.T) {
 			if tt.text == "" {
 				_, err := NewGDS(g, gds)
 				wantError(t, err, "cuFileDriverOpen: CU_FILE_NVFS_SETUP_ERROR (5033)")
-				if !errors.Is(err, ErrNotSupported) {
-					t.Errorf("%v is not ErrNotSupported", err)
+				if !errors.Is(err, errors.ErrUnsupported) {
+					t.Errorf("%v is not errors.ErrUnsupported", err)
 				}
 				return
 			}

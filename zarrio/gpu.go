@@ -30,7 +30,7 @@ type paddedAllocator interface {
 type GPU struct{ gpu gpuDevice }
 
 // OpenGPU opens the GPU of that number, as CUDA counts them. Where this build or machine has none, the error is
-// ErrNotSupported and says what is missing. The GPU is closed after the engines that use it.
+// errors.ErrUnsupported and says what is missing. The GPU is closed after the engines that use it.
 func OpenGPU(ordinal int) (*GPU, error) {
 	g, err := openGPU(ordinal)
 	if err != nil {

@@ -33,7 +33,7 @@ type cudaGPU struct {
 func openGPU(ordinal int) (gpuDevice, error) {
 	driver, err := cuda.Load()
 	if err != nil {
-		return nil, notSupported{fmt.Errorf("zarrio: GPU %d: %w", ordinal, err)}
+		return nil, fmt.Errorf("zarrio: GPU %d: %w", ordinal, err)
 	}
 	dev, err := driver.Open(ordinal)
 	if err != nil {

@@ -47,7 +47,7 @@ func (g *cudaGPU) rawReader(paths []string, opt RawOptions) (rawReader, error) {
 func (r *cudaRaw) open(paths []string) error {
 	var err error
 	if r.driver, err = r.gpu.cuFile(); err != nil {
-		return notSupported{err}
+		return err
 	}
 	dev := r.gpu.dev
 	n := int64(r.opt.Workers) * int64(r.opt.Size)

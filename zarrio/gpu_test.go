@@ -265,7 +265,7 @@ func TestGPUDevices(t *testing.T) {
 	if err := engines[0].CopyDense(x.Addr(), y, 0); err == nil || !strings.Contains(err.Error(), "device") {
 		t.Errorf("CopyDense to the other GPU: %v", err)
 	}
-	if _, err := OpenGPU(2); err == nil || errors.Is(err, ErrNotSupported) {
+	if _, err := OpenGPU(2); err == nil || errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("GPU 2 of 2: %v", err)
 	}
 }

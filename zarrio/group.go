@@ -68,9 +68,6 @@ type documents map[string]json.RawMessage
 // If an array is there rather than a group, Open returns a group without members, whose Array("") is that array.
 func Open(ctx context.Context, place string, opt Options) (*Group, error) {
 	l, err := store.Locate(ctx, place, store.HTTPOptions{})
-	if errors.Is(err, errors.ErrUnsupported) {
-		err = notSupported{err}
-	}
 	if err != nil {
 		return nil, fmt.Errorf("zarrio: %w", err)
 	}

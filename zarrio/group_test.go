@@ -198,8 +198,8 @@ func TestOpen(t *testing.T) {
 	}
 	_, err = unclosable.Members(t.Context())
 	wantError(t, err, "zarrio: ", "listing without consolidated metadata", "stores that can list")
-	if !errors.Is(err, ErrNotSupported) {
-		t.Errorf("%v is not ErrNotSupported", err)
+	if !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("%v is not errors.ErrUnsupported", err)
 	}
 	none := filepath.Join(t.TempDir(), "none.zarr")
 	_, err = Open(t.Context(), none, Options{})
@@ -209,8 +209,8 @@ func TestOpen(t *testing.T) {
 	}
 	_, err = Open(t.Context(), dirStore(t, map[string]string{"zarr.json": `{"zarr_format":4}`}).Path(), Options{})
 	wantError(t, err, "zarr.json: zarr_format 4 is not supported; supported: 3 in a zarr.json document")
-	if !errors.Is(err, ErrNotSupported) {
-		t.Errorf("%v is not ErrNotSupported", err)
+	if !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("%v is not errors.ErrUnsupported", err)
 	}
 	_, err = Open(t.Context(), dirStore(t, nil).Path(), Options{})
 	wantError(t, err, "zarr.json: no group here, and no .zgroup: file does not exist")

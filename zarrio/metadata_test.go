@@ -90,14 +90,14 @@ func TestMetadataV2Refused(t *testing.T) {
 		{"cut short", zarray(nil)[:60], []string{"not JSON", "unexpected end"}, nil},
 		{"a list", "[]", []string{"want a JSON object, found []"}, nil},
 		{"null", "null", []string{"want a JSON object, found null"}, nil},
-		{"no format", one("zarr_format", ""), []string{"zarr_format (none) is not supported; supported: 2"}, ErrNotSupported},
-		{"format 3", one("zarr_format", "3"), []string{"zarr_format 3 is not supported; supported: 2 in a .zarray document"}, ErrNotSupported},
+		{"no format", one("zarr_format", ""), []string{"zarr_format (none) is not supported; supported: 2"}, errors.ErrUnsupported},
+		{"format 3", one("zarr_format", "3"), []string{"zarr_format 3 is not supported; supported: 2 in a .zarray document"}, errors.ErrUnsupported},
 		{"no shape", one("shape", ""), []string{"no shape"}, nil},
 		{"null shape", one("shape", "null"), []string{"no shape"}, nil},
 		{"no chunks", one("chunks", ""), []string{"no chunks"}, nil},
 		{"no dtype", one("dtype", ""), []string{"no dtype"}, nil},
-		{"dtype", one("dtype", `"<f3"`), []string{`data type "<f3" is not supported; supported: |b1`}, ErrNotSupported},
-		{"dtype null", one("dtype", `null`), []string{`data type null is not supported`}, ErrNotSupported},
+		{"dtype", one("dtype", `"<f3"`), []string{`data type "<f3" is not supported; supported: |b1`}, errors.ErrUnsupported},
+		{"dtype null", one("dtype", `null`), []string{`data type null is not supported`}, errors.ErrUnsupported},
 		{"shape a number", one("shape", "4"), []string{"shape: want a list of whole numbers, found 4"}, nil},
 		{"shape of words", one("shape", `["4"]`), []string{`shape: extent "4": not a whole number`}, nil},
 		{"shape of null", one("shape", `[null]`), []string{`shape: extent null: not a whole number`}, nil},
@@ -112,11 +112,11 @@ func TestMetadataV2Refused(t *testing.T) {
 		{"chunk product", zarray(map[string]string{"shape": "[4,4]", "chunks": "[4294967296,2147483648]"}), []string{"chunks: shape [4294967296 2147483648] has more than"}, nil},
 		{"end", zarray(map[string]string{"shape": "[9223372036854775807]", "chunks": "[9223372036854775807]", "dtype": `"|u1"`}), []string{"extent 9223372036854775807 of dimension 0 is too large for chunks"}, nil},
 		{"rank", one("chunks", "[2,2]"), []string{"chunks [2 2] have 2 dimensions, the shape [4] has 1"}, nil},
-		{"33 dimensions", zarray(map[string]string{"shape": "[1" + strings.Repeat(",1", 32) + "]", "chunks": "[1" + strings.Repeat(",1", 32) + "]"}), []string{"number of dimensions 33 is not supported; supported: 0 to 32"}, ErrNotSupported},
-		{"order", one("order", `"K"`), []string{`order "K" is not supported; supported: "C" and "F"`}, ErrNotSupported},
+		{"33 dimensions", zarray(map[string]string{"shape": "[1" + strings.Repeat(",1", 32) + "]", "chunks": "[1" + strings.Repeat(",1", 32) + "]"}), []string{"number of dimensions 33 is not supported; supported: 0 to 32"}, errors.ErrUnsupported},
+		{"order", one("order", `"K"`), []string{`order "K" is not supported; supported: "C" and "F"`}, errors.ErrUnsupported},
 		{"order a number", one("order", `1`), []string{`order: want a string, found 1`}, nil},
-		{"separator", one("dimension_separator", `"-"`), []string{`dimension_separator "-" is not supported; supported: "." and "/"`}, ErrNotSupported},
-		{"separator empty", one("dimension_separator", `""`), []string{`dimension_separator "" is not supported`}, ErrNotSupported},
+		{"separator", one("dimension_separator", `"-"`), []string{`dimension_separator "-" is not supported; supported: "." and "/"`}, errors.ErrUnsupported},
+		{"separator empty", one("dimension_separator", `""`), []string{`dimension_separator "" is not supported`}, errors.ErrUnsupported},
 		{"fill", one("fill_value", `"red"`), []string{`fill_value "red": not a float`}, nil},
 		{"compressor a word", one("compressor", `"blosc"`), []string{`want an object with an "id", found "blosc"`}, nil},
 		{"compressor without id", one("compressor", `{"cname":"lz4"}`), []string{`want an object with an "id", found {"cname":"lz4"}`}, nil},
@@ -173,8 +173,8 @@ func TestNotReadable(t *testing.T) {
 			a := openArray(t, dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": zarray(tt.fields)}), Options{})
 			_, err := a.ReadInto(t.Context(), nil, make([]byte, 16))
 			wantError(t, err, append(tt.want, "zarrio: "+a.h.name+`: array "x": `)...)
-			if !errors.Is(err, ErrNotSupported) {
-				t.Errorf("%v is not ErrNotSupported", err)
+			if !errors.Is(err, errors.ErrUnsupported) {
+				t.Errorf("%v is not errors.ErrUnsupported", err)
 			}
 			if _, err := Read[float32](t.Context(), a, nil); err == nil {
 				t.Error("Read: no error")

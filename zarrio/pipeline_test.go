@@ -125,8 +125,8 @@ func TestPipelineErrors(t *testing.T) {
 				_, err = a.ReadInto(t.Context(), nil, make([]byte, 64*a.DType().Size))
 			}
 			wantError(t, err, `zarrio: memory: array "x": `, tt.want)
-			if errors.Is(err, ErrNotSupported) != tt.unsupported && tt.want != "" {
-				t.Errorf("error %v: is ErrNotSupported %t, want %t", err, !tt.unsupported, tt.unsupported)
+			if errors.Is(err, errors.ErrUnsupported) != tt.unsupported && tt.want != "" {
+				t.Errorf("error %v: is errors.ErrUnsupported %t, want %t", err, !tt.unsupported, tt.unsupported)
 			}
 		})
 	}

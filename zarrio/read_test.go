@@ -220,8 +220,8 @@ func TestChunkErrors(t *testing.T) {
 				if tt.fault.Err != nil && !errors.Is(err, broken) {
 					t.Errorf("%v is not that of the store", err)
 				}
-				if got, want := errors.Is(err, ErrNotSupported), tt.name == "blosc 2"; got != want {
-					t.Errorf("%v is ErrNotSupported: %v, want %v", err, got, want)
+				if got, want := errors.Is(err, errors.ErrUnsupported), tt.name == "blosc 2"; got != want {
+					t.Errorf("%v is errors.ErrUnsupported: %v, want %v", err, got, want)
 				}
 			}
 		})

@@ -157,8 +157,8 @@ func TestShardMetadata(t *testing.T) {
 			}
 			_, err := Read[int32](t.Context(), a, nil)
 			wantError(t, err, append(tt.want, `zarrio: memory: array "x": `)...)
-			if errors.Is(err, ErrNotSupported) != tt.unsupported {
-				t.Errorf("error %v: is ErrNotSupported %t, want %t", err, !tt.unsupported, tt.unsupported)
+			if errors.Is(err, errors.ErrUnsupported) != tt.unsupported {
+				t.Errorf("error %v: is errors.ErrUnsupported %t, want %t", err, !tt.unsupported, tt.unsupported)
 			}
 			if _, err := a.Storage(); err == nil {
 				t.Error("Storage: no error")

@@ -2,6 +2,7 @@ package zarrio
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -108,7 +109,7 @@ func (t shardStep) decode(w *worker, dst, src []byte, k, to int) error {
 		case err != nil:
 			return fmt.Errorf("inner chunk %d: %w", i, err)
 		case !ok && t.unfilled:
-			return fmt.Errorf("inner chunk %d is missing, and what its fill value is to the codecs before is not known: %w", i, codec.ErrUnsupported)
+			return fmt.Errorf("inner chunk %d is missing, and what its fill value is to the codecs before is not known: %w", i, errors.ErrUnsupported)
 		case ok && k+1 < len(t.pipe.levels):
 			if err := t.decode(w, dst, src[off:off+size], k+1, origin); err != nil {
 				return fmt.Errorf("inner shard %d: %w", i, err)

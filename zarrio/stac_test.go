@@ -44,7 +44,7 @@ func TestOpenSTAC(t *testing.T) {
 	wantError(t, err, "zarrio: "+place+": STAC Collection \"c\": 2 Zarr assets")
 	_, err = Open(t.Context(), place+"#asset=azure", Options{})
 	wantError(t, err, "zarrio: "+place, "scheme abfs: is not supported")
-	if !errors.Is(err, ErrNotSupported) {
-		t.Errorf("%v is not ErrNotSupported", err)
+	if !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("%v is not errors.ErrUnsupported", err)
 	}
 }

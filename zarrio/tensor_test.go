@@ -118,14 +118,14 @@ func TestTensorFar(t *testing.T) {
 	if x.Base() != nil {
 		t.Error("a host address of device memory")
 	}
-	if err := x.CopyTo(make([]byte, 16)); !errors.Is(err, ErrNotSupported) {
+	if err := x.CopyTo(make([]byte, 16)); !errors.Is(err, errors.ErrUnsupported) {
 		t.Error(err)
 	}
 	if got := ldPanics(func() { Plane[float32](x, 0, 0) }); got != "zarrio: plane of a tensor that is not in host memory, or used after Close" {
 		t.Error(got)
 	}
 	_, err = NewLoader(t.Context(), ldSteps(t, 9, 1, false).open(t, Options{}), ldFarEngine{e}, LoaderOptions{Channels: []string{"t"}, Partial: true})
-	if !errors.Is(err, ErrNotSupported) {
+	if !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("partial windows on a device: %v", err)
 	}
 }

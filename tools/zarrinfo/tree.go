@@ -153,7 +153,7 @@ func (c *command) describe(ctx context.Context, n *node, g *zarrio.Group, a *zar
 		l.Unsupported = err.Error()
 	case err == nil:
 		l.Chunks, l.Shards = nonNil(storage.Chunk), storage.Shard
-	case errors.Is(err, zarrio.ErrNotSupported):
+	case errors.Is(err, errors.ErrUnsupported):
 		if inner := errors.Unwrap(err); inner != nil {
 			err = inner // without the names of the store and the array, which stand above it
 		}

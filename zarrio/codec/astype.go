@@ -2,6 +2,7 @@ package codec
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
@@ -33,7 +34,7 @@ func newQuantize(config json.RawMessage, opt Options) (Decoder, error) {
 		return nil, err
 	}
 	if to.kind != floatKind || from.kind != floatKind {
-		return nil, fmt.Errorf("configuration: quantize of %s stored as %s, expected floats: %w", to, from, ErrUnsupported)
+		return nil, fmt.Errorf("configuration: quantize of %s stored as %s, expected floats: %w", to, from, errors.ErrUnsupported)
 	}
 	return newCast("quantize", to, from)
 }
@@ -43,7 +44,7 @@ func newCast(name string, to, from elemType) (Decoder, error) {
 		return &identity{name, to.size}, nil
 	}
 	if !convertible(to, from) {
-		return nil, fmt.Errorf("configuration: %s stored as %s: times of another unit: %w", to, from, ErrUnsupported)
+		return nil, fmt.Errorf("configuration: %s stored as %s: times of another unit: %w", to, from, errors.ErrUnsupported)
 	}
 	return &castCodec{elements{name, from, to}}, nil
 }

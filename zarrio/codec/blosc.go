@@ -154,7 +154,7 @@ func parseBloscHeader(src []byte, size, n int) (f bloscFrame, err error) {
 
 	switch {
 	case version > 2:
-		return f, fmt.Errorf("frame of version %d, as Blosc 2 writes; only those of Blosc 1 can be decoded: %w", version, ErrUnsupported)
+		return f, fmt.Errorf("frame of version %d, as Blosc 2 writes; only those of Blosc 1 can be decoded: %w", version, errors.ErrUnsupported)
 	case version == 0:
 		return f, errors.New("frame of version 0, expected 1 or 2")
 	case nbytes != int64(n):
@@ -168,7 +168,7 @@ func parseBloscHeader(src []byte, size, n int) (f bloscFrame, err error) {
 	}
 	switch {
 	case f.flags&bloscFuture != 0:
-		return f, fmt.Errorf("frame has flags %#02x, of which %#02x is unknown: %w", f.flags, bloscFuture, ErrUnsupported)
+		return f, fmt.Errorf("frame has flags %#02x, of which %#02x is unknown: %w", f.flags, bloscFuture, errors.ErrUnsupported)
 	case f.typesize == 0:
 		return f, errors.New("frame has typesize 0, expected 1 to 255")
 	case blocksize == 0 || blocksize > nbytes:
@@ -181,7 +181,7 @@ func parseBloscHeader(src []byte, size, n int) (f bloscFrame, err error) {
 		return f, nil
 	}
 	if bloscFormats[f.flags>>5] == "" {
-		return f, fmt.Errorf("frame has compressor format %d, expected 0 to 4: %w", f.flags>>5, ErrUnsupported)
+		return f, fmt.Errorf("frame has compressor format %d, expected 0 to 4: %w", f.flags>>5, errors.ErrUnsupported)
 	}
 	blocks := (nbytes + blocksize - 1) / blocksize
 	if room := (cbytes - bloscHeader) / 4; blocks > room {

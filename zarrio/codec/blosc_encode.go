@@ -2,6 +2,7 @@ package codec
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -15,7 +16,7 @@ import (
 func EncodeBlosc(dst, src []byte, typesize int, cname string, s *Scratch) ([]byte, error) {
 	format := slices.Index(bloscFormats[:], cname)
 	if cname != "lz4" && cname != "zstd" {
-		return nil, fmt.Errorf("blosc: cannot encode with %q, only with \"lz4\" and \"zstd\": %w", cname, ErrUnsupported)
+		return nil, fmt.Errorf("blosc: cannot encode with %q, only with \"lz4\" and \"zstd\": %w", cname, errors.ErrUnsupported)
 	}
 	if typesize < 1 || typesize > 255 {
 		return nil, fmt.Errorf("blosc: typesize is %d, expected 1 to 255", typesize)

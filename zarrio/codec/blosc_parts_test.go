@@ -217,8 +217,8 @@ func TestBloscPartsLies(t *testing.T) {
 	t.Run("Blosc 2", func(t *testing.T) {
 		bad := bytes.Clone(good)
 		bad[0] = 5
-		if _, _, err := bloscParts(t).Parts(nil, bad, n, len(data), nil, new(codec.Scratch)); !errors.Is(err, codec.ErrUnsupported) {
-			t.Errorf("error %v, want one that is ErrUnsupported", err)
+		if _, _, err := bloscParts(t).Parts(nil, bad, n, len(data), nil, new(codec.Scratch)); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("error %v, want one that is errors.ErrUnsupported", err)
 		}
 	})
 	t.Run("a part of another frame", func(t *testing.T) {

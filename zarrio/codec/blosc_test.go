@@ -75,8 +75,8 @@ func TestBloscLies(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want one with %q", err, test.want)
 			}
-			if errors.Is(err, codec.ErrUnsupported) != test.unsupported {
-				t.Errorf("error %v: is ErrUnsupported: %v, want %v", err, !test.unsupported, test.unsupported)
+			if errors.Is(err, errors.ErrUnsupported) != test.unsupported {
+				t.Errorf("error %v: is errors.ErrUnsupported: %v, want %v", err, !test.unsupported, test.unsupported)
 			}
 		})
 	}

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"math/bits"
@@ -62,7 +63,7 @@ func newCastValue(config json.RawMessage, opt Options) (Decoder, error) {
 	// The elements are in the order of bytes that the codec before this one left them in, which is that of the decoded ones.
 	from, err := parseType(c.DataType, to.big)
 	if err != nil || !from.number() {
-		return nil, fmt.Errorf("configuration: data_type is %q, expected that of integers or floats: %w", c.DataType, ErrUnsupported)
+		return nil, fmt.Errorf("configuration: data_type is %q, expected that of integers or floats: %w", c.DataType, errors.ErrUnsupported)
 	}
 	d := &castValue{elements: elements{"cast_value", from, to}, lossless: lossless(to, from)}
 	round := slices.Index(roundings, c.Rounding)

@@ -18,7 +18,7 @@ const maxSteps = 16
 // NewChain returns the chain of the steps, which are listed in the order of decoding.
 func NewChain(steps ...Decoder) (*Chain, error) {
 	if len(steps) > maxSteps {
-		return nil, fmt.Errorf("%d codecs one after the other; at most %d are supported: %w", len(steps), maxSteps, ErrUnsupported)
+		return nil, fmt.Errorf("%d codecs one after the other; at most %d are supported: %w", len(steps), maxSteps, errors.ErrUnsupported)
 	}
 	c := &Chain{steps: steps}
 	for i := len(steps) - 1; i >= 0; i-- {
@@ -30,7 +30,7 @@ func NewChain(steps ...Decoder) (*Chain, error) {
 	for _, d := range steps[:len(steps)-c.fixed] {
 		_, fixed := d.(Trimmer)
 		if _, sizer := d.(Sizer); !sizer && !fixed {
-			return nil, fmt.Errorf("%s before a compressor: its decoded length can't be known: %w", d.Name(), ErrUnsupported)
+			return nil, fmt.Errorf("%s before a compressor: its decoded length can't be known: %w", d.Name(), errors.ErrUnsupported)
 		}
 	}
 	return c, nil

@@ -3,6 +3,7 @@ package codec
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/adler32"
 	"hash/crc32"
@@ -48,7 +49,7 @@ func newJenkins(config json.RawMessage, opt Options) (Decoder, error) {
 		return nil, err
 	}
 	if c.Prefix != nil {
-		return nil, fmt.Errorf("configuration: prefix is %v, expected null: %w", c.Prefix, ErrUnsupported)
+		return nil, fmt.Errorf("configuration: prefix is %v, expected null: %w", c.Prefix, errors.ErrUnsupported)
 	}
 	sum := func(b []byte) uint32 { return lookup3(b, c.InitVal) }
 	return &checksum{"jenkins_lookup3", sum, false, opt.SkipChecksums}, nil

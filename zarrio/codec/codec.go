@@ -90,10 +90,8 @@ type Retyper interface {
 	EncodedType() string
 }
 
-// ErrUnsupported is what errors.Is finds in the error of a codec, or of a variant of one, that this package cannot decode.
-var ErrUnsupported = errors.New("unsupported codec")
-
-// An UnsupportedError says which codec New does not know.
+// An UnsupportedError is the error of New for a codec that it doesn't know. It is [errors.ErrUnsupported], as the errors of
+// variants of codecs are that this package can't decode.
 type UnsupportedError struct{ Name string }
 
 func (e *UnsupportedError) Error() string {
@@ -104,8 +102,8 @@ func (e *UnsupportedError) Error() string {
 	return fmt.Sprintf("codec %q is not supported%s; supported: %s", e.Name, note, strings.Join(names, ", "))
 }
 
-// Is makes errors.Is(err, ErrUnsupported) true.
-func (e *UnsupportedError) Is(target error) bool { return target == ErrUnsupported }
+// Is reports whether target is [errors.ErrUnsupported].
+func (e *UnsupportedError) Is(target error) bool { return target == errors.ErrUnsupported }
 
 // names lists what New knows, sorted.
 var names = []string{

@@ -108,8 +108,8 @@ func TestNew(t *testing.T) {
 func TestNewUnsupported(t *testing.T) {
 	for _, name := range []string{"", "blosc2", "Blosc", "jpeg2k"} {
 		_, err := codec.New(name, nil, codec.Options{Format: 2})
-		if !errors.Is(err, codec.ErrUnsupported) {
-			t.Errorf("New(%q): error %v, want one that is ErrUnsupported", name, err)
+		if !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("New(%q): error %v, want one that is errors.ErrUnsupported", name, err)
 			continue
 		}
 		e, ok := errors.AsType[*codec.UnsupportedError](err)

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 )
@@ -20,7 +21,7 @@ func newDelta(config json.RawMessage, opt Options) (Decoder, error) {
 	}
 	sum, ok := sumType(to, from)
 	if !ok || sum.kind == complexKind && to.kind == boolKind {
-		return nil, fmt.Errorf("configuration: delta of %s stored as %s: %w", to, from, ErrUnsupported)
+		return nil, fmt.Errorf("configuration: delta of %s stored as %s: %w", to, from, errors.ErrUnsupported)
 	}
 	return &deltaCodec{elements{"delta", from, to}, sum}, nil
 }

@@ -48,8 +48,8 @@ func TestEncodeBlosc(t *testing.T) {
 			}
 		}
 	}
-	if _, err := codec.EncodeBlosc(nil, data, 4, "zlib", nil); !errors.Is(err, codec.ErrUnsupported) {
-		t.Errorf("cname zlib: error %v, want one that is ErrUnsupported", err)
+	if _, err := codec.EncodeBlosc(nil, data, 4, "zlib", nil); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("cname zlib: error %v, want one that is errors.ErrUnsupported", err)
 	}
 	for _, typesize := range []int{-1, 0, 256} {
 		if _, err := codec.EncodeBlosc(nil, data, typesize, "lz4", nil); err == nil {

@@ -223,8 +223,8 @@ func TestRetypers(t *testing.T) {
 	for _, test := range tests {
 		dec, err := codec.New(test.id, json.RawMessage(test.config), codec.Options{Format: 2, Type: test.dtype})
 		if test.want == "" {
-			if !errors.Is(err, codec.ErrUnsupported) {
-				t.Errorf("New(%q, %s): error %v, want ErrUnsupported", test.id, test.config, err)
+			if !errors.Is(err, errors.ErrUnsupported) {
+				t.Errorf("New(%q, %s): error %v, want errors.ErrUnsupported", test.id, test.config, err)
 			}
 			continue
 		}
@@ -257,18 +257,18 @@ func TestNewFilterErrors(t *testing.T) {
 		{"astype", `{"encode_dtype":"<f3","decode_dtype":"<f4"}`, "", `encode_dtype: elements of type "<f3": unsupported`},
 		{"astype", `{"encode_dtype":"<M8[s]","decode_dtype":"<M8[ms]"}`, "", "times of another unit"},
 		{"bitround", `{"keepbits":"x"}`, "", "configuration: json:"},
-		{"delta", `{"dtype":"|S3"}`, "", "unsupported codec"},
+		{"delta", `{"dtype":"|S3"}`, "", "unsupported operation"},
 		{"delta", `{"dtype":[["a","<i4"]]}`, "", "configuration: json:"},
-		{"delta", `{"dtype":"<m8[s]","astype":"<f8"}`, "", "unsupported codec"},
-		{"delta", `{"dtype":"<m8[s]","astype":"<m8[ms]"}`, "", "unsupported codec"},
+		{"delta", `{"dtype":"<m8[s]","astype":"<f8"}`, "", "unsupported operation"},
+		{"delta", `{"dtype":"<m8[s]","astype":"<m8[ms]"}`, "", "unsupported operation"},
 		{"quantize", `{"dtype":"<i4"}`, "", "expected floats"},
 		{"fixedscaleoffset", `{"dtype":"<f4","scale":1}`, "", "no scale or no offset"},
-		{"fixedscaleoffset", `{"dtype":"<f4","astype":"<m8[s]","scale":1,"offset":1}`, "", "unsupported codec"},
+		{"fixedscaleoffset", `{"dtype":"<f4","astype":"<m8[s]","scale":1,"offset":1}`, "", "unsupported operation"},
 		{"jenkins_lookup3", `{"prefix":[1]}`, "", "prefix is [1], expected null"},
 		{"packbits", `{"padding_encoding":"both"}`, "|b1", `padding_encoding is "both"`},
 		{"packbits", `{"first_bit":1}`, "|b1", "first_bit is 1 and last_bit 0 of 1 bits"},
 		{"packbits", `{"first_bit":3,"last_bit":2}`, "<i2", "first_bit is 3 and last_bit 2 of 16 bits"},
-		{"packbits", `{"last_bit":16}`, "<c4", "unsupported codec"},
+		{"packbits", `{"last_bit":16}`, "<c4", "unsupported operation"},
 		{"packbits", `{"last_bit":16}`, "<i2", "last_bit 16 of 16 bits"},
 		{"scale_offset", `{"scale":0}`, "<i4", "scale is 0"},
 		{"scale_offset", `{"scale":1.5}`, "<i4", "scale: 1.5 is no <i4"},

@@ -97,7 +97,7 @@ func unsupportedFilter(id uint64) error {
 	if !ok {
 		name = fmt.Sprintf("%#x", id)
 	}
-	return fmt.Errorf("filter %s before or instead of a single lzma or lzma2: %w", name, ErrUnsupported)
+	return fmt.Errorf("filter %s before or instead of a single lzma or lzma2: %w", name, errors.ErrUnsupported)
 }
 
 func (lzmaCodec) Name() string { return "lzma" }

@@ -28,7 +28,7 @@ func newFixedScaleOffset(config json.RawMessage, opt Options) (Decoder, error) {
 		return nil, errors.New("configuration: no scale or no offset")
 	}
 	if from.kind > complexKind || from.kind == complexKind && to.kind == boolKind {
-		return nil, fmt.Errorf("configuration: fixedscaleoffset of %s stored as %s: %w", to, from, ErrUnsupported)
+		return nil, fmt.Errorf("configuration: fixedscaleoffset of %s stored as %s: %w", to, from, errors.ErrUnsupported)
 	}
 	return &fixedScaleOffset{elements{"fixedscaleoffset", from, to}, *c.Scale, *c.Offset}, nil
 }
@@ -139,7 +139,7 @@ func newScaleOffset(config json.RawMessage, opt Options) (Decoder, error) {
 func numberType(name string, opt Options) (elemType, error) {
 	t, err := parseType(opt.Type, false)
 	if err == nil && !t.number() {
-		err = ErrUnsupported
+		err = errors.ErrUnsupported
 	}
 	if err != nil {
 		return t, fmt.Errorf("%s to elements of type %q, expected integers or floats: %w", name, opt.Type, err)

@@ -157,8 +157,8 @@ func TestNewLZMA(t *testing.T) {
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: error %v, want one with %q", test.config, err, test.want)
 		}
-		if errors.Is(err, codec.ErrUnsupported) != test.unsupported {
-			t.Errorf("%s: error %v: is ErrUnsupported: %v", test.config, err, !test.unsupported)
+		if errors.Is(err, errors.ErrUnsupported) != test.unsupported {
+			t.Errorf("%s: error %v: is errors.ErrUnsupported: %v", test.config, err, !test.unsupported)
 		}
 	}
 }

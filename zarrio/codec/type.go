@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -65,7 +66,7 @@ func parseType(s string, big bool) (elemType, error) {
 	}
 	t, ok := elemTypes[name]
 	if times := t.kind == datetimeKind || t.kind == timedeltaKind; !ok || closed != strings.Contains(s, "[") || closed && (!times || unit == "") {
-		return elemType{}, fmt.Errorf("elements of type %q: %w", s, ErrUnsupported)
+		return elemType{}, fmt.Errorf("elements of type %q: %w", s, errors.ErrUnsupported)
 	}
 	t.big, t.unit = big && t.size > 1, unit
 	return t, nil

@@ -22,8 +22,8 @@ func TestParseType(t *testing.T) {
 	for _, test := range tests {
 		got, err := parseType(test.s, test.big)
 		if test.want == "" {
-			if !errors.Is(err, ErrUnsupported) {
-				t.Errorf("parseType(%q) = %v, %v, want ErrUnsupported", test.s, got, err)
+			if !errors.Is(err, errors.ErrUnsupported) {
+				t.Errorf("parseType(%q) = %v, %v, want errors.ErrUnsupported", test.s, got, err)
 			}
 			continue
 		}

@@ -61,7 +61,7 @@ func (z *lzmaDecoder) xzStream(out, src []byte, limit int) (n, used int, err err
 		return 0, 0, fmt.Errorf("header: %w", errXZChecksum)
 	}
 	if flags[0] != 0 || flags[1] > 15 {
-		return 0, 0, fmt.Errorf("header has flags %#02x %#02x: %w", flags[0], flags[1], ErrUnsupported)
+		return 0, 0, fmt.Errorf("header has flags %#02x %#02x: %w", flags[0], flags[1], errors.ErrUnsupported)
 	}
 	check := int(flags[1])
 	used = xzHeader
@@ -162,7 +162,7 @@ func xzBlockHeader(h []byte) (packed, unpacked uint64, err error) {
 	flags := h[1]
 	h = h[2:]
 	if flags&xzReservedBits != 0 {
-		return 0, 0, fmt.Errorf("flags are %#02x: %w", flags, ErrUnsupported)
+		return 0, 0, fmt.Errorf("flags are %#02x: %w", flags, errors.ErrUnsupported)
 	}
 	packed, unpacked = unknownSize, unknownSize
 	if flags&xzHasPacked != 0 {
@@ -213,7 +213,7 @@ func xzCheck(kind int, data, want []byte) error {
 		sum := sha256.Sum256(data)
 		ok = bytes.Equal(sum[:], want)
 	default:
-		return fmt.Errorf("check %d: %w", kind, ErrUnsupported)
+		return fmt.Errorf("check %d: %w", kind, errors.ErrUnsupported)
 	}
 	if !ok {
 		return errXZChecksum

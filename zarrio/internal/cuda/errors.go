@@ -50,7 +50,8 @@ const (
 	StepCount   = "cuDeviceGetCount"
 )
 
-// A LoadError says which step of [Load] went wrong and how. Its text also says what a person can do about it.
+// A LoadError says which step of [Load] went wrong and how. Its text also says what a person can do about it. It is
+// [errors.ErrUnsupported]: this machine has no GPU that can be used.
 type LoadError struct {
 	Step string // one of the Step constants
 	Err  error  // the dynamic linker's words, or an *Error
@@ -68,6 +69,9 @@ func (e *LoadError) Error() string {
 }
 
 func (e *LoadError) Unwrap() error { return e.Err }
+
+// Is reports whether target is [errors.ErrUnsupported].
+func (e *LoadError) Is(target error) bool { return target == errors.ErrUnsupported }
 
 // hint returns what is probably the matter, or "".
 func (e *LoadError) hint() string {

@@ -41,8 +41,16 @@ type Driver struct {
 }
 
 // Open opens the driver for a device, whose context it uses: close it before the device. See the package's documentation for
-// what is tried first. An error says what was found, and what a person would do about it.
+// what is tried first. An error is an [*UnsupportedError] that says what was found, and what a person would do about it.
 func Open(dev *cuda.Device, cfg Config) (*Driver, error) {
+	d, err := open(dev, cfg)
+	if err != nil {
+		return nil, &UnsupportedError{err}
+	}
+	return d, nil
+}
+
+func open(dev *cuda.Device, cfg Config) (*Driver, error) {
 	lib, err := load()
 	if err != nil {
 		return nil, err

@@ -15,10 +15,19 @@ import (
 
 // What a library may lack.
 var (
-	ErrNoBatch     = errors.New("this libcufile has no batch API: it came with version 1.7")
-	ErrNoStats     = errors.New("this libcufile has no statistics: they came with version 1.15")
-	ErrNoParameter = errors.New("this libcufile has no such parameter")
+	ErrNoBatch     error = &UnsupportedError{errors.New("this libcufile has no batch API: it came with version 1.7")}
+	ErrNoStats     error = &UnsupportedError{errors.New("this libcufile has no statistics: they came with version 1.15")}
+	ErrNoParameter error = &UnsupportedError{errors.New("this libcufile has no such parameter")}
 )
+
+// An UnsupportedError is what this machine's libcufile can't do, or why it can't be used at all. It is [errors.ErrUnsupported].
+type UnsupportedError struct{ Err error }
+
+func (e *UnsupportedError) Error() string { return e.Err.Error() }
+func (e *UnsupportedError) Unwrap() error { return e.Err }
+
+// Is reports whether target is [errors.ErrUnsupported].
+func (e *UnsupportedError) Is(target error) bool { return target == errors.ErrUnsupported }
 
 // ErrCanceled is what a request of a batch ends with that was canceled before it was done.
 var ErrCanceled = errors.New("the request was canceled")
