@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"zarrbench/zarrio/codec"
@@ -26,9 +25,34 @@ type pipeline struct {
 // compile makes an array's pipeline of its metadata. Its error is why chunks can't be decoded.
 func compile(m *Metadata, opt Options) (pipeline, error) {
 	p := pipeline{chunk: m.Chunks, order: m.Order, bigEndian: m.BigEndian}
-	c := compiler{array: m, opt: codec.Options{Format: m.Format, Type: numpyType(m.DType, m.BigEndian), SkipChecksums: opt.SkipChecksums},
+	c := compiler{array: m, opt: codec.Options{Format: m.Format, Type: codecType(m.DType, m.BigEndian), SkipChecksums: opt.SkipChecksums},
 		shape: m.Chunks, perm: m.Order, size: m.DType.Size}
 	return p, c.compile(&p, m.Codecs)
+}
+
+// codecKinds are the kinds of elements that codecs know.
+var codecKinds = [...]codec.Kind{Bool: codec.KindBool, Int: codec.KindInt, Uint: codec.KindUint, Float: codec.KindFloat,
+	Complex: codec.KindComplex, Datetime: codec.KindDatetime, Timedelta: codec.KindTimedelta}
+
+// codecType returns d as codecs have it, or the zero Type if they don't know such elements.
+func codecType(d DType, bigEndian bool) codec.Type {
+	if !d.Numeric() || d.Variant != "" {
+		return codec.Type{}
+	}
+	t := codec.Type{Kind: codecKinds[d.Kind], Size: d.Size, BigEndian: bigEndian && d.swapSize() > 1, Unit: d.Unit}
+	if t.Unit == "generic" {
+		t.Unit = ""
+	}
+	return t
+}
+
+// dtypeOf returns the data type of a codec's elements.
+func dtypeOf(t codec.Type) DType {
+	d := DType{Kind: Kind(slices.Index(codecKinds[:], t.Kind)), Size: t.Size, Unit: t.Unit}
+	if t.Unit == "" && (d.Kind == Datetime || d.Kind == Timedelta) {
+		d.Unit = "generic"
+	}
+	return d
 }
 
 // A compiler walks codecs in the order in which they encode. Changes in the order of elements are not carried out where
@@ -115,9 +139,7 @@ func (c *compiler) step(spec CodecSpec) error {
 	c.steps, c.fixed = append(c.steps, d), true
 	if r, ok := d.(codec.Retyper); ok {
 		c.opt.Type, c.typed = r.EncodedType(), true
-		if n, err := strconv.Atoi(strings.TrimLeft(c.opt.Type, "<>|biufcMm")); err == nil {
-			c.size = n
-		}
+		c.size = c.opt.Type.Size
 	}
 	return nil
 }
@@ -247,10 +269,8 @@ func (c *compiler) bytes(p *pipeline, config json.RawMessage) error {
 		return &UnsupportedError{What: "endian of codec \"bytes\"", Found: found(d["endian"]), Supported: `"little" and "big"`}
 	}
 	swap := c.array.DType.swapSize()
-	if c.typed { // NumPy's complex types alone are pairs
-		if swap = c.size; strings.Contains(c.opt.Type, "c") {
-			swap /= 2
-		}
+	if c.typed {
+		swap = dtypeOf(c.opt.Type).swapSize()
 	}
 	if swap > 1 && isNull(d["endian"]) {
 		return fmt.Errorf("codec \"bytes\": no endian for elements of %d bytes", swap)

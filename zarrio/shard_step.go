@@ -31,12 +31,8 @@ func (c *compiler) shardStep(config json.RawMessage) error {
 	m := &Metadata{Format: 3, Shape: c.shape, Chunks: c.shape, DType: c.array.DType, Order: cOrder(len(c.shape)), Fill: c.array.Fill, Codecs: []CodecSpec{{Name: "sharding_indexed", Config: config}}}
 	s := shardStep{shape: c.shape, fill: slices.Clone(c.array.Fill)}
 	if c.typed {
-		d, ok := parseTypeString(c.opt.Type)
-		if !ok {
-			return &UnsupportedError{What: "shards of elements of type", Found: c.opt.Type, Supported: supportedV2}
-		}
 		s.unfilled = slices.ContainsFunc(s.fill, func(b byte) bool { return b != 0 })
-		m.DType, m.Fill, s.fill = d, nil, nil
+		m.DType, m.Fill, s.fill = dtypeOf(c.opt.Type), nil, nil
 	}
 	var err error
 	if s.elements, err = product(c.shape, math.MaxInt/max(m.DType.Size, 1)); err != nil {

@@ -33,15 +33,15 @@ func newQuantize(config json.RawMessage, opt Options) (Decoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	if to.kind != floatKind || from.kind != floatKind {
+	if to.Kind != KindFloat || from.Kind != KindFloat {
 		return nil, fmt.Errorf("configuration: quantize of %s stored as %s, expected floats: %w", to, from, errors.ErrUnsupported)
 	}
 	return newCast("quantize", to, from)
 }
 
-func newCast(name string, to, from elemType) (Decoder, error) {
+func newCast(name string, to, from Type) (Decoder, error) {
 	if to == from {
-		return &identity{name, to.size}, nil
+		return &identity{name, to.Size}, nil
 	}
 	if !convertible(to, from) {
 		return nil, fmt.Errorf("configuration: %s stored as %s: times of another unit: %w", to, from, errors.ErrUnsupported)
@@ -59,7 +59,7 @@ func (c *castCodec) Decode(dst, src []byte, _ *Scratch) error {
 
 // parseTypes reads the fields dtype and astype that several filters of numcodecs have: the decoded and the encoded type.
 // The former is opt's where the configuration has none, the latter the former.
-func parseTypes(config json.RawMessage, opt Options) (to, from elemType, err error) {
+func parseTypes(config json.RawMessage, opt Options) (to, from Type, err error) {
 	var c struct {
 		DType  string
 		AsType string
@@ -83,9 +83,5 @@ func newBitround(config json.RawMessage, opt Options) (Decoder, error) {
 	if err := parseConfig(config, &c); err != nil {
 		return nil, err
 	}
-	size := 1
-	if t, err := parseType(opt.Type, false); err == nil {
-		size = t.size
-	}
-	return &identity{"bitround", size}, nil
+	return &identity{"bitround", max(opt.Type.Size, 1)}, nil
 }

@@ -61,7 +61,7 @@ func newCastValue(config json.RawMessage, opt Options) (Decoder, error) {
 		return nil, err
 	}
 	// The elements are in the order of bytes that the codec before this one left them in, which is that of the decoded ones.
-	from, err := parseType(c.DataType, to.big)
+	from, err := parseType(c.DataType, to.BigEndian)
 	if err != nil || !from.number() {
 		return nil, fmt.Errorf("configuration: data_type is %q, expected that of integers or floats: %w", c.DataType, errors.ErrUnsupported)
 	}
@@ -77,7 +77,7 @@ func newCastValue(config json.RawMessage, opt Options) (Decoder, error) {
 			return nil, fmt.Errorf("configuration: out_of_range is %q, expected one of %q", *c.OutOfRange, excesses[clamp:])
 		}
 	}
-	if d.excess == wrap && from.kind == floatKind {
+	if d.excess == wrap && from.Kind == KindFloat {
 		return nil, fmt.Errorf("configuration: out_of_range is %q, but data_type %q is no integer", excesses[wrap], c.DataType)
 	}
 	for i, pair := range c.ScalarMap.Decode {
@@ -95,14 +95,14 @@ func newCastValue(config json.RawMessage, opt Options) (Decoder, error) {
 }
 
 // lossless says whether type to has all values of type from.
-func lossless(to, from elemType) bool {
+func lossless(to, from Type) bool {
 	switch {
-	case to.kind == floatKind && from.kind == floatKind:
-		return to.size >= from.size
-	case to.kind == floatKind:
+	case to.Kind == KindFloat && from.Kind == KindFloat:
+		return to.Size >= from.Size
+	case to.Kind == KindFloat:
 		_, hi := from.limits()
-		return bits.Len64(hi) <= floatDigits(to.size)
-	case from.kind == floatKind:
+		return bits.Len64(hi) <= floatDigits(to.Size)
+	case from.Kind == KindFloat:
 		return false
 	}
 	lo, hi := from.limits()
@@ -141,9 +141,9 @@ func (d *castValue) Decode(dst, src []byte, _ *Scratch) error {
 	}
 	var b castBlock
 	for at := 0; len(src) > 0; {
-		b.n = min(len(src)/d.from.size, blockLen)
-		if d.from.kind == floatKind {
-			loadFloats(b.floats[:b.n], src, d.from, d.from.size)
+		b.n = min(len(src)/d.from.Size, blockLen)
+		if d.from.Kind == KindFloat {
+			loadFloats(b.floats[:b.n], src, d.from, d.from.Size)
 		} else {
 			loadInts(b.ints[:b.n], src, d.from)
 		}
@@ -152,12 +152,12 @@ func (d *castValue) Decode(dst, src []byte, _ *Scratch) error {
 			return fmt.Errorf("element %d: %s", at+bad.index, bad.text)
 		}
 		b.replace(d)
-		if d.to.kind == floatKind {
-			storeFloats(dst, b.floats[:b.n], d.to, d.to.size)
+		if d.to.Kind == KindFloat {
+			storeFloats(dst, b.floats[:b.n], d.to, d.to.Size)
 		} else {
 			storeInts(dst, b.ints[:b.n], d.to)
 		}
-		dst, src, at = dst[b.n*d.to.size:], src[b.n*d.from.size:], at+b.n
+		dst, src, at = dst[b.n*d.to.Size:], src[b.n*d.from.Size:], at+b.n
 	}
 	return nil
 }
@@ -182,7 +182,7 @@ func (b *castBlock) find(d *castValue) {
 		return
 	}
 	for i := range b.n {
-		if d.from.kind == floatKind {
+		if d.from.Kind == KindFloat {
 			b.mapped[i] = int32(d.index(scalar{float: b.floats[i]})) + 1
 		} else {
 			b.mapped[i] = int32(d.index(scalar{int: b.ints[i]})) + 1
@@ -205,11 +205,11 @@ func (b *castBlock) replace(d *castValue) {
 // cast converts the elements. It passes over those that can't be, if they are mapped.
 func (b *castBlock) cast(d *castValue) *badElement {
 	switch {
-	case d.to.kind == floatKind && d.from.kind == floatKind:
+	case d.to.Kind == KindFloat && d.from.Kind == KindFloat:
 		return b.floatsToFloats(d)
-	case d.to.kind == floatKind:
+	case d.to.Kind == KindFloat:
 		return b.intsToFloats(d)
-	case d.from.kind == floatKind:
+	case d.from.Kind == KindFloat:
 		return b.floatsToInts(d)
 	}
 	return b.intsToInts(d)
@@ -217,7 +217,7 @@ func (b *castBlock) cast(d *castValue) *badElement {
 
 func (b *castBlock) intsToInts(d *castValue) *badElement {
 	lo, hi := d.to.limits()
-	unsigned := d.from.kind == uintKind
+	unsigned := d.from.Kind == KindUint
 	for i, v := range b.ints[:b.n] {
 		switch negative := v < 0 && !unsigned; {
 		case negative && v >= lo, !negative && uint64(v) <= hi:
@@ -236,15 +236,15 @@ func (b *castBlock) intsToInts(d *castValue) *badElement {
 }
 
 func (b *castBlock) intsToFloats(d *castValue) *badElement {
-	unsigned := d.from.kind == uintKind
+	unsigned := d.from.Kind == KindUint
 	for i, v := range b.ints[:b.n] {
 		negative := v < 0 && !unsigned
 		u := uint64(v)
 		if negative {
 			u = -u
 		}
-		f := roundWhole(u, negative, d.to.size, d.round)
-		if math.Abs(f) > floatMax(d.to.size) {
+		f := roundWhole(u, negative, d.to.Size, d.round)
+		if math.Abs(f) > floatMax(d.to.Size) {
 			if d.excess != clamp && b.mapped[i] == 0 {
 				return &badElement{i, fmt.Sprintf("%v is out of the range of %s", f, d.to)}
 			}
@@ -289,7 +289,7 @@ func wrapFloat(f float64) int64 {
 }
 
 func (b *castBlock) floatsToFloats(d *castValue) *badElement {
-	size, most := d.to.size, floatMax(d.to.size)
+	size, most := d.to.Size, floatMax(d.to.Size)
 	for i, v := range b.floats[:b.n] {
 		f := roundFloat(v, size)
 		if f == v || v != v || d.round == nearestEven && math.Abs(f) <= most {

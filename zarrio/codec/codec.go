@@ -86,8 +86,8 @@ type Bounded interface {
 // A Retyper's encoded elements have another type than its decoded ones.
 type Retyper interface {
 	Decoder
-	// EncodedType returns the encoded elements' type in NumPy's spelling, such as "|u1".
-	EncodedType() string
+	// EncodedType returns the type of the encoded elements.
+	EncodedType() Type
 }
 
 // An UnsupportedError is the error of New for a codec that it doesn't know. It is [errors.ErrUnsupported], as the errors of
@@ -115,9 +115,8 @@ var names = []string{
 type Options struct {
 	// Format is the version of Zarr whose metadata name the codec: some names mean other things in 2 than in 3.
 	Format int
-	// Type is the type of the decoded elements in NumPy's spelling, such as "<f4", for filters whose configuration doesn't
-	// give one; "" where NumPy has no name for it.
-	Type string
+	// Type is the type of the decoded elements, for filters whose configuration doesn't give one.
+	Type Type
 	// SkipChecksums leaves checksums unverified.
 	SkipChecksums bool
 }
@@ -125,6 +124,9 @@ type Options struct {
 // New returns the decoder of the codec that array metadata call name. The config is the codec's JSON object as the
 // metadata have it, or the "configuration" within; it may be empty. An unknown name gives an *UnsupportedError.
 func New(name string, config json.RawMessage, opt Options) (Decoder, error) {
+	if opt.Type != (Type{}) && !opt.Type.valid() {
+		return nil, fmt.Errorf("elements of type %#v: %w", opt.Type, errors.ErrUnsupported)
+	}
 	switch strings.TrimPrefix(name, "numcodecs.") {
 	case "adler32":
 		return newAdler32(config, opt)

@@ -129,7 +129,7 @@ func TestNewUnsupported(t *testing.T) {
 			case "fixedscaleoffset":
 				config = json.RawMessage(`{"scale":1,"offset":0}`)
 			}
-			if _, err := codec.New(name, config, codec.Options{Format: 2, Type: "<f4"}); err != nil {
+			if _, err := codec.New(name, config, codec.Options{Format: 2, Type: codec.TypeOf("<f4")}); err != nil {
 				t.Errorf("New says that it supports %q, but: %v", name, err)
 			}
 		}

@@ -69,23 +69,23 @@ func loadWhole32[T whole32](dst []int64, src []byte, big bool) {
 }
 
 // loadInts reads len(dst) elements of a type that is whole. Those of 8 bytes keep their bits, signed or not.
-func loadInts(dst []int64, src []byte, t elemType) {
+func loadInts(dst []int64, src []byte, t Type) {
 	switch {
-	case t.kind == boolKind:
+	case t.Kind == KindBool:
 		truths(dst, src[:len(dst)])
-	case t.size == 1 && t.kind == intKind:
+	case t.Size == 1 && t.Kind == KindInt:
 		loadWhole8[int8](dst, src)
-	case t.size == 1:
+	case t.Size == 1:
 		loadWhole8[uint8](dst, src)
-	case t.size == 2 && t.kind == intKind:
-		loadWhole16[int16](dst, src, t.big)
-	case t.size == 2:
-		loadWhole16[uint16](dst, src, t.big)
-	case t.size == 4 && t.kind == intKind:
-		loadWhole32[int32](dst, src, t.big)
-	case t.size == 4:
-		loadWhole32[uint32](dst, src, t.big)
-	case t.big:
+	case t.Size == 2 && t.Kind == KindInt:
+		loadWhole16[int16](dst, src, t.BigEndian)
+	case t.Size == 2:
+		loadWhole16[uint16](dst, src, t.BigEndian)
+	case t.Size == 4 && t.Kind == KindInt:
+		loadWhole32[int32](dst, src, t.BigEndian)
+	case t.Size == 4:
+		loadWhole32[uint32](dst, src, t.BigEndian)
+	case t.BigEndian:
 		src = src[:8*len(dst)]
 		for i := range dst {
 			dst[i] = int64(binary.BigEndian.Uint64(src[8*i:]))
@@ -99,32 +99,32 @@ func loadInts(dst []int64, src []byte, t elemType) {
 }
 
 // storeInts writes len(src) elements of a type that is whole. They lose the bits that have no place.
-func storeInts(dst []byte, src []int64, t elemType) {
-	dst = dst[:t.size*len(src)]
+func storeInts(dst []byte, src []int64, t Type) {
+	dst = dst[:t.Size*len(src)]
 	switch {
-	case t.kind == boolKind:
+	case t.Kind == KindBool:
 		truths(dst, src)
-	case t.size == 1:
+	case t.Size == 1:
 		for i, v := range src {
 			dst[i] = byte(v)
 		}
-	case t.size == 2 && t.big:
+	case t.Size == 2 && t.BigEndian:
 		for i, v := range src {
 			binary.BigEndian.PutUint16(dst[2*i:], uint16(v))
 		}
-	case t.size == 2:
+	case t.Size == 2:
 		for i, v := range src {
 			binary.LittleEndian.PutUint16(dst[2*i:], uint16(v))
 		}
-	case t.size == 4 && t.big:
+	case t.Size == 4 && t.BigEndian:
 		for i, v := range src {
 			binary.BigEndian.PutUint32(dst[4*i:], uint32(v))
 		}
-	case t.size == 4:
+	case t.Size == 4:
 		for i, v := range src {
 			binary.LittleEndian.PutUint32(dst[4*i:], uint32(v))
 		}
-	case t.big:
+	case t.BigEndian:
 		for i, v := range src {
 			binary.BigEndian.PutUint64(dst[8*i:], uint64(v))
 		}
@@ -136,29 +136,29 @@ func storeInts(dst []byte, src []int64, t elemType) {
 }
 
 // loadFloats reads the floats, of t's size, at every step bytes of src.
-func loadFloats(dst []float64, src []byte, t elemType, step int) {
+func loadFloats(dst []float64, src []byte, t Type, step int) {
 	if len(dst) == 0 {
 		return
 	}
-	src = src[:(len(dst)-1)*step+t.size]
+	src = src[:(len(dst)-1)*step+t.Size]
 	switch {
-	case t.size == 2 && t.big:
+	case t.Size == 2 && t.BigEndian:
 		for i := range dst {
 			dst[i] = float16Value(binary.BigEndian.Uint16(src[i*step:]))
 		}
-	case t.size == 2:
+	case t.Size == 2:
 		for i := range dst {
 			dst[i] = float16Value(binary.LittleEndian.Uint16(src[i*step:]))
 		}
-	case t.size == 4 && t.big:
+	case t.Size == 4 && t.BigEndian:
 		for i := range dst {
 			dst[i] = float64(math.Float32frombits(binary.BigEndian.Uint32(src[i*step:])))
 		}
-	case t.size == 4:
+	case t.Size == 4:
 		for i := range dst {
 			dst[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(src[i*step:])))
 		}
-	case t.big:
+	case t.BigEndian:
 		for i := range dst {
 			dst[i] = math.Float64frombits(binary.BigEndian.Uint64(src[i*step:]))
 		}
@@ -170,29 +170,29 @@ func loadFloats(dst []float64, src []byte, t elemType, step int) {
 }
 
 // storeFloats writes floats, of t's size, at every step bytes of dst.
-func storeFloats(dst []byte, src []float64, t elemType, step int) {
+func storeFloats(dst []byte, src []float64, t Type, step int) {
 	if len(src) == 0 {
 		return
 	}
-	dst = dst[:(len(src)-1)*step+t.size]
+	dst = dst[:(len(src)-1)*step+t.Size]
 	switch {
-	case t.size == 2 && t.big:
+	case t.Size == 2 && t.BigEndian:
 		for i, v := range src {
 			binary.BigEndian.PutUint16(dst[i*step:], float16Bits(v))
 		}
-	case t.size == 2:
+	case t.Size == 2:
 		for i, v := range src {
 			binary.LittleEndian.PutUint16(dst[i*step:], float16Bits(v))
 		}
-	case t.size == 4 && t.big:
+	case t.Size == 4 && t.BigEndian:
 		for i, v := range src {
 			binary.BigEndian.PutUint32(dst[i*step:], math.Float32bits(float32(v)))
 		}
-	case t.size == 4:
+	case t.Size == 4:
 		for i, v := range src {
 			binary.LittleEndian.PutUint32(dst[i*step:], math.Float32bits(float32(v)))
 		}
-	case t.big:
+	case t.BigEndian:
 		for i, v := range src {
 			binary.BigEndian.PutUint64(dst[i*step:], math.Float64bits(v))
 		}
@@ -205,14 +205,14 @@ func storeFloats(dst []byte, src []float64, t elemType, step int) {
 
 // loadAsFloats reads component k, of two, of elements of any type as floats of size bytes. Real types have zeros for the
 // second. The ints are memory to work in.
-func loadAsFloats(dst []float64, ints *intBlock, src []byte, t elemType, k, size int) {
+func loadAsFloats(dst []float64, ints *intBlock, src []byte, t Type, k, size int) {
 	switch {
-	case t.kind == complexKind:
-		loadFloats(dst, src[k*t.size/2:], t.part(), t.size)
+	case t.Kind == KindComplex:
+		loadFloats(dst, src[k*t.Size/2:], t.part(), t.Size)
 	case k == 1:
 		clear(dst)
-	case t.kind == floatKind:
-		loadFloats(dst, src, t, t.size)
+	case t.Kind == KindFloat:
+		loadFloats(dst, src, t, t.Size)
 	default:
 		loadInts(ints[:len(dst)], src, t)
 		intsToFloats(dst, ints[:len(dst)], t, size)
@@ -220,13 +220,13 @@ func loadAsFloats(dst []float64, ints *intBlock, src []byte, t elemType, k, size
 }
 
 // storeAs writes floats as component k of elements of any type. A real type takes the first component only.
-func storeAs(dst []byte, src []float64, ints *intBlock, t elemType, k int) {
+func storeAs(dst []byte, src []float64, ints *intBlock, t Type, k int) {
 	switch {
-	case t.kind == complexKind:
-		storeFloats(dst[k*t.size/2:], src, t.part(), t.size)
+	case t.Kind == KindComplex:
+		storeFloats(dst[k*t.Size/2:], src, t.part(), t.Size)
 	case k == 1:
-	case t.kind == floatKind:
-		storeFloats(dst, src, t, t.size)
+	case t.Kind == KindFloat:
+		storeFloats(dst, src, t, t.Size)
 	default:
 		floatsToInts(ints[:len(src)], src, t)
 		storeInts(dst, ints[:len(src)], t)
@@ -234,9 +234,9 @@ func storeAs(dst []byte, src []float64, ints *intBlock, t elemType, k int) {
 }
 
 // intsToFloats converts integers of type t to floats of size bytes, rounding once.
-func intsToFloats(dst []float64, src []int64, t elemType, size int) {
+func intsToFloats(dst []float64, src []int64, t Type, size int) {
 	dst = dst[:len(src)]
-	unsigned := t.kind == uintKind && t.size == 8
+	unsigned := t.Kind == KindUint && t.Size == 8
 	switch {
 	case size == 8 && unsigned:
 		for i, v := range src {
@@ -260,12 +260,12 @@ func intsToFloats(dst []float64, src []int64, t elemType, size int) {
 // floatsToInts converts floats to integers of type t, or to bools. Fractions are cut off. C leaves undefined what a float
 // outside of t's range becomes, and so does NumPy. Here it is, on every machine, what NumPy has on amd64 for signed
 // integers and those of less than 32 bits; the others wrap around as long as they fit an int64.
-func floatsToInts(dst []int64, src []float64, t elemType) {
+func floatsToInts(dst []int64, src []float64, t Type) {
 	dst = dst[:len(src)]
 	switch {
-	case t.kind == boolKind:
+	case t.Kind == KindBool:
 		truths(dst, src)
-	case t.size < 4 || t.size == 4 && t.kind == intKind:
+	case t.Size < 4 || t.Size == 4 && t.Kind == KindInt:
 		for i, v := range src {
 			dst[i] = math.MinInt32
 			if v > math.MinInt32-1 && v < math.MaxInt32+1 {
@@ -273,7 +273,7 @@ func floatsToInts(dst []int64, src []float64, t elemType) {
 			}
 		}
 	default:
-		unsigned := t.kind == uintKind && t.size == 8
+		unsigned := t.Kind == KindUint && t.Size == 8
 		for i, v := range src {
 			dst[i] = math.MinInt64
 			if v >= math.MinInt64 && v < 1<<63 {
@@ -307,53 +307,53 @@ func reorder(dst, src []byte, size int, swap bool) {
 }
 
 // convertible says whether convert can make elements of type to from those of type from: times need the same unit.
-func convertible(to, from elemType) bool {
-	times := func(t elemType) bool { return t.kind == datetimeKind || t.kind == timedeltaKind }
-	return !times(to) || !times(from) || to.unit == from.unit
+func convertible(to, from Type) bool {
+	times := func(t Type) bool { return t.Kind == KindDatetime || t.Kind == KindTimedelta }
+	return !times(to) || !times(from) || to.Unit == from.Unit
 }
 
 // convert converts the elements of src as NumPy's astype does. The lengths of dst and src are those of as many elements.
-func convert(dst, src []byte, to, from elemType) {
-	if to.kind == complexKind && from.kind == complexKind {
+func convert(dst, src []byte, to, from Type) {
+	if to.Kind == KindComplex && from.Kind == KindComplex {
 		to, from = to.part(), from.part()
 	}
-	if to.size == from.size && (to.kind == from.kind || to.kind != boolKind && from.kind != boolKind && to.whole() && from.whole()) {
-		reorder(dst, src, to.part().size, to.big != from.big)
+	if to.Size == from.Size && (to.Kind == from.Kind || to.Kind != KindBool && from.Kind != KindBool && to.whole() && from.whole()) {
+		reorder(dst, src, to.part().Size, to.BigEndian != from.BigEndian)
 		return
 	}
 	var ints intBlock
 	var floats floatBlock
 	for len(src) > 0 {
-		n := min(len(src)/from.size, blockLen)
+		n := min(len(src)/from.Size, blockLen)
 		switch {
 		case to.whole() && from.whole():
 			loadInts(ints[:n], src, from)
 			storeInts(dst, ints[:n], to)
-		case to.kind == boolKind && from.kind == complexKind:
+		case to.Kind == KindBool && from.Kind == KindComplex:
 			complexToBools(dst, src, &floats, n, from)
 		default:
 			for k := range components(to) {
-				loadAsFloats(floats[:n], &ints, src, from, k, to.part().size)
+				loadAsFloats(floats[:n], &ints, src, from, k, to.part().Size)
 				storeAs(dst, floats[:n], &ints, to, k)
 			}
 		}
-		dst, src = dst[n*to.size:], src[n*from.size:]
+		dst, src = dst[n*to.Size:], src[n*from.Size:]
 	}
 }
 
 // components returns how many numbers an element of type t has.
-func components(t elemType) int {
-	if t.kind == complexKind {
+func components(t Type) int {
+	if t.Kind == KindComplex {
 		return 2
 	}
 	return 1
 }
 
 // complexToBools sets those of n bools whose numbers have a component that is not zero.
-func complexToBools(dst, src []byte, floats *floatBlock, n int, from elemType) {
+func complexToBools(dst, src []byte, floats *floatBlock, n int, from Type) {
 	clear(dst[:n])
 	for k := range 2 {
-		loadFloats(floats[:n], src[k*from.size/2:], from.part(), from.size)
+		loadFloats(floats[:n], src[k*from.Size/2:], from.part(), from.Size)
 		for i, v := range floats[:n] {
 			if v != 0 {
 				dst[i] = 1

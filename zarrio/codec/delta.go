@@ -11,7 +11,7 @@ import (
 // with an output array: elements are added up in the type to which NumPy promotes both, and each sum is converted.
 type deltaCodec struct {
 	elements
-	sum elemType
+	sum Type
 }
 
 func newDelta(config json.RawMessage, opt Options) (Decoder, error) {
@@ -20,7 +20,7 @@ func newDelta(config json.RawMessage, opt Options) (Decoder, error) {
 		return nil, err
 	}
 	sum, ok := sumType(to, from)
-	if !ok || sum.kind == complexKind && to.kind == boolKind {
+	if !ok || sum.Kind == KindComplex && to.Kind == KindBool {
 		return nil, fmt.Errorf("configuration: delta of %s stored as %s: %w", to, from, errors.ErrUnsupported)
 	}
 	return &deltaCodec{elements{"delta", from, to}, sum}, nil
@@ -28,35 +28,35 @@ func newDelta(config json.RawMessage, opt Options) (Decoder, error) {
 
 // sumType returns the type in which NumPy adds elements of types a and b. Its byte order and, for integers, its size don't
 // matter: they wrap around where they are stored. Dates cannot be added, nor can durations and fractions.
-func sumType(a, b elemType) (elemType, bool) {
-	if a.kind > b.kind {
+func sumType(a, b Type) (Type, bool) {
+	if a.Kind > b.Kind {
 		a, b = b, a
 	}
 	switch {
-	case b.kind == datetimeKind:
-		return elemType{}, false
-	case b.kind == timedeltaKind:
-		return b, a.kind <= uintKind || a.kind == timedeltaKind && a.unit == b.unit
-	case b.kind == complexKind:
+	case b.Kind == KindDatetime:
+		return Type{}, false
+	case b.Kind == KindTimedelta:
+		return b, a.Kind <= KindUint || a.Kind == KindTimedelta && a.Unit == b.Unit
+	case b.Kind == KindComplex:
 		size := 2 * max(floatSize(a), floatSize(b), 4)
-		return elemType{kind: complexKind, size: size}, true
-	case b.kind == floatKind:
-		return elemType{kind: floatKind, size: max(floatSize(a), floatSize(b))}, true
-	case a.kind == intKind && b.kind == uintKind && b.size == 8: // No integer has both ranges.
-		return elemType{kind: floatKind, size: 8}, true
+		return Type{Kind: KindComplex, Size: size}, true
+	case b.Kind == KindFloat:
+		return Type{Kind: KindFloat, Size: max(floatSize(a), floatSize(b))}, true
+	case a.Kind == KindInt && b.Kind == KindUint && b.Size == 8: // No integer has both ranges.
+		return Type{Kind: KindFloat, Size: 8}, true
 	}
 	return b, true
 }
 
 // floatSize returns the size of the float to which NumPy promotes a number of type t.
-func floatSize(t elemType) int {
+func floatSize(t Type) int {
 	switch {
 	case !t.whole():
-		return t.part().size
-	case t.size >= 4:
+		return t.part().Size
+	case t.Size >= 4:
 		return 8
 	default:
-		return 2 * t.size
+		return 2 * t.Size
 	}
 }
 
@@ -79,19 +79,19 @@ func (d *deltaCodec) addInts(dst, src []byte) {
 	var block intBlock
 	var sum int64
 	kept := int64(-1)
-	if d.to.kind == boolKind && d.sum.size < 8 { // A sum that wraps around to 0 is false.
-		kept = 1<<(8*d.sum.size) - 1
+	if d.to.Kind == KindBool && d.sum.Size < 8 { // A sum that wraps around to 0 is false.
+		kept = 1<<(8*d.sum.Size) - 1
 	}
 	for len(src) > 0 {
-		v := block[:min(len(src)/d.from.size, blockLen)]
+		v := block[:min(len(src)/d.from.Size, blockLen)]
 		loadInts(v, src, d.from)
-		switch d.sum.kind {
-		case boolKind: // NumPy's sum of bools is their disjunction.
+		switch d.sum.Kind {
+		case KindBool: // NumPy's sum of bools is their disjunction.
 			for i, x := range v {
 				sum |= x
 				v[i] = sum
 			}
-		case timedeltaKind:
+		case KindTimedelta:
 			for i, x := range v {
 				if sum == math.MinInt64 || x == math.MinInt64 { // NaT
 					sum = math.MinInt64
@@ -107,7 +107,7 @@ func (d *deltaCodec) addInts(dst, src []byte) {
 			}
 		}
 		storeInts(dst, v, d.to)
-		dst, src = dst[len(v)*d.to.size:], src[len(v)*d.from.size:]
+		dst, src = dst[len(v)*d.to.Size:], src[len(v)*d.from.Size:]
 	}
 }
 
@@ -116,9 +116,9 @@ func (d *deltaCodec) addFloats(dst, src []byte, k int) {
 	var ints intBlock
 	var block floatBlock
 	sum := math.Copysign(0, -1)
-	size := d.sum.part().size
+	size := d.sum.part().Size
 	for len(src) > 0 {
-		v := block[:min(len(src)/d.from.size, blockLen)]
+		v := block[:min(len(src)/d.from.Size, blockLen)]
 		loadAsFloats(v, &ints, src, d.from, k, size)
 		switch size {
 		case 8:
@@ -140,6 +140,6 @@ func (d *deltaCodec) addFloats(dst, src []byte, k int) {
 			}
 		}
 		storeAs(dst, v, &ints, d.to, k)
-		dst, src = dst[len(v)*d.to.size:], src[len(v)*d.from.size:]
+		dst, src = dst[len(v)*d.to.Size:], src[len(v)*d.from.Size:]
 	}
 }

@@ -6,3 +6,9 @@ func SetGoOnly(v bool) (restore func()) {
 	goOnly = v
 	return func() { goOnly = old }
 }
+
+// TypeOf returns the type of that name, or the zero Type for names that codecs don't know.
+func TypeOf(name string) Type {
+	t, _ := parseType(name, false)
+	return t
+}

@@ -43,7 +43,7 @@ func (k *known) String() string { return fmt.Sprintf("%s%s to %q", k.ID, k.Confi
 
 func (k *known) decoder(tb testing.TB) codec.Decoder {
 	tb.Helper()
-	dec, err := codec.New(k.ID, k.Config, codec.Options{Format: k.Format, Type: k.Type})
+	dec, err := codec.New(k.ID, k.Config, codec.Options{Format: k.Format, Type: codec.TypeOf(k.Type)})
 	if err != nil {
 		tb.Fatalf("%s: %v", k, err)
 	}
@@ -221,7 +221,7 @@ func TestRetypers(t *testing.T) {
 		{"cast_value", `{"data_type":"int16"}`, "<f8", "<i2"},
 	}
 	for _, test := range tests {
-		dec, err := codec.New(test.id, json.RawMessage(test.config), codec.Options{Format: 2, Type: test.dtype})
+		dec, err := codec.New(test.id, json.RawMessage(test.config), codec.Options{Format: 2, Type: codec.TypeOf(test.dtype)})
 		if test.want == "" {
 			if !errors.Is(err, errors.ErrUnsupported) {
 				t.Errorf("New(%q, %s): error %v, want errors.ErrUnsupported", test.id, test.config, err)
@@ -232,12 +232,12 @@ func TestRetypers(t *testing.T) {
 			t.Errorf("New(%q, %s): %v", test.id, test.config, err)
 			continue
 		}
-		if r, ok := dec.(codec.Retyper); !ok || r.EncodedType() != test.want {
+		if r, ok := dec.(codec.Retyper); !ok || r.EncodedType().String() != test.want {
 			t.Errorf("New(%q, %s) is no Retyper to %q: %#v", test.id, test.config, test.want, dec)
 		}
 	}
 	for _, id := range []string{"astype", "quantize", "bitround", "crc32c"} {
-		dec, err := codec.New(id, nil, codec.Options{Format: 2, Type: "<f4"})
+		dec, err := codec.New(id, nil, codec.Options{Format: 2, Type: codec.TypeOf("<f4")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -285,7 +285,7 @@ func TestNewFilterErrors(t *testing.T) {
 		{"cast_value", `{"data_type":"int8","scalar_map":{"decode":[[1,1],[2]]}}`, "<f4", "entry 1 of decode"},
 	}
 	for _, test := range tests {
-		dec, err := codec.New(test.id, json.RawMessage(test.config), codec.Options{Format: 3, Type: test.dtype})
+		dec, err := codec.New(test.id, json.RawMessage(test.config), codec.Options{Format: 3, Type: codec.TypeOf(test.dtype)})
 		if err == nil || !strings.Contains(err.Error(), test.want) || dec != nil {
 			t.Errorf("New(%q, %s) to %q: error %v, want one with %q and no decoder", test.id, test.config, test.dtype, err, test.want)
 		}
@@ -318,7 +318,7 @@ func TestFilterErrors(t *testing.T) {
 		{"cast_value", `{"data_type":"int32"}`, "<f2", []byte{0, 0, 1, 0}, 2, "element 0: 65536 is out of the range of <f2"},
 	}
 	for _, test := range tests {
-		dec, err := codec.New(test.id, json.RawMessage(test.config), codec.Options{Format: 3, Type: test.dtype})
+		dec, err := codec.New(test.id, json.RawMessage(test.config), codec.Options{Format: 3, Type: codec.TypeOf(test.dtype)})
 		if err != nil {
 			t.Error(err)
 			continue
@@ -373,7 +373,7 @@ func FuzzFilterConfig(f *testing.F) {
 		f.Add(k.ID, []byte(k.Config), k.Type, k.Format == 3)
 	}
 	f.Fuzz(func(t *testing.T, id string, config []byte, dtype string, v3 bool) {
-		opt := codec.Options{Format: 2, Type: dtype}
+		opt := codec.Options{Format: 2, Type: codec.TypeOf(dtype)}
 		if v3 {
 			opt.Format = 3
 		}

@@ -3,6 +3,7 @@ package codec
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -23,7 +24,7 @@ func (packedBools) Name() string { return "packbits" }
 
 func (packedBools) EncodedLen(n int) (int, error) { return 1 + n/8 + (n%8+7)/8, nil }
 
-func (packedBools) EncodedType() string { return "|u1" }
+func (packedBools) EncodedType() Type { return Type{Kind: KindUint, Size: 1} }
 
 func (packedBools) Decode(dst, src []byte, _ *Scratch) error {
 	if len(src) == 0 {
@@ -58,7 +59,7 @@ func spreadBits(v byte) uint64 {
 // bitPacker is Zarr v3's extension packbits: some bits of each element, one after the other, the lowest first. It takes
 // the place of the codec bytes.
 type bitPacker struct {
-	to          elemType
+	to          Type
 	width       int // bits kept of a component of an element
 	first       int // of the component's bits
 	front, back int // bytes that hold the number of bits of padding
@@ -73,9 +74,9 @@ func newBitPacker(config json.RawMessage, opt Options) (Decoder, error) {
 	if err := parseConfig(config, &c); err != nil {
 		return nil, err
 	}
-	to, err := parseType(opt.Type, false)
-	if err != nil {
-		return nil, fmt.Errorf("packbits to %w", err)
+	to := opt.Type
+	if to == (Type{}) {
+		return nil, fmt.Errorf("packbits to elements of an unknown type: %w", errors.ErrUnsupported)
 	}
 	d := &bitPacker{to: to}
 	switch c.Padding {
@@ -87,8 +88,8 @@ func newBitPacker(config json.RawMessage, opt Options) (Decoder, error) {
 	default:
 		return nil, fmt.Errorf(`configuration: padding_encoding is %q, expected "none", "first_byte" or "last_byte"`, c.Padding)
 	}
-	size := 8 * to.part().size
-	if to.kind == boolKind {
+	size := 8 * to.part().Size
+	if to.Kind == KindBool {
 		size = 1
 	}
 	last := size - 1
@@ -109,10 +110,10 @@ func (d *bitPacker) Name() string { return "packbits" }
 
 // lengths returns how many bytes the bits of n decoded bytes fill, and how many bits of the last one don't count.
 func (d *bitPacker) lengths(n int) (size, padding int, err error) {
-	if n%d.to.size != 0 {
-		return 0, 0, notWhole(n, d.to.size)
+	if n%d.to.Size != 0 {
+		return 0, 0, notWhole(n, d.to.Size)
 	}
-	n /= d.to.part().size // each has a width of 1 to 64: eight of them fill width bytes
+	n /= d.to.part().Size // each has a width of 1 to 64: eight of them fill width bytes
 	bits := n % 8 * d.width
 	return n/8*d.width + (bits+7)/8, -bits & 7, nil
 }
@@ -135,29 +136,29 @@ func (d *bitPacker) Decode(dst, src []byte, _ *Scratch) error {
 	}
 	src = src[d.front:][:size]
 	part := d.to.part()
-	if part.kind == boolKind {
+	if part.Kind == KindBool {
 		unpackBools(dst, src)
 		return nil
 	}
-	if d.width == 8*part.size {
-		reorder(dst, src, part.size, part.big)
+	if d.width == 8*part.Size {
+		reorder(dst, src, part.Size, part.BigEndian)
 		return nil
 	}
 	var ints intBlock
 	for at := 0; len(dst) > 0; {
-		v := ints[:min(len(dst)/part.size, blockLen)]
+		v := ints[:min(len(dst)/part.Size, blockLen)]
 		for i := range v {
 			x := bitsAt(src, at, d.width)
-			if part.kind == intKind {
+			if part.Kind == KindInt {
 				x = uint64(int64(x<<(64-d.width)) >> (64 - d.width))
 			}
 			v[i] = int64(x << d.first)
 			at += d.width
 		}
-		part.kind = uintKind // The bits of a float are stored as they are.
+		part.Kind = KindUint // The bits of a float are stored as they are.
 		storeInts(dst, v, part)
-		part.kind = d.to.part().kind
-		dst = dst[len(v)*part.size:]
+		part.Kind = d.to.part().Kind
+		dst = dst[len(v)*part.Size:]
 	}
 	return nil
 }

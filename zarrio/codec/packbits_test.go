@@ -88,7 +88,7 @@ func bitPackers(tb testing.TB) []codectest.Decoder {
 		{">c16", 8, 0, 63, "none", false},
 	} {
 		config := fmt.Sprintf(`{"padding_encoding":%q,"first_bit":%d,"last_bit":%d}`, p.padding, p.first, p.last)
-		dec, err := codec.New("packbits", json.RawMessage(config), codec.Options{Format: 3, Type: p.dtype})
+		dec, err := codec.New("packbits", json.RawMessage(config), codec.Options{Format: 3, Type: codec.TypeOf(p.dtype)})
 		if err != nil {
 			tb.Fatal(err)
 		}

@@ -17,22 +17,22 @@ type scalar struct {
 
 // parseScalar reads a number of type t in the form of Zarr v3's fill values: a JSON number, or for floats "NaN",
 // "Infinity", "-Infinity" or the bits as in "0x7fc00000".
-func parseScalar(raw json.RawMessage, t elemType) (scalar, error) {
+func parseScalar(raw json.RawMessage, t Type) (scalar, error) {
 	var s scalar
 	text := string(bytes.TrimSpace(raw))
 	var err error
 	switch quoted, isString := strings.CutPrefix(text, `"`); {
-	case isString && t.kind == floatKind:
+	case isString && t.Kind == KindFloat:
 		s.float, err = parseFloatName(strings.TrimSuffix(quoted, `"`), t)
-	case t.kind == floatKind:
+	case t.Kind == KindFloat:
 		s.float, err = strconv.ParseFloat(text, 64)
-		s.float = roundFloat(s.float, t.size)
-	case t.kind == uintKind:
+		s.float = roundFloat(s.float, t.Size)
+	case t.Kind == KindUint:
 		var u uint64
-		u, err = strconv.ParseUint(wholeText(text), 10, 8*t.size)
+		u, err = strconv.ParseUint(wholeText(text), 10, 8*t.Size)
 		s.int = int64(u)
 	default:
-		s.int, err = strconv.ParseInt(wholeText(text), 10, 8*t.size)
+		s.int, err = strconv.ParseInt(wholeText(text), 10, 8*t.Size)
 	}
 	if err != nil {
 		return scalar{}, fmt.Errorf("%s is no %s", text, t)
@@ -48,7 +48,7 @@ func wholeText(text string) string {
 	return text
 }
 
-func parseFloatName(name string, t elemType) (float64, error) {
+func parseFloatName(name string, t Type) (float64, error) {
 	switch name {
 	case "NaN":
 		return math.NaN(), nil
@@ -58,11 +58,11 @@ func parseFloatName(name string, t elemType) (float64, error) {
 		return math.Inf(-1), nil
 	}
 	digits, ok := strings.CutPrefix(name, "0x")
-	if !ok || len(digits) != 2*t.size {
+	if !ok || len(digits) != 2*t.Size {
 		return 0, strconv.ErrSyntax
 	}
 	u, err := strconv.ParseUint(digits, 16, 64)
-	switch t.size {
+	switch t.Size {
 	case 2:
 		return float16Value(uint16(u)), err
 	case 4:

@@ -27,7 +27,7 @@ func newFixedScaleOffset(config json.RawMessage, opt Options) (Decoder, error) {
 	if c.Scale == nil || c.Offset == nil {
 		return nil, errors.New("configuration: no scale or no offset")
 	}
-	if from.kind > complexKind || from.kind == complexKind && to.kind == boolKind {
+	if from.Kind > KindComplex || from.Kind == KindComplex && to.Kind == KindBool {
 		return nil, fmt.Errorf("configuration: fixedscaleoffset of %s stored as %s: %w", to, from, errors.ErrUnsupported)
 	}
 	return &fixedScaleOffset{elements{"fixedscaleoffset", from, to}, *c.Scale, *c.Offset}, nil
@@ -41,12 +41,12 @@ func (d *fixedScaleOffset) Decode(dst, src []byte, _ *Scratch) error {
 	var re, im floatBlock
 	size := 8
 	if !d.from.whole() {
-		size = d.from.part().size
+		size = d.from.part().Size
 	}
 	for len(src) > 0 {
-		n := min(len(src)/d.from.size, blockLen)
+		n := min(len(src)/d.from.Size, blockLen)
 		loadAsFloats(re[:n], &ints, src, d.from, 0, size)
-		if d.from.kind == complexKind {
+		if d.from.Kind == KindComplex {
 			loadAsFloats(im[:n], &ints, src, d.from, 1, size)
 			if size == 4 {
 				scaleComplex(re[:n], im[:n], float32(d.scale), float32(d.offset))
@@ -57,10 +57,10 @@ func (d *fixedScaleOffset) Decode(dst, src []byte, _ *Scratch) error {
 			scaleFloats(re[:n], d.scale, d.offset, size)
 		}
 		storeAs(dst, re[:n], &ints, d.to, 0)
-		if d.to.kind == complexKind {
+		if d.to.Kind == KindComplex {
 			storeAs(dst, im[:n], &ints, d.to, 1)
 		}
-		dst, src = dst[n*d.to.size:], src[n*d.from.size:]
+		dst, src = dst[n*d.to.Size:], src[n*d.from.Size:]
 	}
 	return nil
 }
@@ -136,13 +136,10 @@ func newScaleOffset(config json.RawMessage, opt Options) (Decoder, error) {
 }
 
 // numberType returns the type of the decoded elements, of which the named codec takes integers and floats only.
-func numberType(name string, opt Options) (elemType, error) {
-	t, err := parseType(opt.Type, false)
-	if err == nil && !t.number() {
-		err = errors.ErrUnsupported
-	}
-	if err != nil {
-		return t, fmt.Errorf("%s to elements of type %q, expected integers or floats: %w", name, opt.Type, err)
+func numberType(name string, opt Options) (Type, error) {
+	t := opt.Type
+	if !t.number() {
+		return t, fmt.Errorf("%s to elements of type %s, expected integers or floats: %w", name, t, errors.ErrUnsupported)
 	}
 	return t, nil
 }
@@ -154,26 +151,26 @@ func (d *scaleOffset) Decode(dst, src []byte, _ *Scratch) error {
 	var ints intBlock
 	var floats floatBlock
 	for at := 0; at < len(src); {
-		n := min((len(src)-at)/d.to.size, blockLen)
-		if d.to.kind == floatKind {
-			loadFloats(floats[:n], src[at:], d.to, d.to.size)
-			scaleFloats(floats[:n], d.scale.float, d.offset.float, d.to.size)
-			storeFloats(dst[at:], floats[:n], d.to, d.to.size)
+		n := min((len(src)-at)/d.to.Size, blockLen)
+		if d.to.Kind == KindFloat {
+			loadFloats(floats[:n], src[at:], d.to, d.to.Size)
+			scaleFloats(floats[:n], d.scale.float, d.offset.float, d.to.Size)
+			storeFloats(dst[at:], floats[:n], d.to, d.to.Size)
 		} else {
 			loadInts(ints[:n], src[at:], d.to)
 			i := scaleInts(ints[:n], d.scale.int, d.offset.int, d.to)
 			if i < n {
-				return d.intError(ints[i], at/d.to.size+i)
+				return d.intError(ints[i], at/d.to.Size+i)
 			}
 			storeInts(dst[at:], ints[:n], d.to)
 		}
-		at += n * d.to.size
+		at += n * d.to.Size
 	}
 	return nil
 }
 
 func (d *scaleOffset) intError(v int64, i int) error {
-	if d.to.kind == uintKind {
+	if d.to.Kind == KindUint {
 		return fmt.Errorf("element %d: %d/%d + %d is no %s", i, uint64(v), uint64(d.scale.int), uint64(d.offset.int), d.to)
 	}
 	return fmt.Errorf("element %d: %d/%d + %d is no %s", i, v, d.scale.int, d.offset.int, d.to)
@@ -181,9 +178,9 @@ func (d *scaleOffset) intError(v int64, i int) error {
 
 // scaleInts replaces each of v, integers of type t, by v/scale + offset. It stops at the first for which that is none, and
 // returns how many it replaced.
-func scaleInts(v []int64, scale, offset int64, t elemType) int {
+func scaleInts(v []int64, scale, offset int64, t Type) int {
 	lo, hi := t.limits()
-	if t.kind == uintKind {
+	if t.Kind == KindUint {
 		s, o := uint64(scale), uint64(offset)
 		for i, x := range v {
 			q := uint64(x) / s

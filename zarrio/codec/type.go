@@ -7,35 +7,36 @@ import (
 	"strings"
 )
 
-// kind is a family of element types.
-type kind uint8
+// A Kind is a family of element types.
+type Kind uint8
 
+// The kinds of elements that codecs know.
 const (
-	boolKind kind = iota + 1
-	intKind
-	uintKind
-	floatKind
-	complexKind
-	datetimeKind  // int64 since 1970, in the type's unit
-	timedeltaKind // int64 in the type's unit; the least one is NaT
+	KindBool Kind = iota + 1
+	KindInt
+	KindUint
+	KindFloat
+	KindComplex
+	KindDatetime  // int64 since 1970, in the type's unit
+	KindTimedelta // int64 in the type's unit; the least one is NaT
 )
 
-// An elemType is the type of the elements that a filter takes or makes.
-type elemType struct {
-	kind kind
-	size int    // bytes an element
-	big  bool   // big-endian; false where there is but one byte
-	unit string // of times, such as "ns" or "25s"
+// A Type is the type of the elements that a codec takes or makes. The zero Type is any that codecs don't know.
+type Type struct {
+	Kind      Kind
+	Size      int    // bytes an element
+	BigEndian bool   // false if Size is 1
+	Unit      string // of times, such as "ns" or "25s"
 }
 
 // elemTypes lists the types by NumPy's short names. Times have their unit behind it.
-var elemTypes = map[string]elemType{
-	"?": {kind: boolKind, size: 1}, "b1": {kind: boolKind, size: 1},
-	"i1": {kind: intKind, size: 1}, "i2": {kind: intKind, size: 2}, "i4": {kind: intKind, size: 4}, "i8": {kind: intKind, size: 8},
-	"u1": {kind: uintKind, size: 1}, "u2": {kind: uintKind, size: 2}, "u4": {kind: uintKind, size: 4}, "u8": {kind: uintKind, size: 8},
-	"f2": {kind: floatKind, size: 2}, "f4": {kind: floatKind, size: 4}, "f8": {kind: floatKind, size: 8},
-	"c8": {kind: complexKind, size: 8}, "c16": {kind: complexKind, size: 16},
-	"M8": {kind: datetimeKind, size: 8}, "m8": {kind: timedeltaKind, size: 8},
+var elemTypes = map[string]Type{
+	"?": {Kind: KindBool, Size: 1}, "b1": {Kind: KindBool, Size: 1},
+	"i1": {Kind: KindInt, Size: 1}, "i2": {Kind: KindInt, Size: 2}, "i4": {Kind: KindInt, Size: 4}, "i8": {Kind: KindInt, Size: 8},
+	"u1": {Kind: KindUint, Size: 1}, "u2": {Kind: KindUint, Size: 2}, "u4": {Kind: KindUint, Size: 4}, "u8": {Kind: KindUint, Size: 8},
+	"f2": {Kind: KindFloat, Size: 2}, "f4": {Kind: KindFloat, Size: 4}, "f8": {Kind: KindFloat, Size: 8},
+	"c8": {Kind: KindComplex, Size: 8}, "c16": {Kind: KindComplex, Size: 16},
+	"M8": {Kind: KindDatetime, Size: 8}, "m8": {Kind: KindTimedelta, Size: 8},
 }
 
 // longNames are the names of the same types in NumPy's str(dtype) and in Zarr v3, which say nothing of byte order.
@@ -48,7 +49,7 @@ var longNames = map[string]string{
 
 // parseType reads the name of a type, such as "<f4", ">M8[ns]" or "float32". Where it doesn't say the byte order, or says
 // that it is the writer's own, it is big-endian if big is.
-func parseType(s string, big bool) (elemType, error) {
+func parseType(s string, big bool) (Type, error) {
 	name, unit, _ := strings.Cut(s, "[")
 	unit, closed := strings.CutSuffix(unit, "]")
 	if name != "" {
@@ -65,65 +66,73 @@ func parseType(s string, big bool) (elemType, error) {
 		name = short
 	}
 	t, ok := elemTypes[name]
-	if times := t.kind == datetimeKind || t.kind == timedeltaKind; !ok || closed != strings.Contains(s, "[") || closed && (!times || unit == "") {
-		return elemType{}, fmt.Errorf("elements of type %q: %w", s, errors.ErrUnsupported)
+	if times := t.Kind == KindDatetime || t.Kind == KindTimedelta; !ok || closed != strings.Contains(s, "[") || closed && (!times || unit == "") {
+		return Type{}, fmt.Errorf("elements of type %q: %w", s, errors.ErrUnsupported)
 	}
-	t.big, t.unit = big && t.size > 1, unit
+	t.BigEndian, t.Unit = big && t.Size > 1, unit
 	return t, nil
 }
 
-// String returns the type in NumPy's spelling.
-func (t elemType) String() string {
+// String returns the type in NumPy's spelling, such as "<f4", or "unknown" if t is the zero Type.
+func (t Type) String() string {
+	if t.Kind < KindBool || t.Kind > KindTimedelta {
+		return "unknown"
+	}
 	order := "<"
 	switch {
-	case t.size == 1:
+	case t.Size == 1:
 		order = "|"
-	case t.big:
+	case t.BigEndian:
 		order = ">"
 	}
-	s := order + string(" biufcMm"[t.kind]) + strconv.Itoa(t.size)
-	if t.unit != "" {
-		s += "[" + t.unit + "]"
+	s := order + string(" biufcMm"[t.Kind]) + strconv.Itoa(t.Size)
+	if t.Unit != "" {
+		s += "[" + t.Unit + "]"
 	}
 	return s
 }
 
+// valid reports whether t is a type that parseType returns.
+func (t Type) valid() bool {
+	same, err := parseType(t.String(), false)
+	return err == nil && same == t
+}
+
 // whole says whether elements lie in memory as integers, or as the one byte of a bool.
-func (t elemType) whole() bool { return t.kind != floatKind && t.kind != complexKind }
+func (t Type) whole() bool { return t.Kind != KindFloat && t.Kind != KindComplex }
 
 // number says whether elements are integers or real floating-point numbers.
-func (t elemType) number() bool {
-	return t.kind == intKind || t.kind == uintKind || t.kind == floatKind
+func (t Type) number() bool {
+	return t.Kind == KindInt || t.Kind == KindUint || t.Kind == KindFloat
 }
 
 // part returns the type of a complex type's two components. Other types are returned as they are.
-func (t elemType) part() elemType {
-	if t.kind == complexKind {
-		t.kind, t.size = floatKind, t.size/2
+func (t Type) part() Type {
+	if t.Kind == KindComplex {
+		t.Kind, t.Size = KindFloat, t.Size/2
 	}
 	return t
 }
 
 // limits returns the least and the greatest value of an integer type, the greatest one as an unsigned number.
-func (t elemType) limits() (lo int64, hi uint64) {
-	if t.kind == uintKind {
-		return 0, 1<<(8*t.size) - 1
+func (t Type) limits() (lo int64, hi uint64) {
+	if t.Kind == KindUint {
+		return 0, 1<<(8*t.Size) - 1
 	}
-	return -1 << (8*t.size - 1), 1<<(8*t.size-1) - 1
+	return -1 << (8*t.Size - 1), 1<<(8*t.Size-1) - 1
 }
 
 // configType returns the type that a configuration's field names, or that of opt where it names none.
-func configType(field, name string, opt Options) (elemType, error) {
-	own, err := parseType(opt.Type, false)
+func configType(field, name string, opt Options) (Type, error) {
 	if name == "" {
-		if opt.Type == "" {
-			return elemType{}, fmt.Errorf("configuration: no %s", field)
+		if opt.Type == (Type{}) {
+			return Type{}, fmt.Errorf("configuration: no %s for elements of an unknown type: %w", field, errors.ErrUnsupported)
 		}
-		return own, err
+		return opt.Type, nil
 	}
-	t, err := parseType(name, err == nil && own.big)
+	t, err := parseType(name, opt.Type.BigEndian)
 	if err != nil {
-		return elemType{}, fmt.Errorf("configuration: %s: %w", field, err)
+		return Type{}, fmt.Errorf("configuration: %s: %w", field, err)
 	}
 	return t, nil
 }
@@ -131,26 +140,26 @@ func configType(field, name string, opt Options) (elemType, error) {
 // elements is the part that filters have in common which make one element of each.
 type elements struct {
 	name     string
-	from, to elemType
+	from, to Type
 }
 
 func (e *elements) Name() string { return e.name }
 
-func (e *elements) EncodedType() string { return e.from.String() }
+func (e *elements) EncodedType() Type { return e.from }
 
 func (e *elements) EncodedLen(n int) (int, error) {
-	if n%e.to.size != 0 {
-		return 0, notWhole(n, e.to.size)
+	if n%e.to.Size != 0 {
+		return 0, notWhole(n, e.to.Size)
 	}
-	return n / e.to.size * e.from.size, nil
+	return n / e.to.Size * e.from.Size, nil
 }
 
 // check returns an error unless src and dst have the same number of elements.
 func (e *elements) check(dst, src []byte) error {
-	if len(src)%e.from.size != 0 {
-		return notWhole(len(src), e.from.size)
+	if len(src)%e.from.Size != 0 {
+		return notWhole(len(src), e.from.Size)
 	}
-	if n := len(src) / e.from.size * e.to.size; n != len(dst) {
+	if n := len(src) / e.from.Size * e.to.Size; n != len(dst) {
 		return badLength(n, len(dst))
 	}
 	return nil
