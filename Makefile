@@ -15,6 +15,7 @@ THRESHOLD ?= 5%
 GATE      ?=
 FUZZCOUNT ?= 1000x
 FUZZTIME  ?= 60s
+FAULTS    ?= tools/mutate/testdata/faults.jsonl
 
 GO   ?= go
 DATA := fixtures/data
@@ -39,7 +40,7 @@ TO = $(OUT)$(if $(filter-out %/,$(OUT)),$(if $(wildcard $(OUT)/.),/))
 HAS_GPU = ./gds.test -test.run='^$$' -test.bench='^$$' -engine gds -require $(addprefix -store ,$(STORES)) > gpu.log 2>&1
 NO_GPU = echo 'No GPU can be used here:' && sed -n 's/^zarrbench: -require: /  /p' gpu.log
 
-.PHONY: help bench compare study baseline gate stores folder enough bench.test gds.test test ci check cross fuzz-smoke bench-smoke layers unit fuzz interop cufile ptxas arch kit kit-smoke clean
+.PHONY: help bench compare study baseline gate stores folder enough bench.test gds.test test ci check cross fuzz-smoke bench-smoke layers unit fuzz mutate interop cufile ptxas arch kit kit-smoke clean
 
 help: ## the targets, and what they do
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -128,6 +129,10 @@ fuzz-smoke: ## every fuzz target, a fixed number of inputs
 
 fuzz: ## every fuzz target, for FUZZTIME
 	$(call each_fuzz,$(FUZZTIME))
+
+mutate: ## plant thirty faults of one line, one at a time, and see if the tests catch them; takes hours
+	$(GO) run ./tools/mutate -run $(FAULTS) -tests '-short ./zarrio/...' -tests '-short -tags gds ./zarrio/...' \
+		-tests './zarrio/...' -tests '-tags gds ./zarrio/...' -tests '-tags gds .'
 
 bench-smoke: ## every benchmark once; those of GPUs on this machine, where they are skipped if it has none, and over the emulation
 	$(GO) test -run='^$$' -bench=. -benchtime=1x ./...
