@@ -158,7 +158,7 @@ layers: ## which tests of what needs a GPU can run here, and why others can't
 
 unit: ## all tests: without assembly, without cgo and with the gds tag, and with the race detector
 	@$(if $(RACE),true,echo 'no C compiler: the race detector is skipped')
-	$(GO) test -timeout=30m -tags purego ./zarrio/codec/... ./zarrio/loss/...
+	$(GO) test -timeout=30m -tags purego ./zarrio/codec/... ./internal/loss/...
 	CGO_ENABLED=0 $(GO) test -timeout=30m -tags gds ./...
 	$(if $(RACE),$(GO) test -timeout=30m $(RACE) -tags gds $(TAGGED))
 	$(GO) test -timeout=30m $(RACE) ./...
@@ -179,8 +179,8 @@ else echo 'tests for $(1) are skipped: there is no $(firstword $(2)), which the 
 endef
 
 arch: ## on emulated CPUs: arm64, all that needs no C, and amd64 without AVX2, the packages with assembly
-	$(call on_cpu,arm64,qemu-aarch64,$$($(GO) list ./zarrio/... | grep -v internal/ptx),yes)
-	$(call on_cpu,amd64,qemu-x86_64 -cpu Nehalem,./zarrio/codec ./zarrio/loss,no)
+	$(call on_cpu,arm64,qemu-aarch64,$$($(GO) list ./internal/loss ./zarrio/... | grep -v internal/ptx),yes)
+	$(call on_cpu,amd64,qemu-x86_64 -cpu Nehalem,./zarrio/codec ./internal/loss,no)
 
 interop: ## other software reads what this one writes
 	./tools/interop/run.sh

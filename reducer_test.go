@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"zarrbench/fixtures"
+	"zarrbench/internal/loss"
 	"zarrbench/zarrio"
-	"zarrbench/zarrio/loss"
 )
 
 // A fakeGPU is the CPU engine that says of itself what a GPU engine does: it computes on whole batches, and counts.

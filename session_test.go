@@ -14,8 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"zarrbench/internal/loss"
 	"zarrbench/zarrio"
-	"zarrbench/zarrio/loss"
 )
 
 // An engine is what the benchmarks need of one: its name stands in the head.

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/internal/loss"
 	"zarrbench/zarrio/gds/gdstest"
 	"zarrbench/zarrio/internal/cuda"
-	"zarrbench/zarrio/loss"
 )
 
 // TestGPUReduce compares what the GPU computes of batches with the CPU's results, to the bit, and copies padded batches densely.

@@ -9,7 +9,7 @@ import (
 	"os"
 	"testing"
 
-	"zarrbench/zarrio/loss"
+	"zarrbench/internal/loss"
 )
 
 // TestLoaderKnown runs the study's loop over real data and compares with what xbatcher and NumPy made of them.

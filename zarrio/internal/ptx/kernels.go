@@ -1,6 +1,6 @@
 package ptx
 
-import "zarrbench/zarrio/loss"
+import "zarrbench/internal/loss"
 
 // The names of the kernels in [Source].
 const (

@@ -15,7 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"zarrbench/zarrio/loss"
+	"zarrbench/internal/loss"
 )
 
 // floats makes n float32 of a kind: of many binades, of any bits, or subnormal.
