@@ -23,7 +23,7 @@ TAGS := '' gds purego noclib
 # Benchmarks say which commit they were built from, where git knows it.
 VCS := $(if $(shell git rev-parse --verify -q HEAD 2>/dev/null),-buildvcs=true)
 # The packages that are other ones with the tag gds.
-TAGGED := . ./tools/gdscheck ./tools/zarrinfo ./zarrio ./zarrio/gds/... ./zarrio/internal/cuda ./zarrio/internal/cufile ./zarrio/internal/ptx
+TAGGED := . ./internal/cudaemu ./tools/gdscheck ./tools/zarrinfo ./zarrio ./zarrio/gds/... ./zarrio/internal/cuda ./zarrio/internal/cufile ./zarrio/internal/ptx
 
 # The race detector needs a C compiler; without one the tests run without it, and say so.
 CC_FOUND := $(shell command -v $$($(GO) env CC) 2>/dev/null)
@@ -151,7 +151,7 @@ endef
 layers: ## which tests of what needs a GPU can run here, and why others can't
 	@echo 'layer: vet and build with the tag gds, for amd64 and arm64 (make check, make cross)'
 	@echo 'layer: benchmarks without a GPU are skipped, and say why (make bench-smoke, make unit)'
-	$(call layer,TestPrintEnvironment,./zarrio/gds/gdstest,tests over the emulated GPU and its interpreter of PTX (make unit))
+	$(call layer,TestPrintEnvironment,./internal/cudaemu,tests over the emulated GPU and its interpreter of PTX (make unit))
 	$(call layer,TestGenerate,./zarrio/internal/ptx,go generate makes kernels.ptx byte for byte (make unit))
 	$(call layer,TestChromiumNumbers,./tools/report/internal/page,the page of the report in Chromium (make unit))
 	@echo 'layer: what make ci adds are NVIDIA'\''s libcufile (make cufile) and its assembler (make ptxas), and other CPUs (make arch)'

@@ -13,8 +13,8 @@ import (
 	"testing"
 
 	"zarrbench/fixtures"
+	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio"
-	"zarrbench/zarrio/gds/gdstest"
 	"zarrbench/zarrio/store"
 
 	"golang.org/x/perf/benchfmt"
@@ -162,7 +162,7 @@ func sameEpochs(t *testing.T, flags []string, variants []variant) {
 
 // Whatever the engine and however it works, the batches in the GPU's memory and the loss computed there are the CPU engine's.
 func TestGPUEpochs(t *testing.T) {
-	gdstest.Need(t)
+	cudaemu.Need(t)
 	stores := forms(t, fixtures.Synthetic{Steps: 20})
 	// Work that runs only when it is waited for, in memory that holds no zeros, shows what isn't waited for.
 	var runs []variant
@@ -195,7 +195,7 @@ func TestGPUEpochs(t *testing.T) {
 // Chunks of several steps and levels, of which a channel is a part, other orders of dimensions, windows that overlap and cut
 // the grid: what a GPU engine can't copy as it lies in the file.
 func TestGPUPieces(t *testing.T) {
-	gdstest.Need(t)
+	cudaemu.Need(t)
 	for _, lonLat := range []bool{false, true} {
 		stores := forms(t, fixtures.Synthetic{Steps: 18, Levels: 3, ChunkSteps: 4, LonLat: lonLat})
 		for _, flags := range [][]string{{"-window", "time=3:2"}, {"-window", "time=2,latitude=32,longitude=40"}, {"-window", "time=2", "-layout", "padded"}} {
@@ -211,7 +211,7 @@ func TestGPUPieces(t *testing.T) {
 // benchstat pairs each row of a run on the CPU with one on a GPU: names, lower-case lines and units are the same, and so are
 // the figures that mustn't vary.
 func TestGPUPairs(t *testing.T) {
-	gdstest.Need(t)
+	cudaemu.Need(t)
 	stores := forms(t, fixtures.Synthetic{Steps: 8})
 	run := func(engine string) map[string]*benchfmt.Result {
 		out, stderr, err := benchIn(t, emuEnv(t, lean), append(stores, "-test.bench=^Benchmark(Epoch|Read|Chunk|Decode)$", "-engine", engine, "-batch", "2", "-open", "epoch")...)
@@ -268,7 +268,7 @@ func linesOf(out, key string) (found []string) {
 
 // The output says that it is emulated, what was used, and after each row which way its bytes took.
 func TestGPULines(t *testing.T) {
-	gdstest.Need(t)
+	cudaemu.Need(t)
 	stores := forms(t, fixtures.Synthetic{Steps: 8})
 	rawRow, lz4Row := fmt.Sprintf("Epoch/store=raw/codec=none/chunk=1x%dx%d/batch=4/loss=mse", gridLat, gridLon), "Epoch/store=lz4/codec=blosc-lz4/chunk="
 	for _, c := range []struct {
@@ -284,7 +284,7 @@ func TestGPULines(t *testing.T) {
 		{"nvfs=1", "kvikIO compat", "host", "", []string{"-engine", "gds", "-submit", "sync", "-compat", "on"}},
 		{"", "host", "host", "", []string{"-engine", "host"}},
 	} {
-		if gdstest.RealCufile() && c.raw == "true GDS" {
+		if cudaemu.RealCufile() && c.raw == "true GDS" {
 			continue // NVIDIA's library finds no nvidia-fs
 		}
 		args := append(append([]string{"-test.bench=^BenchmarkEpoch$", "-batch", "4"}, stores[:4]...), c.args...)
@@ -336,7 +336,7 @@ func TestGPULines(t *testing.T) {
 
 // BenchmarkRaw reads the files of the stores by cuFile, by threads, sizes and registration.
 func TestGPURaw(t *testing.T) {
-	gdstest.Need(t)
+	cudaemu.Need(t)
 	stores := forms(t, fixtures.Synthetic{Steps: 8})[:4]
 	out, stderr, err := benchIn(t, emuEnv(t, lean), append(stores, "-test.bench=^BenchmarkRaw$")...)
 	if err != nil {
@@ -359,7 +359,7 @@ func TestGPURaw(t *testing.T) {
 	}
 
 	// What the BAR has no room for is left out, and said. NVIDIA's library doesn't ask the emulation for room.
-	if gdstest.RealCufile() {
+	if cudaemu.RealCufile() {
 		return
 	}
 	out, stderr, err = benchIn(t, emuEnv(t, fmt.Sprintf("bar=%d,%s", 200<<20, lean)),

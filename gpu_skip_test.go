@@ -17,8 +17,8 @@ import (
 	"testing"
 
 	"zarrbench/fixtures"
+	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio"
-	"zarrbench/zarrio/gds/gdstest"
 )
 
 // libraryPath returns an environment of the emulation whose libraries are looked for in dir alone.
@@ -46,7 +46,7 @@ func emulated(t *testing.T, name string) string {
 
 // A machine that lacks something skips each benchmark, and says what; with -require it fails, and says so last.
 func TestGPUSkips(t *testing.T) {
-	gdstest.Need(t)
+	cudaemu.Need(t)
 	nothing, broken, onlyCUDA := t.TempDir(), t.TempDir(), t.TempDir()
 	for _, name := range []string{"libcuda.so.1", "libcufile.so.0"} {
 		if err := os.WriteFile(filepath.Join(broken, name), []byte("no library"), 0o666); err != nil {
@@ -95,8 +95,8 @@ func TestGPUSkips(t *testing.T) {
 
 // -require asks for true GDS, and says for each row which other way its bytes took.
 func TestGPURequire(t *testing.T) {
-	gdstest.Need(t)
-	if gdstest.RealCufile() {
+	cudaemu.Need(t)
+	if cudaemu.RealCufile() {
 		t.Skip("NVIDIA's library finds no nvidia-fs")
 	}
 	stores := forms(t, fixtures.Synthetic{Steps: 8})
@@ -135,7 +135,7 @@ func TestGPURequire(t *testing.T) {
 
 // What fails a run on the CPU fails it on a GPU, with the same words.
 func TestGPUFailures(t *testing.T) {
-	gdstest.Need(t)
+	cudaemu.Need(t)
 	half, nan := forms(t, fixtures.Synthetic{Steps: 6})[1], forms(t, fixtures.Synthetic{Steps: 6})[1]
 	if err := os.Remove(filepath.Join(half, "u_component_of_wind", "3.0.0")); err != nil {
 		t.Fatal(err)
@@ -163,8 +163,8 @@ func TestGPUFailures(t *testing.T) {
 
 // A file that shrinks during an epoch is an error that names its chunk, on every engine, and nothing is left behind.
 func TestGPUFileShrinks(t *testing.T) {
-	gdstest.Need(t)
-	gdstest.NoLeaks(t)
+	cudaemu.Need(t)
+	cudaemu.NoLeaks(t)
 	set(t, batchFlag, 2)
 	set(t, prefetchFlag, 0)
 	for _, form := range []int{1, 9} { // raw files, and shards of raw chunks
@@ -213,7 +213,7 @@ func TestGPUFileShrinks(t *testing.T) {
 
 // Batches that the GPU has no memory for are refused with what is asked for, what is free, and what would fit; and that fits.
 func TestGPUMemory(t *testing.T) {
-	gdstest.Need(t)
+	cudaemu.Need(t)
 	raw := forms(t, fixtures.Synthetic{Steps: 80})[:2] // 40 samples of 6 fields of 17 kB
 	for _, engine := range []string{"host", "gds"} {
 		env := emuEnv(t, fmt.Sprintf("memory=%d", 6<<20))

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/turns"
 )
 
@@ -22,7 +22,7 @@ func oneTurnOf(c *CPU) {
 
 // TestRequestsInFlightGPU is TestRequestsInFlight for the engines that end on a GPU.
 func TestRequestsInFlightGPU(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	for _, kind := range flightKinds {
 		for _, workers := range []int{0, 64} {
@@ -43,10 +43,10 @@ func TestRequestsInFlightGPU(t *testing.T) {
 // TestOneTurnGPU has 64 workers share one turn and one slot. A worker that waits for the slot has no turn, and one that waits for
 // the turn may have the slot: all come through.
 func TestOneTurnGPU(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	for _, lazy := range []int64{0, 1} {
-		gdstest.Set(t, "lazy", lazy)
+		cudaemu.Set(t, "lazy", lazy)
 		for _, kind := range flightKinds {
 			t.Run(fmt.Sprintf("host/%s/lazy %d", kind, lazy), func(t *testing.T) {
 				e := must(t)(NewHost(g, HostOptions{Workers: 64, RingBytes: slotSize}))

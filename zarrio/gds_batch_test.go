@@ -10,14 +10,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 )
 
 // TestGDSBatchSlots reads by versions of cuFile that take at most 1 MiB in one read of a batch: such reads share the slots, so
 // that a worker has as many bytes in flight as by a version that takes more.
 func TestGDSBatchSlots(t *testing.T) {
 	needEmulatedCuFile(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	const n = 8 // chunks of four reads each
 	group, _ := onDisk(t, gdsFields(t, n, 721, 1440), Options{})
@@ -36,8 +36,8 @@ func TestGDSBatchSlots(t *testing.T) {
 		{1150, 0, Dense, 64 * slotSize, 64, 4 * n, 2 * n}, // two reads a worker
 	} {
 		t.Run(fmt.Sprintf("%d/%d/%v/%d", tt.version, tt.short, tt.layout, tt.workers), func(t *testing.T) {
-			gdstest.Set(t, "cufile.version", tt.version)
-			gdstest.Set(t, "cufile.short", tt.short)
+			cudaemu.Set(t, "cufile.version", tt.version)
+			cudaemu.Set(t, "cufile.short", tt.short)
 			opt := opt
 			opt.Layout = tt.layout
 			want := want
@@ -60,11 +60,11 @@ func TestGDSBatchSlots(t *testing.T) {
 	}
 
 	// Where one of a chunk's reads fails, its others end before the slot is used again.
-	gdstest.Set(t, "cufile.version", 1150)
+	cudaemu.Set(t, "cufile.version", 1150)
 	e := must(t)(NewGDS(g, GDSOptions{Submit: SubmitBatch, Workers: 1, RingBytes: n * slotSize}))
 	l := ldLoaderOn(t, group, e, opt)
 	t.Run("failed", func(t *testing.T) {
-		gdstest.Fail(t, "cuFileBatchIO", 5, 0, 6, 1)
+		cudaemu.Fail(t, "cuFileBatchIO", 5, 0, 6, 1)
 		var failed error
 		for _, err := range l.Batches(t.Context()) {
 			failed = errors.Join(failed, err)

@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"testing"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/cufile"
 )
@@ -23,8 +23,8 @@ import (
 // needEmulatedCuFile skips the test over NVIDIA's library, which has no options and fails only where it must.
 func needEmulatedCuFile(t *testing.T) {
 	t.Helper()
-	gdstest.Need(t)
-	if gdstest.RealCufile() {
+	cudaemu.Need(t)
+	if cudaemu.RealCufile() {
 		t.Skip("NVIDIA's libcufile takes no faults")
 	}
 }
@@ -61,7 +61,7 @@ var bothSubmits = []Submit{SubmitSync, SubmitBatch}
 // TestGDSReadErrors has reads fail with each code of the library, and goes on with the next epoch.
 func TestGDSReadErrors(t *testing.T) {
 	needEmulatedCuFile(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	group, _ := onDisk(t, gdsFields(t, 16, 4, 6), Options{})
 	opt := LoaderOptions{Batch: 2}
@@ -78,8 +78,8 @@ func TestGDSReadErrors(t *testing.T) {
 		for i, code := range codes {
 			for _, negative := range []int64{0, 1} {
 				t.Run(fmt.Sprintf("%s/%d/%d", submit, code, negative), func(t *testing.T) {
-					gdstest.Set(t, "cufile.negative", negative)
-					gdstest.Fail(t, call, code, 0, i%16, 1)
+					cudaemu.Set(t, "cufile.negative", negative)
+					cudaemu.Fail(t, call, code, 0, i%16, 1)
 					wantReadError(t, brokenEpoch(t, l, nil), fmt.Sprintf("%s (%d)", cufile.Name(code), code), call)
 				})
 			}
@@ -96,14 +96,14 @@ func TestGDSReadErrors(t *testing.T) {
 // TestGDSInterrupted has signals interrupt reads: they are made again.
 func TestGDSInterrupted(t *testing.T) {
 	needEmulatedCuFile(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	group, _ := onDisk(t, gdsFields(t, 16, 4, 6), Options{})
 	opt := LoaderOptions{Batch: 2}
 	want := cpuEpoch(t, group, opt)
 	for submit, call := range map[Submit]string{SubmitSync: "cuFileRead", SubmitBatch: "cuFileBatchIO"} {
 		_, l := gdsLoader(t, g, group, GDSOptions{Submit: submit}, opt)
-		gdstest.Fail(t, call, int(syscall.EINTR), 0, 3, 5)
+		cudaemu.Fail(t, call, int(syscall.EINTR), 0, 3, 5)
 		if !bytes.Equal(gpuEpoch(t, l), want) {
 			t.Errorf("%s: the epoch differs", submit)
 		}
@@ -113,7 +113,7 @@ func TestGDSInterrupted(t *testing.T) {
 // TestGDSBatchErrors has the calls of batches fail.
 func TestGDSBatchErrors(t *testing.T) {
 	needEmulatedCuFile(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	group, _ := onDisk(t, gdsFields(t, 32, 4, 6), Options{})
 	opt := LoaderOptions{Batch: 8}
@@ -134,7 +134,7 @@ func TestGDSBatchErrors(t *testing.T) {
 					opt := opt
 					opt.Layout = layout
 					_, l := gdsLoader(t, g, group, GDSOptions{Submit: SubmitBatch, Workers: 3}, opt)
-					gdstest.Fail(t, tt.call, tt.code, 0, after, 1)
+					cudaemu.Fail(t, tt.call, tt.code, 0, after, 1)
 					wantReadError(t, brokenEpoch(t, l, nil), fmt.Sprintf("%s: %s (%d)", tt.call, cufile.Name(tt.code), tt.code))
 					for range 2 {
 						if !bytes.Equal(gpuEpoch(t, l), want) {
@@ -150,7 +150,7 @@ func TestGDSBatchErrors(t *testing.T) {
 // TestGDSRegisterErrors has files refused by cuFile: kvikIO's modes say what becomes of them.
 func TestGDSRegisterErrors(t *testing.T) {
 	needEmulatedCuFile(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	const n, bytesEach = 16, 4 * 6 * 4
 	group, _ := onDisk(t, gdsFields(t, n, 4, 6), Options{})
@@ -160,7 +160,7 @@ func TestGDSRegisterErrors(t *testing.T) {
 		for _, compat := range []Compat{CompatAuto, CompatOff} {
 			t.Run(fmt.Sprintf("%d/%s", code, compat), func(t *testing.T) {
 				e, l := gdsLoader(t, g, group, GDSOptions{Compat: compat}, opt)
-				gdstest.Fail(t, "cuFileHandleRegister", code, 0, 5, 3)
+				cudaemu.Fail(t, "cuFileHandleRegister", code, 0, 5, 3)
 				if compat == CompatOff {
 					wantReadError(t, brokenEpoch(t, l, nil), fmt.Sprintf("cuFileHandleRegister: %s (%d)", cufile.Name(code), code))
 					return
@@ -205,7 +205,7 @@ func change(t *testing.T, dir, key string, inPlace bool, f func([]byte) []byte) 
 // are not. The epoch gives what the file held when it was opened, or an error that names the chunk; once all is well again, so is
 // the next epoch.
 func TestGDSFilesChange(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	const n, rows, cols, victim = 6, 32, 40, 5
 	half := func(b []byte) []byte { return b[:len(b)/2] }
@@ -300,7 +300,7 @@ func TestGDSFilesChange(t *testing.T) {
 
 // TestGDSMissing reads stores that lack chunks, shards, and inner chunks of shards.
 func TestGDSMissing(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	const n = 32
 	stores := map[string]*ldStore{"chunks": gdsFields(t, n, 32, 40), "shards": gdsShards(t, n, 4, 32, 40, nil),
@@ -362,20 +362,20 @@ func TestGPULost(t *testing.T) {
 		}
 	}
 	losses := map[string]func(*testing.T){
-		"700": func(t *testing.T) { gdstest.Set(t, "lost", 700) },
-		"719": func(t *testing.T) { gdstest.Set(t, "lost", 719) },
+		"700": func(t *testing.T) { cudaemu.Set(t, "lost", 700) },
+		"719": func(t *testing.T) { cudaemu.Set(t, "lost", 719) },
 	}
 	for _, call := range []string{"cuMemcpyDtoDAsync_v2", "cuMemcpyHtoDAsync_v2", "cuMemcpy2DAsync_v2"} {
-		losses[call] = func(t *testing.T) { gdstest.Fail(t, "exec."+call, 700, 0, 1, 1) }
+		losses[call] = func(t *testing.T) { cudaemu.Fail(t, "exec."+call, 700, 0, 1, 1) }
 	}
 	for _, name := range slices.Sorted(maps.Keys(engines)) {
 		for _, loss := range slices.Sorted(maps.Keys(losses)) {
 			for _, layout := range []Layout{Dense, Padded} {
 				for _, lazy := range []int64{0, 1} {
 					t.Run(fmt.Sprintf("%s/%s/%v/lazy=%d", name, loss, layout, lazy), func(t *testing.T) {
-						gdstest.NoLeaks(t)
+						cudaemu.NoLeaks(t)
 						t.Setenv("KVIKIO_GDS_THRESHOLD", "0")
-						gdstest.Set(t, "lazy", lazy)
+						cudaemu.Set(t, "lazy", lazy)
 						g, err := OpenGPU(0)
 						if err != nil {
 							t.Fatal(err)
@@ -427,12 +427,12 @@ func TestGPULost(t *testing.T) {
 
 // TestGPUCancel cancels epochs and leaves their loops at several moments: nothing is left of them, and the next one is whole.
 func TestGPUCancel(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	group, _ := onDisk(t, gdsFields(t, 24, 32, 40), Options{})
 	why := errors.New("why")
 	for _, lazy := range []int64{0, 1} {
-		gdstest.Set(t, "lazy", lazy)
+		cudaemu.Set(t, "lazy", lazy)
 		for _, gds := range []GDSOptions{{Submit: SubmitSync, Workers: 3}, {Submit: SubmitBatch, Workers: 3}, {Compat: CompatOn, Workers: 3}} {
 			for _, layout := range []Layout{Dense, Padded} {
 				opt := LoaderOptions{Batch: 2, Layout: layout, Prefetch: 2}

@@ -8,13 +8,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 )
 
 // TestGDSPath tells the path that the bytes took, by either way to submit reads.
 func TestGDSPath(t *testing.T) {
 	needEmulatedCuFile(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	s := gdsFields(t, 16, 4, 6)
 	s.put(t, &ldArray{name: "z", dims: []string{"time", "y", "x"}, shape: []int{16, 4, 6}, chunks: []int{1, 4, 6}, blosc: true})
 	s.put(t, &ldArray{name: "big", dims: []string{"time", "y", "x"}, shape: []int{16, 4, 6}, chunks: []int{1, 4, 6}, dtype: ">f4"})
@@ -47,9 +47,9 @@ func TestGDSPath(t *testing.T) {
 		for _, submit := range bothSubmits {
 			t.Run(tt.name+"/"+string(submit), func(t *testing.T) {
 				for _, option := range tt.options {
-					gdstest.Set(t, option, 1)
+					cudaemu.Set(t, option, 1)
 				}
-				gdstest.Set(t, "cufile.version", tt.version)
+				cudaemu.Set(t, "cufile.version", tt.version)
 				t.Setenv("KVIKIO_GDS_THRESHOLD", tt.threshold)
 				e, l := gdsLoader(t, testGPU(t, 0), group, GDSOptions{Submit: submit}, LoaderOptions{Channels: tt.channels})
 				require.Equal(t, PathNone, e.Path(), "before anything was read")

@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/race"
 	"zarrbench/zarrio/store"
 )
@@ -121,7 +121,7 @@ func counted(tb testing.TB, s *ldStore) (*Group, *openCounter) {
 // TestGDSSteady runs epochs of files that fit the cache: after the first one nothing is opened, registered or allocated any
 // more, and where the planes of batches are padded nothing is copied on the GPU either.
 func TestGDSSteady(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	const n, rows, cols = 24, 32, 32
 	makers := []string{"cuFileHandleRegister", "cuFileBufRegister", "cuMemAlloc_v2", "cuMemHostRegister_v2", "cuStreamCreate", "cuEventCreate", "cuFileBatchIOSetUp"}
@@ -194,7 +194,7 @@ func TestGPUFillAllocs(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	host := func(pageable bool) func() *GPUEngine {
 		return func() *GPUEngine {
@@ -258,7 +258,7 @@ func TestGPUFillAllocs(t *testing.T) {
 
 // TestGDSHandles runs epochs of more files than are kept open.
 func TestGDSHandles(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	const n = 40
 	group, _ := onDisk(t, gdsFields(t, n, 4, 6), Options{})
@@ -283,7 +283,7 @@ func TestGDSHandles(t *testing.T) {
 					case submit == SubmitSync && open > int64(max(handles, 3)): // each worker holds one
 						t.Errorf("%d files are open, want %d", open, handles)
 					}
-					if live := gdstest.Get("handles"); compat == CompatAuto && !gdstest.RealCufile() && live != x.Opened-x.Evicted {
+					if live := cudaemu.Get("handles"); compat == CompatAuto && !cudaemu.RealCufile() && live != x.Opened-x.Evicted {
 						t.Errorf("%d files are registered, want %d", live, x.Opened-x.Evicted)
 					}
 				})
@@ -314,7 +314,7 @@ func limitFiles(t *testing.T, n uint64) {
 
 // TestGDSManyFiles reads 4,392 files, as many as the study's month of fields has, where 256 may be open.
 func TestGDSManyFiles(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	const n = 4392
 	group, _ := onDisk(t, gdsFields(t, n, 1, 2), Options{})
@@ -335,7 +335,7 @@ func TestGDSManyFiles(t *testing.T) {
 
 // TestGDSTooFewFiles lets the engine keep more files open than the process may have.
 func TestGDSTooFewFiles(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	if _, err := g.gpu.(*cudaGPU).cuFile(); err != nil { // which has a child process look first
 		t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/store"
 )
@@ -23,7 +23,7 @@ import (
 // TestGDSBAR makes engines on GPUs whose BAR has little room.
 func TestGDSBAR(t *testing.T) {
 	needEmulatedCuFile(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	group, _ := onDisk(t, gdsFields(t, 32, 32, 40), Options{})
 	for _, tt := range []struct {
@@ -36,7 +36,7 @@ func TestGDSBAR(t *testing.T) {
 	} {
 		for _, submit := range bothSubmits {
 			t.Run(fmt.Sprintf("%d/%d/%s", tt.bar, tt.ring, submit), func(t *testing.T) {
-				gdstest.Set(t, "bar", tt.bar)
+				cudaemu.Set(t, "bar", tt.bar)
 				opt := LoaderOptions{Batch: 4, Layout: Padded}
 				t.Setenv("KVIKIO_GDS_THRESHOLD", "0")
 				e := must(t)(NewGDS(g, GDSOptions{Submit: submit, RingBytes: tt.ring}))
@@ -45,7 +45,7 @@ func TestGDSBAR(t *testing.T) {
 				if want := fmt.Sprintf("ring of %d x 4 MiB registered", tt.slots); !strings.Contains(e.String(), want) {
 					t.Errorf("%v, want %q", e, want)
 				}
-				if n := gdstest.Get("registered_bytes"); n > tt.bar {
+				if n := cudaemu.Get("registered_bytes"); n > tt.bar {
 					t.Errorf("%d bytes are registered, the BAR has %d", n, tt.bar)
 				}
 				if !bytes.Equal(gpuEpoch(t, l), cpuEpoch(t, group, opt)) {
@@ -57,7 +57,7 @@ func TestGDSBAR(t *testing.T) {
 			})
 		}
 	}
-	gdstest.Set(t, "bar", slotSize-1)
+	cudaemu.Set(t, "bar", slotSize-1)
 	_, err := NewGDS(g, GDSOptions{})
 	wantError(t, err, "4194304 bytes", "cuFileBufRegister", "CU_FILE_GPU_MEMORY_PINNING_FAILED (5036)")
 	if _, err := NewGDS(g, GDSOptions{RingBytes: 100}); err == nil || !strings.Contains(err.Error(), "a ring of 100 bytes") {
@@ -68,7 +68,7 @@ func TestGDSBAR(t *testing.T) {
 // TestGPUMemory has little memory on the GPU: errors say how much was asked for and is free, and which batch would fit.
 func TestGPUMemory(t *testing.T) {
 	needEmulatedCuFile(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	group, _ := onDisk(t, gdsFields(t, 200, 64, 64), Options{})
 	gds := GDSOptions{}
@@ -81,7 +81,7 @@ func TestGPUMemory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := engine()
 			opt := LoaderOptions{Channels: []string{"t"}, Batch: 100}
-			gdstest.Set(t, "memory", gdstest.Get("alloc_bytes")+3<<20)
+			cudaemu.Set(t, "memory", cudaemu.Get("alloc_bytes")+3<<20)
 			_, err := NewLoader(t.Context(), group, e, opt)
 			if err == nil {
 				t.Fatal("no error")
@@ -97,12 +97,12 @@ func TestGPUMemory(t *testing.T) {
 			if !bytes.Equal(gpuEpoch(t, l), cpuEpoch(t, group, opt)) {
 				t.Error("the epoch of batches that fit differs")
 			}
-			gdstest.Set(t, "memory", gdstest.Get("alloc_bytes")+1<<10)
+			cudaemu.Set(t, "memory", cudaemu.Get("alloc_bytes")+1<<10)
 			_, err = NewLoader(t.Context(), group, e, LoaderOptions{Channels: []string{"t"}, Batch: 1})
 			wantError(t, err, "only 1024 bytes", "not even a batch of 1 would fit")
 			// What was free may be taken by others by now, or lie in pieces.
-			gdstest.Set(t, "memory", gdstest.Get("alloc_bytes")+8<<20)
-			gdstest.Fail(t, "cuMemAlloc_v2", 2, 0, 1, 1)
+			cudaemu.Set(t, "memory", cudaemu.Get("alloc_bytes")+8<<20)
+			cudaemu.Fail(t, "cuMemAlloc_v2", 2, 0, 1, 1)
 			_, err = NewLoader(t.Context(), group, e, LoaderOptions{Channels: []string{"t"}, Batch: 4})
 			wantError(t, err, "CUDA_ERROR_OUT_OF_MEMORY", strconv.Itoa(2*4*64*64*4+gpuPage), strconv.FormatInt(8<<20-(2*4*64*64*4+gpuPage), 10))
 			oom, ok := errors.AsType[*cuda.OutOfMemoryError](err)
@@ -112,7 +112,7 @@ func TestGPUMemory(t *testing.T) {
 		})
 	}
 	t.Setenv("KVIKIO_TASK_SIZE", "")
-	gdstest.Set(t, "memory", gdstest.Get("alloc_bytes")+3*slotSize)
+	cudaemu.Set(t, "memory", cudaemu.Get("alloc_bytes")+3*slotSize)
 	e := must(t)(NewGDS(g, GDSOptions{}))
 	if want := "ring of 2 x 4 MiB registered"; !strings.Contains(e.String(), want) {
 		t.Errorf("%v, want %q", e, want)
@@ -120,7 +120,7 @@ func TestGPUMemory(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Error(err)
 	}
-	gdstest.Set(t, "memory", gdstest.Get("alloc_bytes")+slotSize)
+	cudaemu.Set(t, "memory", cudaemu.Get("alloc_bytes")+slotSize)
 	_, err := NewGDS(g, GDSOptions{})
 	wantError(t, err, "CUDA_ERROR_OUT_OF_MEMORY", strconv.Itoa(slotSize+gpuPage), strconv.Itoa(slotSize))
 	if oom, ok := errors.AsType[*cuda.OutOfMemoryError](err); !ok || oom.Bytes != slotSize+gpuPage || oom.Free != slotSize {
@@ -131,7 +131,7 @@ func TestGPUMemory(t *testing.T) {
 // TestGDSCompat chooses kvikIO's mode by option and by its variable.
 func TestGDSCompat(t *testing.T) {
 	needEmulatedCuFile(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	group, _ := onDisk(t, gdsFields(t, 16, 4, 6), Options{})
 	want := cpuEpoch(t, group, LoaderOptions{})
 	const all = 16 * 4 * 6 * 4
@@ -153,7 +153,7 @@ func TestGDSCompat(t *testing.T) {
 			gds := GDSOptions{Compat: tt.option}
 			gdsSmall(t, &gds)
 			if tt.broken {
-				gdstest.Fail(t, "cuFileDriverOpen", 5033, 0, 0, -1)
+				cudaemu.Fail(t, "cuFileDriverOpen", 5033, 0, 0, -1)
 			}
 			if tt.text == "" {
 				_, err := NewGDS(g, gds)
@@ -192,7 +192,7 @@ func TestGDSCompat(t *testing.T) {
 // TestGDSTasks splits reads by KVIKIO_TASK_SIZE, and decides by the whole of what is split whether that goes by POSIX calls.
 func TestGDSTasks(t *testing.T) {
 	needEmulatedCuFile(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	const n, size = 6, 50 * 1000 * 4
 	group, _ := onDisk(t, gdsFields(t, n, 50, 1000), Options{})
@@ -233,7 +233,7 @@ func TestGDSTasks(t *testing.T) {
 // is poison, of which nothing may be seen.
 func TestGDSOddSizes(t *testing.T) {
 	needEmulatedCuFile(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	s := newLdStore()
 	var sizes []int
@@ -252,7 +252,7 @@ func TestGDSOddSizes(t *testing.T) {
 				continue
 			}
 			t.Run(fmt.Sprintf("%s/short=%d", mode, short), func(t *testing.T) {
-				gdstest.Set(t, "cufile.short", short)
+				cudaemu.Set(t, "cufile.short", short)
 				gds := GDSOptions{Submit: SubmitSync, Workers: 2}
 				switch mode {
 				case "batch":
@@ -303,7 +303,7 @@ func (d noDirect) OpenFile(key string, flags int) (*os.File, error) {
 
 // TestGDSNoDirectIO reads a store whose file system refuses O_DIRECT.
 func TestGDSNoDirectIO(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	d, err := store.OpenDir(gdsFields(t, 8, 4, 6).write(t))
 	if err != nil {
@@ -333,7 +333,7 @@ func TestGDSNoDirectIO(t *testing.T) {
 // TestGDSCalibrate chooses between the ways to submit, and says why. The epoch that follows is the next one.
 func TestGDSCalibrate(t *testing.T) {
 	needEmulatedCuFile(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	s := gdsFields(t, 24, 32, 40)
 	for name, s := range map[string]*ldStore{"chunks": s, "shards": gdsShards(t, 24, 4, 32, 40, func(i int) bool { return i%7 == 3 })} {
 		group, _ := onDisk(t, s, Options{})
@@ -350,7 +350,7 @@ func TestGDSCalibrate(t *testing.T) {
 		} {
 			for _, layout := range []Layout{Dense, Padded} {
 				t.Run(fmt.Sprintf("%s/%s/%v", name, tt.want, layout), func(t *testing.T) {
-					gdstest.Set(t, "cufile.version", tt.version)
+					cudaemu.Set(t, "cufile.version", tt.version)
 					opt := LoaderOptions{Batch: 2, Layout: layout, Shuffle: ByWindow, Seed: 4}
 					want := cpuLoader(t, group, opt)
 					e, l := gdsLoader(t, testGPU(t, 0), group, tt.gds, opt)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 )
 
 // readSoFar returns how many bytes this process has read from files.
@@ -29,7 +29,7 @@ func readSoFar(t *testing.T) int64 {
 // TestGDSTiles cuts chunks into windows of the grid: what many of them lie in is read once.
 func TestGDSTiles(t *testing.T) {
 	needEmulatedCuFile(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	const n = 4
 	for _, tt := range []struct {
@@ -100,7 +100,7 @@ func readsByCuFile(t *testing.T, e *GPUEngine) int64 {
 // TestGDSTaskSizes takes tasks and bounce buffers of any number of pages.
 func TestGDSTaskSizes(t *testing.T) {
 	needEmulatedCuFile(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	group, _ := onDisk(t, gdsFields(t, 4, 100, 1100), Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 2, 0}, {"y", 50, 25}, {"x", 600, 500}}}

@@ -6,8 +6,8 @@ import (
 	"os"
 	"testing"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 )
 
 // TestMain has the tests run over emulated drivers, so that those of the GPU engines find a GPU.
-func TestMain(m *testing.M) { os.Exit(gdstest.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(cudaemu.Main(m)) }

@@ -12,13 +12,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 )
 
 // TestGPUPool makes engine after engine on one GPU, as a benchmark does that opens everything anew for each epoch: only the
 // first one allocates. Rings have one slot: how many of a longer one are made depends on how soon copies end.
 func TestGPUPool(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	group, _ := onDisk(t, gdsFields(t, 12, 61, 97), Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 3}
 	want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)
@@ -34,7 +34,7 @@ func TestGPUPool(t *testing.T) {
 		{"gds", func(g *GPU) (*GPUEngine, error) { return NewGDS(g, GDSOptions{Workers: 1, RingBytes: slotSize}) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if tt.name == "gds" && gdstest.RealCufile() {
+			if tt.name == "gds" && cudaemu.RealCufile() {
 				t.Skip("NVIDIA's libcufile pins memory of its own")
 			}
 			g := testGPU(t, 0)
@@ -64,7 +64,7 @@ func TestGPUPool(t *testing.T) {
 
 // TestGPUPoolBlocks holds which idle memory serves which request.
 func TestGPUPoolBlocks(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0).gpu.(*cudaGPU)
 	size := func(n int64) (got int64) {
 		require.NoError(t, g.bound(func() error {
@@ -115,7 +115,7 @@ func (s *barrierStore) Requests() int               { return int(s.n) }
 
 // TestGPUSlots has 64 workers read into slots at once: none waits for a slot.
 func TestGPUSlots(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	const workers = 64
 	s := &barrierStore{ldStore: ldSteps(t, workers+1, 1, true), n: workers, open: make(chan struct{})}
 	group, err := OpenStore(t.Context(), s, Options{})

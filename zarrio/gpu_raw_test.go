@@ -11,14 +11,14 @@ import (
 	"strconv"
 	"testing"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/cufile"
 )
 
 // TestRawReader reads files whole, in several sizes.
 func TestRawReader(t *testing.T) {
 	needEmulatedCuFile(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	dir := t.TempDir()
 	var paths []string
@@ -32,7 +32,7 @@ func TestRawReader(t *testing.T) {
 	}
 	for _, opt := range []RawOptions{{}, {Workers: 1, Size: 4096}, {Workers: 3, Size: 65536, Registered: true}, {Workers: 20, Size: 8192, Registered: true}} {
 		for _, short := range []int64{0, 2} {
-			gdstest.Set(t, "cufile.short", short)
+			cudaemu.Set(t, "cufile.short", short)
 			r, err := g.NewRawReader(paths, opt)
 			if err != nil {
 				t.Fatal(err)
@@ -50,7 +50,7 @@ func TestRawReader(t *testing.T) {
 			if err := g.Close(); err == nil {
 				t.Error("the GPU was closed under the reader")
 			}
-			gdstest.Fail(t, "cuFileRead", 5017, 0, 2, 1)
+			cudaemu.Fail(t, "cuFileRead", 5017, 0, 2, 1)
 			_, err = r.Read(t.Context())
 			wantError(t, err, "raw reads", dir, "cuFileRead: CU_FILE_INVALID_MAPPING_RANGE (5017)")
 			if err := os.Truncate(paths[6], 5000); err != nil {
@@ -79,14 +79,14 @@ func TestRawReader(t *testing.T) {
 		_, err := g.NewRawReader(tt.paths, tt.opt)
 		wantError(t, err, "raw reads", tt.want)
 	}
-	gdstest.Fail(t, "cuFileBufRegister", cufile.GPUMemoryPinningFailed, 0, 0, 1)
+	cudaemu.Fail(t, "cuFileBufRegister", cufile.GPUMemoryPinningFailed, 0, 0, 1)
 	_, err := g.NewRawReader(paths, RawOptions{Registered: true})
 	wantError(t, err, "CU_FILE_GPU_MEMORY_PINNING_FAILED (5036)")
 }
 
 // TestGPUClosed uses engines after Close.
 func TestGPUClosed(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	group, _ := onDisk(t, gdsFields(t, 8, 4, 6), Options{})
 	gds := GDSOptions{}

@@ -10,16 +10,16 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/internal/cudaemu"
 	"zarrbench/internal/loss"
-	"zarrbench/zarrio/gds/gdstest"
 	"zarrbench/zarrio/internal/cuda"
 )
 
 // TestGPUReduce compares what the GPU computes of batches with the CPU's results, to the bit, and copies padded batches densely.
 func TestGPUReduce(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
-	gdstest.Set(t, "lazy", 1)
+	cudaemu.Set(t, "lazy", 1)
 	s := newLdStore()
 	for _, name := range []string{"a", "b"} {
 		s.put(t, &ldArray{name: name, dims: []string{"time", "y", "x"}, shape: []int{13, 61, 97}, chunks: []int{1, 61, 97}})
@@ -94,7 +94,7 @@ func TestGPUReduce(t *testing.T) {
 	}
 }
 
-func calls(name string) int64 { return gdstest.Get("calls." + name) }
+func calls(name string) int64 { return cudaemu.Get("calls." + name) }
 
 // denseCopy copies a tensor by CopyDense.
 func denseCopy(t *testing.T, g *GPU, e *GPUEngine, x Tensor) []byte {

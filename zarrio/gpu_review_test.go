@@ -11,14 +11,14 @@ import (
 	"strings"
 	"testing"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/cuda"
 )
 
 // TestGDSStraightRows reads windows whose rows lie so far apart in the file that each is a read of its own, straight into a
 // padded batch.
 func TestGDSStraightRows(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	t.Setenv("KVIKIO_GDS_THRESHOLD", "0")
 	const cols = 1024 + 20<<10 // the gap is longer than what is rather read than skipped
@@ -42,9 +42,9 @@ func TestGDSStraightRows(t *testing.T) {
 // TestGPUReleaseAfterError releases a batch with a stream, has the Fill fail that would have waited for it, and expects the next
 // one to leave the memory alone until the stream has read it.
 func TestGPUReleaseAfterError(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
-	gdstest.Set(t, "lazy", 1)
+	cudaemu.Set(t, "lazy", 1)
 	dev := g.gpu.(*cudaGPU).dev
 	group, _ := onDisk(t, ldSteps(t, 24, 1, false), Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 2, Prefetch: -1}
@@ -75,7 +75,7 @@ func TestGPUReleaseAfterError(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.Release(Stream(stream))
-		gdstest.Fail(t, "cuStreamWaitEvent", 999, 0, 0, 1)
+		cudaemu.Fail(t, "cuStreamWaitEvent", 999, 0, 0, 1)
 	}
 	if failed == nil {
 		t.Fatal("no Fill failed")
@@ -103,12 +103,12 @@ func TestGPUReleaseAfterError(t *testing.T) {
 
 // TestGPUWorkerRefused has a further worker find no event: the engine goes on with those that it has.
 func TestGPUWorkerRefused(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	group, _ := onDisk(t, ldSteps(t, 24, 1, false), Options{})
 	e := must(t)(NewHost(g, HostOptions{Workers: 2}))
 	l := ldLoaderOn(t, group, e, LoaderOptions{Channels: []string{"t"}, Batch: 2})
-	gdstest.Fail(t, "cuEventCreate", 2, 0, 0, 1)
+	cudaemu.Fail(t, "cuEventCreate", 2, 0, 0, 1)
 	if err := e.engine.(*hostEngine).cpu.grow(); err == nil || e.Workers() != 2 {
 		t.Fatalf("grow: %v, %d workers", err, e.Workers())
 	}
@@ -117,8 +117,8 @@ func TestGPUWorkerRefused(t *testing.T) {
 
 // TestGPUContext uses two GPUs from one thread: the one whose context the caller has made current stays so.
 func TestGPUContext(t *testing.T) {
-	gdstest.NoLeaks(t)
-	gdstest.Set(t, "devices", 2)
+	cudaemu.NoLeaks(t)
+	cudaemu.Set(t, "devices", 2)
 	g, other := testGPU(t, 0), testGPU(t, 1).gpu.(*cudaGPU).dev
 	e := must(t)(NewHost(g, HostOptions{Workers: 1}))
 	defer e.Close()
@@ -151,7 +151,7 @@ func TestGPUContext(t *testing.T) {
 // TestGDSFewSlots has no more slots than five, where the workers' batches would have sixteen: what a worker has not submitted
 // keeps nobody waiting.
 func TestGDSFewSlots(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	t.Setenv("KVIKIO_GDS_THRESHOLD", "0")
 	group, _ := onDisk(t, ldSteps(t, 64, 1, false), Options{})
@@ -159,7 +159,7 @@ func TestGDSFewSlots(t *testing.T) {
 	want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)
 	e := must(t)(NewGDS(g, GDSOptions{Workers: 4, RingBytes: 16 * slotSize, Submit: SubmitBatch}))
 	l := ldLoaderOn(t, group, e, opt)
-	gdstest.Fail(t, "cuEventCreate", 2, 0, 5, -1)
+	cudaemu.Fail(t, "cuEventCreate", 2, 0, 5, -1)
 	if got := gpuEpoch(t, l); !bytes.Equal(got, want) {
 		t.Error("the epoch differs from the CPU's")
 	}
@@ -167,7 +167,7 @@ func TestGDSFewSlots(t *testing.T) {
 
 // TestGPUMisuse gives the engines what they can't do.
 func TestGPUMisuse(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	if _, err := NewGDS(g, GDSOptions{Workers: -1}); err == nil || !strings.Contains(err.Error(), "want 1 or more") {
 		t.Errorf("-1 workers: %v", err)
@@ -225,7 +225,7 @@ func TestGPUMisuse(t *testing.T) {
 // TestGDSHonest holds that neither the rest of a read that is cut into tasks, nor the fill value of a chunk that is not there,
 // is counted as another path.
 func TestGDSHonest(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	t.Setenv("KVIKIO_TASK_SIZE", "8192")
 	t.Setenv("KVIKIO_GDS_THRESHOLD", "4096")
@@ -249,7 +249,7 @@ func TestGDSHonest(t *testing.T) {
 
 // TestGDSFileMended has a file shrink after it was opened, and be put back as another one: the epoch after the error reads that.
 func TestGDSFileMended(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	t.Setenv("KVIKIO_GDS_THRESHOLD", "0")
 	for _, opt := range []GDSOptions{{Submit: SubmitSync}, {Submit: SubmitBatch}, {Compat: CompatOn}} {

@@ -10,13 +10,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/ptx"
 )
 
 // TestGPUCalls bounds the calls of the driver for each chunk, whatever the number of its pieces.
 func TestGPUCalls(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	tiles := []Window{{Dim: "time", Size: 1}, {Dim: "y", Size: 48}, {Dim: "x", Size: 48}}
 	for _, tt := range []struct {
 		name                string
@@ -51,7 +51,7 @@ func TestGPUCalls(t *testing.T) {
 					before := map[string]int64{}
 					names := []string{"calls", "calls.cuCtxGetCurrent", "calls.cuCtxSetCurrent", "calls.cuMemcpyHtoDAsync_v2", "calls.cuMemcpy2DAsync_v2", "calls.cuLaunchKernel"}
 					for _, name := range names {
-						before[name] = gdstest.Get(name)
+						before[name] = cudaemu.Get(name)
 					}
 					n := 0
 					for b, err := range l.Batches(t.Context()) {
@@ -61,7 +61,7 @@ func TestGPUCalls(t *testing.T) {
 					}
 					now := map[string]int64{}
 					for _, name := range names {
-						now[name] = gdstest.Get(name) - before[name]
+						now[name] = cudaemu.Get(name) - before[name]
 					}
 					chunks := float64(tt.steps)
 					all := float64(now["calls"] - now["calls.cuCtxGetCurrent"] - now["calls.cuCtxSetCurrent"])
@@ -81,8 +81,8 @@ func TestGPUCalls(t *testing.T) {
 
 // TestGPUScatter copies boxes by the kernel, and by the driver where the kernel can't.
 func TestGPUScatter(t *testing.T) {
-	gdstest.NoLeaks(t)
-	gdstest.Set(t, "lazy", 1)
+	cudaemu.NoLeaks(t)
+	cudaemu.Set(t, "lazy", 1)
 	windows := func(size, overlap int) []Window {
 		return []Window{{Dim: "time", Size: 1}, {Dim: "y", Size: size, Overlap: overlap}, {Dim: "x", Size: size, Overlap: overlap}}
 	}
@@ -121,7 +121,7 @@ func TestGPUScatter(t *testing.T) {
 				}
 				l := ldLoaderOn(t, group, e, opt)
 				if tt.room > 0 {
-					gdstest.Set(t, "memory", gdstest.Get("alloc_bytes")+tt.room)
+					cudaemu.Set(t, "memory", cudaemu.Get("alloc_bytes")+tt.room)
 				}
 				launches, copies, again := calls("cuLaunchKernel"), calls("cuMemcpy2DAsync_v2"), calls("cuMemcpyDtoDAsync_v2")
 				require.True(t, bytes.Equal(want, gpuEpoch(t, l)), "the epoch differs from the CPU's")

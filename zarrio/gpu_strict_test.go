@@ -9,15 +9,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/ptx"
 )
 
 // TestGPUCloseWaits closes a GPU while a kernel is queued on its stream.
 func TestGPUCloseWaits(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
-	gdstest.Set(t, "lazy", 1)
+	cudaemu.Set(t, "lazy", 1)
 	dev := g.gpu.(*cudaGPU)
 	require.NoError(t, dev.bound(func() error {
 		tables, err := dev.crcTables() // memory that goes with the GPU
@@ -32,7 +32,7 @@ func TestGPUCloseWaits(t *testing.T) {
 
 // TestGPUNoSpins counts the waits of the engines that keep a core busy.
 func TestGPUNoSpins(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	group, _ := onDisk(t, ldSteps(t, 24, 1, false), Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 4}
 	want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)
@@ -45,7 +45,7 @@ func TestGPUNoSpins(t *testing.T) {
 		{"compat", func(g *GPU) (*GPUEngine, error) { return NewGDS(g, GDSOptions{Compat: CompatOn}) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			before := gdstest.Get("spins")
+			before := cudaemu.Get("spins")
 			g := testGPU(t, 0)
 			e := must(t)(tt.engine(g))
 			l := ldLoaderOn(t, group, e, opt)
@@ -57,14 +57,14 @@ func TestGPUNoSpins(t *testing.T) {
 			require.NoError(t, l.Close())
 			require.NoError(t, e.Close())
 			require.NoError(t, g.Close())
-			require.Equal(t, before, gdstest.Get("spins"), "waits that spin")
+			require.Equal(t, before, cudaemu.Get("spins"), "waits that spin")
 		})
 	}
 }
 
 // TestGPUPinnedAnywhere runs engines over a driver whose pinned memory begins anywhere, and over one that registers none.
 func TestGPUPinnedAnywhere(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	group, _ := onDisk(t, gdsFields(t, 6, 61, 97), Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 3}
@@ -73,7 +73,7 @@ func TestGPUPinnedAnywhere(t *testing.T) {
 		for _, size := range []int{4096, 8192, 12288, 1 << 20, 2<<20 - 4096, 4 << 20} {
 			t.Run(strconv.Itoa(register)+"/"+strconv.Itoa(size), func(t *testing.T) {
 				if register != 0 {
-					gdstest.Fail(t, "cuMemHostRegister_v2", register, 0, 0, -1)
+					cudaemu.Fail(t, "cuMemHostRegister_v2", register, 0, 0, -1)
 				}
 				t.Setenv("KVIKIO_TASK_SIZE", strconv.Itoa(size))
 				t.Setenv("KVIKIO_BOUNCE_BUFFER_SIZE", strconv.Itoa(size))

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/race"
 )
@@ -19,7 +19,7 @@ import (
 // testGPU opens a GPU for a test, which closes it at its end.
 func testGPU(tb testing.TB, ordinal int) *GPU {
 	tb.Helper()
-	gdstest.Need(tb)
+	cudaemu.Need(tb)
 	g, err := OpenGPU(ordinal)
 	if err != nil {
 		tb.Fatal(err)
@@ -71,7 +71,7 @@ func onDisk(tb testing.TB, s *ldStore, opt Options) (g *Group, dir string) {
 // TestGPURandom runs random stores through the GPU engines. Half of the time nothing that is queued is done before somebody
 // waits for it.
 func TestGPURandom(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	if _, err := g.gpu.(*cudaGPU).cuFile(); err != nil { // which has options of its own
 		t.Fatal(err)
@@ -108,15 +108,15 @@ func gpuRandom(t *testing.T, g *GPU, seed uint64) {
 		}
 		lazy, short, io := int64(r.IntN(2)), int64(r.IntN(3)), allIO[r.IntN(len(allIO))]
 		c.engine = func(t *testing.T) Engine {
-			gdstest.Set(t, "lazy", lazy)
+			cudaemu.Set(t, "lazy", lazy)
 			if kind == 0 {
 				return must(t)(NewHost(g, HostOptions{Workers: workers, KeepBytes: keep, IO: io, RingBytes: ring}))
 			}
 			if kind == 1 {
 				return must(t)(NewHost(g, HostOptions{Workers: workers, KeepBytes: keep, IO: io, RingBytes: ring, Pageable: true}))
 			}
-			if !gdstest.RealCufile() {
-				gdstest.Set(t, "cufile.short", short)
+			if !cudaemu.RealCufile() {
+				cudaemu.Set(t, "cufile.short", short)
 			}
 			for name, v := range chosen {
 				t.Setenv(name, v)
@@ -129,9 +129,9 @@ func gpuRandom(t *testing.T, g *GPU, seed uint64) {
 // TestGPUBatches holds what batches on a GPU promise: the memory of a released batch is not written before the work that was
 // queued on the stream is done, Ready comes behind the batch's copies, and Sync waits for them.
 func TestGPUBatches(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
-	gdstest.Set(t, "lazy", 1)
+	cudaemu.Set(t, "lazy", 1)
 	dev := g.gpu.(*cudaGPU).dev
 	group, _ := onDisk(t, ldSteps(t, 24, 1, false), Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 2, Prefetch: 1}
@@ -206,8 +206,8 @@ func TestGPUBatches(t *testing.T) {
 
 // TestGPUDevices runs two GPUs in one process, and refuses what belongs to the other.
 func TestGPUDevices(t *testing.T) {
-	gdstest.NoLeaks(t)
-	gdstest.Set(t, "devices", 2)
+	cudaemu.NoLeaks(t)
+	cudaemu.Set(t, "devices", 2)
 	group, _ := onDisk(t, ldSteps(t, 24, 1, false), Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 3}
 	want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)

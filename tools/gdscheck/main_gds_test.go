@@ -9,15 +9,15 @@ import (
 	"strings"
 	"testing"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 )
 
-func runTests(m *testing.M) int { return gdstest.Main(m) }
+func runTests(m *testing.M) int { return cudaemu.Main(m) }
 
 // TestEmulated checks that an emulated driver says so whatever it can do, and never gives exit status 0.
 func TestEmulated(t *testing.T) {
-	gdstest.Need(t)
-	if gdstest.RealCufile() {
+	cudaemu.Need(t)
+	if cudaemu.RealCufile() {
 		t.Skip("over NVIDIA's libcufile, which can't be told what to do")
 	}
 	for emu, want := range map[string]string{
@@ -31,7 +31,7 @@ func TestEmulated(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		c := exec.CommandContext(t.Context(), os.Args[0], dir)
-		c.Env = append(gdstest.Env(t, emu), "GDSCHECK_MAIN=1")
+		c.Env = append(cudaemu.Env(t, emu), "GDSCHECK_MAIN=1")
 		var stdout, stderr bytes.Buffer
 		c.Stdout, c.Stderr = &stdout, &stderr
 		_ = c.Run()

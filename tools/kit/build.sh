@@ -52,7 +52,7 @@ cp "$here"/python/*.py "$kit/python/"
 
 # libcufile reads /proc/modules and udev's records: shim.c stands in for what a small machine lacks.
 # The machine with the GPU compiles it if it has a compiler, since this machine's glibc may be newer.
-cp zarrio/gds/gdstest/testdata/shim.c "$kit/"
+cp internal/cudaemu/testdata/shim.c "$kit/"
 cc=${CC:-cc}
 [ "$machine" = "$(uname -m)" ] || cc=$machine-linux-gnu-gcc
 if ! command -v "$cc" >/dev/null || ! "$cc" -O2 -shared -fPIC -o "$kit/shim.so" "$kit/shim.c" -ldl; then

@@ -10,7 +10,7 @@ kit=.kit/smoke # on a disk, as files that cuFile reads must be
 rm -rf "$kit"
 trap 'rm -rf "$kit"' EXIT
 GOARCH=$("$go" env GOARCH) KIT_WHEELS=no tools/kit/build.sh "$kit"
-environment=$("$go" test -tags gds -count=1 -v -run='^TestPrintEnvironment$' ./zarrio/gds/gdstest)
+environment=$("$go" test -tags gds -count=1 -v -run='^TestPrintEnvironment$' ./internal/cudaemu)
 LD_LIBRARY_PATH=$(sed -n 's/.*LD_LIBRARY_PATH=//p' <<<"$environment")
 [ -n "$LD_LIBRARY_PATH" ] || { echo "kit-smoke: no emulated driver: $environment" >&2 && exit 1; }
 mkdir "$kit/data"

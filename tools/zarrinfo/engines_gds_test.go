@@ -13,12 +13,12 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio"
-	"zarrbench/zarrio/gds/gdstest"
 	"zarrbench/zarrio/store"
 )
 
-func runTests(m *testing.M) int { return gdstest.Main(m) }
+func runTests(m *testing.M) int { return cudaemu.Main(m) }
 
 // edit changes every file of a directory whose name matches.
 func edit(t *testing.T, dir string, match func(name string) bool, change func([]byte) []byte) {
@@ -85,7 +85,7 @@ func addSums(doc any) {
 // TestAdviceGDS holds the advice on the engine gds against what it does: what is said to be read straight into the GPU's memory
 // is read by cuFile, all of it, and of the rest nothing is.
 func TestAdviceGDS(t *testing.T) {
-	gdstest.Need(t)
+	cudaemu.Need(t)
 	t.Setenv("KVIKIO_GDS_THRESHOLD", "0") // these chunks are below the usual one
 	gpu, err := zarrio.OpenGPU(0)
 	if err != nil {

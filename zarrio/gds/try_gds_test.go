@@ -12,10 +12,10 @@ import (
 	"strings"
 	"testing"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 )
 
-func TestMain(m *testing.M) { os.Exit(gdstest.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(cudaemu.Main(m)) }
 
 // step returns a step of a report.
 func step(t *testing.T, rep *Report, name string) Step {
@@ -30,7 +30,7 @@ func step(t *testing.T, rep *Report, name string) Step {
 // emulated checks a directory of a good machine over the emulation, and that nothing is left there or in the emulation.
 func emulated(t *testing.T, want Verdict, dir string, opt Options, try func(context.Context, sample, Options) tried) *Report {
 	t.Helper()
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	clean(t)
 	if opt.Root == "" {
 		opt.Root = good.root(t)
@@ -58,8 +58,8 @@ func emulated(t *testing.T, want Verdict, dir string, opt Options, try func(cont
 // own skips the test over NVIDIA's libcufile, which can't be told what to do.
 func own(t *testing.T) {
 	t.Helper()
-	gdstest.Need(t)
-	if gdstest.RealCufile() {
+	cudaemu.Need(t)
+	if cudaemu.RealCufile() {
 		t.Skip("over NVIDIA's libcufile")
 	}
 }
@@ -75,7 +75,7 @@ func counted(rep *Report, name string) (int64, bool) {
 }
 
 func TestCompat(t *testing.T) {
-	gdstest.Need(t)
+	cudaemu.Need(t)
 	rep := emulated(t, CuFile, t.TempDir(), Options{}, try)
 	p := rep.Proof
 	if !p.Equal || p.Bytes != proofBytes || p.How != cuFileRead || p.Error != "" || !p.Pinned || p.Direct != (rep.Fact("storage.direct") == "works") {
@@ -103,8 +103,8 @@ func TestCompat(t *testing.T) {
 
 func TestTrueGDS(t *testing.T) {
 	own(t)
-	gdstest.Set(t, "nvfs", 1)
-	gdstest.Set(t, "rdma", 1)
+	cudaemu.Set(t, "nvfs", 1)
+	cudaemu.Set(t, "rdma", 1)
 	rep := emulated(t, TrueGDS, t.TempDir(), Options{}, try)
 	direct, _ := counted(rep, nvfsReads)
 	if host, tells := counted(rep, posixReads); !tells || host != 0 || direct <= 0 {
@@ -136,7 +136,7 @@ func TestFaults(t *testing.T) {
 		{"cuInit", 100, 0, NoGPU, "", "cuInit", "cuda"},
 	} {
 		t.Run(tt.call, func(t *testing.T) {
-			gdstest.Fail(t, tt.call, tt.code, tt.cu, 0, -1)
+			cudaemu.Fail(t, tt.call, tt.code, tt.cu, 0, -1)
 			rep, err := Check(t.Context(), t.TempDir(), Options{Root: good.root(t)})
 			if err != nil {
 				t.Fatal(err)
@@ -159,7 +159,7 @@ func TestFaults(t *testing.T) {
 
 // TestWrongData checks that what a read didn't put right is seen: here another byte is expected than the file holds.
 func TestWrongData(t *testing.T) {
-	gdstest.Need(t)
+	cudaemu.Need(t)
 	for _, i := range []int{0, proofBytes/2 + 1, proofBytes - 1} {
 		rep := emulated(t, WrongData, t.TempDir(), Options{}, func(ctx context.Context, s sample, opt Options) tried {
 			s.want = bytes.Clone(s.want)
@@ -186,7 +186,7 @@ func TestWrongData(t *testing.T) {
 
 // TestFile reads files that are there, of all lengths.
 func TestFile(t *testing.T) {
-	gdstest.Need(t)
+	cudaemu.Need(t)
 	dir := t.TempDir()
 	for _, n := range []int{1, 4096, 1_000_003, proofBytes + 12345} {
 		file := filepath.Join(dir, "file")
@@ -207,7 +207,7 @@ func TestFile(t *testing.T) {
 
 // TestNotRead checks machines on which nothing can be read through cuFile.
 func TestNotRead(t *testing.T) {
-	gdstest.Need(t)
+	cudaemu.Need(t)
 	rep := emulated(t, Unproved, "/proc/self/fdinfo", Options{}, try)
 	if s := step(t, rep, "proof"); s.OK || s.Skipped || !strings.Contains(s.Mend, "-file") || !strings.Contains(rep.Proof.Error, "can't be written to") {
 		t.Errorf("%+v, %+v", s, rep.Proof)
@@ -232,7 +232,7 @@ func TestNotRead(t *testing.T) {
 
 // TestStrict checks what is done where cuFile doesn't count, as before version 1.15.
 func TestStrict(t *testing.T) {
-	gdstest.Need(t)
+	cudaemu.Need(t)
 	rep, err := Check(t.Context(), t.TempDir(), Options{Root: good.root(t)})
 	if err != nil {
 		t.Fatal(err)

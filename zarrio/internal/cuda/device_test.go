@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"testing"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 )
 
 func TestDevice(t *testing.T) {
@@ -43,7 +43,7 @@ func TestDevice(t *testing.T) {
 // TestPCIBusIDAttributes opens a device of a driver that has not the function which tells its place.
 func TestPCIBusIDAttributes(t *testing.T) {
 	driver := loadHere(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	want := must(driver.Open(0))(t)
 	driver.devicePCIBusID.addr = 0
 	got := must(driver.Open(0))(t)
@@ -55,7 +55,7 @@ func TestPCIBusIDAttributes(t *testing.T) {
 
 func TestOpenRefused(t *testing.T) {
 	driver := loadHere(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	for _, ordinal := range []int{-1, driver.Count(), 1 << 40} {
 		if d, err := driver.Open(ordinal); err == nil || d != nil {
 			t.Errorf("Open(%d) = %v, %v", ordinal, d, err)
@@ -65,7 +65,7 @@ func TestOpenRefused(t *testing.T) {
 		"cuDeviceGet", "cuDeviceGetName", "cuDeviceTotalMem_v2", "cuDeviceGetPCIBusId", "cuDevicePrimaryCtxRetain", "cuCtxSetCurrent",
 	} {
 		t.Run(call, func(t *testing.T) {
-			gdstest.Fail(t, call, 46, 0, 0, 1)
+			cudaemu.Fail(t, call, 46, 0, 0, 1)
 			if d, err := driver.Open(0); !errors.Is(err, &Error{Call: call, Code: 46}) || d != nil {
 				t.Errorf("Open = %v, %v, want error 46", d, err)
 			}
@@ -74,8 +74,8 @@ func TestOpenRefused(t *testing.T) {
 }
 
 func TestTwoDevices(t *testing.T) {
-	gdstest.Need(t)
-	gdstest.Set(t, "devices", 2)
+	cudaemu.Need(t)
+	cudaemu.Set(t, "devices", 2)
 	first := open(t, 0)
 	if n := first.Driver().Count(); n != 2 {
 		t.Fatalf("Count = %d, want 2", n)
@@ -143,7 +143,7 @@ func TestOpenTwice(t *testing.T) {
 
 func TestClosed(t *testing.T) {
 	driver := loadHere(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	d := must(driver.Open(0))(t)
 	if err := d.Do(d.Close); err == nil || !strings.Contains(err.Error(), "own thread") {
 		t.Errorf("Close on the device's thread: %v", err)
@@ -178,10 +178,10 @@ func TestClosed(t *testing.T) {
 
 func TestCloseErrors(t *testing.T) {
 	driver := loadHere(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	d := must(driver.Open(0))(t)
 	// The context is released although its thread can't let go of it.
-	gdstest.Fail(t, "cuCtxSetCurrent", 719, 0, 0, 1)
+	cudaemu.Fail(t, "cuCtxSetCurrent", 719, 0, 0, 1)
 	for range 2 {
 		if err := d.Close(); !errors.Is(err, &Error{Call: "cuCtxSetCurrent", Code: 719}) {
 			t.Errorf("Close: %v, want error 719", err)
@@ -192,7 +192,7 @@ func TestCloseErrors(t *testing.T) {
 // TestSticky has the device lost, as after a kernel went wrong: every call says so, nothing hangs, and the device can be closed.
 func TestSticky(t *testing.T) {
 	driver := loadHere(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	for _, code := range []int{700, 719, 999} {
 		t.Run(ErrorName(code), func(t *testing.T) {
 			d := must(driver.Open(0))(t)
@@ -203,7 +203,7 @@ func TestSticky(t *testing.T) {
 				e = must(d.NewEvent())(t)
 				return d.Record(e, s)
 			}))
-			gdstest.Set(t, "lost", int64(code))
+			cudaemu.Set(t, "lost", int64(code))
 			check(t, d.Do(func() error {
 				errs := make(map[string]error)
 				_, errs["Alloc"] = d.Alloc(1)
@@ -249,8 +249,8 @@ func TestFailedWork(t *testing.T) {
 		p := must(d.Alloc(100))(t)
 		b := must(d.HostAlloc(100))(t)
 		s := must(d.NewStream())(t)
-		gdstest.Set(t, "lazy", 1)
-		gdstest.Fail(t, "exec.cuMemcpyHtoDAsync_v2", 719, 0, 0, 1)
+		cudaemu.Set(t, "lazy", 1)
+		cudaemu.Fail(t, "exec.cuMemcpyHtoDAsync_v2", 719, 0, 0, 1)
 		check(t, d.CopyHtoDAsync(p, b, s))
 		for range 2 {
 			if err := d.Synchronize(s); !errors.Is(err, &Error{Call: "cuStreamSynchronize", Code: 719}) {
@@ -266,7 +266,7 @@ func TestFailedWork(t *testing.T) {
 
 func TestDo(t *testing.T) {
 	driver := loadHere(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	d := must(driver.Open(0))(t)
 	defer func() { check(t, d.Close()) }()
 	thread := 0
@@ -318,7 +318,7 @@ func TestDo(t *testing.T) {
 
 func TestDoPanic(t *testing.T) {
 	driver := loadHere(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	d := must(driver.Open(0))(t)
 	defer func() { check(t, d.Close()) }()
 	func() {
@@ -363,7 +363,7 @@ func TestDoPanic(t *testing.T) {
 // TestDoClose closes the device while calls come in: each is served or refused.
 func TestDoClose(t *testing.T) {
 	driver := loadHere(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	for range 20 {
 		d := must(driver.Open(0))(t)
 		var group sync.WaitGroup

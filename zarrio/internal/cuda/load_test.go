@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 )
 
 // load runs Load in a child with that environment.
@@ -160,7 +160,7 @@ func TestLoadSteps(t *testing.T) {
 }
 
 func TestLoadEmulated(t *testing.T) {
-	gdstest.Need(t)
+	cudaemu.Need(t)
 	for _, test := range []struct {
 		emu  string
 		want loaded
@@ -173,7 +173,7 @@ func TestLoadEmulated(t *testing.T) {
 		{"fail=cuDeviceGetCount:100:0:0:-1",
 			loaded{Step: StepCount, Call: "cuDeviceGetCount", Code: 100, Name: "CUDA_ERROR_NO_DEVICE"}},
 	} {
-		got := load(t, gdstest.Env(t, test.emu))
+		got := load(t, cudaemu.Env(t, test.emu))
 		got.Text = ""
 		if test.want.Version != 0 {
 			test.want.Version = got.Version // the emulator's to choose
@@ -203,7 +203,7 @@ func TestErrorName(t *testing.T) {
 
 // TestErrorNameDriver holds the table against the library's own names.
 func TestErrorNameDriver(t *testing.T) {
-	gdstest.Need(t)
+	cudaemu.Need(t)
 	d, err := Load()
 	if err != nil {
 		t.Fatal(err)

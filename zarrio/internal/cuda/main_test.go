@@ -9,7 +9,7 @@ import (
 	"os"
 	"testing"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 )
 
 func TestMain(m *testing.M) {
@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 		loadChild()
 		os.Exit(0)
 	}
-	os.Exit(gdstest.Main(m))
+	os.Exit(cudaemu.Main(m))
 }
 
 // childVariable makes this executable a child that loads the library it finds and says how that went.

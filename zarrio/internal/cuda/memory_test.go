@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 )
 
 func TestAlloc(t *testing.T) {
@@ -36,8 +36,8 @@ func TestAlloc(t *testing.T) {
 }
 
 func TestOutOfMemory(t *testing.T) {
-	gdstest.Need(t)
-	gdstest.Set(t, "memory", 1<<20)
+	cudaemu.Need(t)
+	cudaemu.Set(t, "memory", 1<<20)
 	d := open(t, 0)
 	alloc(t, d, 1<<18)
 	free, _, err := d.MemInfo()
@@ -54,16 +54,16 @@ func TestOutOfMemory(t *testing.T) {
 	if err.Error() != want {
 		t.Errorf("error %q, want %q", err, want)
 	}
-	gdstest.Fail(t, "cuMemGetInfo_v2", 999, 0, 0, 1)
+	cudaemu.Fail(t, "cuMemGetInfo_v2", 999, 0, 0, 1)
 	if _, err := d.Alloc(1 << 20); !strings.HasPrefix(err.Error(), "no memory for 1048576 bytes: cuMemAlloc_v2") {
 		t.Errorf("error %q without what is free", err)
 	}
-	gdstest.Fail(t, "cuMemHostRegister_v2", 2, 0, 0, 1)
+	cudaemu.Fail(t, "cuMemHostRegister_v2", 2, 0, 0, 1)
 	if b, err := d.HostAlloc(5); b != nil || err == nil ||
 		err.Error() != "no memory for 5 bytes: cuMemHostRegister_v2: CUDA_ERROR_OUT_OF_MEMORY (2)" {
 		t.Errorf("HostAlloc = %d bytes, %v", len(b), err)
 	}
-	gdstest.Fail(t, "cuMemAlloc_v2", 801, 0, 0, 1)
+	cudaemu.Fail(t, "cuMemAlloc_v2", 801, 0, 0, 1)
 	if _, err := d.Alloc(5); !errors.Is(err, &Error{Code: 801}) || errors.As(err, &oom) {
 		t.Errorf("error %v, want %s alone", err, ErrorName(801))
 	}
@@ -86,9 +86,9 @@ func TestHostMemory(t *testing.T) {
 			defer runtime.UnlockOSThread()
 			check(t, d.Bind())
 			if tt.code != 0 {
-				gdstest.Fail(t, "cuMemHostRegister_v2", tt.code, 0, 0, -1)
+				cudaemu.Fail(t, "cuMemHostRegister_v2", tt.code, 0, 0, -1)
 			}
-			before := gdstest.Get(tt.counter)
+			before := cudaemu.Get(tt.counter)
 			for _, n := range []int64{1, 4095, 4096, 1_000_003, 4 << 20} {
 				b, err := d.HostAlloc(n)
 				require.NoError(t, err)
@@ -98,13 +98,13 @@ func TestHostMemory(t *testing.T) {
 				for i := range b {
 					b[i] = byte(i)
 				}
-				require.Equal(t, before+1, gdstest.Get(tt.counter), tt.counter)
+				require.Equal(t, before+1, cudaemu.Get(tt.counter), tt.counter)
 				if n > 1 {
 					require.ErrorContains(t, d.HostFree(b[1:]), "not the start of pinned memory")
 				}
 				require.NoError(t, d.HostFree(b[:0])) // The start counts.
 				require.Error(t, d.HostFree(b), "freed twice")
-				require.Equal(t, before, gdstest.Get(tt.counter), tt.counter)
+				require.Equal(t, before, cudaemu.Get(tt.counter), tt.counter)
 			}
 		})
 	}
@@ -118,7 +118,7 @@ func TestHostFreeRefused(t *testing.T) {
 	d := open(t, 0)
 	b, err := d.HostAlloc(100)
 	require.NoError(t, err)
-	gdstest.Fail(t, "cuMemHostUnregister", 999, 0, 0, 1)
+	cudaemu.Fail(t, "cuMemHostUnregister", 999, 0, 0, 1)
 	require.ErrorIs(t, d.HostFree(b), &Error{Call: "cuMemHostUnregister", Code: 999})
 	b[99] = 1
 	require.NoError(t, d.call1(&d.driver.hostUnregister, uintptr(unsafe.Pointer(&b[0]))))

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 )
 
 // storePTX is a kernel store with n parameters: the address to which its first thread writes the others.
@@ -36,7 +36,7 @@ func loadStore(t *testing.T, d *Device, n int) Function {
 	t.Helper()
 	m, err := d.LoadModule(storePTX(n))
 	if err != nil {
-		why := gdstest.LastError()
+		why := cudaemu.LastError()
 		if strings.Contains(why, "without a PTX interpreter") {
 			t.Skip(why)
 		}

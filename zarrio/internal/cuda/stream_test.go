@@ -7,13 +7,13 @@ import (
 	"errors"
 	"testing"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 )
 
 // TestLazy checks the order that events and streams make, where nothing is done before somebody waits for it.
 func TestLazy(t *testing.T) {
-	gdstest.Need(t)
-	gdstest.Set(t, "lazy", 1)
+	cudaemu.Need(t)
+	cudaemu.Set(t, "lazy", 1)
 	d := open(t, 0)
 	const n = 1000
 	first, second := stream(t, d), stream(t, d)
@@ -85,7 +85,7 @@ func TestStreamErrors(t *testing.T) {
 		}},
 		{"cuMemsetD8Async", func() error { return d.SetAsync(p, 0, 10, s) }},
 	} {
-		gdstest.Fail(t, test.call, 801, 0, 0, 1)
+		cudaemu.Fail(t, test.call, 801, 0, 0, 1)
 		if err := test.do(); !errors.Is(err, &Error{Call: test.call, Code: 801}) {
 			t.Errorf("%s: error %v, want %s", test.call, err, ErrorName(801))
 		}

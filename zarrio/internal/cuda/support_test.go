@@ -7,14 +7,14 @@ import (
 	"runtime"
 	"testing"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/race"
 )
 
 // loadHere loads the emulated driver in this process.
 func loadHere(t testing.TB) *Driver {
 	t.Helper()
-	gdstest.Need(t)
+	cudaemu.Need(t)
 	d, err := Load()
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +29,7 @@ func loadHere(t testing.TB) *Driver {
 func open(t testing.TB, ordinal int) *Device {
 	t.Helper()
 	driver := loadHere(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	d, err := driver.Open(ordinal)
 	if err != nil {
 		t.Fatal(err)

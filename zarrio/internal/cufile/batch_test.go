@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/race"
 )
@@ -253,7 +253,7 @@ func TestBatchLarge(t *testing.T) {
 	t.Run("newest", testBatchLarge)
 	t.Run("1.14", func(t *testing.T) {
 		emulated(t)
-		gdstest.Set(t, "cufile.version", 1140)
+		cudaemu.Set(t, "cufile.version", 1140)
 		testBatchLarge(t)
 	})
 }
@@ -302,7 +302,7 @@ func TestBatchFaults(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, b, h, p, _ := testBatch(t)
-			gdstest.Fail(t, "cuFileBatchIO", test.code, test.status, 2, 1)
+			cudaemu.Fail(t, "cuFileBatchIO", test.code, test.status, 2, 1)
 			submit(t, b, pieces(h, p, 0, batchSize))
 			bad := 0
 			for cookie, c := range collect(t, b, batchSize) {
@@ -362,7 +362,7 @@ func TestBatchStatusFails(t *testing.T) {
 	emulated(t)
 	_, b, h, p, _ := testBatch(t)
 	submit(t, b, pieces(h, p, 0, batchSize))
-	gdstest.Fail(t, "cuFileBatchIOGetStatus", 5041, 0, 0, 1)
+	cudaemu.Fail(t, "cuFileBatchIOGetStatus", 5041, 0, 0, 1)
 	var e *Error
 	if n, err := b.Wait(batchSize, make([]Completion, batchSize)); n != 0 || !errors.As(err, &e) || e.Code != 5041 {
 		t.Errorf("%d, error %v", n, err)
@@ -391,7 +391,7 @@ func TestBatchAllocs(t *testing.T) {
 
 func TestNoBatch(t *testing.T) {
 	emulated(t)
-	gdstest.Set(t, "cufile.version", 1060)
+	cudaemu.Set(t, "cufile.version", 1060)
 	t.Setenv("EMU", "cufile.version=1060")
 	d := testDriver(t)
 	if _, err := d.NewBatch(1); d.HasBatch() || !errors.Is(err, ErrNoBatch) {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/ebitengine/purego"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/cuda"
 )
 
@@ -248,9 +248,9 @@ func TestLibraryBatch(t *testing.T) {
 
 // TestLibraryBatchNull has the library end the process.
 func TestLibraryBatchNull(t *testing.T) {
-	gdstest.Need(t)
+	cudaemu.Need(t)
 	cmd := exec.Command("/proc/self/exe", "-test.run=^TestChildBatchNull$")
-	cmd.Env = append(gdstest.Env(t, ""), childVariable+"=TestChildBatchNull")
+	cmd.Env = append(cudaemu.Env(t, ""), childVariable+"=TestChildBatchNull")
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "SIGABRT") {
 		t.Errorf("%v\n%s", err, out)
 	}
@@ -271,9 +271,9 @@ const childVariable = "ZARRBENCH_CUFILE_CHILD"
 // inChild runs one test of this binary in another process.
 func inChild(t *testing.T, name, emu string, more ...string) {
 	t.Helper()
-	gdstest.Need(t)
+	cudaemu.Need(t)
 	cmd := exec.Command("/proc/self/exe", "-test.run=^"+name+"$", "-test.v")
-	cmd.Env = append(append(gdstest.Env(t, emu), childVariable+"="+name), more...)
+	cmd.Env = append(append(cudaemu.Env(t, emu), childVariable+"="+name), more...)
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "--- PASS: "+name) {
 		t.Errorf("%v\n%s", err, out)

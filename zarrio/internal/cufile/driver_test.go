@@ -11,13 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/cuda"
 )
 
 func TestOpen(t *testing.T) {
 	d := testDriver(t)
-	if d.Emulated() == gdstest.RealCufile() || d.Version() < 1140 || filepath.Base(d.Path()) != soname || d.Device().Ordinal() != 0 {
+	if d.Emulated() == cudaemu.RealCufile() || d.Version() < 1140 || filepath.Base(d.Path()) != soname || d.Device().Ordinal() != 0 {
 		t.Errorf("emulated %v, version %d, path %s", d.Emulated(), d.Version(), d.Path())
 	}
 	second := testDriverOn(t, d.dev) // at the same time
@@ -33,7 +33,7 @@ func TestOpen(t *testing.T) {
 
 // TestReopen closes the driver and opens it again in one process.
 func TestReopen(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	dev := testDevice(t, 0)
 	path, data := testFile(t, 65536)
 	p := alloc(t, dev, 65536)
@@ -67,7 +67,7 @@ func TestReopen(t *testing.T) {
 
 // TestMissing has no libcufile, and one that is another library.
 func TestMissing(t *testing.T) {
-	gdstest.Need(t)
+	cudaemu.Need(t)
 	var cuda string
 	for _, dir := range filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")) {
 		if _, err := os.Stat(filepath.Join(dir, "libcuda.so.1")); err == nil {
@@ -136,7 +136,7 @@ func TestFaultyProbe(t *testing.T) {
 		{"crash", "cufile.crash=1", []string{"a child process", "; it wrote: emulated libcufile: aborts", "SIGABRT"}, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			gdstest.NoLeaks(t)
+			cudaemu.NoLeaks(t)
 			dev := testDevice(t, 0)
 			forgetProbes(t)
 			t.Setenv("EMU", test.emu) // which the child alone reads now
@@ -194,7 +194,7 @@ func TestExclusiveProcess(t *testing.T) {
 		{"driver", 0, "fail=cuFileDriverOpen:5011:46:0:1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			gdstest.Set(t, "compute_mode", tt.mode)
+			cudaemu.Set(t, "compute_mode", tt.mode)
 			forgetProbes(t)
 			t.Setenv("EMU", tt.emu)
 			testDriver(t)
@@ -205,7 +205,7 @@ func TestExclusiveProcess(t *testing.T) {
 // TestSlowOpen has a driver that takes its time.
 func TestSlowOpen(t *testing.T) {
 	emulated(t)
-	gdstest.Set(t, "cufile.open_delay_us", 20000)
+	cudaemu.Set(t, "cufile.open_delay_us", 20000)
 	t.Setenv("EMU", "cufile.open_delay_us=20000")
 	forgetProbes(t)
 	testDriver(t)
@@ -224,10 +224,10 @@ func TestProbedOnce(t *testing.T) {
 // TestNoCounting opens a library that refuses to count: it reads, and has no statistics.
 func TestNoCounting(t *testing.T) {
 	emulated(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	dev := testDevice(t, 0)
 	for _, call := range []string{"cuFileSetStatsLevel", "cuFileStatsStart"} {
-		gdstest.Fail(t, call, 5030, 0, 0, 1)
+		cudaemu.Fail(t, call, 5030, 0, 0, 1)
 		d := testDriverOn(t, dev)
 		if _, err := d.Stats(); !errors.Is(err, ErrNoStats) {
 			t.Errorf("%s fails: Stats: %v, want %v", call, err, ErrNoStats)
@@ -237,10 +237,10 @@ func TestNoCounting(t *testing.T) {
 
 func TestOpenFails(t *testing.T) {
 	emulated(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	dev := testDevice(t, 0)
 	for _, call := range []string{"cuFileGetVersion", "cuFileDriverOpen"} {
-		gdstest.Fail(t, call, 5030, 0, 0, 1)
+		cudaemu.Fail(t, call, 5030, 0, 0, 1)
 		if d, err := Open(dev, Config{}); err == nil || !strings.Contains(err.Error(), call) {
 			t.Errorf("%s fails: %v", call, err)
 			if err == nil {
@@ -352,7 +352,7 @@ func TestInspect(t *testing.T) {
 func TestBAR(t *testing.T) {
 	emulated(t)
 	d := testDriver(t)
-	gdstest.Set(t, "bar", 8*65536)
+	cudaemu.Set(t, "bar", 8*65536)
 	p := alloc(t, d.dev, 1<<20)
 	n := int64(0)
 	for ; n < 16; n++ {
@@ -365,8 +365,8 @@ func TestBAR(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n != 8 || gdstest.Get("registered_bytes") != 8*65536 {
-		t.Errorf("%d buffers and %d bytes are registered, want 8 of 64 KiB", n, gdstest.Get("registered_bytes"))
+	if n != 8 || cudaemu.Get("registered_bytes") != 8*65536 {
+		t.Errorf("%d buffers and %d bytes are registered, want 8 of 64 KiB", n, cudaemu.Get("registered_bytes"))
 	}
 	for i := range n {
 		if err := d.DeregisterBuffer(p + 65536*cuda.Ptr(i)); err != nil {

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"testing"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 )
 
 // codes are all that cufile.h of version 1.20 has.
@@ -70,7 +70,7 @@ func TestCodes(t *testing.T) {
 			if test.code == CUDADriverError && call.name != "cuFileRead" {
 				cu = 201
 			}
-			gdstest.Fail(t, call.name, test.code, cu, 0, 1)
+			cudaemu.Fail(t, call.name, test.code, cu, 0, 1)
 			err := call.do()
 			var e *Error
 			if !errors.As(err, &e) || e.Code != test.code || e.Call != call.name || e.CUDA != cu {
@@ -86,7 +86,7 @@ func TestCodes(t *testing.T) {
 		}
 	}
 	for _, test := range codes { // of one read of a batch
-		gdstest.Fail(t, "cuFileBatchIO", test.code, 0, 0, 1)
+		cudaemu.Fail(t, "cuFileBatchIO", test.code, 0, 0, 1)
 		submit(t, b, pieces(h, p, 0, 1))
 		var e *Error
 		if n, err := b.Wait(1, into); n != 1 || err != nil || !errors.As(into[0].Err, &e) || e.Code != test.code {
@@ -94,9 +94,9 @@ func TestCodes(t *testing.T) {
 		}
 	}
 	// Codes as the result, as cufile.h has them.
-	gdstest.Set(t, "cufile.negative", 1)
+	cudaemu.Set(t, "cufile.negative", 1)
 	for _, test := range codes {
-		gdstest.Fail(t, "cuFileRead", test.code, 0, 0, 1)
+		cudaemu.Fail(t, "cuFileRead", test.code, 0, 0, 1)
 		var e *Error
 		if _, err := h.Read(p, 4096, 0, 0); !errors.As(err, &e) || e.Code != test.code {
 			t.Errorf("cuFileRead returned %d: %v", -test.code, err)

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"testing"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/race"
 )
@@ -170,7 +170,7 @@ func TestKeepsFile(t *testing.T) {
 }
 
 func TestClosed(t *testing.T) {
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	dev := testDevice(t, 0)
 	d, err := Open(dev, Config{})
 	if err != nil {
@@ -323,7 +323,7 @@ func TestTwoDevices(t *testing.T) { inChild(t, "TestChildTwoDevices", "devices=2
 
 func TestChildTwoDevices(t *testing.T) {
 	child(t)
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	path, data := testFile(t, 65536)
 	var drivers [2]*Driver
 	var memory [2]cuda.Ptr
@@ -368,7 +368,7 @@ func TestInterrupted(t *testing.T) {
 	path, data := testFile(t, 65536)
 	h := register(t, d, path, 0)
 	p := alloc(t, d.dev, 65536)
-	gdstest.Fail(t, "cuFileRead", int(syscall.EINTR), 0, 0, 3)
+	cudaemu.Fail(t, "cuFileRead", int(syscall.EINTR), 0, 0, 3)
 	if n, err := h.Read(p, 65536, 0, 0); n != 65536 || err != nil {
 		t.Errorf("%d bytes, error %v", n, err)
 	}
@@ -381,7 +381,7 @@ func TestShort(t *testing.T) {
 	path, data := testFile(t, 65536)
 	h := register(t, d, path, 0)
 	p := alloc(t, d.dev, 65536)
-	gdstest.Set(t, "cufile.short", 1)
+	cudaemu.Set(t, "cufile.short", 1)
 	n, err := h.Read(p, 65536, 0, 0)
 	if n != 32768 || err != nil {
 		t.Fatalf("%d bytes, error %v", n, err)

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"testing"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/cuda"
 )
 
@@ -20,14 +20,14 @@ func TestMain(m *testing.M) {
 	if os.Getenv("GORACE") == "" { // Programs with the race detector wait a second before they end: child processes too.
 		os.Setenv("GORACE", "atexit_sleep_ms=0")
 	}
-	os.Exit(gdstest.Main(m))
+	os.Exit(cudaemu.Main(m))
 }
 
 // emulated skips what only the emulated libcufile can show: faults, options and counters.
 func emulated(t testing.TB) {
 	t.Helper()
-	gdstest.Need(t)
-	if gdstest.RealCufile() {
+	cudaemu.Need(t)
+	if cudaemu.RealCufile() {
 		t.Skip("NVIDIA's libcufile has no faults that can be asked for")
 	}
 }
@@ -35,7 +35,7 @@ func emulated(t testing.TB) {
 // testDevice opens a device, and binds it to the test's goroutine.
 func testDevice(t testing.TB, ordinal int) *cuda.Device {
 	t.Helper()
-	gdstest.Need(t)
+	cudaemu.Need(t)
 	driver, err := cuda.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +70,7 @@ func bind(t testing.TB, dev *cuda.Device) {
 // testDriver opens device 0 and the driver for it, and closes them at the test's end, where nothing may be left.
 func testDriver(t testing.TB) *Driver {
 	t.Helper()
-	gdstest.NoLeaks(t)
+	cudaemu.NoLeaks(t)
 	return testDriverOn(t, testDevice(t, 0))
 }
 

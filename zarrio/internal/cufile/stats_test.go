@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"zarrbench/zarrio/gds/gdstest"
+	"zarrbench/internal/cudaemu"
 )
 
 func TestStats(t *testing.T) {
@@ -59,7 +59,7 @@ func TestBatchStats(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.option != "" {
 				emulated(t)
-				gdstest.Set(t, tt.option, 1)
+				cudaemu.Set(t, tt.option, 1)
 			}
 			d := testDriver(t)
 			if d.Version() < 1150 {

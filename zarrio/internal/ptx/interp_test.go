@@ -43,7 +43,7 @@ var openLib = sync.OnceValues(func() (*lib, string) {
 		return nil, err.Error()
 	}
 	defer os.RemoveAll(dir) // the library stays mapped
-	so, src := filepath.Join(dir, "ptx.so"), "../../gds/gdstest/testdata/"
+	so, src := filepath.Join(dir, "ptx.so"), "../../../internal/cudaemu/testdata/"
 	out, err := exec.Command(cc, "-std=gnu11", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", "-pthread", "-I", src,
 		"-o", so, src+"ptx.c", src+"ptx_parse.c", src+"ptx_decode.c", "testdata/memory.c", "-lm").CombinedOutput()
 	if err != nil {

@@ -1,6 +1,6 @@
 //go:build gds && linux && (amd64 || arm64)
 
-package gdstest
+package cudaemu
 
 import (
 	"fmt"
@@ -49,7 +49,7 @@ func TestBuild(t *testing.T) {
 			t.Errorf("built in %q and %q, or not all of it", dirs[0], dir)
 		}
 	}
-	made, err := filepath.Glob(filepath.Join(cache, "zarrbench", "gdstest", "*"))
+	made, err := filepath.Glob(filepath.Join(cache, "zarrbench", "cudaemu", "*"))
 	if err != nil || len(made) != 1 {
 		t.Errorf("the cache holds %q, error %v, want one folder", made, err)
 	}
@@ -68,7 +68,7 @@ func TestBuildFails(t *testing.T) {
 		if _, err := Build(); err == nil || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: error %v, want one that says %q", name, err, test.says)
 		}
-		if made, _ := filepath.Glob(filepath.Join(cache, "zarrbench", "gdstest", "*")); len(made) != 0 {
+		if made, _ := filepath.Glob(filepath.Join(cache, "zarrbench", "cudaemu", "*")); len(made) != 0 {
 			t.Errorf("%s: left %q", name, made)
 		}
 	}
@@ -79,7 +79,7 @@ func TestMainWithout(t *testing.T) {
 	for _, test := range []struct {
 		env, says string
 	}{
-		{"PATH=/nonexistent", "gdstest: no C compiler: tests over the emulated driver are skipped"},
+		{"PATH=/nonexistent", "cudaemu: no C compiler: tests over the emulated driver are skipped"},
 		{"ZARRBENCH_GDSTEST=off", "SKIP"},
 		{"ZARRBENCH_CUFILE=/nonexistent", "ZARRBENCH_CUFILE: stat /nonexistent/libcufile.so.0"},
 	} {

@@ -1,6 +1,6 @@
 //go:build gds && linux && (amd64 || arm64)
 
-package gdstest
+package cudaemu
 
 import (
 	"errors"
@@ -26,7 +26,7 @@ type control struct {
 // load returns the emulated libcuda of this process, or why there is none.
 var load = sync.OnceValues(func() (*control, error) {
 	if folder() == "" {
-		return nil, errors.New("this process isn't over the emulated driver: TestMain must call gdstest.Main, which needs a C compiler")
+		return nil, errors.New("this process isn't over the emulated driver: TestMain must call cudaemu.Main, which needs a C compiler")
 	}
 	lib, err := purego.Dlopen("libcuda.so.1", purego.RTLD_NOW|purego.RTLD_GLOBAL)
 	if err != nil {
@@ -58,7 +58,7 @@ func mustLoad() *control {
 func Get(name string) int64 {
 	v := mustLoad().get(name)
 	if v == math.MinInt64 {
-		panic(fmt.Sprintf("gdstest: no counter %q", name))
+		panic(fmt.Sprintf("cudaemu: no counter %q", name))
 	}
 	return v
 }

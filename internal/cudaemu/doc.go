@@ -1,4 +1,4 @@
-// Package gdstest runs tests of what uses a GPU on machines that have none.
+// Package cudaemu runs tests of what uses a GPU on machines that have none.
 //
 // It holds, as C sources in testdata, a libcuda.so.1 whose devices are the memory of the process, a libcufile.so.0 over it, and a small library to be
 // preloaded where the kernel or the system lacks files that NVIDIA's libcufile reads. [Main] builds them with the C compiler of the machine into the user's
@@ -16,7 +16,7 @@
 //
 // ZARRBENCH_CUFILE works there as it does for tests. What any other program has to be started with is printed by
 //
-//	go test -tags gds -count=1 -v -run='^TestPrintEnvironment$' ./zarrio/gds/gdstest
+//	go test -tags gds -count=1 -v -run='^TestPrintEnvironment$' ./internal/cudaemu
 //
 // # What is emulated
 //
@@ -64,4 +64,4 @@
 // handles, buffers, batches, driver_opens, registered_bytes of libcufile), calls (all of libcuda), calls.NAME, guard_damage, leaked (what was alive when its
 // context was destroyed), freed_in_use (memory that was freed while queued copies or fills had it, or unmapped while it was registered) and spins (waits that keep a core busy: calls that wait in
 // a context of CU_CTX_SCHED_AUTO or _SPIN, but for events of CU_EVENT_BLOCKING_SYNC).
-package gdstest
+package cudaemu

@@ -1,6 +1,6 @@
 //go:build gds && linux && (amd64 || arm64)
 
-package gdstest
+package cudaemu
 
 import (
 	"cmp"
@@ -21,15 +21,15 @@ const (
 	emulate    = "ZARRBENCH_EMULATE" // set by the user to 1, for programs that measure
 )
 
-// Main is for TestMain: os.Exit(gdstest.Main(m)). It starts the test binary again, once, with the emulated libraries where the dynamic linker looks first,
+// Main is for TestMain: os.Exit(cudaemu.Main(m)). It starts the test binary again, once, with the emulated libraries where the dynamic linker looks first,
 // and there runs the tests. Where that can't be done it says why on standard error and runs the tests without emulation. With the environment variable
 // ZARRBENCH_GDSTEST set to off it doesn't try. ZARRBENCH_CUFILE names a folder whose libcufile.so.0 is used in place of the emulated one.
 func Main(m *testing.M) int {
 	if folder() == "" && os.Getenv(marker) != "off" {
 		if err := restart(); errors.Is(err, errNoCompiler) {
-			fmt.Fprintln(os.Stderr, "gdstest: no C compiler: tests over the emulated driver are skipped")
+			fmt.Fprintln(os.Stderr, "cudaemu: no C compiler: tests over the emulated driver are skipped")
 		} else {
-			fmt.Fprintln(os.Stderr, "gdstest: tests over the emulated driver are skipped:", err)
+			fmt.Fprintln(os.Stderr, "cudaemu: tests over the emulated driver are skipped:", err)
 		}
 	}
 	return m.Run()

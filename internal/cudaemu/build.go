@@ -1,6 +1,6 @@
 //go:build gds && linux && (amd64 || arm64)
 
-package gdstest
+package cudaemu
 
 import (
 	"crypto/sha256"
@@ -113,7 +113,7 @@ func Build() (dir string, err error) {
 	if err != nil {
 		return "", err
 	}
-	root := filepath.Join(cache, "zarrbench", "gdstest")
+	root := filepath.Join(cache, "zarrbench", "cudaemu")
 	dir = filepath.Join(root, sourcesSum(cc, version))
 	if complete(dir) {
 		return dir, nil

@@ -1,6 +1,6 @@
 //go:build gds && linux && (amd64 || arm64)
 
-package gdstest
+package cudaemu
 
 import (
 	"math"
