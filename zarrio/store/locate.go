@@ -10,7 +10,7 @@ import (
 	"os"
 	"strings"
 
-	"zarrbench/zarrio/store/stac"
+	"zarrbench/zarrio/stac"
 )
 
 // A Location is where a place leads to.

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/zarrio/stac"
 	"zarrbench/zarrio/store"
-	"zarrbench/zarrio/store/stac"
 	"zarrbench/zarrio/store/storetest"
 )
 
