@@ -11,6 +11,7 @@ import (
 
 	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/internal/utf"
+	"zarrbench/zarrio/stac"
 	"zarrbench/zarrio/store"
 )
 
@@ -58,8 +59,8 @@ type hierarchy struct {
 // documents are metadata documents by their keys in the store.
 type documents map[string]json.RawMessage
 
-// Open opens the hierarchy at a place: a local directory, a zip file, or a URL, as [store.Open] has them. Close the group when
-// its arrays are no longer used.
+// Open opens the hierarchy at a place: a local directory, a zip file, or a URL, as [store.Open] has them, or a STAC document
+// that leads to one of these, as [stac.Locate] has them. Close the group when its arrays are no longer used.
 //
 // A server that doesn't answer at all is an error within seconds, without a deadline of ctx: 3 s if it refuses connections, else
 // 10 s, see Reach of [store.HTTPOptions]. A server that has answered once is waited for longer, two minutes or three, by Open
@@ -67,11 +68,10 @@ type documents map[string]json.RawMessage
 //
 // If an array is there rather than a group, Open returns a group without members, whose Array("") is that array.
 func Open(ctx context.Context, place string, opt Options) (*Group, error) {
-	l, err := store.Locate(ctx, place, store.HTTPOptions{})
+	l, err := stac.Locate(ctx, place, store.Options{Dir: store.DirOptions{FollowLinks: opt.FollowLinks}})
 	if err != nil {
 		return nil, fmt.Errorf("zarrio: %w", err)
 	}
-	l.Dir.FollowLinks = opt.FollowLinks
 	st, err := l.Open(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("zarrio: %w", err)

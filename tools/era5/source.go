@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/stac"
 	"zarrbench/zarrio/store"
 )
 
@@ -42,12 +43,11 @@ func openSource(ctx context.Context, o options) (*source, error) {
 	}
 	s := &source{moved: new(atomic.Int64), retries: func() int64 { return 0 }}
 	opt.Client = &http.Client{Transport: meter{opt.Client.Transport, s.moved}}
-	l, err := store.Locate(ctx, o.place, opt)
+	l, err := stac.Locate(ctx, o.place, store.Options{HTTP: opt, Dir: store.DirOptions{FollowLinks: o.opening.FollowLinks}})
 	if err != nil {
 		return nil, err
 	}
 	s.place = l.Place
-	l.Dir.FollowLinks = o.opening.FollowLinks
 	under, err := l.Open(ctx)
 	if err != nil {
 		return nil, err

@@ -1,5 +1,6 @@
 // Package stac finds the Zarr store that a STAC document leads to: an Item or a Collection of the SpatioTemporal Asset
-// Catalog, versions 1.0 and 1.1. It reads bytes, asks nothing of any server and follows no link.
+// Catalog, versions 1.0 and 1.1. [Locate] reads the document that a place names; [Parse] asks nothing of any server. Neither
+// follows a link.
 //
 // Of a document, it looks at the assets' own fields (href, type, roles, alternate) and at those of the extensions zarr
 // (zarr:consolidated, zarr:node_type, zarr:zarr_format), xarray-assets (xarray:open_kwargs, xarray:storage_options) and storage.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
+
+	"zarrbench/zarrio/internal/places"
 )
 
 // A Closer is a Store that holds something open: connections, a directory, a file.
@@ -12,20 +15,33 @@ type Closer interface {
 	Close() error
 }
 
-// Open opens the store at a place: a directory, a zip file, a URL that [OpenHTTP] or [OpenBucket] takes, the URL of a zip file,
-// whose path ends in ".zip", or a STAC document that leads to one of these, as [Locate] has them. A path may be written as
-// a URL of file. The caller closes the store when nothing uses it any more.
-func Open(ctx context.Context, place string) (Closer, error) {
-	return OpenWith(ctx, place, HTTPOptions{})
+// Options are how [OpenWith] opens a place.
+type Options struct {
+	HTTP HTTPOptions // of places on servers
+	Dir  DirOptions  // of local directories
 }
 
-// OpenWith is [Open] with options for places on servers.
-func OpenWith(ctx context.Context, place string, opt HTTPOptions) (Closer, error) {
-	l, err := Locate(ctx, place, opt)
-	if err != nil {
-		return nil, err
+// Open opens the store at a place: a directory, a zip file, a URL that [OpenHTTP] or [OpenBucket] takes, or the URL of a zip
+// file, whose path ends in ".zip". A path may be written as a URL of file. The caller closes the store when nothing uses it any
+// more. Package stac opens the stores that STAC documents lead to.
+func Open(ctx context.Context, place string) (Closer, error) {
+	return OpenWith(ctx, place, Options{})
+}
+
+// OpenWith is [Open] with options.
+func OpenWith(ctx context.Context, place string, opt Options) (Closer, error) {
+	if name, local := places.Local(place); local {
+		return openPath(name, opt.Dir)
 	}
-	return l.Open(ctx)
+	if strings.HasSuffix(strings.ToLower(places.WithoutQuery(place)), ".zip") {
+		if parent, name, err := places.Split(place); err == nil {
+			return openRemoteZip(ctx, parent, name, opt.HTTP)
+		}
+	}
+	if places.IsBucket(place) {
+		return opened(OpenBucket(place, opt.HTTP))
+	}
+	return opened(OpenHTTP(place, opt.HTTP))
 }
 
 // opened keeps a nil pointer that comes with an error from becoming a store that is not nil.

@@ -1,6 +1,7 @@
-package store_test
+package stac_test
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"net/http"
@@ -65,6 +66,15 @@ func checkX(t *testing.T, name, want string, s store.Closer, err error) {
 	}
 }
 
+// open opens the store that a place leads to.
+func open(ctx context.Context, place string, opt store.Options) (store.Closer, error) {
+	l, err := stac.Locate(ctx, place, opt)
+	if err != nil {
+		return nil, err
+	}
+	return l.Open(ctx)
+}
+
 // TestLocate opens what documents lead to, from files and from a server.
 func TestLocate(t *testing.T) {
 	tests := []struct {
@@ -79,7 +89,7 @@ func TestLocate(t *testing.T) {
 	}
 	for name, prefix := range stacPlaces(t) {
 		for _, tt := range tests {
-			l, err := store.Locate(t.Context(), prefix+tt.place, store.HTTPOptions{})
+			l, err := stac.Locate(t.Context(), prefix+tt.place, store.Options{})
 			if err != nil {
 				t.Errorf("%s: Locate(%q): %v", name, tt.place, err)
 				continue
@@ -96,12 +106,12 @@ func TestLocate(t *testing.T) {
 				t.Errorf("%s: Locate(%q): asset %+v, want %q", name, tt.place, *a, tt.key)
 			}
 			// The store opens from what was found, from its place and from the place that was given.
-			for _, open := range []func() (store.Closer, error){
+			for _, openAgain := range []func() (store.Closer, error){
 				func() (store.Closer, error) { return l.Open(t.Context()) },
 				func() (store.Closer, error) { return store.Open(t.Context(), l.Place) },
-				func() (store.Closer, error) { return store.Open(t.Context(), prefix+tt.place) },
+				func() (store.Closer, error) { return open(t.Context(), prefix+tt.place, store.Options{}) },
 			} {
-				s, err := open()
+				s, err := openAgain()
 				checkX(t, name+": "+tt.place, tt.value, s, err)
 			}
 		}
@@ -123,14 +133,14 @@ func TestLocateErrors(t *testing.T) {
 	}
 	for name, prefix := range stacPlaces(t) {
 		for _, tt := range tests {
-			l, err := store.Locate(t.Context(), prefix+tt.place, store.HTTPOptions{Retries: -1})
+			l, err := stac.Locate(t.Context(), prefix+tt.place, store.Options{HTTP: store.HTTPOptions{Retries: -1}})
 			if err == nil || !strings.Contains(err.Error(), tt.want) || tt.is != nil && !errors.Is(err, tt.is) {
 				t.Errorf("%s: Locate(%q) = %+v, %v, want %q", name, tt.place, l, err, tt.want)
 			}
 		}
 	}
 	for _, place := range []string{"https://#asset", "http://host#asset", "gs://bucket#asset", "ftp://host/item.json", "http://host/%zz.json", "https://u:p@host/item.json"} {
-		if l, err := store.Locate(t.Context(), place, store.HTTPOptions{}); err == nil || strings.Contains(err.Error(), "u:p") {
+		if l, err := stac.Locate(t.Context(), place, store.Options{}); err == nil || strings.Contains(err.Error(), "u:p") {
 			t.Errorf("Locate(%q) = %+v, %v", place, l, err)
 		}
 	}
@@ -147,17 +157,17 @@ func TestLocateNames(t *testing.T) {
 	}
 	for place, want := range map[string]string{dir + "/a#asset": "1", "file://" + dir + "/a#asset": "1", dir + "/b%20c": "2", "file://" + dir + "/b%20c": "2",
 		"file://" + dir + "/d%20e": "4", dir + "/f#asset=g.json#asset=z": "4"} {
-		s, err := store.Open(t.Context(), place)
+		s, err := open(t.Context(), place, store.Options{})
 		checkX(t, place, want, s, err)
 	}
-	if _, err := store.Open(t.Context(), dir+"/d%20e"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := open(t.Context(), dir+"/d%20e", store.Options{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a path with an escape: %v, want fs.ErrNotExist", err)
 	}
 	t.Chdir(dir)
 	if err := os.WriteFile("S2:item.json", stacItem(`"z": {"href": "d e", "zarr:zarr_format": 2}`), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if l, err := store.Locate(t.Context(), "S2:item.json", store.HTTPOptions{}); err != nil || l.Place != "d e" {
+	if l, err := stac.Locate(t.Context(), "S2:item.json", store.Options{}); err != nil || l.Place != "d e" {
 		t.Errorf("a name with a colon: %+v, %v", l, err)
 	}
 }
@@ -171,21 +181,21 @@ func TestLocateBuckets(t *testing.T) {
 		"cat/data/a.zarr/x": []byte("a"), "cat/data/b%201.zarr/x": []byte("b"),
 	}, storetest.ServerOptions{Bucket: "bucket"})
 	endpoint := strings.TrimSuffix(server.URL, "/bucket")
-	opt := store.HTTPOptions{Endpoint: endpoint, Retries: -1}
+	opt := store.Options{HTTP: store.HTTPOptions{Endpoint: endpoint, Retries: -1}}
 	for place, want := range map[string]string{"gs://bucket/cat/item.json": "a", "s3://bucket/cat/item.json#asset=b": "b", "gs://bucket/cat/abs.json": "a", server.URL + "/cat/abs.json": "a",
 		"gs://bucket/cat/data/a.zarr": "a"} {
-		s, err := store.OpenWith(t.Context(), place, opt)
+		s, err := open(t.Context(), place, opt)
 		checkX(t, place, want, s, err)
 		if _, ok := s.(store.Lister); !ok {
 			t.Errorf("%q: a %T, which can't be listed", place, s)
 		}
 	}
-	if _, err := store.OpenWith(t.Context(), "gs://bucket/cat/zip.json", opt); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := open(t.Context(), "gs://bucket/cat/zip.json", opt); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a zip file that isn't there: %v, want fs.ErrNotExist", err)
 	}
 	server.Set("cat/own.json", stacItem(`"z": {"href": "s3://bucket/cat/data/a.zarr", "zarr:consolidated": true,
 		"xarray:storage_options": {"anon": true, "client_kwargs": {"endpoint_url": "`+endpoint+`"}}}`))
-	s, err := store.Open(t.Context(), server.URL+"/cat/own.json")
+	s, err := open(t.Context(), server.URL+"/cat/own.json", store.Options{})
 	checkX(t, "an endpoint of the document", "a", s, err)
 }
 
@@ -195,9 +205,9 @@ func TestLocateHeader(t *testing.T) {
 	own, other := storetest.NewServer(t, files, storetest.ServerOptions{}), storetest.NewServer(t, files, storetest.ServerOptions{})
 	own.Set("item.json", stacItem(`"own": {"href": "z.zarr"}, "other": {"href": "`+other.URL+`/z.zarr"}, "bucket": {"href": "s3://z.zarr/", "type": "application/vnd.zarr",
 		"xarray:storage_options": {"endpoint_url": "`+other.URL+`"}}`))
-	opt := store.HTTPOptions{Header: http.Header{"X-Secret": {"1"}}}
+	opt := store.Options{HTTP: store.HTTPOptions{Header: http.Header{"X-Secret": {"1"}}}}
 	for _, key := range []string{"own", "other", "bucket"} {
-		s, err := store.OpenWith(t.Context(), own.URL+"/item.json?q=1#asset="+key, opt)
+		s, err := open(t.Context(), own.URL+"/item.json?q=1#asset="+key, opt)
 		checkX(t, key, "z", s, err)
 	}
 	for _, r := range own.Log() {
@@ -213,7 +223,7 @@ func TestLocateHeader(t *testing.T) {
 			t.Errorf("%s came with the header", r.Path)
 		}
 	}
-	if opt.Header.Get("Accept") != "" {
+	if opt.HTTP.Header.Get("Accept") != "" {
 		t.Error("the caller's header was changed")
 	}
 }
