@@ -36,13 +36,12 @@ STORES = $(or $(STORE),$(patsubst %/.zgroup,%,$(wildcard $(DATA)/era5.zarr/.zgro
 ONCE = -test.run='^$$' -test.bench='$(BENCH)' -test.benchtime=1x $(addprefix -store ,$(STORES)) -cache $(CACHE)
 # Where results go: in front of their names.
 TO = $(OUT)$(if $(filter-out %/,$(OUT)),$(if $(wildcard $(OUT)/.),/))
-# Whether a binary finds a GPU; what it lacks is in gpu.log.
-HAS_GPU = ./gds.test -test.run='^$$' -test.bench='^$$' -engine gds -require $(addprefix -store ,$(STORES)) > gpu.log 2>&1
-NO_GPU = echo 'No GPU can be used here:' && sed -n 's/^zarrbench: -require: /  /p' gpu.log
+# A protocol of tools/bench, its flags, and those of the binaries.
+PROTOCOL = $(GO) run ./tools/bench $@ -count $(COUNT) -out '$(TO)' -report '$(GO) run ./tools/report' -- $(ONCE) $(ARGS)
 
-.PHONY: help bench compare study baseline gate stores folder enough bench.test gds.test test ci check cross fuzz-smoke bench-smoke layers unit fuzz mutate interop cufile ptxas arch kit kit-smoke clean
+.PHONY: help bench compare study baseline gate stores folder bench.test gds.test test ci check cross fuzz-smoke bench-smoke layers unit fuzz mutate interop cufile ptxas arch kit kit-smoke clean
 
-help: ## the targets, and what they do
+help: ## the targets that one types, and what they do; make test and make ci run the others
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
 
 bench: stores folder bench.test ## measure epochs COUNT times, each in a process of its own, into cpu.txt
@@ -51,36 +50,18 @@ bench: stores folder bench.test ## measure epochs COUNT times, each in a process
 
 compare: CACHE = cold
 compare: stores folder bench.test gds.test ## both ways to the GPU, in turn and from a cold page cache, into cpu.txt (host) and gpu.txt (gds)
-	@set -e; if $(HAS_GPU); then \
-		$(GO) run ./tools/bench -count $(COUNT) -o $(TO)cpu.txt ./gds.test -engine host -o $(TO)gpu.txt ./gds.test -engine gds -- $(ONCE) $(ARGS); \
-		$(GO) run ./tools/report $(TO)cpu.txt $(TO)gpu.txt; \
-	else $(NO_GPU); \
-		echo 'There is no second side: measured is the CPU engine alone, which ends in host memory, into $(TO)cpu.txt.'; \
-		$(GO) run ./tools/bench -count $(COUNT) -o $(TO)cpu.txt ./bench.test -- $(ONCE) $(ARGS); \
-		$(GO) run ./tools/report $(TO)cpu.txt; fi
+	@$(PROTOCOL)
 
 study: FORMS = raw
 study: CACHE = as-is
 study: stores folder bench.test gds.test ## by the study's protocol: a process an engine, gds first, COUNT epochs in it that each open the store, through the page cache as it is
-	@set -e; if $(HAS_GPU); then \
-		base='$(TO)study-host.txt ./gds.test -engine host'; new='$(TO)study-gds.txt ./gds.test -engine gds'; \
-	else $(NO_GPU); echo 'Both sides are the CPU engine: what differs between them is chance.'; \
-		base='$(TO)study-first.txt ./bench.test'; new='$(TO)study-second.txt ./bench.test'; fi; \
-	$(GO) run ./tools/bench -o $$new -o $$base -- $(ONCE) -test.count=$(COUNT) -open epoch -io buffered $(ARGS); \
-	$(GO) run ./tools/report -svg $(TO)study.svg $${base%% *} $${new%% *}
+	@$(PROTOCOL)
 
 baseline: ## keep this state's benchmarks, to which make gate compares later ones
 	$(GO) test -c $(VCS) -o baseline.test .
 
-gate: enough stores folder bench.test ## measure the baseline and this state in turn, and fail if this one is slower
-	@$(GO) run ./tools/bench -count $(COUNT) -o $(TO)baseline.txt ./baseline.test -o $(TO)new.txt ./bench.test -- $(ONCE) $(ARGS)
-	@$(GO) run ./tools/report -gate -threshold $(THRESHOLD) $(GATE) $(TO)baseline.txt $(TO)new.txt
-
-enough: # ends make gate before it measures if COUNT runs a side can't show anything: docs/ci.md has the rule
-	@[ -x baseline.test ] || { echo 'there is no baseline.test: make baseline, in the state to compare with, keeps one'; exit 2; }
-	$(if $(findstring -alpha,$(GATE)),,@awk -v count=$(COUNT) -v rows=$(words $(STORES)) 'function p(n, x, i) { x = 2 * rows; for (i = 1; i <= n; i++) x *= i / (n + i); return x } \
-		BEGIN { for (n = 1; p(n) > .05; n++); if (count >= n) exit; \
-		printf "COUNT=%s is too small for the gate: with %d row(s) nothing can be significant; take %d or more\n", count, rows, n; exit 2 }')
+gate: stores folder bench.test ## measure the baseline and this state in turn, and fail if this one is slower
+	@$(PROTOCOL) -- -threshold $(THRESHOLD) $(GATE)
 
 folder: # makes the folder that OUT names
 	@mkdir -p '$(dir $(TO)x)'
@@ -108,7 +89,7 @@ check: ## format, vet, modernizers, staticcheck, go.mod, workflows
 	$(GO) mod tidy -diff
 	$(GO) tool actionlint -config-file .github/actionlint.yaml -shellcheck= -pyflakes= .github/workflows/*.yml
 
-cross: ## what this machine can build for others, tests included
+cross: # what this machine can build for others, tests included
 	@for target in linux/arm64 darwin/arm64 linux/s390x; do for tags in '' gds; do echo "vet for $$target, tags '$$tags'"; \
 		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) vet -tags "$$tags" ./... || exit 1; done; done
 	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build ./...
@@ -124,7 +105,7 @@ define each_fuzz
 		$(GO) test -tags "$$tags" -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(1) $$pkg > fuzz.log || { cat fuzz.log; exit 1; }; done; done; done; rm -f fuzz.log
 endef
 
-fuzz-smoke: ## every fuzz target, a fixed number of inputs
+fuzz-smoke: # every fuzz target, a fixed number of inputs
 	$(call each_fuzz,$(FUZZCOUNT))
 
 fuzz: ## every fuzz target, for FUZZTIME
@@ -134,7 +115,7 @@ mutate: ## plant thirty faults of one line, one at a time, and see if the tests 
 	$(GO) run ./tools/mutate -run $(FAULTS) -tests '-short ./zarrio/...' -tests '-short -tags gds ./zarrio/...' \
 		-tests './zarrio/...' -tests '-tags gds ./zarrio/...' -tests '-tags gds .'
 
-bench-smoke: ## every benchmark once; those of GPUs on this machine, where they are skipped if it has none, and over the emulation
+bench-smoke: # every benchmark once; those of GPUs on this machine, where they are skipped if it has none, and over the emulation
 	$(GO) test -run='^$$' -bench=. -benchtime=1x ./...
 	$(GO) test -tags gds -run='^$$' -bench=. -benchtime=1x $(TAGGED)
 	@$(if $(CC_FOUND),true,echo 'no C compiler: benchmarks over the emulated GPU are skipped')
@@ -148,7 +129,7 @@ define layer
 	*) echo "$$out"; exit 1 ;; esac
 endef
 
-layers: ## which tests of what needs a GPU can run here, and why others can't
+layers: # which tests of what needs a GPU can run here, and why others can't
 	@echo 'layer: vet and build with the tag gds, for amd64 and arm64 (make check, make cross)'
 	@echo 'layer: benchmarks without a GPU are skipped, and say why (make bench-smoke, make unit)'
 	$(call layer,TestPrintEnvironment,./internal/cudaemu,tests over the emulated GPU and its interpreter of PTX (make unit))
@@ -163,10 +144,10 @@ unit: ## all tests: without assembly, without cgo and with the gds tag, and with
 	$(if $(RACE),$(GO) test -timeout=30m $(RACE) -tags gds $(TAGGED))
 	$(GO) test -timeout=30m $(RACE) ./...
 
-cufile: ## what uses cuFile, over NVIDIA's own library instead of the emulated one
+cufile: # what uses cuFile, over NVIDIA's own library instead of the emulated one
 	./zarrio/internal/cufile/real.sh ./zarrio/internal/cufile ./zarrio ./zarrio/gds ./tools/gdscheck .
 
-ptxas: ## NVIDIA's assembler takes the kernels for every GPU since 2014
+ptxas: # NVIDIA's assembler takes the kernels for every GPU since 2014
 	./zarrio/internal/ptx/ptxas.sh
 
 # on_cpu runs the tests of the packages $(3) for GOARCH $(1) on the CPU that the command $(2) emulates. $(4) says whether it can
@@ -178,20 +159,20 @@ define on_cpu
 else echo 'tests for $(1) are skipped: there is no $(firstword $(2)), which the package qemu-user has'; fi
 endef
 
-arch: ## on emulated CPUs: arm64, all that needs no C, and amd64 without AVX2, the packages with assembly
+arch: # on emulated CPUs: arm64, all that needs no C, and amd64 without AVX2, the packages with assembly
 	$(call on_cpu,arm64,qemu-aarch64,$$($(GO) list ./internal/loss ./zarrio/... | grep -v internal/ptx),yes)
 	$(call on_cpu,amd64,qemu-x86_64 -cpu Nehalem,./zarrio/codec ./internal/loss,no)
 
-interop: ## other software reads what this one writes
+interop: # other software reads what this one writes
 	./tools/interop/run.sh
 
 kit: ## what proves and measures the GPU engines on a machine with a GPU and no network, into .kit; see docs/gpu.md
 	./tools/kit/build.sh
 
-kit-smoke: ## the kit's stages over the emulated driver, on small stores
+kit-smoke: # the kit's stages over the emulated driver, on small stores
 	./tools/kit/smoke.sh
 
 clean: ## what building and measuring left, but not the data and the baseline
-	rm -f bench.test gds.test gpu.log cpu.txt gpu.txt baseline.txt new.txt study-*.txt study.svg fuzz.log
+	rm -f bench.test gds.test cpu.txt gpu.txt baseline.txt new.txt study-*.txt study.svg fuzz.log
 	rm -rf .kit .commands
 	@echo 'kept: $(DATA), baseline.test'

@@ -20,6 +20,7 @@ import (
 )
 
 const usage = `usage: bench [-count N] [-append] -o FILE BINARY [FLAG...] [-o FILE BINARY [FLAG...]]... [-- FLAG...]
+       bench compare|study|gate -help
 
 Runs the binaries in turn, N times each, and writes what each run prints to the side's file. The flags behind -- are passed to
 every binary, before the side's own. A file that holds another kind of run is never replaced.
@@ -51,6 +52,9 @@ type command struct {
 
 // run is the whole command.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) > 0 && protocols[args[0]] != nil {
+		return follow(ctx, args[0], args[1:], stdout, stderr)
+	}
 	c, help, err := parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		help(stdout)
@@ -63,7 +67,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		help(stderr)
 		return fmt.Errorf("%w (%w)", err, cli.ErrUsage)
 	}
-	if err = c.open(); err == nil {
+	return c.run(ctx, stderr)
+}
+
+// run runs the sides and closes their files.
+func (c *command) run(ctx context.Context, stderr io.Writer) error {
+	err := c.open()
+	if err == nil {
 		err = c.measure(ctx, stderr)
 	}
 	for _, s := range c.sides {

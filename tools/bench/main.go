@@ -13,6 +13,13 @@
 // benchstat compares, by the same engine. The runs of a round are written when all of its sides have run. A run that fails, or
 // that prints no result, as skipped benchmarks do, ends the command: the files keep the rounds before it. Progress, and what the binaries print to standard error, goes to standard error.
 //
+// Three protocols have names, which the Makefile's targets of the same names use: compare, study and gate.
+//
+//	go run ./tools/bench compare -count 10 -- -test.bench=Epoch -test.benchtime=1x -store ERA5.zarr
+//
+// chooses binaries, files and flags, measures, and runs the report. Compare and study measure the CPU engine alone if no GPU
+// can be used. Gate refuses to measure if so few runs can't show anything.
+//
 // The exit status is 2 for a wrong command line, and 1 for any other error.
 package main
 
