@@ -64,4 +64,4 @@ if [ ! -x "$gcs/fake-gcs-server" ]; then
 fi
 [ ! -x "$gcs/fake-gcs-server" ] || export ZARRBENCH_GCS=$gcs/fake-gcs-server
 
-[ -z "$pythons" ] || ZARRBENCH_PYTHON=$pythons go test -count=1 -run Interop .
+[ -z "$pythons" ] || ZARRBENCH_PYTHON=$pythons "${GO:-go}" test -count=1 -run Interop ./tools/interop

@@ -1,4 +1,4 @@
-package zarrbench
+package interop
 
 import (
 	"bytes"
@@ -26,7 +26,7 @@ const fetchBucket = "weatherbench2"
 // lowResolution is a store of whose objects some are known, byte for byte.
 const lowResolution = "1959-2023_01_10-6h-240x121_equiangular_with_poles_conservative.zarr"
 
-// A fetchCase is a selection of a store that tools/interop/era5.py makes.
+// A fetchCase is a selection of a store that era5.py makes.
 type fetchCase struct {
 	store, vars, level string
 	start              string
@@ -59,10 +59,10 @@ func TestInteropFetch(t *testing.T) {
 	if err := os.MkdirAll(bucket, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	runCommand(t, exe, "-B", "tools/interop/era5.py", "write", bucket, "fixtures/mini/wb2_exact")
+	runCommand(t, exe, "-B", "era5.py", "write", bucket, "../../fixtures/mini/wb2_exact")
 	endpoint, moved := serveBuckets(t, server, root)
 	era5 := filepath.Join(t.TempDir(), "era5")
-	runCommand(t, "go", "build", "-o", era5, "./tools/era5")
+	runCommand(t, "go", "build", "-o", era5, "zarrbench/tools/era5")
 
 	for _, c := range fetchCases {
 		objects := objectBytes(t, filepath.Join(bucket, c.store))
@@ -77,7 +77,7 @@ func TestInteropFetch(t *testing.T) {
 					t.Errorf("%d bytes moved are %.1f %% of the %d that the store has, want at most %.0f %%\n%s",
 						moved.Load(), 100*share, objects, 100*c.most, text)
 				}
-				args := []string{"-B", "tools/interop/era5.py", "compare", filepath.Join(bucket, c.store), out, c.level, c.start, strconv.Itoa(c.steps)}
+				args := []string{"-B", "era5.py", "compare", filepath.Join(bucket, c.store), out, c.level, c.start, strconv.Itoa(c.steps)}
 				runCommand(t, exe, append(args, strings.Split(c.vars, ",")...)...)
 				if text := runCommand(t, era5, "-verify", "-out", out); c.store == lowResolution && !strings.Contains(text, "SHA-256 was known beforehand") {
 					t.Errorf("-verify knows no object beforehand:\n%s", text)

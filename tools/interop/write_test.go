@@ -1,4 +1,4 @@
-package zarrbench
+package interop
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package zarrbench
+package interop
 
 import (
 	"bufio"
@@ -22,7 +22,7 @@ import (
 	"zarrbench/zarrio"
 )
 
-// A peerArray is what other software says of an array, in a line that tools/interop/manifest.py makes.
+// A peerArray is what other software says of an array, in a line that manifest.py makes.
 type peerArray struct {
 	Software   string // that read it
 	Store      string // the name of its folder
@@ -66,11 +66,11 @@ func eachPython(t *testing.T, test func(t *testing.T, exe string)) {
 // environment returns the name of the virtual environment of a Python, such as "zarr-2.18".
 func environment(exe string) string { return filepath.Base(filepath.Dir(filepath.Dir(exe))) }
 
-// python runs tools/interop/interop.py and returns the arrays that it prints.
+// python runs interop.py and returns the arrays that it prints.
 func python(t *testing.T, exe string, args ...string) []peerArray {
 	t.Helper()
 	var stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), exe, append([]string{"-B", "tools/interop/interop.py"}, args...)...)
+	cmd := exec.CommandContext(t.Context(), exe, append([]string{"-B", "interop.py"}, args...)...)
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -296,4 +296,9 @@ func describeArray(dir, p string) string {
 		return string(docs)
 	}
 	return b.String()
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
