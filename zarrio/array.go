@@ -6,13 +6,14 @@ import (
 	"slices"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/meta"
 )
 
 // An Array is an open Zarr array. It may be used by many goroutines at once.
 type Array struct {
 	h    *hierarchy
 	path string
-	meta *Metadata
+	meta *meta.Metadata
 	grid grid // of what is decoded by itself: chunks, or the inner chunks of shards
 	pipe pipeline
 	// noCodec is why chunks can't be decoded, if they can't: the metadata of such an array can be read all the same.
@@ -22,10 +23,10 @@ type Array struct {
 	indices indexCache
 }
 
-func newArray(h *hierarchy, path string, m *Metadata) *Array {
+func newArray(h *hierarchy, path string, m *meta.Metadata) *Array {
 	a := &Array{h: h, path: path, meta: m, strides: make([]int, len(m.Shape)), indices: indexCache{limit: maxIndexBytes}}
 	if a.pipe, a.noCodec = compile(m, h.opt); a.noCodec != nil {
-		a.pipe = pipeline{chunk: m.Chunks, order: cOrder(len(m.Shape))}
+		a.pipe = pipeline{chunk: m.Chunks, order: meta.COrder(len(m.Shape))}
 	}
 	if a.noCodec == nil && h.priced != nil && !a.pipe.text {
 		a.parts = a.pipe.chain.PartDecoder()
@@ -47,19 +48,19 @@ func newArray(h *hierarchy, path string, m *Metadata) *Array {
 func (a *Array) Path() string { return a.path }
 
 // Metadata returns the array's description; it must not be changed.
-func (a *Array) Metadata() *Metadata { return a.meta }
+func (a *Array) Metadata() *meta.Metadata { return a.meta }
 
 // Shape returns the array's extents in elements; it must not be changed.
 func (a *Array) Shape() []int { return a.meta.Shape }
 
 // DType returns the type of the elements.
-func (a *Array) DType() DType { return a.meta.DType }
+func (a *Array) DType() meta.DType { return a.meta.DType }
 
 // Dims returns the dimensions' names, "" where one has none; it must not be changed.
 func (a *Array) Dims() []string { return a.meta.Dims }
 
 // Attrs returns the array's attributes; they must not be changed.
-func (a *Array) Attrs() Attributes { return a.meta.Attrs }
+func (a *Array) Attrs() meta.Attributes { return a.meta.Attrs }
 
 // A Storage says how an array's chunks are stored: what decides whether an engine can bring them straight into place.
 type Storage struct {
@@ -96,7 +97,7 @@ func (a *Array) wrap(err error) error {
 // fail makes the error of a chunk.
 func (a *Array) fail(chunk int, step string, err error) error {
 	var key [keySize]byte
-	e := &ChunkError{Store: a.h.name, Array: a.path, Key: string(a.appendKey(key[:0], chunk)), Step: step, Err: err}
+	e := &meta.ChunkError{Store: a.h.name, Array: a.path, Key: string(a.appendKey(key[:0], chunk)), Step: step, Err: err}
 	if _, whole := errors.AsType[indexError](err); len(a.pipe.levels) > 0 && !whole {
 		e.Inner = make([]int, len(a.grid.counts))
 		a.grid.coords(e.Inner, chunk)

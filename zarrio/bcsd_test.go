@@ -5,12 +5,14 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"zarrbench/zarrio/internal/zarrtest"
 )
 
 // TestBCSD reads every store of one data set, in the zip file that it lies in: whatever its format, it has the same arrays,
 // values, times and missing values.
 func TestBCSD(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(shared(t, "conformance/bcsd"), "*.zip"))
+	files, err := filepath.Glob(filepath.Join(zarrtest.Shared(t, "conformance/bcsd"), "*.zip"))
 	if err != nil || len(files) < 2 {
 		t.Fatalf("%q, %v, want a store of each format", files, err)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"zarrbench/zarrio/meta"
 )
 
 // A storedReader is an engine that can do the reading part of a Fill alone: the same bytes, into the same memory or that
@@ -29,7 +31,7 @@ func (l *Loader) Ceiling(ctx context.Context) (Stats, error) {
 func (l *Loader) readStored(ctx context.Context, f func(i int, read func() (Stats, error)) error) error {
 	e, ok := l.engine.(storedReader)
 	if !ok {
-		return &UnsupportedError{What: "the raw ceiling of engine", Found: fmt.Sprint(l.engine), Supported: "the engines of this package"}
+		return &meta.UnsupportedError{What: "the raw ceiling of engine", Found: fmt.Sprint(l.engine), Supported: "the engines of this package"}
 	}
 	epoch, sample, err := l.begin()
 	if err != nil {

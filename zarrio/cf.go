@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"zarrbench/zarrio/cf"
+	"zarrbench/zarrio/meta"
 )
 
 // FillMask says whether the fill value in an array's metadata, which is what missing chunks hold, also stands for missing
@@ -27,23 +28,23 @@ const (
 // CFType returns the type that xarray would decode the array's elements to, by the attributes that [cf.ParsePacking] reads;
 // times, which are numbers with units such as "hours since 1959-01-01", become datetime64[ns]. Where nothing is to be decoded
 // it is the array's own type: that of integers then stays an integer type.
-func (a *Array) CFType() (DType, error) {
+func (a *Array) CFType() (meta.DType, error) {
 	if _, ok, err := a.timeUnits(); err != nil {
-		return DType{}, err
-	} else if ok && a.meta.DType.Kind == Datetime {
+		return meta.DType{}, err
+	} else if ok && a.meta.DType.Kind == meta.Datetime {
 		return a.meta.DType, nil
 	} else if ok {
-		return DType{Kind: Datetime, Size: 8, Unit: "ns"}, nil
+		return meta.DType{Kind: meta.Datetime, Size: 8, Unit: "ns"}, nil
 	}
 	if _, ok := packedType(a.meta.DType); !ok {
 		return a.meta.DType, nil
 	}
 	p, err := a.packing(a.ownFill())
 	if err != nil {
-		return DType{}, err
+		return meta.DType{}, err
 	}
 	t := p.Decoded()
-	return DType{Kind: map[byte]Kind{'i': Int, 'u': Uint, 'f': Float}[t.Kind], Size: t.Size}, nil
+	return meta.DType{Kind: map[byte]meta.Kind{'i': meta.Int, 'u': meta.Uint, 'f': meta.Float}[t.Kind], Size: t.Size}, nil
 }
 
 // ReadCF reads a selection into new memory, in C order, and decodes it as xarray does: missing values are NaN, packed ones
@@ -69,7 +70,7 @@ func ReadCFInto[T float32 | float64](ctx context.Context, a *Array, sel Selectio
 	if _, ok, err := a.timeUnits(); err != nil {
 		return Stats{}, err
 	} else if ok {
-		return Stats{}, a.wrap(&UnsupportedError{What: "decoding times to", Found: fmt.Sprintf("%T", *new(T)),
+		return Stats{}, a.wrap(&meta.UnsupportedError{What: "decoding times to", Found: fmt.Sprintf("%T", *new(T)),
 			Supported: "ReadTimes, which gives nanoseconds since 1970, and Read, which gives the numbers as they are stored"})
 	}
 	p, err := a.packing(a.ownFill())
@@ -80,16 +81,16 @@ func ReadCFInto[T float32 | float64](ctx context.Context, a *Array, sel Selectio
 }
 
 // packedType returns the type of d's elements as package cf has it, or false for elements that are not plain numbers.
-func packedType(d DType) (cf.Type, bool) {
+func packedType(d meta.DType) (cf.Type, bool) {
 	if d.Variant != "" {
 		return cf.Type{}, false
 	}
 	switch d.Kind {
-	case Int:
+	case meta.Int:
 		return cf.Type{Kind: 'i', Size: d.Size}, true
-	case Uint:
+	case meta.Uint:
 		return cf.Type{Kind: 'u', Size: d.Size}, true
-	case Float:
+	case meta.Float:
 		return cf.Type{Kind: 'f', Size: d.Size}, true
 	}
 	return cf.Type{}, false
@@ -99,7 +100,7 @@ func packedType(d DType) (cf.Type, bool) {
 func (a *Array) packing(fill json.RawMessage) (*cf.Packing, error) {
 	t, ok := packedType(a.meta.DType)
 	if !ok {
-		return nil, a.wrap(&UnsupportedError{What: "CF decoding of data type", Found: a.meta.DType.String(), Supported: "integers and floats; Read reads others as they are"})
+		return nil, a.wrap(&meta.UnsupportedError{What: "CF decoding of data type", Found: a.meta.DType.String(), Supported: "integers and floats; Read reads others as they are"})
 	}
 	p, err := cf.ParsePacking(a.Attrs(), t, fill)
 	if err != nil {
@@ -115,11 +116,11 @@ func (a *Array) ownFill() json.RawMessage {
 	if _, ok := packedType(d); !ok || !mask || len(e) != d.Size {
 		return nil
 	}
-	if d.Kind != Float {
-		return appendFillJSON(nil, e, d, a.meta.Format)
+	if d.Kind != meta.Float {
+		return meta.AppendJSON(nil, e, d, a.meta.Format)
 	}
 	// Within quotes, since it may be NaN.
-	return strconv.AppendQuote(nil, strconv.FormatFloat(floatValue(getBits(e), d), 'g', -1, 64))
+	return strconv.AppendQuote(nil, strconv.FormatFloat(meta.FloatValue(meta.GetBits(e), d), 'g', -1, 64))
 }
 
 // readPacked reads a selection into dst and unpacks it.

@@ -6,6 +6,9 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"zarrbench/zarrio/internal/zarrtest"
+	"zarrbench/zarrio/meta"
 )
 
 // cfArray puts an array of one dimension, which holds values, into a new store, and opens it.
@@ -35,21 +38,21 @@ func TestReadCF(t *testing.T) {
 		opt    Options
 		stored []int64
 		want   []float64
-		as     DType
+		as     meta.DType
 	}{
 		{"packed", ldArray{dtype: "<i2", fill: "-32767", attrs: map[string]any{"scale_factor": 0.0012, "add_offset": 273.15}}, Options{},
-			[]int64{-32767, -32766, 0, 1, 32767}, []float64{nan, 233.83079999999998, 273.15, 273.15119999999996, 312.4704}, DType{Kind: Float, Size: 8}},
-		{"masked", ldArray{dtype: ">i2", fill: "-1"}, Options{}, []int64{-1, 0, 7}, []float64{nan, 0, 7}, DType{Kind: Float, Size: 4}},
-		{"masked, long", ldArray{dtype: "<u4", fill: "4294967295"}, Options{}, []int64{4294967295, 5}, []float64{nan, 5}, DType{Kind: Float, Size: 8}},
-		{"unsigned", ldArray{dtype: "|i1", fill: "-1", attrs: map[string]any{"_Unsigned": "true"}}, Options{}, []int64{-1, -2, 3}, []float64{nan, 254, 3}, DType{Kind: Float, Size: 4}},
-		{"half precision", ldArray{dtype: "<f2", fill: `"NaN"`}, Options{}, []int64{0x3c00, 0x7e00, 0xc500}, []float64{1, nan, -5}, DType{Kind: Float, Size: 2}},
-		{"half precision, masked", ldArray{dtype: ">f2", fill: "-5"}, Options{}, []int64{0x3c00, 0xc500}, []float64{1, nan}, DType{Kind: Float, Size: 2}},
-		{"float32", ldArray{dtype: "<f4", fill: "1.0000000200408773e+20"}, Options{}, []int64{0x60ad78ec, 0x3f800000}, []float64{nan, 1}, DType{Kind: Float, Size: 4}},
-		{"float64", ldArray{dtype: ">f8", fill: `"-Infinity"`}, Options{}, []int64{-0x0010000000000000, 0x3ff0000000000000}, []float64{nan, 1}, DType{Kind: Float, Size: 8}},
-		{"int64", ldArray{dtype: "<i8", fill: "9"}, Options{}, []int64{9, -9, 1 << 40}, []float64{nan, -9, 1 << 40}, DType{Kind: Float, Size: 8}},
-		{"plain", ldArray{dtype: "<i4"}, Options{}, []int64{-3, 0, 1 << 20}, []float64{-3, 0, 1 << 20}, DType{Kind: Int, Size: 4}},
-		{"fill never masks", ldArray{dtype: "<u2", fill: "7"}, Options{FillMask: MaskNever}, []int64{7, 65535}, []float64{7, 65535}, DType{Kind: Uint, Size: 2}},
-		{"fill always masks", ldArray{dtype: "<u8", fill: "7"}, Options{FillMask: MaskAlways}, []int64{7, 65535}, []float64{nan, 65535}, DType{Kind: Float, Size: 8}},
+			[]int64{-32767, -32766, 0, 1, 32767}, []float64{nan, 233.83079999999998, 273.15, 273.15119999999996, 312.4704}, meta.DType{Kind: meta.Float, Size: 8}},
+		{"masked", ldArray{dtype: ">i2", fill: "-1"}, Options{}, []int64{-1, 0, 7}, []float64{nan, 0, 7}, meta.DType{Kind: meta.Float, Size: 4}},
+		{"masked, long", ldArray{dtype: "<u4", fill: "4294967295"}, Options{}, []int64{4294967295, 5}, []float64{nan, 5}, meta.DType{Kind: meta.Float, Size: 8}},
+		{"unsigned", ldArray{dtype: "|i1", fill: "-1", attrs: map[string]any{"_Unsigned": "true"}}, Options{}, []int64{-1, -2, 3}, []float64{nan, 254, 3}, meta.DType{Kind: meta.Float, Size: 4}},
+		{"half precision", ldArray{dtype: "<f2", fill: `"NaN"`}, Options{}, []int64{0x3c00, 0x7e00, 0xc500}, []float64{1, nan, -5}, meta.DType{Kind: meta.Float, Size: 2}},
+		{"half precision, masked", ldArray{dtype: ">f2", fill: "-5"}, Options{}, []int64{0x3c00, 0xc500}, []float64{1, nan}, meta.DType{Kind: meta.Float, Size: 2}},
+		{"float32", ldArray{dtype: "<f4", fill: "1.0000000200408773e+20"}, Options{}, []int64{0x60ad78ec, 0x3f800000}, []float64{nan, 1}, meta.DType{Kind: meta.Float, Size: 4}},
+		{"float64", ldArray{dtype: ">f8", fill: `"-Infinity"`}, Options{}, []int64{-0x0010000000000000, 0x3ff0000000000000}, []float64{nan, 1}, meta.DType{Kind: meta.Float, Size: 8}},
+		{"int64", ldArray{dtype: "<i8", fill: "9"}, Options{}, []int64{9, -9, 1 << 40}, []float64{nan, -9, 1 << 40}, meta.DType{Kind: meta.Float, Size: 8}},
+		{"plain", ldArray{dtype: "<i4"}, Options{}, []int64{-3, 0, 1 << 20}, []float64{-3, 0, 1 << 20}, meta.DType{Kind: meta.Int, Size: 4}},
+		{"fill never masks", ldArray{dtype: "<u2", fill: "7"}, Options{FillMask: MaskNever}, []int64{7, 65535}, []float64{7, 65535}, meta.DType{Kind: meta.Uint, Size: 2}},
+		{"fill always masks", ldArray{dtype: "<u8", fill: "7"}, Options{FillMask: MaskAlways}, []int64{7, 65535}, []float64{nan, 65535}, meta.DType{Kind: meta.Float, Size: 8}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := cfArray(t, &tt.array, tt.opt, tt.stored...)
@@ -91,18 +94,18 @@ func TestReadCFErrors(t *testing.T) {
 	} {
 		a := cfArray(t, &tt.array, Options{}, 0, 1)
 		_, err := ReadCF[float32](t.Context(), a, nil)
-		wantError(t, err, append(tt.want, `zarrio: mem: array "v": `)...)
+		zarrtest.WantError(t, err, append(tt.want, `zarrio: mem: array "v": `)...)
 	}
 	a := cfArray(t, &ldArray{dtype: "<i2"}, Options{}, 0, 1)
 	_, err := ReadCFInto(t.Context(), a, nil, make([]float32, 3))
-	wantError(t, err, "destination has")
+	zarrtest.WantError(t, err, "destination has")
 	_, err = ReadCF[float32](t.Context(), a, Selection{At(2)})
-	wantError(t, err, "index 2 is outside")
+	zarrtest.WantError(t, err, "index 2 is outside")
 	a = cfArray(t, &ldArray{dtype: "<i8"}, Options{}, 0, 1)
 	_, err = ReadCFInto(t.Context(), a, nil, make([]float32, 3))
-	wantError(t, err, "destination has 3 elements, the selection 2")
+	zarrtest.WantError(t, err, "destination has 3 elements, the selection 2")
 	_, err = ReadCFInto(t.Context(), a, Selection{At(7)}, make([]float32, 1))
-	wantError(t, err, "index 7 is outside")
+	zarrtest.WantError(t, err, "index 7 is outside")
 }
 
 // TestReadCFParts reads elements that are longer than what they are decoded to, in several parts.
@@ -212,7 +215,7 @@ func TestReadTimes(t *testing.T) {
 			if err != nil || !slices.Equal(got, tt.want[len(tt.want)-1:]) {
 				t.Errorf("the last: %v, %v, want %v", got, err, tt.want)
 			}
-			if d, err := a.CFType(); err != nil || d.Kind != Datetime {
+			if d, err := a.CFType(); err != nil || d.Kind != meta.Datetime {
 				t.Errorf("type %v, %v", d, err)
 			}
 		})
@@ -227,7 +230,7 @@ func TestReadTimes(t *testing.T) {
 		{ldArray{dtype: "<i4", attrs: map[string]any{"units": "days since 1970-01-01", "add_offset": true}}, "add_offset: true is no number"},
 	} {
 		_, err := ReadTimes(t.Context(), cfArray(t, &tt.array, Options{}, 0, 1), nil)
-		wantError(t, err, `zarrio: mem: array "v": `, tt.want)
+		zarrtest.WantError(t, err, `zarrio: mem: array "v": `, tt.want)
 	}
 }
 
@@ -264,7 +267,7 @@ func TestReadCFStores(t *testing.T) {
 		{"bcsd_v3", Options{FillMask: MaskAlways}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			g, err := Open(t.Context(), shared(t, "conformance/bcsd/"+tt.name+".zarr.zip"), tt.opt)
+			g, err := Open(t.Context(), zarrtest.Shared(t, "conformance/bcsd/"+tt.name+".zarr.zip"), tt.opt)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -284,7 +287,7 @@ func TestReadCFStores(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if d, err := a.CFType(); err != nil || d != Float32 {
+				if d, err := a.CFType(); err != nil || d != meta.Float32 {
 					t.Errorf("%s: type %v, %v", want.name, d, err)
 				}
 				v, err := ReadCF[float32](t.Context(), a, nil)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"zarrbench/zarrio/meta"
 )
 
 // A channel is one field a step: an array, at fixed indices of the dimensions that are neither the step's nor the grid's.
@@ -67,9 +69,9 @@ func parseChannel(s string) (channelSpec, error) {
 // loadable says why an array's fields can't be put into batches, or nil.
 func (a *Array) loadable() error {
 	if !a.grid.regular() {
-		return a.wrap(&UnsupportedError{What: "chunk grid of a channel", Found: "rectilinear", Supported: "regular"})
+		return a.wrap(&meta.UnsupportedError{What: "chunk grid of a channel", Found: "rectilinear", Supported: "regular"})
 	}
-	if err := a.meta.readable(); err != nil {
+	if err := a.meta.Readable(); err != nil {
 		return a.wrap(err)
 	}
 	return a.checkChunk()

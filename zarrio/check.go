@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"zarrbench/zarrio/meta"
 )
 
 // Check reads and decodes every chunk of the array, and calls report for each that can't be read or is missing, with a
@@ -40,7 +42,7 @@ func (a *Array) Check(ctx context.Context, report func(error)) (Stats, error) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		if e, ok := errors.AsType[*ChunkError](err); ok && e.Inner == nil && len(a.pipe.levels) > 0 {
+		if e, ok := errors.AsType[*meta.ChunkError](err); ok && e.Inner == nil && len(a.pipe.levels) > 0 {
 			if shards[e.Key] {
 				return nil
 			}
@@ -65,7 +67,7 @@ func (w *worker) check(ctx context.Context, a *Array, p *chunkPart, text bool) e
 			ok, err = w.load(ctx, a, p.chunk, dec, nil, nil)
 		}
 	}
-	if err != nil && !errors.Is(err, ErrMissingChunk) || ok {
+	if err != nil && !errors.Is(err, meta.ErrMissingChunk) || ok {
 		return err
 	}
 	err = errMissing
@@ -83,4 +85,4 @@ var errMissing = missingError{}
 type missingError struct{}
 
 func (missingError) Error() string        { return "missing" }
-func (missingError) Is(target error) bool { return target == ErrMissingChunk }
+func (missingError) Is(target error) bool { return target == meta.ErrMissingChunk }

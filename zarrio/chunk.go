@@ -12,7 +12,9 @@ import (
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/internal/hostmem"
+	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/turns"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 )
 
@@ -26,7 +28,7 @@ type worker struct {
 	parts   []part
 	group   []int   // chunks of one shard
 	reads   []int32 // of the plan that bring them
-	coords  [maxRank]int
+	coords  [meta.MaxRank]int
 	scratch codec.Scratch
 	spans   []codec.Span
 	pieces  []codec.Part // of a chunk that is read in parts
@@ -53,17 +55,7 @@ func (w *worker) compute(f func() error) error { return w.turns.Do(f) }
 
 // native says whether the array's decoded bytes are in the machine's byte order.
 func (a *Array) native() bool {
-	return a.pipe.bigEndian == bigEndianMachine || a.meta.DType.swapSize() == 1
-}
-
-var bigEndianMachine = *(*byte)(unsafe.Pointer(new(uint16(1)))) == 0
-
-// grow returns a buffer of n bytes, buf itself if it is large enough. Its content is unspecified.
-func grow(buf []byte, n int) []byte {
-	if cap(buf) < n {
-		buf = hostmem.Make(n)
-	}
-	return buf[:n]
+	return a.pipe.bigEndian == ndcopy.BigEndian || a.meta.DType.SwapSize() == 1
 }
 
 // grow is the function grow for memory that files are read into.
@@ -71,7 +63,7 @@ func (w *worker) grow(buf []byte, n int) []byte {
 	if w.files != nil {
 		return w.files.Memory(buf, n, 0)
 	}
-	return grow(buf, n)
+	return ndcopy.Grow(buf, n)
 }
 
 // keySize holds most keys: a worker's buffer grows for longer ones.
@@ -79,7 +71,7 @@ const keySize = 256
 
 // appendKey appends the key of the value that a chunk is in: its own, or its shard's.
 func (a *Array) appendKey(key []byte, chunk int) []byte {
-	var buf [maxRank]int
+	var buf [meta.MaxRank]int
 	coords := buf[:len(a.grid.counts)]
 	a.grid.coords(coords, chunk)
 	if len(a.pipe.levels) > 0 {
@@ -97,10 +89,10 @@ func (a *Array) appendValueKey(key []byte, number int) []byte {
 	if len(a.pipe.levels) > 0 {
 		g = &a.pipe.levels[0].grid
 	}
-	var buf [maxRank]int
+	var buf [meta.MaxRank]int
 	coords := buf[:len(g.counts)]
 	g.coords(coords, number)
-	return a.meta.Keys.append(key, coords)
+	return a.meta.Keys.Append(key, coords)
 }
 
 // valueKey makes the key of a chunk or a shard in the worker's memory: it is valid until the next call.
@@ -115,7 +107,7 @@ func (w *worker) valueKey(a *Array, number int) string {
 // checkChunk refuses arrays whose chunks can't be read, before memory is taken for one.
 func (a *Array) checkChunk() error {
 	if d := a.meta.DType; d.Size == 0 {
-		return a.wrap(&UnsupportedError{What: "reading data type", Found: d.String(), Supported: "types whose elements have one length"})
+		return a.wrap(&meta.UnsupportedError{What: "reading data type", Found: d.String(), Supported: "types whose elements have one length"})
 	}
 	if a.noCodec != nil {
 		return a.wrap(a.noCodec)
@@ -209,17 +201,17 @@ func (a *Array) toNative(dst []byte, from int, spans []codec.Span) {
 		return
 	}
 	if spans == nil {
-		swapBytes(dst, a.meta.DType.swapSize())
+		ndcopy.SwapBytes(dst, a.meta.DType.SwapSize())
 	}
 	for _, s := range spans {
-		swapBytes(dst[s.Lo-from:s.Hi-from], a.meta.DType.swapSize())
+		ndcopy.SwapBytes(dst[s.Lo-from:s.Hi-from], a.meta.DType.SwapSize())
 	}
 }
 
 // missing counts a chunk that is not there, or refuses it.
 func (w *worker) missing(a *Array, chunk int) error {
 	if a.h.opt.Strict {
-		return a.fail(chunk, "read", ErrMissingChunk)
+		return a.fail(chunk, "read", meta.ErrMissingChunk)
 	}
 	w.stats.Chunks++
 	w.stats.Missing++

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/store"
 )
 
@@ -228,7 +229,7 @@ func (w *worker) extend(had, n int) {
 		return
 	}
 	old := w.enc[:had]
-	w.enc = grow(w.enc, had+n)
+	w.enc = ndcopy.Grow(w.enc, had+n)
 	copy(w.enc, old)
 }
 

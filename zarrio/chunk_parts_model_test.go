@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/zarrtest"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/store/storetest"
 )
@@ -93,7 +95,7 @@ func (m levelsModel) files() map[string][]byte {
 	if m.big {
 		dtype = `">f4"`
 	}
-	files := map[string][]byte{".zgroup": []byte(zgroup), "x/.zarray": []byte(zarray(map[string]string{
+	files := map[string][]byte{".zgroup": []byte(zarrtest.ZGroup), "x/.zarray": []byte(zarrtest.ZArray(map[string]string{
 		"shape": fmt.Sprintf("[%d, %d, %d, %d]", m.steps, m.levels, m.lat, m.lon), "chunks": fmt.Sprintf("[1, %d, %d, %d]", m.levels, m.lat, m.lon),
 		"dtype": dtype, "fill_value": "-1.0", "compressor": `{"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1, "blocksize": 0}`}))}
 	for step := range m.steps {
@@ -130,7 +132,7 @@ func sameAs(t *testing.T, a, want *Array, sel Selection) Stats {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := product(shape, math.MaxInt/4)
+	n, err := meta.Product(shape, math.MaxInt/4)
 	if err != nil {
 		t.Fatal(err)
 	}

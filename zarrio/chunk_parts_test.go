@@ -16,7 +16,10 @@ import (
 	"time"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/race"
+	"zarrbench/zarrio/internal/zarrtest"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/store/storetest"
 )
@@ -196,7 +199,7 @@ func TestChunkPartsOfShards(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := levelsModel{steps: 5, levels: 37, lat: 121, lon: 240}
-	x, err := w.Array("x", ArraySpec{Shape: []int{5, 37, 121, 240}, Chunks: []int{1, 37, 121, 240}, Shards: []int{3, 37, 121, 240}, DType: Float32,
+	x, err := w.Array("x", ArraySpec{Shape: []int{5, 37, 121, 240}, Chunks: []int{1, 37, 121, 240}, Shards: []int{3, 37, 121, 240}, DType: meta.Float32,
 		Compressor: Compressor{Name: "blosc-lz4"}, Fill: AsBytes([]float32{-1}), OmitFill: true})
 	if err != nil {
 		t.Fatal(err)
@@ -209,8 +212,8 @@ func TestChunkPartsOfShards(t *testing.T) {
 	for i := one; i < 2*one; i += 4 { // missing, in a shard that is there
 		binary.LittleEndian.PutUint32(raw[i:], math.Float32bits(-1))
 	}
-	if bigEndianMachine {
-		swapBytes(raw, 4)
+	if ndcopy.BigEndian {
+		ndcopy.SwapBytes(raw, 4)
 	}
 	for lo := 0; lo < m.steps; lo += 3 {
 		hi := min(lo+3, m.steps)
@@ -303,7 +306,7 @@ func TestChunkPartsChanged(t *testing.T) {
 			sel := Selection{At(0), At(21), All(), All()}
 			got, err := Read[float32](t.Context(), a, sel)
 			if tt.want != "" {
-				wantError(t, err, `array "x"`, `chunk "x/0.0.0.0": read: `)
+				zarrtest.WantError(t, err, `array "x"`, `chunk "x/0.0.0.0": read: `)
 				if !errors.Is(err, store.ErrChanged) {
 					t.Errorf("error %v, want one that is ErrChanged", err)
 				}
@@ -366,8 +369,8 @@ func TestChunkPartsDamaged(t *testing.T) {
 			files[m.key(0)] = tt.value
 			a := openParts(t, storetest.NewServer(t, files, storetest.ServerOptions{}), Options{})
 			_, err := Read[float32](t.Context(), a, Selection{At(0), At(21), All(), All()})
-			wantError(t, err, `array "x": chunk "x/0.0.0.0": `+tt.want)
-			if _, ok := errors.AsType[*ChunkError](err); !ok {
+			zarrtest.WantError(t, err, `array "x": chunk "x/0.0.0.0": `+tt.want)
+			if _, ok := errors.AsType[*meta.ChunkError](err); !ok {
 				t.Errorf("error %v is no *ChunkError", err)
 			}
 			if _, err := Read[float32](t.Context(), a, Selection{At(1), At(21), All(), All()}); err != nil {
@@ -386,7 +389,7 @@ func TestChunkPartsDamaged(t *testing.T) {
 		delete(files, m.key(0))
 		a := openParts(t, storetest.NewServer(t, files, storetest.ServerOptions{}), Options{Strict: true})
 		_, err := Read[float32](t.Context(), a, Selection{At(0), At(21), All(), All()})
-		if !errors.Is(err, ErrMissingChunk) {
+		if !errors.Is(err, meta.ErrMissingChunk) {
 			t.Errorf("error %v, want ErrMissingChunk", err)
 		}
 	})

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 )
 
@@ -55,34 +55,34 @@ var errStale = fmt.Errorf("it is in the store but not in the consolidated metada
 
 // consolidatedV2 returns the consolidated metadata of a v2 hierarchy, or nil where there are none.
 func (h *hierarchy) consolidatedV2(ctx context.Context) (documents, error) {
-	doc, err := h.single(ctx, v2Consolidated)
+	doc, err := h.single(ctx, meta.V2ConsolidatedDoc)
 	if err != nil {
 		return nil, err
 	}
 	if doc == nil {
-		return nil, h.unconsolidated(v2Consolidated)
+		return nil, h.unconsolidated(meta.V2ConsolidatedDoc)
 	}
-	docs, err := parseV2Consolidated(doc)
+	docs, err := meta.ParseV2Consolidated(doc)
 	if err != nil {
-		return nil, &MetadataError{h.name, v2Consolidated, err}
+		return nil, &meta.MetadataError{Store: h.name, Key: meta.V2ConsolidatedDoc, Err: err}
 	}
-	return docs, h.verifyAtOpen(ctx, "", 2, v2Consolidated, docs)
+	return docs, h.verifyAtOpen(ctx, "", 2, meta.V2ConsolidatedDoc, docs)
 }
 
 // consolidatedV3 returns the documents of the members that the document of the v3 group at path holds, or nil where it has
 // none. Those that a member's document holds in turn are not looked at: the outer ones list all nodes.
 func (h *hierarchy) consolidatedV3(ctx context.Context, path string, doc json.RawMessage) (documents, error) {
-	key := prefix(path) + v3Document
-	members, err := parseV3Consolidated(doc)
+	key := meta.Prefix(path) + meta.V3Doc
+	members, err := meta.ParseV3Consolidated(doc)
 	if err != nil {
-		return nil, &MetadataError{h.name, key, fmt.Errorf("consolidated_metadata: %w", err)}
+		return nil, &meta.MetadataError{Store: h.name, Key: key, Err: fmt.Errorf("consolidated_metadata: %w", err)}
 	}
 	if members == nil {
 		return nil, h.unconsolidated(key)
 	}
 	docs := documents{}
 	for name, doc := range members {
-		docs[prefix(path)+name+"/"+v3Document] = doc
+		docs[meta.Prefix(path)+name+"/"+meta.V3Doc] = doc
 	}
 	return docs, h.verifyAtOpen(ctx, path, 3, key, docs)
 }
@@ -92,7 +92,7 @@ func (h *hierarchy) unconsolidated(key string) error {
 	if h.opt.Consolidated != Verify {
 		return nil
 	}
-	return &MetadataError{h.name, key, fmt.Errorf("there are no consolidated metadata to verify: %w", fs.ErrNotExist)}
+	return &meta.MetadataError{Store: h.name, Key: key, Err: fmt.Errorf("there are no consolidated metadata to verify: %w", fs.ErrNotExist)}
 }
 
 // verifyAtOpen compares the consolidated metadata of the group at path with the store, if that is asked for, up to the first
@@ -112,9 +112,9 @@ func (g *Group) CheckConsolidated(ctx context.Context, report func(error)) error
 	if g.docs == nil {
 		return nil
 	}
-	in := v2Consolidated
+	in := meta.V2ConsolidatedDoc
 	if g.format == 3 {
-		in = prefix(g.path) + v3Document
+		in = meta.Prefix(g.path) + meta.V3Doc
 	}
 	return g.h.verifyAll(ctx, g.path, g.format, in, g.docs, func(err error) error {
 		if ctx.Err() != nil {
@@ -128,7 +128,7 @@ func (g *Group) CheckConsolidated(ctx context.Context, report func(error)) error
 // verifyAll compares all that consolidated metadata have beneath the group at path with the store. An error of report ends it.
 func (h *hierarchy) verifyAll(ctx context.Context, path string, format int, in string, docs documents, report func(error) error) error {
 	for _, key := range slices.Sorted(maps.Keys(docs)) {
-		if !strings.HasPrefix(key, prefix(path)) {
+		if !strings.HasPrefix(key, meta.Prefix(path)) {
 			continue
 		}
 		if err := h.verify(ctx, in, key, docs[key]); err != nil {
@@ -143,18 +143,18 @@ func (h *hierarchy) verifyAll(ctx context.Context, path string, format int, in s
 // verify compares an entry of the consolidated metadata with the document itself.
 func (h *hierarchy) verify(ctx context.Context, in, key string, entry json.RawMessage) error {
 	if err := store.CheckKey(key); err != nil {
-		return &MetadataError{h.name, in, fmt.Errorf("entry %q: %w", key, err)}
+		return &meta.MetadataError{Store: h.name, Key: in, Err: fmt.Errorf("entry %q: %w", key, err)}
 	}
 	own, err := h.single(ctx, key)
 	if err != nil {
 		return err
 	}
 	if own == nil {
-		return &MetadataError{h.name, key, errors.New("consolidated metadata describe it, but it is not in the store")}
+		return &meta.MetadataError{Store: h.name, Key: key, Err: errors.New("consolidated metadata describe it, but it is not in the store")}
 	}
-	if where, a, b := difference(entry, own); where != "" {
-		return &MetadataError{h.name, key, fmt.Errorf("consolidated metadata are stale: %s is %s there, %s in the document itself; consolidate anew, or open without them",
-			where, found(a), found(b))}
+	if where, a, b := meta.Difference(entry, own); where != "" {
+		return &meta.MetadataError{Store: h.name, Key: key, Err: fmt.Errorf("consolidated metadata are stale: %s is %s there, %s in the document itself; consolidate anew, or open without them",
+			where, meta.Quote(a), meta.Quote(b))}
 	}
 	return nil
 }
@@ -172,16 +172,16 @@ func (h *hierarchy) verifyMembers(ctx context.Context, path string, format int, 
 		return err
 	}
 	lack := func(key string) error {
-		return report(&MetadataError{h.name, key, errors.New("consolidated metadata are stale: they lack it; consolidate anew, or open without them")})
+		return report(&meta.MetadataError{Store: h.name, Key: key, Err: errors.New("consolidated metadata are stale: they lack it; consolidate anew, or open without them")})
 	}
 	for _, u := range unread {
-		if !docs.under(prefix(path) + u.Name) { // else it was reported
+		if !docs.under(meta.Prefix(path) + u.Name) { // else it was reported
 			if err := report(u.Err); err != nil {
 				return err
 			}
 		}
 	}
-	if attrs := prefix(path) + v2Attrs; format == 2 && docs[attrs] == nil {
+	if attrs := meta.Prefix(path) + meta.V2AttrsDoc; format == 2 && docs[attrs] == nil {
 		if own, err := h.has(ctx, attrs); own || err != nil {
 			if err == nil {
 				err = lack(attrs)
@@ -194,14 +194,14 @@ func (h *hierarchy) verifyMembers(ctx context.Context, path string, format int, 
 		}
 	}
 	for _, n := range nodes {
-		at := prefix(path) + n.Name
+		at := meta.Prefix(path) + n.Name
 		if docs[n.key] == nil {
 			if err := lack(n.key); err != nil {
 				return err
 			}
 		}
-		v3 := strings.HasSuffix(n.key, v3Document)
-		if attrs := at + "/" + v2Attrs; n.Array && !v3 && docs[n.key] != nil && docs[attrs] == nil {
+		v3 := strings.HasSuffix(n.key, meta.V3Doc)
+		if attrs := at + "/" + meta.V2AttrsDoc; n.Array && !v3 && docs[n.key] != nil && docs[attrs] == nil {
 			if own, _ := h.has(ctx, attrs); own {
 				if err := lack(attrs); err != nil {
 					return err
@@ -229,33 +229,4 @@ func (d documents) under(path string) bool {
 		}
 	}
 	return false
-}
-
-// difference returns the first field in which two documents differ, with both values, or "". The consolidated metadata
-// within one don't count: writers leave them out, or empty, where a document is repeated.
-func difference(a, b json.RawMessage) (field string, inA, inB json.RawMessage) {
-	x, errA := parseDocument(a)
-	y, errB := parseDocument(b)
-	if errA != nil || errB != nil {
-		return "the document", a, b
-	}
-	delete(x, "consolidated_metadata")
-	delete(y, "consolidated_metadata")
-	for _, name := range slices.Sorted(maps.Keys(x)) {
-		if !sameJSON(x[name], y[name]) {
-			return name, x[name], y[name]
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(y)) {
-		if x[name] == nil {
-			return name, nil, y[name]
-		}
-	}
-	return "", nil, nil
-}
-
-// sameJSON compares two documents as values.
-func sameJSON(a, b json.RawMessage) bool {
-	var x, y any
-	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }

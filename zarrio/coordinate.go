@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"zarrbench/zarrio/cf"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 )
 
@@ -26,7 +27,7 @@ func (g *Group) coordinateArray(ctx context.Context, a *Array, dim string) (*Arr
 			at = ""
 		}
 		c, err := g.h.array(ctx, g, path.Join(at, dim))
-		if errors.Is(err, ErrNodeType) || errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errStale) {
+		if errors.Is(err, meta.ErrNodeType) || errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errStale) {
 			continue
 		}
 		return c, err
@@ -38,7 +39,7 @@ func (g *Group) coordinateArray(ctx context.Context, a *Array, dim string) (*Arr
 // "days since 2000-01-01". Lengths of time, such as timedelta64 or numbers of "hours", are none. The units may be some that
 // [ReadTimes] can't decode.
 func (a *Array) IsTime() bool {
-	return a.DType().Kind == Datetime || sinceUnits(a.Attrs().Text("units"))
+	return a.DType().Kind == meta.Datetime || sinceUnits(a.Attrs().Text("units"))
 }
 
 // sinceUnits reports whether units count from a date. The words are those of the udunits library, and "day as %Y%m%d.%f".
@@ -110,7 +111,7 @@ func (g *Group) timesBeside(ctx context.Context, a *Array, dim string) *Array {
 
 // lengthOfTime reports whether an array's elements are lengths of time, as those of a forecast's lead times.
 func lengthOfTime(a *Array) bool {
-	if a.DType().Kind == Timedelta {
+	if a.DType().Kind == meta.Timedelta {
 		return true
 	}
 	_, ok := timeLengths[strings.ToLower(strings.TrimSpace(a.Attrs().Text("units")))]
@@ -267,7 +268,7 @@ func spelled[T any](list []T, text func(T) string) string {
 // numbers reads the whole array as float64. Packed ones are unpacked, and what equals the attribute _FillValue is NaN; what
 // equals the array's own fill value, which is often 0, is a coordinate all the same.
 func (a *Array) numbers(ctx context.Context) ([]float64, error) {
-	if a.DType().Kind == Datetime {
+	if a.DType().Kind == meta.Datetime {
 		return nil, a.wrap(errors.New("is of times: want a date, such as 2000-01-01 or 2000-01-01T06:00"))
 	}
 	p, err := a.packing(nil)
@@ -281,3 +282,20 @@ func (a *Array) numbers(ctx context.Context) ([]float64, error) {
 	_, err = readPacked(ctx, a, p, nil, coords)
 	return coords, err
 }
+
+// within returns err for a message that names the store before it: without the store's name.
+func (h *hierarchy) within(err error) error {
+	if err == nil {
+		return nil
+	}
+	return nestedError{err, "zarrio: " + h.name + ": "}
+}
+
+type nestedError struct {
+	error
+	prefix string
+}
+
+func (e nestedError) Error() string { return strings.TrimPrefix(e.error.Error(), e.prefix) }
+
+func (e nestedError) Unwrap() error { return e.error }

@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"zarrbench/zarrio/internal/zarrtest"
+	"zarrbench/zarrio/meta"
 )
 
 // axisStore has z along time and, along a further dimension, p, whose coordinate is what a test puts there.
@@ -33,7 +36,7 @@ func consolidateLd(s *ldStore) {
 			docs[key] = string(doc)
 		}
 	}
-	s.values[v2Consolidated] = []byte(consolidate(docs))
+	s.values[meta.V2ConsolidatedDoc] = []byte(consolidate(docs))
 }
 
 // TestTimeAxisBesideSteps: an axis of time gives no channels, whatever says that it is one.
@@ -91,7 +94,7 @@ func TestTimeAxisBesideSteps(t *testing.T) {
 					if len(names) == 1 {
 						guilty = "both"
 					}
-					wantError(t, err, "zarrio: mem: ", `channel "`+guilty+`"`, `its dimension "`+tt.dim+`" is an axis of time`, `besides the step dimension "time"`,
+					zarrtest.WantError(t, err, "zarrio: mem: ", `channel "`+guilty+`"`, `its dimension "`+tt.dim+`" is an axis of time`, `besides the step dimension "time"`,
 						guilty+"@"+tt.dim+"=...", guilty+"@"+tt.dim+"#0")
 				})
 			}
@@ -116,7 +119,7 @@ func TestTimeAxisMore(t *testing.T) {
 			`,"dimension_names":` + doc + `,"chunk_grid":{"name":"regular","configuration":{"chunk_shape":` + shape + `}},"chunk_key_encoding":{"name":"default"},"codecs":[{"name":"bytes","configuration":{"endian":"little"}}]}`)
 	}
 	nested := newLdStore()
-	nested.values["a/.zgroup"] = []byte(zgroup)
+	nested.values["a/.zgroup"] = []byte(zarrtest.ZGroup)
 	for _, a := range []ldArray{
 		{name: "z", dims: []string{"time", "y", "x"}, shape: []int{4, 2, 3}},
 		{name: "a/p", dims: []string{"day", "y", "x"}, shape: []int{2, 2, 3}},
@@ -126,7 +129,7 @@ func TestTimeAxisMore(t *testing.T) {
 		nested.put(t, &a)
 	}
 	above := axisStore(t, "day", 2, day)
-	above.values["a/.zgroup"] = []byte(zgroup)
+	above.values["a/.zgroup"] = []byte(zarrtest.ZGroup)
 	above.put(t, &ldArray{name: "a/p", dims: []string{"day", "y", "x"}, shape: []int{2, 2, 3}})
 	stale := axisStore(t, "day", 2)
 	consolidateLd(stale)
@@ -156,7 +159,7 @@ func TestTimeAxisMore(t *testing.T) {
 			e := NewCPU(CPUOptions{Workers: 1})
 			defer e.Close()
 			_, err := NewLoader(t.Context(), tt.s.open(t, Options{}), e, LoaderOptions{Channels: tt.names, Windows: []Window{tt.window}, Batch: 1})
-			wantError(t, err, tt.want...)
+			zarrtest.WantError(t, err, tt.want...)
 		})
 	}
 
@@ -172,9 +175,9 @@ func TestTimeAxisMore(t *testing.T) {
 	require.NoError(t, err)
 	defer g.Close()
 	_, err = NewLoader(t.Context(), g, NewCPU(CPUOptions{Workers: 1}), LoaderOptions{Channels: []string{"z", "p"}})
-	wantError(t, err, `"day" is an axis of time`, `by the coordinate "valid"`)
+	zarrtest.WantError(t, err, `"day" is an axis of time`, `by the coordinate "valid"`)
 	_, err = NewLoader(t.Context(), g, NewCPU(CPUOptions{Workers: 1}), LoaderOptions{Channels: []string{"q"}})
-	wantError(t, err, "q/.zarray: no array here: ", "the arrays there are: both p time valid z")
+	zarrtest.WantError(t, err, "q/.zarray: no array here: ", "the arrays there are: both p time valid z")
 	require.ErrorIs(t, err, fs.ErrNotExist)
 }
 
@@ -195,7 +198,7 @@ func TestStepTimesOfGroups(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := axisStore(t, "day", 2)
-			s.values["a/.zgroup"] = []byte(zgroup)
+			s.values["a/.zgroup"] = []byte(zarrtest.ZGroup)
 			s.put(t, &ldArray{name: "a/u", dims: []string{"time", "y", "x"}, shape: []int{4, 2, 3}})
 			s.put(t, &ldArray{name: "a/time", dims: []string{"time"}, shape: []int{4}, dtype: "<i8", attrs: map[string]any{"units": tt.units},
 				elem: ldInts(func(i int) int64 { return tt.times[i] })})
@@ -203,7 +206,7 @@ func TestStepTimesOfGroups(t *testing.T) {
 			defer e.Close()
 			l, err := NewLoader(t.Context(), s.open(t, Options{}), e, LoaderOptions{Channels: []string{"z", "a/u"}, Batch: 1})
 			if tt.want != "" {
-				wantError(t, err, `array "a/time"`, tt.want, `that in "time"`)
+				zarrtest.WantError(t, err, `array "a/time"`, tt.want, `that in "time"`)
 				return
 			}
 			require.NoError(t, err)
@@ -248,7 +251,7 @@ func TestCoordinateValues(t *testing.T) {
 			defer e.Close()
 			l, err := NewLoader(t.Context(), s.open(t, Options{}), e, LoaderOptions{Channels: []string{"both@level=" + tt.value}, Batch: 1})
 			if tt.err != "" {
-				wantError(t, err, tt.err)
+				zarrtest.WantError(t, err, tt.err)
 				return
 			}
 			require.NoError(t, err)
@@ -274,14 +277,14 @@ func nanFloats(values ...any) func(e []byte, at []int) {
 
 // TestCases reads stores that users' reports describe.
 func TestCases(t *testing.T) {
-	g, err := Open(t.Context(), shared(t, "cases/two-time-axes"), Options{})
+	g, err := Open(t.Context(), zarrtest.Shared(t, "cases/two-time-axes"), Options{})
 	require.NoError(t, err)
 	defer g.Close()
 	_, err = NewLoader(t.Context(), g, NewCPU(CPUOptions{Workers: 1}), LoaderOptions{Channels: []string{"geopotential", "precipitation"}})
-	wantError(t, err, `channel "precipitation"`, `"day"`, `"time"`, "precipitation@day=...")
+	zarrtest.WantError(t, err, `channel "precipitation"`, `"day"`, `"time"`, "precipitation@day=...")
 	l := ldLoader(t, g, CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"geopotential", "precipitation@day=2000-01-02"}, Batch: 1})
 	require.Equal(t, []string{"geopotential", "precipitation@day=2000-01-02"}, l.Channels())
-	nan, err := Open(t.Context(), shared(t, "cases/level-nan"), Options{})
+	nan, err := Open(t.Context(), zarrtest.Shared(t, "cases/level-nan"), Options{})
 	require.NoError(t, err)
 	defer nan.Close()
 	require.Equal(t, 1, ldLoader(t, nan, CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"z@level=500"}, Batch: 1}).channels[0].fixed[1])
@@ -289,7 +292,7 @@ func TestCases(t *testing.T) {
 
 func TestNodeType(t *testing.T) {
 	s := axisStore(t, "day", 2)
-	s.values["a/.zgroup"] = []byte(zgroup)
+	s.values["a/.zgroup"] = []byte(zarrtest.ZGroup)
 	dir := s.write(t)
 	g, err := Open(t.Context(), dir, Options{})
 	require.NoError(t, err)
@@ -306,14 +309,14 @@ func TestNodeType(t *testing.T) {
 		isNot  error
 		saying string
 	}{
-		{"a group as an array", array(g, "a"), ErrNodeType, fs.ErrNotExist, "no array here, but a group"},
-		{"an array as a group", group(g, "z"), ErrNodeType, fs.ErrNotExist, "no group here, but an array"},
-		{"nothing as an array", array(g, "q"), fs.ErrNotExist, ErrNodeType, "no array here"},
-		{"an array in an array", array(lone, "z"), fs.ErrNotExist, ErrNodeType, "what was opened is an array, which has no nodes: open the group that it is in"},
-		{"a group in an array", group(lone, "z"), fs.ErrNotExist, ErrNodeType, "what was opened is an array"},
+		{"a group as an array", array(g, "a"), meta.ErrNodeType, fs.ErrNotExist, "no array here, but a group"},
+		{"an array as a group", group(g, "z"), meta.ErrNodeType, fs.ErrNotExist, "no group here, but an array"},
+		{"nothing as an array", array(g, "q"), fs.ErrNotExist, meta.ErrNodeType, "no array here"},
+		{"an array in an array", array(lone, "z"), fs.ErrNotExist, meta.ErrNodeType, "what was opened is an array, which has no nodes: open the group that it is in"},
+		{"a group in an array", group(lone, "z"), fs.ErrNotExist, meta.ErrNodeType, "what was opened is an array"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			wantError(t, tt.err, tt.saying)
+			zarrtest.WantError(t, tt.err, tt.saying)
 			require.ErrorIs(t, tt.err, tt.is)
 			require.False(t, errors.Is(tt.err, tt.isNot))
 		})

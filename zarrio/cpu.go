@@ -13,7 +13,9 @@ import (
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/internal/hostmem"
+	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/turns"
+	"zarrbench/zarrio/meta"
 )
 
 // CPUOptions say how the CPU engine works. The zero value is right for most uses.
@@ -88,9 +90,9 @@ func (e *CPU) Probe(ctx context.Context, g *Group) error {
 	if r == nil {
 		return nil
 	}
-	err := r.Probe(ctx, g.h.files, prefix(g.path)+v3Document)
+	err := r.Probe(ctx, g.h.files, meta.Prefix(g.path)+meta.V3Doc)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = r.Probe(ctx, g.h.files, prefix(g.path)+v2Group)
+		err = r.Probe(ctx, g.h.files, meta.Prefix(g.path)+meta.V2GroupDoc)
 	}
 	if err = errors.Join(err, r.Close()); err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, errors.ErrUnsupported) {
 		return nil
@@ -206,8 +208,8 @@ func inPlace(a *Array, pieces []Piece) bool {
 	one, long := true, true
 	for i := range pieces {
 		b := pieces[i].box()
-		n := b.count() * size
-		if !b.contiguous() || n != whole && !a.raw() {
+		n := b.Count() * size
+		if !b.Contiguous() || n != whole && !a.raw() {
 			return false
 		}
 		one = one && sameRun(&pieces[i], &pieces[0])
@@ -268,7 +270,7 @@ func (w *worker) need(pieces []Piece, size int) []codec.Span {
 	w.spans = w.spans[:0]
 	for i := range pieces {
 		b := pieces[i].box()
-		last := pieces[i].Src + (b.n[0]-1)*b.src[0] + (b.n[1]-1)*b.src[1]
+		last := pieces[i].Src + (b.N[0]-1)*b.Src[0] + (b.N[1]-1)*b.Src[1]
 		w.spans = append(w.spans, codec.Span{Lo: pieces[i].Src * size, Hi: (last + 1) * size})
 	}
 	return joinSpans(w.spans)
@@ -279,7 +281,7 @@ func place(ctx context.Context, p *Plan, pieces []Piece, dst, dec []byte, size i
 	region := trace.StartRegion(ctx, "place")
 	for i := range pieces {
 		b := pieces[i].box()
-		copyBox(dst, pieces[i].Dst, dec, pieces[i].Src, size, &b)
+		ndcopy.Copy(dst, pieces[i].Dst, dec, pieces[i].Src, size, &b)
 	}
 	region.End()
 	return placed(p, pieces)
@@ -289,7 +291,7 @@ func place(ctx context.Context, p *Plan, pieces []Piece, dst, dec []byte, size i
 func fill(p *Plan, pieces []Piece, dst []byte, a *Array) error {
 	for i := range pieces {
 		b := pieces[i].box()
-		fillBox(dst, pieces[i].Dst, a.meta.DType.Size, a.meta.Fill, &b)
+		ndcopy.Fill(dst, pieces[i].Dst, a.meta.DType.Size, a.meta.Fill, &b)
 	}
 	return placed(p, pieces)
 }

@@ -7,6 +7,9 @@ import (
 	"unicode/utf16"
 
 	"github.com/stretchr/testify/require"
+
+	"zarrbench/zarrio/internal/zarrtest"
+	"zarrbench/zarrio/meta"
 )
 
 // TestDocumentMarks reads documents that begin with a byte order mark.
@@ -20,9 +23,9 @@ func TestDocumentMarks(t *testing.T) {
 			return string(b)
 		}
 	}
-	v2 := map[string]string{".zgroup": zgroup, ".zattrs": `{"title":"é"}`, "x/.zarray": zarray(nil), "x/.zattrs": `{"units":"°C"}`}
-	consolidated := map[string]string{v2Consolidated: consolidate(v2), ".zgroup": zgroup}
-	v3 := map[string]string{"zarr.json": `{"zarr_format":3,"node_type":"group","attributes":{"title":"é"}}`, "x/zarr.json": zarray3(map[string]string{"attributes": `{"units":"°C"}`})}
+	v2 := map[string]string{".zgroup": zarrtest.ZGroup, ".zattrs": `{"title":"é"}`, "x/.zarray": zarrtest.ZArray(nil), "x/.zattrs": `{"units":"°C"}`}
+	consolidated := map[string]string{meta.V2ConsolidatedDoc: consolidate(v2), ".zgroup": zarrtest.ZGroup}
+	v3 := map[string]string{"zarr.json": `{"zarr_format":3,"node_type":"group","attributes":{"title":"é"}}`, "x/zarr.json": zarrtest.ZArray3(map[string]string{"attributes": `{"units":"°C"}`})}
 	for _, tt := range []struct {
 		name string
 		mark func(string) string
@@ -41,9 +44,9 @@ func TestDocumentMarks(t *testing.T) {
 				for key, doc := range files {
 					marked[key] = tt.mark(doc)
 				}
-				g, err := OpenStore(t.Context(), dirStore(t, marked), Options{})
+				g, err := OpenStore(t.Context(), zarrtest.DirStore(t, marked), Options{})
 				if tt.err != "" {
-					wantError(t, err, tt.err, "z")
+					zarrtest.WantError(t, err, tt.err, "z")
 					return
 				}
 				require.NoError(t, err)
@@ -60,7 +63,7 @@ func TestDocumentMarks(t *testing.T) {
 }
 
 func TestSpans(t *testing.T) {
-	a := openArray(t, dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": zarray(nil)}), Options{})
+	a := openArray(t, zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(nil)}), Options{})
 	for _, tt := range []struct {
 		name string
 		axis Axis
@@ -79,7 +82,7 @@ func TestSpans(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := Read[float32](t.Context(), a, Selection{tt.axis})
 			if tt.err != "" {
-				wantError(t, err, `array "x"`, tt.err)
+				zarrtest.WantError(t, err, `array "x"`, tt.err)
 				return
 			}
 			require.NoError(t, err)
@@ -90,5 +93,5 @@ func TestSpans(t *testing.T) {
 	cancel()
 	_, err := Read[float32](ctx, a, nil)
 	require.ErrorIs(t, err, context.Canceled)
-	wantError(t, err, `array "x": context canceled`)
+	zarrtest.WantError(t, err, `array "x": context canceled`)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"sync/atomic"
+
+	"zarrbench/zarrio/internal/ndcopy"
 )
 
 // An Engine fills batches: it reads what a Plan lists into memory of its own kind.
@@ -66,7 +68,7 @@ type Piece struct {
 	DstBy  [2]int // the same in memory
 }
 
-func (p *Piece) box() box { return box{n: p.N, src: p.SrcBy, dst: p.DstBy} }
+func (p *Piece) box() ndcopy.Box { return ndcopy.Box{N: p.N, Src: p.SrcBy, Dst: p.DstBy} }
 
 // reset empties the plan for n samples, and keeps its memory.
 func (p *Plan) reset(samples int) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/race"
 )
 
@@ -108,7 +109,7 @@ func (l *Loader) turn(b *Batch) {
 // reclaim takes a batch back that nobody leases any more.
 func (l *Loader) reclaim(b *Batch) {
 	if race.Enabled { // whoever still reads the batch shall notice
-		fillBytes(b.mem.Bytes(), []byte{0xa5})
+		ndcopy.Repeat(b.mem.Bytes(), []byte{0xa5})
 	}
 	l.mu.Lock()
 	l.retained--
@@ -231,7 +232,7 @@ func (l *Loader) blank(b *Batch) error {
 			for c := range l.channels {
 				fill := l.channels[c].array.meta.Fill
 				if !onDevice {
-					fillBytes(t.PlaneBytes(i, c), fill)
+					ndcopy.Repeat(t.PlaneBytes(i, c), fill)
 				} else if err := far.fill(t.Offset+int64((i*t.Strides[0]+c*t.Strides[1])*t.DType.Size), t.Shape[2]*t.Shape[3], t.DType.Size, fill); err != nil {
 					return err
 				}

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"zarrbench/zarrio/internal/turns"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/store/storetest"
 )
@@ -105,7 +106,7 @@ func flightStore(t testing.TB, steps int, sharded bool, compressor string) map[s
 	mem := store.NewMem()
 	w, err := Create(mem, 3, nil)
 	require.NoError(t, err)
-	spec := ArraySpec{Shape: []int{steps, flightSide, flightSide}, Chunks: []int{1, flightSide, flightSide}, DType: Float32,
+	spec := ArraySpec{Shape: []int{steps, flightSide, flightSide}, Chunks: []int{1, flightSide, flightSide}, DType: meta.Float32,
 		Compressor: Compressor{Name: compressor}, Dims: []string{"time", "lat", "lon"}}
 	if sharded {
 		spec.Shards = []int{2, flightSide, flightSide}

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"zarrbench/internal/cudaemu"
+	"zarrbench/zarrio/internal/zarrtest"
 )
 
 // TestGDSBatchSlots reads by versions of cuFile that take at most 1 MiB in one read of a batch: such reads share the slots, so
@@ -69,7 +70,7 @@ func TestGDSBatchSlots(t *testing.T) {
 		for _, err := range l.Batches(t.Context()) {
 			failed = errors.Join(failed, err)
 		}
-		wantError(t, failed, "array \"t\": chunk", "cuFileBatchIOGetStatus: EIO")
+		zarrtest.WantError(t, failed, "array \"t\": chunk", "cuFileBatchIOGetStatus: EIO")
 	})
 	require.True(t, bytes.Equal(gpuEpoch(t, l), want), "the epoch after an error differs")
 }

@@ -18,6 +18,8 @@ import (
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/cufile"
+	"zarrbench/zarrio/internal/zarrtest"
+	"zarrbench/zarrio/meta"
 )
 
 // needEmulatedCuFile skips the test over NVIDIA's library, which has no options and fails only where it must.
@@ -47,8 +49,8 @@ func brokenEpoch(t *testing.T, l *Loader, turn func(*Batch)) error {
 // wantReadError checks that an error is one of the reading of a chunk of the array "t", and says all of the words.
 func wantReadError(t *testing.T, err error, words ...string) {
 	t.Helper()
-	wantError(t, err, words...)
-	e, ok := errors.AsType[*ChunkError](err)
+	zarrtest.WantError(t, err, words...)
+	e, ok := errors.AsType[*meta.ChunkError](err)
 	if !ok {
 		t.Errorf("%v is no *ChunkError", err)
 	} else if e.Array != "t" || !strings.HasPrefix(e.Key, "t/") || e.Step != "read" {
@@ -255,7 +257,7 @@ func TestGDSFilesChange(t *testing.T) {
 							if !bytes.Equal(gpuEpoch(t, l), want) {
 								t.Fatal("the first epoch differs")
 							}
-							original := readText(t, filepath.Join(dir, filepath.FromSlash(key)))
+							original := zarrtest.ReadText(t, filepath.Join(dir, filepath.FromSlash(key)))
 							var got []byte
 							var failed error
 							for b, err := range l.Batches(t.Context()) {
@@ -278,7 +280,7 @@ func TestGDSFilesChange(t *testing.T) {
 								}
 							} else {
 								wantReadError(t, failed, expected, key)
-								if missing := errors.Is(failed, ErrMissingChunk); missing != (expected == "missing") {
+								if missing := errors.Is(failed, meta.ErrMissingChunk); missing != (expected == "missing") {
 									t.Errorf("%v: is ErrMissingChunk: %t", failed, missing)
 								}
 							}
@@ -339,7 +341,7 @@ func TestGDSMissing(t *testing.T) {
 					_, l = gdsLoader(t, g, strict, gds, opt)
 					err := brokenEpoch(t, l, nil)
 					wantReadError(t, err, "missing")
-					if !errors.Is(err, ErrMissingChunk) {
+					if !errors.Is(err, meta.ErrMissingChunk) {
 						t.Errorf("%v is not ErrMissingChunk", err)
 					}
 				})

@@ -10,6 +10,7 @@ import (
 	"runtime/trace"
 
 	"zarrbench/zarrio/internal/cuda"
+	"zarrbench/zarrio/meta"
 )
 
 // A transfer is one read of a chunk's file, and the strips of pieces that it holds.
@@ -71,7 +72,7 @@ func (e *gdsEngine) readFile(ctx context.Context, h *gpuHand, p *Plan, r *ChunkR
 
 // failRead makes the error of a chunk's reading, unless it is one already: of another chunk, which was read in the same batch.
 func failRead(r *ChunkRead, err error) error {
-	if _, ok := errors.AsType[*ChunkError](err); ok {
+	if _, ok := errors.AsType[*meta.ChunkError](err); ok {
 		return err
 	}
 	return r.Array.fail(r.Chunk, "read", err)

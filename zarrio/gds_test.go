@@ -17,6 +17,7 @@ import (
 
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/cuda"
+	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/store"
 )
 
@@ -59,7 +60,7 @@ func TestGDSBAR(t *testing.T) {
 	}
 	cudaemu.Set(t, "bar", slotSize-1)
 	_, err := NewGDS(g, GDSOptions{})
-	wantError(t, err, "4194304 bytes", "cuFileBufRegister", "CU_FILE_GPU_MEMORY_PINNING_FAILED (5036)")
+	zarrtest.WantError(t, err, "4194304 bytes", "cuFileBufRegister", "CU_FILE_GPU_MEMORY_PINNING_FAILED (5036)")
 	if _, err := NewGDS(g, GDSOptions{RingBytes: 100}); err == nil || !strings.Contains(err.Error(), "a ring of 100 bytes") {
 		t.Errorf("a ring of 100 bytes: %v", err)
 	}
@@ -99,12 +100,12 @@ func TestGPUMemory(t *testing.T) {
 			}
 			cudaemu.Set(t, "memory", cudaemu.Get("alloc_bytes")+1<<10)
 			_, err = NewLoader(t.Context(), group, e, LoaderOptions{Channels: []string{"t"}, Batch: 1})
-			wantError(t, err, "only 1024 bytes", "not even a batch of 1 would fit")
+			zarrtest.WantError(t, err, "only 1024 bytes", "not even a batch of 1 would fit")
 			// What was free may be taken by others by now, or lie in pieces.
 			cudaemu.Set(t, "memory", cudaemu.Get("alloc_bytes")+8<<20)
 			cudaemu.Fail(t, "cuMemAlloc_v2", 2, 0, 1, 1)
 			_, err = NewLoader(t.Context(), group, e, LoaderOptions{Channels: []string{"t"}, Batch: 4})
-			wantError(t, err, "CUDA_ERROR_OUT_OF_MEMORY", strconv.Itoa(2*4*64*64*4+gpuPage), strconv.FormatInt(8<<20-(2*4*64*64*4+gpuPage), 10))
+			zarrtest.WantError(t, err, "CUDA_ERROR_OUT_OF_MEMORY", strconv.Itoa(2*4*64*64*4+gpuPage), strconv.FormatInt(8<<20-(2*4*64*64*4+gpuPage), 10))
 			oom, ok := errors.AsType[*cuda.OutOfMemoryError](err)
 			if !ok || oom.Bytes < 2*4*64*64*4 || oom.Free != 8<<20-(2*4*64*64*4+gpuPage) {
 				t.Errorf("%#v", oom)
@@ -122,7 +123,7 @@ func TestGPUMemory(t *testing.T) {
 	}
 	cudaemu.Set(t, "memory", cudaemu.Get("alloc_bytes")+slotSize)
 	_, err := NewGDS(g, GDSOptions{})
-	wantError(t, err, "CUDA_ERROR_OUT_OF_MEMORY", strconv.Itoa(slotSize+gpuPage), strconv.Itoa(slotSize))
+	zarrtest.WantError(t, err, "CUDA_ERROR_OUT_OF_MEMORY", strconv.Itoa(slotSize+gpuPage), strconv.Itoa(slotSize))
 	if oom, ok := errors.AsType[*cuda.OutOfMemoryError](err); !ok || oom.Bytes != slotSize+gpuPage || oom.Free != slotSize {
 		t.Errorf("%#v", oom)
 	}
@@ -157,9 +158,9 @@ func TestGDSCompat(t *testing.T) {
 			}
 			if tt.text == "" {
 				_, err := NewGDS(g, gds)
-				wantError(t, err, "cuFileDriverOpen: CU_FILE_NVFS_SETUP_ERROR (5033)")
+				zarrtest.WantError(t, err, "cuFileDriverOpen: CU_FILE_NVFS_SETUP_ERROR (5033)")
 				if !errors.Is(err, errors.ErrUnsupported) {
-					t.Errorf("%v is not errors.ErrUnsupported", err)
+					t.Errorf("%v is not ErrUnsupported", err)
 				}
 				return
 			}
@@ -183,10 +184,10 @@ func TestGDSCompat(t *testing.T) {
 	g := testGPU(t, 0)
 	t.Setenv("KVIKIO_COMPAT_MODE", "perhaps")
 	_, err := NewGDS(g, GDSOptions{})
-	wantError(t, err, "KVIKIO_COMPAT_MODE", "perhaps")
+	zarrtest.WantError(t, err, "KVIKIO_COMPAT_MODE", "perhaps")
 	t.Setenv("KVIKIO_COMPAT_MODE", "")
 	_, err = NewGDS(g, GDSOptions{Compat: "maybe"})
-	wantError(t, err, "maybe")
+	zarrtest.WantError(t, err, "maybe")
 }
 
 // TestGDSTasks splits reads by KVIKIO_TASK_SIZE, and decides by the whole of what is split whether that goes by POSIX calls.

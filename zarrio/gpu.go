@@ -3,6 +3,8 @@ package zarrio
 import (
 	"context"
 	"fmt"
+
+	"zarrbench/zarrio/meta"
 )
 
 // A Stream is a CUDA stream (CUstream) of the device that a batch is on; 0 is the default stream.
@@ -198,7 +200,7 @@ type Reducer interface {
 
 // SquaredErrors implements Reducer, on the GPU. It waits for the batch and for the result.
 func (e *GPUEngine) SquaredErrors(a, b Tensor, sums []float64) error {
-	if !sameShape(a, b) || a.DType != Float32 || b.DType != Float32 || len(a.Shape) != 4 {
+	if !sameShape(a, b) || a.DType != meta.Float32 || b.DType != meta.Float32 || len(a.Shape) != 4 {
 		return fmt.Errorf("zarrio: squared errors of %s %v and %s %v: want two float32 tensors of one shape", a.DType, a.Shape, b.DType, b.Shape)
 	}
 	if want := a.Shape[0] * a.Shape[1]; len(sums) != want {
@@ -294,7 +296,7 @@ type gpuEngine interface {
 	fmt.Stringer
 }
 
-var errNoGPU = &UnsupportedError{What: "a GPU engine", Found: "without a GPU", Supported: "GPUs of OpenGPU"}
+var errNoGPU = &meta.UnsupportedError{What: "a GPU engine", Found: "without a GPU", Supported: "GPUs of OpenGPU"}
 
 var (
 	_ Engine  = (*GPUEngine)(nil)

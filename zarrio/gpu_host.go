@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/ndcopy"
 )
 
 // hostEngine is the engine of NewHost.
@@ -222,9 +223,9 @@ func (e *gpuCore) readRun(ctx context.Context, h *gpuHand, r *ChunkRead, pieces 
 
 // pack copies the pieces of a decoded chunk to slots, and stages them.
 func (e *gpuCore) pack(ctx context.Context, h *gpuHand, pieces []Piece, mem *gpuMemory, dec []byte, size int) error {
-	return e.eachPart(h, pieces, mem, size, func(host []byte, q *Piece, row, col int, b *box) {
+	return e.eachPart(h, pieces, mem, size, func(host []byte, q *Piece, row, col int, b *ndcopy.Box) {
 		defer trace.StartRegion(ctx, "place").End()
-		copyBox(host, 0, dec, q.Src+row*q.SrcBy[0]+col*q.SrcBy[1], size, b)
+		ndcopy.Copy(host, 0, dec, q.Src+row*q.SrcBy[0]+col*q.SrcBy[1], size, b)
 	})
 }
 
@@ -253,8 +254,8 @@ func (e *gpuCore) fillIn(h *gpuHand, pieces []Piece, mem *gpuMemory, a *Array) e
 	}
 	size := a.meta.DType.Size
 	e.hostBytes.Add(-countElements(pieces) * int64(size))
-	return e.eachPart(h, pieces, mem, size, func(host []byte, _ *Piece, _, _ int, b *box) {
-		fillBox(host, 0, size, a.meta.Fill, b)
+	return e.eachPart(h, pieces, mem, size, func(host []byte, _ *Piece, _, _ int, b *ndcopy.Box) {
+		ndcopy.Fill(host, 0, size, a.meta.Fill, b)
 	})
 }
 
@@ -262,7 +263,7 @@ func (e *gpuCore) fillIn(h *gpuHand, pieces []Piece, mem *gpuMemory, a *Array) e
 const packAlign = 64
 
 // eachPart cuts pieces into parts that fit a slot, has put make each part there, without gaps, and stages it.
-func (e *gpuCore) eachPart(h *gpuHand, pieces []Piece, mem *gpuMemory, size int, put func(host []byte, q *Piece, row, col int, b *box)) error {
+func (e *gpuCore) eachPart(h *gpuHand, pieces []Piece, mem *gpuMemory, size int, put func(host []byte, q *Piece, row, col int, b *ndcopy.Box)) error {
 	most := e.host.size / size // elements
 	for i := range pieces {
 		q := &pieces[i]
@@ -270,9 +271,9 @@ func (e *gpuCore) eachPart(h *gpuHand, pieces []Piece, mem *gpuMemory, size int,
 		rows := max(1, most/max(cols, 1))
 		for row := 0; row < q.N[0]; row += rows {
 			for col := 0; col < q.N[1]; col += cols {
-				b := box{n: [2]int{min(rows, q.N[0]-row), min(cols, q.N[1]-col)}, src: q.SrcBy}
-				b.dst = [2]int{b.n[1], 1}
-				at, host, err := e.reserve(h, b.count()*size, packAlign)
+				b := ndcopy.Box{N: [2]int{min(rows, q.N[0]-row), min(cols, q.N[1]-col)}, Src: q.SrcBy}
+				b.Dst = [2]int{b.N[1], 1}
+				at, host, err := e.reserve(h, b.Count()*size, packAlign)
 				if err != nil {
 					return err
 				}
@@ -280,8 +281,8 @@ func (e *gpuCore) eachPart(h *gpuHand, pieces []Piece, mem *gpuMemory, size int,
 					put(host, q, row, col, &b)
 					return nil
 				})
-				width := b.n[1] * size
-				e.stage(h, mem, at+len(host), newStagedBox(at, width, q.Dst+(row*q.DstBy[0]+col)*size, q.DstBy[0]*size, width, b.n[0]))
+				width := b.N[1] * size
+				e.stage(h, mem, at+len(host), newStagedBox(at, width, q.Dst+(row*q.DstBy[0]+col)*size, q.DstBy[0]*size, width, b.N[0]))
 			}
 		}
 	}

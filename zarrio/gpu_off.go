@@ -2,12 +2,16 @@
 
 package zarrio
 
-import "runtime"
+import (
+	"runtime"
+
+	"zarrbench/zarrio/meta"
+)
 
 // Without the tag, or elsewhere, there are no GPUs: none of the others is ever called.
 
 func openGPU(int) (gpuDevice, error) {
-	return nil, &UnsupportedError{What: "a GPU in", Found: "a build for " + runtime.GOOS + "/" + runtime.GOARCH + " without the tag gds", Supported: "-tags gds for linux/amd64 and linux/arm64"}
+	return nil, &meta.UnsupportedError{What: "a GPU in", Found: "a build for " + runtime.GOOS + "/" + runtime.GOARCH + " without the tag gds", Supported: "-tags gds for linux/amd64 and linux/arm64"}
 }
 
 func newHost(gpuDevice, HostOptions) (gpuEngine, error) { return nil, errNoGPU }

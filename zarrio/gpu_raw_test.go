@@ -13,6 +13,7 @@ import (
 
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/cufile"
+	"zarrbench/zarrio/internal/zarrtest"
 )
 
 // TestRawReader reads files whole, in several sizes.
@@ -52,12 +53,12 @@ func TestRawReader(t *testing.T) {
 			}
 			cudaemu.Fail(t, "cuFileRead", 5017, 0, 2, 1)
 			_, err = r.Read(t.Context())
-			wantError(t, err, "raw reads", dir, "cuFileRead: CU_FILE_INVALID_MAPPING_RANGE (5017)")
+			zarrtest.WantError(t, err, "raw reads", dir, "cuFileRead: CU_FILE_INVALID_MAPPING_RANGE (5017)")
 			if err := os.Truncate(paths[6], 5000); err != nil {
 				t.Fatal(err)
 			}
 			_, err = r.Read(t.Context())
-			wantError(t, err, paths[6], "the file shrank")
+			zarrtest.WantError(t, err, paths[6], "the file shrank")
 			if err := os.WriteFile(paths[6], make([]byte, 1<<20), 0o666); err != nil {
 				t.Fatal(err)
 			}
@@ -65,7 +66,7 @@ func TestRawReader(t *testing.T) {
 				t.Error(err)
 			}
 			_, err = r.Read(t.Context())
-			wantError(t, err, "used after Close")
+			zarrtest.WantError(t, err, "used after Close")
 		}
 	}
 	for _, tt := range []struct {
@@ -77,11 +78,11 @@ func TestRawReader(t *testing.T) {
 		{append(paths[:2:2], filepath.Join(dir, "none")), RawOptions{}, "none"}, {append(paths[:2:2], dir), RawOptions{}, dir},
 	} {
 		_, err := g.NewRawReader(tt.paths, tt.opt)
-		wantError(t, err, "raw reads", tt.want)
+		zarrtest.WantError(t, err, "raw reads", tt.want)
 	}
 	cudaemu.Fail(t, "cuFileBufRegister", cufile.GPUMemoryPinningFailed, 0, 0, 1)
 	_, err := g.NewRawReader(paths, RawOptions{Registered: true})
-	wantError(t, err, "CU_FILE_GPU_MEMORY_PINNING_FAILED (5036)")
+	zarrtest.WantError(t, err, "CU_FILE_GPU_MEMORY_PINNING_FAILED (5036)")
 }
 
 // TestGPUClosed uses engines after Close.
@@ -99,7 +100,7 @@ func TestGPUClosed(t *testing.T) {
 		if err := errors.Join(e.Close(), e.Close()); err != nil {
 			t.Error(err)
 		}
-		wantError(t, brokenEpoch(t, l, nil), "used after Close")
+		zarrtest.WantError(t, brokenEpoch(t, l, nil), "used after Close")
 		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
@@ -109,7 +110,7 @@ func TestGPUClosed(t *testing.T) {
 			}
 		}
 		_, err = e.Alloc(100)
-		wantError(t, err, "used after Close")
+		zarrtest.WantError(t, err, "used after Close")
 		if e.Transfers().HostBytes != 0 || e.Path() != PathNone || e.Available() != 0 {
 			t.Errorf("%v: %+v, path %q, %d bytes", e, e.Transfers(), e.Path(), e.Available())
 		}

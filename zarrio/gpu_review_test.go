@@ -13,6 +13,7 @@ import (
 
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/cuda"
+	"zarrbench/zarrio/meta"
 )
 
 // TestGDSStraightRows reads windows whose rows lie so far apart in the file that each is a read of its own, straight into a
@@ -268,7 +269,7 @@ func TestGDSFileMended(t *testing.T) {
 		for _, err := range l.Batches(t.Context()) {
 			failed = err
 		}
-		e, ok := errors.AsType[*ChunkError](failed)
+		e, ok := errors.AsType[*meta.ChunkError](failed)
 		if !ok || !strings.Contains(e.Key, "7.0.0") || !strings.Contains(failed.Error(), "shrank") || strings.Count(failed.Error(), "7.0.0") != 1 {
 			t.Errorf("%+v: %v", opt, failed)
 		}

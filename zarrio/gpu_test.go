@@ -14,6 +14,7 @@ import (
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/race"
+	"zarrbench/zarrio/meta"
 )
 
 // testGPU opens a GPU for a test, which closes it at its end.
@@ -253,7 +254,7 @@ func TestGPUDevices(t *testing.T) {
 			t.Errorf("Sync: %v, want %q", err, tt.want)
 		}
 	}
-	x := Tensor{Shape: []int{1, 1, 2, 2}, Strides: []int{4, 4, 2, 1}, DType: Float32, mem: m}
+	x := Tensor{Shape: []int{1, 1, 2, 2}, Strides: []int{4, 4, 2, 1}, DType: meta.Float32, mem: m}
 	if err := engines[0].Checksums(x, make([]uint32, 1)); err == nil || !strings.Contains(err.Error(), "memory of GPU 1") {
 		t.Errorf("Checksums: %v", err)
 	}

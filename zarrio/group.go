@@ -11,6 +11,7 @@ import (
 
 	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/internal/utf"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/stac"
 	"zarrbench/zarrio/store"
 )
@@ -42,7 +43,7 @@ type Group struct {
 	h      *hierarchy
 	path   string // in the store; "" is the root
 	format int
-	attrs  Attributes
+	attrs  meta.Attributes
 	array  bool      // not a group at all, but the array that stands alone at the root
 	docs   documents // what consolidated metadata have of the nodes beneath; nil where single documents are read
 }
@@ -90,7 +91,7 @@ func Open(ctx context.Context, place string, opt Options) (*Group, error) {
 // OpenStore opens the hierarchy at the root of a store. The group then owns the store: Close closes it if it can be closed.
 func OpenStore(ctx context.Context, st store.Store, opt Options) (*Group, error) {
 	h := &hierarchy{store: st, name: fmt.Sprint(st), opt: opt, files: openerOf(st), readCost: opt.cost(st)}
-	doc, err := h.single(ctx, v3Document)
+	doc, err := h.single(ctx, meta.V3Doc)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +106,7 @@ func OpenStore(ctx context.Context, st store.Store, opt Options) (*Group, error)
 	}
 	g, err := h.groupV2(ctx, docs, "")
 	if g == nil && err == nil {
-		err = h.missing(ctx, &Group{docs: docs}, "", "group", v3Document, v2Group)
+		err = h.missing(ctx, &Group{docs: docs}, "", "group", meta.V3Doc, meta.V2GroupDoc)
 	}
 	return g, err
 }
@@ -131,7 +132,7 @@ func (g *Group) Consolidated() bool { return g.docs != nil }
 func (g *Group) Format() int { return g.format }
 
 // Attrs returns the group's attributes; they must not be changed.
-func (g *Group) Attrs() Attributes { return g.attrs }
+func (g *Group) Attrs() meta.Attributes { return g.attrs }
 
 // Group opens the group at name, a path relative to g such as "era5/pressure".
 func (g *Group) Group(ctx context.Context, name string) (*Group, error) {
@@ -167,14 +168,6 @@ func (g *Group) child(name string) (string, error) {
 	return p, nil
 }
 
-// prefix returns what the keys of the node at path begin with.
-func prefix(path string) string {
-	if path == "" {
-		return ""
-	}
-	return path + "/"
-}
-
 // maxDocument bounds what is read of one metadata document: the largest known consolidated document has some megabytes.
 const maxDocument = 256 << 20
 
@@ -196,12 +189,12 @@ func (h *hierarchy) single(ctx context.Context, key string) (json.RawMessage, er
 		return nil, fmt.Errorf("zarrio: %w", err)
 	}
 	if len(doc) == 0 {
-		return nil, &MetadataError{h.name, key, errors.New("the document is empty")}
+		return nil, &meta.MetadataError{Store: h.name, Key: key, Err: errors.New("the document is empty")}
 	}
 	if doc, err = utf.Decode(doc); err != nil {
-		return nil, &MetadataError{h.name, key, err}
+		return nil, &meta.MetadataError{Store: h.name, Key: key, Err: err}
 	}
-	return plainJSON(doc), nil
+	return meta.PlainJSON(doc), nil
 }
 
 // group opens the group at path, beneath the group from.
@@ -213,7 +206,7 @@ func (h *hierarchy) group(ctx context.Context, from *Group, path string) (*Group
 			g, err = h.groupV2(ctx, from.docs, path)
 		} else {
 			var doc json.RawMessage
-			if doc, err = h.document(ctx, from.docs, prefix(path)+v3Document); doc != nil {
+			if doc, err = h.document(ctx, from.docs, meta.Prefix(path)+meta.V3Doc); doc != nil {
 				g, err = h.groupV3(ctx, from.docs, path, doc)
 			}
 		}
@@ -221,7 +214,7 @@ func (h *hierarchy) group(ctx context.Context, from *Group, path string) (*Group
 			return g, err
 		}
 	}
-	return nil, h.missing(ctx, from, path, "group", from.files(v2Group)...)
+	return nil, h.missing(ctx, from, path, "group", from.files(meta.V2GroupDoc)...)
 }
 
 // formats are the versions of Zarr that a node beneath g is looked for in.
@@ -235,23 +228,23 @@ func (g *Group) formats() []int {
 // files are the documents that a node beneath g is looked for in: that of v3 and, of v2, the one given.
 func (g *Group) files(v2 string) []string {
 	if g.format == 2 {
-		return []string{v2, v3Document}
+		return []string{v2, meta.V3Doc}
 	}
-	return []string{v3Document, v2}
+	return []string{meta.V3Doc, v2}
 }
 
 // groupV3 makes a group of its document.
 func (h *hierarchy) groupV3(ctx context.Context, docs documents, path string, doc json.RawMessage) (*Group, error) {
-	key := prefix(path) + v3Document
-	if isArray(v3Document, doc) {
+	key := meta.Prefix(path) + meta.V3Doc
+	if isArray(meta.V3Doc, doc) {
 		if path != "" {
-			return nil, &MetadataError{h.name, key, fmt.Errorf("no group here, but an array: %w", ErrNodeType)}
+			return nil, &meta.MetadataError{Store: h.name, Key: key, Err: fmt.Errorf("no group here, but an array: %w", meta.ErrNodeType)}
 		}
-		return &Group{h: h, format: 3, attrs: Attributes{}, array: true}, nil
+		return &Group{h: h, format: 3, attrs: meta.Attributes{}, array: true}, nil
 	}
-	attrs, consolidated, err := parseV3Group(doc)
+	attrs, consolidated, err := meta.ParseV3Group(doc)
 	if err != nil {
-		return nil, &MetadataError{h.name, key, err}
+		return nil, &meta.MetadataError{Store: h.name, Key: key, Err: err}
 	}
 	if docs == nil && h.opt.Consolidated != Never {
 		if docs, err = h.consolidatedV3(ctx, path, consolidated); err != nil {
@@ -263,32 +256,32 @@ func (h *hierarchy) groupV3(ctx context.Context, docs documents, path string, do
 
 // groupV2 opens a group of Zarr v2; it returns nil where there is none.
 func (h *hierarchy) groupV2(ctx context.Context, docs documents, path string) (*Group, error) {
-	doc, err := h.document(ctx, docs, prefix(path)+v2Group)
+	doc, err := h.document(ctx, docs, meta.Prefix(path)+meta.V2GroupDoc)
 	if err != nil {
 		return nil, err
 	}
 	if doc == nil {
-		array, err := h.document(ctx, docs, prefix(path)+v2Array)
+		array, err := h.document(ctx, docs, meta.Prefix(path)+meta.V2ArrayDoc)
 		switch {
 		case err != nil:
 			return nil, err
 		case array == nil:
 			return nil, nil
 		case path != "":
-			return nil, &MetadataError{h.name, prefix(path) + v2Group, fmt.Errorf("no group here, but an array: %w", ErrNodeType)}
+			return nil, &meta.MetadataError{Store: h.name, Key: meta.Prefix(path) + meta.V2GroupDoc, Err: fmt.Errorf("no group here, but an array: %w", meta.ErrNodeType)}
 		}
-		return &Group{h: h, format: 2, attrs: Attributes{}, array: true, docs: docs}, nil
+		return &Group{h: h, format: 2, attrs: meta.Attributes{}, array: true, docs: docs}, nil
 	}
-	if err := checkV2Group(doc); err != nil {
-		return nil, &MetadataError{h.name, prefix(path) + v2Group, err}
+	if err := meta.CheckV2Group(doc); err != nil {
+		return nil, &meta.MetadataError{Store: h.name, Key: meta.Prefix(path) + meta.V2GroupDoc, Err: err}
 	}
-	attrs, err := h.document(ctx, docs, prefix(path)+v2Attrs)
+	attrs, err := h.document(ctx, docs, meta.Prefix(path)+meta.V2AttrsDoc)
 	if err != nil {
 		return nil, err
 	}
 	g := &Group{h: h, path: path, format: 2, docs: docs}
-	if g.attrs, err = parseAttrs(attrs); err != nil {
-		return nil, &MetadataError{h.name, prefix(path) + v2Attrs, err}
+	if g.attrs, err = meta.ParseAttrs(attrs); err != nil {
+		return nil, &meta.MetadataError{Store: h.name, Key: meta.Prefix(path) + meta.V2AttrsDoc, Err: err}
 	}
 	return g, nil
 }
@@ -296,11 +289,11 @@ func (h *hierarchy) groupV2(ctx context.Context, docs documents, path string) (*
 // array opens the array at path, beneath the group from or at it.
 func (h *hierarchy) array(ctx context.Context, from *Group, path string) (*Array, error) {
 	for _, format := range from.formats() {
-		file := v3Document
+		file := meta.V3Doc
 		if format == 2 {
-			file = v2Array
+			file = meta.V2ArrayDoc
 		}
-		key := prefix(path) + file
+		key := meta.Prefix(path) + file
 		doc, err := h.document(ctx, from.docs, key)
 		if err != nil {
 			return nil, err
@@ -314,26 +307,26 @@ func (h *hierarchy) array(ctx context.Context, from *Group, path string) (*Array
 		}
 		return newArray(h, path, m), nil
 	}
-	return nil, h.missing(ctx, from, path, "array", from.files(v2Array)...)
+	return nil, h.missing(ctx, from, path, "array", from.files(meta.V2ArrayDoc)...)
 }
 
 // parseArray reads an array's document.
-func (h *hierarchy) parseArray(ctx context.Context, docs documents, path, file string, doc json.RawMessage) (m *Metadata, err error) {
-	key := prefix(path) + file
-	if file == v3Document {
-		if z, err := parseDocument(doc); err == nil && nodeTypeOf(z) == "group" {
-			return nil, &MetadataError{h.name, key, fmt.Errorf("no array here, but a group: %w", ErrNodeType)}
+func (h *hierarchy) parseArray(ctx context.Context, docs documents, path, file string, doc json.RawMessage) (m *meta.Metadata, err error) {
+	key := meta.Prefix(path) + file
+	if file == meta.V3Doc {
+		if z, err := meta.ParseDocument(doc); err == nil && meta.NodeTypeOf(z) == "group" {
+			return nil, &meta.MetadataError{Store: h.name, Key: key, Err: fmt.Errorf("no array here, but a group: %w", meta.ErrNodeType)}
 		}
-		m, err = parseV3Array(doc)
+		m, err = meta.ParseV3Array(doc)
 	} else {
 		var attrs json.RawMessage
-		if attrs, err = h.document(ctx, docs, prefix(path)+v2Attrs); err != nil {
+		if attrs, err = h.document(ctx, docs, meta.Prefix(path)+meta.V2AttrsDoc); err != nil {
 			return nil, err
 		}
-		m, err = parseV2Array(doc, attrs)
+		m, err = meta.ParseV2Array(doc, attrs)
 	}
 	if err != nil {
-		return nil, &MetadataError{h.name, key, err}
+		return nil, &meta.MetadataError{Store: h.name, Key: key, Err: err}
 	}
 	return m, nil
 }
@@ -341,24 +334,24 @@ func (h *hierarchy) parseArray(ctx context.Context, docs documents, path, file s
 // missing explains why there is no node at path, beneath the group from or at it: which files were looked for, and what is there
 // instead.
 func (h *hierarchy) missing(ctx context.Context, from *Group, path, kind string, files ...string) error {
-	docs, key := from.docs, prefix(path)+files[0]
+	docs, key := from.docs, meta.Prefix(path)+files[0]
 	err := fmt.Errorf("no %s here: %w", kind, fs.ErrNotExist)
-	if files[0] == v3Document {
+	if files[0] == meta.V3Doc {
 		err = fmt.Errorf("no %s here, and no %s: %w", kind, files[1], fs.ErrNotExist)
 	}
-	if group, _ := h.document(ctx, docs, prefix(path)+v2Group); group != nil {
-		err = fmt.Errorf("no %s here, but a group: %w", kind, ErrNodeType)
-		key = prefix(path) + v2Array
+	if group, _ := h.document(ctx, docs, meta.Prefix(path)+meta.V2GroupDoc); group != nil {
+		err = fmt.Errorf("no %s here, but a group: %w", kind, meta.ErrNodeType)
+		key = meta.Prefix(path) + meta.V2ArrayDoc
 	} else if from.array && path != "" {
 		err = fmt.Errorf("%w: what was opened is an array, which has no nodes: open the group that it is in", err)
 	} else if docs != nil {
 		for _, file := range files {
-			if own, _ := h.has(ctx, prefix(path)+file); own {
-				key = prefix(path) + file
+			if own, _ := h.has(ctx, meta.Prefix(path)+file); own {
+				key = meta.Prefix(path) + file
 				err = errStale
 				break
 			}
 		}
 	}
-	return &MetadataError{h.name, key, err}
+	return &meta.MetadataError{Store: h.name, Key: key, Err: err}
 }

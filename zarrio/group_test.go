@@ -10,6 +10,8 @@ import (
 	"slices"
 	"testing"
 
+	"zarrbench/zarrio/internal/zarrtest"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/store/storetest"
 )
@@ -30,12 +32,12 @@ func consolidate(files map[string]string) string {
 // tree is a hierarchy of groups within groups.
 func tree() map[string]string {
 	return map[string]string{
-		".zgroup": zgroup, ".zattrs": `{"title":"root"}`,
-		"x/.zarray":      zarray(nil),
-		"a/.zgroup":      zgroup,
-		"a/b/.zgroup":    zgroup,
+		".zgroup": zarrtest.ZGroup, ".zattrs": `{"title":"root"}`,
+		"x/.zarray":      zarrtest.ZArray(nil),
+		"a/.zgroup":      zarrtest.ZGroup,
+		"a/b/.zgroup":    zarrtest.ZGroup,
 		"a/b/.zattrs":    `{"title":"inner"}`,
-		"a/b/c/.zarray":  zarray(map[string]string{"shape": "[7]"}),
+		"a/b/c/.zarray":  zarrtest.ZArray(map[string]string{"shape": "[7]"}),
 		"a/b/c/.zattrs":  `{"units":"K"}`,
 		"a/b/c/0":        "01234567",
 		"notes/text":     "no node",
@@ -48,7 +50,7 @@ func tree() map[string]string {
 func described(files map[string]string) map[string]string {
 	docs := map[string]string{}
 	for key, doc := range files {
-		if base := filepath.Base(key); base == v2Array || base == v2Group || base == v2Attrs {
+		if base := filepath.Base(key); base == meta.V2ArrayDoc || base == meta.V2GroupDoc || base == meta.V2AttrsDoc {
 			docs[key] = doc
 		}
 	}
@@ -60,9 +62,9 @@ func TestGroups(t *testing.T) {
 		t.Run(fmt.Sprint("consolidated=", consolidated), func(t *testing.T) {
 			files := tree()
 			if consolidated {
-				files[v2Consolidated] = consolidate(described(files))
+				files[meta.V2ConsolidatedDoc] = consolidate(described(files))
 			}
-			faults := storetest.NewFaults(dirStore(t, files))
+			faults := storetest.NewFaults(zarrtest.DirStore(t, files))
 			g, err := OpenStore(t.Context(), faults, Options{})
 			if err != nil {
 				t.Fatal(err)
@@ -92,7 +94,7 @@ func TestGroups(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if c.Path() != "a/b/c" || !slices.Equal(c.Shape(), []int{7}) || c.Attrs().Text("units") != "K" || c.DType() != Float32 {
+				if c.Path() != "a/b/c" || !slices.Equal(c.Shape(), []int{7}) || c.Attrs().Text("units") != "K" || c.DType() != meta.Float32 {
 					t.Errorf("array: path %q, shape %v, %s, attributes %s", c.Path(), c.Shape(), c.DType(), c.Attrs())
 				}
 			}
@@ -115,14 +117,14 @@ func checkMembers(t *testing.T, g *Group, want ...Member) {
 }
 
 func TestNodeNames(t *testing.T) {
-	st := dirStore(t, tree())
+	st := zarrtest.DirStore(t, tree())
 	g, err := OpenStore(t.Context(), st, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"..", "../x", "/x", "x/", "a//b", "a/./b", ".", "a/../x", "a\x00", "\xff"} {
 		_, err := g.Array(t.Context(), name)
-		wantError(t, err, "zarrio: "+st.String(), fmt.Sprintf("node %q", name), "not a valid key")
+		zarrtest.WantError(t, err, "zarrio: "+st.String(), fmt.Sprintf("node %q", name), "not a valid key")
 		if !errors.Is(err, store.ErrBadKey) {
 			t.Errorf("Array(%q): %v, want ErrBadKey", name, err)
 		}
@@ -135,10 +137,10 @@ func TestNodeNames(t *testing.T) {
 func TestNodeMissing(t *testing.T) {
 	files := tree()
 	files["new/zarr.json"] = `{"zarr_format":3,"node_type":"array"}`
-	st := dirStore(t, files)
-	files[v2Consolidated] = consolidate(described(tree()))
-	files["late/.zarray"] = zarray(nil)
-	known := dirStore(t, files)
+	st := zarrtest.DirStore(t, files)
+	files[meta.V2ConsolidatedDoc] = consolidate(described(tree()))
+	files["late/.zarray"] = zarrtest.ZArray(nil)
+	known := zarrtest.DirStore(t, files)
 	tests := []struct {
 		name  string
 		st    *store.Dir
@@ -148,12 +150,12 @@ func TestNodeMissing(t *testing.T) {
 	}{
 		{"none", st, true, []string{"none/.zarray: no array here: file does not exist"}, fs.ErrNotExist},
 		{"a/none", st, false, []string{"a/none/.zgroup: no group here: file does not exist"}, fs.ErrNotExist},
-		{"a", st, true, []string{"a/.zarray: no array here, but a group"}, ErrNodeType},
-		{"x", st, false, []string{"x/.zgroup: no group here, but an array"}, ErrNodeType},
+		{"a", st, true, []string{"a/.zarray: no array here, but a group"}, meta.ErrNodeType},
+		{"x", st, false, []string{"x/.zgroup: no group here, but an array"}, meta.ErrNodeType},
 		{"ordinary", st, true, []string{"ordinary/.zarray"}, fs.ErrNotExist},
 		{"new", st, true, []string{"new/zarr.json: no shape"}, nil},
 		{"none", known, true, []string{"none/.zarray: no array here: file does not exist"}, fs.ErrNotExist},
-		{"a", known, true, []string{"a/.zarray: no array here, but a group"}, ErrNodeType},
+		{"a", known, true, []string{"a/.zarray: no array here, but a group"}, meta.ErrNodeType},
 		{"late", known, true, []string{"late/.zarray: it is in the store but not in the consolidated metadata, which are stale: open without them"}, fs.ErrNotExist},
 	}
 	for _, tt := range tests {
@@ -166,7 +168,7 @@ func TestNodeMissing(t *testing.T) {
 		} else {
 			_, err = g.Group(t.Context(), tt.name)
 		}
-		wantError(t, err, append(tt.want, "zarrio: "+tt.st.String()+": ")...)
+		zarrtest.WantError(t, err, append(tt.want, "zarrio: "+tt.st.String()+": ")...)
 		if tt.kind != nil && !errors.Is(err, tt.kind) {
 			t.Errorf("%v is not %v", err, tt.kind)
 		}
@@ -174,7 +176,7 @@ func TestNodeMissing(t *testing.T) {
 }
 
 func TestOpen(t *testing.T) {
-	st := dirStore(t, tree())
+	st := zarrtest.DirStore(t, tree())
 	g, err := Open(t.Context(), st.Path(), Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -197,39 +199,39 @@ func TestOpen(t *testing.T) {
 		t.Error(err)
 	}
 	_, err = unclosable.Members(t.Context())
-	wantError(t, err, "zarrio: ", "listing without consolidated metadata", "stores that can list")
+	zarrtest.WantError(t, err, "zarrio: ", "listing without consolidated metadata", "stores that can list")
 	if !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("%v is not errors.ErrUnsupported", err)
+		t.Errorf("%v is not ErrUnsupported", err)
 	}
 	none := filepath.Join(t.TempDir(), "none.zarr")
 	_, err = Open(t.Context(), none, Options{})
-	wantError(t, err, "zarrio: ", none)
+	zarrtest.WantError(t, err, "zarrio: ", none)
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v is not fs.ErrNotExist", err)
 	}
-	_, err = Open(t.Context(), dirStore(t, map[string]string{"zarr.json": `{"zarr_format":4}`}).Path(), Options{})
-	wantError(t, err, "zarr.json: zarr_format 4 is not supported; supported: 3 in a zarr.json document")
+	_, err = Open(t.Context(), zarrtest.DirStore(t, map[string]string{"zarr.json": `{"zarr_format":4}`}).Path(), Options{})
+	zarrtest.WantError(t, err, "zarr.json: zarr_format 4 is not supported; supported: 3 in a zarr.json document")
 	if !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("%v is not errors.ErrUnsupported", err)
+		t.Errorf("%v is not ErrUnsupported", err)
 	}
-	_, err = Open(t.Context(), dirStore(t, nil).Path(), Options{})
-	wantError(t, err, "zarr.json: no group here, and no .zgroup: file does not exist")
-	_, err = Open(t.Context(), dirStore(t, map[string]string{".zgroup": `{"zarr_format":3}`}).Path(), Options{})
-	wantError(t, err, ".zgroup: zarr_format 3 is not supported; supported: 2 in a .zgroup document")
-	_, err = Open(t.Context(), dirStore(t, map[string]string{".zgroup": `2`}).Path(), Options{})
-	wantError(t, err, ".zgroup: want a JSON object, found 2")
+	_, err = Open(t.Context(), zarrtest.DirStore(t, nil).Path(), Options{})
+	zarrtest.WantError(t, err, "zarr.json: no group here, and no .zgroup: file does not exist")
+	_, err = Open(t.Context(), zarrtest.DirStore(t, map[string]string{".zgroup": `{"zarr_format":3}`}).Path(), Options{})
+	zarrtest.WantError(t, err, ".zgroup: zarr_format 3 is not supported; supported: 2 in a .zgroup document")
+	_, err = Open(t.Context(), zarrtest.DirStore(t, map[string]string{".zgroup": `2`}).Path(), Options{})
+	zarrtest.WantError(t, err, ".zgroup: want a JSON object, found 2")
 }
 
 // TestOpenFaults checks that no failing read is taken for a document that is not there.
 func TestOpenFaults(t *testing.T) {
 	broken := errors.New("broken cable")
-	for _, key := range []string{v2Consolidated, v2Group, v2Attrs} {
-		faults := storetest.NewFaults(dirStore(t, tree()))
+	for _, key := range []string{meta.V2ConsolidatedDoc, meta.V2GroupDoc, meta.V2AttrsDoc} {
+		faults := storetest.NewFaults(zarrtest.DirStore(t, tree()))
 		faults.Set(key, storetest.Fault{Err: broken})
 		_, err := OpenStore(t.Context(), faults, Options{})
-		wantError(t, err, "zarrio: ", key, "broken cable")
+		zarrtest.WantError(t, err, "zarrio: ", key, "broken cable")
 	}
-	faults := storetest.NewFaults(dirStore(t, tree()))
+	faults := storetest.NewFaults(zarrtest.DirStore(t, tree()))
 	g, err := OpenStore(t.Context(), faults, Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -240,19 +242,19 @@ func TestOpenFaults(t *testing.T) {
 			t.Errorf("Members: %v", err)
 		}
 		_, err := g.Array(t.Context(), key[:1])
-		wantError(t, err, "zarrio: ", key, "broken cable")
+		zarrtest.WantError(t, err, "zarrio: ", key, "broken cable")
 		faults.Clear()
 	}
 	put := func(key, value string) { faults.Set(key, storetest.Fault{Value: []byte(value)}) }
-	put(v2Consolidated, consolidate(described(tree())))
+	put(meta.V2ConsolidatedDoc, consolidate(described(tree())))
 	if _, err := OpenStore(t.Context(), faults, Options{Consolidated: Verify}); err != nil {
 		t.Error(err)
 	}
 	faults.Set("a/b/c/.zattrs", storetest.Fault{Err: broken})
 	_, err = OpenStore(t.Context(), faults, Options{Consolidated: Verify})
-	wantError(t, err, "zarrio: ", "a/b/c/.zattrs", "broken cable")
+	zarrtest.WantError(t, err, "zarrio: ", "a/b/c/.zattrs", "broken cable")
 	_, err = g.Array(t.Context(), "a/b/c")
-	wantError(t, err, "zarrio: ", "a/b/c/.zattrs", "broken cable")
+	zarrtest.WantError(t, err, "zarrio: ", "a/b/c/.zattrs", "broken cable")
 
 	faults.Set("a/.zarray", storetest.Fault{Err: broken})
 	faults.Set("a/.zgroup", storetest.Fault{Err: fs.ErrNotExist})
@@ -263,12 +265,12 @@ func TestOpenFaults(t *testing.T) {
 
 // TestLoneArray checks a store whose root is an array.
 func TestLoneArray(t *testing.T) {
-	files := map[string]string{".zarray": zarray(nil), ".zattrs": `{"units":"m"}`, "0": "01234567", "1": "89abcdef"}
+	files := map[string]string{".zarray": zarrtest.ZArray(nil), ".zattrs": `{"units":"m"}`, "0": "01234567", "1": "89abcdef"}
 	for _, consolidated := range []bool{false, true} {
 		if consolidated {
-			files[v2Consolidated] = consolidate(described(files))
+			files[meta.V2ConsolidatedDoc] = consolidate(described(files))
 		}
-		g, err := OpenStore(t.Context(), dirStore(t, files), Options{Strict: true})
+		g, err := OpenStore(t.Context(), zarrtest.DirStore(t, files), Options{Strict: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -286,13 +288,13 @@ func TestLoneArray(t *testing.T) {
 
 func TestConsolidated(t *testing.T) {
 	stale := tree()
-	stale["x/.zarray"] = zarray(map[string]string{"shape": "[8]"})
+	stale["x/.zarray"] = zarrtest.ZArray(map[string]string{"shape": "[8]"})
 	lacking := described(tree())
 	delete(lacking, "a/b/c/.zarray")
 	more := described(tree())
-	more["gone/.zarray"] = zarray(nil)
+	more["gone/.zarray"] = zarrtest.ZArray(nil)
 	outside := described(tree())
-	outside["../y/.zarray"] = zarray(nil)
+	outside["../y/.zarray"] = zarrtest.ZArray(nil)
 	noAttrs := described(tree())
 	noAttrs[".zattrs"] = `[]`
 	tests := []struct {
@@ -325,15 +327,15 @@ func TestConsolidated(t *testing.T) {
 	for _, tt := range tests {
 		for i, mode := range []Consolidated{Auto, Never, Verify} {
 			t.Run(fmt.Sprint(tt.name, "/", mode), func(t *testing.T) {
-				st := dirStore(t, tt.files)
+				st := zarrtest.DirStore(t, tt.files)
 				if tt.docs != "" {
-					put(t, st, v2Consolidated, []byte(tt.docs))
+					zarrtest.Put(t, st, meta.V2ConsolidatedDoc, []byte(tt.docs))
 				}
 				x, err := openBoth(t, st, Options{Consolidated: mode})
 				if tt.want[i] == nil && err != nil {
 					t.Errorf("error %v", err)
 				} else if tt.want[i] != nil {
-					wantError(t, err, append(tt.want[i], "zarrio: "+st.String()+": ")...)
+					zarrtest.WantError(t, err, append(tt.want[i], "zarrio: "+st.String()+": ")...)
 				}
 				if x != tt.x[i] {
 					t.Errorf("shape of x: [%d], want [%d]", x, tt.x[i])
@@ -369,7 +371,7 @@ func (c *closer) Close() error {
 }
 
 func TestClose(t *testing.T) {
-	c := &closer{Store: dirStore(t, tree())}
+	c := &closer{Store: zarrtest.DirStore(t, tree())}
 	g, err := OpenStore(t.Context(), c, Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -381,10 +383,10 @@ func TestClose(t *testing.T) {
 
 // TestLyingMembers checks names that only consolidated metadata can have, and a node that is both.
 func TestLyingMembers(t *testing.T) {
-	docs := map[string]string{".zgroup": zgroup, "/.zarray": zarray(nil), "../y/.zarray": zarray(nil), "../.zarray": zarray(nil), "./.zgroup": zgroup,
-		"both/.zgroup": zgroup, "both/.zarray": zarray(nil), "x/.zattrs": "{}"}
+	docs := map[string]string{".zgroup": zarrtest.ZGroup, "/.zarray": zarrtest.ZArray(nil), "../y/.zarray": zarrtest.ZArray(nil), "../.zarray": zarrtest.ZArray(nil), "./.zgroup": zarrtest.ZGroup,
+		"both/.zgroup": zarrtest.ZGroup, "both/.zarray": zarrtest.ZArray(nil), "x/.zattrs": "{}"}
 	for range 10 { // of maps
-		g, err := OpenStore(t.Context(), dirStore(t, map[string]string{v2Consolidated: consolidate(docs)}), Options{})
+		g, err := OpenStore(t.Context(), zarrtest.DirStore(t, map[string]string{meta.V2ConsolidatedDoc: consolidate(docs)}), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/zarrio/internal/zarrtest"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/store/storetest"
 )
@@ -24,8 +26,8 @@ func group3(attrs string) string {
 func consolidate3(files map[string]string, at string) map[string]string {
 	docs := map[string]json.RawMessage{}
 	for key, doc := range files {
-		rest, inside := strings.CutPrefix(key, prefix(at))
-		if dir, base := path.Split(rest); inside && base == v3Document && dir != "" {
+		rest, inside := strings.CutPrefix(key, meta.Prefix(at))
+		if dir, base := path.Split(rest); inside && base == meta.V3Doc && dir != "" {
 			docs[path.Clean(dir)] = json.RawMessage(doc)
 		}
 	}
@@ -34,8 +36,8 @@ func consolidate3(files map[string]string, at string) map[string]string {
 		panic(err)
 	}
 	files = maps.Clone(files)
-	doc := files[prefix(at)+v3Document]
-	files[prefix(at)+v3Document] = doc[:len(doc)-1] + `,"consolidated_metadata":{"kind":"inline","must_understand":false,"metadata":` + string(b) + `}}`
+	doc := files[meta.Prefix(at)+meta.V3Doc]
+	files[meta.Prefix(at)+meta.V3Doc] = doc[:len(doc)-1] + `,"consolidated_metadata":{"kind":"inline","must_understand":false,"metadata":` + string(b) + `}}`
 	return files
 }
 
@@ -43,13 +45,13 @@ func consolidate3(files map[string]string, at string) map[string]string {
 func tree3() map[string]string {
 	return map[string]string{
 		"zarr.json":            group3(`{"title":"root"}`),
-		"x/zarr.json":          zarray3(nil),
-		"a/zarr.json":          zgroup3,
+		"x/zarr.json":          zarrtest.ZArray3(nil),
+		"a/zarr.json":          zarrtest.ZGroup3,
 		"a/b/zarr.json":        group3(`{"title":"inner"}`),
-		"a/b/c/zarr.json":      zarray3(map[string]string{"shape": "[7]", "attributes": `{"units":"K"}`}),
+		"a/b/c/zarr.json":      zarrtest.ZArray3(map[string]string{"shape": "[7]", "attributes": `{"units":"K"}`}),
 		"a/b/c/c/0":            "01234567",
-		"sea ice/zarr.json":    zgroup3,
-		"sea ice/é😀/zarr.json": zarray3(map[string]string{"shape": "[5]"}),
+		"sea ice/zarr.json":    zarrtest.ZGroup3,
+		"sea ice/é😀/zarr.json": zarrtest.ZArray3(map[string]string{"shape": "[5]"}),
 		"notes/text":           "no node",
 		"ordinary":             "no node either",
 	}
@@ -62,7 +64,7 @@ func TestGroupsV3(t *testing.T) {
 			if consolidated {
 				files = consolidate3(files, "")
 			}
-			faults := storetest.NewFaults(dirStore(t, files))
+			faults := storetest.NewFaults(zarrtest.DirStore(t, files))
 			g, err := OpenStore(t.Context(), faults, Options{})
 			if err != nil {
 				t.Fatal(err)
@@ -100,7 +102,7 @@ func TestGroupsV3(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if c.Path() != "a/b/c" || !slices.Equal(c.Shape(), []int{7}) || c.Attrs().Text("units") != "K" || c.DType() != Float32 {
+				if c.Path() != "a/b/c" || !slices.Equal(c.Shape(), []int{7}) || c.Attrs().Text("units") != "K" || c.DType() != meta.Float32 {
 					t.Errorf("array: path %q, shape %v, %s, attributes %s", c.Path(), c.Shape(), c.DType(), c.Attrs())
 				}
 			}
@@ -119,23 +121,23 @@ func TestGroupsV3(t *testing.T) {
 // TestMixedFormats checks hierarchies that have nodes of both formats.
 func TestMixedFormats(t *testing.T) {
 	files := map[string]string{
-		"zarr.json":        zgroup3,
-		"new/zarr.json":    zarray3(nil),
-		"old/.zarray":      zarray(map[string]string{"shape": "[9]"}),
-		"oldg/.zgroup":     zgroup,
+		"zarr.json":        zarrtest.ZGroup3,
+		"new/zarr.json":    zarrtest.ZArray3(nil),
+		"old/.zarray":      zarrtest.ZArray(map[string]string{"shape": "[9]"}),
+		"oldg/.zgroup":     zarrtest.ZGroup,
 		"oldg/.zattrs":     `{"title":"old"}`,
-		"oldg/x/.zarray":   zarray(nil),
-		"oldg/n/zarr.json": zarray3(map[string]string{"shape": "[8]"}),
-		"oldg/g/zarr.json": zgroup3,
+		"oldg/x/.zarray":   zarrtest.ZArray(nil),
+		"oldg/n/zarr.json": zarrtest.ZArray3(map[string]string{"shape": "[8]"}),
+		"oldg/g/zarr.json": zarrtest.ZGroup3,
 		// Written anew in v3, with the old documents left behind.
-		"both/zarr.json":      zarray3(map[string]string{"shape": "[3]"}),
-		"both/.zarray":        zarray(map[string]string{"shape": "[2]"}),
-		"oldg/both/zarr.json": zarray3(map[string]string{"shape": "[3]"}),
-		"oldg/both/.zarray":   zarray(map[string]string{"shape": "[2]"}),
-		".zgroup":             zgroup,
-		".zmetadata":          consolidate(map[string]string{"x/.zarray": zarray(nil)}), // not looked at: the root is of v3
+		"both/zarr.json":      zarrtest.ZArray3(map[string]string{"shape": "[3]"}),
+		"both/.zarray":        zarrtest.ZArray(map[string]string{"shape": "[2]"}),
+		"oldg/both/zarr.json": zarrtest.ZArray3(map[string]string{"shape": "[3]"}),
+		"oldg/both/.zarray":   zarrtest.ZArray(map[string]string{"shape": "[2]"}),
+		".zgroup":             zarrtest.ZGroup,
+		".zmetadata":          consolidate(map[string]string{"x/.zarray": zarrtest.ZArray(nil)}), // not looked at: the root is of v3
 	}
-	faults := storetest.NewFaults(dirStore(t, files))
+	faults := storetest.NewFaults(zarrtest.DirStore(t, files))
 	g, err := OpenStore(t.Context(), faults, Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -169,12 +171,12 @@ func TestMixedFormats(t *testing.T) {
 
 func TestNodeMissingV3(t *testing.T) {
 	files := tree3()
-	files["old/.zgroup"] = zgroup
-	st := dirStore(t, files)
+	files["old/.zgroup"] = zarrtest.ZGroup
+	st := zarrtest.DirStore(t, files)
 	late := consolidate3(tree3(), "")
-	late["late/zarr.json"] = zarray3(nil)
-	late["older/.zarray"] = zarray(nil)
-	known := dirStore(t, late)
+	late["late/zarr.json"] = zarrtest.ZArray3(nil)
+	late["older/.zarray"] = zarrtest.ZArray(nil)
+	known := zarrtest.DirStore(t, late)
 	tests := []struct {
 		name  string
 		st    *store.Dir
@@ -203,10 +205,10 @@ func TestNodeMissingV3(t *testing.T) {
 		} else {
 			_, err = g.Group(t.Context(), tt.name)
 		}
-		wantError(t, err, tt.want, "zarrio: "+tt.st.String()+": ")
+		zarrtest.WantError(t, err, tt.want, "zarrio: "+tt.st.String()+": ")
 		kind := fs.ErrNotExist
 		if strings.Contains(tt.want, ", but a") {
-			kind = ErrNodeType
+			kind = meta.ErrNodeType
 		}
 		if !errors.Is(err, kind) {
 			t.Errorf("%v is not %v", err, kind)
@@ -232,15 +234,15 @@ func TestGroupsV3Refused(t *testing.T) {
 		with(`{"kind":"inline"}`):              "zarr.json: consolidated_metadata: no metadata",
 		with(`{"kind":"inline","metadata":5}`): "zarr.json: consolidated_metadata: metadata: want an object, found 5",
 	} {
-		st := dirStore(t, map[string]string{"zarr.json": doc})
+		st := zarrtest.DirStore(t, map[string]string{"zarr.json": doc})
 		_, err := OpenStore(t.Context(), st, Options{})
-		wantError(t, err, "zarrio: "+st.String()+": ", want)
+		zarrtest.WantError(t, err, "zarrio: "+st.String()+": ", want)
 		if _, err := OpenStore(t.Context(), st, Options{Consolidated: Never}); (err == nil) != strings.Contains(want, "consolidated_metadata: ") {
 			t.Errorf("%s, without consolidated metadata: %v", doc, err)
 		}
 	}
 	for _, doc := range []string{with(`null`), with(`{"kind":"file","must_understand":false}`), `{"zarr_format":3,"node_type":"group","x":{"must_understand":false}}`} {
-		g, err := OpenStore(t.Context(), dirStore(t, map[string]string{"zarr.json": doc, "x/zarr.json": zarray3(nil)}), Options{})
+		g, err := OpenStore(t.Context(), zarrtest.DirStore(t, map[string]string{"zarr.json": doc, "x/zarr.json": zarrtest.ZArray3(nil)}), Options{})
 		if err != nil {
 			t.Errorf("%s: %v", doc, err)
 			continue
@@ -252,7 +254,7 @@ func TestGroupsV3Refused(t *testing.T) {
 // TestLoneArrayV3 checks a store whose root is an array.
 func TestLoneArrayV3(t *testing.T) {
 	for _, mode := range []Consolidated{Auto, Never, Verify} {
-		g, err := OpenStore(t.Context(), dirStore(t, map[string]string{"zarr.json": zarray3(nil), "c/0": "01234567", "c/zarr.json": "{}"}), Options{Consolidated: mode})
+		g, err := OpenStore(t.Context(), zarrtest.DirStore(t, map[string]string{"zarr.json": zarrtest.ZArray3(nil), "c/0": "01234567", "c/zarr.json": "{}"}), Options{Consolidated: mode})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -267,10 +269,10 @@ func TestLoneArrayV3(t *testing.T) {
 // TestOpenFaultsV3 checks that no failing read is taken for a document that is not there, and that damage is no gap in a list.
 func TestOpenFaultsV3(t *testing.T) {
 	broken := errors.New("broken cable")
-	faults := storetest.NewFaults(dirStore(t, tree3()))
-	faults.Set(v3Document, storetest.Fault{Err: broken})
+	faults := storetest.NewFaults(zarrtest.DirStore(t, tree3()))
+	faults.Set(meta.V3Doc, storetest.Fault{Err: broken})
 	_, err := OpenStore(t.Context(), faults, Options{})
-	wantError(t, err, "zarrio: ", v3Document, "broken cable")
+	zarrtest.WantError(t, err, "zarrio: ", meta.V3Doc, "broken cable")
 	faults.Clear()
 	g, err := OpenStore(t.Context(), faults, Options{})
 	if err != nil {
@@ -281,14 +283,14 @@ func TestOpenFaultsV3(t *testing.T) {
 		t.Errorf("Members: %v", err)
 	}
 	_, err = g.Array(t.Context(), "x")
-	wantError(t, err, "zarrio: ", "x/zarr.json", "broken cable")
+	zarrtest.WantError(t, err, "zarrio: ", "x/zarr.json", "broken cable")
 	_, err = g.Group(t.Context(), "x")
-	wantError(t, err, "zarrio: ", "x/zarr.json", "broken cable")
+	zarrtest.WantError(t, err, "zarrio: ", "x/zarr.json", "broken cable")
 	for _, doc := range []string{"", "{", `{"node_type":"table"}`} {
 		faults.Set("x/zarr.json", storetest.Fault{Value: []byte(doc)})
 		checkMembers(t, g, Member{"a", false}, Member{"sea ice", false}, Member{"x", false})
 		_, err = g.Group(t.Context(), "x")
-		wantError(t, err, "zarrio: ", "x/zarr.json: ")
+		zarrtest.WantError(t, err, "zarrio: ", "x/zarr.json: ")
 	}
 }
 
@@ -302,14 +304,14 @@ func TestConsolidatedV3(t *testing.T) {
 		return files
 	}
 	outside := tree3()
-	outside["../y/zarr.json"] = zarray3(nil)
+	outside["../y/zarr.json"] = zarrtest.ZArray3(nil)
 	outside = consolidate3(outside, "")
 	delete(outside, "../y/zarr.json")
 	empty := tree3()
 	empty["zarr.json"] = `{"zarr_format":3,"node_type":"group","consolidated_metadata":{"kind":"inline","must_understand":false,"metadata":{}}}`
 	// zarr-python writes an empty field of its own in the members of a group.
 	nested := consolidate3(edit("a/zarr.json", empty["zarr.json"]), "")
-	nested["a/zarr.json"] = zgroup3
+	nested["a/zarr.json"] = zarrtest.ZGroup3
 	tests := []struct {
 		name  string
 		files map[string]string
@@ -319,10 +321,10 @@ func TestConsolidatedV3(t *testing.T) {
 		{"none", tree3(), [3][]string{2: {"zarr.json: there are no consolidated metadata to verify"}}, [3]int{4, 4, 0}},
 		{"right", right, [3][]string{}, [3]int{4, 4, 4}},
 		{"nested", nested, [3][]string{}, [3]int{4, 4, 4}},
-		{"stale", edit("x/zarr.json", zarray3(map[string]string{"shape": "[8]"})), [3][]string{
+		{"stale", edit("x/zarr.json", zarrtest.ZArray3(map[string]string{"shape": "[8]"})), [3][]string{
 			2: {"x/zarr.json: consolidated metadata are stale: shape is [4] there, [8] in the document itself; consolidate anew"}}, [3]int{4, 8, 0}},
-		{"new", edit("new/zarr.json", zgroup3), [3][]string{2: {"new/zarr.json: consolidated metadata are stale: they lack it"}}, [3]int{4, 4, 0}},
-		{"new of v2", edit("a/b/new/.zarray", zarray(nil)), [3][]string{2: {"a/b/new/.zarray: consolidated metadata are stale: they lack it"}}, [3]int{4, 4, 0}},
+		{"new", edit("new/zarr.json", zarrtest.ZGroup3), [3][]string{2: {"new/zarr.json: consolidated metadata are stale: they lack it"}}, [3]int{4, 4, 0}},
+		{"new of v2", edit("a/b/new/.zarray", zarrtest.ZArray(nil)), [3][]string{2: {"a/b/new/.zarray: consolidated metadata are stale: they lack it"}}, [3]int{4, 4, 0}},
 		{"gone", edit("a/b/c/zarr.json", ""), [3][]string{
 			1: {"a/b/c/zarr.json: no array here"}, 2: {"a/b/c/zarr.json: consolidated metadata describe it, but it is not in the store"}}, [3]int{4, 4, 0}},
 		{"outside", outside, [3][]string{2: {`zarr.json: entry "../y/zarr.json": not a valid key`}}, [3]int{4, 4, 0}},
@@ -331,12 +333,12 @@ func TestConsolidatedV3(t *testing.T) {
 	for _, tt := range tests {
 		for i, mode := range []Consolidated{Auto, Never, Verify} {
 			t.Run(fmt.Sprint(tt.name, "/", mode), func(t *testing.T) {
-				st := dirStore(t, tt.files)
+				st := zarrtest.DirStore(t, tt.files)
 				x, err := openBoth(t, st, Options{Consolidated: mode})
 				if tt.want[i] == nil && err != nil {
 					t.Errorf("error %v", err)
 				} else if tt.want[i] != nil {
-					wantError(t, err, append(tt.want[i], "zarrio: "+st.String()+": ")...)
+					zarrtest.WantError(t, err, append(tt.want[i], "zarrio: "+st.String()+": ")...)
 				}
 				if x != tt.x[i] {
 					t.Errorf("shape of x: [%d], want [%d]", x, tt.x[i])
@@ -348,7 +350,7 @@ func TestConsolidatedV3(t *testing.T) {
 
 // TestConsolidatedBelow checks consolidated metadata of a group within others, which hold for what is beneath it.
 func TestConsolidatedBelow(t *testing.T) {
-	faults := storetest.NewFaults(dirStore(t, consolidate3(tree3(), "a")))
+	faults := storetest.NewFaults(zarrtest.DirStore(t, consolidate3(tree3(), "a")))
 	for _, mode := range []Consolidated{Auto, Never} {
 		g, err := OpenStore(t.Context(), faults, Options{Consolidated: mode})
 		if err != nil {
@@ -377,7 +379,7 @@ func FuzzConsolidatedV3(f *testing.F) {
 	f.Add([]byte(`{"zarr_format":3,"node_type":"group","consolidated_metadata":{"kind":"inline","metadata":{"../x":null,"":{},"a//b":{},"é":5}}}`), "é")
 	f.Fuzz(func(t *testing.T, doc []byte, name string) {
 		h := &hierarchy{store: nothing{}}
-		g, err := h.groupV3(t.Context(), nil, "", plainJSON(doc))
+		g, err := h.groupV3(t.Context(), nil, "", meta.PlainJSON(doc))
 		if err != nil || g.docs == nil {
 			return
 		}

@@ -14,6 +14,7 @@ import (
 
 	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/internal/race"
+	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/store"
 )
 
@@ -31,7 +32,7 @@ func TestParseIO(t *testing.T) {
 		}
 	}
 	_, err := ParseIO("fast")
-	wantError(t, err, `zarrio: I/O "fast": want auto, buffered, direct, uring, mmap`)
+	zarrtest.WantError(t, err, `zarrio: I/O "fast": want auto, buffered, direct, uring, mmap`)
 	if got := IO(9).String(); got != "IO(9)" || IO(9).way() != fileio.Auto {
 		t.Error(got, IO(9).way())
 	}

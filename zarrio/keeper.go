@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"zarrbench/zarrio/internal/hostmem"
+	"zarrbench/zarrio/internal/ndcopy"
 )
 
 // A keeper holds decoded chunks from one batch to the next, since windows of two batches may share them. It never holds
@@ -56,7 +57,7 @@ func (k *keeper) take(r *ChunkRead) []byte {
 		if k.held+cost(n) > k.limit {
 			return nil
 		}
-		data = grow(nil, n)
+		data = ndcopy.Grow(nil, n)
 		k.held += cost(n)
 	}
 	k.next[keptChunk{r.Array, r.Chunk}] = data

@@ -1,10 +1,14 @@
 package zarrio
 
-import "testing"
+import (
+	"testing"
+
+	"zarrbench/zarrio/meta"
+)
 
 func TestKeeper(t *testing.T) {
 	array := func(n int) *Array {
-		return &Array{meta: &Metadata{DType: DType{Kind: Uint, Size: 1}}, grid: newGrid([]int{n}, []int{n}, nil)}
+		return &Array{meta: &meta.Metadata{DType: meta.DType{Kind: meta.Uint, Size: 1}}, grid: newGrid([]int{n}, []int{n}, nil)}
 	}
 	small, large := array(100), array(1000)
 	k := &keeper{limit: 2*cost(100) + cost(1000)}

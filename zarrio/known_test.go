@@ -8,6 +8,10 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/internal/zarrtest"
+	"zarrbench/zarrio/meta"
 )
 
 // A known answer is what Python's readers gave of a store's array.
@@ -30,7 +34,7 @@ func knownStores(t *testing.T) map[string][]known {
 		Dims         map[string]int
 		Vars, Coords map[string]known
 	}
-	if err := json.Unmarshal([]byte(readText(t, shared(t, "data/known_answers.json"))), &doc); err != nil {
+	if err := json.Unmarshal([]byte(zarrtest.ReadText(t, zarrtest.Shared(t, "data/known_answers.json"))), &doc); err != nil {
 		t.Fatal(err)
 	}
 	stores := map[string][]known{}
@@ -55,7 +59,7 @@ func TestKnownAnswers(t *testing.T) {
 	for name, arrays := range stores {
 		t.Run(name, func(t *testing.T) {
 			for _, mode := range []Consolidated{Verify, Never} {
-				g, err := Open(t.Context(), shared(t, filepath.Join("data", name+".zarr")), Options{Consolidated: mode, Strict: true})
+				g, err := Open(t.Context(), zarrtest.Shared(t, filepath.Join("data", name+".zarr")), Options{Consolidated: mode, Strict: true})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -103,7 +107,7 @@ func (k *known) checkField(t *testing.T, a *Array) {
 
 func (k *known) checkSum(t *testing.T, b []byte) {
 	t.Helper()
-	if bigEndianMachine {
+	if ndcopy.BigEndian {
 		t.Skip("the sums are those of little-endian elements")
 	}
 	if sum := sha256.Sum256(b); hex.EncodeToString(sum[:]) != k.SHA256 {
@@ -147,10 +151,10 @@ func readCoord[T float32 | float64 | int32 | int64](t *testing.T, k *known, a *A
 
 // TestWeatherBench2 reads objects of a published store, byte for byte as they are there.
 func TestWeatherBench2(t *testing.T) {
-	dir := filepath.Join("..", "fixtures", "mini", "wb2_exact") // package fixtures, which writes by this one, checks it
-	st := dirStore(t, map[string]string{".zgroup": zgroup})     // they come without the group's document
+	dir := filepath.Join("..", "fixtures", "mini", "wb2_exact")               // package fixtures, which writes by this one, checks it
+	st := zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup}) // they come without the group's document
 	for _, name := range []string{"latitude/.zarray", "latitude/0", "longitude/.zarray", "longitude/0", "level/.zarray", "level/0", "geopotential/.zarray", "2m_temperature/.zarray", "land_sea_mask/.zarray"} {
-		put(t, st, name, []byte(readText(t, filepath.Join(dir, filepath.FromSlash(name)))))
+		zarrtest.Put(t, st, name, []byte(zarrtest.ReadText(t, filepath.Join(dir, filepath.FromSlash(name)))))
 	}
 	g, err := OpenStore(t.Context(), st, Options{Strict: true})
 	if err != nil {
@@ -174,10 +178,10 @@ func TestWeatherBench2(t *testing.T) {
 		t.Errorf("level: %v, %v, want %v", levels, err, want)
 	}
 	for name, shape := range map[string][]int{"geopotential": {93544, 13, 240, 121}, "2m_temperature": {93544, 240, 121}, "land_sea_mask": {240, 121}} {
-		if a := open(name); !slices.Equal(a.Shape(), shape) || a.DType() != Float32 || a.Metadata().Codecs[0].Name != "blosc" {
+		if a := open(name); !slices.Equal(a.Shape(), shape) || a.DType() != meta.Float32 || a.Metadata().Codecs[0].Name != "blosc" {
 			t.Errorf("%s: %+v", name, a.Metadata())
 		}
 	}
 	_, err = Read[float32](t.Context(), open("geopotential"), Selection{At(-1), At(7)})
-	wantError(t, err, `array "geopotential": chunk "geopotential/11692.0.0.0": read: the chunk is missing`)
+	zarrtest.WantError(t, err, `array "geopotential": chunk "geopotential/11692.0.0.0": read: the chunk is missing`)
 }

@@ -8,6 +8,8 @@ import (
 	"math"
 	"slices"
 	"sync"
+
+	"zarrbench/zarrio/meta"
 )
 
 // LoaderOptions say what a loader's batches hold and in which order they come.
@@ -52,7 +54,7 @@ type Loader struct {
 	opt      LoaderOptions
 	channels []channel
 	cuts     cuts
-	dtype    DType
+	dtype    meta.DType
 	places   places
 	times    stepTimes
 	stepDim  string
@@ -216,7 +218,7 @@ func (l *Loader) alloc() error {
 		b := &Batch{loader: l, mem: mem, Windows: make([]Origin, samples)}
 		l.slots = append(l.slots, b)
 		if _, ok := mem.(fillableMemory); mem.Bytes() == nil && (l.opt.Partial && !ok || l.opt.OnSample != nil) {
-			return errors.Join(&UnsupportedError{What: "partial windows, or calls for each sample, in", Found: "memory on a device", Supported: "host memory"}, l.Close())
+			return errors.Join(&meta.UnsupportedError{What: "partial windows, or calls for each sample, in", Found: "memory on a device", Supported: "host memory"}, l.Close())
 		}
 		for s := range steps {
 			b.Tensors = append(b.Tensors, Tensor{Shape: []int{samples, len(l.channels), rows, cols},

@@ -10,11 +10,12 @@ import (
 	"testing"
 
 	"zarrbench/internal/loss"
+	"zarrbench/zarrio/internal/ndcopy"
 )
 
 // TestLoaderKnown runs the study's loop over real data and compares with what xbatcher and NumPy made of them.
 func TestLoaderKnown(t *testing.T) {
-	if bigEndianMachine {
+	if ndcopy.BigEndian {
 		t.Skip("the known digests are of little-endian elements, which batches on this machine don't have")
 	}
 	type batch struct {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store/storetest"
 )
 
@@ -197,7 +198,7 @@ func TestBatchesError(t *testing.T) {
 						t.Errorf("%d batches and no error", n)
 					}
 				} else {
-					var chunk *ChunkError
+					var chunk *meta.ChunkError
 					if !errors.Is(last, broken) || !errors.As(last, &chunk) || chunk.Array != "t" {
 						t.Errorf("got error %v, want one of a chunk of t that is %q", last, broken)
 					}

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 
 	"zarrbench/zarrio/internal/race"
+	"zarrbench/zarrio/meta"
 )
 
 // ldOnce says which chunks were not read exactly once.
@@ -192,8 +193,8 @@ func TestLoaderMissing(t *testing.T) {
 			last = err
 			n++
 		}
-		var chunk *ChunkError
-		if !errors.Is(last, ErrMissingChunk) || !errors.As(last, &chunk) || chunk.Array != "t" || chunk.Key != "t/3.0.1" || chunk.Store != "mem" || n != 2 {
+		var chunk *meta.ChunkError
+		if !errors.Is(last, meta.ErrMissingChunk) || !errors.As(last, &chunk) || chunk.Array != "t" || chunk.Key != "t/3.0.1" || chunk.Store != "mem" || n != 2 {
 			t.Errorf("strict: turn %d: %v", n, last)
 		}
 	}

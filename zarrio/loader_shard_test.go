@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/zarrio/internal/zarrtest"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store/storetest"
 )
 
@@ -94,10 +96,10 @@ func TestLoaderShardsMissing(t *testing.T) {
 	for _, e := range strict.Batches(t.Context()) {
 		err = e
 	}
-	if !errors.Is(err, ErrMissingChunk) {
+	if !errors.Is(err, meta.ErrMissingChunk) {
 		t.Errorf("strict: %v", err)
 	}
-	if e, ok := errors.AsType[*ChunkError](err); !ok || len(e.Inner) != 3 || !strings.HasPrefix(e.Key, "t/c/") {
+	if e, ok := errors.AsType[*meta.ChunkError](err); !ok || len(e.Inner) != 3 || !strings.HasPrefix(e.Key, "t/c/") {
 		t.Errorf("strict: %#v", err)
 	}
 }
@@ -141,7 +143,7 @@ func TestLoaderShardsDamaged(t *testing.T) {
 	for _, err := range l.Batches(t.Context()) {
 		failed = err
 	}
-	wantError(t, failed, `shard "t/c/2/0/0": inner chunk [`, "0 0]: crc32c: checksum")
+	zarrtest.WantError(t, failed, `shard "t/c/2/0/0": inner chunk [`, "0 0]: crc32c: checksum")
 	faults.Clear()
 	if got := ldEpoch(t, l); !ldEqual(got, want) {
 		t.Error("the epoch after an error is another one")

@@ -20,6 +20,8 @@ import (
 	"testing"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 )
 
@@ -139,7 +141,7 @@ func ldInts(f func(i int) int64) func(e []byte, at []int) {
 		var full [8]byte
 		binary.LittleEndian.PutUint64(full[:], uint64(f(at[0])))
 		copy(e, full[:])
-		if bigEndianMachine {
+		if ndcopy.BigEndian {
 			slices.Reverse(e)
 		}
 	}
@@ -185,11 +187,11 @@ func (a *ldArray) element(e []byte, at []int) {
 }
 
 func (a *ldArray) fillElement() []byte {
-	m, _, err := parseV2DType(json.RawMessage(`"` + a.dtype + `"`))
+	m, _, err := meta.ParseV2DType(json.RawMessage(`"` + a.dtype + `"`))
 	if err != nil {
 		return nil
 	}
-	fill, _ := parseV2Fill(json.RawMessage(a.fill), m)
+	fill, _ := meta.ParseV2Fill(json.RawMessage(a.fill), m)
 	return fill
 }
 
@@ -266,8 +268,8 @@ func (s *ldStore) put(tb testing.TB, a *ldArray) {
 			}
 			e := chunk[off:][:a.size()]
 			a.elem(e, at)
-			if (a.dtype[0] == '>') != bigEndianMachine && a.dtype[0] != '|' {
-				swapBytes(e, ldSwap(a.dtype))
+			if (a.dtype[0] == '>') != ndcopy.BigEndian && a.dtype[0] != '|' {
+				ndcopy.SwapBytes(e, ldSwap(a.dtype))
 			}
 		})
 		if a.blosc {
@@ -295,17 +297,17 @@ func (s *ldStore) putV3(tb testing.TB, a *ldArray) {
 		a.elem(e, at)
 		m.elements = append(m.elements, e...)
 	})
-	if bigEndianMachine {
-		swapBytes(m.one, m.swap)
-		swapBytes(m.elements, m.swap)
+	if ndcopy.BigEndian {
+		ndcopy.SwapBytes(m.one, m.swap)
+		ndcopy.SwapBytes(m.elements, m.swap)
 	}
 	seed := fnv.New64a()
 	seed.Write([]byte(a.name + fmt.Sprint(a.shape, a.chunks)))
 	m.encode(rand.New(rand.NewPCG(seed.Sum64(), 0)), a.name, func(coords []int) bool { return a.gone != nil && a.gone(coords) })
 	a.elem = func(e []byte, at []int) {
 		copy(e, m.elements[ravel(at, a.shape)*m.size:])
-		if bigEndianMachine {
-			swapBytes(e, m.swap)
+		if ndcopy.BigEndian {
+			ndcopy.SwapBytes(e, m.swap)
 		}
 	}
 	var doc map[string]any

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 )
 
@@ -38,9 +39,9 @@ func (g *Group) Members(ctx context.Context) ([]Member, error) {
 	}
 	arrays := map[string]bool{} // by name, whether it is one
 	for key, doc := range g.docs {
-		rest, inside := strings.CutPrefix(key, prefix(g.path))
+		rest, inside := strings.CutPrefix(key, meta.Prefix(g.path))
 		name, file, _ := strings.Cut(rest, "/")
-		if inside && store.CheckKey(key) == nil && (file == v3Document || file == v2Array || file == v2Group) {
+		if inside && store.CheckKey(key) == nil && (file == meta.V3Doc || file == meta.V2ArrayDoc || file == meta.V2GroupDoc) {
 			arrays[name] = arrays[name] || isArray(file, doc)
 		}
 	}
@@ -88,11 +89,11 @@ func (g *Group) Inspect(ctx context.Context) (members []Member, unusable []store
 // isArray says whether the node that a document of the given file name describes is an array. A document that says nothing
 // that is understood is taken for a group's: opening it tells what is wrong.
 func isArray(file string, doc json.RawMessage) bool {
-	if file != v3Document {
-		return file == v2Array
+	if file != meta.V3Doc {
+		return file == meta.V2ArrayDoc
 	}
-	z, err := parseDocument(doc)
-	return err == nil && nodeTypeOf(z) == "array"
+	z, err := meta.ParseDocument(doc)
+	return err == nil && meta.NodeTypeOf(z) == "array"
 }
 
 // A listed node is one that was found in the store, with the key of its document.
@@ -105,16 +106,16 @@ type listed struct {
 func (h *hierarchy) list(ctx context.Context, path string, format int) (nodes []listed, unread []store.Unusable, err error) {
 	l, ok := h.store.(store.Lister)
 	if !ok {
-		return nil, nil, fmt.Errorf("zarrio: %s: %w", h.name, &UnsupportedError{What: "listing without consolidated metadata",
+		return nil, nil, fmt.Errorf("zarrio: %s: %w", h.name, &meta.UnsupportedError{What: "listing without consolidated metadata",
 			Found: fmt.Sprintf("in a %T", h.store), Supported: "stores that can list their keys"})
 	}
 	names, err := l.List(ctx, path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("zarrio: %w", err)
 	}
-	files := []string{v3Document, v2Array, v2Group}
+	files := []string{meta.V3Doc, meta.V2ArrayDoc, meta.V2GroupDoc}
 	if format == 2 {
-		files = []string{v2Array, v2Group, v3Document}
+		files = []string{meta.V2ArrayDoc, meta.V2GroupDoc, meta.V3Doc}
 	}
 	for _, name := range names {
 		name, dir := strings.CutSuffix(name, "/")
@@ -122,9 +123,9 @@ func (h *hierarchy) list(ctx context.Context, path string, format int) (nodes []
 			continue
 		}
 		for _, file := range files {
-			key := prefix(path) + name + "/" + file
-			found, array := false, file == v2Array
-			if file == v3Document {
+			key := meta.Prefix(path) + name + "/" + file
+			found, array := false, file == meta.V2ArrayDoc
+			if file == meta.V3Doc {
 				found, array, err = h.hasV3(ctx, key)
 			} else {
 				found, err = h.has(ctx, key)
@@ -148,10 +149,10 @@ func (h *hierarchy) list(ctx context.Context, path string, format int) (nodes []
 // hasV3 says whether the store has a v3 document at key, and whether it is an array's.
 func (h *hierarchy) hasV3(ctx context.Context, key string) (found, array bool, err error) {
 	doc, err := h.single(ctx, key)
-	if _, bad := errors.AsType[*MetadataError](err); bad {
+	if _, bad := errors.AsType[*meta.MetadataError](err); bad {
 		return true, false, nil
 	}
-	return doc != nil, isArray(v3Document, doc), err
+	return doc != nil, isArray(meta.V3Doc, doc), err
 }
 
 // has says whether the store has a value at key.

@@ -9,11 +9,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/internal/zarrtest"
+	"zarrbench/zarrio/meta"
 )
 
 func TestMetadataV2(t *testing.T) {
 	docs := func(fields map[string]string, attrs string) map[string]string {
-		files := map[string]string{".zgroup": zgroup, "x/.zarray": zarray(fields)}
+		files := map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(fields)}
 		if attrs != "" {
 			files["x/.zattrs"] = attrs
 		}
@@ -23,55 +27,57 @@ func TestMetadataV2(t *testing.T) {
 		name   string
 		fields map[string]string
 		attrs  string
-		check  func(m *Metadata) bool
+		check  func(m *meta.Metadata) bool
 	}{
-		{"plain", nil, "", func(m *Metadata) bool {
-			return m.Format == 2 && slices.Equal(m.Shape, []int{4}) && slices.Equal(m.Chunks, []int{2}) && m.DType == Float32 && m.BigEndian == bigEndianMachine &&
-				m.Keys == KeyEncoding{Separator: '.'} && len(m.Codecs) == 0 && slices.Equal(m.Fill, []byte{0, 0, 0, 0}) && slices.Equal(m.Dims, []string{""}) && len(m.Attrs) == 0
+		{"plain", nil, "", func(m *meta.Metadata) bool {
+			return m.Format == 2 && slices.Equal(m.Shape, []int{4}) && slices.Equal(m.Chunks, []int{2}) && m.DType == meta.Float32 && m.BigEndian == ndcopy.BigEndian &&
+				m.Keys == meta.KeyEncoding{Separator: '.'} && len(m.Codecs) == 0 && slices.Equal(m.Fill, []byte{0, 0, 0, 0}) && slices.Equal(m.Dims, []string{""}) && len(m.Attrs) == 0
 		}},
-		{"least", map[string]string{"fill_value": "", "order": "", "filters": "", "compressor": ""}, "", func(m *Metadata) bool {
+		{"least", map[string]string{"fill_value": "", "order": "", "filters": "", "compressor": ""}, "", func(m *meta.Metadata) bool {
 			return m.Fill == nil && len(m.Codecs) == 0 && m.Keys.Separator == '.'
 		}},
-		{"nulls", map[string]string{"fill_value": "null", "order": "null", "dimension_separator": "null"}, "", func(m *Metadata) bool {
+		{"nulls", map[string]string{"fill_value": "null", "order": "null", "dimension_separator": "null"}, "", func(m *meta.Metadata) bool {
 			return m.Fill == nil && m.Keys.Separator == '.'
 		}},
-		{"slash", map[string]string{"dimension_separator": `"/"`}, "", func(m *Metadata) bool { return m.Keys.Separator == '/' }},
-		{"order F", map[string]string{"order": `"F"`, "shape": "[4,5,6]", "chunks": "[1,2,3]"}, "", func(m *Metadata) bool { return slices.Equal(m.Order, []int{2, 1, 0}) }},
-		{"no filters", map[string]string{"filters": "[]", "compressor": `{"id":"zlib","level":1}`}, "", func(m *Metadata) bool {
+		{"slash", map[string]string{"dimension_separator": `"/"`}, "", func(m *meta.Metadata) bool { return m.Keys.Separator == '/' }},
+		{"order F", map[string]string{"order": `"F"`, "shape": "[4,5,6]", "chunks": "[1,2,3]"}, "", func(m *meta.Metadata) bool { return slices.Equal(m.Order, []int{2, 1, 0}) }},
+		{"no filters", map[string]string{"filters": "[]", "compressor": `{"id":"zlib","level":1}`}, "", func(m *meta.Metadata) bool {
 			return len(m.Codecs) == 1 && m.Codecs[0].Name == "zlib"
 		}},
-		{"filters", map[string]string{"filters": `[{"id":"a"},{"id":"b","n":2}]`, "compressor": `{"id":"c"}`}, "", func(m *Metadata) bool {
+		{"filters", map[string]string{"filters": `[{"id":"a"},{"id":"b","n":2}]`, "compressor": `{"id":"c"}`}, "", func(m *meta.Metadata) bool {
 			return len(m.Codecs) == 3 && m.Codecs[0].Name == "c" && m.Codecs[1].Name == "b" && m.Codecs[2].Name == "a" && string(m.Codecs[1].Config) == `{"id":"b","n":2}`
 		}},
-		{"scalar", map[string]string{"shape": "[]", "chunks": "[]"}, "", func(m *Metadata) bool { return len(m.Shape) == 0 && m.Shape != nil }},
-		{"whole floats", map[string]string{"shape": "[4.0]", "chunks": "[2e0]"}, "", func(m *Metadata) bool { return m.Shape[0] == 4 && m.Chunks[0] == 2 }},
-		{"nothing in it", map[string]string{"shape": "[0]"}, "", func(m *Metadata) bool { return m.Shape[0] == 0 }},
-		{"bare NaN", map[string]string{"fill_value": "NaN"}, "", func(m *Metadata) bool { return string(m.Fill) == string(AsBytes([]float32{float32(math.NaN())})) }},
-		{"bare -Infinity", map[string]string{"fill_value": "-Infinity"}, "", func(m *Metadata) bool { return string(m.Fill) == string(AsBytes([]float32{float32(math.Inf(-1))})) }},
-		{"attributes", nil, `{"units": "K", "_FillValue": NaN, "n": [1, 2], "_ARRAY_DIMENSIONS": ["time"]}`, func(m *Metadata) bool {
+		{"scalar", map[string]string{"shape": "[]", "chunks": "[]"}, "", func(m *meta.Metadata) bool { return len(m.Shape) == 0 && m.Shape != nil }},
+		{"whole floats", map[string]string{"shape": "[4.0]", "chunks": "[2e0]"}, "", func(m *meta.Metadata) bool { return m.Shape[0] == 4 && m.Chunks[0] == 2 }},
+		{"nothing in it", map[string]string{"shape": "[0]"}, "", func(m *meta.Metadata) bool { return m.Shape[0] == 0 }},
+		{"bare NaN", map[string]string{"fill_value": "NaN"}, "", func(m *meta.Metadata) bool { return string(m.Fill) == string(AsBytes([]float32{float32(math.NaN())})) }},
+		{"bare -Infinity", map[string]string{"fill_value": "-Infinity"}, "", func(m *meta.Metadata) bool {
+			return string(m.Fill) == string(AsBytes([]float32{float32(math.Inf(-1))}))
+		}},
+		{"attributes", nil, `{"units": "K", "_FillValue": NaN, "n": [1, 2], "_ARRAY_DIMENSIONS": ["time"]}`, func(m *meta.Metadata) bool {
 			return m.Attrs.Text("units") == "K" && m.Attrs.Text("n") == "" && m.Attrs.Text("none") == "" && m.Attrs.Text("_FillValue") == "NaN" && m.Dims[0] == "time"
 		}},
-		{"too many names", nil, `{"_ARRAY_DIMENSIONS": ["time", "level"]}`, func(m *Metadata) bool { return slices.Equal(m.Dims, []string{""}) }},
-		{"names that are none", nil, `{"_ARRAY_DIMENSIONS": [1]}`, func(m *Metadata) bool { return slices.Equal(m.Dims, []string{""}) }},
-		{"null attributes", nil, `null`, func(m *Metadata) bool { return m.Attrs != nil && len(m.Attrs) == 0 }},
-		{"strings", map[string]string{"dtype": `"|O"`, "fill_value": `""`, "filters": `[{"id":"vlen-utf8"}]`}, "", func(m *Metadata) bool {
-			return m.DType == DType{Kind: Object, Variant: "string"} && m.Fill != nil && len(m.Fill) == 0
+		{"too many names", nil, `{"_ARRAY_DIMENSIONS": ["time", "level"]}`, func(m *meta.Metadata) bool { return slices.Equal(m.Dims, []string{""}) }},
+		{"names that are none", nil, `{"_ARRAY_DIMENSIONS": [1]}`, func(m *meta.Metadata) bool { return slices.Equal(m.Dims, []string{""}) }},
+		{"null attributes", nil, `null`, func(m *meta.Metadata) bool { return m.Attrs != nil && len(m.Attrs) == 0 }},
+		{"strings", map[string]string{"dtype": `"|O"`, "fill_value": `""`, "filters": `[{"id":"vlen-utf8"}]`}, "", func(m *meta.Metadata) bool {
+			return m.DType == meta.DType{Kind: meta.Object, Variant: "string"} && m.Fill != nil && len(m.Fill) == 0
 		}},
-		{"a string", map[string]string{"dtype": `"|O"`, "fill_value": `"aé"`, "filters": `[{"id":"vlen-utf8"}]`}, "", func(m *Metadata) bool { return string(m.Fill) == "aé" }},
-		{"strings without fill", map[string]string{"dtype": `"|O"`, "fill_value": `0`, "filters": `[{"id":"vlen-utf8"}]`}, "", func(m *Metadata) bool { return m.Fill == nil }},
-		{"byte strings", map[string]string{"dtype": `"|O"`, "fill_value": `"AQI="`, "filters": `[{"id":"vlen-bytes"}]`}, "", func(m *Metadata) bool {
+		{"a string", map[string]string{"dtype": `"|O"`, "fill_value": `"aé"`, "filters": `[{"id":"vlen-utf8"}]`}, "", func(m *meta.Metadata) bool { return string(m.Fill) == "aé" }},
+		{"strings without fill", map[string]string{"dtype": `"|O"`, "fill_value": `0`, "filters": `[{"id":"vlen-utf8"}]`}, "", func(m *meta.Metadata) bool { return m.Fill == nil }},
+		{"byte strings", map[string]string{"dtype": `"|O"`, "fill_value": `"AQI="`, "filters": `[{"id":"vlen-bytes"}]`}, "", func(m *meta.Metadata) bool {
 			return m.DType.String() == "bytes" && string(m.Fill) == "\x01\x02"
 		}},
-		{"chunks of nothing", map[string]string{"shape": "[0,4]", "chunks": "[0,2]"}, "", func(m *Metadata) bool { return slices.Equal(m.Chunks, []int{1, 2}) }},
-		{"names with other letters", map[string]string{"SHAPE": "[9]", "Order": `"F"`}, "", func(m *Metadata) bool { return m.Shape[0] == 4 }},
+		{"chunks of nothing", map[string]string{"shape": "[0,4]", "chunks": "[0,2]"}, "", func(m *meta.Metadata) bool { return slices.Equal(m.Chunks, []int{1, 2}) }},
+		{"names with other letters", map[string]string{"SHAPE": "[9]", "Order": `"F"`}, "", func(m *meta.Metadata) bool { return m.Shape[0] == 4 }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			a := openArray(t, dirStore(t, docs(tt.fields, tt.attrs)), Options{})
+			a := openArray(t, zarrtest.DirStore(t, docs(tt.fields, tt.attrs)), Options{})
 			if !tt.check(a.Metadata()) {
 				t.Errorf("%s %s\n= %+v", docs(tt.fields, "")["x/.zarray"], tt.attrs, *a.Metadata())
 			}
-			if err := a.Metadata().validate(); err != nil {
+			if err := a.Metadata().Validate(); err != nil {
 				t.Error(err)
 			}
 		})
@@ -79,7 +85,7 @@ func TestMetadataV2(t *testing.T) {
 }
 
 func TestMetadataV2Refused(t *testing.T) {
-	one := func(field, value string) string { return zarray(map[string]string{field: value}) }
+	one := func(field, value string) string { return zarrtest.ZArray(map[string]string{field: value}) }
 	tests := []struct {
 		name, doc string
 		want      []string
@@ -87,7 +93,7 @@ func TestMetadataV2Refused(t *testing.T) {
 	}{
 		{"empty", "", []string{"the document is empty"}, nil},
 		{"not JSON", "shape = [4]", []string{"not JSON", "invalid character 's'"}, nil},
-		{"cut short", zarray(nil)[:60], []string{"not JSON", "unexpected end"}, nil},
+		{"cut short", zarrtest.ZArray(nil)[:60], []string{"not JSON", "unexpected end"}, nil},
 		{"a list", "[]", []string{"want a JSON object, found []"}, nil},
 		{"null", "null", []string{"want a JSON object, found null"}, nil},
 		{"no format", one("zarr_format", ""), []string{"zarr_format (none) is not supported; supported: 2"}, errors.ErrUnsupported},
@@ -108,11 +114,11 @@ func TestMetadataV2Refused(t *testing.T) {
 		{"2^63", one("shape", "[9223372036854775808]"), []string{"shape: extent 9223372036854775808: too large"}, nil},
 		{"1e400", one("shape", "[1e400]"), []string{"shape: extent 1e400: too large"}, nil},
 		{"2^63-1", one("shape", "[9223372036854775807]"), []string{"shape [9223372036854775807] has more than"}, nil},
-		{"product", zarray(map[string]string{"shape": "[4294967296,2147483648]", "chunks": "[1,1]"}), []string{"shape [4294967296 2147483648] has more than 2305843009213693951 elements"}, nil},
-		{"chunk product", zarray(map[string]string{"shape": "[4,4]", "chunks": "[4294967296,2147483648]"}), []string{"chunks: shape [4294967296 2147483648] has more than"}, nil},
-		{"end", zarray(map[string]string{"shape": "[9223372036854775807]", "chunks": "[9223372036854775807]", "dtype": `"|u1"`}), []string{"extent 9223372036854775807 of dimension 0 is too large for chunks"}, nil},
+		{"product", zarrtest.ZArray(map[string]string{"shape": "[4294967296,2147483648]", "chunks": "[1,1]"}), []string{"shape [4294967296 2147483648] has more than 2305843009213693951 elements"}, nil},
+		{"chunk product", zarrtest.ZArray(map[string]string{"shape": "[4,4]", "chunks": "[4294967296,2147483648]"}), []string{"chunks: shape [4294967296 2147483648] has more than"}, nil},
+		{"end", zarrtest.ZArray(map[string]string{"shape": "[9223372036854775807]", "chunks": "[9223372036854775807]", "dtype": `"|u1"`}), []string{"extent 9223372036854775807 of dimension 0 is too large for chunks"}, nil},
 		{"rank", one("chunks", "[2,2]"), []string{"chunks [2 2] have 2 dimensions, the shape [4] has 1"}, nil},
-		{"33 dimensions", zarray(map[string]string{"shape": "[1" + strings.Repeat(",1", 32) + "]", "chunks": "[1" + strings.Repeat(",1", 32) + "]"}), []string{"number of dimensions 33 is not supported; supported: 0 to 32"}, errors.ErrUnsupported},
+		{"33 dimensions", zarrtest.ZArray(map[string]string{"shape": "[1" + strings.Repeat(",1", 32) + "]", "chunks": "[1" + strings.Repeat(",1", 32) + "]"}), []string{"number of dimensions 33 is not supported; supported: 0 to 32"}, errors.ErrUnsupported},
 		{"order", one("order", `"K"`), []string{`order "K" is not supported; supported: "C" and "F"`}, errors.ErrUnsupported},
 		{"order a number", one("order", `1`), []string{`order: want a string, found 1`}, nil},
 		{"separator", one("dimension_separator", `"-"`), []string{`dimension_separator "-" is not supported; supported: "." and "/"`}, errors.ErrUnsupported},
@@ -126,14 +132,14 @@ func TestMetadataV2Refused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			st := dirStore(t, map[string]string{".zgroup": zgroup, "sub/.zgroup": zgroup, "sub/x/.zarray": tt.doc})
+			st := zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "sub/.zgroup": zarrtest.ZGroup, "sub/x/.zarray": tt.doc})
 			g, err := OpenStore(t.Context(), st, Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			_, err = g.Array(t.Context(), "sub/x")
-			wantError(t, err, append(tt.want, "zarrio: "+st.String()+": sub/x/.zarray: ")...)
-			if e, ok := errors.AsType[*MetadataError](err); !ok || e.Key != "sub/x/.zarray" || e.Store != st.String() {
+			zarrtest.WantError(t, err, append(tt.want, "zarrio: "+st.String()+": sub/x/.zarray: ")...)
+			if e, ok := errors.AsType[*meta.MetadataError](err); !ok || e.Key != "sub/x/.zarray" || e.Store != st.String() {
 				t.Errorf("%T: %v, want a MetadataError", err, err)
 			}
 			if tt.kind != nil && !errors.Is(err, tt.kind) {
@@ -145,15 +151,15 @@ func TestMetadataV2Refused(t *testing.T) {
 
 func TestAttributesRefused(t *testing.T) {
 	for attrs, want := range map[string]string{`[1]`: "want a JSON object, found [1]", `{`: "not JSON"} {
-		st := dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": zarray(nil), "x/.zattrs": attrs, "g/.zgroup": zgroup, "g/.zattrs": attrs})
+		st := zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(nil), "x/.zattrs": attrs, "g/.zgroup": zarrtest.ZGroup, "g/.zattrs": attrs})
 		g, err := OpenStore(t.Context(), st, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, err = g.Array(t.Context(), "x")
-		wantError(t, err, st.String(), "x/.zarray", ".zattrs: ", want)
+		zarrtest.WantError(t, err, st.String(), "x/.zarray", ".zattrs: ", want)
 		_, err = g.Group(t.Context(), "g")
-		wantError(t, err, st.String(), "g/.zattrs: ", want)
+		zarrtest.WantError(t, err, st.String(), "g/.zattrs: ", want)
 	}
 }
 
@@ -170,39 +176,39 @@ func TestNotReadable(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			a := openArray(t, dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": zarray(tt.fields)}), Options{})
+			a := openArray(t, zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(tt.fields)}), Options{})
 			_, err := a.ReadInto(t.Context(), nil, make([]byte, 16))
-			wantError(t, err, append(tt.want, "zarrio: "+a.h.name+`: array "x": `)...)
+			zarrtest.WantError(t, err, append(tt.want, "zarrio: "+a.h.name+`: array "x": `)...)
 			if !errors.Is(err, errors.ErrUnsupported) {
-				t.Errorf("%v is not errors.ErrUnsupported", err)
+				t.Errorf("%v is not ErrUnsupported", err)
 			}
 			if _, err := Read[float32](t.Context(), a, nil); err == nil {
 				t.Error("Read: no error")
 			}
 		})
 	}
-	a := openArray(t, dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": zarray(map[string]string{"compressor": `{"id":"blosc","cname":"lz99"}`})}), Options{})
+	a := openArray(t, zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(map[string]string{"compressor": `{"id":"blosc","cname":"lz99"}`})}), Options{})
 	_, err := a.ReadInto(t.Context(), nil, make([]byte, 16))
-	wantError(t, err, `array "x": `, `"lz99"`)
+	zarrtest.WantError(t, err, `array "x": `, `"lz99"`)
 }
 
 func TestHugeChunk(t *testing.T) {
-	a := openArray(t, dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": zarray(map[string]string{"chunks": "[1000000000000000]"})}), Options{})
+	a := openArray(t, zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(map[string]string{"chunks": "[1000000000000000]"})}), Options{})
 	_, err := a.ReadInto(t.Context(), nil, make([]byte, 16))
-	wantError(t, err, `array "x": a chunk has 4000000000000000 bytes: too many for the memory`)
+	zarrtest.WantError(t, err, `array "x": a chunk has 4000000000000000 bytes: too many for the memory`)
 
-	a = openArray(t, dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": zarray(map[string]string{"shape": "[1000000000000000]"})}), Options{})
+	a = openArray(t, zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(map[string]string{"shape": "[1000000000000000]"})}), Options{})
 	_, err = Read[float32](t.Context(), a, nil)
-	wantError(t, err, `array "x": selection of shape [1000000000000000]: 4000000000000000 bytes are more than the memory`)
+	zarrtest.WantError(t, err, `array "x": selection of shape [1000000000000000]: 4000000000000000 bytes are more than the memory`)
 }
 
 // TestSampleHierarchy opens the arrays that consolidated metadata from the wild describe.
 func TestSampleHierarchy(t *testing.T) {
-	dir, err := Open(t.Context(), shared(t, "data"), Options{Consolidated: Never})
+	dir, err := Open(t.Context(), zarrtest.Shared(t, "data"), Options{Consolidated: Never})
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("a directory without a group: %v, %v", dir, err)
 	}
-	st := dirStore(t, map[string]string{".zmetadata": readText(t, shared(t, "data/wb2_64x32_sample.zmetadata.json"))})
+	st := zarrtest.DirStore(t, map[string]string{".zmetadata": zarrtest.ReadText(t, zarrtest.Shared(t, "data/wb2_64x32_sample.zmetadata.json"))})
 	g, err := OpenStore(t.Context(), st, Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -229,31 +235,31 @@ func TestSampleHierarchy(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := a.Metadata()
-	if m.DType != Float32 || len(m.Codecs) != 1 || m.Codecs[0].Name != "blosc" || m.Attrs.Text("units") != "m**2 s**-2" || !slices.Equal(m.Dims, []string{"time", "level", "longitude", "latitude"}) {
+	if m.DType != meta.Float32 || len(m.Codecs) != 1 || m.Codecs[0].Name != "blosc" || m.Attrs.Text("units") != "m**2 s**-2" || !slices.Equal(m.Dims, []string{"time", "level", "longitude", "latitude"}) {
 		t.Errorf("geopotential: %+v", m)
 	}
 }
 
 func FuzzMetadataV2(f *testing.F) {
-	f.Add([]byte(zarray(nil)), []byte(`{"_ARRAY_DIMENSIONS":["a"]}`))
-	f.Add([]byte(zarray(map[string]string{"shape": "[0,5]", "chunks": "[9223372036854775807,1]", "dtype": `[["a",[["b","<i4",[2]]]]]`})), []byte(`null`))
-	f.Add([]byte(zarray(map[string]string{"order": `"F"`, "filters": `[{"id":"shuffle"}]`, "compressor": `{"id":"blosc"}`, "fill_value": `NaN`})), []byte(``))
-	f.Add([]byte(zarray(map[string]string{"dtype": `">M8[25s]"`, "fill_value": `"NaT"`, "dimension_separator": `"/"`})), []byte(`{}`))
+	f.Add([]byte(zarrtest.ZArray(nil)), []byte(`{"_ARRAY_DIMENSIONS":["a"]}`))
+	f.Add([]byte(zarrtest.ZArray(map[string]string{"shape": "[0,5]", "chunks": "[9223372036854775807,1]", "dtype": `[["a",[["b","<i4",[2]]]]]`})), []byte(`null`))
+	f.Add([]byte(zarrtest.ZArray(map[string]string{"order": `"F"`, "filters": `[{"id":"shuffle"}]`, "compressor": `{"id":"blosc"}`, "fill_value": `NaN`})), []byte(``))
+	f.Add([]byte(zarrtest.ZArray(map[string]string{"dtype": `">M8[25s]"`, "fill_value": `"NaT"`, "dimension_separator": `"/"`})), []byte(`{}`))
 	f.Fuzz(func(t *testing.T, doc, attrs []byte) {
-		m, err := parseV2Array(plainJSON(doc), plainJSON(attrs))
+		m, err := meta.ParseV2Array(meta.PlainJSON(doc), meta.PlainJSON(attrs))
 		if err != nil {
 			if len(err.Error()) > 2000 {
 				t.Errorf("an error of %d bytes", len(err.Error()))
 			}
 			return
 		}
-		if err := m.validate(); err != nil {
+		if err := m.Validate(); err != nil {
 			t.Fatal(err)
 		}
 		if len(m.Dims) != len(m.Shape) || len(m.Order) != len(m.Shape) || m.Keys.Separator == 0 || m.Attrs == nil {
 			t.Fatalf("%+v", m)
 		}
-		if m.Fill != nil && len(m.Fill) != m.DType.Size && m.DType.Kind != Object {
+		if m.Fill != nil && len(m.Fill) != m.DType.Size && m.DType.Kind != meta.Object {
 			t.Fatalf("fill of %d bytes for %s", len(m.Fill), m.DType)
 		}
 		a := newArray(&hierarchy{store: nothing{}}, "x", m)
@@ -284,11 +290,11 @@ func (nothing) ReadRange(context.Context, string, []byte, int64) (int, int64, er
 }
 
 func FuzzConsolidated(f *testing.F) {
-	entry, _ := json.Marshal(map[string]any{"zarr_consolidated_format": 1, "metadata": map[string]json.RawMessage{".zgroup": json.RawMessage(zgroup),
-		"x/.zarray": json.RawMessage(zarray(nil)), "a/b/.zgroup": nil, "../x/.zarray": nil}})
+	entry, _ := json.Marshal(map[string]any{"zarr_consolidated_format": 1, "metadata": map[string]json.RawMessage{".zgroup": json.RawMessage(zarrtest.ZGroup),
+		"x/.zarray": json.RawMessage(zarrtest.ZArray(nil)), "a/b/.zgroup": nil, "../x/.zarray": nil}})
 	f.Add(entry)
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		docs, err := parseV2Consolidated(plainJSON(doc))
+		docs, err := meta.ParseV2Consolidated(meta.PlainJSON(doc))
 		if err != nil {
 			return
 		}

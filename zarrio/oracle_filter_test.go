@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"zarrbench/zarrio/meta"
 )
 
 // A filterForm is a codec that makes an array of an array: how the elements change, and what its document says.
@@ -78,7 +80,7 @@ func (f *filterForm) reshape(rng *rand.Rand, extents []int) {
 	case 1:
 		f.config["shape"], f.extents = []any{1, total, 1}, []int{1, total, 1}
 	case 2: // all but the last one joined
-		f.config["shape"], f.extents = []any{cOrder(max(len(extents)-1, 0)), -1}, []int{volume(extents[:max(len(extents)-1, 0)]), 0}
+		f.config["shape"], f.extents = []any{meta.COrder(max(len(extents)-1, 0)), -1}, []int{volume(extents[:max(len(extents)-1, 0)]), 0}
 		f.extents[1] = total / f.extents[0]
 	default: // each split in two
 		var shape []any

@@ -12,6 +12,9 @@ import (
 	"testing"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/internal/zarrtest"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 )
 
@@ -46,24 +49,24 @@ func newModel(rng *rand.Rand, dtype, compressor string) *model {
 		m.shape = append(m.shape, 1+rng.IntN([]int{1, 60, 30, 12, 7, 5}[rank]))
 		m.chunks = append(m.chunks, 1+rng.IntN(m.shape[len(m.shape)-1]+2))
 	}
-	d, _, err := parseV2DType([]byte(`"` + dtype + `"`))
+	d, _, err := meta.ParseV2DType([]byte(`"` + dtype + `"`))
 	if err != nil {
 		panic(err)
 	}
-	m.size, m.swap = d.Size, d.swapSize()
+	m.size, m.swap = d.Size, d.SwapSize()
 	m.fill = choose(rng, "null", "0", "1")
-	if d.Kind == Complex && m.fill != "null" {
+	if d.Kind == meta.Complex && m.fill != "null" {
 		m.fill = "[" + m.fill + ", 1]"
 	}
-	one, err := parseV2Fill([]byte(m.fill), d)
+	one, err := meta.ParseV2Fill([]byte(m.fill), d)
 	if err != nil {
 		panic(err)
 	}
 	if one == nil {
 		one = make([]byte, m.size)
 	}
-	if bigEndianMachine {
-		swapBytes(one, m.swap)
+	if ndcopy.BigEndian {
+		ndcopy.SwapBytes(one, m.swap)
 	}
 	m.one = one
 	m.elements = make([]byte, volume(m.shape)*m.size)
@@ -144,7 +147,7 @@ func (m *model) chunk(rng *rand.Rand, coords []int) []byte {
 		}
 	}
 	if m.dtype[0] == '>' {
-		swapBytes(raw, m.swap)
+		ndcopy.SwapBytes(raw, m.swap)
 	}
 	var b bytes.Buffer
 	switch {
@@ -177,14 +180,14 @@ func (m *model) String() string {
 
 func (m *model) document() string {
 	list := func(n []int) string { return strings.ReplaceAll(fmt.Sprint(n), " ", ",") }
-	return zarray(map[string]string{"shape": list(m.shape), "chunks": list(m.chunks), "dtype": `"` + m.dtype + `"`, "order": `"` + m.order + `"`,
+	return zarrtest.ZArray(map[string]string{"shape": list(m.shape), "chunks": list(m.chunks), "dtype": `"` + m.dtype + `"`, "order": `"` + m.order + `"`,
 		"dimension_separator": `"` + m.separator + `"`, "compressor": m.compressor, "fill_value": m.fill})
 }
 
 // open writes the model into memory.
 func (m *model) open(t testing.TB) (*Array, store.Store) {
 	t.Helper()
-	st := m.store(t, map[string]string{".zgroup": zgroup, "x/.zarray": m.document()})
+	st := m.store(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": m.document()})
 	return openArray(t, st, Options{}), st
 }
 
@@ -262,8 +265,8 @@ func newAxis(rng *rand.Rand, n int) pickAxis {
 // want returns the elements of a selection in the machine's byte order.
 func (m *model) want(axes []pickAxis) []byte {
 	out := m.pick(axes)
-	if bigEndianMachine {
-		swapBytes(out, m.swap)
+	if ndcopy.BigEndian {
+		ndcopy.SwapBytes(out, m.swap)
 	}
 	return out
 }

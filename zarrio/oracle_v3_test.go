@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/meta"
 )
 
 // A partForm is how a part of an array is encoded, by the codecs of Zarr v3: a chunk, or what is in a shard.
@@ -164,12 +166,12 @@ func (f *partForm) encode(rng *rand.Rand, m *model, block, extents []int) []byte
 		if extents = f.filter.extents; f.filter.packs() {
 			extents = []int{len(n.elements) / n.size}
 		}
-		return f.next.encode(rng, n, cOrder(len(n.elements)/n.size), extents)
+		return f.next.encode(rng, n, meta.COrder(len(n.elements)/n.size), extents)
 	case f.inner != nil:
 		out = f.shard(rng, m, block, extents)
 	default:
 		if out = m.block(rng, block); f.big {
-			swapBytes(out, m.swap)
+			ndcopy.SwapBytes(out, m.swap)
 		}
 	}
 	return f.encodeBytes(out, m.size)
@@ -380,7 +382,7 @@ func (m *model) encode(rng *rand.Rand, name string, gone func(coords []int) bool
 			}
 			continue
 		}
-		key := KeyEncoding{Prefix: name + "/c", Separator: '/'}.append(nil, coords)
+		key := meta.KeyEncoding{Prefix: name + "/c", Separator: '/'}.Append(nil, coords)
 		m.values[string(key)] = m.form.encode(rng, m, block, extents)
 	}
 }
@@ -390,17 +392,17 @@ func list(v []int) []int { return append([]int{}, v...) }
 
 // documentV3 is the zarr.json of the model.
 func (m *model) documentV3() string {
-	d, _, _ := parseV2DType([]byte(`"` + m.dtype + `"`))
+	d, _, _ := meta.ParseV2DType([]byte(`"` + m.dtype + `"`))
 	grid := any(map[string]any{"name": "regular", "configuration": map[string]any{"chunk_shape": list(m.chunks)}})
 	if m.extents != nil {
 		grid = map[string]any{"name": "rectilinear", "configuration": map[string]any{"kind": "inline", "chunk_shapes": m.extents}}
 	}
 	dtype := any(d.String())
-	if d.Kind == Datetime || d.Kind == Timedelta {
-		dtype = map[string]any{"name": "numpy." + kindNames[d.Kind], "configuration": map[string]any{"unit": d.Unit, "scale_factor": 1}}
+	if d.Kind == meta.Datetime || d.Kind == meta.Timedelta {
+		dtype = map[string]any{"name": "numpy." + d.Kind.String(), "configuration": map[string]any{"unit": d.Unit, "scale_factor": 1}}
 	}
 	fill := json.RawMessage(m.fill)
-	if d.Kind == Bool {
+	if d.Kind == meta.Bool {
 		fill = json.RawMessage(fmt.Sprint(m.fill == "1"))
 	}
 	doc, err := json.Marshal(map[string]any{"zarr_format": 3, "node_type": "array", "shape": list(m.shape), "data_type": dtype, "chunk_grid": grid,

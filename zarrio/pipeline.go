@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/meta"
 )
 
 // A pipeline leads from the stored bytes of a part of an array to its elements: what the metadata's codecs say, compiled
@@ -23,7 +25,7 @@ type pipeline struct {
 }
 
 // compile makes an array's pipeline of its metadata. Its error is why chunks can't be decoded.
-func compile(m *Metadata, opt Options) (pipeline, error) {
+func compile(m *meta.Metadata, opt Options) (pipeline, error) {
 	p := pipeline{chunk: m.Chunks, order: m.Order, bigEndian: m.BigEndian}
 	c := compiler{array: m, opt: codec.Options{Format: m.Format, Type: codecType(m.DType, m.BigEndian), SkipChecksums: opt.SkipChecksums},
 		shape: m.Chunks, perm: m.Order, size: m.DType.Size}
@@ -31,15 +33,15 @@ func compile(m *Metadata, opt Options) (pipeline, error) {
 }
 
 // codecKinds are the kinds of elements that codecs know.
-var codecKinds = [...]codec.Kind{Bool: codec.KindBool, Int: codec.KindInt, Uint: codec.KindUint, Float: codec.KindFloat,
-	Complex: codec.KindComplex, Datetime: codec.KindDatetime, Timedelta: codec.KindTimedelta}
+var codecKinds = [...]codec.Kind{meta.Bool: codec.KindBool, meta.Int: codec.KindInt, meta.Uint: codec.KindUint, meta.Float: codec.KindFloat,
+	meta.Complex: codec.KindComplex, meta.Datetime: codec.KindDatetime, meta.Timedelta: codec.KindTimedelta}
 
 // codecType returns d as codecs have it, or the zero Type if they don't know such elements.
-func codecType(d DType, bigEndian bool) codec.Type {
+func codecType(d meta.DType, bigEndian bool) codec.Type {
 	if !d.Numeric() || d.Variant != "" {
 		return codec.Type{}
 	}
-	t := codec.Type{Kind: codecKinds[d.Kind], Size: d.Size, BigEndian: bigEndian && d.swapSize() > 1, Unit: d.Unit}
+	t := codec.Type{Kind: codecKinds[d.Kind], Size: d.Size, BigEndian: bigEndian && d.SwapSize() > 1, Unit: d.Unit}
 	if t.Unit == "generic" {
 		t.Unit = ""
 	}
@@ -47,9 +49,9 @@ func codecType(d DType, bigEndian bool) codec.Type {
 }
 
 // dtypeOf returns the data type of a codec's elements.
-func dtypeOf(t codec.Type) DType {
-	d := DType{Kind: Kind(slices.Index(codecKinds[:], t.Kind)), Size: t.Size, Unit: t.Unit}
-	if t.Unit == "" && (d.Kind == Datetime || d.Kind == Timedelta) {
+func dtypeOf(t codec.Type) meta.DType {
+	d := meta.DType{Kind: meta.Kind(slices.Index(codecKinds[:], t.Kind)), Size: t.Size, Unit: t.Unit}
+	if t.Unit == "" && (d.Kind == meta.Datetime || d.Kind == meta.Timedelta) {
 		d.Unit = "generic"
 	}
 	return d
@@ -58,7 +60,7 @@ func dtypeOf(t codec.Type) DType {
 // A compiler walks codecs in the order in which they encode. Changes in the order of elements are not carried out where
 // they can be named: the copy to the caller's memory does them.
 type compiler struct {
-	array *Metadata
+	array *meta.Metadata
 	opt   codec.Options
 	shape []int // of the part, as it is stored by the codecs so far
 	perm  []int // the array's dimension that is i-th in it
@@ -69,14 +71,14 @@ type compiler struct {
 }
 
 // compile adds the codecs, which are listed in the order of decoding, and ends the pipeline with them.
-func (c *compiler) compile(p *pipeline, codecs []CodecSpec) error {
+func (c *compiler) compile(p *pipeline, codecs []meta.CodecSpec) error {
 	flat := c.array.Format == 2 // the array has become bytes: v2 doesn't tell the two apart
 	for i, spec := range slices.Backward(codecs) {
 		var err error
 		switch name := strings.TrimPrefix(spec.Name, "numcodecs."); {
 		case name == "vlen-utf8" || name == "vlen-bytes" || name == "vlen-array":
 			kind := c.array.DType.Kind
-			if kind != Object && (kind != Bytes || name != "vlen-bytes") && (kind != Unicode || name != "vlen-utf8") || name == "vlen-array" {
+			if kind != meta.Object && (kind != meta.Bytes || name != "vlen-bytes") && (kind != meta.Unicode || name != "vlen-utf8") || name == "vlen-array" {
 				return &codec.UnsupportedError{Name: spec.Name}
 			}
 			p.text, flat = true, true
@@ -107,8 +109,8 @@ func (c *compiler) compile(p *pipeline, codecs []CodecSpec) error {
 	if !flat {
 		return errors.New("codecs: none makes bytes of the array, such as \"bytes\"")
 	}
-	if c.array.DType.Kind == Object && !p.text {
-		return &UnsupportedError{What: "data type object with codecs", Found: fmt.Sprint(codecNames(codecs)), Supported: "vlen-utf8, vlen-bytes"}
+	if c.array.DType.Kind == meta.Object && !p.text {
+		return &meta.UnsupportedError{What: "data type object with codecs", Found: fmt.Sprint(codecNames(codecs)), Supported: "vlen-utf8, vlen-bytes"}
 	}
 	slices.Reverse(c.steps)
 	var err error
@@ -116,7 +118,7 @@ func (c *compiler) compile(p *pipeline, codecs []CodecSpec) error {
 	return err
 }
 
-func codecNames(codecs []CodecSpec) []string {
+func codecNames(codecs []meta.CodecSpec) []string {
 	var names []string
 	for _, c := range slices.Backward(codecs) {
 		names = append(names, c.Name)
@@ -125,7 +127,7 @@ func codecNames(codecs []CodecSpec) []string {
 }
 
 // step adds a codec of package codec.
-func (c *compiler) step(spec CodecSpec) error {
+func (c *compiler) step(spec meta.CodecSpec) error {
 	d, err := codec.New(spec.Name, spec.Config, c.opt)
 	_, unknown := errors.AsType[*codec.UnsupportedError](err)
 	switch {
@@ -145,11 +147,11 @@ func (c *compiler) step(spec CodecSpec) error {
 }
 
 // configuration reads the object that configures a codec.
-func configuration(name string, config json.RawMessage) (document, error) {
-	if isNull(config) {
-		return document{}, nil
+func configuration(name string, config json.RawMessage) (meta.Document, error) {
+	if meta.IsNull(config) {
+		return meta.Document{}, nil
 	}
-	d, err := parseDocument(config)
+	d, err := meta.ParseDocument(config)
 	if err != nil {
 		return nil, fmt.Errorf("codec %q: configuration: %w", name, err)
 	}
@@ -163,20 +165,20 @@ func (c *compiler) transpose(p *pipeline, config json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	var order extents
+	var order meta.Extents
 	switch string(d["order"]) {
 	case `"C"`:
-		order = cOrder(len(c.shape))
+		order = meta.COrder(len(c.shape))
 	case `"F"`:
-		order = cOrder(len(c.shape))
+		order = meta.COrder(len(c.shape))
 		slices.Reverse(order)
 	default:
-		if err := d.get("order", &order, "a list of dimensions"); err != nil {
+		if err := d.Get("order", &order, "a list of dimensions"); err != nil {
 			return fmt.Errorf("codec \"transpose\": %w", err)
 		}
 	}
 	sorted := slices.Sorted(slices.Values(order))
-	if !slices.Equal(sorted, cOrder(len(c.shape))) {
+	if !slices.Equal(sorted, meta.COrder(len(c.shape))) {
 		return fmt.Errorf("codec \"transpose\": order %v is no permutation of %d dimensions", []int(order), len(c.shape))
 	}
 	shape := make([]int, len(order))
@@ -184,7 +186,7 @@ func (c *compiler) transpose(p *pipeline, config json.RawMessage) error {
 		shape[i] = c.shape[o]
 	}
 	if c.fixed && c.array.Extents != nil {
-		return &UnsupportedError{What: "chunk grid of codec \"transpose\" after others", Found: "rectilinear", Supported: "regular"}
+		return &meta.UnsupportedError{What: "chunk grid of codec \"transpose\" after others", Found: "rectilinear", Supported: "regular"}
 	}
 	if c.fixed {
 		c.steps = append(c.steps, newTransposeStep(c.shape, order, c.size))
@@ -206,13 +208,13 @@ func (c *compiler) reshape(config json.RawMessage) error {
 		return err
 	}
 	var items []json.RawMessage
-	if err := d.get("shape", &items, "a list"); err != nil {
+	if err := d.Get("shape", &items, "a list"); err != nil {
 		return fmt.Errorf("codec \"reshape\": %w", err)
 	}
-	if len(items) > maxRank {
-		return fmt.Errorf("codec \"reshape\": %d dimensions; at most %d are supported", len(items), maxRank)
+	if len(items) > meta.MaxRank {
+		return fmt.Errorf("codec \"reshape\": %d dimensions; at most %d are supported", len(items), meta.MaxRank)
 	}
-	total, _ := product(c.shape, math.MaxInt)
+	total, _ := meta.Product(c.shape, math.MaxInt)
 	shape, open, known := make([]int, len(items)), -1, 1
 	fits := func(n int) bool { // in what the extents before leave over
 		if n > total/known {
@@ -223,7 +225,7 @@ func (c *compiler) reshape(config json.RawMessage) error {
 	}
 	ok := true
 	for i, item := range items {
-		var dims extents
+		var dims meta.Extents
 		n := 0
 		switch {
 		case json.Unmarshal(item, &dims) == nil && dims != nil: // the product of these dimensions
@@ -236,7 +238,7 @@ func (c *compiler) reshape(config json.RawMessage) error {
 			}
 			ok = ok && fits(n)
 		case json.Unmarshal(item, &n) != nil || n < -1 || n == 0 || n == -1 && open >= 0:
-			return fmt.Errorf("codec \"reshape\": shape: want extents, lists of dimensions, or one -1, found %s", found(item))
+			return fmt.Errorf("codec \"reshape\": shape: want extents, lists of dimensions, or one -1, found %s", meta.Quote(item))
 		case n == -1:
 			open = i
 		default:
@@ -249,7 +251,7 @@ func (c *compiler) reshape(config json.RawMessage) error {
 		ok = fits(shape[open])
 	}
 	if !ok || known != total {
-		return fmt.Errorf("codec \"reshape\": shape %s does not have the %d elements of %v", found(d["shape"]), total, c.shape)
+		return fmt.Errorf("codec \"reshape\": shape %s does not have the %d elements of %v", meta.Quote(d["shape"]), total, c.shape)
 	}
 	c.shape, c.fixed = shape, true
 	return nil
@@ -262,22 +264,22 @@ func (c *compiler) bytes(p *pipeline, config json.RawMessage) error {
 		return err
 	}
 	endian := "little"
-	if err := d.get("endian", &endian, "a string"); err != nil {
+	if err := d.Get("endian", &endian, "a string"); err != nil {
 		return fmt.Errorf("codec \"bytes\": %w", err)
 	}
 	if endian != "little" && endian != "big" {
-		return &UnsupportedError{What: "endian of codec \"bytes\"", Found: found(d["endian"]), Supported: `"little" and "big"`}
+		return &meta.UnsupportedError{What: "endian of codec \"bytes\"", Found: meta.Quote(d["endian"]), Supported: `"little" and "big"`}
 	}
-	swap := c.array.DType.swapSize()
+	swap := c.array.DType.SwapSize()
 	if c.typed {
-		swap = dtypeOf(c.opt.Type).swapSize()
+		swap = dtypeOf(c.opt.Type).SwapSize()
 	}
-	if swap > 1 && isNull(d["endian"]) {
+	if swap > 1 && meta.IsNull(d["endian"]) {
 		return fmt.Errorf("codec \"bytes\": no endian for elements of %d bytes", swap)
 	}
 	switch {
-	case c.array.DType.Kind == Struct && endian == "big":
-		c.steps = append(c.steps, recordStep{c.array.DType.Size, c.array.record})
+	case c.array.DType.Kind == meta.Struct && endian == "big":
+		c.steps = append(c.steps, recordStep{c.array.DType.Size, c.array.Record})
 	case swap <= 1 || endian == "little":
 	case len(c.steps) == 0:
 		p.bigEndian = true
@@ -300,14 +302,14 @@ func (s swapStep) Decode(dst, src []byte, _ *codec.Scratch) error {
 		return fmt.Errorf("%d bytes, expected %d", len(src), len(dst))
 	}
 	copy(dst, src)
-	swapBytes(dst, s.size)
+	ndcopy.SwapBytes(dst, s.size)
 	return nil
 }
 
 // A recordStep changes the byte order of each field of records.
 type recordStep struct {
 	size int
-	runs []swapRun
+	runs []meta.SwapRun
 }
 
 func (recordStep) Name() string { return "bytes" }
@@ -322,8 +324,8 @@ func (s recordStep) Decode(dst, src []byte, _ *codec.Scratch) error {
 	for ; len(dst) > 0; dst = dst[s.size:] {
 		at := 0
 		for _, r := range s.runs {
-			swapBytes(dst[at:at+r.size*r.n], r.size)
-			at += r.size * r.n
+			ndcopy.SwapBytes(dst[at:at+r.Size*r.N], r.Size)
+			at += r.Size * r.N
 		}
 	}
 	return nil
@@ -331,18 +333,18 @@ func (s recordStep) Decode(dst, src []byte, _ *codec.Scratch) error {
 
 // A transposeStep changes the order of elements in the middle of a chain.
 type transposeStep struct {
-	axes []axis
+	axes []ndcopy.Axis
 	size int
 	n    int // elements
 }
 
 func newTransposeStep(shape, order []int, size int) transposeStep {
-	t := transposeStep{size: size, n: 1, axes: make([]axis, len(shape))}
+	t := transposeStep{size: size, n: 1, axes: make([]ndcopy.Axis, len(shape))}
 	from, to := 1, 1
 	for d := range slices.Backward(shape) {
-		t.axes[d].n, t.axes[d].dst = shape[d], to
+		t.axes[d].N, t.axes[d].Dst = shape[d], to
 		to *= shape[d]
-		t.axes[order[d]].src = from
+		t.axes[order[d]].Src = from
 		from *= shape[order[d]]
 	}
 	t.n = to
@@ -357,7 +359,7 @@ func (t transposeStep) Decode(dst, src []byte, _ *codec.Scratch) error {
 	if len(src) != len(dst) || len(dst) != t.n*t.size {
 		return fmt.Errorf("%d bytes to %d, expected %d", len(src), len(dst), t.n*t.size)
 	}
-	outer, inner := nest(slices.Clone(t.axes))
-	each(outer, 0, 0, func(from, to int) { copyBox(dst, to*t.size, src, from, t.size, &inner) })
+	outer, inner := ndcopy.Nest(slices.Clone(t.axes))
+	ndcopy.Each(outer, 0, 0, func(from, to int) { ndcopy.Copy(dst, to*t.size, src, from, t.size, &inner) })
 	return nil
 }

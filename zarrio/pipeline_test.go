@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"zarrbench/zarrio/internal/zarrtest"
 )
 
 // TestSkipChecksums damages checksums: an error, unless they are skipped. Those of indices of shards are never skipped.
@@ -49,7 +51,7 @@ func TestSkipChecksums(t *testing.T) {
 					t.Fatalf("bit %d: %v, %v", bit, got, err)
 				}
 				if bit < 32 {
-					wantError(t, err, "x/c/0", "checksum")
+					zarrtest.WantError(t, err, "x/c/0", "checksum")
 				}
 				got, err = Read[int32](t.Context(), openArray(t, mem, Options{SkipChecksums: true}), nil)
 				if err != nil || !slices.Equal(got, want) {
@@ -63,7 +65,7 @@ func TestSkipChecksums(t *testing.T) {
 	a := openArray(t, memStore(t, map[string]string{"zarr.json": v3Group, "x/zarr.json": v3Array(`"int32"`, 4, 4, shardWith("codecs", "["+littleBytes+`, "crc32c"]`)),
 		"x/c/0": string(value)}), Options{SkipChecksums: true})
 	_, err := Read[int32](t.Context(), a, nil)
-	wantError(t, err, "index: crc32c: checksum")
+	zarrtest.WantError(t, err, "index: crc32c: checksum")
 }
 
 // TestPipelineErrors opens arrays whose codecs don't fit each other, which reading says, or that hold less than they should.
@@ -124,9 +126,9 @@ func TestPipelineErrors(t *testing.T) {
 			} else {
 				_, err = a.ReadInto(t.Context(), nil, make([]byte, 64*a.DType().Size))
 			}
-			wantError(t, err, `zarrio: memory: array "x": `, tt.want)
+			zarrtest.WantError(t, err, `zarrio: memory: array "x": `, tt.want)
 			if errors.Is(err, errors.ErrUnsupported) != tt.unsupported && tt.want != "" {
-				t.Errorf("error %v: is errors.ErrUnsupported %t, want %t", err, !tt.unsupported, tt.unsupported)
+				t.Errorf("error %v: is ErrUnsupported %t, want %t", err, !tt.unsupported, tt.unsupported)
 			}
 		})
 	}

@@ -1,5 +1,7 @@
 package zarrio
 
+import "zarrbench/zarrio/meta"
+
 // A planner writes the plans of batches. It keeps its memory from plan to plan.
 type planner struct {
 	Plan
@@ -96,7 +98,7 @@ func (p *planner) follow(c *channel, i int32) {
 		p.first = append(p.first, i)
 		return
 	}
-	var memory [maxRank]int
+	var memory [meta.MaxRank]int
 	coords := memory[:len(c.array.grid.counts)]
 	c.array.grid.coords(coords, p.Reads[i].Chunk)
 	shard, _, _ := levels[0].place(coords, c.array.grid.chunks)

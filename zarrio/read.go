@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/meta"
 )
 
 // An Element is a Go type that array elements can be read as: one of the size and the kind of the array's data type.
@@ -44,7 +46,7 @@ func makeElements[T Element](a *Array, sel Selection) ([]T, error) {
 		return nil, a.wrap(err)
 	}
 	size := int(unsafe.Sizeof(*new(T)))
-	n, err := product(shape, math.MaxInt/size)
+	n, err := meta.Product(shape, math.MaxInt/size)
 	if err == nil {
 		err = checkMemory(int64(n) * int64(size))
 	}
@@ -60,32 +62,29 @@ func AsBytes[T Element](s []T) []byte {
 }
 
 // fits says why elements of type d can't be read as T, or nil.
-func fits[T Element](d DType) error {
-	var kind Kind
+func fits[T Element](d meta.DType) error {
+	var kind meta.Kind
 	switch any(*new(T)).(type) {
 	case bool:
-		kind = Bool
+		kind = meta.Bool
 	case int8, int16, int32, int64:
-		kind = Int
+		kind = meta.Int
 	case uint8, uint16, uint32, uint64:
-		kind = Uint
+		kind = meta.Uint
 	case float32, float64:
-		kind = Float
+		kind = meta.Float
 	case complex64, complex128:
-		kind = Complex
+		kind = meta.Complex
 	}
-	same := d.Kind == kind || kind == Int && (d.Kind == Datetime || d.Kind == Timedelta) || kind == Uint && d.Kind == Bool
+	same := d.Kind == kind || kind == meta.Int && (d.Kind == meta.Datetime || d.Kind == meta.Timedelta) || kind == meta.Uint && d.Kind == meta.Bool
 	if d.Variant != "" { // Go has no such type: its bits are had as an integer
-		same = kind == Uint || kind == Int && d.Kind == Int
+		same = kind == meta.Uint || kind == meta.Int && d.Kind == meta.Int
 	}
 	if !same || d.Size != int(unsafe.Sizeof(*new(T))) {
 		return fmt.Errorf("elements of type %s can't be read as %T", d, *new(T))
 	}
 	return nil
 }
-
-// axis is one dimension of a copy: n elements at strides, in elements, in a chunk and in the destination.
-type axis struct{ n, src, dst int }
 
 // ReadInto reads a selection into dst, in C order and the machine's byte order. dst has exactly the selection's size, and
 // may be any memory, aligned or not. Chunks are read by several goroutines at once, each once; a chunk that fills a part of
@@ -136,7 +135,7 @@ func (a *Array) place(picks []pick) (strides []int, elements int, err error) {
 // readChunk reads what a selection takes of a chunk to where it belongs in dst.
 func (w *worker) readChunk(ctx context.Context, a *Array, p *chunkPart, strides []int, dst []byte) error {
 	size := a.meta.DType.Size
-	var axisMemory [maxRank + 2]axis // and the two of a box
+	var axisMemory [meta.MaxRank + 2]ndcopy.Axis // and the two of a box
 	axes := axisMemory[:len(strides)]
 	whole, elements, single := p.elements()*size, 1, true
 	for _, takes := range p.takes {
@@ -150,11 +149,11 @@ func (w *worker) readChunk(ctx context.Context, a *Array, p *chunkPart, strides 
 	w.stats.PlacedBytes += int64(elements * size)
 	if single {
 		src, to := p.axes(axes, strides, nil)
-		outer, inner := nest(axes)
-		if len(outer) == 0 && inner.contiguous() && (elements*size == whole || a.raw()) {
+		outer, inner := ndcopy.Nest(axes)
+		if len(outer) == 0 && inner.Contiguous() && (elements*size == whole || a.raw()) {
 			ok, err := w.loadRun(ctx, a, p.chunk, dst[to*size:][:elements*size], src*size, whole, nil)
 			if err == nil && !ok {
-				fillBox(dst, to*size, size, a.meta.Fill, &inner)
+				ndcopy.Fill(dst, to*size, size, a.meta.Fill, &inner)
 			}
 			return err
 		}
@@ -164,7 +163,7 @@ func (w *worker) readChunk(ctx context.Context, a *Array, p *chunkPart, strides 
 		limit := 1 << 16 // spans: lists along several dimensions make many, which overlap
 		p.each(func(at []int) {
 			src, _ := p.axes(axes, strides, at)
-			outer, inner := nest(axes)
+			outer, inner := ndcopy.Nest(axes)
 			if w.spans = reach(w.spans, outer, &inner, src, size); len(w.spans) > limit {
 				w.spans = joinSpans(w.spans)
 				limit = max(limit, 2*len(w.spans))
@@ -179,12 +178,12 @@ func (w *worker) readChunk(ctx context.Context, a *Array, p *chunkPart, strides 
 	p.each(func(at []int) {
 		src, to := p.axes(axes, strides, at)
 		src -= from
-		outer, inner := nest(axes)
-		each(outer, src, to, func(src, to int) {
+		outer, inner := ndcopy.Nest(axes)
+		ndcopy.Each(outer, src, to, func(src, to int) {
 			if ok {
-				copyBox(dst, to*size, dec, src, size, &inner)
+				ndcopy.Copy(dst, to*size, dec, src, size, &inner)
 			} else {
-				fillBox(dst, to*size, size, a.meta.Fill, &inner)
+				ndcopy.Fill(dst, to*size, size, a.meta.Fill, &inner)
 			}
 		})
 	})
@@ -193,22 +192,22 @@ func (w *worker) readChunk(ctx context.Context, a *Array, p *chunkPart, strides 
 
 // reach appends to spans the bytes of a chunk that a copy from element src on takes: one span, or one for each index of the
 // dimension with the widest stride where these are far apart.
-func reach(spans []codec.Span, outer []axis, inner *box, src, size int) []codec.Span {
-	axes := append(outer, axis{inner.n[0], inner.src[0], 0}, axis{inner.n[1], inner.src[1], 0}) // there is room: see readChunk
+func reach(spans []codec.Span, outer []ndcopy.Axis, inner *ndcopy.Box, src, size int) []codec.Span {
+	axes := append(outer, ndcopy.Axis{N: inner.N[0], Src: inner.Src[0]}, ndcopy.Axis{N: inner.N[1], Src: inner.Src[1]}) // there is room: see readChunk
 	far := 0
 	for i, x := range axes {
-		if x.n > 1 && (axes[far].n == 1 || abs(x.src) > abs(axes[far].src)) {
+		if x.N > 1 && (axes[far].N == 1 || abs(x.Src) > abs(axes[far].Src)) {
 			far = i
 		}
 	}
 	low, high := src, src
 	for i, x := range axes {
 		if i != far {
-			low += min(0, x.src*(x.n-1))
-			high += max(0, x.src*(x.n-1))
+			low += min(0, x.Src*(x.N-1))
+			high += max(0, x.Src*(x.N-1))
 		}
 	}
-	n, step := axes[far].n, axes[far].src
+	n, step := axes[far].N, axes[far].Src
 	if step < 0 { // ascending, from the other end
 		low, high, step = low+step*(n-1), high+step*(n-1), -step
 	}
@@ -250,51 +249,4 @@ func (w *worker) loadRun(ctx context.Context, a *Array, chunk int, dst []byte, l
 	return true, w.finish(a, dst, nil, use)
 }
 
-// nest splits a copy over many dimensions into outer loops and a box: dimensions that run on without a gap on both sides
-// become one, and the box gets the dimensions with the smallest strides on either side.
-func nest(axes []axis) ([]axis, box) {
-	kept := axes[:0]
-	for _, x := range axes {
-		if x.n == 1 {
-			continue
-		}
-		if k := len(kept) - 1; k >= 0 && kept[k].src == x.n*x.src && kept[k].dst == x.n*x.dst {
-			kept[k] = axis{kept[k].n * x.n, x.src, x.dst}
-			continue
-		}
-		kept = append(kept, x)
-	}
-	b := box{n: [2]int{1, 1}}
-	if len(kept) > 0 { // the destination is in C order: the last dimension is its fastest
-		x := kept[len(kept)-1]
-		b.n[1], b.src[1], b.dst[1] = x.n, x.src, x.dst
-		kept = kept[:len(kept)-1]
-	}
-	if len(kept) > 0 {
-		fast := len(kept) - 1
-		if b.src[1] != 1 { // a transposition: walk the source's fastest dimension beside the destination's
-			for i, x := range kept {
-				if abs(x.src) < abs(kept[fast].src) {
-					fast = i
-				}
-			}
-		}
-		x := kept[fast]
-		b.n[0], b.src[0], b.dst[0] = x.n, x.src, x.dst
-		kept = slices.Delete(kept, fast, fast+1)
-	}
-	return kept, b
-}
-
 func abs(i int) int { return max(i, -i) }
-
-// each calls f with the offsets of every combination of the outer dimensions.
-func each(outer []axis, src, dst int, f func(src, dst int)) {
-	if len(outer) == 0 {
-		f(src, dst)
-		return
-	}
-	for i := range outer[0].n {
-		each(outer[1:], src+i*outer[0].src, dst+i*outer[0].dst, f)
-	}
-}

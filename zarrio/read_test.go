@@ -15,7 +15,10 @@ import (
 	"testing"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/race"
+	"zarrbench/zarrio/internal/zarrtest"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store/storetest"
 )
 
@@ -39,17 +42,17 @@ func TestSelectionErrors(t *testing.T) {
 		{Selection{Steps(math.MaxInt, math.MinInt, math.MinInt)}, "are outside an extent of 10"},
 		{Selection{Steps(0, 20, 5)}, "indices from 0 to 20 by 5 are outside an extent of 10"},
 	}
-	a := openArray(t, dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": zarray(map[string]string{"shape": "[10, 0]", "chunks": "[3, 1]"})}), Options{})
+	a := openArray(t, zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(map[string]string{"shape": "[10, 0]", "chunks": "[3, 1]"})}), Options{})
 	for _, tt := range tests {
 		got, err := tt.sel.Shape(shape)
 		if err == nil {
 			t.Errorf("%+v: shape %v, want an error", tt.sel, got)
 		}
-		wantError(t, err, tt.want)
+		zarrtest.WantError(t, err, tt.want)
 		_, err = a.ReadInto(t.Context(), tt.sel, nil)
-		wantError(t, err, `array "x": `, tt.want)
+		zarrtest.WantError(t, err, `array "x": `, tt.want)
 		_, err = Read[float32](t.Context(), a, tt.sel)
-		wantError(t, err, `array "x": `, tt.want)
+		zarrtest.WantError(t, err, `array "x": `, tt.want)
 	}
 }
 
@@ -76,31 +79,31 @@ func TestSelectionShape(t *testing.T) {
 
 // TestDestination checks lengths that don't fit, and arrays without elements.
 func TestDestination(t *testing.T) {
-	a := openArray(t, dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": zarray(map[string]string{"shape": "[4,3]", "chunks": "[2,2]"})}), Options{})
+	a := openArray(t, zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(map[string]string{"shape": "[4,3]", "chunks": "[2,2]"})}), Options{})
 	for _, n := range []int{0, 47, 49} {
 		_, err := a.ReadInto(t.Context(), nil, make([]byte, n))
-		wantError(t, err, a.h.name, fmt.Sprintf(`array "x": destination has %d bytes, the selection 48`, n))
+		zarrtest.WantError(t, err, a.h.name, fmt.Sprintf(`array "x": destination has %d bytes, the selection 48`, n))
 	}
 	if stats, err := a.ReadInto(t.Context(), Selection{Span(2, 2)}, nil); err != nil || stats != (Stats{}) {
 		t.Errorf("an empty selection: %+v, %v", stats, err)
 	}
-	none := openArray(t, dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": zarray(map[string]string{"shape": "[0,3]", "chunks": "[2,2]"})}), Options{Strict: true})
+	none := openArray(t, zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(map[string]string{"shape": "[0,3]", "chunks": "[2,2]"})}), Options{Strict: true})
 	if got, err := Read[float32](t.Context(), none, nil); len(got) != 0 || err != nil {
 		t.Errorf("an array without elements: %v, %v", got, err)
 	}
 	_, err := none.ReadInto(t.Context(), nil, make([]byte, 4))
-	wantError(t, err, "destination has 4 bytes, the selection 0")
+	zarrtest.WantError(t, err, "destination has 4 bytes, the selection 0")
 }
 
 func TestScalar(t *testing.T) {
-	files := map[string]string{".zgroup": zgroup, "x/.zarray": zarray(map[string]string{"shape": "[]", "chunks": "[]", "dtype": `">i2"`, "fill_value": "7"})}
-	st := dirStore(t, files)
+	files := map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(map[string]string{"shape": "[]", "chunks": "[]", "dtype": `">i2"`, "fill_value": "7"})}
+	st := zarrtest.DirStore(t, files)
 	if got, err := Read[int16](t.Context(), openArray(t, st, Options{}), nil); err != nil || !slices.Equal(got, []int16{7}) {
 		t.Errorf("missing: %v, %v", got, err)
 	}
 	_, err := Read[int16](t.Context(), openArray(t, st, Options{Strict: true}), nil)
-	wantError(t, err, `array "x": chunk "x/0": read: the chunk is missing`)
-	put(t, st, "x/0", []byte{1, 2})
+	zarrtest.WantError(t, err, `array "x": chunk "x/0": read: the chunk is missing`)
+	zarrtest.Put(t, st, "x/0", []byte{1, 2})
 	if got, err := Read[int16](t.Context(), openArray(t, st, Options{}), nil); err != nil || !slices.Equal(got, []int16{258}) {
 		t.Errorf("%v, %v", got, err)
 	}
@@ -112,7 +115,7 @@ func TestRead(t *testing.T) {
 	for i, v := range values {
 		binary.NativeEndian.PutUint32(raw[4*i:], math.Float32bits(v))
 	}
-	st := dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": zarray(nil), "x/0": string(raw[:8]), "x/1": string(raw[8:])})
+	st := zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(nil), "x/0": string(raw[:8]), "x/1": string(raw[8:])})
 	a := openArray(t, st, Options{Strict: true})
 	if got, err := Read[float32](t.Context(), a, nil); err != nil || !slices.Equal(got, values) {
 		t.Errorf("%v, %v", got, err)
@@ -121,39 +124,39 @@ func TestRead(t *testing.T) {
 		t.Errorf("%v, %v", got, err)
 	}
 	_, err := Read[int32](t.Context(), a, nil)
-	wantError(t, err, `array "x": elements of type float32 can't be read as int32`)
+	zarrtest.WantError(t, err, `array "x": elements of type float32 can't be read as int32`)
 	_, err = Read[float64](t.Context(), a, nil)
-	wantError(t, err, `elements of type float32 can't be read as float64`)
+	zarrtest.WantError(t, err, `elements of type float32 can't be read as float64`)
 
-	bools := openArray(t, dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": zarray(map[string]string{"dtype": `"|b1"`, "fill_value": "true"}), "x/0": "\x00\x02"}), Options{})
+	bools := openArray(t, zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(map[string]string{"dtype": `"|b1"`, "fill_value": "true"}), "x/0": "\x00\x02"}), Options{})
 	if got, err := Read[bool](t.Context(), bools, nil); err != nil || !slices.Equal(got, []bool{false, true, true, true}) {
 		t.Errorf("bool: %v, %v", got, err)
 	}
 	if got, err := Read[uint8](t.Context(), bools, nil); err != nil || !slices.Equal(got, []uint8{0, 2, 1, 1}) {
 		t.Errorf("bool as uint8: %v, %v", got, err)
 	}
-	times := openArray(t, dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": zarray(map[string]string{"dtype": `"<M8[s]"`, "fill_value": `"NaT"`})}), Options{})
+	times := openArray(t, zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(map[string]string{"dtype": `"<M8[s]"`, "fill_value": `"NaT"`})}), Options{})
 	if got, err := Read[int64](t.Context(), times, Selection{At(0)}); err != nil || !slices.Equal(got, []int64{math.MinInt64}) {
 		t.Errorf("datetime: %v, %v", got, err)
 	}
-	pairs := openArray(t, dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": zarray(map[string]string{"dtype": `">c8"`, "fill_value": "[1, -2]"})}), Options{})
+	pairs := openArray(t, zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(map[string]string{"dtype": `">c8"`, "fill_value": "[1, -2]"})}), Options{})
 	if got, err := Read[complex64](t.Context(), pairs, Selection{At(0)}); err != nil || !slices.Equal(got, []complex64{1 - 2i}) {
 		t.Errorf("complex: %v, %v", got, err)
 	}
-	halves := openArray(t, dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": zarray(map[string]string{"dtype": `"<f2"`})}), Options{})
+	halves := openArray(t, zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(map[string]string{"dtype": `"<f2"`})}), Options{})
 	_, err = Read[uint16](t.Context(), halves, nil)
-	wantError(t, err, `elements of type float16 can't be read as uint16`)
+	zarrtest.WantError(t, err, `elements of type float16 can't be read as uint16`)
 }
 
 // stored makes a store whose array x is 4 float32 in chunks of 2, compressed in some way. An empty first chunk is missing.
 func stored(t *testing.T, compressor string, chunks ...string) *storetest.Faults {
-	files := map[string]string{".zgroup": zgroup, "x/.zarray": zarray(map[string]string{"compressor": compressor})}
+	files := map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(map[string]string{"compressor": compressor})}
 	for i, c := range chunks {
 		if i > 0 || c != "" {
 			files[fmt.Sprint("x/", i)] = c
 		}
 	}
-	return storetest.NewFaults(dirStore(t, files))
+	return storetest.NewFaults(zarrtest.DirStore(t, files))
 }
 
 const bloscLZ4 = `{"id":"blosc","cname":"lz4","clevel":5,"shuffle":1,"blocksize":0}`
@@ -212,8 +215,8 @@ func TestChunkErrors(t *testing.T) {
 					t.Fatal(err)
 				}
 				_, err = a.ReadInto(t.Context(), sel, make([]byte, 4*shape[0]))
-				wantError(t, err, "zarrio: "+st.String()+`: array "x": chunk "x/1": `+tt.step+": ", tt.want)
-				e, ok := errors.AsType[*ChunkError](err)
+				zarrtest.WantError(t, err, "zarrio: "+st.String()+`: array "x": chunk "x/1": `+tt.step+": ", tt.want)
+				e, ok := errors.AsType[*meta.ChunkError](err)
 				if !ok || e.Array != "x" || e.Key != "x/1" || e.Step != tt.step || e.Store != st.String() {
 					t.Errorf("%#v", err)
 				}
@@ -221,7 +224,7 @@ func TestChunkErrors(t *testing.T) {
 					t.Errorf("%v is not that of the store", err)
 				}
 				if got, want := errors.Is(err, errors.ErrUnsupported), tt.name == "blosc 2"; got != want {
-					t.Errorf("%v is errors.ErrUnsupported: %v, want %v", err, got, want)
+					t.Errorf("%v is ErrUnsupported: %v, want %v", err, got, want)
 				}
 			}
 		})
@@ -231,21 +234,21 @@ func TestChunkErrors(t *testing.T) {
 // TestChunkKeys checks the key in errors, for both separators.
 func TestChunkKeys(t *testing.T) {
 	for separator, key := range map[string]string{".": "x/1.0.2", "/": "x/1/0/2"} {
-		st := dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": zarray(map[string]string{"shape": "[2,2,3]", "chunks": "[1,2,1]", "dimension_separator": `"` + separator + `"`})})
+		st := zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(map[string]string{"shape": "[2,2,3]", "chunks": "[1,2,1]", "dimension_separator": `"` + separator + `"`})})
 		a := openArray(t, st, Options{Strict: true})
 		_, err := Read[float32](t.Context(), a, Selection{At(-1), At(1), At(2)})
-		wantError(t, err, `array "x": chunk "`+key+`": read: the chunk is missing, and missing chunks are refused (strict)`)
-		if !errors.Is(err, ErrMissingChunk) || errors.Is(err, fs.ErrNotExist) {
+		zarrtest.WantError(t, err, `array "x": chunk "`+key+`": read: the chunk is missing, and missing chunks are refused (strict)`)
+		if !errors.Is(err, meta.ErrMissingChunk) || errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%v: want ErrMissingChunk alone", err)
 		}
 	}
 }
 
 func TestChunkFiles(t *testing.T) {
-	st := dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": zarray(nil), "x/0": "01234567", "x/1/file": ""})
+	st := zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(nil), "x/0": "01234567", "x/1/file": ""})
 	a := openArray(t, st, Options{})
 	_, err := a.ReadInto(t.Context(), nil, make([]byte, 16))
-	wantError(t, err, `array "x": chunk "x/1": read: `, "is a directory")
+	zarrtest.WantError(t, err, `array "x": chunk "x/1": read: `, "is a directory")
 
 	if os.Geteuid() == 0 {
 		t.Skip("root may read any file: the error of one without permission can't be had")
@@ -254,7 +257,7 @@ func TestChunkFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = a.ReadInto(t.Context(), Selection{At(0)}, make([]byte, 4))
-	wantError(t, err, `array "x": chunk "x/0": read: `, "permission denied")
+	zarrtest.WantError(t, err, `array "x": chunk "x/0": read: `, "permission denied")
 	if !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("%v is not fs.ErrPermission", err)
 	}
@@ -272,16 +275,16 @@ func TestChunkVanishes(t *testing.T) {
 		st.Set("x/0", storetest.Fault{Err: fs.ErrNotExist})
 	}
 	_, err := openArray(t, st, Options{Strict: true}).ReadInto(t.Context(), nil, make([]byte, 16))
-	wantError(t, err, `chunk "x/0": read: the chunk is missing`)
+	zarrtest.WantError(t, err, `chunk "x/0": read: the chunk is missing`)
 }
 
 // TestReadCounts checks that nothing is read that isn't needed, and nothing twice.
 func TestReadCounts(t *testing.T) {
-	files := map[string]string{".zgroup": zgroup, "x/.zarray": zarray(map[string]string{"shape": "[1000, 4]", "chunks": "[1, 4]"})}
+	files := map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(map[string]string{"shape": "[1000, 4]", "chunks": "[1, 4]"})}
 	for i := range 1000 {
 		files[fmt.Sprintf("x/%d.0", i)] = strings.Repeat("x", 16)
 	}
-	st := storetest.NewFaults(dirStore(t, files))
+	st := storetest.NewFaults(zarrtest.DirStore(t, files))
 	a := openArray(t, st, Options{Strict: true})
 	before := st.Total()
 	stats, err := a.ReadInto(t.Context(), Selection{Steps(999, -1, -333), Span(1, 3)}, make([]byte, 4*2*4))
@@ -303,7 +306,7 @@ func TestReadFarApart(t *testing.T) {
 	for i := range raw {
 		raw[i] = uint16(i * 7 >> 3)
 	}
-	dtype := map[bool]string{false: `"<u2"`, true: `">u2"`}[bigEndianMachine]
+	dtype := map[bool]string{false: `"<u2"`, true: `">u2"`}[ndcopy.BigEndian]
 	encoded, err := codec.EncodeBlosc(nil, AsBytes(raw), 2, "lz4", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -320,11 +323,11 @@ func TestReadFarApart(t *testing.T) {
 		{"F", "[50000, 1, 5]", Selection{Steps(102, 99, -1), All(), Steps(4, -1, -1)}},
 	} {
 		fields := map[string]string{"shape": tt.shape, "chunks": tt.shape, "dtype": dtype, "order": `"` + tt.order + `"`}
-		files := map[string]string{".zgroup": zgroup, "x/0.0": string(AsBytes(raw)), "x/0.0.0": string(AsBytes(raw)), "x/.zarray": zarray(fields)}
-		a := openArray(t, dirStore(t, files), Options{Strict: true})
+		files := map[string]string{".zgroup": zarrtest.ZGroup, "x/0.0": string(AsBytes(raw)), "x/0.0.0": string(AsBytes(raw)), "x/.zarray": zarrtest.ZArray(fields)}
+		a := openArray(t, zarrtest.DirStore(t, files), Options{Strict: true})
 		fields["compressor"] = bloscLZ4
-		files = map[string]string{".zgroup": zgroup, "x/0.0": string(encoded), "x/0.0.0": string(encoded), "x/.zarray": zarray(fields)}
-		compressed, err := Read[uint16](t.Context(), openArray(t, dirStore(t, files), Options{Strict: true}), tt.sel)
+		files = map[string]string{".zgroup": zarrtest.ZGroup, "x/0.0": string(encoded), "x/0.0.0": string(encoded), "x/.zarray": zarrtest.ZArray(fields)}
+		compressed, err := Read[uint16](t.Context(), openArray(t, zarrtest.DirStore(t, files), Options{Strict: true}), tt.sel)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -375,11 +378,11 @@ func TestCancel(t *testing.T) {
 // TestConcurrent reads one array from many goroutines; the race detector watches.
 func TestConcurrent(t *testing.T) {
 	raw := strings.Repeat("0123456789abcdef", 64)
-	files := map[string]string{".zgroup": zgroup, "x/.zarray": zarray(map[string]string{"shape": "[16, 256]", "chunks": "[1, 256]", "compressor": bloscLZ4})}
+	files := map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(map[string]string{"shape": "[16, 256]", "chunks": "[1, 256]", "compressor": bloscLZ4})}
 	for i := range 16 {
 		files[fmt.Sprintf("x/%d.0", i)] = frame(t, raw)
 	}
-	a := openArray(t, dirStore(t, files), Options{Strict: true})
+	a := openArray(t, zarrtest.DirStore(t, files), Options{Strict: true})
 	t.Run("all", func(t *testing.T) {
 		for range 8 {
 			t.Run("", func(t *testing.T) {
@@ -400,7 +403,7 @@ func TestReadIntoAllocs(t *testing.T) {
 	}
 	const chunks, extent = 256, 64
 	for _, compressor := range []string{"null", bloscLZ4} {
-		files := map[string]string{".zgroup": zgroup, "x/.zarray": zarray(map[string]string{"shape": "[256, 8, 8]", "chunks": "[1, 8, 8]", "compressor": compressor})}
+		files := map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(map[string]string{"shape": "[256, 8, 8]", "chunks": "[1, 8, 8]", "compressor": compressor})}
 		raw := strings.Repeat("0123", extent)
 		for i := range chunks {
 			files[fmt.Sprintf("x/%d.0.0", i)] = raw
@@ -408,7 +411,7 @@ func TestReadIntoAllocs(t *testing.T) {
 				files[fmt.Sprintf("x/%d.0.0", i)] = frame(t, raw)
 			}
 		}
-		a := openArray(t, dirStore(t, files), Options{Strict: true})
+		a := openArray(t, zarrtest.DirStore(t, files), Options{Strict: true})
 		buf := make([]byte, 1024)
 		if n := testing.AllocsPerRun(20, func() { a.h.store.ReadRange(t.Context(), "x/0.0.0", buf, 0) }); n > 0 {
 			t.Skipf("the store itself makes %v allocations a read on this system", n)
@@ -443,14 +446,14 @@ func TestReadIntoAllocs(t *testing.T) {
 // TestLargeChunk checks that the memory for large chunks is taken by what the store has, not by what the document says.
 func TestLargeChunk(t *testing.T) {
 	doc := func(compressor string) string {
-		return zarray(map[string]string{"shape": "[100000000]", "chunks": "[50000000]", "dtype": `"|u1"`, "compressor": compressor, "fill_value": "3"})
+		return zarrtest.ZArray(map[string]string{"shape": "[100000000]", "chunks": "[50000000]", "dtype": `"|u1"`, "compressor": compressor, "fill_value": "3"})
 	}
 	large := bytes.Repeat([]byte{7}, 50_000_000)
 	f, err := codec.EncodeBlosc(nil, large, 1, "lz4", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	st := dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": doc(bloscLZ4), "x/0": string(f)})
+	st := zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": doc(bloscLZ4), "x/0": string(f)})
 	a := openArray(t, st, Options{})
 	got, err := Read[uint8](t.Context(), a, Selection{Span(49_999_998, 50_000_001)})
 	if err != nil || !slices.Equal(got, []uint8{7, 7, 3}) {
@@ -458,9 +461,9 @@ func TestLargeChunk(t *testing.T) {
 	}
 	// 200 MB by the document, 5 bytes in the store.
 	for compressor, want := range map[string]string{"null": "5 bytes where an uncompressed chunk of [200000000] uint8 has 200000000", bloscLZ4: "5 bytes are too few"} {
-		doc := zarray(map[string]string{"shape": "[200000000]", "chunks": "[200000000]", "dtype": `"|u1"`, "compressor": compressor})
-		a := openArray(t, dirStore(t, map[string]string{".zgroup": zgroup, "x/.zarray": doc, "x/0": "xxxxx"}), Options{})
+		doc := zarrtest.ZArray(map[string]string{"shape": "[200000000]", "chunks": "[200000000]", "dtype": `"|u1"`, "compressor": compressor})
+		a := openArray(t, zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": doc, "x/0": "xxxxx"}), Options{})
 		_, err := Read[uint8](t.Context(), a, Selection{Steps(5, 50, 10)})
-		wantError(t, err, `chunk "x/0"`, want)
+		zarrtest.WantError(t, err, `chunk "x/0"`, want)
 	}
 }

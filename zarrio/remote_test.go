@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"zarrbench/zarrio/internal/zarrtest"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/store/storetest"
 )
@@ -43,7 +45,7 @@ func TestRemoteLoader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := w.Array("t", ArraySpec{Shape: []int{20, 4, 6}, Chunks: []int{1, 4, 6}, Shards: []int{4, 4, 6}, DType: Float32,
+	a, err := w.Array("t", ArraySpec{Shape: []int{20, 4, 6}, Chunks: []int{1, 4, 6}, Shards: []int{4, 4, 6}, DType: meta.Float32,
 		Compressor: Compressor{Name: "zstd"}, Dims: []string{"time", "lat", "lon"}})
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +125,7 @@ func TestOpenDeadServer(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			_, err := Open(t.Context(), tt.place, Options{})
-			wantError(t, err, "zarrio: ", tt.place, tt.want, "has answered nothing: check that the server is up, and the URL's scheme, host and port")
+			zarrtest.WantError(t, err, "zarrio: ", tt.place, tt.want, "has answered nothing: check that the server is up, and the URL's scheme, host and port")
 		})
 	}
 }

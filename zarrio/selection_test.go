@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/store/storetest"
 )
 
@@ -88,9 +89,9 @@ func TestSelectionLists(t *testing.T) {
 		{Selection{Mask(nil)}, "the mask has 0 values for an extent of 6"},
 	} {
 		_, err := Read[uint16](t.Context(), a, tt.sel)
-		wantError(t, err, `array "x": `, tt.want)
+		zarrtest.WantError(t, err, `array "x": `, tt.want)
 		_, err = tt.sel.Shape(a.Shape())
-		wantError(t, err, tt.want)
+		zarrtest.WantError(t, err, tt.want)
 	}
 	if _, err := a.ReadInto(t.Context(), Selection{Indices([]int{1, 1}), At(0)}, make([]byte, 2)); err == nil {
 		t.Error("a destination of one element for two: no error")

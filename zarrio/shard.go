@@ -11,6 +11,8 @@ import (
 	"slices"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 )
 
@@ -39,13 +41,13 @@ func (c *compiler) shard(p *pipeline, config json.RawMessage) error {
 		return err
 	}
 	fail := func(err error) error { return fmt.Errorf("codec \"sharding_indexed\": %w", err) }
-	var shape extents
+	var shape meta.Extents
 	location := "end"
-	if err := errors.Join(d.get("chunk_shape", &shape, "a list of whole numbers"), d.get("index_location", &location, "a string")); err != nil {
+	if err := errors.Join(d.Get("chunk_shape", &shape, "a list of whole numbers"), d.Get("index_location", &location, "a string")); err != nil {
 		return fail(err)
 	}
 	if location != "end" && location != "start" {
-		return &UnsupportedError{What: "index_location", Found: found(d["index_location"]), Supported: `"start" and "end"`}
+		return &meta.UnsupportedError{What: "index_location", Found: meta.Quote(d["index_location"]), Supported: `"start" and "end"`}
 	}
 	if len(shape) != len(c.shape) {
 		return fail(fmt.Errorf("chunk_shape %v has %d dimensions, the shard %v has %d", []int(shape), len(shape), c.shape, len(c.shape)))
@@ -68,12 +70,12 @@ func (c *compiler) shard(p *pipeline, config json.RawMessage) error {
 	if err := l.compileIndex(d["index_codecs"]); err != nil {
 		return fail(err)
 	}
-	codecs, err := parseV3Codecs(d["codecs"])
+	codecs, err := meta.ParseV3Codecs(d["codecs"])
 	if err != nil {
 		return fail(err)
 	}
 	if len(p.levels) == maxLevels {
-		return &UnsupportedError{What: "nesting of shards", Found: fmt.Sprintf("more than %d levels", maxLevels), Supported: "fewer"}
+		return &meta.UnsupportedError{What: "nesting of shards", Found: fmt.Sprintf("more than %d levels", maxLevels), Supported: "fewer"}
 	}
 	p.levels, p.chunk = append(p.levels, l), l.inner
 	c.shape = shape
@@ -88,17 +90,17 @@ const maxLevels = 8
 
 // compileIndex compiles the codecs of the index: an array of two uint64 for each inner chunk, of a fixed size.
 func (l *shardLevel) compileIndex(list json.RawMessage) error {
-	codecs, err := parseV3Codecs(list)
+	codecs, err := meta.ParseV3Codecs(list)
 	if err != nil {
 		return fmt.Errorf("index_codecs: %w", err)
 	}
 	if l.entries > math.MaxInt/32 {
 		return fmt.Errorf("%d inner chunks a shard are too many", l.entries)
 	}
-	m := &Metadata{Format: 3, Shape: []int{l.entries, 2}, Chunks: []int{l.entries, 2}, DType: DType{Kind: Uint, Size: 8}, Order: cOrder(2), Codecs: codecs}
+	m := &meta.Metadata{Format: 3, Shape: []int{l.entries, 2}, Chunks: []int{l.entries, 2}, DType: meta.DType{Kind: meta.Uint, Size: 8}, Order: meta.COrder(2), Codecs: codecs}
 	for _, s := range codecs {
 		if s.Name == "sharding_indexed" || s.Name == "transpose" || s.Name == "reshape" {
-			return &UnsupportedError{What: "codec of a shard's index", Found: s.Name, Supported: `"bytes" and checksums`}
+			return &meta.UnsupportedError{What: "codec of a shard's index", Found: s.Name, Supported: `"bytes" and checksums`}
 		}
 	}
 	p, err := compile(m, Options{})
@@ -307,7 +309,7 @@ func (w *worker) readIndex(ctx context.Context, l *shardLevel, entries, k int, p
 	if (k > 0 || want > largeIndex) && p.n < int64(want) {
 		return nil, tooShort(p.n, want, entries)
 	}
-	w.index = grow(w.index, want)
+	w.index = ndcopy.Grow(w.index, want)
 	buf := w.index
 	off := p.off
 	switch {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/zarrio/internal/zarrtest"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 )
 
@@ -82,8 +84,8 @@ func TestShardDamage(t *testing.T) {
 			}
 			a := openArray(t, mem, Options{})
 			_, err := Read[int32](t.Context(), a, nil)
-			wantError(t, err, tt.want...)
-			if _, ok := errors.AsType[*ChunkError](err); !ok {
+			zarrtest.WantError(t, err, tt.want...)
+			if _, ok := errors.AsType[*meta.ChunkError](err); !ok {
 				t.Errorf("error %v (%T), want a *ChunkError", err, err)
 			}
 			var reported []string
@@ -156,9 +158,9 @@ func TestShardMetadata(t *testing.T) {
 				t.Errorf("shape %v", a.Shape())
 			}
 			_, err := Read[int32](t.Context(), a, nil)
-			wantError(t, err, append(tt.want, `zarrio: memory: array "x": `)...)
+			zarrtest.WantError(t, err, append(tt.want, `zarrio: memory: array "x": `)...)
 			if errors.Is(err, errors.ErrUnsupported) != tt.unsupported {
-				t.Errorf("error %v: is errors.ErrUnsupported %t, want %t", err, !tt.unsupported, tt.unsupported)
+				t.Errorf("error %v: is ErrUnsupported %t, want %t", err, !tt.unsupported, tt.unsupported)
 			}
 			if _, err := a.Storage(); err == nil {
 				t.Error("Storage: no error")
@@ -171,7 +173,7 @@ func TestShardMetadata(t *testing.T) {
 	a := openArray(t, memStore(t, map[string]string{"zarr.json": v3Group, "x/zarr.json": strings.Replace(v3Array(`"int32"`, 64, 32, shardWith()),
 		`{"name": "regular", "configuration": {"chunk_shape": [32]}}`, `{"name": "rectilinear", "configuration": {"kind": "inline", "chunk_shapes": [[6, 60]]}}`, 1)}), Options{})
 	_, err := Read[int32](t.Context(), a, nil)
-	wantError(t, err, "does not divide every extent of the shards along dimension 0")
+	zarrtest.WantError(t, err, "does not divide every extent of the shards along dimension 0")
 }
 
 const v3Group = `{"zarr_format": 3, "node_type": "group"}`
@@ -223,7 +225,7 @@ func TestShardHugeIndex(t *testing.T) {
 	}
 	a := openArray(t, memStore(t, map[string]string{"zarr.json": v3Group, "x/zarr.json": v3Array(`"uint8"`, 1<<61, 1<<61, shardWith("chunk_shape", "[1]"))}), Options{})
 	_, err := Read[uint8](t.Context(), a, Selection{At(0)})
-	wantError(t, err, "2305843009213693952 inner chunks a shard are too many")
+	zarrtest.WantError(t, err, "2305843009213693952 inner chunks a shard are too many")
 }
 
 // fuzzShards are the codecs that FuzzShard reads a shard of 64 int32 by.
@@ -263,7 +265,7 @@ func FuzzShard(f *testing.F) {
 		before := allocated()
 		for _, sel := range []Selection{nil, {At(9)}, {Steps(63, -1, -7)}} {
 			if got, err := Read[int32](t.Context(), a, sel); err != nil {
-				if _, ok := errors.AsType[*ChunkError](err); !ok {
+				if _, ok := errors.AsType[*meta.ChunkError](err); !ok {
 					t.Errorf("error %v (%T), want a *ChunkError", err, err)
 				}
 			} else if shape, _ := sel.Shape(a.Shape()); len(got) != shape[0] {

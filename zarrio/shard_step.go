@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/meta"
 )
 
 // A shardStep decodes whole shards in memory: those that can't be read in parts, since a codec works on the shard as a whole
@@ -26,21 +28,21 @@ type shardStep struct {
 // shardStep adds the codec "sharding_indexed" as a step of the chain.
 func (c *compiler) shardStep(config json.RawMessage) error {
 	if c.array.Extents != nil {
-		return &UnsupportedError{What: "chunk grid of shards", Found: "rectilinear", Supported: "regular"}
+		return &meta.UnsupportedError{What: "chunk grid of shards", Found: "rectilinear", Supported: "regular"}
 	}
-	m := &Metadata{Format: 3, Shape: c.shape, Chunks: c.shape, DType: c.array.DType, Order: cOrder(len(c.shape)), Fill: c.array.Fill, Codecs: []CodecSpec{{Name: "sharding_indexed", Config: config}}}
+	m := &meta.Metadata{Format: 3, Shape: c.shape, Chunks: c.shape, DType: c.array.DType, Order: meta.COrder(len(c.shape)), Fill: c.array.Fill, Codecs: []meta.CodecSpec{{Name: "sharding_indexed", Config: config}}}
 	s := shardStep{shape: c.shape, fill: slices.Clone(c.array.Fill)}
 	if c.typed {
 		s.unfilled = slices.ContainsFunc(s.fill, func(b byte) bool { return b != 0 })
 		m.DType, m.Fill, s.fill = dtypeOf(c.opt.Type), nil, nil
 	}
 	var err error
-	if s.elements, err = product(c.shape, math.MaxInt/max(m.DType.Size, 1)); err != nil {
+	if s.elements, err = meta.Product(c.shape, math.MaxInt/max(m.DType.Size, 1)); err != nil {
 		return fmt.Errorf("shards of shape %v: %w", c.shape, err)
 	}
-	s.size, s.swap = m.DType.Size, m.DType.swapSize()
-	if bigEndianMachine {
-		swapBytes(s.fill, s.swap)
+	s.size, s.swap = m.DType.Size, m.DType.SwapSize()
+	if ndcopy.BigEndian {
+		ndcopy.SwapBytes(s.fill, s.swap)
 	}
 	if s.pipe, err = compile(m, Options{SkipChecksums: c.opt.SkipChecksums}); err != nil {
 		return err
@@ -87,17 +89,17 @@ func (t shardStep) decode(w *worker, dst, src []byte, k, to int) error {
 	if err != nil {
 		return fmt.Errorf("index: %w", err)
 	}
-	var memory [maxRank + 2]axis
+	var memory [meta.MaxRank + 2]ndcopy.Axis
 	for i := range l.entries {
 		// Where the inner chunk begins, and how its elements lie there and as they are decoded.
 		axes, origin, rest, n := memory[:len(t.shape)], to, i, 1
 		t.strides(axes)
 		for _, d := range slices.Backward(l.perm) {
-			origin += rest % l.counts[d] * l.inner[d] * axes[d].dst
+			origin += rest % l.counts[d] * l.inner[d] * axes[d].Dst
 			rest /= l.counts[d]
 		}
 		for d := range axes {
-			axes[d].n = l.inner[d]
+			axes[d].N = l.inner[d]
 			n *= l.inner[d]
 		}
 		off, size, ok, err := l.entry(index, i, int64(len(src)))
@@ -112,25 +114,25 @@ func (t shardStep) decode(w *worker, dst, src []byte, k, to int) error {
 			}
 			continue
 		case ok:
-			w.dec = grow(w.dec, n*t.size)
+			w.dec = ndcopy.Grow(w.dec, n*t.size)
 			if err := t.pipe.chain.Decode(w.dec, src[off:off+size], nil, &w.scratch); err != nil {
 				return fmt.Errorf("inner chunk %d: %w", i, err)
 			}
 			if t.pipe.bigEndian {
-				swapBytes(w.dec, t.swap)
+				ndcopy.SwapBytes(w.dec, t.swap)
 			}
 			from := 1
 			for _, d := range slices.Backward(t.pipe.order) {
-				axes[d].src = from
+				axes[d].Src = from
 				from *= l.inner[d]
 			}
 		}
-		outer, inner := nest(axes)
-		each(outer, 0, origin, func(from, to int) {
+		outer, inner := ndcopy.Nest(axes)
+		ndcopy.Each(outer, 0, origin, func(from, to int) {
 			if ok {
-				copyBox(dst, to*t.size, w.dec, from, t.size, &inner)
+				ndcopy.Copy(dst, to*t.size, w.dec, from, t.size, &inner)
 			} else {
-				fillBox(dst, to*t.size, t.size, t.fill, &inner)
+				ndcopy.Fill(dst, to*t.size, t.size, t.fill, &inner)
 			}
 		})
 	}
@@ -138,10 +140,10 @@ func (t shardStep) decode(w *worker, dst, src []byte, k, to int) error {
 }
 
 // strides sets the axes' strides in the decoded shard.
-func (t shardStep) strides(axes []axis) {
+func (t shardStep) strides(axes []ndcopy.Axis) {
 	n := 1
 	for d := range slices.Backward(axes) {
-		axes[d] = axis{dst: n}
+		axes[d] = ndcopy.Axis{Dst: n}
 		n *= t.shape[d]
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"testing"
 
+	"zarrbench/zarrio/internal/zarrtest"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/store/storetest"
 )
@@ -207,7 +209,7 @@ func TestShardMissingOnce(t *testing.T) {
 	reported := 0
 	if _, err := a.Check(t.Context(), func(err error) {
 		reported++
-		wantError(t, err, `chunk "x/c/1": read: missing`)
+		zarrtest.WantError(t, err, `chunk "x/c/1": read: missing`)
 	}); err != nil || reported != 1 || r.Opens("x/c/1") != 1 {
 		t.Errorf("%d reported, opened %d times, %v", reported, r.Opens("x/c/1"), err)
 	}
@@ -257,9 +259,9 @@ func TestShardReplaced(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			mem := tt.old.mem(t)
-			dir := dirStore(t, nil)
+			dir := zarrtest.DirStore(t, nil)
 			for key, value := range tt.old.files() {
-				put(t, dir, key, value)
+				zarrtest.Put(t, dir, key, value)
 			}
 			server := storetest.NewServer(t, tt.old.files(), storetest.ServerOptions{})
 			for _, st := range []struct {
@@ -272,7 +274,7 @@ func TestShardReplaced(t *testing.T) {
 						t.Fatal(err)
 					}
 				}},
-				{"directory", openArray(t, dir, Options{}), func(key string, value []byte) { put(t, dir, key, value) }},
+				{"directory", openArray(t, dir, Options{}), func(key string, value []byte) { zarrtest.Put(t, dir, key, value) }},
 				{"server", openServer(t, server), server.Set},
 			} {
 				tt.old.check(t, st.a, nil, numbers(0, 64))
@@ -311,9 +313,9 @@ func TestShardReplacedHalfKnown(t *testing.T) {
 func TestShardVanished(t *testing.T) {
 	s := shards{n: 64, shard: 32, inner: []int{4}, codec: "gzip"}
 	for _, strict := range []bool{false, true} {
-		dir := dirStore(t, nil)
+		dir := zarrtest.DirStore(t, nil)
 		for key, value := range s.files() {
-			put(t, dir, key, value)
+			zarrtest.Put(t, dir, key, value)
 		}
 		faults := storetest.NewFaults(s.mem(t))
 		for _, st := range []struct {
@@ -333,10 +335,10 @@ func TestShardVanished(t *testing.T) {
 			st.remove()
 			if strict {
 				_, err := Read[int32](t.Context(), st.a, nil)
-				if !errors.Is(err, ErrMissingChunk) {
+				if !errors.Is(err, meta.ErrMissingChunk) {
 					t.Errorf("strict: %v", err)
 				}
-				wantError(t, err, `shard "x/c/1"`, "inner chunk [8]")
+				zarrtest.WantError(t, err, `shard "x/c/1"`, "inner chunk [8]")
 				continue
 			}
 			left := s
@@ -365,7 +367,7 @@ func TestShardShrinks(t *testing.T) {
 		a.indices.clear()
 		faults.Set("x/c/0", tt.fault)
 		_, err := Read[int32](t.Context(), a, nil)
-		wantError(t, err, append(tt.words, `zarrio: faults(memory): array "x": `)...)
+		zarrtest.WantError(t, err, append(tt.words, `zarrio: faults(memory): array "x": `)...)
 	}
 	faults.Clear()
 	s.check(t, a, nil, numbers(0, 32))

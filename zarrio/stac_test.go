@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"zarrbench/zarrio/internal/zarrtest"
 )
 
 // TestOpenSTAC opens the group that an asset of a STAC Collection stands for, in the store's own consolidated metadata.
@@ -36,15 +38,15 @@ func TestOpenSTAC(t *testing.T) {
 		t.Error(err)
 	}
 	_, err = Open(t.Context(), place+"#asset=h", Options{})
-	wantError(t, err, "zarrio: ", "h/.zgroup")
+	zarrtest.WantError(t, err, "zarrio: ", "h/.zgroup")
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a group that isn't there: %v, want fs.ErrNotExist", err)
 	}
 	_, err = Open(t.Context(), place, Options{})
-	wantError(t, err, "zarrio: "+place+": STAC Collection \"c\": 2 Zarr assets")
+	zarrtest.WantError(t, err, "zarrio: "+place+": STAC Collection \"c\": 2 Zarr assets")
 	_, err = Open(t.Context(), place+"#asset=azure", Options{})
-	wantError(t, err, "zarrio: "+place, "scheme abfs: is not supported")
+	zarrtest.WantError(t, err, "zarrio: "+place, "scheme abfs: is not supported")
 	if !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("%v is not errors.ErrUnsupported", err)
+		t.Errorf("%v is not ErrUnsupported", err)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"unsafe"
+
+	"zarrbench/zarrio/meta"
 )
 
 // A DeviceType says where memory is, by DLPack's numbers.
@@ -37,7 +39,7 @@ type Memory interface {
 type Tensor struct {
 	Shape   []int
 	Strides []int // in elements; a padded layout leaves gaps between planes, never within one
-	DType   DType
+	DType   meta.DType
 	Device  Device
 	Offset  int64 // of the first element in the memory, in bytes
 	mem     Memory
@@ -105,7 +107,7 @@ func (t Tensor) CopyTo(dst []byte) error {
 		return t.copyFrom(m, dst)
 	}
 	if t.mem.Bytes() == nil && len(dst) > 0 {
-		return &UnsupportedError{What: "copying from device", Found: fmt.Sprint(t.Device.Type), Supported: "memory that is not closed, on the host or of a GPUEngine"}
+		return &meta.UnsupportedError{What: "copying from device", Found: fmt.Sprint(t.Device.Type), Supported: "memory that is not closed, on the host or of a GPUEngine"}
 	}
 	for i := range t.Shape[0] {
 		for j := range t.Shape[1] {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unsafe"
+
+	"zarrbench/zarrio/meta"
 )
 
 func TestTensor(t *testing.T) {
@@ -32,7 +34,7 @@ func TestTensor(t *testing.T) {
 				if uintptr(x.Base())%64 != 0 || x.Offset%4096 != 0 || uintptr(x.Base()) != uintptr(b.Tensors[0].Base())+uintptr(x.Offset) {
 					t.Errorf("step %d: base %p, offset %d", step, x.Base(), x.Offset)
 				}
-				if x.DType != Float32 || x.Device != (Device{DeviceCPU, 0}) {
+				if x.DType != meta.Float32 || x.Device != (Device{DeviceCPU, 0}) {
 					t.Errorf("%v on %v", x.DType, x.Device)
 				}
 				dst := make([]byte, x.Elements()*4)
@@ -114,7 +116,7 @@ func TestTensorFar(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Free()
-	x := Tensor{Shape: []int{1, 1, 2, 2}, Strides: []int{4, 4, 2, 1}, DType: Float32, Device: m.Device(), mem: m}
+	x := Tensor{Shape: []int{1, 1, 2, 2}, Strides: []int{4, 4, 2, 1}, DType: meta.Float32, Device: m.Device(), mem: m}
 	if x.Base() != nil {
 		t.Error("a host address of device memory")
 	}

@@ -12,6 +12,8 @@ import (
 
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/hostmem"
+	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/meta"
 )
 
 // ReadStrings reads a selection of strings into new memory, in C order: text as UTF-8, byte strings as they are. Strings of
@@ -29,30 +31,30 @@ func (a *Array) ReadStrings(ctx context.Context, sel Selection) ([]string, error
 		return nil, a.wrap(err)
 	}
 	switch kind := a.meta.DType.Kind; {
-	case a.pipe.text || kind == Object:
+	case a.pipe.text || kind == meta.Object:
 		return a.readObjects(ctx, picks, elements)
-	case (kind == Bytes || kind == Unicode) && a.meta.DType.Size == 0:
+	case (kind == meta.Bytes || kind == meta.Unicode) && a.meta.DType.Size == 0:
 		return make([]string, elements), nil
-	case kind == Bytes || kind == Unicode:
+	case kind == meta.Bytes || kind == meta.Unicode:
 		raw := make([]byte, elements*a.meta.DType.Size)
 		if _, err := a.ReadInto(ctx, sel, raw); err != nil {
 			return nil, err
 		}
 		return fixedStrings(raw, a.meta.DType, elements), nil
 	}
-	return nil, a.wrap(&UnsupportedError{What: "reading as strings data type", Found: a.meta.DType.String(), Supported: "strings and byte strings"})
+	return nil, a.wrap(&meta.UnsupportedError{What: "reading as strings data type", Found: a.meta.DType.String(), Supported: "strings and byte strings"})
 }
 
 // fixedStrings cuts raw into n strings of fixed length.
-func fixedStrings(raw []byte, d DType, n int) []string {
+func fixedStrings(raw []byte, d meta.DType, n int) []string {
 	out := make([]string, n)
 	for i := range out {
 		e := raw[i*d.Size:][:d.Size]
-		if d.Kind == Bytes {
+		if d.Kind == meta.Bytes {
 			out[i] = string(bytes.TrimRight(e, "\x00"))
 			continue
 		}
-		out[i] = string(utf8Text(e))
+		out[i] = string(meta.TrimText(e))
 	}
 	return out
 }
@@ -68,7 +70,7 @@ func (a *Array) readObjects(ctx context.Context, picks []pick, elements int) ([]
 		return out, nil
 	}
 	fill := a.meta.Fill
-	if a.meta.DType.Kind != Object && fill != nil {
+	if a.meta.DType.Kind != meta.Object && fill != nil {
 		fill = []byte(fixedStrings(fill, a.meta.DType, 1)[0])
 	}
 	_, err := a.visitTexts(ctx, picks, strides, func(to int, text []byte, found bool) {
@@ -88,15 +90,15 @@ func (a *Array) readPadded(ctx context.Context, picks []pick, strides []int, dst
 		e := dst[to*d.Size:][:d.Size]
 		switch {
 		case !found:
-			fillBytes(e, a.meta.Fill)
-		case d.Kind == Bytes:
+			ndcopy.Repeat(e, a.meta.Fill)
+		case d.Kind == meta.Bytes:
 			clear(e[copy(e, text):])
 		default:
 			for _, r := range string(text) {
 				if len(e) < 4 {
 					break
 				}
-				putBits(e[:4], uint64(r))
+				meta.PutBits(e[:4], uint64(r))
 				e = e[4:]
 			}
 			clear(e)
@@ -112,19 +114,19 @@ func (a *Array) visitTexts(ctx context.Context, picks []pick, strides []int, f f
 		if err != nil {
 			return err
 		}
-		var memory [maxRank]axis
+		var memory [meta.MaxRank]ndcopy.Axis
 		axes := memory[:len(strides)]
 		p.each(func(at []int) {
 			src, to := p.axes(axes, strides, at)
-			outer, box := nest(axes)
-			each(outer, src, to, func(src, to int) {
-				for i := range box.n[0] {
-					for j := range box.n[1] {
+			outer, box := ndcopy.Nest(axes)
+			ndcopy.Each(outer, src, to, func(src, to int) {
+				for i := range box.N[0] {
+					for j := range box.N[1] {
 						var text []byte
 						if texts != nil {
-							text = texts[src+i*box.src[0]+j*box.src[1]]
+							text = texts[src+i*box.Src[0]+j*box.Src[1]]
 						}
-						f(to+i*box.dst[0]+j*box.dst[1], text, texts != nil)
+						f(to+i*box.Dst[0]+j*box.Dst[1], text, texts != nil)
 					}
 				}
 			})
@@ -177,7 +179,7 @@ func (a *Array) ElementsJSON(ctx context.Context) iter.Seq2[[]byte, error] {
 			size = textRoom
 		}
 		format, number := 3, 0
-		if a.meta.DType.Kind == Raw {
+		if a.meta.DType.Kind == meta.Raw {
 			format = a.meta.Format // whose documents have other forms of these
 		}
 		var buf, dst []byte
@@ -189,7 +191,7 @@ func (a *Array) ElementsJSON(ctx context.Context) iter.Seq2[[]byte, error] {
 					return false
 				}
 				number++
-				buf = appendFillJSON(buf[:0], e, a.meta.DType, format)
+				buf = meta.AppendJSON(buf[:0], e, a.meta.DType, format)
 				return yield(buf, nil)
 			}); bad {
 				err = a.wrap(fmt.Errorf("element %d, in C order, is not Unicode text", number))
@@ -253,13 +255,13 @@ func parts(shape, chunks []int, size, limit int) iter.Seq[Selection] {
 }
 
 // unicodeText says whether an element is text that UTF-8 can hold, or no text at all.
-func unicodeText(e []byte, d DType) bool {
+func unicodeText(e []byte, d meta.DType) bool {
 	switch {
-	case d.Kind == Object && d.Variant != "bytes":
+	case d.Kind == meta.Object && d.Variant != "bytes":
 		return utf8.Valid(e)
-	case d.Kind == Unicode:
+	case d.Kind == meta.Unicode:
 		for ; len(e) >= 4; e = e[4:] {
-			if c := getBits(e[:4]); c > utf8.MaxRune || !utf8.ValidRune(rune(c)) {
+			if c := meta.GetBits(e[:4]); c > utf8.MaxRune || !utf8.ValidRune(rune(c)) {
 				return false
 			}
 		}
@@ -287,7 +289,7 @@ func (a *Array) elements(ctx context.Context, sel Selection, dst []byte, f func(
 		return dst, a.wrap(err)
 	}
 	size := max(a.meta.DType.Size, 1)
-	n, err := product(shape, math.MaxInt/size)
+	n, err := meta.Product(shape, math.MaxInt/size)
 	if err == nil {
 		err = checkElements(n, size)
 	}

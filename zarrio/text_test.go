@@ -11,6 +11,9 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"zarrbench/zarrio/internal/zarrtest"
+	"zarrbench/zarrio/meta"
 )
 
 // A textForm is how strings are stored: the documents of an array of 5 x 7 in chunks of 2 x 3, or in shards of 4 x 6 of these.
@@ -143,8 +146,8 @@ func (f *textForm) files(rng *rand.Rand) (files map[string]string, elements []st
 		for _, name := range f.bytes {
 			compressor = fmt.Sprintf(`{"id":%q}`, strings.TrimPrefix(name, "numcodecs."))
 		}
-		files[".zgroup"] = zgroup
-		files["x/.zarray"] = zarray(map[string]string{"shape": "[5, 7]", "chunks": "[2, 3]", "dtype": `"` + f.dtype + `"`, "fill_value": f.fill,
+		files[".zgroup"] = zarrtest.ZGroup
+		files["x/.zarray"] = zarrtest.ZArray(map[string]string{"shape": "[5, 7]", "chunks": "[2, 3]", "dtype": `"` + f.dtype + `"`, "fill_value": f.fill,
 			"filters": "[" + f.codecs + "]", "compressor": compressor})
 		return files, elements
 	}
@@ -214,14 +217,14 @@ func TestReadStrings(t *testing.T) {
 					t.Error("Read as numbers: no error")
 				}
 				if _, err := a.Check(t.Context(), func(err error) {
-					if !errors.Is(err, ErrMissingChunk) {
+					if !errors.Is(err, meta.ErrMissingChunk) {
 						t.Error(err)
 					}
 				}); err != nil {
 					t.Error(err)
 				}
 				_, err = openArray(t, memStore(t, files), Options{Strict: true}).ReadStrings(t.Context(), nil)
-				if err != nil && !errors.Is(err, ErrMissingChunk) {
+				if err != nil && !errors.Is(err, meta.ErrMissingChunk) {
 					t.Errorf("strict: %v", err)
 				}
 			}
@@ -255,16 +258,16 @@ func TestReadStringsDamage(t *testing.T) {
 			doc := strings.Replace(v3Array(`"string"`, 4, 2, `"vlen-utf8"`+tt.codec), `"fill_value": 0`, `"fill_value": "-"`, 1)
 			a := openArray(t, memStore(t, map[string]string{"zarr.json": v3Group, "x/zarr.json": doc, "x/c/0": string(tt.chunk)}), Options{})
 			_, err := a.ReadStrings(t.Context(), nil)
-			wantError(t, err, append(tt.want, `zarrio: memory: array "x": `)...)
+			zarrtest.WantError(t, err, append(tt.want, `zarrio: memory: array "x": `)...)
 			var last error
 			for _, err := range a.ElementsJSON(t.Context()) {
 				last = err
 			}
-			wantError(t, last, tt.want...)
+			zarrtest.WantError(t, last, tt.want...)
 			reported := 0
 			if _, err := a.Check(t.Context(), func(err error) {
-				if reported++; !errors.Is(err, ErrMissingChunk) {
-					wantError(t, err, tt.want...)
+				if reported++; !errors.Is(err, meta.ErrMissingChunk) {
+					zarrtest.WantError(t, err, tt.want...)
 				}
 			}); err != nil || reported != 2 { // the other one is missing
 				t.Errorf("Check: %v, %d reported", err, reported)
@@ -288,7 +291,7 @@ func TestReadStringsHuge(t *testing.T) {
 			doc := strings.Replace(v3Array(tt.dtype, n, 10, tt.codecs), `"fill_value": 0`, `"fill_value": ""`, 1)
 			a := openArray(t, memStore(t, map[string]string{"zarr.json": v3Group, "x/zarr.json": doc}), Options{})
 			_, err := a.ReadStrings(t.Context(), nil)
-			wantError(t, err, "memory")
+			zarrtest.WantError(t, err, "memory")
 			if got, err := a.ReadStrings(t.Context(), Selection{Indices([]int{n - 1, 0})}); err != nil || !slices.Equal(got, []string{"", ""}) {
 				t.Errorf("%s of %d: %q, %v", tt.dtype, n, got, err)
 			}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"zarrbench/zarrio/cf"
+	"zarrbench/zarrio/meta"
 )
 
 // NaT is the time that [ReadTimes] gives for a missing value.
@@ -23,7 +24,7 @@ func ReadTimes(ctx context.Context, a *Array, sel Selection) ([]int64, error) {
 		return nil, err
 	}
 	if !ok {
-		return nil, a.wrap(&UnsupportedError{What: "reading times from units", Found: found(a.Attrs()["units"]),
+		return nil, a.wrap(&meta.UnsupportedError{What: "reading times from units", Found: meta.Quote(a.Attrs()["units"]),
 			Supported: `datetime64, and numbers with units such as "hours since 1959-01-01"`})
 	}
 	times, err := makeElements[int64](a, sel)
@@ -44,16 +45,16 @@ var datetimeUnits = map[string]string{"W": "weeks", "D": "days", "h": "hours", "
 func (a *Array) timeUnits() (u cf.Units, ok bool, err error) {
 	units, calendar := a.Attrs().Text("units"), a.Attrs().Text("calendar")
 	d := a.DType()
-	if d.Kind == Datetime {
+	if d.Kind == meta.Datetime {
 		unit, ok := datetimeUnits[d.Unit]
 		if !ok {
-			return cf.Units{}, false, a.wrap(&UnsupportedError{What: "time of type", Found: d.String(), Supported: "units from W to ns"})
+			return cf.Units{}, false, a.wrap(&meta.UnsupportedError{What: "time of type", Found: d.String(), Supported: "units from W to ns"})
 		}
 		units, calendar = unit+" since 1970-01-01", "proleptic_gregorian"
 	} else if !slices.Contains(strings.Fields(strings.ToLower(units)), "since") {
 		return cf.Units{}, false, nil
 	} else if _, ok := packedType(d); !ok {
-		return cf.Units{}, false, a.wrap(&UnsupportedError{What: "coordinate data type", Found: d.String(), Supported: "integers, floats, datetime64"})
+		return cf.Units{}, false, a.wrap(&meta.UnsupportedError{What: "coordinate data type", Found: d.String(), Supported: "integers, floats, datetime64"})
 	}
 	if u, err = cf.ParseTimeUnits(units, calendar); err != nil {
 		return cf.Units{}, false, a.wrap(err)

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 
 	"zarrbench/zarrio/internal/hostmem"
+	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/meta"
 )
 
 // A chunkPart is what a selection takes of one chunk.
@@ -155,7 +157,7 @@ func (j *jobs) chunks(list []int, a *Array, picks []pick, i int, at []int) []int
 	}
 	part := i % j.parts
 	i /= j.parts
-	var shard [maxRank]int
+	var shard [meta.MaxRank]int
 	count := 1
 	for d := len(at) - 1; d >= 0; d-- {
 		n := len(j.bounds[d]) - 1
@@ -234,7 +236,7 @@ func (w *worker) start(wg *sync.WaitGroup, f func()) {
 
 // each calls f for every combination of segments, one a dimension: with their numbers.
 func (p *chunkPart) each(f func(at []int)) {
-	var memory [maxRank]int
+	var memory [meta.MaxRank]int
 	at := memory[:len(p.takes)]
 	for {
 		f(at)
@@ -253,7 +255,7 @@ func (p *chunkPart) each(f func(at []int)) {
 
 // axes describes the copy of a combination of segments, the first ones for nil, and returns its first elements in the chunk
 // and in the destination.
-func (p *chunkPart) axes(axes []axis, strides, at []int) (src, to int) {
+func (p *chunkPart) axes(axes []ndcopy.Axis, strides, at []int) (src, to int) {
 	for d := range p.takes {
 		s := &p.takes[d][0]
 		if at != nil {
@@ -261,7 +263,7 @@ func (p *chunkPart) axes(axes []axis, strides, at []int) (src, to int) {
 		}
 		src += (s.at - p.lo[d]) * p.strides[d]
 		to += s.pos * strides[d]
-		axes[d] = axis{s.n, s.step * p.strides[d], s.by * strides[d]}
+		axes[d] = ndcopy.Axis{N: s.n, Src: s.step * p.strides[d], Dst: s.by * strides[d]}
 	}
 	return src, to
 }

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"zarrbench/zarrio/meta"
 )
 
 // A Window says how one dimension is cut into windows, as xbatcher does it: of Size indices, each beginning Size - Overlap
@@ -79,7 +81,7 @@ func (c *cuts) count() int { return c.by[0].count * c.by[1].count * c.by[2].coun
 
 // total is count, or an error where it is more than limit.
 func (c *cuts) total(limit int) (int, error) {
-	n, err := product([]int{c.by[0].count, c.by[1].count, c.by[2].count}, limit)
+	n, err := meta.Product([]int{c.by[0].count, c.by[1].count, c.by[2].count}, limit)
 	if err != nil {
 		return 0, fmt.Errorf("too many windows: %d x %d x %d", c.by[0].count, c.by[1].count, c.by[2].count)
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 )
 
@@ -27,7 +28,7 @@ type Writer struct {
 	format int
 
 	mu       sync.Mutex
-	groups   map[string]Attributes // by path; "" is the root
+	groups   map[string]meta.Attributes // by path; "" is the root
 	arrays   map[string]*ArrayWriter
 	docs     map[string]json.RawMessage // written: what is to be consolidated, under the key that it has there
 	finished bool
@@ -38,10 +39,10 @@ type Writer struct {
 // Create begins a hierarchy in Zarr format 2 or 3, with the attributes of its root group: a map or a struct that makes a
 // JSON object, or nil. It writes nothing yet. What is in the store already is neither looked at nor removed.
 func Create(dst store.Putter, format int, attrs any) (*Writer, error) {
-	w := &Writer{dst: dst, name: fmt.Sprint(dst), format: format, groups: map[string]Attributes{}, arrays: map[string]*ArrayWriter{},
+	w := &Writer{dst: dst, name: fmt.Sprint(dst), format: format, groups: map[string]meta.Attributes{}, arrays: map[string]*ArrayWriter{},
 		docs: map[string]json.RawMessage{}, scratch: sync.Pool{New: func() any { return new(writeScratch) }}}
 	if format != 2 && format != 3 {
-		return nil, w.fail("", &UnsupportedError{What: "writing Zarr format", Found: fmt.Sprint(format), Supported: "2, 3"})
+		return nil, w.fail("", &meta.UnsupportedError{What: "writing Zarr format", Found: fmt.Sprint(format), Supported: "2, 3"})
 	}
 	a, err := encodeAttrs(attrs)
 	if err != nil {
@@ -93,7 +94,7 @@ func (w *Writer) vacant(node string) error {
 	parent, name := path.Split(node)
 	parent = strings.TrimSuffix(parent, "/")
 	// Names that Zarr v2 (".z") and v3 ("__") keep for themselves, or that a document has.
-	if strings.HasPrefix(name, ".z") || strings.HasPrefix(name, "__") || name == v3Document {
+	if strings.HasPrefix(name, ".z") || strings.HasPrefix(name, "__") || name == meta.V3Doc {
 		return fmt.Errorf("the name %q is reserved", name)
 	}
 	if _, ok := w.groups[parent]; !ok {
@@ -188,15 +189,15 @@ func encodeJSON(v any, indent string) (json.RawMessage, error) {
 }
 
 // encodeAttrs makes attributes of what a caller gave: nil, or what makes a JSON object.
-func encodeAttrs(attrs any) (Attributes, error) {
+func encodeAttrs(attrs any) (meta.Attributes, error) {
 	if attrs == nil {
-		return Attributes{}, nil
+		return meta.Attributes{}, nil
 	}
 	text, err := encodeJSON(attrs, "")
 	if err != nil {
 		return nil, fmt.Errorf("attributes: %w", err)
 	}
-	a, err := parseAttrs(text)
+	a, err := meta.ParseAttrs(text)
 	if err != nil {
 		return nil, fmt.Errorf("attributes: %w", err)
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/bits"
 	"sync/atomic"
+
+	"zarrbench/zarrio/meta"
 )
 
 // An ArrayWriter writes an array's chunks, in any order. It may be used by many goroutines at once.
@@ -12,7 +14,7 @@ type ArrayWriter struct {
 	w      *Writer
 	path   string
 	spec   ArraySpec // with its defaults filled in
-	attrs  Attributes
+	attrs  meta.Attributes
 	unit   []int           // extents of what is stored under a key: a chunk or a shard
 	counts []int           // such units along each dimension
 	total  int             // of them
@@ -36,7 +38,7 @@ func newArrayWriter(w *Writer, path string, spec ArraySpec) (*ArrayWriter, error
 	for i, n := range spec.Shape {
 		a.counts[i] = (n + unit[i] - 1) / unit[i]
 	}
-	if a.total, err = product(a.counts, maxUnits); err != nil {
+	if a.total, err = meta.Product(a.counts, maxUnits); err != nil {
 		return nil, fmt.Errorf("chunks: %w", err)
 	}
 	a.done = make([]atomic.Uint64, (a.total+63)/64)
@@ -51,7 +53,7 @@ func newArrayWriter(w *Writer, path string, spec ArraySpec) (*ArrayWriter, error
 // Chunks are encoded and stored one after the other: to use more cores, write boxes from several goroutines. A chunk that
 // is written again is replaced. After an error, chunks of the box may or may not have been written.
 func (a *ArrayWriter) Write(ctx context.Context, origin, shape []int, data []byte) error {
-	var lo, hi [maxRank]int // coordinates of chunks
+	var lo, hi [meta.MaxRank]int // coordinates of chunks
 	elements, err := a.units(origin, shape, &lo, &hi)
 	if err == nil && len(data) != elements*a.spec.DType.Size {
 		err = fmt.Errorf("%d bytes of data, the box has %d", len(data), elements*a.spec.DType.Size)
@@ -78,7 +80,7 @@ func (a *ArrayWriter) Write(ctx context.Context, origin, shape []int, data []byt
 // Skip leaves out the chunks of a box, as Write takes it: those that are in the store already, or that are to read as the
 // fill value. Finish does not miss them.
 func (a *ArrayWriter) Skip(origin, shape []int) error {
-	var lo, hi [maxRank]int
+	var lo, hi [meta.MaxRank]int
 	elements, err := a.units(origin, shape, &lo, &hi)
 	if err != nil {
 		return a.w.fail(a.path, err)
@@ -126,7 +128,7 @@ func (a *ArrayWriter) Finish(ctx context.Context) error {
 
 // units checks a box and stores the coordinates of its chunks or shards: from lo up to, not including, hi. It returns the
 // elements of the box.
-func (a *ArrayWriter) units(origin, shape []int, lo, hi *[maxRank]int) (elements int, err error) {
+func (a *ArrayWriter) units(origin, shape []int, lo, hi *[meta.MaxRank]int) (elements int, err error) {
 	if a.finished.Load() {
 		return 0, errFinished
 	}
@@ -170,17 +172,17 @@ func (a *ArrayWriter) mark(coords []int) {
 
 // appendKey appends the key of a chunk or a shard.
 func (a *ArrayWriter) appendKey(key []byte, coords []int) []byte {
-	k := KeyEncoding{Separator: a.spec.Separator}
+	k := meta.KeyEncoding{Separator: a.spec.Separator}
 	if a.w.format == 3 {
 		k.Prefix = "c"
 	}
-	return k.append(append(key, prefix(a.path)...), coords)
+	return k.Append(append(key, meta.Prefix(a.path)...), coords)
 }
 
 // writeUnit encodes and stores the chunk or the shard at coords, whose elements lie in a box.
 func (a *ArrayWriter) writeUnit(ctx context.Context, s *writeScratch, coords, origin, shape []int, data []byte) error {
 	fail := func(step string, err error) error {
-		return &ChunkError{Store: a.w.name, Array: a.path, Key: string(a.appendKey(nil, coords)), Step: step, Err: err}
+		return &meta.ChunkError{Store: a.w.name, Array: a.path, Key: string(a.appendKey(nil, coords)), Step: step, Err: err}
 	}
 	if err := ctx.Err(); err != nil {
 		return fail("write", err)

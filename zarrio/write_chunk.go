@@ -9,15 +9,17 @@ import (
 	"strings"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/meta"
 )
 
 // A writeScratch is what a Write reuses. It serves one goroutine at a time.
 type writeScratch struct {
 	key           [256]byte
-	box           [maxRank]int // strides of the caller's box, in elements
-	coords, at    [maxRank]int // of a chunk or a shard: in the grid; where it begins, in the box
-	inner, corner [maxRank]int // of an inner chunk: in its shard; where it begins, in the box
-	axes          [maxRank]axis
+	box           [meta.MaxRank]int // strides of the caller's box, in elements
+	coords, at    [meta.MaxRank]int // of a chunk or a shard: in the grid; where it begins, in the box
+	inner, corner [meta.MaxRank]int // of an inner chunk: in its shard; where it begins, in the box
+	axes          [meta.MaxRank]ndcopy.Axis
 	elements      []byte // of a chunk, gathered
 	out           []byte // encoded
 	index         []byte // of a shard
@@ -61,20 +63,20 @@ func (s *writeScratch) gather(a *ArrayWriter, at, shape []int, data []byte) []by
 	from, total, whole := 0, 1, true
 	for d, c := range slices.Backward(a.spec.Chunks) {
 		n := min(c, shape[d]-at[d])
-		axes[d] = axis{n, s.box[d], total}
+		axes[d] = ndcopy.Axis{N: n, Src: s.box[d], Dst: total}
 		from += at[d] * s.box[d]
 		total *= c
 		whole = whole && n == c
 	}
-	outer, inner := nest(axes)
-	if whole && len(outer) == 0 && inner.contiguous() {
+	outer, inner := ndcopy.Nest(axes)
+	if whole && len(outer) == 0 && inner.Contiguous() {
 		return data[from*size:][:total*size]
 	}
 	s.elements = slices.Grow(s.elements[:0], total*size)[:total*size]
 	if !whole {
-		fillBytes(s.elements, a.spec.Fill)
+		ndcopy.Repeat(s.elements, a.spec.Fill)
 	}
-	each(outer, from, 0, func(src, dst int) { copyBox(s.elements, dst*size, data, src, size, &inner) })
+	ndcopy.Each(outer, from, 0, func(src, dst int) { ndcopy.Copy(s.elements, dst*size, data, src, size, &inner) })
 	return s.elements
 }
 
@@ -87,12 +89,12 @@ func (a *ArrayWriter) omits(chunk []byte) bool {
 // order returns the chunk's elements in the byte order that they are stored in. It changes those that were gathered, and
 // copies those of the caller.
 func (s *writeScratch) order(a *ArrayWriter, chunk []byte) []byte {
-	size := a.spec.DType.swapSize()
-	if size == 1 || a.spec.BigEndian == bigEndianMachine {
+	size := a.spec.DType.SwapSize()
+	if size == 1 || a.spec.BigEndian == ndcopy.BigEndian {
 		return chunk
 	}
 	s.elements = append(s.elements[:0], chunk...) // onto itself, if it was gathered
-	swapBytes(s.elements, size)
+	ndcopy.SwapBytes(s.elements, size)
 	return s.elements
 }
 
@@ -114,7 +116,7 @@ func (s *writeScratch) compress(a *ArrayWriter, dst, chunk []byte) ([]byte, erro
 // shard encodes a shard: its inner chunks in C order, then the index, which has the offset and the length of each and both
 // as 2^64-1 for one that is left out, and the index's checksum.
 func (s *writeScratch) shard(a *ArrayWriter, at, shape []int, data []byte) ([]byte, error) {
-	var zero, counts [maxRank]int
+	var zero, counts [meta.MaxRank]int
 	rank := len(at)
 	for d := range at {
 		counts[d] = a.unit[d] / a.spec.Chunks[d]

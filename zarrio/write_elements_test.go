@@ -14,6 +14,9 @@ import (
 	"testing"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/internal/zarrtest"
+	"zarrbench/zarrio/meta"
 )
 
 // A recorder is a Putter that keeps what is put, and the order of it.
@@ -50,12 +53,12 @@ func (r *recorder) elements(t *testing.T, format int, f *form) []byte {
 		t.Fatal(err)
 	}
 	data := bytes.Clone(f.data)
-	fillBytes(data, s.Fill)
+	ndcopy.Repeat(data, s.Fill)
 	extents := unit
 	place := func(value []byte, origin, extents []int) {
 		for i := range value[:len(value)/s.DType.Size] {
 			at, rest, inside := 0, i, true
-			var index [maxRank]int
+			var index [meta.MaxRank]int
 			for d, c := range slices.Backward(extents) {
 				index[d] = origin[d] + rest%c
 				rest /= c
@@ -65,8 +68,8 @@ func (r *recorder) elements(t *testing.T, format int, f *form) []byte {
 				inside = inside && index[d] < n
 			}
 			e := value[i*s.DType.Size:][:s.DType.Size]
-			if s.BigEndian != bigEndianMachine {
-				swapBytes(e, s.DType.swapSize())
+			if s.BigEndian != ndcopy.BigEndian {
+				ndcopy.SwapBytes(e, s.DType.SwapSize())
 			}
 			if inside {
 				copy(data[at*s.DType.Size:], e)
@@ -76,7 +79,7 @@ func (r *recorder) elements(t *testing.T, format int, f *form) []byte {
 		}
 	}
 	decode := func(encoded []byte) []byte {
-		n, _ := product(s.Chunks, math.MaxInt)
+		n, _ := meta.Product(s.Chunks, math.MaxInt)
 		out := make([]byte, n*s.DType.Size)
 		name, _, _ := strings.Cut(s.Compressor.Name, "-")
 		if name == "" {
@@ -104,7 +107,7 @@ func (r *recorder) elements(t *testing.T, format int, f *form) []byte {
 		for _, c := range coords {
 			parts = append(parts, fmt.Sprint(c))
 		}
-		key := prefix(f.path) + strings.Join(parts, string(s.Separator))
+		key := meta.Prefix(f.path) + strings.Join(parts, string(s.Separator))
 		value, ok := r.values[key]
 		switch {
 		case !ok && !s.OmitFill:
@@ -200,7 +203,7 @@ func TestWriteReadBack(t *testing.T) {
 
 func readForms(t *testing.T, format int, all []form) {
 	t.Helper()
-	st := dirStore(t, nil)
+	st := zarrtest.DirStore(t, nil)
 	if err := writeForms(t.Context(), st, format, all); err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 )
 
@@ -25,15 +27,15 @@ func forms(format int) []form {
 		return &all[len(all)-1]
 	}
 	shape, chunks := []int{5, 7, 6}, []int{2, 3, 6} // ragged along two dimensions
-	types := []DType{{Kind: Bool, Size: 1}, {Kind: Datetime, Size: 8, Unit: "s"}, {Kind: Datetime, Size: 8, Unit: "25s"},
-		{Kind: Timedelta, Size: 8, Unit: "ns"}, {Kind: Datetime, Size: 8, Unit: "generic"}}
+	types := []meta.DType{{Kind: meta.Bool, Size: 1}, {Kind: meta.Datetime, Size: 8, Unit: "s"}, {Kind: meta.Datetime, Size: 8, Unit: "25s"},
+		{Kind: meta.Timedelta, Size: 8, Unit: "ns"}, {Kind: meta.Datetime, Size: 8, Unit: "generic"}}
 	for _, size := range []int{1, 2, 4, 8} {
-		types = append(types, DType{Kind: Int, Size: size}, DType{Kind: Uint, Size: size})
+		types = append(types, meta.DType{Kind: meta.Int, Size: size}, meta.DType{Kind: meta.Uint, Size: size})
 		if size > 1 {
-			types = append(types, DType{Kind: Float, Size: size}, DType{Kind: Complex, Size: 2 * size})
+			types = append(types, meta.DType{Kind: meta.Float, Size: size}, meta.DType{Kind: meta.Complex, Size: 2 * size})
 		}
 	}
-	types = slices.DeleteFunc(types, func(d DType) bool { return d.Kind == Complex && d.Size == 4 })
+	types = slices.DeleteFunc(types, func(d meta.DType) bool { return d.Kind == meta.Complex && d.Size == 4 })
 	compressors := []Compressor{{}, {Name: "blosc-lz4"}, {Name: "blosc-zstd"}, {Name: "zstd"}, {Name: "zstd", Level: -5}, {Name: "gzip"}, {Name: "gzip", Level: 9}}
 	for i, d := range types {
 		name := strings.NewReplacer("[", "_", "]", "").Replace(d.String())
@@ -43,7 +45,7 @@ func forms(format int) []form {
 		}
 	}
 	for i, c := range compressors {
-		spec := ArraySpec{Shape: shape, Chunks: chunks, DType: Float32, Compressor: c, Dims: []string{"time", "lat", "lon"}}
+		spec := ArraySpec{Shape: shape, Chunks: chunks, DType: meta.Float32, Compressor: c, Dims: []string{"time", "lat", "lon"}}
 		add(fmt.Sprintf("codecs/%d", i), spec)
 		if format == 3 {
 			spec.Shards = []int{4, 9, 6} // beyond the array along both ragged dimensions
@@ -53,45 +55,45 @@ func forms(format int) []form {
 		}
 	}
 	for i, fill := range [][]byte{AsBytes([]float32{float32(math.NaN())}), AsBytes([]float32{float32(math.Inf(-1))}), AsBytes([]float32{-9.96921e36})} {
-		spec := ArraySpec{Shape: shape, Chunks: chunks, DType: Float32, Fill: fill, OmitFill: true, Compressor: Compressor{Name: "zstd"}}
+		spec := ArraySpec{Shape: shape, Chunks: chunks, DType: meta.Float32, Fill: fill, OmitFill: true, Compressor: Compressor{Name: "zstd"}}
 		f := add(fmt.Sprintf("fills/%d", i), spec)
-		fillBytes(f.data[:2*7*6*4], fill) // the first two rows of chunks
+		ndcopy.Repeat(f.data[:2*7*6*4], fill) // the first two rows of chunks
 		if format == 3 {
 			spec.Shards = []int{4, 3, 6}
 			again := add(fmt.Sprintf("fills/%d-sharded", i), spec)
-			fillBytes(again.data[:4*7*6*4], fill)
-			fillBytes(again.data[4*7*6*4:][:3*6*4], fill)
+			ndcopy.Repeat(again.data[:4*7*6*4], fill)
+			ndcopy.Repeat(again.data[4*7*6*4:][:3*6*4], fill)
 		}
 	}
-	f8, c16 := DType{Kind: Float, Size: 8}, DType{Kind: Complex, Size: 16}
+	f8, c16 := meta.DType{Kind: meta.Float, Size: 8}, meta.DType{Kind: meta.Complex, Size: 16}
 	add("fills/nan", ArraySpec{Shape: []int{3}, Chunks: []int{2}, DType: f8, Fill: AsBytes([]float64{math.NaN()})})
 	add("fills/complex", ArraySpec{Shape: []int{3}, Chunks: []int{2}, DType: c16, Fill: AsBytes([]complex128{complex(math.Inf(1), -0.25)})})
-	add("fills/bool", ArraySpec{Shape: []int{3}, Chunks: []int{2}, DType: DType{Kind: Bool, Size: 1}, Fill: []byte{1}})
-	add("shapes/scalar", ArraySpec{DType: Float32, Compressor: Compressor{Name: "blosc-lz4"}})
-	add("shapes/empty", ArraySpec{Shape: []int{0, 3}, Chunks: []int{1, 2}, DType: Float32})
-	add("shapes/short", ArraySpec{Shape: []int{3}, Chunks: []int{8}, DType: Float32, Compressor: Compressor{Name: "gzip"}})
-	add("shapes/dots", ArraySpec{Shape: shape, Chunks: chunks, DType: Float32, Separator: '.'})
-	add("shapes/slashes", ArraySpec{Shape: shape, Chunks: chunks, DType: Float32, Separator: '/'})
-	add("größe der Böen", ArraySpec{Shape: []int{4}, Chunks: []int{3}, DType: Float32, Attrs: map[string]any{"units": "m s**-1 <10 m>"}})
+	add("fills/bool", ArraySpec{Shape: []int{3}, Chunks: []int{2}, DType: meta.DType{Kind: meta.Bool, Size: 1}, Fill: []byte{1}})
+	add("shapes/scalar", ArraySpec{DType: meta.Float32, Compressor: Compressor{Name: "blosc-lz4"}})
+	add("shapes/empty", ArraySpec{Shape: []int{0, 3}, Chunks: []int{1, 2}, DType: meta.Float32})
+	add("shapes/short", ArraySpec{Shape: []int{3}, Chunks: []int{8}, DType: meta.Float32, Compressor: Compressor{Name: "gzip"}})
+	add("shapes/dots", ArraySpec{Shape: shape, Chunks: chunks, DType: meta.Float32, Separator: '.'})
+	add("shapes/slashes", ArraySpec{Shape: shape, Chunks: chunks, DType: meta.Float32, Separator: '/'})
+	add("größe der Böen", ArraySpec{Shape: []int{4}, Chunks: []int{3}, DType: meta.Float32, Attrs: map[string]any{"units": "m s**-1 <10 m>"}})
 	return all
 }
 
 // pattern makes elements whose bytes are all different, as far as bytes can be, and none of them a NaN.
-func pattern(shape []int, d DType) []byte {
-	n, _ := product(shape, math.MaxInt)
+func pattern(shape []int, d meta.DType) []byte {
+	n, _ := meta.Product(shape, math.MaxInt)
 	data := make([]byte, n*d.Size)
 	for i := range n {
 		e := data[i*d.Size:][:d.Size]
 		switch d.Kind {
-		case Bool:
+		case meta.Bool:
 			e[0] = byte(i % 3 & 1)
-		case Float:
-			putFloat(e, fmt.Sprint(float64(i)*0.37-20), d)
-		case Complex:
-			putFloat(e[:d.Size/2], fmt.Sprint(float64(i)*0.37-20), d.component())
-			putFloat(e[d.Size/2:], fmt.Sprint(7-float64(i)), d.component())
+		case meta.Float:
+			meta.PutFloat(e, fmt.Sprint(float64(i)*0.37-20), d)
+		case meta.Complex:
+			meta.PutFloat(e[:d.Size/2], fmt.Sprint(float64(i)*0.37-20), d.Component())
+			meta.PutFloat(e[d.Size/2:], fmt.Sprint(7-float64(i)), d.Component())
 		default:
-			putBits(e, uint64(i)*0x9e3779b97f4a7c15>>8)
+			meta.PutBits(e, uint64(i)*0x9e3779b97f4a7c15>>8)
 		}
 	}
 	return data

@@ -13,6 +13,8 @@ import (
 
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/internal/zarrtest"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 )
 
@@ -35,7 +37,7 @@ func TestWriteDocuments(t *testing.T) {
 			t.Fatal(err)
 		}
 		golden := fmt.Sprintf("testdata/write_v%d.txt", format)
-		if *update {
+		if *zarrtest.Update {
 			if err := os.WriteFile(golden, []byte(got.String()), 0o666); err != nil {
 				t.Fatal(err)
 			}
@@ -92,15 +94,15 @@ func writeSmall(t *testing.T, dir string, format int) {
 	kind := func(k zarrio.Kind, size int, unit string) zarrio.DType {
 		return zarrio.DType{Kind: k, Size: size, Unit: unit}
 	}
-	line := zarrio.ArraySpec{Shape: []int{4}, Chunks: []int{2}, DType: kind(zarrio.Int, 2, ""), BigEndian: true}
+	line := zarrio.ArraySpec{Shape: []int{4}, Chunks: []int{2}, DType: kind(meta.Int, 2, ""), BigEndian: true}
 	add("sub/big", 8, line)
-	line.DType, line.BigEndian = kind(zarrio.Datetime, 8, "25s"), false
+	line.DType, line.BigEndian = kind(meta.Datetime, 8, "25s"), false
 	add("sub/time", 32, line)
-	line.DType, line.Fill, line.Separator = kind(zarrio.Complex, 8, ""), zarrio.AsBytes([]complex64{complex(1, float32(math.Inf(1)))}), '.'
+	line.DType, line.Fill, line.Separator = kind(meta.Complex, 8, ""), zarrio.AsBytes([]complex64{complex(1, float32(math.Inf(1)))}), '.'
 	add("sub/complex", 32, line)
-	line.DType, line.Fill, line.Separator = kind(zarrio.Float, 8, ""), zarrio.AsBytes([]float64{1.5e-300}), '/'
+	line.DType, line.Fill, line.Separator = kind(meta.Float, 8, ""), zarrio.AsBytes([]float64{1.5e-300}), '/'
 	add("sub/small", 32, line)
-	add("sub/empty", 0, zarrio.ArraySpec{Shape: []int{0, 3}, Chunks: []int{1, 3}, DType: kind(zarrio.Bool, 1, ""), Fill: []byte{0}, Dims: []string{"n", ""}})
+	add("sub/empty", 0, zarrio.ArraySpec{Shape: []int{0, 3}, Chunks: []int{1, 3}, DType: kind(meta.Bool, 1, ""), Fill: []byte{0}, Dims: []string{"n", ""}})
 	add("scalar", 4, zarrio.ArraySpec{DType: zarrio.Float32})
 	if err := w.Finish(t.Context()); err != nil {
 		t.Fatal(err)
@@ -113,8 +115,8 @@ func TestWriteAsPublished(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	float64s := zarrio.DType{Kind: zarrio.Float, Size: 8}
-	int64s := zarrio.DType{Kind: zarrio.Int, Size: 8}
+	float64s := zarrio.DType{Kind: meta.Float, Size: 8}
+	int64s := zarrio.DType{Kind: meta.Int, Size: 8}
 	nan := zarrio.AsBytes([]float32{float32(math.NaN())})
 	tests := []struct {
 		name          string

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strconv"
+
+	"zarrbench/zarrio/meta"
 )
 
 // An ArraySpec describes an array that is to be written. Shape, Chunks and DType must be set; every other zero value is the
@@ -16,8 +18,8 @@ type ArraySpec struct {
 	// Shards are the extents of a shard, multiples of the inner chunks'; nil where chunks are not sharded. Format 3 only.
 	Shards []int
 
-	DType     DType // a numeric one
-	BigEndian bool  // how elements are stored
+	DType     meta.DType // a numeric one
+	BigEndian bool       // how elements are stored
 	// Fill is one element in the machine's byte order, such as AsBytes([]float32{-999}): what missing chunks read as. nil is
 	// null in format 2, which leaves it open; in format 3 it is zero, or NaT for times.
 	Fill       []byte
@@ -54,7 +56,7 @@ func (c Compressor) resolved() (Compressor, error) {
 	case "gzip":
 		usual, least, most = 5, 1, 9
 	default:
-		return c, &UnsupportedError{What: "compressor", Found: strconv.Quote(c.Name), Supported: `"", "blosc-lz4", "blosc-zstd", "zstd" and "gzip"`}
+		return c, &meta.UnsupportedError{What: "compressor", Found: strconv.Quote(c.Name), Supported: `"", "blosc-lz4", "blosc-zstd", "zstd" and "gzip"`}
 	}
 	if c.Level == 0 {
 		c.Level = usual
@@ -85,8 +87,8 @@ func (s ArraySpec) resolved(format int) (_ ArraySpec, unit []int, err error) {
 	if s.Compressor, err = s.Compressor.resolved(); err != nil {
 		return s, nil, err
 	}
-	if t, ok := parseTypeString(numpyType(s.DType, s.BigEndian)); !ok || t != s.DType || !t.Numeric() {
-		return s, nil, &UnsupportedError{What: "writing data type", Found: fmt.Sprintf("%v of %d bytes", s.DType, s.DType.Size),
+	if t, ok := meta.ParseTypeString(meta.NumpyType(s.DType, s.BigEndian)); !ok || t != s.DType || !t.Numeric() {
+		return s, nil, &meta.UnsupportedError{What: "writing data type", Found: fmt.Sprintf("%v of %d bytes", s.DType, s.DType.Size),
 			Supported: "bool, integer, float, complex and datetime types"}
 	}
 	unit = s.Chunks
@@ -95,8 +97,8 @@ func (s ArraySpec) resolved(format int) (_ ArraySpec, unit []int, err error) {
 	}
 	// The inner chunks first: shards are multiples of them, so that both fit if the shards do.
 	for _, extents := range [][]int{s.Chunks, unit} {
-		m := Metadata{Shape: s.Shape, Chunks: extents, DType: s.DType}
-		if err := m.validate(); err != nil {
+		m := meta.Metadata{Shape: s.Shape, Chunks: extents, DType: s.DType}
+		if err := m.Validate(); err != nil {
 			return s, nil, err
 		}
 	}
@@ -115,13 +117,13 @@ func (s ArraySpec) resolved(format int) (_ ArraySpec, unit []int, err error) {
 	case s.Dims != nil && len(s.Dims) != len(s.Shape):
 		return s, nil, fmt.Errorf("names of %d dimensions, want %d", len(s.Dims), len(s.Shape))
 	}
-	if f := s.DType; f.Kind == Float && f.Size == 8 && s.Fill != nil && getBits(s.Fill) == math.Float64bits(math.NaN()) {
-		putBits(s.Fill, 0x7ff8000000000000) // Go's NaN has a bit set that NumPy's has not, and format 3 would spell out
+	if f := s.DType; f.Kind == meta.Float && f.Size == 8 && s.Fill != nil && meta.GetBits(s.Fill) == math.Float64bits(math.NaN()) {
+		meta.PutBits(s.Fill, 0x7ff8000000000000) // Go's NaN has a bit set that NumPy's has not, and format 3 would spell out
 	}
 	if s.Fill == nil && format == 3 { // there must be one
 		s.Fill = make([]byte, s.DType.Size)
-		if s.DType.Kind == Datetime || s.DType.Kind == Timedelta {
-			putBits(s.Fill, 1<<63)
+		if s.DType.Kind == meta.Datetime || s.DType.Kind == meta.Timedelta {
+			meta.PutBits(s.Fill, 1<<63)
 		}
 	}
 	return s, unit, nil

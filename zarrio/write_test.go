@@ -12,6 +12,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/internal/zarrtest"
+	"zarrbench/zarrio/meta"
 )
 
 // TestWriteOrder holds the order of what is put: chunks, the array's document, groups from the leaves up, consolidated last.
@@ -48,7 +52,7 @@ func writeX(t *testing.T, w *Writer) *ArrayWriter {
 	if err := errors.Join(w.Group("a", map[string]any{"one": 1}), w.Group("a/b", nil)); err != nil {
 		t.Fatal(err)
 	}
-	x, err := w.Array("a/b/x", ArraySpec{Shape: []int{3}, Chunks: []int{2}, DType: Float32, Dims: []string{"t"}})
+	x, err := w.Array("a/b/x", ArraySpec{Shape: []int{3}, Chunks: []int{2}, DType: meta.Float32, Dims: []string{"t"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,13 +125,13 @@ func TestWriteCancelled(t *testing.T) {
 	if err := x.Write(ctx, []int{0}, []int{3}, make([]byte, 12)); !errors.Is(err, context.Canceled) {
 		t.Errorf("Write() = %v, want %v", err, context.Canceled)
 	}
-	wantError(t, x.Finish(t.Context()), `zarrio: recorder: node "a/b/x": chunk "a/b/x/0" was not written`)
+	zarrtest.WantError(t, x.Finish(t.Context()), `zarrio: recorder: node "a/b/x": chunk "a/b/x/0" was not written`)
 }
 
 // TestWriteTogether writes one array from many goroutines.
 func TestWriteTogether(t *testing.T) {
 	for _, shards := range [][]int{nil, {6, 8}} {
-		spec := ArraySpec{Shape: []int{50, 9}, Chunks: []int{2, 4}, Shards: shards, DType: Float32, BigEndian: true, Compressor: Compressor{Name: "zstd"}}
+		spec := ArraySpec{Shape: []int{50, 9}, Chunks: []int{2, 4}, Shards: shards, DType: meta.Float32, BigEndian: true, Compressor: Compressor{Name: "zstd"}}
 		f := form{"x", spec, pattern(spec.Shape, spec.DType)}
 		var r recorder
 		w, err := Create(&r, 3, nil)
@@ -176,7 +180,7 @@ func TestWriteOmit(t *testing.T) {
 		{"shards, all", 3, ArraySpec{Shards: []int{4}}, make([]float32, 7), "x/c/0 x/c/1"},
 	}
 	for _, tt := range tests {
-		tt.spec.Shape, tt.spec.Chunks, tt.spec.DType = []int{7}, []int{2}, Float32
+		tt.spec.Shape, tt.spec.Chunks, tt.spec.DType = []int{7}, []int{2}, meta.Float32
 		var r recorder
 		f := form{"x", tt.spec, AsBytes(tt.data)}
 		if err := writeForms(t.Context(), &r, tt.format, []form{f}); err != nil {
@@ -203,8 +207,8 @@ func TestWriteSkip(t *testing.T) {
 	if err := x.Skip([]int{0}, []int{2}); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, x.Finish(t.Context()), `chunk "a/b/x/c/1" was not written`)
-	wantError(t, x.Skip([]int{1}, []int{2}), "not made of whole chunks")
+	zarrtest.WantError(t, x.Finish(t.Context()), `chunk "a/b/x/c/1" was not written`)
+	zarrtest.WantError(t, x.Skip([]int{1}, []int{2}), "not made of whole chunks")
 	if err := errors.Join(x.Skip([]int{2}, []int{0}), x.Skip([]int{2}, []int{1}), x.Finish(t.Context()), w.Finish(t.Context())); err != nil {
 		t.Fatal(err)
 	}
@@ -215,11 +219,11 @@ func TestWriteSkip(t *testing.T) {
 
 func TestWriteNodes(t *testing.T) {
 	_, err := Create(new(recorder), 1, nil)
-	wantError(t, err, "writing Zarr format 1 is not supported; supported: 2, 3")
+	zarrtest.WantError(t, err, "writing Zarr format 1 is not supported; supported: 2, 3")
 	_, err = Create(new(recorder), 2, []int{1})
-	wantError(t, err, "attributes: want a JSON object, found [1]")
+	zarrtest.WantError(t, err, "attributes: want a JSON object, found [1]")
 	_, err = Create(new(recorder), 2, map[string]any{"x": math.NaN()})
-	wantError(t, err, "attributes: json: unsupported value: NaN")
+	zarrtest.WantError(t, err, "attributes: json: unsupported value: NaN")
 	w, err := Create(new(recorder), 3, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -237,20 +241,20 @@ func TestWriteNodes(t *testing.T) {
 		"a/__b":     "is reserved",
 		"zarr.json": "is reserved",
 	} {
-		wantError(t, w.Group(path, nil), fmt.Sprintf("zarrio: recorder: node %q: ", path), want)
-		_, err := w.Array(path, ArraySpec{DType: Float32})
-		wantError(t, err, want)
+		zarrtest.WantError(t, w.Group(path, nil), fmt.Sprintf("zarrio: recorder: node %q: ", path), want)
+		_, err := w.Array(path, ArraySpec{DType: meta.Float32})
+		zarrtest.WantError(t, err, want)
 	}
 	if err := errors.Join(x.Skip([]int{0}, []int{3}), x.Finish(t.Context()), w.Finish(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	for _, err := range []error{x.Finish(t.Context()), w.Finish(t.Context()), w.Group("c", nil), x.Skip([]int{0}, []int{3}), x.Write(t.Context(), []int{0}, []int{3}, make([]byte, 12))} {
-		wantError(t, err, "has finished")
+		zarrtest.WantError(t, err, "has finished")
 	}
 }
 
 func TestWriteBadSpecs(t *testing.T) {
-	good := ArraySpec{Shape: []int{4, 6}, Chunks: []int{2, 3}, DType: Float32}
+	good := ArraySpec{Shape: []int{4, 6}, Chunks: []int{2, 3}, DType: meta.Float32}
 	tests := []struct {
 		want   string
 		format int
@@ -266,9 +270,9 @@ func TestWriteBadSpecs(t *testing.T) {
 		{"chunks [4] have 1 dimensions", 3, func(s *ArraySpec) { s.Shards = []int{4} }},
 		{"is less than 1", 3, func(s *ArraySpec) { s.Shards = []int{4, -3} }},
 		{"data type float24 of 3 bytes is not supported", 2, func(s *ArraySpec) { s.DType.Size = 3 }},
-		{"data type invalid of 0 bytes is not supported", 2, func(s *ArraySpec) { s.DType = DType{} }},
-		{"data type raw32 of 4 bytes is not supported", 3, func(s *ArraySpec) { s.DType.Kind = Raw }},
-		{"data type datetime64[y] of 8 bytes is not supported", 3, func(s *ArraySpec) { s.DType = DType{Kind: Datetime, Size: 8, Unit: "y"} }},
+		{"data type invalid of 0 bytes is not supported", 2, func(s *ArraySpec) { s.DType = meta.DType{} }},
+		{"data type raw32 of 4 bytes is not supported", 3, func(s *ArraySpec) { s.DType.Kind = meta.Raw }},
+		{"data type datetime64[y] of 8 bytes is not supported", 3, func(s *ArraySpec) { s.DType = meta.DType{Kind: meta.Datetime, Size: 8, Unit: "y"} }},
 		{"fill value of 8 bytes, want the 4 of float32", 3, func(s *ArraySpec) { s.Fill = make([]byte, 8) }},
 		{"names of 1 dimensions, want 2", 3, func(s *ArraySpec) { s.Dims = []string{"x"} }},
 		{"separator '-'", 3, func(s *ArraySpec) { s.Separator = '-' }},
@@ -285,7 +289,7 @@ func TestWriteBadSpecs(t *testing.T) {
 		s := good
 		tt.change(&s)
 		_, err = w.Array("x", s)
-		wantError(t, err, `zarrio: recorder: node "x": `, tt.want)
+		zarrtest.WantError(t, err, `zarrio: recorder: node "x": `, tt.want)
 	}
 }
 
@@ -294,7 +298,7 @@ func TestWriteBadBoxes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, err := w.Array("x", ArraySpec{Shape: []int{5, 6}, Chunks: []int{1, 3}, Shards: []int{2, 3}, DType: Float32})
+	x, err := w.Array("x", ArraySpec{Shape: []int{5, 6}, Chunks: []int{1, 3}, Shards: []int{2, 3}, DType: meta.Float32})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,7 +320,7 @@ func TestWriteBadBoxes(t *testing.T) {
 		{"119 bytes of data, the box has 120", []int{0, 0}, []int{5, 6}, 119},
 	}
 	for _, tt := range tests {
-		wantError(t, x.Write(t.Context(), tt.origin, tt.shape, make([]byte, tt.bytes)), `zarrio: recorder: node "x": `, tt.want)
+		zarrtest.WantError(t, x.Write(t.Context(), tt.origin, tt.shape, make([]byte, tt.bytes)), `zarrio: recorder: node "x": `, tt.want)
 	}
 	if err := x.Write(t.Context(), []int{4, 3}, []int{0, 3}, nil); err != nil {
 		t.Errorf("an empty box: %v", err)
@@ -325,7 +329,7 @@ func TestWriteBadBoxes(t *testing.T) {
 
 // TestWriteKeepsData checks that the caller's memory stays as it is, though the byte order changes.
 func TestWriteKeepsData(t *testing.T) {
-	spec := ArraySpec{Shape: []int{4, 4}, Chunks: []int{2, 4}, DType: DType{Kind: Int, Size: 4}, BigEndian: !bigEndianMachine}
+	spec := ArraySpec{Shape: []int{4, 4}, Chunks: []int{2, 4}, DType: meta.DType{Kind: meta.Int, Size: 4}, BigEndian: !ndcopy.BigEndian}
 	f := form{"x", spec, pattern(spec.Shape, spec.DType)}
 	before := bytes.Clone(f.data)
 	if err := writeForms(t.Context(), new(recorder), 2, []form{f}); err != nil {
@@ -339,7 +343,7 @@ func TestWriteKeepsData(t *testing.T) {
 // TestWriteDir checks that an array that never finished is not there, and leaves the hierarchy unreadable.
 func TestWriteDir(t *testing.T) {
 	for _, format := range []int{2, 3} {
-		st := dirStore(t, nil)
+		st := zarrtest.DirStore(t, nil)
 		w, err := Create(st, format, nil)
 		if err != nil {
 			t.Fatal(err)

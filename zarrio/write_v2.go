@@ -4,17 +4,19 @@ import (
 	"encoding/json"
 	"maps"
 	"strings"
+
+	"zarrbench/zarrio/meta"
 )
 
 // This file makes the documents of Zarr v2 as zarr-python 2 writes them: fields sorted by name.
 
-func v2GroupDocuments(path string, attrs Attributes) []keyedDocument {
-	return append(v2AttrsDocument(path, attrs), v2Document(prefix(path)+v2Group, map[string]any{"zarr_format": 2}))
+func v2GroupDocuments(path string, attrs meta.Attributes) []keyedDocument {
+	return append(v2AttrsDocument(path, attrs), v2Document(meta.Prefix(path)+meta.V2GroupDoc, map[string]any{"zarr_format": 2}))
 }
 
 // v2ConsolidatedDocuments repeats what was written, by key.
 func v2ConsolidatedDocuments(docs map[string]json.RawMessage) []keyedDocument {
-	return []keyedDocument{{v2Consolidated, "", map[string]any{"metadata": docs, "zarr_consolidated_format": 1}}}
+	return []keyedDocument{{meta.V2ConsolidatedDoc, "", map[string]any{"metadata": docs, "zarr_consolidated_format": 1}}}
 }
 
 // v2ArrayDocuments describes an array. Its attributes come first: with the .zarray the array is there.
@@ -27,26 +29,26 @@ func v2ArrayDocuments(a *ArrayWriter) []keyedDocument {
 		"zarr_format": 2,
 		"shape":       a.spec.Shape,
 		"chunks":      a.spec.Chunks,
-		"dtype":       numpyType(a.spec.DType, a.spec.BigEndian),
+		"dtype":       meta.NumpyType(a.spec.DType, a.spec.BigEndian),
 		"fill_value":  nil,
 		"order":       "C",
 		"filters":     nil,
 		"compressor":  a.spec.Compressor.v2(),
 	}
 	if a.spec.Fill != nil {
-		doc["fill_value"] = json.RawMessage(appendFillJSON(nil, a.spec.Fill, a.spec.DType, 2))
+		doc["fill_value"] = json.RawMessage(meta.AppendJSON(nil, a.spec.Fill, a.spec.DType, 2))
 	}
 	if a.spec.Separator != '.' {
 		doc["dimension_separator"] = string(a.spec.Separator)
 	}
-	return append(v2AttrsDocument(a.path, attrs), v2Document(prefix(a.path)+v2Array, doc))
+	return append(v2AttrsDocument(a.path, attrs), v2Document(meta.Prefix(a.path)+meta.V2ArrayDoc, doc))
 }
 
-func v2AttrsDocument(path string, attrs Attributes) []keyedDocument {
+func v2AttrsDocument(path string, attrs meta.Attributes) []keyedDocument {
 	if len(attrs) == 0 {
 		return nil
 	}
-	return []keyedDocument{v2Document(prefix(path)+v2Attrs, attrs)}
+	return []keyedDocument{v2Document(meta.Prefix(path)+meta.V2AttrsDoc, attrs)}
 }
 
 func v2Document(key string, doc any) keyedDocument { return keyedDocument{key, key, doc} }

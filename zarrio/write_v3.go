@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+
+	"zarrbench/zarrio/meta"
 )
 
 // This file makes the documents of Zarr v3, their fields in the order in which zarr-python 3 writes them.
 
 type v3GroupJSON struct {
-	Attributes   Attributes          `json:"attributes"`
+	Attributes   meta.Attributes     `json:"attributes"`
 	Format       int                 `json:"zarr_format"`
 	Consolidated *v3ConsolidatedJSON `json:"consolidated_metadata,omitempty"`
 	NodeType     string              `json:"node_type"`
@@ -29,7 +31,7 @@ type v3ArrayJSON struct {
 	KeyEncoding  v3Named         `json:"chunk_key_encoding"`
 	Fill         json.RawMessage `json:"fill_value"`
 	Codecs       []v3Named       `json:"codecs"`
-	Attributes   Attributes      `json:"attributes"`
+	Attributes   meta.Attributes `json:"attributes"`
 	Dims         []*string       `json:"dimension_names,omitempty"`
 	Format       int             `json:"zarr_format"`
 	NodeType     string          `json:"node_type"`
@@ -84,12 +86,12 @@ type v3ShardingJSON struct {
 }
 
 // v3GroupDocuments describes a group; the root repeats the documents of all other nodes, which were written before it.
-func v3GroupDocuments(path string, attrs Attributes, docs map[string]json.RawMessage) []keyedDocument {
+func v3GroupDocuments(path string, attrs meta.Attributes, docs map[string]json.RawMessage) []keyedDocument {
 	doc := v3GroupJSON{Attributes: attrs, Format: 3, NodeType: "group"}
 	if path == "" {
 		doc.Consolidated = &v3ConsolidatedJSON{Kind: "inline", Metadata: docs}
 	}
-	return []keyedDocument{{prefix(path) + v3Document, path, doc}}
+	return []keyedDocument{{meta.Prefix(path) + meta.V3Doc, path, doc}}
 }
 
 func v3ArrayDocuments(a *ArrayWriter) []keyedDocument {
@@ -99,7 +101,7 @@ func v3ArrayDocuments(a *ArrayWriter) []keyedDocument {
 		DataType:     v3TypeName(s.DType),
 		ChunkGrid:    v3Named{"regular", v3GridJSON{a.unit}},
 		KeyEncoding:  v3Named{"default", v3KeysJSON{string(s.Separator)}},
-		Fill:         appendFillJSON(nil, s.Fill, s.DType, 3),
+		Fill:         meta.AppendJSON(nil, s.Fill, s.DType, 3),
 		Codecs:       v3Codecs(s),
 		Attributes:   a.attrs,
 		Format:       3,
@@ -121,12 +123,12 @@ func v3ArrayDocuments(a *ArrayWriter) []keyedDocument {
 		}
 		doc.Dims = append(doc.Dims, name)
 	}
-	return []keyedDocument{{prefix(a.path) + v3Document, a.path, doc}}
+	return []keyedDocument{{meta.Prefix(a.path) + meta.V3Doc, a.path, doc}}
 }
 
 // v3TypeName spells a numeric type: its name, or the extension object of NumPy's times.
-func v3TypeName(d DType) any {
-	if d.Kind != Datetime && d.Kind != Timedelta {
+func v3TypeName(d meta.DType) any {
+	if d.Kind != meta.Datetime && d.Kind != meta.Timedelta {
 		return d.String()
 	}
 	unit := strings.TrimLeft(d.Unit, "0123456789")
@@ -134,7 +136,7 @@ func v3TypeName(d DType) any {
 	if n, err := strconv.Atoi(strings.TrimSuffix(d.Unit, unit)); err == nil {
 		scale = n
 	}
-	return v3Named{"numpy." + kindNames[d.Kind], v3TimeJSON{unit, scale}}
+	return v3Named{"numpy." + d.Kind.String(), v3TimeJSON{unit, scale}}
 }
 
 // v3Codecs lists what makes a chunk, or a shard's inner chunk, in the order of encoding.

@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/meta"
 )
 
 // bounds are what no value of a variable can be beyond: wider than any record at the levels of ERA5, and narrow enough to see a
@@ -55,9 +56,9 @@ func checkField(name string, a *zarrio.Array, data []byte) error {
 	switch {
 	case d == zarrio.Float32:
 		at, x = outside(elements[float32](data), b, scale, offset)
-	case d == zarrio.DType{Kind: zarrio.Float, Size: 8}:
+	case d == zarrio.DType{Kind: meta.Float, Size: 8}:
 		at, x = outside(elements[float64](data), b, scale, offset)
-	case d == zarrio.DType{Kind: zarrio.Int, Size: 2} && !b.missing && a.Attrs()["_FillValue"] == nil && a.Attrs()["missing_value"] == nil:
+	case d == zarrio.DType{Kind: meta.Int, Size: 2} && !b.missing && a.Attrs()["_FillValue"] == nil && a.Attrs()["missing_value"] == nil:
 		at, x = outside(elements[int16](data), b, scale, offset)
 	default:
 		return nil

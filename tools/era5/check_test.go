@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 )
 
@@ -43,7 +44,7 @@ func arrayOf(t *testing.T, d zarrio.DType, attrs any) *zarrio.Array {
 
 func TestCheckField(t *testing.T) {
 	nan32, inf32 := float32(math.NaN()), float32(math.Inf(1))
-	double, short := zarrio.DType{Kind: zarrio.Float, Size: 8}, zarrio.DType{Kind: zarrio.Int, Size: 2}
+	double, short := zarrio.DType{Kind: meta.Float, Size: 8}, zarrio.DType{Kind: meta.Int, Size: 2}
 	packed := map[string]any{"scale_factor": 0.01, "add_offset": 273.0}
 	tests := []struct {
 		name  string
@@ -63,7 +64,7 @@ func TestCheckField(t *testing.T) {
 		{"sea_surface_temperature", zarrio.Float32, nil, zarrio.AsBytes([]float32{290, 0}), "element 1 is 0: want 260 to 320"},
 		{"2m_temperature", short, packed, zarrio.AsBytes([]int16{0, 1500}), ""},
 		{"2m_temperature", short, packed, zarrio.AsBytes([]int16{0, 30000}), "element 1 is 573: want 150 to 345"},
-		{"2m_temperature", zarrio.DType{Kind: zarrio.Int, Size: 4}, nil, zarrio.AsBytes([]int32{-1}), ""}, // not looked at
+		{"2m_temperature", zarrio.DType{Kind: meta.Int, Size: 4}, nil, zarrio.AsBytes([]int32{-1}), ""}, // not looked at
 	}
 	for _, tt := range tests {
 		err := checkField(tt.name, arrayOf(t, tt.dtype, tt.attrs), tt.data)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 )
 
@@ -43,7 +44,7 @@ func mixedSource(t *testing.T, format int, attrs map[string]string) string {
 			chunk = shape
 		}
 		data := elementsOf[float32](n, values)
-		if d.Kind == zarrio.Int {
+		if d.Kind == meta.Int {
 			data = elementsOf[int64](n, values)
 		}
 		spec := zarrio.ArraySpec{Shape: shape, Chunks: chunk, DType: d, Dims: dims, Attrs: attrs, Compressor: zarrio.Compressor{Name: "zstd"}}
@@ -61,7 +62,7 @@ func mixedSource(t *testing.T, format int, attrs map[string]string) string {
 			t.Fatal(err)
 		}
 	}
-	integer := zarrio.DType{Kind: zarrio.Int, Size: 8}
+	integer := zarrio.DType{Kind: meta.Int, Size: 8}
 	at := func(values ...float64) func(int) float64 { return func(i int) float64 { return values[i] } }
 	count := func(i int) float64 { return float64(i) }
 	put("valid", integer, map[string]string{"units": "hours since 2000-01-01"}, []int{4}, count, "valid")

@@ -20,6 +20,7 @@ import (
 	"testing"
 
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/meta"
 )
 
 // A peerArray is what other software says of an array, in a line that manifest.py makes.
@@ -215,7 +216,7 @@ func compareArray(ctx context.Context, g *zarrio.Group, want peerArray) error {
 
 // typeName spells a data type as the lines of other software do, which tell no variants of opaque types.
 func typeName(d zarrio.DType) string {
-	if d.Kind == zarrio.Object || d.Kind == zarrio.Raw {
+	if d.Kind == meta.Object || d.Kind == meta.Raw {
 		d.Variant = ""
 	}
 	return d.String()
@@ -268,7 +269,7 @@ func compareRefusal(ctx context.Context, g *zarrio.Group, p string) error {
 		}
 	}
 	if !known || !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), want) {
-		return fmt.Errorf("error %v; want ErrNotSupported that says %q", err, want)
+		return fmt.Errorf("error %v; want errors.ErrUnsupported that says %q", err, want)
 	}
 	return nil
 }

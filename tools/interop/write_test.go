@@ -11,6 +11,7 @@ import (
 
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 )
 
@@ -62,10 +63,10 @@ func TestInteropWrites(t *testing.T) {
 
 // writeTypes writes a store of every type but times, in one byte order, and returns its path.
 func writeTypes(t *testing.T, format int, big bool) string {
-	types := []zarrio.DType{{Kind: zarrio.Bool, Size: 1}, {Kind: zarrio.Float, Size: 2}, zarrio.Float32, {Kind: zarrio.Float, Size: 8},
-		{Kind: zarrio.Complex, Size: 8}, {Kind: zarrio.Complex, Size: 16}}
+	types := []zarrio.DType{{Kind: meta.Bool, Size: 1}, {Kind: meta.Float, Size: 2}, zarrio.Float32, {Kind: meta.Float, Size: 8},
+		{Kind: meta.Complex, Size: 8}, {Kind: meta.Complex, Size: 16}}
 	for _, size := range []int{1, 2, 4, 8} {
-		types = append(types, zarrio.DType{Kind: zarrio.Int, Size: size}, zarrio.DType{Kind: zarrio.Uint, Size: size})
+		types = append(types, zarrio.DType{Kind: meta.Int, Size: size}, zarrio.DType{Kind: meta.Uint, Size: size})
 	}
 	specs := map[string]zarrio.ArraySpec{}
 	for _, d := range types {
@@ -101,7 +102,7 @@ func writeForms(t *testing.T, format int) string {
 // writeTimes writes a store of times, which older software can't open, and returns its path.
 func writeTimes(t *testing.T, format int) string {
 	specs := map[string]zarrio.ArraySpec{}
-	for _, kind := range []zarrio.Kind{zarrio.Datetime, zarrio.Timedelta} {
+	for _, kind := range []zarrio.Kind{meta.Datetime, meta.Timedelta} {
 		for _, unit := range []string{"ns", "h", "25s", "D"} {
 			d := zarrio.DType{Kind: kind, Size: 8, Unit: unit}
 			specs[d.String()] = zarrio.ArraySpec{Shape: []int{7, 5}, Chunks: []int{3, 2}, DType: d}
@@ -141,7 +142,7 @@ func writeStore(t *testing.T, name string, format int, specs map[string]zarrio.A
 		}
 		data := make([]byte, size)
 		for i := size / 3; i < size; i++ {
-			if data[i] = byte(rng.Uint32()); spec.DType.Kind == zarrio.Bool {
+			if data[i] = byte(rng.Uint32()); spec.DType.Kind == meta.Bool {
 				data[i] &= 1
 			}
 		}

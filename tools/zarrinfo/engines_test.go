@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/meta"
 )
 
 func TestAdvise(t *testing.T) {
@@ -45,7 +46,7 @@ func TestAdvise(t *testing.T) {
 		{"order F", f4, with(plain(1, 2, 3), func(s *zarrio.Storage) { s.COrder = false }), nil, false, "", "cpu", "not in C order"},
 		{"shard", f4, with(plain(1, 2, 3), func(s *zarrio.Storage) { s.Shard = []int{4, 2, 3} }), nil, false, "cpu host gds", "gds", "read straight"},
 		{"shard with checksums", f4, with(encoded("crc32c", 1, 2, 3), func(s *zarrio.Storage) { s.Shard = []int{4, 2, 3} }), nil, false, "cpu host", "gds", "crc32c"},
-		{"strings", zarrio.DType{Kind: zarrio.Bytes, Size: 3}, plain(1, 2, 3), nil, false, "", "cpu", "no numbers"},
+		{"strings", zarrio.DType{Kind: meta.Bytes, Size: 3}, plain(1, 2, 3), nil, false, "", "cpu", "no numbers"},
 		{"unknown codec", f4, zarrio.Storage{}, errors.New("codec x"), false, "", "gds", "not at all: codec x"},
 	} {
 		m := zarrio.Metadata{Shape: []int{4, 2, 3}, Chunks: tt.storage.Chunk, DType: tt.dtype, Dims: []string{"", "", "x"}}

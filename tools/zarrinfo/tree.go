@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 )
 
@@ -148,7 +149,7 @@ func (c *command) describe(ctx context.Context, n *node, g *zarrio.Group, a *zar
 	}
 	storage, err := a.Storage()
 	switch {
-	case m.DType.Kind == zarrio.Unknown:
+	case m.DType.Kind == meta.Unknown:
 		err = fmt.Errorf("data type %q is not known", m.DType.Variant)
 		l.Unsupported = err.Error()
 	case err == nil:

@@ -1,4 +1,4 @@
-package zarrio
+package meta
 
 import (
 	"encoding/json"
@@ -112,15 +112,15 @@ func (x extension) timeType() (DType, error) {
 	if x.name == "numpy.timedelta64" {
 		d.Kind = Timedelta
 	}
-	if err := opt.get("unit", &d.Unit, "a string"); err != nil {
+	if err := opt.Get("unit", &d.Unit, "a string"); err != nil {
 		return DType{}, err
 	}
 	scale, neg, err := whole(string(opt["scale_factor"]))
 	if err != nil || neg || scale < 1 || scale > math.MaxInt32 {
-		return DType{}, fmt.Errorf("scale_factor %s: want a whole number from 1 to %d", found(opt["scale_factor"]), math.MaxInt32)
+		return DType{}, fmt.Errorf("scale_factor %s: want a whole number from 1 to %d", Quote(opt["scale_factor"]), math.MaxInt32)
 	}
 	if !slices.Contains(timeUnits, d.Unit) {
-		return DType{}, &UnsupportedError{What: "unit of " + x.name, Found: found(opt["unit"]), Supported: strings.Join(timeUnits, ", ")}
+		return DType{}, &UnsupportedError{What: "unit of " + x.name, Found: Quote(opt["unit"]), Supported: strings.Join(timeUnits, ", ")}
 	}
 	if scale > 1 {
 		d.Unit = strconv.FormatUint(scale, 10) + d.Unit
@@ -136,7 +136,7 @@ func (x extension) fixedType() (DType, error) {
 	}
 	size, neg, err := whole(string(opt["length_bytes"]))
 	if err != nil || neg || size > maxElement {
-		return DType{}, fmt.Errorf("length_bytes %s: want a whole number up to %d", found(opt["length_bytes"]), maxElement)
+		return DType{}, fmt.Errorf("length_bytes %s: want a whole number up to %d", Quote(opt["length_bytes"]), maxElement)
 	}
 	d := DType{Kind: Bytes, Size: int(size)}
 	switch x.name {
@@ -151,12 +151,12 @@ func (x extension) fixedType() (DType, error) {
 }
 
 // swaps appends what a change of byte order reverses in an element.
-func (t v3Type) swaps(runs []swapRun) []swapRun {
+func (t v3Type) swaps(runs []SwapRun) []SwapRun {
 	for _, f := range t.fields {
 		if f.typ.Kind == Struct {
 			runs = f.typ.swaps(runs)
-		} else if size := f.typ.swapSize(); size > 0 {
-			runs = append(runs, swapRun{size, f.typ.Size / size})
+		} else if size := f.typ.SwapSize(); size > 0 {
+			runs = append(runs, SwapRun{size, f.typ.Size / size})
 		}
 	}
 	return runs
@@ -172,7 +172,7 @@ func (x extension) structType(depth int) (v3Type, error) {
 		return v3Type{}, err
 	}
 	var fields []json.RawMessage
-	if err := opt.get("fields", &fields, "a list"); err != nil {
+	if err := opt.Get("fields", &fields, "a list"); err != nil {
 		return v3Type{}, err
 	}
 	if len(fields) == 0 {
@@ -192,7 +192,7 @@ func (x extension) structType(depth int) (v3Type, error) {
 			err = fmt.Errorf("the record has more than %d bytes", maxElement)
 		}
 		if err != nil {
-			return v3Type{}, fmt.Errorf("field %s: %w", found(doc), err)
+			return v3Type{}, fmt.Errorf("field %s: %w", Quote(doc), err)
 		}
 		seen[f.name] = true
 		t.fields = append(t.fields, f)
@@ -205,7 +205,7 @@ func parseV3Field(doc json.RawMessage, depth int) (f v3Field, err error) {
 	var pair []json.RawMessage
 	if json.Unmarshal(doc, &pair) == nil && len(pair) == 2 {
 		name, dtype = pair[0], pair[1]
-	} else if z, err := parseDocument(doc); err == nil {
+	} else if z, err := ParseDocument(doc); err == nil {
 		name, dtype = z["name"], z["data_type"]
 	}
 	if json.Unmarshal(name, &f.name) != nil || f.name == "" || dtype == nil {

@@ -1,4 +1,7 @@
-package zarrio
+// Package meta reads the documents of Zarr v2 and v3, and describes an array by one type, Metadata,
+// whichever format its documents have. It also defines the types of elements and the errors that
+// name a document, a chunk, or what isn't supported.
+package meta
 
 import (
 	"encoding/json"
@@ -28,11 +31,11 @@ type Metadata struct {
 	Dims   []string // dimension names; "" where a dimension has none
 	Attrs  Attributes
 
-	record []swapRun // of the fields of a v3 record: what a change of byte order reverses
+	Record []SwapRun // of the fields of a v3 record: what a change of byte order reverses
 }
 
-// A swapRun is n pieces of size bytes, one after the other, each of which has a byte order.
-type swapRun struct{ size, n int }
+// A SwapRun is n pieces of size bytes, one after the other, each of which has a byte order.
+type SwapRun struct{ Size, N int }
 
 // A CodecSpec names one step from stored bytes to the array's bytes. Steps are listed in the order of decoding.
 type CodecSpec struct {
@@ -48,8 +51,8 @@ type KeyEncoding struct {
 	Separator byte   // '.' or '/'
 }
 
-// append appends the key of the chunk at the grid coordinates: "0.1" in v2, "c/0/1" in v3. A scalar's is "0" or "c".
-func (k KeyEncoding) append(key []byte, coords []int) []byte {
+// Append appends the key of the chunk at the grid coordinates: "0.1" in v2, "c/0/1" in v3. A scalar's is "0" or "c".
+func (k KeyEncoding) Append(key []byte, coords []int) []byte {
 	key = append(key, k.Prefix...)
 	if len(coords) == 0 && k.Prefix == "" {
 		key = append(key, '0')
@@ -75,26 +78,26 @@ func (a Attributes) Text(name string) string {
 	return s
 }
 
-// maxRank bounds the number of dimensions: no data are known that come near it, and rows of coordinates can be kept in
+// MaxRank bounds the number of dimensions: no data are known that come near it, and rows of coordinates can be kept in
 // fixed arrays.
-const maxRank = 32
+const MaxRank = 32
 
-// validate checks what no document may claim, whatever its format.
-func (m *Metadata) validate() error {
-	if len(m.Shape) > maxRank {
-		return &UnsupportedError{What: "number of dimensions", Found: fmt.Sprint(len(m.Shape)), Supported: fmt.Sprint("0 to ", maxRank)}
+// Validate checks what no document may claim, whatever its format.
+func (m *Metadata) Validate() error {
+	if len(m.Shape) > MaxRank {
+		return &UnsupportedError{What: "number of dimensions", Found: fmt.Sprint(len(m.Shape)), Supported: fmt.Sprint("0 to ", MaxRank)}
 	}
 	if len(m.Chunks) != len(m.Shape) {
 		return fmt.Errorf("chunks %v have %d dimensions, the shape %v has %d", m.Chunks, len(m.Chunks), m.Shape, len(m.Shape))
 	}
 	limit := math.MaxInt / max(m.DType.Size, 1)
-	if _, err := product(m.Shape, limit); err != nil {
+	if _, err := Product(m.Shape, limit); err != nil {
 		return fmt.Errorf("shape: %w", err)
 	}
 	if i := slices.IndexFunc(m.Chunks, func(c int) bool { return c < 1 }); i >= 0 {
 		return fmt.Errorf("chunks %v: extent %d of dimension %d is less than 1", m.Chunks, m.Chunks[i], i)
 	}
-	if _, err := product(m.Chunks, limit); err != nil {
+	if _, err := Product(m.Chunks, limit); err != nil {
 		return fmt.Errorf("chunks: %w", err)
 	}
 	// Positions in the array may lie behind its end, inside the last chunk: they must not overflow either.
@@ -109,8 +112,8 @@ func (m *Metadata) validate() error {
 	return nil
 }
 
-// cOrder returns the identity: the last dimension varies fastest.
-func cOrder(rank int) []int {
+// COrder returns the identity: the last dimension varies fastest.
+func COrder(rank int) []int {
 	order := make([]int, rank)
 	for i := range order {
 		order[i] = i
@@ -118,8 +121,8 @@ func cOrder(rank int) []int {
 	return order
 }
 
-// readable says why elements can't be read as numbers, or nil.
-func (m *Metadata) readable() error {
+// Readable says why elements can't be read as numbers, or nil.
+func (m *Metadata) Readable() error {
 	if m.DType.Numeric() {
 		return nil
 	}

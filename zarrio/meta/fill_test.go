@@ -1,4 +1,4 @@
-package zarrio
+package meta
 
 import (
 	"encoding/binary"
@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"zarrbench/zarrio/internal/ndcopy"
 )
 
 // fills has what zarr-python 2.18 and 3.4 read of a missing chunk, as little-endian bytes. Where they differ, or where null
@@ -38,19 +40,19 @@ var fills = []struct{ dtype, fill, want string }{
 
 func TestParseV2Fill(t *testing.T) {
 	for _, tt := range fills {
-		d, _, err := parseV2DType(json.RawMessage(`"` + tt.dtype + `"`))
+		d, _, err := ParseV2DType(json.RawMessage(`"` + tt.dtype + `"`))
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := parseV2Fill(json.RawMessage(tt.fill), d)
+		got, err := ParseV2Fill(json.RawMessage(tt.fill), d)
 		if got != nil && binary.NativeEndian.Uint16([]byte{1, 0}) != 1 && (d.Numeric() || d.Kind == Unicode) {
-			swapBytes(got, d.swapSize())
+			ndcopy.SwapBytes(got, d.SwapSize())
 		}
 		if hex.EncodeToString(got) != tt.want || err != nil || (got == nil) != (tt.want == "") {
 			t.Errorf("parseV2Fill(%s, %s) = %x, %v, want %s", tt.fill, tt.dtype, got, err, tt.want)
 		}
 	}
-	if got, err := parseV2Fill(nil, Float32); got != nil || err != nil {
+	if got, err := ParseV2Fill(nil, Float32); got != nil || err != nil {
 		t.Errorf("no fill_value: %x, %v", got, err)
 	}
 }
@@ -69,11 +71,11 @@ func TestParseV2FillRefused(t *testing.T) {
 		{"<M8[ns]", `1.5`, "not a whole number"}, {"<M8[ns]", `"1970-13-02"`, "not a moment"}, {"<M8[ns]", `9223372036854775808`, "outside the range of datetime64[ns]"},
 	}
 	for _, tt := range tests {
-		d, _, err := parseV2DType(json.RawMessage(`"` + tt.dtype + `"`))
+		d, _, err := ParseV2DType(json.RawMessage(`"` + tt.dtype + `"`))
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := parseV2Fill(json.RawMessage(tt.fill), d)
+		got, err := ParseV2Fill(json.RawMessage(tt.fill), d)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "fill_value "+tt.fill[:min(100, len(tt.fill))]) || len(err.Error()) > 300 {
 			t.Errorf("parseV2Fill(%.50s, %s) = %x, %.200v, want an error with the value and %q", tt.fill, tt.dtype, got, err, tt.want)
 		}
@@ -88,13 +90,13 @@ func TestPlainJSON(t *testing.T) {
 		{`{"fill_value": -Infinity, "NaN": Infinity}`, `{"fill_value": "-Infinity", "NaN": "Infinity"}`},
 	}
 	for _, tt := range tests {
-		got := plainJSON([]byte(tt.doc))
+		got := PlainJSON([]byte(tt.doc))
 		if string(got) != tt.want || !json.Valid(got) {
 			t.Errorf("plainJSON(%s) = %s, want %s", tt.doc, got, tt.want)
 		}
 	}
 	for _, doc := range []string{``, `{`, `"abc`, `"\`, `{"a":Nan}`, `{"a":--Infinity}`, "\xff", `nan`} {
-		if got := plainJSON([]byte(doc)); json.Valid(got) {
+		if got := PlainJSON([]byte(doc)); json.Valid(got) {
 			t.Errorf("plainJSON(%s) = %s, which is valid", doc, got)
 		}
 	}
@@ -104,7 +106,7 @@ func FuzzPlainJSON(f *testing.F) {
 	f.Add([]byte(`{"a":[NaN,"b\"",-Infinity]}`))
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		before := slices.Clone(doc)
-		got := plainJSON(doc)
+		got := PlainJSON(doc)
 		if string(doc) != string(before) {
 			t.Errorf("plainJSON(%q) changed its argument", before)
 		}

@@ -1,4 +1,4 @@
-package zarrio
+package meta
 
 import (
 	"bytes"
@@ -12,11 +12,13 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"zarrbench/zarrio/internal/ndcopy"
 )
 
-// parseV2Fill reads the fill_value of a Zarr v2 array and returns one element in the machine's byte order. For null, which
+// ParseV2Fill reads the fill_value of a Zarr v2 array and returns one element in the machine's byte order. For null, which
 // leaves open what missing chunks hold, it returns what zarr-python gives: NaT for times, else nil, which stands for zeros.
-func parseV2Fill(doc json.RawMessage, d DType) ([]byte, error) {
+func ParseV2Fill(doc json.RawMessage, d DType) ([]byte, error) {
 	var v any
 	if len(doc) > 0 {
 		var err error
@@ -55,7 +57,7 @@ func parseV2Fill(doc json.RawMessage, d DType) ([]byte, error) {
 		e, err = newElement(v, v3Type{DType: d})
 	}
 	if err != nil {
-		return nil, fmt.Errorf("fill_value %s: %w", found(doc), err)
+		return nil, fmt.Errorf("fill_value %s: %w", Quote(doc), err)
 	}
 	return e, nil
 }
@@ -75,7 +77,7 @@ func parseV3Fill(doc json.RawMessage, t v3Type) ([]byte, error) {
 	}
 	e, err := newElement(v, t)
 	if err != nil {
-		return nil, fmt.Errorf("fill_value %s: %w", found(doc), err)
+		return nil, fmt.Errorf("fill_value %s: %w", Quote(doc), err)
 	}
 	return e, nil
 }
@@ -177,8 +179,8 @@ func putRecord(e []byte, v any, t v3Type) error {
 		if err != nil {
 			return fmt.Errorf("field %.100q: %w", f.name, err)
 		}
-		if bigEndianMachine && f.typ.Kind != Struct {
-			swapBytes(part, f.typ.swapSize())
+		if ndcopy.BigEndian && f.typ.Kind != Struct {
+			ndcopy.SwapBytes(part, f.typ.SwapSize())
 		}
 		e = e[copy(e, part):]
 	}
@@ -201,7 +203,7 @@ func putScalar(e []byte, v any, d DType) error {
 		}
 		return putInteger(e, v, d)
 	case Float:
-		return putFloat(e, v, d)
+		return PutFloat(e, v, d)
 	case Complex:
 		parts, ok := v.([]any)
 		if !ok {
@@ -210,10 +212,10 @@ func putScalar(e []byte, v any, d DType) error {
 		if len(parts) != 2 {
 			return fmt.Errorf("a complex number has 2 parts, not %d", len(parts))
 		}
-		if err := putFloat(e[:d.Size/2], parts[0], d.component()); err != nil {
+		if err := PutFloat(e[:d.Size/2], parts[0], d.Component()); err != nil {
 			return err
 		}
-		return putFloat(e[d.Size/2:], parts[1], d.component())
+		return PutFloat(e[d.Size/2:], parts[1], d.Component())
 	case Bytes:
 		return putBytes(e, v, true)
 	case Raw, Struct:
@@ -302,13 +304,13 @@ func putInteger(e []byte, v any, d DType) error {
 	if err != nil || neg && d.Kind == Uint || neg && ^u>>bits != 0 || !neg && u>>bits != 0 {
 		return fmt.Errorf("outside the range of %s", d)
 	}
-	putBits(e, u)
+	PutBits(e, u)
 	return nil
 }
 
-// putFloat writes a JSON number, a number or "NaN", "Infinity", "-Infinity" within quotes, or the bits of a float as
+// PutFloat writes a JSON number, a number or "NaN", "Infinity", "-Infinity" within quotes, or the bits of a float as
 // hexadecimal digits ("0x7fc00000").
-func putFloat(e []byte, v any, d DType) error {
+func PutFloat(e []byte, v any, d DType) error {
 	var f float64
 	switch x := v.(type) {
 	case json.Number:
@@ -316,7 +318,7 @@ func putFloat(e []byte, v any, d DType) error {
 	case string:
 		if digits, ok := strings.CutPrefix(x, "0x"); ok && len(digits) == 2*len(e) {
 			if u, err := strconv.ParseUint(digits, 16, 64); err == nil {
-				putBits(e, u)
+				PutBits(e, u)
 				return nil
 			}
 		}
@@ -332,12 +334,12 @@ func putFloat(e []byte, v any, d DType) error {
 		return errors.New("not a number")
 	}
 	bits, err := floatBits(f, d)
-	putBits(e, bits)
+	PutBits(e, bits)
 	return err
 }
 
-// putBits writes the low bits of u in the machine's byte order.
-func putBits(e []byte, u uint64) {
+// PutBits writes the low bits of u in the machine's byte order.
+func PutBits(e []byte, u uint64) {
 	switch len(e) {
 	case 1:
 		e[0] = byte(u)
@@ -350,8 +352,8 @@ func putBits(e []byte, u uint64) {
 	}
 }
 
-// getBits is the reverse of putBits.
-func getBits(e []byte) uint64 {
+// GetBits is the reverse of putBits.
+func GetBits(e []byte) uint64 {
 	switch len(e) {
 	case 1:
 		return uint64(e[0])

@@ -1,4 +1,4 @@
-package zarrio
+package meta
 
 import (
 	"encoding/json"
@@ -33,8 +33,8 @@ func (m *Metadata) parseRegular(x extension) error {
 	if err != nil {
 		return err
 	}
-	var chunks extents
-	if err := opt.get("chunk_shape", &chunks, "a list of whole numbers"); err != nil {
+	var chunks Extents
+	if err := opt.Get("chunk_shape", &chunks, "a list of whole numbers"); err != nil {
 		return err
 	}
 	if chunks == nil {
@@ -62,7 +62,7 @@ func (m *Metadata) repairChunks(inner []int) {
 func (m *Metadata) innerChunks() []int {
 	for _, c := range m.Codecs {
 		var config struct {
-			Chunks extents `json:"chunk_shape"`
+			Chunks Extents `json:"chunk_shape"`
 		}
 		if c.Name == "sharding_indexed" && json.Unmarshal(c.Config, &config) == nil {
 			return config.Chunks
@@ -79,10 +79,10 @@ func (m *Metadata) parseRectilinear(x extension) error {
 		return err
 	}
 	if string(opt["kind"]) != `"inline"` {
-		return &UnsupportedError{What: "kind", Found: found(opt["kind"]), Supported: `"inline"`}
+		return &UnsupportedError{What: "kind", Found: Quote(opt["kind"]), Supported: `"inline"`}
 	}
 	var dims []json.RawMessage
-	if err := opt.get("chunk_shapes", &dims, "a list"); err != nil {
+	if err := opt.Get("chunk_shapes", &dims, "a list"); err != nil {
 		return err
 	}
 	if len(dims) != len(m.Shape) {
@@ -125,7 +125,7 @@ type repeated struct{ value, count int }
 // chunks, so that there is a largest extent always.
 func parseRuns(doc json.RawMessage, shape int) ([]repeated, error) {
 	var list []json.RawMessage
-	if json.Unmarshal(doc, &list) != nil || isNull(doc) {
+	if json.Unmarshal(doc, &list) != nil || IsNull(doc) {
 		extent, err := positive(doc)
 		if err != nil {
 			return nil, err
@@ -137,9 +137,9 @@ func parseRuns(doc json.RawMessage, shape int) ([]repeated, error) {
 	for _, item := range list {
 		var pair []json.RawMessage
 		count := 1
-		if json.Unmarshal(item, &pair) == nil && !isNull(item) {
+		if json.Unmarshal(item, &pair) == nil && !IsNull(item) {
 			if len(pair) != 2 {
-				return nil, fmt.Errorf("want an extent or a pair of extent and count, found %s", found(item))
+				return nil, fmt.Errorf("want an extent or a pair of extent and count, found %s", Quote(item))
 			}
 			var err error
 			if count, err = positive(pair[1]); err != nil {
@@ -168,12 +168,12 @@ func parseRuns(doc json.RawMessage, shape int) ([]repeated, error) {
 
 // positive reads an extent or a count.
 func positive(doc json.RawMessage) (int, error) {
-	var e extents
+	var e Extents
 	if err := e.UnmarshalJSON(slices.Concat([]byte("["), doc, []byte("]"))); err != nil {
 		return 0, err
 	}
 	if len(e) != 1 || e[0] < 1 {
-		return 0, fmt.Errorf("extent %s: less than 1", found(doc))
+		return 0, fmt.Errorf("extent %s: less than 1", Quote(doc))
 	}
 	return e[0], nil
 }

@@ -1,4 +1,4 @@
-package zarrio
+package meta
 
 import (
 	"encoding/json"
@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// v3Document is the name of every document of Zarr v3, by the core specification 3.1.
-const v3Document = "zarr.json"
+// V3Doc is the name of every document of Zarr v3, by the core specification 3.1.
+const V3Doc = "zarr.json"
 
 // The fields of documents that the core specification defines, and the one that groups have by custom.
 var (
@@ -37,28 +37,28 @@ func parseExtension(point string, doc json.RawMessage) (extension, error) {
 	if json.Unmarshal(doc, &x.name) == nil && x.name != "" {
 		return x, nil
 	}
-	z, err := parseDocument(doc)
+	z, err := ParseDocument(doc)
 	if err != nil || json.Unmarshal(z["name"], &x.name) != nil || x.name == "" {
-		return x, fmt.Errorf("%s: want a name, or an object with one, found %s", point, found(doc))
+		return x, fmt.Errorf("%s: want a name, or an object with one, found %s", point, Quote(doc))
 	}
 	if err := only(z, "name", "configuration", "must_understand"); err != nil {
 		return x, x.wrap(err)
 	}
 	x.optional = string(z["must_understand"]) == "false"
-	if x.config = z["configuration"]; isNull(x.config) {
+	if x.config = z["configuration"]; IsNull(x.config) {
 		x.config = nil
-	} else if _, err := parseDocument(x.config); err != nil {
+	} else if _, err := ParseDocument(x.config); err != nil {
 		return x, x.wrap(fmt.Errorf("configuration: %w", err))
 	}
 	return x, nil
 }
 
 // options returns the fields of the configuration, refusing all but those named.
-func (x extension) options(fields ...string) (document, error) {
+func (x extension) options(fields ...string) (Document, error) {
 	if x.config == nil {
 		return nil, nil
 	}
-	opt, err := parseDocument(x.config)
+	opt, err := ParseDocument(x.config)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (x extension) wrap(err error) error {
 }
 
 // only refuses fields of a document besides those named: what is not understood may change what the rest means.
-func only(d document, fields ...string) error {
+func only(d Document, fields ...string) error {
 	for _, name := range slices.Sorted(maps.Keys(d)) {
 		if !slices.Contains(fields, name) {
 			return &UnsupportedError{What: "field", Found: fmt.Sprintf("%.100q", name), Supported: strings.Join(fields, ", ")}
@@ -85,67 +85,67 @@ func only(d document, fields ...string) error {
 
 // checkV3 checks the fields that every v3 document has. Fields that no specification defines are allowed if they say that
 // they needn't be understood.
-func (d document) checkV3(nodeType string, fields []string) error {
-	if err := d.checkFormat("zarr_format", "3", v3Document); err != nil {
+func (d Document) checkV3(nodeType string, fields []string) error {
+	if err := d.checkFormat("zarr_format", "3", V3Doc); err != nil {
 		return err
 	}
-	if found := nodeTypeOf(d); found != nodeType {
+	if found := NodeTypeOf(d); found != nodeType {
 		return fmt.Errorf("node_type %q: want %q", found, nodeType)
 	}
 	for _, name := range slices.Sorted(maps.Keys(d)) {
 		if slices.Contains(fields, name) {
 			continue
 		}
-		z, err := parseDocument(d[name])
+		z, err := ParseDocument(d[name])
 		if err == nil && string(z["must_understand"]) == "false" {
 			continue
 		}
 		found := fmt.Sprintf("%.100q", name)
 		if slices.Contains(v2ArrayFields, name) {
-			found += " (of Zarr v2, whose document is " + v2Array + ")"
+			found += " (of Zarr v2, whose document is " + V2ArrayDoc + ")"
 		}
 		return &UnsupportedError{What: "field", Found: found, Supported: strings.Join(fields, ", ") + `, and objects with "must_understand": false`}
 	}
 	return nil
 }
 
-// nodeTypeOf returns the node_type of a v3 document: "array", "group", or what else it has.
-func nodeTypeOf(d document) (s string) {
+// NodeTypeOf returns the node_type of a v3 document: "array", "group", or what else it has.
+func NodeTypeOf(d Document) (s string) {
 	if json.Unmarshal(d["node_type"], &s) != nil {
-		return found(d["node_type"])
+		return Quote(d["node_type"])
 	}
 	return s
 }
 
-// parseV3Array reads the zarr.json document of an array.
-func parseV3Array(doc json.RawMessage) (*Metadata, error) {
-	z, err := parseDocument(doc)
+// ParseV3Array reads the zarr.json document of an array.
+func ParseV3Array(doc json.RawMessage) (*Metadata, error) {
+	z, err := ParseDocument(doc)
 	if err != nil {
 		return nil, err
 	}
 	if err := z.checkV3("array", v3ArrayFields); err != nil {
 		return nil, err
 	}
-	var shape extents
-	if err := z.get("shape", &shape, "a list of whole numbers"); err != nil {
+	var shape Extents
+	if err := z.Get("shape", &shape, "a list of whole numbers"); err != nil {
 		return nil, err
 	}
 	if shape == nil {
 		return nil, errors.New("no shape")
 	}
-	m := &Metadata{Format: 3, Shape: shape, Order: cOrder(len(shape))}
+	m := &Metadata{Format: 3, Shape: shape, Order: COrder(len(shape))}
 	t, err := parseV3DType(z["data_type"], 0)
 	if err != nil {
 		return nil, err
 	}
-	m.DType, m.record = t.DType, t.swaps(nil)
-	if m.Codecs, err = parseV3Codecs(z["codecs"]); err != nil {
+	m.DType, m.Record = t.DType, t.swaps(nil)
+	if m.Codecs, err = ParseV3Codecs(z["codecs"]); err != nil {
 		return nil, err
 	}
 	if err := m.parseV3Grid(z["chunk_grid"]); err != nil {
 		return nil, err
 	}
-	if err := m.validate(); err != nil {
+	if err := m.Validate(); err != nil {
 		return nil, err
 	}
 	if m.Keys, err = parseV3Keys(z["chunk_key_encoding"]); err != nil {
@@ -160,19 +160,19 @@ func parseV3Array(doc json.RawMessage) (*Metadata, error) {
 	if err := checkTransformers(z["storage_transformers"]); err != nil {
 		return nil, err
 	}
-	if m.Attrs, err = parseAttrs(z["attributes"]); err != nil {
+	if m.Attrs, err = ParseAttrs(z["attributes"]); err != nil {
 		return nil, fmt.Errorf("attributes: %w", err)
 	}
 	return m, nil
 }
 
-// parseV3Codecs reads a list of codecs, as an array's or a shard's configuration has it, and returns them in the order of
+// ParseV3Codecs reads a list of codecs, as an array's or a shard's configuration has it, and returns them in the order of
 // decoding, which is the reverse of the list's. Config is the "configuration" of each. A codec that the document calls
 // optional is Optional: it can't be left out all the same, since what it made of the bytes would stay undone.
-func parseV3Codecs(list json.RawMessage) ([]CodecSpec, error) {
+func ParseV3Codecs(list json.RawMessage) ([]CodecSpec, error) {
 	var steps []json.RawMessage
-	if json.Unmarshal(list, &steps) != nil || isNull(list) {
-		return nil, fmt.Errorf("codecs: want a list, found %s", found(list))
+	if json.Unmarshal(list, &steps) != nil || IsNull(list) {
+		return nil, fmt.Errorf("codecs: want a list, found %s", Quote(list))
 	}
 	if len(steps) == 0 {
 		return nil, errors.New("codecs: the list is empty: want one codec at least, which makes bytes of an array")
@@ -205,13 +205,13 @@ func parseV3Keys(doc json.RawMessage) (k KeyEncoding, err error) {
 	}
 	opt, err := x.options("separator")
 	if err == nil {
-		err = opt.get("separator", &separator, "a string")
+		err = opt.Get("separator", &separator, "a string")
 	}
 	if err != nil {
 		return k, x.wrap(err)
 	}
 	if separator != "." && separator != "/" {
-		return k, &UnsupportedError{What: "separator of chunk_key_encoding", Found: found(opt["separator"]), Supported: `"." and "/"`}
+		return k, &UnsupportedError{What: "separator of chunk_key_encoding", Found: Quote(opt["separator"]), Supported: `"." and "/"`}
 	}
 	k.Separator = separator[0]
 	return k, nil
@@ -220,15 +220,15 @@ func parseV3Keys(doc json.RawMessage) (k KeyEncoding, err error) {
 // parseV3Dims reads dimension_names: one for each dimension, null where it has none.
 func parseV3Dims(doc json.RawMessage, rank int) ([]string, error) {
 	dims := make([]string, rank)
-	if isNull(doc) {
+	if IsNull(doc) {
 		return dims, nil
 	}
 	var names []*string
 	if json.Unmarshal(doc, &names) != nil {
-		return nil, fmt.Errorf("dimension_names: want a list of strings and nulls, found %s", found(doc))
+		return nil, fmt.Errorf("dimension_names: want a list of strings and nulls, found %s", Quote(doc))
 	}
 	if len(names) != rank {
-		return nil, fmt.Errorf("dimension_names %s: %d names for %d dimensions", found(doc), len(names), rank)
+		return nil, fmt.Errorf("dimension_names %s: %d names for %d dimensions", Quote(doc), len(names), rank)
 	}
 	for i, name := range names {
 		if name != nil {
@@ -240,12 +240,12 @@ func parseV3Dims(doc json.RawMessage, rank int) ([]string, error) {
 
 // checkTransformers refuses storage transformers, none of which exist, but for those that needn't be understood.
 func checkTransformers(doc json.RawMessage) error {
-	if isNull(doc) {
+	if IsNull(doc) {
 		return nil
 	}
 	var list []json.RawMessage
 	if json.Unmarshal(doc, &list) != nil {
-		return fmt.Errorf("storage_transformers: want a list, found %s", found(doc))
+		return fmt.Errorf("storage_transformers: want a list, found %s", Quote(doc))
 	}
 	for _, t := range list {
 		x, err := parseExtension("storage_transformers", t)
@@ -259,28 +259,28 @@ func checkTransformers(doc json.RawMessage) error {
 	return nil
 }
 
-// parseV3Group reads the zarr.json document of a group: its attributes and, unread, its consolidated metadata.
-func parseV3Group(doc json.RawMessage) (attrs Attributes, consolidated json.RawMessage, err error) {
-	z, err := parseDocument(doc)
+// ParseV3Group reads the zarr.json document of a group: its attributes and, unread, its consolidated metadata.
+func ParseV3Group(doc json.RawMessage) (attrs Attributes, consolidated json.RawMessage, err error) {
+	z, err := ParseDocument(doc)
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := z.checkV3("group", v3GroupFields); err != nil {
 		return nil, nil, err
 	}
-	if attrs, err = parseAttrs(z["attributes"]); err != nil {
+	if attrs, err = ParseAttrs(z["attributes"]); err != nil {
 		return nil, nil, fmt.Errorf("attributes: %w", err)
 	}
 	return attrs, z["consolidated_metadata"], nil
 }
 
-// parseV3Consolidated reads a group's consolidated metadata: the document of each member by its path below the group. It
+// ParseV3Consolidated reads a group's consolidated metadata: the document of each member by its path below the group. It
 // returns nil where there are none, or none that must be understood.
-func parseV3Consolidated(doc json.RawMessage) (members map[string]json.RawMessage, err error) {
-	if isNull(doc) {
+func ParseV3Consolidated(doc json.RawMessage) (members map[string]json.RawMessage, err error) {
+	if IsNull(doc) {
 		return nil, nil
 	}
-	c, err := parseDocument(doc)
+	c, err := ParseDocument(doc)
 	if err != nil {
 		return nil, err
 	}
@@ -288,9 +288,9 @@ func parseV3Consolidated(doc json.RawMessage) (members map[string]json.RawMessag
 		if string(c["must_understand"]) == "false" {
 			return nil, nil
 		}
-		return nil, &UnsupportedError{What: "kind", Found: found(c["kind"]), Supported: `"inline"`}
+		return nil, &UnsupportedError{What: "kind", Found: Quote(c["kind"]), Supported: `"inline"`}
 	}
-	if err := c.get("metadata", &members, "an object"); err != nil {
+	if err := c.Get("metadata", &members, "an object"); err != nil {
 		return nil, err
 	}
 	if members == nil {

@@ -1,4 +1,4 @@
-package zarrio
+package ndcopy
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 func TestCopyBox(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, size := range []int{1, 2, 3, 4, 8, 16, 24} {
-		for _, b := range []box{
+		for _, b := range []Box{
 			{[2]int{0, 5}, [2]int{1, 1}, [2]int{1, 1}},
 			{[2]int{5, 0}, [2]int{1, 1}, [2]int{1, 1}},
 			{[2]int{1, 1}, [2]int{0, 0}, [2]int{0, 0}},
@@ -34,31 +34,31 @@ func TestCopyBox(t *testing.T) {
 				}
 				s, d := 0, 1+rng.IntN(8)
 				for _, k := range []int{0, 1} {
-					s -= min(0, b.src[k]*(b.n[k]-1)) // begin where negative strides stay inside
+					s -= min(0, b.Src[k]*(b.N[k]-1)) // begin where negative strides stay inside
 				}
 				dst := bytes.Repeat([]byte{9}, d+5000*size)
 				want := slices.Clone(dst)
-				for i := range b.n[0] {
-					for j := range b.n[1] {
-						copy(want[d+(i*b.dst[0]+j*b.dst[1])*size:][:size], src[(s+i*b.src[0]+j*b.src[1])*size:])
+				for i := range b.N[0] {
+					for j := range b.N[1] {
+						copy(want[d+(i*b.Dst[0]+j*b.Dst[1])*size:][:size], src[(s+i*b.Src[0]+j*b.Src[1])*size:])
 					}
 				}
-				copyBox(dst, d, src, s, size, &b)
+				Copy(dst, d, src, s, size, &b)
 				if !bytes.Equal(dst, want) {
 					t.Error("copyBox differs from copying element by element")
 				}
 				fill := bytes.Repeat([]byte{1, 2, 3}, 8)[:size]
-				for i := range b.n[0] {
-					for j := range b.n[1] {
-						copy(want[d+(i*b.dst[0]+j*b.dst[1])*size:][:size], fill)
+				for i := range b.N[0] {
+					for j := range b.N[1] {
+						copy(want[d+(i*b.Dst[0]+j*b.Dst[1])*size:][:size], fill)
 					}
 				}
-				fillBox(dst, d, size, fill, &b)
+				Fill(dst, d, size, fill, &b)
 				if !bytes.Equal(dst, want) {
 					t.Error("fillBox differs from filling element by element")
 				}
-				fillBox(dst, d, size, nil, &b)
-				fillBox(want, d, size, make([]byte, size), &b)
+				Fill(dst, d, size, nil, &b)
+				Fill(want, d, size, make([]byte, size), &b)
 				if !bytes.Equal(dst, want) {
 					t.Error("fillBox without a fill value differs from zeros")
 				}
@@ -70,31 +70,12 @@ func TestCopyBox(t *testing.T) {
 func TestSwapBytes(t *testing.T) {
 	for size, want := range map[int]string{1: "abcdefghijklmnop", 2: "badcfehgjilknmpo", 4: "dcbahgfelkjiponm", 8: "hgfedcbaponmlkji"} {
 		p := []byte("abcdefghijklmnop")
-		if swapBytes(p, size); string(p) != want {
+		if SwapBytes(p, size); string(p) != want {
 			t.Errorf("swapBytes(%d) = %s, want %s", size, p, want)
 		}
-		if swapBytes(p, size); string(p) != "abcdefghijklmnop" {
+		if SwapBytes(p, size); string(p) != "abcdefghijklmnop" {
 			t.Errorf("swapBytes(%d) twice = %s", size, p)
 		}
-	}
-}
-
-func TestGrid(t *testing.T) {
-	g := newGrid([]int{10, 4, 7}, []int{3, 4, 10}, nil)
-	if !slices.Equal(g.counts, []int{4, 1, 1}) || g.total != 4 {
-		t.Errorf("counts %v, total %d", g.counts, g.total)
-	}
-	for _, shape := range [][]int{{5, 3, 2}, {1}, {4, 4}, {}} {
-		chunks := slices.Repeat([]int{1}, len(shape))
-		g, coords := newGrid(shape, chunks, nil), make([]int, len(shape))
-		for i := range g.total {
-			if g.coords(coords, i); g.index(coords) != i {
-				t.Errorf("grid %v: chunk %d is at %v, which is chunk %d", shape, i, coords, g.index(coords))
-			}
-		}
-	}
-	if g := newGrid([]int{0, 5}, []int{2, 2}, nil); g.total != 0 {
-		t.Errorf("a grid of nothing has %d chunks", g.total)
 	}
 }
 
@@ -103,17 +84,17 @@ func BenchmarkCopyBox(b *testing.B) {
 	src, dst := make([]byte, n*n*4), make([]byte, n*n*4)
 	for _, bb := range []struct {
 		name string
-		box  box
+		box  Box
 	}{
-		{"contiguous", box{[2]int{n, n}, [2]int{n, 1}, [2]int{n, 1}}},
-		{"rows", box{[2]int{n / 2, n / 2}, [2]int{n, 1}, [2]int{n / 2, 1}}},
-		{"strided", box{[2]int{n / 2, n / 2}, [2]int{2 * n, 2}, [2]int{n / 2, 1}}},
-		{"transposed", box{[2]int{n, n}, [2]int{1, n}, [2]int{n, 1}}},
+		{"contiguous", Box{[2]int{n, n}, [2]int{n, 1}, [2]int{n, 1}}},
+		{"rows", Box{[2]int{n / 2, n / 2}, [2]int{n, 1}, [2]int{n / 2, 1}}},
+		{"strided", Box{[2]int{n / 2, n / 2}, [2]int{2 * n, 2}, [2]int{n / 2, 1}}},
+		{"transposed", Box{[2]int{n, n}, [2]int{1, n}, [2]int{n, 1}}},
 	} {
 		b.Run("box="+bb.name, func(b *testing.B) {
-			b.SetBytes(int64(bb.box.count() * 4))
+			b.SetBytes(int64(bb.box.Count() * 4))
 			for b.Loop() {
-				copyBox(dst, 0, src, 0, 4, &bb.box)
+				Copy(dst, 0, src, 0, 4, &bb.box)
 			}
 		})
 	}

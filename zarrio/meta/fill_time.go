@@ -1,4 +1,4 @@
-package zarrio
+package meta
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package zarrio
+package meta
 
 import (
 	"errors"
@@ -59,19 +59,3 @@ func (e *ChunkError) Error() string {
 }
 
 func (e *ChunkError) Unwrap() error { return e.Err }
-
-// within returns err for a message that names the store before it: without the store's name.
-func (h *hierarchy) within(err error) error {
-	if err == nil {
-		return nil
-	}
-	return nestedError{err, "zarrio: " + h.name + ": "}
-}
-
-type nestedError struct {
-	error
-	prefix string
-}
-
-func (e nestedError) Error() string { return strings.TrimPrefix(e.error.Error(), e.prefix) }
-func (e nestedError) Unwrap() error { return e.error }

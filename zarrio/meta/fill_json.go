@@ -1,4 +1,4 @@
-package zarrio
+package meta
 
 import (
 	"bytes"
@@ -14,30 +14,30 @@ func (m *Metadata) FillJSON() []byte {
 	if m.Fill == nil {
 		return nil
 	}
-	return appendFillJSON(nil, m.Fill, m.DType, m.Format)
+	return AppendJSON(nil, m.Fill, m.DType, m.Format)
 }
 
-// appendFillJSON appends one element as the JSON of a fill_value, which parseV2Fill or parseV3Fill read to the same element.
+// AppendJSON appends one element as the JSON of a fill_value, which parseV2Fill or parseV3Fill read to the same element.
 // e is in the machine's byte order, of variable-length types the text or bytes. Floats are written as the float64s of their
 // value, as other writers do: 0.1 in a float32 is 0.10000000149011612. Records, and bytes of any kind but v3's r8, r16, ...,
 // become base64.
-func appendFillJSON(dst, e []byte, d DType, format int) []byte {
+func AppendJSON(dst, e []byte, d DType, format int) []byte {
 	switch d.Kind {
 	case Bool:
-		return strconv.AppendBool(dst, getBits(e) != 0)
+		return strconv.AppendBool(dst, GetBits(e) != 0)
 	case Uint:
-		return strconv.AppendUint(dst, getBits(e)&(1<<d.bits()-1), 10)
+		return strconv.AppendUint(dst, GetBits(e)&(1<<d.bits()-1), 10)
 	case Int, Datetime, Timedelta:
 		unused := 64 - d.bits()
-		return strconv.AppendInt(dst, int64(getBits(e)<<unused)>>unused, 10)
+		return strconv.AppendInt(dst, int64(GetBits(e)<<unused)>>unused, 10)
 	case Float:
 		return appendFloat(dst, e, d, format)
 	case Complex:
-		dst = appendFloat(append(dst, '['), e[:d.Size/2], d.component(), format)
-		dst = appendFloat(append(dst, ','), e[d.Size/2:], d.component(), format)
+		dst = appendFloat(append(dst, '['), e[:d.Size/2], d.Component(), format)
+		dst = appendFloat(append(dst, ','), e[d.Size/2:], d.Component(), format)
 		return append(dst, ']')
 	case Unicode:
-		return appendText(dst, utf8Text(e))
+		return appendText(dst, TrimText(e))
 	case Bytes:
 		e = bytes.TrimRight(e, "\x00")
 	case Object:
@@ -63,8 +63,8 @@ func appendFillJSON(dst, e []byte, d DType, format int) []byte {
 
 // appendFloat appends a float. In v3 a NaN other than the usual one is given by its bits.
 func appendFloat(dst, e []byte, d DType, format int) []byte {
-	bits := getBits(e)
-	v := floatValue(bits, d)
+	bits := GetBits(e)
+	v := FloatValue(bits, d)
 	switch {
 	case v != v:
 		if usual, _ := floatBits(v, d); format == 3 && bits != usual {
@@ -105,11 +105,11 @@ func appendNumber(dst []byte, v float64) []byte {
 	return strconv.AppendInt(dst, int64(exponent), 10)
 }
 
-// utf8Text returns the text of code points, without the zeros behind it.
-func utf8Text(e []byte) []byte {
+// TrimText returns the text of code points, without the zeros behind it.
+func TrimText(e []byte) []byte {
 	var text []byte
 	for ; len(e) >= 4; e = e[4:] {
-		text = utf8.AppendRune(text, rune(min(getBits(e[:4]), utf8.MaxRune+1)))
+		text = utf8.AppendRune(text, rune(min(GetBits(e[:4]), utf8.MaxRune+1)))
 	}
 	return bytes.TrimRight(text, "\x00")
 }

@@ -1,4 +1,4 @@
-package zarrio
+package meta
 
 import (
 	"errors"
@@ -69,8 +69,8 @@ func (d DType) format() (floatFormat, bool) {
 	return smallFormat(d.Variant)
 }
 
-// floatValue returns the value of a Float element of type d: the number that its bits, given as an integer, stand for.
-func floatValue(bits uint64, d DType) float64 {
+// FloatValue returns the value of a Float element of type d: the number that its bits, given as an integer, stand for.
+func FloatValue(bits uint64, d DType) float64 {
 	if f, ok := d.format(); ok {
 		return f.value(bits)
 	}

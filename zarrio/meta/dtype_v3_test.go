@@ -1,4 +1,4 @@
-package zarrio
+package meta
 
 import (
 	"encoding/json"
@@ -82,15 +82,15 @@ func TestParseV3DType(t *testing.T) {
 		if numeric := got.Kind <= Timedelta; got.Numeric() != numeric {
 			t.Errorf("%s: Numeric() = %v", tt.doc, got.Numeric())
 		}
-		if s := numpyType(got.DType, false); s != tt.numpy {
+		if s := NumpyType(got.DType, false); s != tt.numpy {
 			t.Errorf("%s: numpyType = %q, want %q", tt.doc, s, tt.numpy)
 		}
-		if s, want := numpyType(got.DType, true), strings.Replace(tt.numpy, "<", ">", 1); s != want {
+		if s, want := NumpyType(got.DType, true), strings.Replace(tt.numpy, "<", ">", 1); s != want {
 			t.Errorf("%s: numpyType, big-endian = %q, want %q", tt.doc, s, want)
 		}
 		// What NumPy spells is read to the same type again, but for the variant of raw bits.
 		if tt.numpy != "" && got.Kind != Object {
-			again, _, err := parseV2DType(json.RawMessage(`"` + tt.numpy + `"`))
+			again, _, err := ParseV2DType(json.RawMessage(`"` + tt.numpy + `"`))
 			if again.Variant = got.Variant; again != got.DType || err != nil {
 				t.Errorf("parseV2DType(%s) = %+v, %v, want %+v", tt.numpy, again, err, got.DType)
 			}
@@ -157,7 +157,7 @@ func TestSwapSize(t *testing.T) {
 	for doc, want := range map[string]int{`"int8"`: 1, `"float64"`: 8, `"complex64"`: 4, `"complex_float8_e5m2"`: 1, `"complex_bfloat16"`: 2, `"r64"`: 1, `"string"`: 1, `"x"`: 1,
 		`{"name":"fixed_length_utf32","configuration":{"length_bytes":16}}`: 4, fmt.Sprintf(`{"name":"numpy.datetime64","configuration":{"unit":%q,"scale_factor":1}}`, "s"): 8} {
 		d, err := parseV3DType(json.RawMessage(doc), 0)
-		if got := d.swapSize(); got != want || err != nil {
+		if got := d.SwapSize(); got != want || err != nil {
 			t.Errorf("%s: swapSize() = %d, want %d (%v)", doc, got, want, err)
 		}
 	}

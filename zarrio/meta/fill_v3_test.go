@@ -1,4 +1,4 @@
-package zarrio
+package meta
 
 import (
 	"encoding/base64"
@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"zarrbench/zarrio/internal/ndcopy"
 )
 
 const (
@@ -47,8 +49,8 @@ var v3Fills = []struct{ dtype, fill, want, again string }{
 // littleEndian returns the element as a little-endian machine has it.
 func littleEndian(e []byte, d DType) []byte {
 	e = append([]byte{}, e...)
-	if bigEndianMachine && d.Kind != Object && d.Kind != Struct {
-		swapBytes(e, d.swapSize())
+	if ndcopy.BigEndian && d.Kind != Object && d.Kind != Struct {
+		ndcopy.SwapBytes(e, d.SwapSize())
 	}
 	return e
 }
@@ -64,7 +66,7 @@ func TestParseV3Fill(t *testing.T) {
 			t.Errorf("parseV3Fill(%s, %s) = %x, %v, want %s", tt.fill, d, got, err, tt.want)
 			continue
 		}
-		again := string(appendFillJSON([]byte("x"), got, d.DType, 3))
+		again := string(AppendJSON([]byte("x"), got, d.DType, 3))
 		if again != "x"+tt.again {
 			t.Errorf("%s: appendFillJSON(%x) = %s, want x%s", d, got, again, tt.again)
 		}
@@ -89,7 +91,7 @@ func TestAppendFillJSONV2(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := string(appendFillJSON(nil, littleEndian(e, tt.d), tt.d, 2)); got != tt.want {
+		if got := string(AppendJSON(nil, littleEndian(e, tt.d), tt.d, 2)); got != tt.want {
 			t.Errorf("%s: %s is %s, want %s", tt.d, tt.e, got, tt.want)
 		}
 	}
@@ -127,32 +129,32 @@ func TestParseV3FillRefused(t *testing.T) {
 func usual(e []byte, d DType, format int) []byte {
 	e = append([]byte{}, e...)
 	float := func(e []byte, d DType) {
-		bits := getBits(e)
+		bits := GetBits(e)
 		if f, ok := d.format(); ok {
 			bits &= f.mask()
 		}
-		if v := floatValue(bits, d); v != v && format == 2 {
+		if v := FloatValue(bits, d); v != v && format == 2 {
 			bits, _ = floatBits(v, d)
 		}
-		putBits(e, bits)
+		PutBits(e, bits)
 	}
 	switch d.Kind {
 	case Bool:
 		e[0] = min(e[0], 1)
 	case Int:
 		unused := 64 - d.bits()
-		putBits(e, uint64(int64(getBits(e)<<unused)>>unused))
+		PutBits(e, uint64(int64(GetBits(e)<<unused)>>unused))
 	case Uint:
-		putBits(e, getBits(e)<<(64-d.bits())>>(64-d.bits()))
+		PutBits(e, GetBits(e)<<(64-d.bits())>>(64-d.bits()))
 	case Float:
 		float(e, d)
 	case Complex:
-		float(e[:d.Size/2], d.component())
-		float(e[d.Size/2:], d.component())
+		float(e[:d.Size/2], d.Component())
+		float(e[d.Size/2:], d.Component())
 	case Unicode:
 		for i := 0; i+4 <= len(e); i += 4 {
-			if c := getBits(e[i : i+4]); c > utf8.MaxRune || c >= 0xd800 && c < 0xe000 {
-				putBits(e[i:i+4], utf8.RuneError)
+			if c := GetBits(e[i : i+4]); c > utf8.MaxRune || c >= 0xd800 && c < 0xe000 {
+				PutBits(e[i:i+4], utf8.RuneError)
 			}
 		}
 	}
@@ -184,7 +186,7 @@ func FuzzFillJSON(f *testing.F) {
 				copy(e, raw)
 			}
 			e = usual(e, d.DType, format)
-			doc := appendFillJSON(nil, e, d.DType, format)
+			doc := AppendJSON(nil, e, d.DType, format)
 			if !json.Valid(doc) {
 				t.Fatalf("%s: %x is %s, which is not JSON", d, e, doc)
 			}
@@ -192,7 +194,7 @@ func FuzzFillJSON(f *testing.F) {
 			if format == 3 {
 				got, err = parseV3Fill(doc, d)
 			} else {
-				got, err = parseV2Fill(doc, d.DType)
+				got, err = ParseV2Fill(doc, d.DType)
 			}
 			if got == nil && format == 2 && strings.Trim(string(e), "\x00") == "" {
 				continue // an empty string is none in v2

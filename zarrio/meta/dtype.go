@@ -1,4 +1,4 @@
-package zarrio
+package meta
 
 import (
 	"encoding/json"
@@ -31,6 +31,14 @@ const (
 
 var kindNames = [...]string{Bool: "bool", Int: "int", Uint: "uint", Float: "float", Complex: "complex", Datetime: "datetime64",
 	Timedelta: "timedelta64", Bytes: "bytes", Unicode: "unicode", Object: "object", Raw: "raw", Struct: "struct", Unknown: "unknown"}
+
+// String returns the kind's name, such as "float", or "invalid".
+func (k Kind) String() string {
+	if k == 0 || int(k) >= len(kindNames) {
+		return "invalid"
+	}
+	return kindNames[k]
+}
 
 // A DType is the type of an array's elements. Elements in memory always have the machine's byte order.
 type DType struct {
@@ -67,8 +75,8 @@ func (d DType) String() string {
 // Numeric says whether elements can be read: every kind but strings, objects, raw bits, records and unknown types.
 func (d DType) Numeric() bool { return d.Kind >= Bool && d.Kind <= Timedelta }
 
-// swapSize is the number of bytes that a change of byte order reverses as one, 1 where there is no order.
-func (d DType) swapSize() int {
+// SwapSize is the number of bytes that a change of byte order reverses as one, 1 where there is no order.
+func (d DType) SwapSize() int {
 	switch d.Kind {
 	case Complex:
 		return d.Size / 2
@@ -91,8 +99,8 @@ func (d DType) bits() int {
 	return 8 * d.Size
 }
 
-// component returns the type of a complex number's parts.
-func (d DType) component() DType {
+// Component returns the type of a complex number's parts.
+func (d DType) Component() DType {
 	return DType{Kind: Float, Size: d.Size / 2, Variant: variantOf(strings.TrimPrefix(d.Variant, "complex_"))}
 }
 
@@ -104,8 +112,8 @@ func variantOf(name string) string {
 	return name
 }
 
-// numpyType returns the type's NumPy spelling, such as "<f4", or "" where NumPy itself has no such type.
-func numpyType(d DType, bigEndian bool) string {
+// NumpyType returns the type's NumPy spelling, such as "<f4", or "" where NumPy itself has no such type.
+func NumpyType(d DType, bigEndian bool) string {
 	if d.Variant != "" && d.Kind != Raw && d.Kind != Object {
 		return ""
 	}
@@ -113,7 +121,7 @@ func numpyType(d DType, bigEndian bool) string {
 	if bigEndian {
 		order = ">"
 	}
-	if d.swapSize() == 1 {
+	if d.SwapSize() == 1 {
 		order = "|"
 	}
 	switch d.Kind {
@@ -135,34 +143,34 @@ func numpyType(d DType, bigEndian bool) string {
 	return order + code + strconv.Itoa(d.Size)
 }
 
-const supportedV2 = "|b1, <i1 to <i8, <u1 to <u8, <f2, <f4, <f8, <c8, <c16, <M8[UNIT], <m8[UNIT] and their big-endian forms; " +
+const SupportedV2 = "|b1, <i1 to <i8, <u1 to <u8, <f2, <f4, <f8, <c8, <c16, <M8[UNIT], <m8[UNIT] and their big-endian forms; " +
 	"|SN, <UN, |VN, |O and records can be listed"
 
 // maxElement bounds the bytes of an element, so that no document makes products of sizes overflow.
 const maxElement = 1 << 24
 
-// parseV2DType reads a NumPy type string, as Zarr v2 spells data types, or a record's list of fields. It returns the type
+// ParseV2DType reads a NumPy type string, as Zarr v2 spells data types, or a record's list of fields. It returns the type
 // and whether the stored elements are big-endian.
-func parseV2DType(doc json.RawMessage) (d DType, bigEndian bool, err error) {
+func ParseV2DType(doc json.RawMessage) (d DType, bigEndian bool, err error) {
 	var v any
 	if err := json.Unmarshal(doc, &v); err != nil {
 		return DType{}, false, err
 	}
 	s, ok := v.(string)
 	if ok {
-		d, ok = parseTypeString(s)
+		d, ok = ParseTypeString(s)
 	} else {
 		d.Kind = Struct
 		d.Size, ok = recordSize(v)
 	}
 	if !ok {
-		return DType{}, false, &UnsupportedError{What: "data type", Found: found(doc), Supported: supportedV2}
+		return DType{}, false, &UnsupportedError{What: "data type", Found: Quote(doc), Supported: SupportedV2}
 	}
 	return d, strings.HasPrefix(s, ">"), nil
 }
 
-// parseTypeString reads a NumPy type string: the byte order, a letter for the kind, and the size.
-func parseTypeString(s string) (d DType, ok bool) {
+// ParseTypeString reads a NumPy type string: the byte order, a letter for the kind, and the size.
+func ParseTypeString(s string) (d DType, ok bool) {
 	if len(s) < 2 || s[0] != '<' && s[0] != '>' && s[0] != '|' {
 		return DType{}, false
 	}
@@ -223,7 +231,7 @@ func recordSize(v any) (size int, ok bool) {
 		n := 0
 		if s, isString := parts[1].(string); isString {
 			var d DType
-			d, ok = parseTypeString(s)
+			d, ok = ParseTypeString(s)
 			n = d.Size
 		} else {
 			n, ok = recordSize(parts[1])
@@ -259,8 +267,8 @@ func validTimeUnit(unit string) bool {
 	return slices.Contains(timeUnits, strings.TrimLeft(unit, "0123456789"))
 }
 
-// product multiplies a shape's extents, refusing negative ones and a product above limit.
-func product(shape []int, limit int) (int, error) {
+// Product multiplies a shape's extents, refusing negative ones and a product above limit.
+func Product(shape []int, limit int) (int, error) {
 	n := 1
 	for _, s := range shape {
 		if s < 0 {

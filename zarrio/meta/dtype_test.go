@@ -1,4 +1,4 @@
-package zarrio
+package meta
 
 import (
 	"encoding/json"
@@ -49,7 +49,7 @@ func TestParseV2DType(t *testing.T) {
 		{`[["outer",[["inner","<i2"],["more","<i2"]]]]`, DType{Kind: Struct, Size: 4}, false, "struct"},
 	}
 	for _, tt := range tests {
-		got, big, err := parseV2DType(json.RawMessage(tt.doc))
+		got, big, err := ParseV2DType(json.RawMessage(tt.doc))
 		if got != tt.want || big != tt.big || err != nil {
 			t.Errorf("parseV2DType(%s) = %+v, %v, %v, want %+v, %v", tt.doc, got, big, err, tt.want, tt.big)
 		}
@@ -69,7 +69,7 @@ func TestParseV2DTypeRefused(t *testing.T) {
 		`"|S99999999999999999999"`, `"|S16777217"`, `5`, `null`, `{}`, `[]`, `[[]]`, `["a"]`, `[["a"]]`, `[[1,"<i4"]]`, `[["a","<i3"]]`,
 		`[["a","<i4",4]]`, `[["a","<i4",[0]]]`, `[["a","<i4",[-1]]]`, `[["a","<i4",[1.5]]]`, `[["a","<i4",["2"]]]`, `[["a","<i4",[1000000,1000000]]]`,
 		`[["a","<i4",[9223372036854775808]]]`, `[["a","|S16777216"],["b","|S16777216"]]`, `[["a","<i4",[1],2]]`, deep + "]"} {
-		d, _, err := parseV2DType(json.RawMessage(doc))
+		d, _, err := ParseV2DType(json.RawMessage(doc))
 		if err == nil {
 			t.Errorf("parseV2DType(%.60s) = %v, want an error", doc, d)
 			continue
@@ -82,7 +82,7 @@ func TestParseV2DTypeRefused(t *testing.T) {
 		}
 	}
 	// Records may be nested as deep as JSON may.
-	if d, _, err := parseV2DType(json.RawMessage(deep)); err != nil || d.Size != 4 {
+	if d, _, err := ParseV2DType(json.RawMessage(deep)); err != nil || d.Size != 4 {
 		t.Errorf("deep record: %v, %.100v", d, err)
 	}
 }
@@ -111,7 +111,7 @@ func TestProduct(t *testing.T) {
 		{[]int{0, -1}, 10, 0, false},
 	}
 	for _, tt := range tests {
-		if got, err := product(tt.shape, tt.limit); got != tt.want || err == nil != tt.ok {
+		if got, err := Product(tt.shape, tt.limit); got != tt.want || err == nil != tt.ok {
 			t.Errorf("product(%v, %d) = %d, %v, want %d", tt.shape, tt.limit, got, err, tt.want)
 		}
 	}

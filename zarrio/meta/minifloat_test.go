@@ -1,10 +1,12 @@
-package zarrio
+package meta
 
 import (
 	"math"
 	"strconv"
 	"strings"
 	"testing"
+
+	"zarrbench/zarrio/internal/zarrtest"
 )
 
 // smallTypes are the float types of at most 16 bits.
@@ -25,7 +27,7 @@ func smallTypes(t testing.TB) map[string]DType {
 func TestFloatValueKnown(t *testing.T) {
 	types := smallTypes(t)
 	n := 0
-	for line := range strings.Lines(readText(t, "testdata/minifloat.txt")) {
+	for line := range strings.Lines(zarrtest.ReadText(t, "testdata/minifloat.txt")) {
 		fields := strings.Fields(line)
 		d := types[fields[0]]
 		for bits, s := range fields[1:] {
@@ -33,7 +35,7 @@ func TestFloatValueKnown(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := floatValue(uint64(bits), d)
+			got := FloatValue(uint64(bits), d)
 			if math.Float64bits(got) != math.Float64bits(want) && !(got != got && want != want) {
 				t.Errorf("%s: bits %#x are %v, want %v", d, bits, got, want)
 			}
@@ -48,17 +50,17 @@ func TestFloatValueKnown(t *testing.T) {
 func TestFloatValue16(t *testing.T) {
 	types := smallTypes(t)
 	for b := range uint64(1 << 16) {
-		got, want := floatValue(b, types["bfloat16"]), float64(math.Float32frombits(uint32(b)<<16))
+		got, want := FloatValue(b, types["bfloat16"]), float64(math.Float32frombits(uint32(b)<<16))
 		if math.Float64bits(got) != math.Float64bits(want) && !(got != got && want != want) {
 			t.Fatalf("bfloat16: bits %#x are %v, want %v", b, got, want)
 		}
 	}
 	for bits, want := range map[uint64]float64{0: 0, 1: 0x1p-24, 0x3ff: 0x1.ff8p-15, 0x400: 0x1p-14, 0x3c00: 1, 0x3c01: 1 + 0x1p-10, 0xc000: -2, 0x7bff: 65504, 0x7c00: math.Inf(1), 0xfc00: math.Inf(-1)} {
-		if got := floatValue(bits, types["float16"]); got != want {
+		if got := FloatValue(bits, types["float16"]); got != want {
 			t.Errorf("float16: bits %#x are %v, want %v", bits, got, want)
 		}
 	}
-	if got := floatValue(0x7c01, types["float16"]); got == got {
+	if got := FloatValue(0x7c01, types["float16"]); got == got {
 		t.Errorf("float16: bits 0x7c01 are %v, want NaN", got)
 	}
 }
