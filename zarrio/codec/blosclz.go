@@ -3,6 +3,8 @@ package codec
 import (
 	"errors"
 	"fmt"
+
+	"zarrbench/zarrio/codec/internal/match"
 )
 
 var (
@@ -73,7 +75,7 @@ func blosclzBlock(dst, src []byte) error {
 			if n > len(dst)-op {
 				return errBloscLZOutput
 			}
-			copyMatch(dst, op, dist, n)
+			match.Copy(dst, op, dist, n)
 			op += n
 		}
 		if ip >= len(src) {
@@ -86,18 +88,4 @@ func blosclzBlock(dst, src []byte) error {
 		return fmt.Errorf("decodes to %d bytes, expected %d", op, len(dst))
 	}
 	return nil
-}
-
-// copyMatch repeats at op the n bytes from dist before it, which may overlap what they become.
-func copyMatch(dst []byte, op, dist, n int) {
-	from, to := dst[op-dist:op], dst[op:op+n]
-	for {
-		// All that lies between the match's start and here has the match's period, so that it doubles each time.
-		c := copy(to, from)
-		if c == len(to) {
-			return
-		}
-		to = to[c:]
-		from = dst[op-dist : op+n-len(to)]
-	}
 }

@@ -6,22 +6,6 @@ import (
 	"testing"
 )
 
-func TestCopyMatch(t *testing.T) {
-	for dist := 1; dist <= 20; dist++ {
-		for n := 1; n <= 70; n++ {
-			got := append(randomBytes(dist), make([]byte, n+1)...)
-			want := bytes.Clone(got)
-			for i := dist; i < dist+n; i++ {
-				want[i] = want[i-dist]
-			}
-			copyMatch(got, dist, dist, n)
-			if !bytes.Equal(got, want) {
-				t.Errorf("copyMatch(dist=%d, n=%d)\n got %x\nwant %x", dist, n, got, want)
-			}
-		}
-	}
-}
-
 // farMatch is a stream of 8200 literals and a match of three from the start of them, for which the distance needs two
 // more bytes, and of a fourth literal that ends it.
 func farMatch() (stream, decoded []byte) {

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"zarrbench/zarrio/codec/internal/match"
 )
 
 // An lzmaDecoder decodes LZMA by the LZMA specification of Igor Pavlov's SDK. What is decoded serves as the dictionary
@@ -247,7 +249,7 @@ func (z *lzmaDecoder) decode(out []byte, at int) (n int, marker bool, err error)
 			if length > uint(len(out)-at) {
 				return at, false, errLZMALong
 			}
-			copyMatch(out, at, int(z.rep[0])+1, int(length))
+			match.Copy(out, at, int(z.rep[0])+1, int(length))
 			at += int(length)
 		}
 		if z.short {

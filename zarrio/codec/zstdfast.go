@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 
 	"github.com/klauspost/compress/huff0"
+
+	"zarrbench/zarrio/codec/internal/match"
 )
 
 // A zstdFast decodes Zstandard frames of a known size and without a checksum. It is faster than the library where matches
@@ -118,7 +120,7 @@ func zstdFastHeader(dst, src []byte) (int, bool) {
 func fill(b []byte, v byte) {
 	if len(b) > 0 {
 		b[0] = v
-		copyMatch(b, 1, 1, len(b)-1)
+		match.Copy(b, 1, 1, len(b)-1)
 	}
 }
 
@@ -366,7 +368,7 @@ func (z *zstdFast) sequences(dst []byte, n int, src []byte, at int, literals []b
 		case n+length+16 <= len(room):
 			repeatWords(room, n, offset, length)
 		default:
-			copyMatch(dst, n, offset, length)
+			match.Copy(dst, n, offset, length)
 		}
 		n += length
 
