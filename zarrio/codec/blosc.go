@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/klauspost/compress/snappy"
+
+	"zarrbench/zarrio/codec/internal/lz4block"
 )
 
 // blosc decodes the frames of Blosc 1, which say themselves all that is needed to decode them.
@@ -284,7 +286,7 @@ func (f *bloscFrame) decodeStream(room, src []byte, s *Scratch) (stream, rest []
 	case "blosclz":
 		err = blosclzBlock(room, src)
 	case "lz4":
-		err = lz4Block(room, src)
+		err = lz4block.Decode(room, src)
 	case "snappy":
 		err = snappyBlock(room, src)
 	case "zlib":

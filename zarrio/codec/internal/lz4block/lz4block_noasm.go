@@ -1,6 +1,6 @@
 //go:build !amd64 || purego
 
-package codec
+package lz4block
 
 import "github.com/pierrec/lz4/v4"
 

@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-package codec
+package lz4block
 
 import (
 	"bytes"
@@ -15,6 +15,16 @@ import (
 
 	"github.com/pierrec/lz4/v4"
 )
+
+// randomBytes returns n bytes that are the same in every run.
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	rand.NewChaCha8([32]byte{1}).Read(b)
+	return b
+}
+
+// canary is the byte around buffers that shows writes outside of them.
+const canary = 0xa5
 
 // A walled is memory between two pages that can be neither read nor written.
 type walled []byte

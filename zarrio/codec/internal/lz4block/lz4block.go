@@ -1,6 +1,35 @@
-package codec
+// Package lz4block decodes the blocks of LZ4.
+package lz4block
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+var errLZ4 = errors.New("corrupt block, or one that decodes to more than is expected")
+
+// Decode decodes a bare block into the whole of dst.
+func Decode(dst, src []byte) error {
+	if len(src) == 0 {
+		return errors.New("empty block")
+	}
+	if len(dst) == 0 {
+		// The library may not be given a nil destination. Nothing decodes to nothing but a lone zero token.
+		if len(src) == 1 && src[0] == 0 {
+			return nil
+		}
+		return errLZ4
+	}
+	n, err := lz4Decode(dst, src)
+	if err != nil {
+		return errLZ4 // The library's own words only say that a buffer is too short.
+	}
+	if n != len(dst) {
+		return fmt.Errorf("block decodes to %d bytes, expected %d", n, len(dst))
+	}
+	return nil
+}
 
 // lz4MinMatch is the length of a match of which the token says 0.
 const lz4MinMatch = 4

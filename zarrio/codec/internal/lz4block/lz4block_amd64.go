@@ -1,8 +1,13 @@
 //go:build !purego
 
-package codec
+package lz4block
 
-import "github.com/pierrec/lz4/v4"
+import (
+	"github.com/pierrec/lz4/v4"
+	"golang.org/x/sys/cpu"
+)
+
+var useAVX2 = cpu.X86.HasAVX2
 
 // lz4DecodeFast decodes the sequences of src into dst while there is room to spare behind them in both, and returns how
 // far it came. It stops before the first sequence for which there isn't, and before one that is corrupt.
