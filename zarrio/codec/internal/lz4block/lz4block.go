@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-var errLZ4 = errors.New("corrupt block, or one that decodes to more than is expected")
+var errCorrupt = errors.New("corrupt block, or one that decodes to more than is expected")
 
 // Decode decodes a bare block into the whole of dst.
 func Decode(dst, src []byte) error {
@@ -19,11 +19,11 @@ func Decode(dst, src []byte) error {
 		if len(src) == 1 && src[0] == 0 {
 			return nil
 		}
-		return errLZ4
+		return errCorrupt
 	}
-	n, err := lz4Decode(dst, src)
+	n, err := decode(dst, src)
 	if err != nil {
-		return errLZ4 // The library's own words only say that a buffer is too short.
+		return errCorrupt // The library's own words only say that a buffer is too short.
 	}
 	if n != len(dst) {
 		return fmt.Errorf("block decodes to %d bytes, expected %d", n, len(dst))
@@ -31,26 +31,26 @@ func Decode(dst, src []byte) error {
 	return nil
 }
 
-// lz4MinMatch is the length of a match of which the token says 0.
-const lz4MinMatch = 4
+// minMatch is the length of a match of which the token says 0.
+const minMatch = 4
 
-// lz4DecodeGeneric decodes the sequences of src from si on into dst from di on, and returns the length of all that is
-// decoded then. Both di and si are 0 at the start of a block, or are what lz4DecodeFast left off at.
+// decodeGeneric decodes the sequences of src from si on into dst from di on, and returns the length of all that is
+// decoded then. Both di and si are 0 at the start of a block, or are what decodeFast left off at.
 //
 // It takes whatever liblz4 does: the last sequence ends after its literals, and what its token says of a match counts for
 // nothing. Unlike liblz4 it doesn't insist on that sequence having 5 literals, as older encoders wrote fewer.
-func lz4DecodeGeneric(dst, src []byte, di, si int) (int, error) {
+func decodeGeneric(dst, src []byte, di, si int) (int, error) {
 	for si < len(src) {
 		token := int(src[si])
 		si++
 
 		n := token >> 4
 		if n == 15 {
-			more, at := lz4Length(src, si, len(dst))
+			more, at := length(src, si, len(dst))
 			n, si = n+more, at
 		}
 		if si < 0 || n > len(src)-si || n > len(dst)-di {
-			return 0, errLZ4
+			return 0, errCorrupt
 		}
 		copy(dst[di:], src[si:si+n])
 		di += n
@@ -60,18 +60,18 @@ func lz4DecodeGeneric(dst, src []byte, di, si int) (int, error) {
 		}
 
 		if len(src)-si < 2 {
-			return 0, errLZ4
+			return 0, errCorrupt
 		}
 		offset := int(binary.LittleEndian.Uint16(src[si:]))
 		si += 2
 		n = token & 15
 		if n == 15 {
-			more, at := lz4Length(src, si, len(dst))
+			more, at := length(src, si, len(dst))
 			n, si = n+more, at
 		}
-		n += lz4MinMatch
+		n += minMatch
 		if si < 0 || offset == 0 || offset > di || n > len(dst)-di {
-			return 0, errLZ4
+			return 0, errCorrupt
 		}
 		// What has been copied of a match that overlaps itself is repeated with it, twice as much each time.
 		match := dst[di-offset : di+n]
@@ -80,12 +80,12 @@ func lz4DecodeGeneric(dst, src []byte, di, si int) (int, error) {
 		}
 		di += n
 	}
-	return 0, errLZ4 // It ends after a match, or is empty.
+	return 0, errCorrupt // It ends after a match, or is empty.
 }
 
-// lz4Length returns the sum of the bytes of a length that goes on at si, and the index after them. The index is -1 where
+// length returns the sum of the bytes of a length that goes on at si, and the index after them. The index is -1 where
 // they have no end, or where the sum exceeds limit and so might not fit into an int.
-func lz4Length(src []byte, si, limit int) (n, next int) {
+func length(src []byte, si, limit int) (n, next int) {
 	for si < len(src) && n <= limit {
 		b := int(src[si])
 		si++

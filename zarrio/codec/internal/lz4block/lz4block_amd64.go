@@ -9,17 +9,17 @@ import (
 
 var useAVX2 = cpu.X86.HasAVX2
 
-// lz4DecodeFast decodes the sequences of src into dst while there is room to spare behind them in both, and returns how
+// decodeFast decodes the sequences of src into dst while there is room to spare behind them in both, and returns how
 // far it came. It stops before the first sequence for which there isn't, and before one that is corrupt.
 //
 //go:noescape
-func lz4DecodeFast(dst, src []byte) (di, si int)
+func decodeFast(dst, src []byte) (di, si int)
 
-// lz4Decode decodes a block into dst and returns the length of what is decoded, which is at most that of dst.
-func lz4Decode(dst, src []byte) (int, error) {
+// decode decodes a block into dst and returns the length of what is decoded, which is at most that of dst.
+func decode(dst, src []byte) (int, error) {
 	if !useAVX2 {
 		return lz4.UncompressBlock(src, dst)
 	}
-	di, si := lz4DecodeFast(dst, src)
-	return lz4DecodeGeneric(dst, src, di, si)
+	di, si := decodeFast(dst, src)
+	return decodeGeneric(dst, src, di, si)
 }

@@ -49,20 +49,20 @@ func newWalled(t testing.TB, size int) walled {
 func (w walled) first(n int) []byte { return w[:n:n] }
 func (w walled) last(n int) []byte  { return w[len(w)-n:] }
 
-// An lz4Checker decodes blocks in all the ways there are.
-type lz4Checker struct{ dst, src walled }
+// An checker decodes blocks in all the ways there are.
+type checker struct{ dst, src walled }
 
-const lz4CheckerSize = 1 << 17
+const checkerSize = 1 << 17
 
-func newLZ4Checker(t testing.TB) lz4Checker {
-	return lz4Checker{newWalled(t, lz4CheckerSize), newWalled(t, lz4CheckerSize)}
+func newChecker(t testing.TB) checker {
+	return checker{newWalled(t, checkerSize), newWalled(t, checkerSize)}
 }
 
 // check decodes src into size bytes, and returns them or why that is refused.
-func (c lz4Checker) check(t *testing.T, src []byte, size int) ([]byte, error) {
+func (c checker) check(t *testing.T, src []byte, size int) ([]byte, error) {
 	t.Helper()
 	want := make([]byte, size)
-	n, err := lz4DecodeGeneric(want, src, 0, 0)
+	n, err := decodeGeneric(want, src, 0, 0)
 	if n > size || n < 0 {
 		t.Fatalf("the definition decodes %d bytes into %d", n, size)
 	}
@@ -70,7 +70,7 @@ func (c lz4Checker) check(t *testing.T, src []byte, size int) ([]byte, error) {
 
 	lib := make([]byte, max(size, 1))[:size] // It may not be nil.
 	libN, libErr := lz4.UncompressBlock(src, lib)
-	if agree := (err == nil) == (libErr == nil) && (err != nil || bytes.Equal(lib[:libN], want)); !agree && !lz4Odd(src) {
+	if agree := (err == nil) == (libErr == nil) && (err != nil || bytes.Equal(lib[:libN], want)); !agree && !odd(src) {
 		t.Fatalf("the definition decodes %d bytes (%v), the library %d (%v), of %d from %x", n, err, libN, libErr, size, src)
 	}
 
@@ -89,14 +89,14 @@ func (c lz4Checker) check(t *testing.T, src []byte, size int) ([]byte, error) {
 		for i := range outside {
 			outside[i] = canary
 		}
-		gotN, gotErr := lz4Decode(d, s)
+		gotN, gotErr := decode(d, s)
 		for i, v := range outside {
 			if v != canary {
 				t.Fatalf("byte %d outside of a destination of %d was written, from %x", i, size, src)
 			}
 		}
 		if (gotErr == nil) != (err == nil) || gotErr == nil && !bytes.Equal(d[:gotN], want) {
-			if lz4Odd(src) && (gotErr == nil) == (libErr == nil) && gotN == libN {
+			if odd(src) && (gotErr == nil) == (libErr == nil) && gotN == libN {
 				continue // It is the library that decodes on this machine.
 			}
 			t.Fatalf("decodes %d bytes (%v), expected %d (%v), of %d from %x", gotN, gotErr, n, err, size, src)
@@ -105,16 +105,16 @@ func (c lz4Checker) check(t *testing.T, src []byte, size int) ([]byte, error) {
 	return want, err
 }
 
-// lz4Odd reports whether a block ends in a way that the library sees differently: it takes some blocks that end after a
+// odd reports whether a block ends in a way that the library sees differently: it takes some blocks that end after a
 // match, and one without any sequence, and refuses those of which the last token has a match that isn't there. liblz4 does
 // the contrary of all.
-func lz4Odd(src []byte) bool {
+func odd(src []byte) bool {
 	for si := 0; si < len(src); {
 		token := int(src[si])
 		si++
 		n := token >> 4
 		if n == 15 {
-			more, at := lz4Length(src, si, math.MaxInt32)
+			more, at := length(src, si, math.MaxInt32)
 			n, si = n+more, at
 		}
 		if si < 0 || n > len(src)-si {
@@ -128,7 +128,7 @@ func lz4Odd(src []byte) bool {
 			return false
 		}
 		if token&15 == 15 {
-			if _, si = lz4Length(src, si, math.MaxInt32); si < 0 {
+			if _, si = length(src, si, math.MaxInt32); si < 0 {
 				return false
 			}
 		}
@@ -139,8 +139,8 @@ func lz4Odd(src []byte) bool {
 	return len(src) == 0
 }
 
-// appendLZ4 appends a sequence; without an offset it is the last one.
-func appendLZ4(b, literals []byte, offset, match int) []byte {
+// appendSequence appends a sequence; without an offset it is the last one.
+func appendSequence(b, literals []byte, offset, match int) []byte {
 	length := func(n int) int {
 		if n < 15 {
 			return -1
@@ -157,20 +157,20 @@ func appendLZ4(b, literals []byte, offset, match int) []byte {
 	}
 	token := min(len(literals), 15) << 4
 	if offset > 0 {
-		token |= min(match-lz4MinMatch, 15)
+		token |= min(match-minMatch, 15)
 	}
 	b = append(b, byte(token))
 	more(length(len(literals)))
 	b = append(b, literals...)
 	if offset > 0 {
 		b = binary.LittleEndian.AppendUint16(b, uint16(offset))
-		more(length(match - lz4MinMatch))
+		more(length(match - minMatch))
 	}
 	return b
 }
 
-// lz4Sequences returns a block of random sequences as no compressor would choose them, and what it decodes to.
-func lz4Sequences(r *rand.Rand, n int) (src, decoded []byte) {
+// sequences returns a block of random sequences as no compressor would choose them, and what it decodes to.
+func sequences(r *rand.Rand, n int) (src, decoded []byte) {
 	length := func(usual int) int {
 		switch r.IntN(12) {
 		case 0:
@@ -193,14 +193,14 @@ func lz4Sequences(r *rand.Rand, n int) (src, decoded []byte) {
 		if r.IntN(2) == 0 {
 			offset = 1 + r.IntN(min(len(decoded), 40))
 		}
-		match := lz4MinMatch + length(20)
-		src = appendLZ4(src, literals, offset, match)
+		match := minMatch + length(20)
+		src = appendSequence(src, literals, offset, match)
 		for range match {
 			decoded = append(decoded, decoded[len(decoded)-offset])
 		}
 	}
 	literals := make([]byte, length(20))
-	return appendLZ4(src, literals, 0, 0), append(decoded, literals...)
+	return appendSequence(src, literals, 0, 0), append(decoded, literals...)
 }
 
 // shuffledFloats returns the bytes of n values of a smooth field with some noise, as shuffled by Blosc.
@@ -217,7 +217,7 @@ func shuffledFloats(r *rand.Rand, n int) []byte {
 	return b
 }
 
-func lz4Kinds(r *rand.Rand) map[string][]byte {
+func inputs(r *rand.Rand) map[string][]byte {
 	const n = 70000
 	kinds := map[string][]byte{
 		"zeros":  make([]byte, n),
@@ -238,13 +238,13 @@ func lz4Kinds(r *rand.Rand) map[string][]byte {
 
 func TestLZ4BlockRoundTrip(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
-	c := newLZ4Checker(t)
+	c := newChecker(t)
 	lengths := []int{500, 1000, 4097, 66000}
 	for n := range 301 {
 		lengths = append(lengths, n)
 	}
-	out := make([]byte, lz4.CompressBlockBound(lz4CheckerSize))
-	for kind, data := range lz4Kinds(r) {
+	out := make([]byte, lz4.CompressBlockBound(checkerSize))
+	for kind, data := range inputs(r) {
 		for _, n := range lengths {
 			if n == 0 {
 				continue // Nothing is not compressed to a block.
@@ -259,7 +259,7 @@ func TestLZ4BlockRoundTrip(t *testing.T) {
 				}
 				src := out[:size]
 				if size == 0 { // The compressor gave up.
-					src = appendLZ4(nil, data, 0, 0)
+					src = appendSequence(nil, data, 0, 0)
 				}
 				if got, err := c.check(t, src, len(data)); err != nil || !bytes.Equal(got, data) {
 					t.Fatalf("%s of %d bytes: %v", kind, n, err)
@@ -271,9 +271,9 @@ func TestLZ4BlockRoundTrip(t *testing.T) {
 
 func TestLZ4BlockSequences(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
-	c := newLZ4Checker(t)
+	c := newChecker(t)
 	for range 3000 {
-		src, decoded := lz4Sequences(r, 1+r.IntN(60))
+		src, decoded := sequences(r, 1+r.IntN(60))
 		if got, err := c.check(t, src, len(decoded)); err != nil || !bytes.Equal(got, decoded) {
 			t.Fatalf("%v: got %x, expected %x, from %x", err, got, decoded, src)
 		}
@@ -288,20 +288,20 @@ func TestLZ4BlockSequences(t *testing.T) {
 }
 
 func TestLZ4BlockLies(t *testing.T) {
-	c := newLZ4Checker(t)
-	start := appendLZ4(nil, []byte("abcdefgh"), 8, 8)
-	end := appendLZ4(nil, bytes.Repeat([]byte("z"), 200), 0, 0)
+	c := newChecker(t)
+	start := appendSequence(nil, []byte("abcdefgh"), 8, 8)
+	end := appendSequence(nil, bytes.Repeat([]byte("z"), 200), 0, 0)
 	for _, test := range []struct {
 		name  string
 		lie   []byte
 		size  int
 		taken bool
 	}{
-		{"none", appendLZ4(nil, nil, 16, 4), 4, true},
+		{"none", appendSequence(nil, nil, 16, 4), 4, true},
 		{"offset 0", []byte{0, 0, 0}, 4, false},
-		{"offset before the start", appendLZ4(nil, nil, 17, 4), 4, false},
-		{"offset before the start, long", appendLZ4(nil, nil, 17, 400), 400, false},
-		{"longer match", appendLZ4(nil, nil, 16, 300), 99, false},
+		{"offset before the start", appendSequence(nil, nil, 17, 4), 4, false},
+		{"offset before the start, long", appendSequence(nil, nil, 17, 400), 400, false},
+		{"longer match", appendSequence(nil, nil, 16, 300), 99, false},
 		{"literals to the end", []byte{0xf0, 255}, 15 + 255, false},
 		{"match of 255s", append([]byte{0x0f, 1, 0}, bytes.Repeat([]byte{255}, 600)...), 1000, false},
 		{"literals of 255s", append([]byte{0xf0}, bytes.Repeat([]byte{255}, 600)...), 1000, false},
@@ -317,12 +317,12 @@ func TestLZ4BlockLies(t *testing.T) {
 		size int
 		want error
 	}{
-		{"nothing", nil, 0, errLZ4},
+		{"nothing", nil, 0, errCorrupt},
 		{"no literals", []byte{0}, 0, nil},
 		{"a match that isn't there", []byte{0x37, 'a', 'b', 'c'}, 3, nil},
-		{"ends after a match", start, 16, errLZ4},
-		{"ends in an offset", append(bytes.Clone(start), 0, 1), 20, errLZ4},
-		{"ends before a length", append(bytes.Clone(start), 0xf0), 40, errLZ4},
+		{"ends after a match", start, 16, errCorrupt},
+		{"ends in an offset", append(bytes.Clone(start), 0, 1), 20, errCorrupt},
+		{"ends before a length", append(bytes.Clone(start), 0xf0), 40, errCorrupt},
 	} {
 		if _, err := c.check(t, test.src, test.size); !errors.Is(err, test.want) {
 			t.Errorf("%s: error %v, expected %v", test.name, err, test.want)
@@ -333,19 +333,19 @@ func TestLZ4BlockLies(t *testing.T) {
 func FuzzLZ4Block(f *testing.F) {
 	r := rand.New(rand.NewPCG(3, 3))
 	for n := range 30 {
-		src, decoded := lz4Sequences(r, 1+n)
+		src, decoded := sequences(r, 1+n)
 		f.Add(src, len(decoded))
 	}
-	for _, data := range lz4Kinds(r) {
+	for _, data := range inputs(r) {
 		out := make([]byte, lz4.CompressBlockBound(2000))
 		var c lz4.Compressor
 		if n, err := c.CompressBlock(data[:2000], out); err == nil {
 			f.Add(out[:n], 2000)
 		}
 	}
-	c := newLZ4Checker(f)
+	c := newChecker(f)
 	f.Fuzz(func(t *testing.T, src []byte, size int) {
-		if size < 0 || size > lz4CheckerSize || len(src) > lz4CheckerSize {
+		if size < 0 || size > checkerSize || len(src) > checkerSize {
 			t.Skip()
 		}
 		_, _ = c.check(t, src, size)
@@ -366,7 +366,7 @@ func BenchmarkLZ4Block(b *testing.B) {
 			b.Fatal(err)
 		}
 		if n == 0 {
-			n = copy(out, appendLZ4(nil, randomBytes(size), 0, 0))
+			n = copy(out, appendSequence(nil, randomBytes(size), 0, 0))
 		}
 		srcs = append(srcs, out[:n])
 	}
@@ -375,7 +375,7 @@ func BenchmarkLZ4Block(b *testing.B) {
 		name   string
 		decode func(dst, src []byte) (int, error)
 	}{
-		{"ours", lz4Decode},
+		{"ours", decode},
 		{"lib", func(dst, src []byte) (int, error) { return lz4.UncompressBlock(src, dst) }},
 	} {
 		b.Run("impl="+impl.name, func(b *testing.B) {
