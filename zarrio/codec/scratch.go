@@ -7,6 +7,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"zarrbench/zarrio/codec/internal/zstdfast"
 )
 
 // A Scratch holds what decoders reuse from one chunk to the next, so that they need not allocate once it is warm. The
@@ -21,7 +23,7 @@ type Scratch struct {
 	zlib     io.ReadCloser
 	gzip     *gzip.Reader
 	zstd     *zstd.Decoder
-	zstdFast *zstdFast
+	zstdFast *zstdfast.Decoder
 	lzma     *lzmaDecoder
 	enc      *encoders
 

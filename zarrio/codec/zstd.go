@@ -8,6 +8,8 @@ import (
 	"math"
 
 	"github.com/klauspost/compress/zstd"
+
+	"zarrbench/zarrio/codec/internal/zstdfast"
 )
 
 // zstdCodec decodes one or more Zstandard frames, whether or not they give their content's size.
@@ -49,9 +51,9 @@ func (s *Scratch) unzstd(dst, src []byte) error {
 		return nil
 	}
 	if s.zstdFast == nil {
-		s.zstdFast = new(zstdFast)
+		s.zstdFast = new(zstdfast.Decoder)
 	}
-	if s.zstdFast.decode(dst, src) {
+	if s.zstdFast.Decode(dst, src) {
 		return nil
 	}
 	if err := s.openZstd(); err != nil {

@@ -1,4 +1,4 @@
-package codec
+package zstdfast
 
 import (
 	"bytes"
@@ -9,7 +9,11 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/stretchr/testify/require"
 )
+
+// mostSlack is the capacity that is left behind decoded bytes.
+const mostSlack = 64
 
 // zstdFastInputs are bytes whose frames have blocks and literals of all kinds, and repeated offsets.
 func zstdFastInputs() map[string][]byte {
@@ -24,7 +28,9 @@ func zstdFastInputs() map[string][]byte {
 		smooth = binary.LittleEndian.AppendUint32(smooth, math.Float32bits(v))
 	}
 	planes := make([]byte, len(smooth))
-	shuffle(planes, smooth, 4)
+	for i, v := range smooth {
+		planes[i%4*len(smooth)/4+i/4] = v
+	}
 	var runs, words []byte
 	for len(runs) < 100000 {
 		n := 1 + rnd.IntN(300)
@@ -48,6 +54,9 @@ func zstdFastInputs() map[string][]byte {
 func zstdFastFrames(tb testing.TB) map[string][][2][]byte {
 	tb.Helper()
 	frames := map[string][][2][]byte{}
+	short, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false),
+		zstd.WithAllLitEntropyCompression(true), zstd.WithSingleSegment(true))
+	require.NoError(tb, err)
 	for level := zstd.SpeedFastest; level <= zstd.SpeedBestCompression; level++ {
 		enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
 		if err != nil {
@@ -57,29 +66,47 @@ func zstdFastFrames(tb testing.TB) map[string][][2][]byte {
 			for _, n := range []int{40, 300, 2000, 20000, len(data)} {
 				part := data[len(data)-n:]
 				frames[name] = append(frames[name], [2][]byte{part, enc.EncodeAll(part, nil)})
-				e := encoders{zstd: enc, zstdLevel: zstd.SpeedFastest}
-				planes, err := e.appendPlanes(nil, part, 4)
-				if err != nil {
-					tb.Fatal(err)
+				if n <= zstd.MinWindowSize {
+					frames[name] = append(frames[name], [2][]byte{part, short.EncodeAll(part, nil)})
+				} else {
+					frames[name] = append(frames[name], [2][]byte{part, encodePlanes(tb, enc, part, 4)})
 				}
-				frames[name] = append(frames[name], [2][]byte{part, planes})
 			}
 		}
 	}
 	return frames
 }
 
+// encodePlanes encodes so many parts of src in a frame, each from a block of its own on.
+func encodePlanes(tb testing.TB, enc *zstd.Encoder, src []byte, planes int) []byte {
+	tb.Helper()
+	if len(src)/planes < 4<<10 {
+		planes = 1
+	}
+	var b bytes.Buffer
+	enc.ResetContentSize(&b, int64(len(src)))
+	for i := range planes {
+		plane := src[i*len(src)/planes : (i+1)*len(src)/planes]
+		_, err := enc.Write(plane)
+		require.NoError(tb, err)
+		require.NoError(tb, enc.Flush())
+	}
+	require.NoError(tb, enc.Close())
+	enc.Reset(nil)
+	return b.Bytes()
+}
+
 func TestZstdFast(t *testing.T) {
-	var usual, all zstdFast
+	var usual, all Decoder
 	all.all = true
 	for name, frames := range zstdFastFrames(t) {
 		decoded, decodedAll := 0, 0
 		for _, f := range frames {
 			data, frame := f[0], f[1]
-			for _, slack := range []int{0, 7, zstdSlack} {
-				buf := bytes.Repeat([]byte{0xa5}, len(data)+2*zstdSlack)
+			for _, slack := range []int{0, 7, mostSlack} {
+				buf := bytes.Repeat([]byte{0xa5}, len(data)+2*mostSlack)
 				got := buf[: len(data) : len(data)+slack]
-				if all.decode(got, frame) {
+				if all.Decode(got, frame) {
 					decodedAll++
 					if !bytes.Equal(got, data) {
 						t.Fatalf("%s, %d bytes, slack %d: decodes to other bytes", name, len(data), slack)
@@ -92,14 +119,14 @@ func TestZstdFast(t *testing.T) {
 						t.Fatalf("%s, %d bytes, slack %d: wrote %d bytes behind that", name, len(data), slack, i)
 					}
 				}
-				if usual.decode(got, frame) {
+				if usual.Decode(got, frame) {
 					decoded++
 					if !bytes.Equal(got, data) {
 						t.Fatalf("%s, %d bytes, slack %d: decodes to other bytes", name, len(data), slack)
 					}
 				}
 				for _, n := range []int{0, len(data) - 1, len(data) + 1} {
-					if all.decode(make([]byte, n), frame) {
+					if all.Decode(make([]byte, n), frame) {
 						t.Errorf("%s, %d bytes: decodes to %d", name, len(data), n)
 					}
 				}
@@ -110,13 +137,13 @@ func TestZstdFast(t *testing.T) {
 }
 
 func TestZstdFastAllocs(t *testing.T) {
-	var z zstdFast
+	var z Decoder
 	z.all = true
 	for name, frames := range zstdFastFrames(t) {
 		for _, f := range frames {
-			dst := make([]byte, len(f[0]), len(f[0])+zstdSlack)
-			z.decode(dst, f[1])
-			if n := testing.AllocsPerRun(3, func() { z.decode(dst, f[1]) }); n != 0 {
+			dst := make([]byte, len(f[0]), len(f[0])+mostSlack)
+			z.Decode(dst, f[1])
+			if n := testing.AllocsPerRun(3, func() { z.Decode(dst, f[1]) }); n != 0 {
 				t.Errorf("%s, %d bytes: %v allocs, want 0", name, len(dst), n)
 			}
 		}
@@ -136,14 +163,14 @@ func FuzzZstdFast(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	used := &zstdFast{all: true}
+	used := &Decoder{all: true}
 	f.Fuzz(func(t *testing.T, src []byte, n uint32) {
 		if n > 1<<19 {
 			t.Skip()
 		}
-		a, b := make([]byte, n, n+zstdSlack), make([]byte, n)
-		ok := (&zstdFast{all: true}).decode(a, src)
-		if again := used.decode(b, src); again != ok || ok && !bytes.Equal(a, b) {
+		a, b := make([]byte, n, n+mostSlack), make([]byte, n)
+		ok := (&Decoder{all: true}).Decode(a, src)
+		if again := used.Decode(b, src); again != ok || ok && !bytes.Equal(a, b) {
 			t.Fatalf("decoded: %v, then with what was left of another frame: %v, or other bytes", ok, again)
 		}
 		if !ok {

@@ -1,4 +1,5 @@
-package codec
+// Package zstdfast decodes those Zstandard frames that it decodes faster than the library.
+package zstdfast
 
 import (
 	"encoding/binary"
@@ -8,24 +9,24 @@ import (
 	"zarrbench/zarrio/codec/internal/match"
 )
 
-// A zstdFast decodes Zstandard frames of a known size and without a checksum. It is faster than the library where matches
+// A Decoder decodes Zstandard frames of a known size and without a checksum. It is faster than the library where matches
 // overlap what they copy, as they do in the planes of shuffled smooth fields, whose upper bytes are the same over long
 // stretches: the library copies those byte by byte, and needs twice the time for a field of geopotential. Where they don't,
 // the library's assembly is faster. Such frames, those with anything unusual and those with errors are left to it.
-type zstdFast struct {
+type Decoder struct {
 	norms    [3]zstdNorm  // as zstdKinds
 	tables   [3]zstdTable // as zstdKinds
 	rep      [3]int       // the last three offsets
-	literals []byte       // where they aren't in the frame as they are
+	literals []byte       // where they aren't in the frame as they are: mostLiterals
 	huff     *huff0.Scratch
 	hasHuff  bool // huff is of this frame
 
 	all bool // decode also what the library decodes faster; for tests
 }
 
-// decode decodes the frame that is all of src into the whole of dst, and reports whether it could. It may write behind dst,
+// Decode decodes the frame that is all of src into the whole of dst, and reports whether it could. It may write behind dst,
 // up to its capacity.
-func (z *zstdFast) decode(dst, src []byte) bool {
+func (z *Decoder) Decode(dst, src []byte) bool {
 	const mostBlock = 128 << 10
 	header, ok := zstdFastHeader(dst, src)
 	if !ok {
@@ -128,7 +129,7 @@ func fill(b []byte, v byte) {
 const few = 64
 
 // block decodes the compressed block that src has from at to its end into dst from n on, and returns where it ends there.
-func (z *zstdFast) block(dst []byte, n int, src []byte, at int) (int, bool) {
+func (z *Decoder) block(dst []byte, n int, src []byte, at int) (int, bool) {
 	section, at, ok := parseLiterals(src, at)
 	if !ok || at >= len(src) {
 		return 0, false
@@ -244,13 +245,13 @@ func parseLiterals(src []byte, at int) (l zstdLiterals, end int, ok bool) {
 }
 
 // decodeLiterals returns the literals, which are in the frame or in z.
-func (z *zstdFast) decodeLiterals(l zstdLiterals) ([]byte, bool) {
+func (z *Decoder) decodeLiterals(l zstdLiterals) ([]byte, bool) {
 	var err error
 	switch l.kind {
 	case zstdRaw:
 		return l.data, true
 	case zstdRLE:
-		literals := grow(&z.literals, mostLiterals)[:l.size]
+		literals := z.room()[:l.size]
 		fill(literals, l.data[0])
 		return literals, true
 	case zstdHuffman:
@@ -267,7 +268,7 @@ func (z *zstdFast) decodeLiterals(l zstdLiterals) ([]byte, bool) {
 	if !z.hasHuff {
 		return nil, false
 	}
-	literals := grow(&z.literals, mostLiterals)[:0:l.size]
+	literals := z.room()[:0:l.size]
 	if l.single {
 		literals, err = z.huff.Decoder().Decompress1X(literals, l.data)
 	} else {
@@ -276,12 +277,20 @@ func (z *zstdFast) decodeLiterals(l zstdLiterals) ([]byte, bool) {
 	return literals, err == nil && len(literals) == l.size
 }
 
+// room returns memory for literals.
+func (z *Decoder) room() []byte {
+	if z.literals == nil {
+		z.literals = make([]byte, mostLiterals)
+	}
+	return z.literals
+}
+
 // sequences decodes and executes the sequences whose bits src has from at to its end. It writes to dst from n on and
 // returns where they end.
 //
 // Bits are read from the end of src backwards. The word w holds the next of them uppermost; it is read anew before it can
 // run out, from the eight bytes before pos, which may begin before at: what is there is noticed when pos gets below it.
-func (z *zstdFast) sequences(dst []byte, n int, src []byte, at int, literals []byte, count int) (int, bool) {
+func (z *Decoder) sequences(dst []byte, n int, src []byte, at int, literals []byte, count int) (int, bool) {
 	lens, offs, matches := &z.tables[0], &z.tables[1], &z.tables[2]
 	top := src[len(src)-1]
 	if top == 0 || at < 8 || at >= len(src) {

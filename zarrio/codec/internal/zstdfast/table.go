@@ -1,4 +1,4 @@
-package codec
+package zstdfast
 
 import (
 	"encoding/binary"
