@@ -5,8 +5,8 @@ import (
 	"math/bits"
 )
 
-// A zstdKind is one of the three things that a sequence is made of, each of which has codes of its own.
-type zstdKind struct {
+// A codeKind is one of the three things that a sequence is made of, each of which has codes of its own.
+type codeKind struct {
 	most     int     // the largest code
 	accuracy int     // at most of a table
 	norm     []int16 // how probable each code is where the format predefines that, of 1 << normBits
@@ -16,7 +16,7 @@ type zstdKind struct {
 }
 
 // By RFC 8878, sections 3.1.1.3.2.1.1 and 3.1.1.3.2.2.
-var zstdKinds = [3]zstdKind{
+var kinds = [3]codeKind{
 	{ // literal lengths
 		most: 35, accuracy: 9, normBits: 6,
 		norm: []int16{4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 2, 1, 1, 1, 1, 1, -1, -1, -1, -1},
@@ -39,74 +39,74 @@ var zstdKinds = [3]zstdKind{
 	},
 }
 
-// value returns the base and the bits that are added to it of a code.
-func (k *zstdKind) value(code int) (base uint32, extra uint8) {
+// value returns the base of a code, and how many bits are added to it.
+func (k *codeKind) value(code int) (base uint32, extra uint8) {
 	if k.base == nil {
 		return 1 << code, uint8(code)
 	}
 	return k.base[code], k.extra[code]
 }
 
-// mostZstdStates is the size of the largest table.
-const mostZstdStates = 1 << 9
+// maxStates is the size of the largest table.
+const maxStates = 1 << 9
 
-// A zstdTable decodes codes of one kind by finite state entropy.
-type zstdTable struct {
-	states   [mostZstdStates]zstdState
+// A table decodes codes of one kind by finite state entropy.
+type table struct {
+	states   [maxStates]state
 	accuracy uint8 // the table has 1 << accuracy states
 	set      bool
 }
 
-// A zstdState is what a state stands for, and where to go from it.
-type zstdState struct {
+// A state is a state of a table: the value it decodes to, and the states that may follow.
+type state struct {
 	base  uint32
-	next  uint16 // of which next is the least
+	next  uint16 // the first of the states that may follow
 	extra uint8
-	bits  uint8 // that are added to next
+	bits  uint8 // how many bits are added to next
 }
 
-// A zstdNorm says how to make a table.
-type zstdNorm struct {
+// A description describes a table.
+type description struct {
 	mode     uint8
 	accuracy int
-	norm     []int16 // how probable each code is, -1 standing for less than one of 1 << accuracy
+	norm     []int16 // how probable each code is, of 1 << accuracy; -1 is less than 1
 	one      int     // the only code
 	own      [64]int16
 }
 
 // The modes of a table.
 const (
-	zstdPredefined = iota
-	zstdOne
-	zstdDescribed
-	zstdAsBefore
+	predefinedMode = iota
+	rleMode
+	describedMode
+	repeatMode
 )
 
-// mostlyRepeats reports whether a table of offsets has it that most of them are ones of before, which goes with matches that
-// overlap themselves. In shuffled smooth fields that are 0.9 of the table, in fields of wind 0.4, unshuffled next to none.
-func (d *zstdNorm) mostlyRepeats() bool {
+// mostlyRepeats reports whether most offsets of a table of offsets repeat an earlier one, as those of matches that overlap
+// themselves do. Their share is 0.9 in shuffled smooth fields, 0.4 in fields of wind, and next to none in unshuffled ones.
+func (d *description) mostlyRepeats() bool {
 	switch d.mode {
-	case zstdDescribed:
+	case describedMode:
 		return len(d.norm) > 0 && int(d.norm[0])*2 > 1<<d.accuracy
-	case zstdOne:
+	case rleMode:
 		return d.one == 0
 	}
-	return d.mode == zstdAsBefore
+	return d.mode == repeatMode
 }
 
-// build makes a table, or leaves the one of before.
-func (t *zstdTable) build(k *zstdKind, d *zstdNorm) bool {
-	if d.mode == zstdAsBefore {
+// build makes the table that d describes, which may be the one that t already is.
+func (t *table) build(k *codeKind, d *description) bool {
+	if d.mode == repeatMode {
 		return t.set
 	}
 	t.set = true
-	if d.mode == zstdOne {
+	if d.mode == rleMode {
 		base, extra := k.value(d.one)
-		t.states[0] = zstdState{base: base, extra: extra}
+		t.states[0] = state{base: base, extra: extra}
 		t.accuracy = 0
 		return true
 	}
-	var codes [mostZstdStates]uint8
+	var codes [maxStates]uint8
 	var next [64]uint16
 	size := 1 << d.accuracy
 	high := size - 1
@@ -132,26 +132,26 @@ func (t *zstdTable) build(k *zstdKind, d *zstdNorm) bool {
 		next[code]++
 		n := uint8(d.accuracy + 1 - bits.Len16(x))
 		base, extra := k.value(int(code))
-		t.states[i] = zstdState{base: base, next: x<<n - uint16(size), extra: extra, bits: n}
+		t.states[i] = state{base: base, next: x<<n - uint16(size), extra: extra, bits: n}
 	}
 	t.accuracy = uint8(d.accuracy)
 	return true
 }
 
-// read reads what src begins with to describe a table, and returns its length, or -1 where it isn't a description.
-func (d *zstdNorm) read(k *zstdKind, mode uint8, src []byte) int {
+// read reads the description of a table at the start of src. It returns its length, or -1 if it is invalid.
+func (d *description) read(k *codeKind, mode uint8, src []byte) int {
 	d.mode = mode
 	switch mode {
-	case zstdPredefined:
+	case predefinedMode:
 		d.norm, d.accuracy = k.norm, k.normBits
 		return 0
-	case zstdOne:
+	case rleMode:
 		if len(src) == 0 || int(src[0]) > k.most {
 			return -1
 		}
 		d.one = int(src[0])
 		return 1
-	case zstdAsBefore:
+	case repeatMode:
 		return 0
 	}
 	clear(d.own[:])

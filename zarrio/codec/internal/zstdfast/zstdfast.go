@@ -9,26 +9,25 @@ import (
 	"zarrbench/zarrio/codec/internal/match"
 )
 
-// A Decoder decodes Zstandard frames of a known size and without a checksum. It is faster than the library where matches
-// overlap what they copy, as they do in the planes of shuffled smooth fields, whose upper bytes are the same over long
-// stretches: the library copies those byte by byte, and needs twice the time for a field of geopotential. Where they don't,
-// the library's assembly is faster. Such frames, those with anything unusual and those with errors are left to it.
+// A Decoder decodes Zstandard frames of a known size and without a checksum. It is faster than the library if matches overlap
+// what they copy, as they do in the planes of shuffled smooth fields, whose upper bytes are the same over long stretches: the
+// library copies those byte by byte, and needs twice the time for a field of geopotential. For other frames the library's
+// assembly is faster. The Decoder refuses those, frames with anything unusual, and frames with errors.
 type Decoder struct {
-	norms    [3]zstdNorm  // as zstdKinds
-	tables   [3]zstdTable // as zstdKinds
-	rep      [3]int       // the last three offsets
-	literals []byte       // where they aren't in the frame as they are: mostLiterals
+	norms    [3]description // as kinds
+	tables   [3]table       // as kinds
+	rep      [3]int         // the last three offsets
+	literals []byte         // where they aren't in the frame as they are: maxLiterals
 	huff     *huff0.Scratch
 	hasHuff  bool // huff is of this frame
 
 	all bool // decode also what the library decodes faster; for tests
 }
 
-// Decode decodes the frame that is all of src into the whole of dst, and reports whether it could. It may write behind dst,
-// up to its capacity.
+// Decode decodes the frame src into the whole of dst, and reports whether it could. It may write behind dst, up to its capacity.
 func (z *Decoder) Decode(dst, src []byte) bool {
-	const mostBlock = 128 << 10
-	header, ok := zstdFastHeader(dst, src)
+	const maxBlock = 128 << 10
+	header, ok := parseHeader(dst, src)
 	if !ok {
 		return false
 	}
@@ -45,7 +44,7 @@ func (z *Decoder) Decode(dst, src []byte) bool {
 		at += 3
 		last = h&1 != 0
 		kind, size := h>>1&3, h>>3
-		if size > mostBlock {
+		if size > maxBlock {
 			return false
 		}
 		switch kind {
@@ -67,7 +66,7 @@ func (z *Decoder) Decode(dst, src []byte) bool {
 				return false
 			}
 			m, ok := z.block(dst, n, src[:at+size], at)
-			if !ok || m-n > mostBlock {
+			if !ok || m-n > maxBlock {
 				return false
 			}
 			n = m
@@ -79,9 +78,9 @@ func (z *Decoder) Decode(dst, src []byte) bool {
 	return n == len(dst) && at == len(src)
 }
 
-// zstdFastHeader returns the length of a frame's header where the frame decodes to len(dst) bytes and has neither a checksum
-// nor a dictionary.
-func zstdFastHeader(dst, src []byte) (int, bool) {
+// parseHeader returns the length of a frame's header, or false unless the frame decodes to len(dst) bytes and has neither a
+// checksum nor a dictionary.
+func parseHeader(dst, src []byte) (int, bool) {
 	const single, unusual = 0x20, 0x1f // the latter: reserved bits, checksum, dictionary
 	if len(src) < 8 || binary.LittleEndian.Uint32(src) != 0xfd2fb528 || src[4]&unusual != 0 {
 		return 0, false
@@ -125,8 +124,8 @@ func fill(b []byte, v byte) {
 	}
 }
 
-// few sequences take no time, whoever decodes them.
-const few = 64
+// minSequences is how many sequences a block must have for it to matter which decoder is faster.
+const minSequences = 64
 
 // block decodes the compressed block that src has from at to its end into dst from n on, and returns where it ends there.
 func (z *Decoder) block(dst []byte, n int, src []byte, at int) (int, bool) {
@@ -164,17 +163,17 @@ func (z *Decoder) block(dst []byte, n int, src []byte, at int) (int, bool) {
 		return 0, false
 	}
 	for i := range z.norms {
-		used := z.norms[i].read(&zstdKinds[i], modes>>(6-2*i)&3, src[at:])
+		used := z.norms[i].read(&kinds[i], modes>>(6-2*i)&3, src[at:])
 		if used < 0 {
 			return 0, false
 		}
 		at += used
 	}
-	if count > few && !z.norms[1].mostlyRepeats() && !z.all {
+	if count > minSequences && !z.norms[1].mostlyRepeats() && !z.all {
 		return 0, false
 	}
 	for i := range z.tables {
-		if !z.tables[i].build(&zstdKinds[i], &z.norms[i]) {
+		if !z.tables[i].build(&kinds[i], &z.norms[i]) {
 			return 0, false
 		}
 	}
@@ -185,8 +184,8 @@ func (z *Decoder) block(dst []byte, n int, src []byte, at int) (int, bool) {
 	return z.sequences(dst, n, src, at, literals, count)
 }
 
-// A zstdLiterals is a block's section of literals as it lies in the block.
-type zstdLiterals struct {
+// A literalSection is a block's section of literals as it lies in the block.
+type literalSection struct {
 	kind   uint8
 	single bool // one stream rather than four
 	size   int
@@ -195,15 +194,15 @@ type zstdLiterals struct {
 
 // The kinds of literals; what is neither is Huffman-coded by the table that the block before it had.
 const (
-	zstdRaw = iota
-	zstdRLE
-	zstdHuffman
+	rawLiterals = iota
+	rleLiterals
+	huffmanLiterals
 
-	mostLiterals = 128 << 10
+	maxLiterals = 128 << 10
 )
 
 // parseLiterals returns the section that src has from at on, and where it ends.
-func parseLiterals(src []byte, at int) (l zstdLiterals, end int, ok bool) {
+func parseLiterals(src []byte, at int) (l literalSection, end int, ok bool) {
 	if len(src)-at < 5 {
 		return l, 0, false // A shorter block isn't worth the care.
 	}
@@ -212,7 +211,7 @@ func parseLiterals(src []byte, at int) (l zstdLiterals, end int, ok bool) {
 	word := int(binary.LittleEndian.Uint32(b))
 	l.kind = b[0] & 3
 	packed := 0
-	if l.kind <= zstdRLE {
+	if l.kind <= rleLiterals {
 		switch format {
 		case 1:
 			l.size, at = word>>4&0xfff, at+2
@@ -222,7 +221,7 @@ func parseLiterals(src []byte, at int) (l zstdLiterals, end int, ok bool) {
 			l.size, at = word>>3&0x1f, at+1
 		}
 		packed = l.size
-		if l.kind == zstdRLE {
+		if l.kind == rleLiterals {
 			packed = 1
 		}
 	} else {
@@ -236,7 +235,7 @@ func parseLiterals(src []byte, at int) (l zstdLiterals, end int, ok bool) {
 		}
 		l.single = format == 0
 	}
-	if l.size > mostLiterals || packed > len(src)-at {
+	if l.size > maxLiterals || packed > len(src)-at {
 		return l, 0, false
 	}
 	end = at + packed
@@ -244,17 +243,17 @@ func parseLiterals(src []byte, at int) (l zstdLiterals, end int, ok bool) {
 	return l, end, true
 }
 
-// decodeLiterals returns the literals, which are in the frame or in z.
-func (z *Decoder) decodeLiterals(l zstdLiterals) ([]byte, bool) {
+// decodeLiterals returns the literals of a section. They lie in the frame or in z.
+func (z *Decoder) decodeLiterals(l literalSection) ([]byte, bool) {
 	var err error
 	switch l.kind {
-	case zstdRaw:
+	case rawLiterals:
 		return l.data, true
-	case zstdRLE:
+	case rleLiterals:
 		literals := z.room()[:l.size]
 		fill(literals, l.data[0])
 		return literals, true
-	case zstdHuffman:
+	case huffmanLiterals:
 		if z.huff == nil {
 			z.huff = new(huff0.Scratch)
 		}
@@ -280,7 +279,7 @@ func (z *Decoder) decodeLiterals(l zstdLiterals) ([]byte, bool) {
 // room returns memory for literals.
 func (z *Decoder) room() []byte {
 	if z.literals == nil {
-		z.literals = make([]byte, mostLiterals)
+		z.literals = make([]byte, maxLiterals)
 	}
 	return z.literals
 }
@@ -305,7 +304,7 @@ func (z *Decoder) sequences(dst []byte, n int, src []byte, at int, literals []by
 	if pos-int(lens.accuracy+offs.accuracy+matches.accuracy) < start {
 		return 0, false
 	}
-	w := zstdWord(src, pos)
+	w := bitsBefore(src, pos)
 	take := func(n uint8) uint16 {
 		v := w >> 1 >> (63 - n&63)
 		w <<= n & 63
@@ -317,8 +316,8 @@ func (z *Decoder) sequences(dst []byte, n int, src []byte, at int, literals []by
 	room := dst[:cap(dst)]
 	lit := 0
 	for i := count; ; i-- {
-		l, o, m := lens.states[ls&(mostZstdStates-1)], offs.states[os&(mostZstdStates-1)], matches.states[ms&(mostZstdStates-1)]
-		w = zstdWord(src, pos)
+		l, o, m := lens.states[ls&(maxStates-1)], offs.states[os&(maxStates-1)], matches.states[ms&(maxStates-1)]
+		w = bitsBefore(src, pos)
 		offset := int(o.base) + int(w>>1>>(63-o.extra&63))
 		w <<= o.extra & 63
 		length := int(m.base) + int(w>>1>>(63-m.extra&63))
@@ -329,7 +328,7 @@ func (z *Decoder) sequences(dst []byte, n int, src []byte, at int, literals []by
 			if pos-used < start {
 				return 0, false
 			}
-			w = zstdWord(src, pos-used)
+			w = bitsBefore(src, pos-used)
 		}
 		ll := int(l.base) + int(w>>1>>(63-l.extra&63))
 		w <<= l.extra & 63
@@ -404,8 +403,8 @@ func (z *Decoder) sequences(dst []byte, n int, src []byte, at int, literals []by
 	return n + copy(dst[n:], literals[lit:]), true
 }
 
-// zstdWord returns the bits of src before pos, the last uppermost: 57 at least.
-func zstdWord(src []byte, pos int) uint64 {
+// bitsBefore returns the bits of src before pos, the last uppermost: 57 at least.
+func bitsBefore(src []byte, pos int) uint64 {
 	end := (pos + 7) >> 3
 	return binary.LittleEndian.Uint64(src[end-8:]) << (8*end - pos)
 }

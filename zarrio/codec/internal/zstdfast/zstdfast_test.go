@@ -12,11 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// mostSlack is the capacity that is left behind decoded bytes.
-const mostSlack = 64
+// maxSlack is the capacity that is left behind decoded bytes.
+const maxSlack = 64
 
-// zstdFastInputs are bytes whose frames have blocks and literals of all kinds, and repeated offsets.
-func zstdFastInputs() map[string][]byte {
+// inputs are bytes whose frames have blocks and literals of all kinds, and repeated offsets.
+func inputs() map[string][]byte {
 	rnd := rand.New(rand.NewPCG(5, 6))
 	noise := make([]byte, 70000)
 	for i := range noise {
@@ -50,8 +50,8 @@ func zstdFastInputs() map[string][]byte {
 	}
 }
 
-// zstdFastFrames encodes the inputs and parts of them at all levels, as one run of the encoder and as several.
-func zstdFastFrames(tb testing.TB) map[string][][2][]byte {
+// encodeInputs encodes the inputs and parts of them at all levels, as one run of the encoder and as several.
+func encodeInputs(tb testing.TB) map[string][][2][]byte {
 	tb.Helper()
 	frames := map[string][][2][]byte{}
 	short, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false),
@@ -62,7 +62,7 @@ func zstdFastFrames(tb testing.TB) map[string][][2][]byte {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		for name, data := range zstdFastInputs() {
+		for name, data := range inputs() {
 			for _, n := range []int{40, 300, 2000, 20000, len(data)} {
 				part := data[len(data)-n:]
 				frames[name] = append(frames[name], [2][]byte{part, enc.EncodeAll(part, nil)})
@@ -99,12 +99,12 @@ func encodePlanes(tb testing.TB, enc *zstd.Encoder, src []byte, planes int) []by
 func TestZstdFast(t *testing.T) {
 	var usual, all Decoder
 	all.all = true
-	for name, frames := range zstdFastFrames(t) {
+	for name, frames := range encodeInputs(t) {
 		decoded, decodedAll := 0, 0
 		for _, f := range frames {
 			data, frame := f[0], f[1]
-			for _, slack := range []int{0, 7, mostSlack} {
-				buf := bytes.Repeat([]byte{0xa5}, len(data)+2*mostSlack)
+			for _, slack := range []int{0, 7, maxSlack} {
+				buf := bytes.Repeat([]byte{0xa5}, len(data)+2*maxSlack)
 				got := buf[: len(data) : len(data)+slack]
 				if all.Decode(got, frame) {
 					decodedAll++
@@ -139,9 +139,9 @@ func TestZstdFast(t *testing.T) {
 func TestZstdFastAllocs(t *testing.T) {
 	var z Decoder
 	z.all = true
-	for name, frames := range zstdFastFrames(t) {
+	for name, frames := range encodeInputs(t) {
 		for _, f := range frames {
-			dst := make([]byte, len(f[0]), len(f[0])+mostSlack)
+			dst := make([]byte, len(f[0]), len(f[0])+maxSlack)
 			z.Decode(dst, f[1])
 			if n := testing.AllocsPerRun(3, func() { z.Decode(dst, f[1]) }); n != 0 {
 				t.Errorf("%s, %d bytes: %v allocs, want 0", name, len(dst), n)
@@ -152,7 +152,7 @@ func TestZstdFastAllocs(t *testing.T) {
 
 // FuzzZstdFast compares what is decoded with what the library makes of it.
 func FuzzZstdFast(f *testing.F) {
-	for _, frames := range zstdFastFrames(f) {
+	for _, frames := range encodeInputs(f) {
 		for _, frame := range frames[:8] {
 			if len(frame[1]) < 4000 {
 				f.Add(frame[1], uint32(len(frame[0])))
@@ -168,7 +168,7 @@ func FuzzZstdFast(f *testing.F) {
 		if n > 1<<19 {
 			t.Skip()
 		}
-		a, b := make([]byte, n, n+mostSlack), make([]byte, n)
+		a, b := make([]byte, n, n+maxSlack), make([]byte, n)
 		ok := (&Decoder{all: true}).Decode(a, src)
 		if again := used.Decode(b, src); again != ok || ok && !bytes.Equal(a, b) {
 			t.Fatalf("decoded: %v, then with what was left of another frame: %v, or other bytes", ok, again)
