@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"zarrbench/zarrio/codec/internal/lzma"
+	"zarrbench/zarrio/codec/internal/xz"
 )
 
 // lzmaCodec is numcodecs' LZMA: what Python's module lzma writes.
@@ -25,17 +28,6 @@ const (
 )
 
 var _ Sizer = lzmaCodec{}
-
-// lzmaFilters are the filters' numbers in the container .xz, and that of LZMA as Python has it.
-var lzmaFilters = map[uint64]string{
-	3: "delta", 4: "x86", 5: "powerpc", 6: "ia64", 7: "arm", 8: "armthumb", 9: "sparc", 10: "arm64", 11: "riscv",
-	lzma2Filter: "lzma2", lzma1Filter: "lzma",
-}
-
-const (
-	lzma1Filter = 0x4000000000000001
-	lzma2Filter = 0x21
-)
 
 func newLZMA(config json.RawMessage) (Decoder, error) {
 	type filter struct {
@@ -67,20 +59,20 @@ func newLZMA(config json.RawMessage) (Decoder, error) {
 		return nil, errors.New("configuration: format is 3, for which filters are expected")
 	}
 	for _, f := range c.Filters[:len(c.Filters)-1] {
-		return nil, unsupportedFilter(f.ID)
+		return nil, xz.FilterError(f.ID)
 	}
 	f := c.Filters[0]
 	switch f.ID {
-	case lzma2Filter:
-	case lzma1Filter:
+	case xz.LZMA2:
+	case xz.LZMA1:
 		// What all presets have, where a filter doesn't say otherwise.
 		lc, lp, pb := valueOr(f.LC, 3), valueOr(f.LP, 0), valueOr(f.PB, 2)
-		if lc+lp > lzmaLiteralBits || lp > lzmaLiteralBits || pb > lzmaPosBits {
+		if lc+lp > lzma.MaxLCLP || lp > lzma.MaxLCLP || pb > lzma.MaxPB {
 			return nil, fmt.Errorf("configuration: lc is %d, lp %d and pb %d, expected pb up to 4 and lc and lp of up to 4 together", lc, lp, pb)
 		}
 		z.format, z.properties = lzmaRaw1, byte((pb*5+lp)*9+lc)
 	default:
-		return nil, unsupportedFilter(f.ID)
+		return nil, xz.FilterError(f.ID)
 	}
 	return z, nil
 }
@@ -92,58 +84,50 @@ func valueOr(p *uint, otherwise uint) uint {
 	return *p
 }
 
-func unsupportedFilter(id uint64) error {
-	name, ok := lzmaFilters[id]
-	if !ok {
-		name = fmt.Sprintf("%#x", id)
-	}
-	return fmt.Errorf("filter %s before or instead of a single lzma or lzma2: %w", name, errors.ErrUnsupported)
-}
-
 func (lzmaCodec) Name() string { return "lzma" }
 
 func (c lzmaCodec) Decode(dst, src []byte, s *Scratch) error {
 	if s.lzma == nil {
-		s.lzma = new(lzmaDecoder)
+		s.lzma = new(lzma.Decoder)
 	}
 	n, err := c.decode(s.lzma, dst, src)
-	if err == errLZMALong {
+	if err == lzma.ErrLong {
 		return fmt.Errorf("decodes to more than the expected %d bytes", len(dst))
 	}
 	if err == nil && n != len(dst) {
 		err = fmt.Errorf("decodes to %d bytes, expected %d", n, len(dst))
 	}
-	s.lzma.src = nil // It holds no chunk between calls.
+	s.lzma.Release() // It holds no chunk between calls.
 	return err
 }
 
-// decode returns how many bytes src decodes to, or errLZMALong where out is too short for them.
-func (c lzmaCodec) decode(z *lzmaDecoder, out, src []byte) (int, error) {
+// decode returns how many bytes src decodes to, or lzma.ErrLong where out is too short for them.
+func (c lzmaCodec) decode(z *lzma.Decoder, out, src []byte) (int, error) {
 	switch c.of(src) {
 	case lzmaXZ:
-		return z.xz(out, src, len(out))
+		return xz.Decode(z, out, src, len(out))
 	case lzmaRaw:
 		return lzma2Alone(z, out, src, len(out))
 	case lzmaRaw1:
-		if err := z.setProperties(c.properties); err != nil {
+		if err := z.SetProperties(c.properties); err != nil {
 			return 0, err
 		}
-		return z.lzma1(out, src, false)
+		return z.Decode1(out, src, false)
 	}
 	size, err := aloneSize(src)
 	if err != nil {
 		return 0, err
 	}
 	if size > uint64(len(out)) && size != unknownSize {
-		return 0, errLZMALong
+		return 0, lzma.ErrLong
 	}
 	if size != unknownSize {
 		out = out[:size]
 	}
-	if err := z.setProperties(src[0]); err != nil {
+	if err := z.SetProperties(src[0]); err != nil {
 		return 0, err
 	}
-	return z.lzma1(out, src[aloneHeader:], size != unknownSize)
+	return z.Decode1(out, src[aloneHeader:], size != unknownSize)
 }
 
 // of returns the format of src.
@@ -151,15 +135,15 @@ func (c lzmaCodec) of(src []byte) lzmaFormat {
 	switch {
 	case c.format != lzmaAuto:
 		return c.format
-	case len(src) > 0 && src[0] == xzMagic[0]: // No properties are coded so.
+	case len(src) > 0 && src[0] == xz.Magic[0]: // No properties are coded so.
 		return lzmaXZ
 	}
 	return lzmaAlone
 }
 
 // lzma2Alone is lzma2 for chunks after which nothing may follow.
-func lzma2Alone(z *lzmaDecoder, out, src []byte, limit int) (int, error) {
-	n, used, err := z.lzma2(out, src, limit)
+func lzma2Alone(z *lzma.Decoder, out, src []byte, limit int) (int, error) {
+	n, used, err := z.Decode2(out, src, limit)
 	if err == nil && used < len(src) {
 		err = fmt.Errorf("%d bytes follow the end of the stream", len(src)-used)
 	}
@@ -186,7 +170,7 @@ func (c lzmaCodec) DecodedLen(src []byte, limit int, s *Scratch) (int, error) {
 	var err error
 	switch c.of(src) {
 	case lzmaXZ:
-		n, err = (*lzmaDecoder)(nil).xz(nil, src, limit)
+		n, err = xz.Decode(nil, nil, src, limit)
 	case lzmaRaw:
 		n, err = lzma2Alone(nil, nil, src, limit)
 	case lzmaAlone:
@@ -201,7 +185,7 @@ func (c lzmaCodec) DecodedLen(src []byte, limit int, s *Scratch) (int, error) {
 			n, err = c.count(src, limit, s)
 		}
 	}
-	if err == errLZMALong {
+	if err == lzma.ErrLong {
 		err = fmt.Errorf("decodes to more than %d bytes", limit)
 	}
 	return n, err
@@ -211,12 +195,12 @@ func (c lzmaCodec) DecodedLen(src []byte, limit int, s *Scratch) (int, error) {
 // thrown away.
 func (c lzmaCodec) count(src []byte, limit int, s *Scratch) (int, error) {
 	if s.lzma == nil {
-		s.lzma = new(lzmaDecoder)
+		s.lzma = new(lzma.Decoder)
 	}
-	defer func() { s.lzma.src = nil }()
+	defer s.lzma.Release()
 	for size := min(max(8*len(src), 64<<10), limit); ; size = min(2*size, limit) {
 		n, err := c.decode(s.lzma, grow(&s.planes, size), src)
-		if err != errLZMALong || size == limit {
+		if err != lzma.ErrLong || size == limit {
 			return n, err
 		}
 	}

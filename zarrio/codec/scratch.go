@@ -8,6 +8,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"zarrbench/zarrio/codec/internal/lzma"
 	"zarrbench/zarrio/codec/internal/zstdfast"
 )
 
@@ -24,7 +25,7 @@ type Scratch struct {
 	gzip     *gzip.Reader
 	zstd     *zstd.Decoder
 	zstdFast *zstdfast.Decoder
-	lzma     *lzmaDecoder
+	lzma     *lzma.Decoder
 	enc      *encoders
 
 	c cContexts

@@ -1,4 +1,5 @@
-package codec
+// Package lzma decodes LZMA and LZMA2.
+package lzma
 
 import (
 	"encoding/binary"
@@ -8,9 +9,9 @@ import (
 	"zarrbench/zarrio/codec/internal/match"
 )
 
-// An lzmaDecoder decodes LZMA by the LZMA specification of Igor Pavlov's SDK. What is decoded serves as the dictionary
-// itself, so that no memory depends on what a header says a dictionary's size to be.
-type lzmaDecoder struct {
+// A Decoder decodes LZMA by the LZMA specification of Igor Pavlov's SDK. The decoded bytes serve as the dictionary, so that no
+// memory depends on the size of the dictionary that a header names.
+type Decoder struct {
 	src       []byte // what the range decoder hasn't taken yet
 	rng, code uint32
 	short     bool // the range decoder has taken bytes that weren't there
@@ -19,42 +20,53 @@ type lzmaDecoder struct {
 	state      uint
 	rep        [4]uint32 // the last four distances less 1
 
-	isMatch, isRep0Long           [lzmaStates << lzmaPosBits]lzmaProb
-	isRep, isRep0, isRep1, isRep2 [lzmaStates]lzmaProb
-	slot                          [4][64]lzmaProb
-	special                       [1 + 128 - 14]lzmaProb // of distances of medium slots
-	align                         [16]lzmaProb
-	matchLen, repLen              lzmaLen
-	literal                       [0x300 << lzmaLiteralBits]lzmaProb
+	isMatch, isRep0Long           [states << MaxPB]prob
+	isRep, isRep0, isRep1, isRep2 [states]prob
+	slot                          [4][64]prob
+	special                       [1 + 128 - 14]prob // of distances of medium slots
+	align                         [16]prob
+	matchLen, repLen              lengthProbs
+	literal                       [0x300 << MaxLCLP]prob
 }
 
-// A lzmaProb is how probable a zero is, in 1/2048.
-type lzmaProb uint16
+// A prob is how probable a zero is, in 1/2048.
+type prob uint16
 
-// A lzmaLen has the probabilities of lengths.
-type lzmaLen struct {
-	choice [2]lzmaProb
-	low    [1 << lzmaPosBits][8]lzmaProb
-	mid    [1 << lzmaPosBits][8]lzmaProb
-	high   [256]lzmaProb
+// A lengthProbs has the probabilities of the bits of lengths.
+type lengthProbs struct {
+	choice [2]prob
+	low    [1 << MaxPB][8]prob
+	mid    [1 << MaxPB][8]prob
+	high   [256]prob
 }
+
+// Limits of properties, the latter as liblzma has it.
+const (
+	MaxPB   = 4 // of pb
+	MaxLCLP = 4 // of lc and lp together
+)
 
 const (
-	lzmaStates      = 12
-	lzmaPosBits     = 4 // at most of pb
-	lzmaLiteralBits = 4 // at most of lc and lp together, as liblzma has it
-	lzmaEven        = lzmaProb(1024)
+	states = 12
+	even   = prob(1024)
 )
 
+var errCorrupt = errors.New("corrupt LZMA data")
+
+// ErrShort is the error for data that end too early, and ErrLong for data that decode to more than is expected: a caller may try
+// again with more memory.
 var (
-	errLZMA      = errors.New("corrupt LZMA data")
-	errLZMAShort = errors.New("stream is cut short")
+	ErrShort = errors.New("stream is cut short")
+	ErrLong  = errors.New("decodes to more than is expected")
 )
 
-// setProperties sets what the coded byte says of the bits of contexts.
-func (z *lzmaDecoder) setProperties(b byte) error {
+// Release drops the reference to the bytes that z decoded last.
+func (z *Decoder) Release() { z.src = nil }
+
+// SetProperties sets lc, lp and pb, which are coded in b.
+func (z *Decoder) SetProperties(b byte) error {
 	lc, lp, pb := uint(b%9), uint(b/9%5), uint(b/45)
-	if pb > lzmaPosBits || lc+lp > lzmaLiteralBits {
+	if pb > MaxPB || lc+lp > MaxLCLP {
 		return fmt.Errorf("properties are %#02x (lc %d, lp %d, pb %d), expected pb up to 4 and lc and lp of up to 4 together", b, lc, lp, pb)
 	}
 	z.lc, z.lp, z.pb = lc, lp, pb
@@ -62,9 +74,9 @@ func (z *lzmaDecoder) setProperties(b byte) error {
 }
 
 // resetState forgets what has been learnt of the data.
-func (z *lzmaDecoder) resetState() {
+func (z *Decoder) resetState() {
 	z.state, z.rep = 0, [4]uint32{}
-	for _, probs := range [][]lzmaProb{
+	for _, probs := range [][]prob{
 		z.isMatch[:], z.isRep0Long[:], z.isRep[:], z.isRep0[:], z.isRep1[:], z.isRep2[:], z.special[:], z.align[:],
 		z.literal[:0x300<<(z.lc+z.lp)],
 	} {
@@ -73,7 +85,7 @@ func (z *lzmaDecoder) resetState() {
 	for i := range z.slot {
 		evenProbs(z.slot[i][:])
 	}
-	for _, l := range []*lzmaLen{&z.matchLen, &z.repLen} {
+	for _, l := range []*lengthProbs{&z.matchLen, &z.repLen} {
 		evenProbs(l.choice[:])
 		evenProbs(l.high[:])
 		for i := range l.low {
@@ -83,26 +95,26 @@ func (z *lzmaDecoder) resetState() {
 	}
 }
 
-func evenProbs(probs []lzmaProb) {
+func evenProbs(probs []prob) {
 	for i := range probs {
-		probs[i] = lzmaEven
+		probs[i] = even
 	}
 }
 
 // start sets the range decoder to the start of src.
-func (z *lzmaDecoder) start(src []byte) error {
+func (z *Decoder) start(src []byte) error {
 	if len(src) < 5 {
-		return errLZMAShort
+		return ErrShort
 	}
 	if src[0] != 0 {
-		return errLZMA
+		return errCorrupt
 	}
 	z.code, z.rng, z.short = binary.BigEndian.Uint32(src[1:]), 1<<32-1, false
 	z.src = src[5:]
 	return nil
 }
 
-func (z *lzmaDecoder) normalize() {
+func (z *Decoder) normalize() {
 	if z.rng >= 1<<24 {
 		return
 	}
@@ -117,7 +129,7 @@ func (z *lzmaDecoder) normalize() {
 }
 
 // bit decodes a bit by its probability.
-func (z *lzmaDecoder) bit(p *lzmaProb) uint {
+func (z *Decoder) bit(p *prob) uint {
 	z.normalize()
 	bound := (z.rng >> 11) * uint32(*p)
 	if z.code < bound {
@@ -132,7 +144,7 @@ func (z *lzmaDecoder) bit(p *lzmaProb) uint {
 }
 
 // tree decodes as many bits as index probs, the highest first.
-func (z *lzmaDecoder) tree(probs []lzmaProb) uint {
+func (z *Decoder) tree(probs []prob) uint {
 	m := uint(1)
 	for m < uint(len(probs)) {
 		m = m<<1 | z.bit(&probs[m])
@@ -141,7 +153,7 @@ func (z *lzmaDecoder) tree(probs []lzmaProb) uint {
 }
 
 // reverseTree decodes n bits, the lowest first.
-func (z *lzmaDecoder) reverseTree(probs []lzmaProb, n uint) uint32 {
+func (z *Decoder) reverseTree(probs []prob, n uint) uint32 {
 	m, sum := uint(1), uint32(0)
 	for i := range n {
 		b := z.bit(&probs[m])
@@ -152,7 +164,7 @@ func (z *lzmaDecoder) reverseTree(probs []lzmaProb, n uint) uint32 {
 }
 
 // length decodes a match's length less 2.
-func (z *lzmaDecoder) length(l *lzmaLen, pos uint) uint {
+func (z *Decoder) length(l *lengthProbs, pos uint) uint {
 	if z.bit(&l.choice[0]) == 0 {
 		return z.tree(l.low[pos][:])
 	}
@@ -163,7 +175,7 @@ func (z *lzmaDecoder) length(l *lzmaLen, pos uint) uint {
 }
 
 // distance decodes the distance less 1 of a match of the given length less 2.
-func (z *lzmaDecoder) distance(length uint) uint32 {
+func (z *Decoder) distance(length uint) uint32 {
 	slot := uint32(z.tree(z.slot[min(length, 3)][:]))
 	if slot < 4 {
 		return slot
@@ -189,7 +201,7 @@ func (z *lzmaDecoder) distance(length uint) uint32 {
 
 // literalByte decodes the byte at out[at]. The byte before it and, after a match, the one that the match would go on with
 // tell what to expect.
-func (z *lzmaDecoder) literalByte(out []byte, at int) byte {
+func (z *Decoder) literalByte(out []byte, at int) byte {
 	prev := uint(0)
 	if at > 0 {
 		prev = uint(out[at-1])
@@ -217,13 +229,13 @@ func (z *lzmaDecoder) literalByte(out []byte, at int) byte {
 
 // decode goes on with out at index at, until it is full or there is an end marker, and returns the index that it has come
 // to and whether the marker was there. The bytes of out before at are the dictionary.
-func (z *lzmaDecoder) decode(out []byte, at int) (n int, marker bool, err error) {
+func (z *Decoder) decode(out []byte, at int) (n int, marker bool, err error) {
 	for at < len(out) {
 		pos := uint(at) & (1<<z.pb - 1)
-		context := z.state<<lzmaPosBits | pos
+		context := z.state<<MaxPB | pos
 		if z.bit(&z.isMatch[context]) == 0 {
 			if z.state >= 7 && int64(z.rep[0]) >= int64(at) {
-				return at, false, errLZMA
+				return at, false, errCorrupt
 			}
 			out[at] = z.literalByte(out, at)
 			at++
@@ -244,10 +256,10 @@ func (z *lzmaDecoder) decode(out []byte, at int) (n int, marker bool, err error)
 				return at, true, nil
 			}
 			if int64(z.rep[0]) >= int64(at) {
-				return at, false, errLZMA
+				return at, false, errCorrupt
 			}
 			if length > uint(len(out)-at) {
-				return at, false, errLZMALong
+				return at, false, ErrLong
 			}
 			match.Copy(out, at, int(z.rep[0])+1, int(length))
 			at += int(length)
@@ -257,26 +269,23 @@ func (z *lzmaDecoder) decode(out []byte, at int) (n int, marker bool, err error)
 		}
 	}
 	if z.short {
-		return at, false, errLZMAShort
+		return at, false, ErrShort
 	}
 	return at, false, nil
 }
 
-// errLZMALong is an error of its own so that a caller can come back with more memory.
-var errLZMALong = errors.New("decodes to more than is expected")
-
 // match decodes what is no literal: its length, and its distance as z.rep[0]. It returns true at an end marker.
-func (z *lzmaDecoder) match(context, pos uint) (length uint, end bool) {
+func (z *Decoder) match(context, pos uint) (length uint, end bool) {
 	if z.bit(&z.isRep[z.state]) == 0 {
 		z.rep[3], z.rep[2], z.rep[1] = z.rep[2], z.rep[1], z.rep[0]
 		length = z.length(&z.matchLen, pos)
 		z.rep[0] = z.distance(length)
-		z.state = lzmaAfter(z.state, 7, 10)
+		z.state = stateAfter(z.state, 7, 10)
 		return length + 2, z.rep[0] == 1<<32-1
 	}
 	if z.bit(&z.isRep0[z.state]) == 0 {
 		if z.bit(&z.isRep0Long[context]) == 0 {
-			z.state = lzmaAfter(z.state, 9, 11)
+			z.state = stateAfter(z.state, 9, 11)
 			return 1, false
 		}
 	} else {
@@ -292,12 +301,12 @@ func (z *lzmaDecoder) match(context, pos uint) (length uint, end bool) {
 		z.rep[1], z.rep[0] = z.rep[0], d
 	}
 	length = z.length(&z.repLen, pos)
-	z.state = lzmaAfter(z.state, 8, 11)
+	z.state = stateAfter(z.state, 8, 11)
 	return length + 2, false
 }
 
-// lzmaAfter returns the state after a match: literal where a literal was before it, else other.
-func lzmaAfter(state, literal, other uint) uint {
+// stateAfter returns the state after a match: literal if a literal was before it, else other.
+func stateAfter(state, literal, other uint) uint {
 	if state < 7 {
 		return literal
 	}
@@ -305,19 +314,19 @@ func lzmaAfter(state, literal, other uint) uint {
 }
 
 // finished reports whether the range decoder is at its end.
-func (z *lzmaDecoder) finished() bool {
+func (z *Decoder) finished() bool {
 	z.normalize()
 	return z.code == 0 && !z.short
 }
 
-// lzma2 decodes the chunks at the start of src into out, up to the byte that ends them, and returns how many bytes those
-// are and how many they decode to. A nil decoder only adds up what the chunks say that they decode to, at most limit.
-func (z *lzmaDecoder) lzma2(out, src []byte, limit int) (n, used int, err error) {
+// Decode2 decodes the LZMA2 chunks at the start of src into out, up to the byte that ends them. It returns how many bytes they
+// decode to, at most limit, and how many they have. A nil Decoder writes nothing: it adds up the lengths that the chunks give.
+func (z *Decoder) Decode2(out, src []byte, limit int) (n, used int, err error) {
 	start := 0 // of the dictionary, in out
 	needDict, needProperties := true, true
 	for {
 		if used >= len(src) {
-			return 0, 0, errLZMAShort
+			return 0, 0, ErrShort
 		}
 		control := src[used]
 		used++
@@ -325,14 +334,14 @@ func (z *lzmaDecoder) lzma2(out, src []byte, limit int) (n, used int, err error)
 			return n, used, nil
 		}
 		if control < 0x80 && control > 2 {
-			return 0, 0, fmt.Errorf("chunk of type %#02x: %w", control, errLZMA)
+			return 0, 0, fmt.Errorf("chunk of type %#02x: %w", control, errCorrupt)
 		}
 		size, packed := 2, 0
 		if control >= 0x80 {
 			size = 4
 		}
 		if len(src)-used < size+1 {
-			return 0, 0, errLZMAShort
+			return 0, 0, ErrShort
 		}
 		unpacked := int(binary.BigEndian.Uint16(src[used:])) + 1
 		if control >= 0x80 {
@@ -347,10 +356,10 @@ func (z *lzmaDecoder) lzma2(out, src []byte, limit int) (n, used int, err error)
 			used++
 		}
 		if packed > len(src)-used {
-			return 0, 0, errLZMAShort
+			return 0, 0, ErrShort
 		}
 		if unpacked > limit-n {
-			return 0, 0, errLZMALong
+			return 0, 0, ErrLong
 		}
 		chunk := src[used:][:packed]
 		used += packed
@@ -358,7 +367,7 @@ func (z *lzmaDecoder) lzma2(out, src []byte, limit int) (n, used int, err error)
 			start, needDict, needProperties = n, false, true
 		}
 		if needDict || control >= 0x80 && control < 0xc0 && needProperties {
-			return 0, 0, errLZMA
+			return 0, 0, errCorrupt
 		}
 		needProperties = needProperties && control < 0xc0
 		switch {
@@ -367,7 +376,7 @@ func (z *lzmaDecoder) lzma2(out, src []byte, limit int) (n, used int, err error)
 			copy(out[n:], chunk)
 		default:
 			if control >= 0xc0 {
-				if err := z.setProperties(properties); err != nil {
+				if err := z.SetProperties(properties); err != nil {
 					return 0, 0, err
 				}
 			}
@@ -380,17 +389,16 @@ func (z *lzmaDecoder) lzma2(out, src []byte, limit int) (n, used int, err error)
 			if _, marker, err := z.decode(out[start:n+unpacked], n-start); err != nil {
 				return 0, 0, err
 			} else if marker || !z.finished() || len(z.src) > 0 {
-				return 0, 0, errLZMA
+				return 0, 0, errCorrupt
 			}
 		}
 		n += unpacked
 	}
 }
 
-// lzma1 decodes LZMA data into out. Where sized is true, the header has said that they decode to as many bytes as out has,
-// and an end marker may be there or not; else there must be one. It returns how many bytes they decode to, and
-// errLZMALong, with no other promise, where these are more than out holds.
-func (z *lzmaDecoder) lzma1(out, src []byte, sized bool) (int, error) {
+// Decode1 decodes LZMA data into out, and returns how many bytes they decode to. If sized, the header has said that these fill
+// out, and there may be an end marker; else there must be one. If they are more than out holds, the error is ErrLong.
+func (z *Decoder) Decode1(out, src []byte, sized bool) (int, error) {
 	z.resetState()
 	if err := z.start(src); err != nil {
 		return 0, err
@@ -401,20 +409,20 @@ func (z *lzmaDecoder) lzma1(out, src []byte, sized bool) (int, error) {
 	}
 	if !marker && !(sized && z.finished() && len(z.src) == 0) {
 		pos := uint(n) & (1<<z.pb - 1)
-		context := z.state<<lzmaPosBits | pos
+		context := z.state<<MaxPB | pos
 		end := false
 		if z.bit(&z.isMatch[context]) == 1 {
 			_, end = z.match(context, pos)
 		}
 		if z.short {
-			return 0, errLZMAShort
+			return 0, ErrShort
 		}
 		if !end {
-			return 0, errLZMALong
+			return 0, ErrLong
 		}
 	}
 	if !z.finished() {
-		return 0, errLZMA
+		return 0, errCorrupt
 	}
 	if len(z.src) > 0 {
 		return 0, fmt.Errorf("%d bytes follow the end of the stream", len(z.src))
