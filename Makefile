@@ -161,7 +161,7 @@ endef
 
 arch: # on emulated CPUs: arm64, all that needs no C, and amd64 without AVX2, the packages with assembly
 	$(call on_cpu,arm64,qemu-aarch64,$$($(GO) list ./internal/loss ./zarrio/... | grep -v internal/ptx),yes)
-	$(call on_cpu,amd64,qemu-x86_64 -cpu Nehalem,./zarrio/codec ./internal/loss,no)
+	$(call on_cpu,amd64,qemu-x86_64 -cpu Nehalem,./zarrio/codec/... ./internal/loss,no)
 
 interop: # other software reads what this one writes
 	./tools/interop/run.sh
