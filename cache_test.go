@@ -32,8 +32,7 @@ func cacheLabel() (string, error) {
 // warm reads a store by way of the page cache, once for the process, where epochs are to be warm and are read in a way that may go
 // around it, and so leave it as cold as it was. The others warm it by their untimed epoch.
 func (s *benchStore) warm(ctx context.Context, io zarrio.IO) error {
-	through := io == zarrio.IOBuffered || io == zarrio.IOMmap
-	if s.warmed || through || *cacheFlag != "warm" || *engineFlag == "gds" {
+	if s.warmed || io == zarrio.IOBuffered || *cacheFlag != "warm" || *engineFlag == "gds" {
 		return nil
 	}
 	se, err := newSession(ctx, zarrio.NewCPU(zarrio.CPUOptions{IO: zarrio.IOBuffered}), s, false)

@@ -22,7 +22,7 @@ var (
 	batchFlag    = flag.Int("batch", 32, "samples a batch")
 	lossFlag     = flag.String("loss", "mse", "what is computed on each batch: mse or none")
 	cacheFlag    = flag.String("cache", "warm", "the page cache before each epoch: warm, cold, or as-is (left alone)")
-	ioFlag       = flag.String("io", "auto", "how files are read, except by -engine gds: buffered, direct, uring, mmap, or auto, which looks at what the page cache holds; of a `LIST` BenchmarkRead takes all, the others the first")
+	ioFlag       = flag.String("io", "auto", "how files are read, except by -engine gds: buffered, direct, uring, or auto, which looks at what the page cache holds; of a `LIST` BenchmarkRead takes all, the others the first")
 	openFlag     = flag.String("open", "once", "when the store is opened: once, or epoch (anew within each timed epoch)")
 	layoutFlag   = flag.String("layout", "dense", "the planes of a batch: dense, or padded to pages")
 	workersFlag  = flag.String("workers", "0", "how many goroutines read and decode: a `NUMBER`, or auto, which tries several before the timed epochs; 0 stands for two a core, or with -io direct for as many as keep a disk busy, and with -engine gds for KVIKIO_NTHREADS or 8")
@@ -165,7 +165,7 @@ func checkFlags() error {
 	err := errors.Join(
 		oneOf("loss", *lossFlag, "mse", "none"),
 		oneOf("cache", *cacheFlag, "warm", "cold", "as-is"),
-		eachOf("io", *ioFlag, "auto", "buffered", "direct", "uring", "mmap"),
+		eachOf("io", *ioFlag, "auto", "buffered", "direct", "uring"),
 		oneOf("open", *openFlag, "once", "epoch"),
 		oneOf("layout", *layoutFlag, "dense", "padded"),
 		oneOf("engine", *engineFlag, "cpu", "host", "gds"),

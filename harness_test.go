@@ -159,7 +159,7 @@ func TestBenchmarkOutput(t *testing.T) {
 	// However an epoch is run, the data are the same.
 	for _, args := range [][]string{
 		{"-workers", "1"}, {"-workers", "5"}, {"-layout", "padded"}, {"-prefetch", "0"}, {"-prefetch", "3"}, {"-open", "epoch"}, {"-step", "1ms"},
-		{"-io", "buffered"}, {"-io", "direct"}, {"-io", "uring"}, {"-io", "mmap"}, {"-io", "uring", "-depth", "1"}, {"-io", "uring", "-depth", "30"},
+		{"-io", "buffered"}, {"-io", "direct"}, {"-io", "uring"}, {"-io", "uring", "-depth", "1"}, {"-io", "uring", "-depth", "30"},
 	} {
 		for name, r := range rows(t, append([]string{"-test.bench=^BenchmarkEpoch$", "-store", raw, "-batch", "3"}, args...)...) {
 			if c, l := value(t, r, "data-crc32"), value(t, r, "loss"); c != crc || l != loss {

@@ -26,8 +26,6 @@ const (
 	IODirect
 	// IOUring is IODirect by io_uring: each worker has several reads under way at once.
 	IOUring
-	// IOMmap copies from a mapping of the page cache: for comparison.
-	IOMmap
 )
 
 // String returns the name that ParseIO takes.
@@ -38,7 +36,7 @@ func (io IO) String() string {
 	return fileio.Way(io).String()
 }
 
-// ParseIO returns the IO of that name: "auto", "buffered", "direct", "uring" or "mmap".
+// ParseIO returns the IO of that name: "auto", "buffered", "direct" or "uring".
 func ParseIO(name string) (IO, error) {
 	i := slices.Index(fileio.Names(), name)
 	if i < 0 {

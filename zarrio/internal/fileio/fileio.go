@@ -1,5 +1,5 @@
-// Package fileio reads plain files for the workers of an engine: through the page cache, around it, by io_uring or by a mapping,
-// or, by what the page cache holds, through it or around it. It knows nothing of keys, chunks and codecs.
+// Package fileio reads plain files for the workers of an engine: through the page cache, around it, by io_uring, or, by
+// what the page cache holds, through it or around it. It knows nothing of keys, chunks and codecs.
 //
 // A [Files] is what the workers of one engine share: what was found out about each file system. Each worker has a [Reader] of
 // its own, with the memory that reading takes, so that nothing is allocated for a file. All of this is for Linux; elsewhere a
@@ -23,10 +23,9 @@ const (
 	Buffered            // through the page cache
 	Direct              // around it
 	Uring               // around it, several reads at once
-	Mmap                // by a mapping of the page cache
 )
 
-var wayNames = [...]string{"auto", "buffered", "direct", "uring", "mmap"}
+var wayNames = [...]string{"auto", "buffered", "direct", "uring"}
 
 // Names returns the names of the ways, in their order.
 func Names() []string { return wayNames[:] }
@@ -89,7 +88,7 @@ func (f *Files) ringless() bool {
 // Workers is the number of workers that keeps a disk busy, or 0 where more of them than the cores need bring nothing. plain says that
 // they now and then have nothing under way that they began ahead, though they might.
 func (f *Files) Workers(plain bool) int {
-	if f.way == Buffered || f.way == Mmap || !plain && !f.ringless() {
+	if f.way == Buffered || !plain && !f.ringless() {
 		return 0
 	}
 	return f.sys.workers

@@ -48,9 +48,7 @@ func (f *Files) find(fd int, device uint64) *place {
 		}
 	}
 	p := &place{device: device, align: hostmem.Align}
-	if f.way != Mmap {
-		p.learn(f.sys, fd)
-	}
+	p.learn(f.sys, fd)
 	f.places = append(f.places, p)
 	return p
 }

@@ -169,11 +169,7 @@ func (r *Reader) Probe(ctx context.Context, o Opener, key string) error {
 	if f.size == 0 || !f.place.directWorks() {
 		return nil
 	}
-	read := f.readAround
-	if r.files.way == Mmap {
-		read = f.readMapped
-	}
-	_, err := read(make([]byte, 1), 0)
+	_, err := f.readAround(make([]byte, 1), 0)
 	return err
 }
 
@@ -195,14 +191,12 @@ func (f *File) ReadAt(dst []byte, off int64) (n int, err error) {
 			return n, err
 		}
 	}
-	switch way := f.r.files.way; {
+	switch {
 	case f.place.memory:
 		return f.readMemory(dst, off)
 	case !f.place.directWorks():
 		return f.readBuffered(dst, off)
-	case way == Mmap:
-		return f.readMapped(dst, off)
-	case way == Auto:
+	case f.r.files.way == Auto:
 		return f.readAuto(dst, off)
 	}
 	return f.readAround(dst, off)

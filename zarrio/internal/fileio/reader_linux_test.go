@@ -291,7 +291,6 @@ func TestReadError(t *testing.T) {
 		d.evict(t, "file")
 		sys := kernel
 		sys.preadv = func(int, []unix.Iovec, int64, int) (int, error) { return 0, unix.EIO }
-		sys.mmap = func(int, int64, uintptr) (unsafe.Pointer, error) { return nil, unix.ENODEV }
 		r := newReader(t, way, &sys)
 		if _, _, err := r.ReadRange(t.Context(), d, "file", make([]byte, 1<<20), 0); !errors.Is(err, unix.EIO) {
 			t.Errorf("%v, want EIO", err)

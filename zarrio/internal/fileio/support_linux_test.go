@@ -68,7 +68,7 @@ func rounds(n int) int {
 }
 
 // ways are all that have readers.
-var ways = []Way{Auto, Direct, Uring, Mmap}
+var ways = []Way{Auto, Direct, Uring}
 
 // newReader makes a reader of files that are read by sys, and closes it at the end of the test.
 func newReader(tb testing.TB, way Way, sys *system) *Reader {

@@ -19,9 +19,6 @@ type system struct {
 	cachestat func(fd int, window *unix.CachestatRange, pages *unix.Cachestat_t) error
 	fadvise   func(fd, advice int) error // about the whole file
 
-	// mmap maps a range of a file for reading, with all its pages.
-	mmap func(fd int, off int64, n uintptr) (unsafe.Pointer, error)
-
 	ringEntries uint32 // how many reads are submitted at a time; 0 for all
 	ringSetup   func(entries uint32, p *ringParams) (fd int, err error)
 	ringEnter   func(fd int, submit, wait, flags uint32) (submitted int, err error)
@@ -39,10 +36,6 @@ var kernel = system{
 		return unix.Cachestat(uint(fd), window, pages, 0)
 	},
 	fadvise: func(fd, advice int) error { return unix.Fadvise(fd, 0, 0, advice) },
-
-	mmap: func(fd int, off int64, n uintptr) (unsafe.Pointer, error) {
-		return unix.MmapPtr(fd, off, nil, n, unix.PROT_READ, unix.MAP_SHARED|unix.MAP_POPULATE)
-	},
 
 	ringSetup: func(entries uint32, p *ringParams) (int, error) {
 		fd, _, errno := unix.Syscall(unix.SYS_IO_URING_SETUP, uintptr(entries), uintptr(unsafe.Pointer(p)), 0)
