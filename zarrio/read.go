@@ -12,12 +12,6 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// An Element is a Go type that array elements can be read as: one of the size and the kind of the array's data type.
-// Datetime and Timedelta elements are int64 counts of the type's unit; bool elements may be read as uint8 too.
-type Element interface {
-	bool | int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64 | float32 | float64 | complex64 | complex128
-}
-
 // Read reads a selection into new memory, in C order. T must fit the array's data type: float32 data are read as float32.
 func Read[T Element](ctx context.Context, a *Array, sel Selection) ([]T, error) {
 	if err := fits[T](a.DType()); err != nil {
@@ -54,36 +48,6 @@ func makeElements[T Element](a *Array, sel Selection) ([]T, error) {
 		return nil, a.wrap(fmt.Errorf("selection of shape %v: %w", shape, err))
 	}
 	return make([]T, n), nil
-}
-
-// AsBytes returns the memory of s.
-func AsBytes[T Element](s []T) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(*new(T))))
-}
-
-// fits says why elements of type d can't be read as T, or nil.
-func fits[T Element](d meta.DType) error {
-	var kind meta.Kind
-	switch any(*new(T)).(type) {
-	case bool:
-		kind = meta.Bool
-	case int8, int16, int32, int64:
-		kind = meta.Int
-	case uint8, uint16, uint32, uint64:
-		kind = meta.Uint
-	case float32, float64:
-		kind = meta.Float
-	case complex64, complex128:
-		kind = meta.Complex
-	}
-	same := d.Kind == kind || kind == meta.Int && (d.Kind == meta.Datetime || d.Kind == meta.Timedelta) || kind == meta.Uint && d.Kind == meta.Bool
-	if d.Variant != "" { // Go has no such type: its bits are had as an integer
-		same = kind == meta.Uint || kind == meta.Int && d.Kind == meta.Int
-	}
-	if !same || d.Size != int(unsafe.Sizeof(*new(T))) {
-		return fmt.Errorf("elements of type %s can't be read as %T", d, *new(T))
-	}
-	return nil
 }
 
 // ReadInto reads a selection into dst, in C order and the machine's byte order. dst has exactly the selection's size, and
