@@ -12,12 +12,13 @@ import (
 	"sync"
 	"testing"
 
+	"golang.org/x/perf/benchfmt"
+
 	"zarrbench/fixtures"
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
-
-	"golang.org/x/perf/benchfmt"
+	"zarrbench/zarrio/write"
 )
 
 // Fields of 65x64 points are more than kvikIO's threshold of 16 KiB, and no whole number of pages.
@@ -60,7 +61,7 @@ func shardRaw(t *testing.T, from, to string) {
 		t.Fatal(err)
 	}
 	defer dir.Close()
-	w, err := zarrio.Create(dir, 3, g.Attrs())
+	w, err := write.Create(dir, 3, g.Attrs())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +77,7 @@ func shardRaw(t *testing.T, from, to string) {
 		m := a.Metadata()
 		shard := slices.Clone(m.Chunks)
 		shard[0] *= 2
-		aw, err := w.Array(channel, zarrio.ArraySpec{Shape: m.Shape, Chunks: m.Chunks, Shards: shard, DType: m.DType, Dims: m.Dims})
+		aw, err := w.Array(channel, write.ArraySpec{Shape: m.Shape, Chunks: m.Chunks, Shards: shard, DType: m.DType, Dims: m.Dims})
 		if err != nil {
 			t.Fatal(err)
 		}

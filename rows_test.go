@@ -5,11 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
-
-	"github.com/stretchr/testify/require"
+	"zarrbench/zarrio/write"
 )
 
 // mixedStore writes a store of 12 steps: a mask without steps, and two fields that are stored differently.
@@ -19,17 +20,17 @@ func mixedStore(t *testing.T) string {
 	dir, err := store.OpenDir(path)
 	require.NoError(t, err)
 	defer dir.Close()
-	w, err := zarrio.Create(dir, 2, nil)
+	w, err := write.Create(dir, 2, nil)
 	require.NoError(t, err)
 	for _, spec := range []struct {
 		name string
-		zarrio.ArraySpec
+		write.ArraySpec
 	}{
-		{"mask", zarrio.ArraySpec{Shape: []int{5, 8}, Chunks: []int{5, 8}, Dims: []string{"latitude", "longitude"}}},
-		{"wind", zarrio.ArraySpec{Shape: []int{12, 5, 8}, Chunks: []int{4, 5, 8}, Dims: []string{"time", "latitude", "longitude"},
-			Compressor: zarrio.Compressor{Name: "zstd"}}},
-		{"rain", zarrio.ArraySpec{Shape: []int{12, 5, 8}, Chunks: []int{3, 5, 8}, Dims: []string{"time", "latitude", "longitude"},
-			Compressor: zarrio.Compressor{Name: "zstd"}}},
+		{"mask", write.ArraySpec{Shape: []int{5, 8}, Chunks: []int{5, 8}, Dims: []string{"latitude", "longitude"}}},
+		{"wind", write.ArraySpec{Shape: []int{12, 5, 8}, Chunks: []int{4, 5, 8}, Dims: []string{"time", "latitude", "longitude"},
+			Compressor: write.Compressor{Name: "zstd"}}},
+		{"rain", write.ArraySpec{Shape: []int{12, 5, 8}, Chunks: []int{3, 5, 8}, Dims: []string{"time", "latitude", "longitude"},
+			Compressor: write.Compressor{Name: "zstd"}}},
 	} {
 		spec.DType = zarrio.Float32
 		a, err := w.Array(spec.name, spec.ArraySpec)

@@ -22,6 +22,7 @@ import (
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/store/storetest"
+	"zarrbench/zarrio/write"
 )
 
 // TestChunkParts counts what selections take of chunks of 37 levels.
@@ -194,13 +195,13 @@ func TestChunkPartsRealShape(t *testing.T) {
 // TestChunkPartsOfShards reads parts of inner chunks.
 func TestChunkPartsOfShards(t *testing.T) {
 	mem := store.NewMem()
-	w, err := Create(mem, 3, nil)
+	w, err := write.Create(mem, 3, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := levelsModel{steps: 5, levels: 37, lat: 121, lon: 240}
-	x, err := w.Array("x", ArraySpec{Shape: []int{5, 37, 121, 240}, Chunks: []int{1, 37, 121, 240}, Shards: []int{3, 37, 121, 240}, DType: meta.Float32,
-		Compressor: Compressor{Name: "blosc-lz4"}, Fill: AsBytes([]float32{-1}), OmitFill: true})
+	x, err := w.Array("x", write.ArraySpec{Shape: []int{5, 37, 121, 240}, Chunks: []int{1, 37, 121, 240}, Shards: []int{3, 37, 121, 240}, DType: meta.Float32,
+		Compressor: write.Compressor{Name: "blosc-lz4"}, Fill: AsBytes([]float32{-1}), OmitFill: true})
 	if err != nil {
 		t.Fatal(err)
 	}

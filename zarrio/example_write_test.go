@@ -7,20 +7,21 @@ import (
 
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/write"
 )
 
 func ExampleCreate() {
 	ctx := context.Background()
 	st := store.NewMem() // or a directory, by store.OpenDir
-	w, err := zarrio.Create(st, 3, map[string]string{"title": "two steps of a small grid"})
+	w, err := write.Create(st, 3, map[string]string{"title": "two steps of a small grid"})
 	if err != nil {
 		log.Fatal(err)
 	}
-	t2m, err := w.Array("t2m", zarrio.ArraySpec{
+	t2m, err := w.Array("t2m", write.ArraySpec{
 		Shape:      []int{2, 3, 4},
 		Chunks:     []int{1, 3, 4},
 		DType:      zarrio.Float32,
-		Compressor: zarrio.Compressor{Name: "blosc-lz4"},
+		Compressor: write.Compressor{Name: "blosc-lz4"},
 		Dims:       []string{"time", "latitude", "longitude"},
 		Attrs:      map[string]string{"units": "K"},
 	})

@@ -19,6 +19,7 @@ import (
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/store/storetest"
+	"zarrbench/zarrio/write"
 )
 
 // A gate holds the requests that a server gets until as many are in flight as there may be at once, or as there are values left.
@@ -104,10 +105,10 @@ const flightSide = 8
 func flightStore(t testing.TB, steps int, sharded bool, compressor string) map[string][]byte {
 	t.Helper()
 	mem := store.NewMem()
-	w, err := Create(mem, 3, nil)
+	w, err := write.Create(mem, 3, nil)
 	require.NoError(t, err)
-	spec := ArraySpec{Shape: []int{steps, flightSide, flightSide}, Chunks: []int{1, flightSide, flightSide}, DType: meta.Float32,
-		Compressor: Compressor{Name: compressor}, Dims: []string{"time", "lat", "lon"}}
+	spec := write.ArraySpec{Shape: []int{steps, flightSide, flightSide}, Chunks: []int{1, flightSide, flightSide}, DType: meta.Float32,
+		Compressor: write.Compressor{Name: compressor}, Dims: []string{"time", "lat", "lon"}}
 	if sharded {
 		spec.Shards = []int{2, flightSide, flightSide}
 	}

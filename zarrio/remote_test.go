@@ -12,6 +12,7 @@ import (
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/store/storetest"
+	"zarrbench/zarrio/write"
 )
 
 // TestRemoteFaults reads whole arrays from a server that takes its time, and that fails in every way that a client can put
@@ -41,12 +42,12 @@ func TestRemoteFaults(t *testing.T) {
 // TestRemoteLoader loads batches from a server, by as many workers as it answers at once.
 func TestRemoteLoader(t *testing.T) {
 	mem := store.NewMem()
-	w, err := Create(mem, 3, nil)
+	w, err := write.Create(mem, 3, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := w.Array("t", ArraySpec{Shape: []int{20, 4, 6}, Chunks: []int{1, 4, 6}, Shards: []int{4, 4, 6}, DType: meta.Float32,
-		Compressor: Compressor{Name: "zstd"}, Dims: []string{"time", "lat", "lon"}})
+	a, err := w.Array("t", write.ArraySpec{Shape: []int{20, 4, 6}, Chunks: []int{1, 4, 6}, Shards: []int{4, 4, 6}, DType: meta.Float32,
+		Compressor: write.Compressor{Name: "zstd"}, Dims: []string{"time", "lat", "lon"}})
 	if err != nil {
 		t.Fatal(err)
 	}

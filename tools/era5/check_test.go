@@ -8,17 +8,18 @@ import (
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/write"
 )
 
 // arrayOf makes an array of a type, with attributes.
 func arrayOf(t *testing.T, d zarrio.DType, attrs any) *zarrio.Array {
 	t.Helper()
 	mem := store.NewMem()
-	w, err := zarrio.Create(mem, 2, nil)
+	w, err := write.Create(mem, 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := w.Array("a", zarrio.ArraySpec{Shape: []int{1}, Chunks: []int{1}, DType: d, Attrs: attrs})
+	a, err := w.Array("a", write.ArraySpec{Shape: []int{1}, Chunks: []int{1}, DType: d, Attrs: attrs})
 	if err != nil {
 		t.Fatal(err)
 	}

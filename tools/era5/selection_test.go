@@ -14,6 +14,7 @@ import (
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/write"
 )
 
 // mixedSource makes a store with variables of all kinds: 10 steps of an hour from 2000-01-01, of which the root's attributes say
@@ -29,7 +30,7 @@ func mixedSource(t *testing.T, format int, attrs map[string]string) string {
 		t.Fatal(err)
 	}
 	defer st.Close()
-	w, err := zarrio.Create(st, format, attrs)
+	w, err := write.Create(st, format, attrs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +48,7 @@ func mixedSource(t *testing.T, format int, attrs map[string]string) string {
 		if d.Kind == meta.Int {
 			data = elementsOf[int64](n, values)
 		}
-		spec := zarrio.ArraySpec{Shape: shape, Chunks: chunk, DType: d, Dims: dims, Attrs: attrs, Compressor: zarrio.Compressor{Name: "zstd"}}
+		spec := write.ArraySpec{Shape: shape, Chunks: chunk, DType: d, Dims: dims, Attrs: attrs, Compressor: write.Compressor{Name: "zstd"}}
 		if format == 3 && len(dims) == 1 && chunk[0] < shape[0] {
 			spec.Shards = []int{2 * chunk[0]} // of which parts are read
 		}

@@ -9,6 +9,7 @@ import (
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/write"
 )
 
 // shardSteps is how many chunks of a step each a shard holds.
@@ -105,9 +106,9 @@ func (s *selection) unitBytes(u unit) int64 {
 }
 
 // spec describes the output's array of v.
-func (v *variable) spec(form string, coordinate bool) zarrio.ArraySpec {
+func (v *variable) spec(form string, coordinate bool) write.ArraySpec {
 	m := v.array.Metadata()
-	spec := zarrio.ArraySpec{
+	spec := write.ArraySpec{
 		Shape:      v.shape,
 		Chunks:     slices.Clone(v.shape),
 		DType:      m.DType,
@@ -132,12 +133,12 @@ func (v *variable) spec(form string, coordinate bool) zarrio.ArraySpec {
 
 // An output is the store that is being written.
 type output struct {
-	w      *zarrio.Writer
-	arrays []*zarrio.ArrayWriter // of the variables
+	w      *write.Writer
+	arrays []*write.ArrayWriter // of the variables
 }
 
 func newOutput(dst store.Putter, src *source, s *selection, o options) (*output, error) {
-	w, err := zarrio.Create(dst, o.Format, src.group.Attrs())
+	w, err := write.Create(dst, o.Format, src.group.Attrs())
 	if err != nil {
 		return nil, err
 	}

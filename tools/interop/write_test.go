@@ -13,6 +13,7 @@ import (
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/write"
 )
 
 // TestInteropWrites lets other software read what this project writes.
@@ -68,20 +69,20 @@ func writeTypes(t *testing.T, format int, big bool) string {
 	for _, size := range []int{1, 2, 4, 8} {
 		types = append(types, zarrio.DType{Kind: meta.Int, Size: size}, zarrio.DType{Kind: meta.Uint, Size: size})
 	}
-	specs := map[string]zarrio.ArraySpec{}
+	specs := map[string]write.ArraySpec{}
 	for _, d := range types {
-		specs[d.String()] = zarrio.ArraySpec{Shape: []int{7, 5}, Chunks: []int{3, 2}, DType: d, BigEndian: big}
+		specs[d.String()] = write.ArraySpec{Shape: []int{7, 5}, Chunks: []int{3, 2}, DType: d, BigEndian: big}
 	}
 	order := map[bool]string{false: "little", true: "big"}[big]
 	return writeStore(t, fmt.Sprintf("%s-v%d.zarr", order, format), format, specs)
 }
 
-// writeForms writes a store of every layout and compressor that zarrio.Writer has, and returns its path.
+// writeForms writes a store of every layout and compressor that write.Writer has, and returns its path.
 func writeForms(t *testing.T, format int) string {
-	specs := map[string]zarrio.ArraySpec{}
+	specs := map[string]write.ArraySpec{}
 	f4, zero := zarrio.Float32, zarrio.AsBytes([]float32{0})
 	for _, name := range []string{"", "blosc-lz4", "blosc-zstd", "zstd", "gzip"} {
-		spec := zarrio.ArraySpec{Shape: []int{40, 33}, Chunks: []int{3, 4}, DType: f4, Compressor: zarrio.Compressor{Name: name}}
+		spec := write.ArraySpec{Shape: []int{40, 33}, Chunks: []int{3, 4}, DType: f4, Compressor: write.Compressor{Name: name}}
 		sparse := spec
 		sparse.OmitFill, sparse.Fill = true, zero
 		specs["dense "+name], specs["sparse "+name] = spec, sparse
@@ -91,28 +92,28 @@ func writeForms(t *testing.T, format int) string {
 		}
 	}
 	for name, separator := range map[string]byte{"dot": '.', "slash": '/'} {
-		specs["separator "+name] = zarrio.ArraySpec{Shape: []int{3, 4, 5}, Chunks: []int{2, 3, 4}, DType: f4, Separator: separator,
+		specs["separator "+name] = write.ArraySpec{Shape: []int{3, 4, 5}, Chunks: []int{2, 3, 4}, DType: f4, Separator: separator,
 			Dims: []string{"", "größe", ""}, Attrs: map[string]any{"né": []any{1.5, nil, "x"}}}
 	}
-	specs["scalar"] = zarrio.ArraySpec{Shape: []int{}, Chunks: []int{}, DType: f4}
-	specs["nothing"] = zarrio.ArraySpec{Shape: []int{0, 3}, Chunks: []int{1, 3}, DType: f4}
+	specs["scalar"] = write.ArraySpec{Shape: []int{}, Chunks: []int{}, DType: f4}
+	specs["nothing"] = write.ArraySpec{Shape: []int{0, 3}, Chunks: []int{1, 3}, DType: f4}
 	return writeStore(t, fmt.Sprintf("forms-v%d.zarr", format), format, specs)
 }
 
 // writeTimes writes a store of times, which older software can't open, and returns its path.
 func writeTimes(t *testing.T, format int) string {
-	specs := map[string]zarrio.ArraySpec{}
+	specs := map[string]write.ArraySpec{}
 	for _, kind := range []zarrio.Kind{meta.Datetime, meta.Timedelta} {
 		for _, unit := range []string{"ns", "h", "25s", "D"} {
 			d := zarrio.DType{Kind: kind, Size: 8, Unit: unit}
-			specs[d.String()] = zarrio.ArraySpec{Shape: []int{7, 5}, Chunks: []int{3, 2}, DType: d}
+			specs[d.String()] = write.ArraySpec{Shape: []int{7, 5}, Chunks: []int{3, 2}, DType: d}
 		}
 	}
 	return writeStore(t, fmt.Sprintf("times-v%d.zarr", format), format, specs)
 }
 
 // writeStore writes arrays of noise, whose first rows are zeros, into a new store, and returns its path.
-func writeStore(t *testing.T, name string, format int, specs map[string]zarrio.ArraySpec) string {
+func writeStore(t *testing.T, name string, format int, specs map[string]write.ArraySpec) string {
 	dir := filepath.Join(t.TempDir(), name)
 	if err := os.Mkdir(dir, 0o777); err != nil {
 		t.Fatal(err)
@@ -122,7 +123,7 @@ func writeStore(t *testing.T, name string, format int, specs map[string]zarrio.A
 		t.Fatal(err)
 	}
 	defer st.Close()
-	w, err := zarrio.Create(st, format, map[string]any{"title": "né"})
+	w, err := write.Create(st, format, map[string]any{"title": "né"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/write"
 )
 
 const (
@@ -118,7 +119,7 @@ func shardRaw(ctx context.Context, from, to string) (err error) {
 	if err != nil {
 		return err
 	}
-	w, err := zarrio.Create(dir, 3, g.Attrs())
+	w, err := write.Create(dir, 3, g.Attrs())
 	if err != nil {
 		return errors.Join(err, dir.Close())
 	}
@@ -133,7 +134,7 @@ func shardRaw(ctx context.Context, from, to string) (err error) {
 	return os.Rename(partial, to)
 }
 
-func copySharded(ctx context.Context, w *zarrio.Writer, g *zarrio.Group, name string) error {
+func copySharded(ctx context.Context, w *write.Writer, g *zarrio.Group, name string) error {
 	a, err := g.Array(ctx, name)
 	if err != nil {
 		return err
@@ -145,7 +146,7 @@ func copySharded(ctx context.Context, w *zarrio.Writer, g *zarrio.Group, name st
 	m := a.Metadata()
 	shards := slices.Clone(m.Chunks)
 	shards[0] *= shardSteps
-	to, err := w.Array(name, zarrio.ArraySpec{Shape: m.Shape, Chunks: m.Chunks, Shards: shards, DType: m.DType, Dims: m.Dims})
+	to, err := w.Array(name, write.ArraySpec{Shape: m.Shape, Chunks: m.Chunks, Shards: shards, DType: m.DType, Dims: m.Dims})
 	if err != nil {
 		return err
 	}

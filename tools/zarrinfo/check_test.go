@@ -16,7 +16,7 @@ import (
 // makeShards writes an array of 4 x 6 bytes in shards of 2 x 6 with inner chunks of 1 x 3, each with a checksum.
 func makeShards(t *testing.T, dir string) {
 	t.Helper()
-	write(t, dir, "zarr.json", `{"zarr_format": 3, "node_type": "array", "shape": [4, 6], "data_type": "uint8", "fill_value": 0,
+	writeFile(t, dir, "zarr.json", `{"zarr_format": 3, "node_type": "array", "shape": [4, 6], "data_type": "uint8", "fill_value": 0,
 		"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2, 6]}}, "chunk_key_encoding": {"name": "default"},
 		"codecs": [{"name": "sharding_indexed", "configuration": {"chunk_shape": [1, 3], "codecs": ["bytes", "crc32c"],
 			"index_codecs": [{"name": "bytes", "configuration": {"endian": "little"}}, "crc32c"]}}]}`)
@@ -27,7 +27,7 @@ func makeShards(t *testing.T, dir string) {
 			shard = codec.EncodeCRC32C(shard, []byte{byte(i), byte(j), 1})
 			index = binary.LittleEndian.AppendUint64(index, 7)
 		}
-		write(t, dir, fmt.Sprintf("c/%d/0", i), string(codec.EncodeCRC32C(shard, index)))
+		writeFile(t, dir, fmt.Sprintf("c/%d/0", i), string(codec.EncodeCRC32C(shard, index)))
 	}
 }
 
@@ -38,7 +38,7 @@ func damage(t *testing.T, dir, key string, change func([]byte) []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, dir, key, string(change(value)))
+	writeFile(t, dir, key, string(change(value)))
 }
 
 // lines returns what is printed but for the summary, cut off at each line's third word, and the summary.
@@ -54,7 +54,7 @@ func lines(out string) (found []string, last string) {
 // TestCheck damages a store in many ways, and wants each of them found, and nothing else.
 func TestCheck(t *testing.T) {
 	dir := makeStore(t, 3)
-	write(t, dir, "zarr.json", `{"zarr_format": 3, "node_type": "group"}`) // without consolidated metadata
+	writeFile(t, dir, "zarr.json", `{"zarr_format": 3, "node_type": "group"}`) // without consolidated metadata
 	makeShards(t, filepath.Join(dir, "crc"))
 	got := info(t, "", "-check", dir)
 	if want := "4 arrays, 0 not checked; 20 chunks, "; !strings.HasPrefix(got, want) || !strings.HasSuffix(got, ": 0 bad, 0 missing\n") || strings.Count(got, "\n") != 1 {
@@ -109,7 +109,7 @@ func TestCheck(t *testing.T) {
 // TestCheckManyMissing checks that chunks are listed in the order of their coordinates.
 func TestCheckManyMissing(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, ".zarray", `{"zarr_format": 2, "shape": [30, 12], "chunks": [1, 1], "dtype": "|u1", "fill_value": 0, "order": "C", "filters": null, "compressor": null}`)
+	writeFile(t, dir, ".zarray", `{"zarr_format": 2, "shape": [30, 12], "chunks": [1, 1], "dtype": "|u1", "fill_value": 0, "order": "C", "filters": null, "compressor": null}`)
 	var want strings.Builder
 	for i := range 30 {
 		for j := range 12 {

@@ -38,7 +38,7 @@ func TestArrayPath(t *testing.T) {
 		{"[2]", "[1]", "|O", "null", "", "not supported"},
 	} {
 		dir := t.TempDir()
-		write(t, dir, ".zarray", fmt.Sprintf(`{"zarr_format": 2, "shape": %s, "chunks": %s, "dtype": "%s", "fill_value": %s, "order": "C", "filters": null, "compressor": null}`,
+		writeFile(t, dir, ".zarray", fmt.Sprintf(`{"zarr_format": 2, "shape": %s, "chunks": %s, "dtype": "%s", "fill_value": %s, "order": "C", "filters": null, "compressor": null}`,
 			tt.shape, tt.chunks, tt.dtype, tt.fill))
 		if got := info(t, tt.err, "--array_path="+dir); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.dtype, got, tt.want)
@@ -48,7 +48,7 @@ func TestArrayPath(t *testing.T) {
 
 func TestArrayPathRefused(t *testing.T) {
 	dir := makeStore(t, 2)
-	write(t, dir, "raw/2.0.0", "short")
+	writeFile(t, dir, "raw/2.0.0", "short")
 	for place, want := range map[string]string{dir: "no array here", filepath.Join(dir, "deep"): "no array here", filepath.Join(dir, "raw"): `chunk "2.0.0": read: 5 bytes`,
 		filepath.Join(dir, "nowhere"): "no such file"} {
 		info(t, want, "--array_path="+place)

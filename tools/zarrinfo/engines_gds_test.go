@@ -16,6 +16,7 @@ import (
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/write"
 )
 
 func runTests(m *testing.M) int { return cudaemu.Main(m) }
@@ -124,8 +125,8 @@ func TestAdviceGDS(t *testing.T) {
 		{name: "zip of shards", format: 3, chunks: []int{1, 6, 8}, shards: []int{2, 6, 8}, zip: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			spec := zarrio.ArraySpec{Shape: []int{4, 6, 8}, Chunks: tt.chunks, Shards: tt.shards, DType: zarrio.Float32, BigEndian: tt.big,
-				Compressor: zarrio.Compressor{Name: tt.compressor}, Dims: []string{"time", "y", "x"}}
+			spec := write.ArraySpec{Shape: []int{4, 6, 8}, Chunks: tt.chunks, Shards: tt.shards, DType: zarrio.Float32, BigEndian: tt.big,
+				Compressor: write.Compressor{Name: tt.compressor}, Dims: []string{"time", "y", "x"}}
 			path := makeArrays(t, tt.format, nil, arraySpec{"a", spec})
 			if tt.change != nil {
 				tt.change(t, path)

@@ -70,22 +70,22 @@ func TestCheckSeesAll(t *testing.T) {
 		{"a document that is a folder", 2, func(t *testing.T, dir string) {
 			require.NoError(t, os.MkdirAll(filepath.Join(dir, "x/.zarray"), 0o777))
 		}, never, []string{"error    /x: ", "is a directory"}, "1 names can't be used"},
-		{"a document that is no JSON", 2, func(t *testing.T, dir string) { write(t, dir, "x/.zarray", "{") }, never, []string{"error    /x: ", "not JSON"}, "1 of 5 nodes can't be described"},
-		{"an empty document", 2, func(t *testing.T, dir string) { write(t, dir, "x/.zgroup", "") }, never, []string{"error    /x: ", "the document is empty"}, "1 of 5 nodes can't be described"},
+		{"a document that is no JSON", 2, func(t *testing.T, dir string) { writeFile(t, dir, "x/.zarray", "{") }, never, []string{"error    /x: ", "not JSON"}, "1 of 5 nodes can't be described"},
+		{"an empty document", 2, func(t *testing.T, dir string) { writeFile(t, dir, "x/.zgroup", "") }, never, []string{"error    /x: ", "the document is empty"}, "1 of 5 nodes can't be described"},
 
 		{"another shape", 2, func(t *testing.T, dir string) { editText(t, dir, "raw/.zarray", "        4,", "        6,") }, nil, []string{"stale    /raw/.zarray: ", "] in the document itself"}, "stale in 1 places"},
-		{"other attributes", 2, func(t *testing.T, dir string) { write(t, dir, "raw/.zattrs", `{"units":"m"}`) }, nil, []string{"stale    /raw/.zattrs: "}, "stale in 1 places"},
-		{"attributes of the root", 2, func(t *testing.T, dir string) { write(t, dir, ".zattrs", `{"title":"x"}`) }, nil, []string{"stale    /.zattrs: "}, "stale in 1 places"},
+		{"other attributes", 2, func(t *testing.T, dir string) { writeFile(t, dir, "raw/.zattrs", `{"units":"m"}`) }, nil, []string{"stale    /raw/.zattrs: "}, "stale in 1 places"},
+		{"attributes of the root", 2, func(t *testing.T, dir string) { writeFile(t, dir, ".zattrs", `{"title":"x"}`) }, nil, []string{"stale    /.zattrs: "}, "stale in 1 places"},
 		{"an array that they lack", 2, func(t *testing.T, dir string) {
-			write(t, dir, "late/.zarray", `{"zarr_format": 2, "shape": [1], "chunks": [1], "dtype": "|u1", "fill_value": 0, "order": "C", "filters": null, "compressor": null}`)
+			writeFile(t, dir, "late/.zarray", `{"zarr_format": 2, "shape": [1], "chunks": [1], "dtype": "|u1", "fill_value": 0, "order": "C", "filters": null, "compressor": null}`)
 		}, nil, []string{"stale    /late/.zarray: consolidated metadata are stale: they lack it"}, "stale in 1 places"},
-		{"attributes that they lack", 2, func(t *testing.T, dir string) { write(t, dir, "deep/.zattrs", `{"a":1}`) }, nil, []string{"stale    /deep/.zattrs: "}, "stale in 1 places"},
+		{"attributes that they lack", 2, func(t *testing.T, dir string) { writeFile(t, dir, "deep/.zattrs", `{"a":1}`) }, nil, []string{"stale    /deep/.zattrs: "}, "stale in 1 places"},
 		{"an array that isn't there", 2, func(t *testing.T, dir string) { require.NoError(t, os.RemoveAll(filepath.Join(dir, "raw"))) }, []string{"-missing=ok"}, []string{"stale    /raw/.zarray: consolidated metadata describe it, but it is not in the store"}, "stale in 2 places"},
 		{"a group that isn't there", 2, func(t *testing.T, dir string) { require.NoError(t, os.RemoveAll(filepath.Join(dir, "deep"))) }, []string{"-missing=ok"}, []string{"stale    /deep/.zgroup: ", "stale    /deep/lz4/.zarray: "}, "stale in"},
 		{"another shape in v3", 3, func(t *testing.T, dir string) { editText(t, dir, "shard/zarr.json", "4,", "6,") }, nil, []string{"stale    /shard/zarr.json: "}, "stale in 1 places"},
 		{"an array that they lack in v3", 3, func(t *testing.T, dir string) { makeShards(t, filepath.Join(dir, "deep/late")) }, nil, []string{"stale    /deep/late/zarr.json: "}, "stale in 1 places"},
 		{"an array that isn't there in v3", 3, func(t *testing.T, dir string) { require.NoError(t, os.RemoveAll(filepath.Join(dir, "raw"))) }, []string{"-missing=ok"}, []string{"stale    /raw/zarr.json: "}, "stale in 1 places"},
-		{"what isn't used isn't compared", 2, func(t *testing.T, dir string) { write(t, dir, "raw/.zattrs", `{"units":"m"}`) }, never, nil, ""},
+		{"what isn't used isn't compared", 2, func(t *testing.T, dir string) { writeFile(t, dir, "raw/.zattrs", `{"units":"m"}`) }, never, nil, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := makeStore(t, tt.format)
@@ -144,7 +144,7 @@ func TestCheckZipNames(t *testing.T) {
 // TestOpenFlags reads what can be read only by -consolidated.
 func TestOpenFlags(t *testing.T) {
 	dir := makeStore(t, 2)
-	write(t, dir, ".zmetadata", `{"zarr_consolidated_format": 1, "metadata": {}}`)
+	writeFile(t, dir, ".zmetadata", `{"zarr_consolidated_format": 1, "metadata": {}}`)
 	info(t, "stale: open without them", "-check", dir)
 	info(t, "stale: they lack it; consolidate anew, or open without them", "-consolidated", "verify", dir)
 	contains(t, info(t, "", "-check", "-consolidated", "never", dir), "2 arrays")

@@ -10,7 +10,7 @@ import (
 // TestSTAC describes the store that an Item leads to, from a file and from a server.
 func TestSTAC(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, "item.json", `{"type": "Feature", "stac_version": "1.1.0", "id": "i", "properties": {}, "links": [], "assets": {
+	writeFile(t, dir, "item.json", `{"type": "Feature", "stac_version": "1.1.0", "id": "i", "properties": {}, "links": [], "assets": {
 		"deep": {"href": "store.zarr", "type": "application/vnd.zarr; version=2", "xarray:open_kwargs": {"group": "deep"}},
 		"gone": {"href": "store.zarr", "type": "application/vnd.zarr; version=2", "xarray:open_kwargs": {"group": "../store.zarr"}},
 		"all": {"href": "store.zarr", "type": "application/vnd.zarr; version=2"}}}`)

@@ -75,15 +75,15 @@ func TestTreeFaults(t *testing.T) {
 	const v2 = `{"zarr_format": 2, "shape": [4], "chunks": [2], "dtype": "<i4", "fill_value": null, "order": "C", "filters": %s, "compressor": %s}`
 	const v3 = `{"zarr_format": 3, "node_type": "array", "shape": [4], "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2]}},
 		"chunk_key_encoding": {"name": "default"}, "data_type": %s, "fill_value": 0, "codecs": %s}`
-	write(t, dir, "broken/.zarray", `{"zarr_format": 2, "shape": [-1]}`)
-	write(t, dir, "brokengroup/.zgroup", `{"zarr_format": 7}`)
-	write(t, dir, "codec/.zarray", fmt.Sprintf(v2, "null", `{"id": "zfpy", "mode": 4}`))
-	write(t, dir, "dtype/zarr.json", fmt.Sprintf(v3, `"int5\u001b"`, `["bytes"]`))
-	write(t, dir, "endian/zarr.json", fmt.Sprintf(v3, `"int32"`, `["bytes"]`))
-	write(t, dir, "raw/.zattrs", `{"long": "`+strings.Repeat("x", 500)+`", "bell\u0007": "\u0007"}`)
-	write(t, dir, "raw/notes.txt", "no chunk")
-	write(t, dir, "raw/.manifest.json", "{}")
-	write(t, dir, "raw/.hidden/0.0.0", "no chunk")
+	writeFile(t, dir, "broken/.zarray", `{"zarr_format": 2, "shape": [-1]}`)
+	writeFile(t, dir, "brokengroup/.zgroup", `{"zarr_format": 7}`)
+	writeFile(t, dir, "codec/.zarray", fmt.Sprintf(v2, "null", `{"id": "zfpy", "mode": 4}`))
+	writeFile(t, dir, "dtype/zarr.json", fmt.Sprintf(v3, `"int5\u001b"`, `["bytes"]`))
+	writeFile(t, dir, "endian/zarr.json", fmt.Sprintf(v3, `"int32"`, `["bytes"]`))
+	writeFile(t, dir, "raw/.zattrs", `{"long": "`+strings.Repeat("x", 500)+`", "bell\u0007": "\u0007"}`)
+	writeFile(t, dir, "raw/notes.txt", "no chunk")
+	writeFile(t, dir, "raw/.manifest.json", "{}")
+	writeFile(t, dir, "raw/.hidden/0.0.0", "no chunk")
 	makeStrings(t, filepath.Join(dir, "strings"))
 	got := info(t, "3 of 10 nodes can't be described", dir)
 	contains(t, got, "/broken  array\n  error:  ", "broken/.zarray", "/brokengroup  group\n  error:  ",
@@ -103,7 +103,7 @@ func TestTreeFaults(t *testing.T) {
 func TestJSON(t *testing.T) {
 	dir := makeStore(t, 2)
 	remove(t, dir, ".zmetadata", "raw/3.0.0")
-	write(t, dir, "broken/.zarray", `{"zarr_format": 2, "shape": [-1]}`)
+	writeFile(t, dir, "broken/.zarray", `{"zarr_format": 2, "shape": [-1]}`)
 	out := info(t, "1 of 5 nodes can't be described; 1 chunks are bad or missing", "-json", "-check", dir)
 	var doc struct {
 		Store   string
@@ -143,17 +143,17 @@ func TestJSON(t *testing.T) {
 // TestSizes counts what is stored of ragged, rectilinear and nested arrays.
 func TestSizes(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, ".zgroup", `{"zarr_format": 2}`)
-	write(t, dir, "v2/.zarray", `{"zarr_format": 2, "shape": [5, 3], "chunks": [2, 2], "dtype": "|u1", "fill_value": 0, "order": "C", "filters": null, "compressor": null, "dimension_separator": "/"}`)
+	writeFile(t, dir, ".zgroup", `{"zarr_format": 2}`)
+	writeFile(t, dir, "v2/.zarray", `{"zarr_format": 2, "shape": [5, 3], "chunks": [2, 2], "dtype": "|u1", "fill_value": 0, "order": "C", "filters": null, "compressor": null, "dimension_separator": "/"}`)
 	for _, key := range []string{"v2/0/0", "v2/2/1", "v2/3/0", "v2/0", "v2/01/0", "v2/0/0/0"} {
 		if key != "v2/0" && key != "v2/0/0/0" {
-			write(t, dir, key, "1234")
+			writeFile(t, dir, key, "1234")
 		}
 	}
-	write(t, dir, "v3/zarr.json", `{"zarr_format": 3, "node_type": "array", "shape": [6], "data_type": "uint8", "fill_value": 0, "codecs": ["bytes"],
+	writeFile(t, dir, "v3/zarr.json", `{"zarr_format": 3, "node_type": "array", "shape": [6], "data_type": "uint8", "fill_value": 0, "codecs": ["bytes"],
 		"chunk_grid": {"name": "rectilinear", "configuration": {"kind": "inline", "chunk_shapes": [[1, 2, 3]]}}, "chunk_key_encoding": {"name": "default"}}`)
-	write(t, dir, "v3/c/0", "1")
-	write(t, dir, "v3/c/2", "123")
+	writeFile(t, dir, "v3/c/0", "1")
+	writeFile(t, dir, "v3/c/2", "123")
 	if err := os.Symlink("nowhere", filepath.Join(dir, "v3", "c", "1")); err != nil {
 		t.Skip(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"zarrbench/tools/internal/cli"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/write"
 )
 
 // TestMain lets a test run the command itself, to see its exit status.
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 // grid of 2 x 3 that hold the numbers from 0 on. It has consolidated metadata.
 func makeStore(t *testing.T, format int) string {
 	t.Helper()
-	spec := zarrio.ArraySpec{Shape: []int{4, 2, 3}, Chunks: []int{1, 2, 3}, DType: zarrio.Float32, Fill: zarrio.AsBytes([]float32{0.1}),
+	spec := write.ArraySpec{Shape: []int{4, 2, 3}, Chunks: []int{1, 2, 3}, DType: zarrio.Float32, Fill: zarrio.AsBytes([]float32{0.1}),
 		Dims: []string{"time", "latitude", "longitude"}, Attrs: map[string]string{"units": "K"}}
 	arrays := []arraySpec{{"raw", spec}}
 	spec.Compressor.Name = "blosc-lz4"
@@ -44,7 +45,7 @@ func makeStore(t *testing.T, format int) string {
 // An arraySpec describes an array of float32 and says where it is: in the root, or in a group of its own.
 type arraySpec struct {
 	path string
-	zarrio.ArraySpec
+	write.ArraySpec
 }
 
 // makeArrays writes a store of arrays of the numbers from 0 on, with consolidated metadata.
@@ -56,7 +57,7 @@ func makeArrays(t *testing.T, format int, attrs any, arrays ...arraySpec) string
 		t.Fatal(err)
 	}
 	defer st.Close()
-	w, err := zarrio.Create(st, format, attrs)
+	w, err := write.Create(st, format, attrs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +69,7 @@ func makeArrays(t *testing.T, format int, attrs any, arrays ...arraySpec) string
 		if group, _, deep := strings.Cut(spec.path, "/"); deep {
 			err = w.Group(group, nil)
 		}
-		var a *zarrio.ArrayWriter
+		var a *write.ArrayWriter
 		if err == nil {
 			a, err = w.Array(spec.path, spec.ArraySpec)
 		}
@@ -91,11 +92,11 @@ func makeArrays(t *testing.T, format int, attrs any, arrays ...arraySpec) string
 // makeStrings writes an array of strings of varying length, by hand.
 func makeStrings(t *testing.T, dir string) {
 	t.Helper()
-	write(t, dir, ".zarray", `{"zarr_format": 2, "shape": [3], "chunks": [2], "dtype": "|O", "fill_value": "none", "order": "C", "filters": [{"id": "vlen-utf8"}], "compressor": null}`)
-	write(t, dir, "0", "\x02\x00\x00\x00\x02\x00\x00\x00\xc3\xa9\x03\x00\x00\x00a\nb")
+	writeFile(t, dir, ".zarray", `{"zarr_format": 2, "shape": [3], "chunks": [2], "dtype": "|O", "fill_value": "none", "order": "C", "filters": [{"id": "vlen-utf8"}], "compressor": null}`)
+	writeFile(t, dir, "0", "\x02\x00\x00\x00\x02\x00\x00\x00\xc3\xa9\x03\x00\x00\x00a\nb")
 }
 
-func write(t *testing.T, dir, key, value string) {
+func writeFile(t *testing.T, dir, key, value string) {
 	t.Helper()
 	path := filepath.Join(dir, filepath.FromSlash(key))
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
@@ -212,7 +213,7 @@ func TestStatus(t *testing.T) {
 // TestClosedPipe checks that the command ends without a word where nobody reads what it prints, or with an error.
 func TestClosedPipe(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, ".zarray", `{"zarr_format": 2, "shape": [1000000], "chunks": [1000000], "dtype": "|i1", "fill_value": 7, "order": "C", "filters": null, "compressor": null}`)
+	writeFile(t, dir, ".zarray", `{"zarr_format": 2, "shape": [1000000], "chunks": [1000000], "dtype": "|i1", "fill_value": 7, "order": "C", "filters": null, "compressor": null}`)
 	c := process(t, "--array_path="+dir)
 	var stderr bytes.Buffer
 	c.Stderr = &stderr

@@ -1,4 +1,4 @@
-package zarrio
+package write
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package zarrio_test
+package write_test
 
 import (
 	"bytes"
@@ -16,6 +16,7 @@ import (
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/write"
 )
 
 // TestWriteDocuments holds the documents of a small hierarchy against golden files. An array's are what zarr-python 2 and 3
@@ -60,14 +61,14 @@ func writeSmall(t *testing.T, dir string, format int) {
 		t.Fatal(err)
 	}
 	defer st.Close()
-	w, err := zarrio.Create(st, format, map[string]any{"title": "x < y"})
+	w, err := write.Create(st, format, map[string]any{"title": "x < y"})
 	if err == nil {
 		err = w.Group("sub", nil)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	add := func(path string, size int, spec zarrio.ArraySpec) {
+	add := func(path string, size int, spec write.ArraySpec) {
 		t.Helper()
 		a, err := w.Array(path, spec)
 		if err == nil {
@@ -80,10 +81,10 @@ func writeSmall(t *testing.T, dir string, format int) {
 			t.Fatal(err)
 		}
 	}
-	field := zarrio.ArraySpec{Shape: []int{4, 6, 8}, Chunks: []int{1, 6, 8}, DType: zarrio.Float32,
+	field := write.ArraySpec{Shape: []int{4, 6, 8}, Chunks: []int{1, 6, 8}, DType: zarrio.Float32,
 		Fill: zarrio.AsBytes([]float32{float32(math.NaN())}), Attrs: map[string]any{"units": "m"}, Dims: []string{"t", "y", "x"}}
 	for _, c := range []string{"", "blosc-lz4", "blosc-zstd", "zstd", "gzip"} {
-		field.Compressor = zarrio.Compressor{Name: c}
+		field.Compressor = write.Compressor{Name: c}
 		add("field-"+cmp.Or(c, "none"), 768, field)
 		if format == 3 {
 			field.Shards = []int{2, 6, 8}
@@ -94,7 +95,7 @@ func writeSmall(t *testing.T, dir string, format int) {
 	kind := func(k zarrio.Kind, size int, unit string) zarrio.DType {
 		return zarrio.DType{Kind: k, Size: size, Unit: unit}
 	}
-	line := zarrio.ArraySpec{Shape: []int{4}, Chunks: []int{2}, DType: kind(meta.Int, 2, ""), BigEndian: true}
+	line := write.ArraySpec{Shape: []int{4}, Chunks: []int{2}, DType: kind(meta.Int, 2, ""), BigEndian: true}
 	add("sub/big", 8, line)
 	line.DType, line.BigEndian = kind(meta.Datetime, 8, "25s"), false
 	add("sub/time", 32, line)
@@ -102,8 +103,8 @@ func writeSmall(t *testing.T, dir string, format int) {
 	add("sub/complex", 32, line)
 	line.DType, line.Fill, line.Separator = kind(meta.Float, 8, ""), zarrio.AsBytes([]float64{1.5e-300}), '/'
 	add("sub/small", 32, line)
-	add("sub/empty", 0, zarrio.ArraySpec{Shape: []int{0, 3}, Chunks: []int{1, 3}, DType: kind(meta.Bool, 1, ""), Fill: []byte{0}, Dims: []string{"n", ""}})
-	add("scalar", 4, zarrio.ArraySpec{DType: zarrio.Float32})
+	add("sub/empty", 0, write.ArraySpec{Shape: []int{0, 3}, Chunks: []int{1, 3}, DType: kind(meta.Bool, 1, ""), Fill: []byte{0}, Dims: []string{"n", ""}})
+	add("scalar", 4, write.ArraySpec{DType: zarrio.Float32})
 	if err := w.Finish(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -136,13 +137,13 @@ func TestWriteAsPublished(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer st.Close()
-	w, err := zarrio.Create(st, 2, nil)
+	w, err := write.Create(st, 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range tests {
-		a, err := w.Array(tt.name, zarrio.ArraySpec{Shape: tt.shape, Chunks: tt.chunks, DType: tt.dtype, Fill: tt.fill,
-			Compressor: zarrio.Compressor{Name: "blosc-lz4"}})
+		a, err := w.Array(tt.name, write.ArraySpec{Shape: tt.shape, Chunks: tt.chunks, DType: tt.dtype, Fill: tt.fill,
+			Compressor: write.Compressor{Name: "blosc-lz4"}})
 		if err == nil {
 			err = a.Skip(make([]int, len(tt.shape)), tt.shape)
 		}

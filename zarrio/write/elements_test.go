@@ -1,4 +1,4 @@
-package zarrio
+package write
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"zarrbench/zarrio"
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/zarrtest"
@@ -207,8 +208,8 @@ func readForms(t *testing.T, format int, all []form) {
 	if err := writeForms(t.Context(), st, format, all); err != nil {
 		t.Fatal(err)
 	}
-	for _, mode := range []Consolidated{Verify, Never} {
-		g, err := OpenStore(t.Context(), st, Options{Consolidated: mode})
+	for _, mode := range []zarrio.Consolidated{zarrio.Verify, zarrio.Never} {
+		g, err := zarrio.OpenStore(t.Context(), st, zarrio.Options{Consolidated: mode})
 		if err != nil {
 			t.Fatal(err)
 		}

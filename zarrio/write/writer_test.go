@@ -1,4 +1,4 @@
-package zarrio
+package write
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"zarrbench/zarrio"
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
@@ -163,7 +164,7 @@ func TestWriteTogether(t *testing.T) {
 
 // TestWriteOmit counts what is left out.
 func TestWriteOmit(t *testing.T) {
-	nan := AsBytes([]float32{float32(math.NaN())})
+	nan := zarrio.AsBytes([]float32{float32(math.NaN())})
 	tests := []struct {
 		name   string
 		format int
@@ -182,7 +183,7 @@ func TestWriteOmit(t *testing.T) {
 	for _, tt := range tests {
 		tt.spec.Shape, tt.spec.Chunks, tt.spec.DType = []int{7}, []int{2}, meta.Float32
 		var r recorder
-		f := form{"x", tt.spec, AsBytes(tt.data)}
+		f := form{"x", tt.spec, zarrio.AsBytes(tt.data)}
 		if err := writeForms(t.Context(), &r, tt.format, []form{f}); err != nil {
 			t.Fatal(err)
 		}
@@ -352,7 +353,7 @@ func TestWriteDir(t *testing.T) {
 		if err := x.Write(t.Context(), []int{0}, []int{2}, make([]byte, 8)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := OpenStore(t.Context(), st, Options{}); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := zarrio.OpenStore(t.Context(), st, zarrio.Options{}); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("format %d: OpenStore() = %v, want %v", format, err, fs.ErrNotExist)
 		}
 	}

@@ -1,4 +1,5 @@
-package zarrio
+// Package write makes Zarr hierarchies of format 2 or 3 in a store.
+package write
 
 import (
 	"bytes"

@@ -1,0 +1,10 @@
+package write_test
+
+import (
+	"testing"
+
+	"zarrbench/zarrio/internal/zarrtest"
+)
+
+// TestAPI holds the exported API: go test ./zarrio/write -run TestAPI -update accepts a change.
+func TestAPI(t *testing.T) { zarrtest.API(t) }
