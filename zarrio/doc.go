@@ -18,7 +18,7 @@
 //	}
 //
 // Zarr v2 and v3 are read alike, whatever their codecs; where chunks are packed into shards, the innermost ones are what is
-// read and decoded by itself. [ReadCF] and [ReadTimes] decode numbers and times by the CF conventions, [Create] writes.
+// read and decoded by itself. [ReadCF] and [ReadTimes] decode numbers and times by the CF conventions. The package write writes.
 //
 // The way of a byte is: store, codec, the tensor's place in the batch. An uncompressed chunk that is a whole plane is read
 // straight into its place, a compressed one decoded straight into it; nothing is allocated for a chunk.
