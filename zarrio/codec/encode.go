@@ -116,6 +116,6 @@ func (a *appender) Write(p []byte) (int, error) {
 // EncodeCRC32C appends to dst the bytes of src and their CRC-32C in four little-endian bytes, as Zarr 3's codec "crc32c" has
 // them.
 func EncodeCRC32C(dst, src []byte) []byte {
-	sum := crc32.Checksum(src, crc32.MakeTable(crc32.Castagnoli))
+	sum := crc32.Checksum(src, castagnoli)
 	return binary.LittleEndian.AppendUint32(append(dst, src...), sum)
 }

@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"github.com/ebitengine/purego"
+
+	"zarrbench/zarrio/internal/cstr"
 )
 
 // oldestZstd is version 1.4.0 as the library has it: what it says of its functions and of errors has held since.
@@ -92,21 +94,11 @@ func (z *Zstd) Decompress(dst, src []byte) error {
 
 // err returns the library's words for one of its error codes.
 func (f *zstdFuncs) err(code uintptr) error {
+	const most = 256 // bytes of a name
 	text, _, _ := purego.SyscallN(f.errorName, code)
-	return errors.New(goString(text))
-}
-
-// goString copies a static C string, of which it takes no more than an error's name can have.
-func goString(p uintptr) string {
-	const most = 256
-	if p == 0 {
-		return errCorrupt.Error()
+	if text == 0 {
+		return errCorrupt
 	}
 	// The address is C's, of memory that neither moves nor is freed: go vet can't know that.
-	b := *(**[most]byte)(unsafe.Pointer(&p))
-	n := 0
-	for n < most && b[n] != 0 {
-		n++
-	}
-	return string(b[:n])
+	return errors.New(cstr.Cut((*(**[most]byte)(unsafe.Pointer(&text)))[:]))
 }

@@ -12,6 +12,8 @@ import (
 	"unsafe"
 
 	"github.com/ebitengine/purego"
+
+	"zarrbench/zarrio/internal/cstr"
 )
 
 // recorder is the source of a library with all functions, which note what they are called with. The current context is 77, as
@@ -191,7 +193,7 @@ func TestCalls(t *testing.T) {
 		if err := test.do(); err != nil {
 			t.Errorf("%s: %v", test.name, err)
 		}
-		if name := goString(rec.name[:]); name != test.name {
+		if name := cstr.Cut(rec.name[:]); name != test.name {
 			t.Errorf("%s: called %s", test.name, name)
 		}
 		for i, want := range test.args {
@@ -209,11 +211,11 @@ func TestCalls(t *testing.T) {
 
 func TestCallStrings(t *testing.T) {
 	d, rec := openRecorder(t)
-	if m, err := d.LoadModule(".version 5.0"); err != nil || m != 88 || goString(rec.text[:]) != ".version 5.0" {
+	if m, err := d.LoadModule(".version 5.0"); err != nil || m != 88 || cstr.Cut(rec.text[:]) != ".version 5.0" {
 		t.Errorf("LoadModule = %d, %v; the driver saw %q", m, err, rec.text)
 	}
 	clear(rec.text[:])
-	if f, err := d.Function(1, "copy_rows"); err != nil || f != 88 || goString(rec.text[:]) != "copy_rows" {
+	if f, err := d.Function(1, "copy_rows"); err != nil || f != 88 || cstr.Cut(rec.text[:]) != "copy_rows" {
 		t.Errorf("Function = %d, %v; the driver saw %q", f, err, rec.text)
 	}
 	if _, err := d.LoadModule("a\x00b"); err == nil {
@@ -240,7 +242,7 @@ func TestLaunchArguments(t *testing.T) {
 	}
 	clear(rec.name[:])
 	if err := d.Launch(1, 1, 1, 0, args...); err == nil || rec.name[0] != 0 {
-		t.Errorf("%d arguments: error %v, called %q", len(args), err, goString(rec.name[:]))
+		t.Errorf("%d arguments: error %v, called %q", len(args), err, cstr.Cut(rec.name[:]))
 	}
 }
 
@@ -291,7 +293,7 @@ func TestCopy2DRefused(t *testing.T) {
 			t.Errorf("%s: error %v, want %q", test.name, err, test.want)
 		}
 		if rec.name[0] != 0 {
-			t.Errorf("%s: called %s", test.name, goString(rec.name[:]))
+			t.Errorf("%s: called %s", test.name, cstr.Cut(rec.name[:]))
 		}
 	}
 }
@@ -325,7 +327,7 @@ func TestNoWork(t *testing.T) {
 		}
 	}
 	if !bytes.Equal(rec.name[:], make([]byte, len(rec.name))) {
-		t.Errorf("called %s", goString(rec.name[:]))
+		t.Errorf("called %s", cstr.Cut(rec.name[:]))
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"unsafe"
+
+	"zarrbench/zarrio/internal/cstr"
 )
 
 // A Device is one GPU with its primary context, which this process's other users of CUDA share, and a thread of its own. A
@@ -113,7 +115,7 @@ func (d *Device) describe() error {
 	if err := d.call(c, &f.deviceName, 3); err != nil {
 		return err
 	}
-	d.name = goString(text)
+	d.name = cstr.Cut(text)
 
 	c.args[0], c.args[1] = c.outAddr(0), d.handle
 	if err := d.call(c, &f.deviceTotalMem, 2); err != nil {
@@ -126,7 +128,7 @@ func (d *Device) describe() error {
 		if err := d.call(c, &f.devicePCIBusID, 3); err != nil {
 			return err
 		}
-		d.busID = strings.ToLower(goString(text)) // as the kernel writes it
+		d.busID = strings.ToLower(cstr.Cut(text)) // as the kernel writes it
 		return nil
 	}
 	var at [3]int

@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"github.com/ebitengine/purego"
+
+	"zarrbench/zarrio/internal/cstr"
 )
 
 // library is the driver's soname, of every version since the first.
@@ -189,7 +191,7 @@ func (d *Driver) nameOf(code int) string {
 		return ErrorName(code)
 	}
 	// The address is C's, of memory that neither moves nor is freed: go vet can't know that.
-	name := goString((*(**[nameBytes]byte)(unsafe.Pointer(&c.out[0])))[:])
+	name := cstr.Cut((*(**[nameBytes]byte)(unsafe.Pointer(&c.out[0])))[:])
 	if name == "" {
 		return ErrorName(code)
 	}
@@ -198,16 +200,6 @@ func (d *Driver) nameOf(code int) string {
 
 // nameBytes is the room for a device's name and other such strings, with the zero at their end.
 const nameBytes = 256
-
-// goString copies a C string, which ends at the first zero or at the end of b.
-func goString(b []byte) string {
-	for i, v := range b {
-		if v == 0 {
-			return string(b[:i])
-		}
-	}
-	return string(b)
-}
 
 // checkOrdinal refuses ordinals that the driver does not have.
 func (d *Driver) checkOrdinal(ordinal int) error {

@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"github.com/ebitengine/purego"
+
+	"zarrbench/zarrio/internal/cstr"
 )
 
 // soname is the library's name in CUDA 12 and 13.
@@ -153,22 +155,13 @@ func pathOf(address uintptr) (string, error) {
 	if dladdr(address, &info) == 0 || info.path == nil {
 		return "", fmt.Errorf("the dynamic linker doesn't know where %s is", soname)
 	}
-	return goString(info.path), nil
+	return cstr.String(info.path), nil
 }
 
 // A dlInfo is a Dl_info.
 type dlInfo struct {
 	path *byte
 	_    [3]uintptr // where it is loaded, and a symbol's name and address
-}
-
-// goString copies a string of C.
-func goString(p *byte) string {
-	var n int
-	for *(*byte)(unsafe.Add(unsafe.Pointer(p), n)) != 0 {
-		n++
-	}
-	return string(unsafe.Slice(p, n))
 }
 
 // quiet keeps the library from writing cufile.log into the working directory, unless the environment says where it goes. The
