@@ -9,8 +9,8 @@ import (
 	"io/fs"
 	"path"
 
+	"zarrbench/internal/utf"
 	"zarrbench/zarrio/internal/fileio"
-	"zarrbench/zarrio/internal/utf"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/stac"
 	"zarrbench/zarrio/store"

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/perf/benchfmt"
 
-	"zarrbench/tools/internal/plaintext"
+	"zarrbench/internal/utf"
 )
 
 // A kind is what a run measured: a file of one kind of run is not replaced by another.
@@ -89,7 +89,7 @@ func (s *side) mayReplace(run []byte) error {
 	if !s.info.Mode().IsRegular() { // such as /dev/stdout
 		return nil
 	}
-	text, err := plaintext.ReadFile(s.path)
+	text, err := utf.ReadLines(s.path)
 	if err != nil || len(bytes.TrimSpace(text)) == 0 {
 		return err
 	}
@@ -115,7 +115,7 @@ func (s *side) mayAppend() error {
 	if err != nil {
 		return err
 	}
-	if _, err := plaintext.Decode(text); err != nil {
+	if _, err := utf.DecodeLines(text); err != nil {
 		return fmt.Errorf("%s: %w", s.path, err)
 	}
 	if bytes.IndexByte(text, 0) >= 0 { // else Decode finds fault with it

@@ -17,7 +17,7 @@ import (
 	"slices"
 	"strings"
 
-	"zarrbench/zarrio/internal/utf"
+	"zarrbench/internal/utf"
 )
 
 // MaxSize is how many bytes a document may have. An Item with an asset for each of some hundred variables has a tenth of that.

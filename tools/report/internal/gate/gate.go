@@ -19,7 +19,7 @@ import (
 	"strconv"
 	"strings"
 
-	"zarrbench/tools/internal/plaintext"
+	"zarrbench/internal/utf"
 	"zarrbench/tools/report/internal/summary"
 )
 
@@ -302,7 +302,7 @@ func ReadExpected(r io.Reader) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b, err = plaintext.Decode(b); err != nil {
+	if b, err = utf.DecodeLines(b); err != nil {
 		return nil, err
 	}
 	var names []string

@@ -24,7 +24,7 @@ import (
 	"syscall"
 	"time"
 
-	"zarrbench/tools/internal/plaintext"
+	"zarrbench/internal/utf"
 	"zarrbench/tools/report/internal/summary"
 )
 
@@ -38,7 +38,7 @@ type Run struct {
 
 // content is a digest of what the run measured. It is the same for a text in another encoding or with other line ends.
 func (r Run) content() [sha256.Size]byte {
-	text, err := plaintext.Decode(r.Text)
+	text, err := utf.DecodeLines(r.Text)
 	if err != nil {
 		text = r.Text // it can't be read as a run either
 	}

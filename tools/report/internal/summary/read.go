@@ -13,7 +13,7 @@ import (
 	"golang.org/x/perf/benchproc"
 	"golang.org/x/perf/benchunit"
 
-	"zarrbench/tools/internal/plaintext"
+	"zarrbench/internal/utf"
 )
 
 // Options are what the statistics depend on. Zero values stand for benchstat's: 0.05 and 0.95.
@@ -39,7 +39,7 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// An Input is the text of a file of benchmark output, in any encoding that [plaintext.Decode] takes. The report keeps Text, which
+// An Input is the text of a file of benchmark output, in any encoding that [utf.DecodeLines] takes. The report keeps Text, which
 // must not be changed afterwards.
 type Input struct {
 	Path string // where the text is from: it names a side whose engine doesn't, and stands in errors
@@ -153,7 +153,7 @@ const limit = 1e100
 
 // read gathers the samples of file number i.
 func (c *collector) read(i int, in Input) error {
-	text, err := plaintext.Decode(in.Text)
+	text, err := utf.DecodeLines(in.Text)
 	if err != nil {
 		return fmt.Errorf("%s: %w", in.Path, err)
 	}

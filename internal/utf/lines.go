@@ -1,9 +1,4 @@
-// Package plaintext reads text in the encodings that shells and editors write it in.
-//
-// Benchmark output is ASCII, but PowerShell redirects it into files of UTF-16, editors put a byte order
-// mark in front, and files are joined. A reader of lines takes the mark for a part of the first line,
-// and loses it.
-package plaintext
+package utf
 
 import (
 	"bytes"
@@ -11,48 +6,40 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"unicode"
-	"unicode/utf16"
 	"unicode/utf8"
 )
 
 // swapped is what the byte order mark looks like in the other byte order. It is no letter of any text.
 const swapped = '\uFFFE'
 
-var (
-	utf8Mark   = []byte("\xEF\xBB\xBF")
-	littleMark = []byte("\xFF\xFE")
-	bigMark    = []byte("\xFE\xFF")
-)
-
-// ReadFile returns the text of a file as [Decode] does. Its errors name the file.
-func ReadFile(path string) ([]byte, error) {
+// ReadLines returns the text of a file as [DecodeLines] does. Its errors name the file.
+func ReadLines(path string) ([]byte, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	text, err := Decode(b)
+	text, err := DecodeLines(b)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return text, nil
 }
 
-// Decode returns a text as UTF-8 without byte order marks. The text is UTF-16 if it begins with a mark of
-// UTF-16, and else UTF-8, or ASCII. A mark at the start of a later line, where another file was appended,
-// is dropped too. Lines keep their endings, and bytes that are not valid UTF-8 stay as they are.
+// DecodeLines is [Decode] for text that is read line by line, such as the output of a program that a shell wrote to a file and that
+// may have been joined with others. A byte order mark at the start of a later line is dropped too. Lines keep their endings, and
+// bytes that are not valid UTF-8 stay as they are.
 //
-// It is an error if lines would be lost: in UTF-32, in UTF-16 without a mark, in texts of two encodings,
-// and where a mark stands within a line. The result may share memory with b.
-func Decode(b []byte) ([]byte, error) {
+// It is an error if lines would be lost: in UTF-32, in UTF-16 without a mark, in texts of two encodings, and if a mark is within
+// a line. The result may share memory with b.
+func DecodeLines(b []byte) ([]byte, error) {
 	var err error
 	switch {
-	case len(b) >= 4 && string(b[:4]) == "\xFF\xFE\x00\x00", bytes.HasPrefix(b, []byte("\x00\x00\xFE\xFF")):
+	case bytes.HasPrefix(b, mark32Little), bytes.HasPrefix(b, mark32Big):
 		return nil, errors.New("the text is UTF-32: write it as UTF-8")
-	case bytes.HasPrefix(b, littleMark):
-		b, err = decode16(b, binary.LittleEndian)
-	case bytes.HasPrefix(b, bigMark):
-		b, err = decode16(b, binary.BigEndian)
+	case bytes.HasPrefix(b, mark16Little):
+		b, err = decodeLines16(b, binary.LittleEndian)
+	case bytes.HasPrefix(b, mark16Big):
+		b, err = decodeLines16(b, binary.BigEndian)
 	}
 	if err != nil {
 		return nil, err
@@ -61,7 +48,7 @@ func Decode(b []byte) ([]byte, error) {
 		return nil, fmt.Errorf("line %d has a NUL byte, as UTF-16 has: "+
 			"the text has no byte order mark, or was joined from several encodings", lineOf(b, i))
 	}
-	if bytes.Contains(b, utf8Mark) {
+	if bytes.Contains(b, mark8) {
 		return dropMarks(b)
 	}
 	return b, nil
@@ -73,10 +60,10 @@ func dropMarks(b []byte) ([]byte, error) {
 	number := 0
 	for line := range bytes.Lines(b) {
 		number++
-		for bytes.HasPrefix(line, utf8Mark) {
-			line = line[len(utf8Mark):]
+		for bytes.HasPrefix(line, mark8) {
+			line = line[len(mark8):]
 		}
-		if bytes.Contains(line, utf8Mark) {
+		if bytes.Contains(line, mark8) {
 			return nil, fmt.Errorf("line %d has a byte order mark within it: "+
 				"were files joined of which one has no line break at its end?", number)
 		}
@@ -85,8 +72,8 @@ func dropMarks(b []byte) ([]byte, error) {
 	return out, nil
 }
 
-// decode16 returns a text in UTF-16 as UTF-8.
-func decode16(b []byte, order binary.ByteOrder) ([]byte, error) {
+// decodeLines16 returns a text in UTF-16 as UTF-8.
+func decodeLines16(b []byte, order binary.ByteOrder) ([]byte, error) {
 	if len(b)%2 != 0 {
 		return nil, errors.New("the text begins as UTF-16, but has an odd number of bytes: " +
 			"it is cut off, or was joined from several encodings")
@@ -95,8 +82,8 @@ func decode16(b []byte, order binary.ByteOrder) ([]byte, error) {
 	const most = 16
 	out := make([]byte, 0, len(b)/2+len(b)/16)
 	ascii := 0
-	for i := 0; i < len(b); i += 2 {
-		r := rune(order.Uint16(b[i:]))
+	for i := 0; i < len(b); {
+		r, size, ok := rune16(b[i:], order)
 		if printable(b[i]) && printable(b[i+1]) {
 			ascii++
 		} else {
@@ -109,17 +96,11 @@ func decode16(b []byte, order binary.ByteOrder) ([]byte, error) {
 		case r == swapped:
 			return nil, fmt.Errorf("line %d begins UTF-16 of the other byte order: "+
 				"the text was joined from several encodings", lineOf(out, len(out)))
-		case utf16.IsSurrogate(r):
-			var low rune
-			if i+2 < len(b) {
-				low = rune(order.Uint16(b[i+2:]))
-			}
-			if r = utf16.DecodeRune(r, low); r == unicode.ReplacementChar {
-				return nil, fmt.Errorf("line %d is not valid UTF-16", lineOf(out, len(out)))
-			}
-			i += 2
+		case !ok:
+			return nil, fmt.Errorf("line %d is not valid UTF-16", lineOf(out, len(out)))
 		}
 		out = utf8.AppendRune(out, r)
+		i += size
 	}
 	return out, nil
 }

@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"zarrbench/zarrio/internal/utf"
+	"zarrbench/internal/utf"
 )
 
 func TestDecode(t *testing.T) {

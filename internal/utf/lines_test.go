@@ -1,4 +1,4 @@
-package plaintext_test
+package utf_test
 
 import (
 	"os"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"zarrbench/tools/internal/plaintext"
+	"zarrbench/internal/utf"
 )
 
 const mark = "\uFEFF"
@@ -28,7 +28,7 @@ func utf16BE(s string) (b string) {
 	return b
 }
 
-func TestDecode(t *testing.T) {
+func TestDecodeLines(t *testing.T) {
 	const text, crlf = "goos: linux\nBenchmarkX 1 5 ns/op\n", "goos: linux\r\nBenchmarkX 1 5 ns/op\r\n"
 	for _, tt := range []struct {
 		name, in, want, err string
@@ -62,7 +62,7 @@ func TestDecode(t *testing.T) {
 		{name: "UTF-32BE", in: "\x00\x00\xFE\xFF\x00\x00\x00x", err: "UTF-32"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := plaintext.Decode([]byte(tt.in))
+			got, err := utf.DecodeLines([]byte(tt.in))
 			if tt.err != "" {
 				require.ErrorContains(t, err, tt.err)
 				return
@@ -73,14 +73,14 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-func TestReadFile(t *testing.T) {
+func TestReadLines(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.txt")
 	require.NoError(t, os.WriteFile(path, []byte(mark+"a\n"), 0o666))
-	text, err := plaintext.ReadFile(path)
+	text, err := utf.ReadLines(path)
 	require.NoError(t, err)
 	require.Equal(t, "a\n", string(text))
 
 	require.NoError(t, os.WriteFile(path, []byte("a\x00\n"), 0o666))
-	_, err = plaintext.ReadFile(path)
+	_, err = utf.ReadLines(path)
 	require.ErrorContains(t, err, path+": line 1 has a NUL byte")
 }
