@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"zarrbench/fixtures"
+	"zarrbench/internal/buildinfo"
 )
 
 // commit returns the commit that this binary was built from, with -dirty if files were changed, or "" if the Go command did not
@@ -18,19 +19,7 @@ func commit() string {
 	if !ok {
 		return ""
 	}
-	var revision, dirty string
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			revision = s.Value
-		case s.Key == "vcs.modified" && s.Value == "true":
-			dirty = "-dirty"
-		}
-	}
-	if revision == "" {
-		return ""
-	}
-	return revision + dirty
+	return buildinfo.Commit(info)
 }
 
 // TestProvenance holds that a run says when it was, and which commit its binary is of.

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/perf/benchfmt"
+
+	"zarrbench/internal/stats"
 )
 
 // A row is what benchmark output has for one benchmark.
@@ -161,8 +163,8 @@ func printTable(w io.Writer, labels []string, rows map[string][]row) {
 	for _, label := range labels {
 		for _, r := range rows[label] {
 			rates, ceilings, cpu := r.values("B/s"), r.values("ceiling-%"), r.cpu()
-			fmt.Fprintf(w, "%-20s %-10s %7.2f %7.2f %7.2f %9.0f %8.3f %3d  %s\n", label, r.store(), median(rates)/1e9,
-				slices.Min(rates)/1e9, slices.Max(rates)/1e9, median(ceilings), median(cpu), len(r.runs), r.path)
+			fmt.Fprintf(w, "%-20s %-10s %7.2f %7.2f %7.2f %9.0f %8.3f %3d  %s\n", label, r.store(), stats.Median(rates)/1e9,
+				slices.Min(rates)/1e9, slices.Max(rates)/1e9, stats.Median(ceilings), stats.Median(cpu), len(r.runs), r.path)
 		}
 	}
 }
@@ -185,10 +187,4 @@ func (r row) cpu() []float64 {
 		}
 	}
 	return values
-}
-
-// median returns the middle of values, which must not be empty.
-func median(values []float64) float64 {
-	v := slices.Sorted(slices.Values(values))
-	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"zarrbench/internal/buildinfo"
 	"zarrbench/tools/report/internal/summary"
 )
 
@@ -49,21 +50,13 @@ func gitCommit(ctx context.Context, dir string) (string, error) {
 	return commit, checkCommit(commit)
 }
 
-// builtFrom returns the commit that the Go command noted, or "".
+// builtFrom returns the commit that the Go command noted, or "" if it noted none that can name a file.
 func builtFrom(info *debug.BuildInfo) string {
-	var commit, dirty string
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			commit = s.Value
-		case s.Key == "vcs.modified" && s.Value == "true":
-			dirty = "-dirty"
-		}
-	}
-	if commit == "" || checkCommit(commit+dirty) != nil {
+	commit := buildinfo.Commit(info)
+	if commit == "" || checkCommit(commit) != nil {
 		return ""
 	}
-	return commit + dirty
+	return commit
 }
 
 // checkCommit sees that a commit can stand in a file's name.

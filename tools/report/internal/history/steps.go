@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"zarrbench/internal/stats"
 	"zarrbench/tools/report/internal/summary"
 )
 
@@ -55,7 +56,7 @@ func (s *Series) findSteps(alpha float64, series int) {
 		if i+1 < len(cuts) {
 			to = cuts[i+1].at
 		}
-		before, after := median(values[from:c.at]), median(values[c.at:to])
+		before, after := stats.Median(values[from:c.at]), stats.Median(values[c.at:to])
 		s.Steps = append(s.Steps, Step{
 			At: c.at, After: s.Points[c.at-1].Commit, Commit: s.Points[c.at].Commit, Old: before, New: after,
 			P: c.p, Corrected: c.share * alpha,
@@ -136,7 +137,7 @@ func place(values []float64, ends []int) {
 
 // deviation is the sum of the distances of values from their median.
 func deviation(values []float64) float64 {
-	m := median(values)
+	m := stats.Median(values)
 	sum := 0.0
 	for _, v := range values {
 		sum += math.Abs(v - m)
@@ -233,12 +234,6 @@ func ranks(values []float64) []float64 {
 		i = k
 	}
 	return ranks
-}
-
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	n := len(sorted)
-	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
 // runsNeeded is how many values a stretch must have for any split of it to be significant with half of alpha: the smallest p of
