@@ -12,7 +12,10 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
@@ -384,31 +387,23 @@ func (f *fetching) report(stdout io.Writer, took time.Duration) error {
 	return err
 }
 
-// parallel calls f for 0 to n-1, by so many workers at once. The first error stops them.
+// parallel calls f for 0 to n-1, by that many workers at once. The first error stops them.
 func parallel(ctx context.Context, workers, n int, f func(ctx context.Context, worker, i int) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var (
-		wg   sync.WaitGroup
-		next = make(chan int)
-	)
+	g, inner := errgroup.WithContext(ctx)
+	var next atomic.Int64
 	for w := range workers {
-		wg.Go(func() {
-			for i := range next {
-				if err := f(ctx, w, i); err != nil {
-					cancel(err)
-					return
+		g.Go(func() error {
+			for i := int(next.Add(1)) - 1; i < n && inner.Err() == nil; i = int(next.Add(1)) - 1 {
+				if err := f(inner, w, i); err != nil {
+					return err
 				}
 			}
+			return nil
 		})
 	}
-	for i := 0; i < n && ctx.Err() == nil; i++ {
-		select {
-		case next <- i:
-		case <-ctx.Done():
-		}
+	err := g.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
-	close(next)
-	wg.Wait()
-	return context.Cause(ctx)
+	return err
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
 )
@@ -61,30 +63,27 @@ const lookers = 16
 
 // stored adds up the values under the array at path.
 func stored(ctx context.Context, l store.Lister, path string, m *zarrio.Metadata) (sizes, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	s := newSizes(m)
 	g := newGridKeys(m)
 	if path != "" {
 		path += "/"
 	}
 	keys := make(chan string, lookers)
+	lookup, inner := errgroup.WithContext(ctx)
 	var (
-		wg              sync.WaitGroup
 		mu              sync.Mutex
 		values          int
 		bytes, elements int64
 	)
 	for range lookers {
-		wg.Go(func() {
+		lookup.Go(func() error {
 			for key := range keys {
-				_, size, err := l.ReadRange(ctx, key, nil, 0)
+				_, size, err := l.ReadRange(inner, key, nil, 0)
 				if errors.Is(err, fs.ErrNotExist) { // gone since it was listed, or a link to nothing
 					continue
 				}
 				if err != nil {
-					cancel(err)
-					continue
+					return err
 				}
 				n, chunk := g.elements(strings.TrimPrefix(key, path))
 				mu.Lock()
@@ -97,13 +96,13 @@ func stored(ctx context.Context, l store.Lister, path string, m *zarrio.Metadata
 				}
 				mu.Unlock()
 			}
+			return nil
 		})
 	}
-	err := listKeys(ctx, l, strings.TrimSuffix(path, "/"), keys)
+	err := listKeys(inner, l, strings.TrimSuffix(path, "/"), keys)
 	close(keys)
-	wg.Wait()
-	if err == nil {
-		err = context.Cause(ctx)
+	if lookupErr := lookup.Wait(); err == nil {
+		err = lookupErr
 	}
 	s.ValuesStored, s.StoredBytes = &values, &bytes
 	if bytes > 0 {
