@@ -1,6 +1,10 @@
 package cf
 
-import "math"
+import (
+	"math"
+
+	"zarrbench/zarrio/internal/float16"
+)
 
 // A Float is a type that decoded elements have.
 type Float interface{ float32 | float64 }
@@ -70,17 +74,4 @@ func (p *Packing) Mask(v []int64, with int64) {
 }
 
 // FromHalf sets dst[i] to the number whose IEEE 754 binary16 bits are src[i]. They may share memory as those of [Unpack] may.
-func FromHalf(dst []float32, src []uint16) {
-	for i, h := range src {
-		sign := uint32(h&0x8000) << 16
-		exp, frac := uint32(h>>10&0x1f), uint32(h&0x3ff)
-		switch exp {
-		case 0: // zero, or a multiple of 2^-24
-			dst[i] = math.Float32frombits(sign | math.Float32bits(float32(frac)*0x1p-24))
-		case 0x1f: // infinite, or NaN, which keeps its bits
-			dst[i] = math.Float32frombits(sign | 0x7f800000 | frac<<13)
-		default:
-			dst[i] = math.Float32frombits(sign | (exp+127-15)<<23 | frac<<13)
-		}
-	}
-}
+func FromHalf(dst []float32, src []uint16) { float16.Values(dst, src) }

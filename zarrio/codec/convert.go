@@ -3,6 +3,8 @@ package codec
 import (
 	"encoding/binary"
 	"math"
+
+	"zarrbench/zarrio/internal/float16"
 )
 
 // Filters work on blocks of elements that lie in the innermost cache, widened to int64 or float64. Both are wide enough for
@@ -144,11 +146,11 @@ func loadFloats(dst []float64, src []byte, t Type, step int) {
 	switch {
 	case t.Size == 2 && t.BigEndian:
 		for i := range dst {
-			dst[i] = float16Value(binary.BigEndian.Uint16(src[i*step:]))
+			dst[i] = float16.Value(binary.BigEndian.Uint16(src[i*step:]))
 		}
 	case t.Size == 2:
 		for i := range dst {
-			dst[i] = float16Value(binary.LittleEndian.Uint16(src[i*step:]))
+			dst[i] = float16.Value(binary.LittleEndian.Uint16(src[i*step:]))
 		}
 	case t.Size == 4 && t.BigEndian:
 		for i := range dst {
@@ -178,11 +180,11 @@ func storeFloats(dst []byte, src []float64, t Type, step int) {
 	switch {
 	case t.Size == 2 && t.BigEndian:
 		for i, v := range src {
-			binary.BigEndian.PutUint16(dst[i*step:], float16Bits(v))
+			binary.BigEndian.PutUint16(dst[i*step:], float16.Bits(v))
 		}
 	case t.Size == 2:
 		for i, v := range src {
-			binary.LittleEndian.PutUint16(dst[i*step:], float16Bits(v))
+			binary.LittleEndian.PutUint16(dst[i*step:], float16.Bits(v))
 		}
 	case t.Size == 4 && t.BigEndian:
 		for i, v := range src {
@@ -360,4 +362,15 @@ func complexToBools(dst, src []byte, floats *floatBlock, n int, from Type) {
 			}
 		}
 	}
+}
+
+// roundFloat rounds f to a float of size bytes, and returns that one's value.
+func roundFloat(f float64, size int) float64 {
+	switch size {
+	case 2:
+		return float16.Value(float16.Bits(f))
+	case 4:
+		return float64(float32(f))
+	}
+	return f
 }

@@ -7,6 +7,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"zarrbench/zarrio/internal/float16"
 )
 
 // A scalar is the value of one element, an integer (the bits of an unsigned one) or a float.
@@ -64,7 +66,7 @@ func parseFloatName(name string, t Type) (float64, error) {
 	u, err := strconv.ParseUint(digits, 16, 64)
 	switch t.Size {
 	case 2:
-		return float16Value(uint16(u)), err
+		return float16.Value(uint16(u)), err
 	case 4:
 		return float64(math.Float32frombits(uint32(u))), err
 	}

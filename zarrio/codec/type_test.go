@@ -2,7 +2,6 @@ package codec
 
 import (
 	"errors"
-	"math"
 	"testing"
 )
 
@@ -29,36 +28,6 @@ func TestParseType(t *testing.T) {
 		}
 		if s := got.String(); err != nil || s != test.want && s != test.want+"8" {
 			t.Errorf("parseType(%q, %v) = %v, %v, want %q", test.s, test.big, got, err, test.want)
-		}
-	}
-}
-
-func TestFloat16(t *testing.T) {
-	for u := range 1 << 16 {
-		b := uint16(u)
-		f := float16Value(b)
-		if got := float16Bits(f); got != b && f == f {
-			t.Fatalf("float16Bits(float16Value(%#04x)) = %#04x", b, got)
-		}
-		if f != f && (float16Bits(f)&^0x200 != b&^0x200 || float16Bits(f)&0x7e00 != 0x7e00) {
-			t.Fatalf("float16Bits of the NaN %#04x is %#04x", b, float16Bits(f))
-		}
-		if b&0x7fff >= 0x7c00 {
-			continue
-		}
-		next := float16Value(b + 1)
-		if b&0x7fff == 0x7bff {
-			next = math.Copysign(65536, f)
-		}
-		middle := (f + next) / 2
-		even := b + b&1
-		for _, c := range []struct {
-			f    float64
-			want uint16
-		}{{middle, even}, {math.Nextafter(middle, f), b}, {math.Nextafter(middle, next), b + 1}} {
-			if got := float16Bits(c.f); got != c.want {
-				t.Fatalf("float16Bits(%v) = %#04x, want %#04x", c.f, got, c.want)
-			}
 		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 // and so do all pages on tmpfs, where they are the file. [Resident] tells what came of it.
 func Evict(f *os.File) error {
 	return control(f, "evict", func(fd int) error {
-		if err := retry(func() error { return unix.Fdatasync(fd) }); err != nil {
+		if err := fileio.Retry(func() error { return unix.Fdatasync(fd) }); err != nil {
 			return err
 		}
 		return unix.Fadvise(fd, 0, 0, unix.FADV_DONTNEED)
@@ -38,7 +38,7 @@ func Resident(f *os.File) (resident, size int64, known bool, err error) {
 		}
 		size = st.Size
 		var fsys unix.Statfs_t
-		if err := retry(func() error { return unix.Fstatfs(fd, &fsys) }); err != nil {
+		if err := fileio.Retry(func() error { return unix.Fstatfs(fd, &fsys) }); err != nil {
 			return err
 		}
 		var err error
@@ -136,13 +136,4 @@ func control(f *os.File, op string, fn func(fd int) error) error {
 		return err
 	}
 	return &fs.PathError{Op: op, Path: f.Name(), Err: err}
-}
-
-// retry calls fn again while a signal interrupts it.
-func retry(fn func() error) error {
-	for {
-		if err := fn(); err != unix.EINTR {
-			return err
-		}
-	}
 }

@@ -56,7 +56,7 @@ func (f *Files) find(fd int, device uint64) *place {
 // learn asks the kernel about a place, by one of its files. What it leaves open is tried.
 func (p *place) learn(sys *system, fd int) {
 	var fsys unix.Statfs_t
-	if err := retry(func() error { return sys.statfs(fd, &fsys) }); err == nil {
+	if err := Retry(func() error { return sys.statfs(fd, &fsys) }); err == nil {
 		switch uint32(fsys.Type) {
 		case unix.TMPFS_MAGIC:
 			p.memory = true
@@ -107,8 +107,8 @@ func Remote(kind uint32) bool {
 // maxAlign bounds what is read around the ends of a range.
 const maxAlign = 1 << 20
 
-// retry calls fn again while a signal interrupts it.
-func retry(fn func() error) error {
+// Retry calls fn again while a signal interrupts it.
+func Retry(fn func() error) error {
 	for {
 		if err := fn(); err != unix.EINTR {
 			return err
