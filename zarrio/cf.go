@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"unsafe"
 
@@ -148,7 +147,7 @@ func readPacked[T float32 | float64](ctx context.Context, a *Array, p *cf.Packin
 	err = box.each(a.grid.chunks, most, func(part selected) error {
 		n := part.count()
 		raw := buf[:n*size]
-		s, err := a.ReadInto(ctx, part.selection(), raw)
+		s, err := a.ReadInto(ctx, selectionOf(part), raw)
 		stats.Add(s)
 		if err == nil {
 			unpackBytes(p, dst[:n], raw)
@@ -195,12 +194,6 @@ func elements[T Element](raw []byte) []T {
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(raw))), len(raw)/int(unsafe.Sizeof(*new(T))))
 }
 
-// selected is a selection, resolved: along each dimension a list of indices, or where there is none a run of them.
-type selected []struct {
-	list []int
-	run  run
-}
-
 // box resolves a selection of an array of the given shape.
 func (s Selection) box(shape []int) (selected, error) {
 	box := make(selected, len(shape))
@@ -217,24 +210,8 @@ func (s Selection) box(shape []int) (selected, error) {
 	return box, nil
 }
 
-// along returns the number of indices of dimension d.
-func (b selected) along(d int) int {
-	if b[d].list != nil {
-		return len(b[d].list)
-	}
-	return b[d].run.count
-}
-
-func (b selected) count() int {
-	n := 1
-	for d := range b {
-		n *= b.along(d)
-	}
-	return n
-}
-
-// selection is the inverse of box.
-func (b selected) selection() Selection {
+// selectionOf is the inverse of box.
+func selectionOf(b selected) Selection {
 	sel := make(Selection, len(b))
 	for d, x := range b {
 		if x.list != nil {
@@ -244,35 +221,4 @@ func (b selected) selection() Selection {
 		}
 	}
 	return sel
-}
-
-// each calls f with parts of a selection, of no more than most elements each, in C order: one follows the other in memory. The
-// selection is halved along its first dimension, then along the next, if possible between two chunks.
-func (b selected) each(chunks []int, most int, f func(selected) error) error {
-	d := 0
-	for d < len(b) && b.along(d) <= 1 {
-		d++
-	}
-	if d == len(b) || b.count() <= most {
-		return f(b)
-	}
-	head, tail := slices.Clone(b), slices.Clone(b)
-	half := b.along(d) / 2
-	if list := b[d].list; list != nil {
-		head[d].list, tail[d].list = list[:half], list[half:]
-	} else {
-		r := b[d].run
-		chunk := (r.start + half*r.step) / chunks[d] * chunks[d]
-		if first, n := r.within(chunk, chunk+chunks[d]); first > 0 {
-			half = first
-		} else if n < r.count {
-			half = n
-		}
-		head[d].run.count = half
-		tail[d].run.start, tail[d].run.count = r.start+half*r.step, r.count-half
-	}
-	if err := head.each(chunks, most, f); err != nil {
-		return err
-	}
-	return tail.each(chunks, most, f)
 }

@@ -171,7 +171,7 @@ func TestEachPart(t *testing.T) {
 		most := 1 + rng.IntN(50)
 		var got []int
 		if err := box.each(chunks, most, func(part selected) error {
-			again, err := part.selection().box(shape)
+			again, err := selectionOf(part).box(shape)
 			if err != nil || again.count() != part.count() || part.count() > most {
 				t.Errorf("%v of %v, in parts of %d: part %v, as a selection %v, %v", sel, shape, most, part, again, err)
 			}

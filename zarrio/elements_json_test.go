@@ -37,7 +37,7 @@ func TestParts(t *testing.T) {
 				t.Fatal(err)
 			}
 			count++
-			covered = append(covered, indices(picks)...)
+			covered = append(covered, pickText(picks)...)
 		}
 		var want []string
 		if g := newGrid(tt.shape, tt.chunks, nil); !slices.Contains(tt.shape, 0) {
@@ -45,7 +45,7 @@ func TestParts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want = indices(picks)
+			want = pickText(picks)
 		}
 		if count != tt.count || !slices.Equal(covered, want) {
 			t.Errorf("%v in chunks of %v, %d bytes at most: %d parts of %d elements, want %d of %d", tt.shape, tt.chunks, tt.limit, count, len(covered), tt.count, len(want))
@@ -53,8 +53,8 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// indices lists what picks without a list select, in C order.
-func indices(picks []pick) []string {
+// pickText lists what picks without a list select, in C order.
+func pickText(picks []pick) []string {
 	all := []string{""}
 	for _, p := range picks {
 		var longer []string
