@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/meta"
 )
 
@@ -14,7 +15,7 @@ type Array struct {
 	h    *hierarchy
 	path string
 	meta *meta.Metadata
-	grid grid // of what is decoded by itself: chunks, or the inner chunks of shards
+	grid grid.Grid // of what is decoded by itself: chunks, or the inner chunks of shards
 	pipe pipeline
 	// noCodec is why chunks can't be decoded, if they can't: the metadata of such an array can be read all the same.
 	noCodec error
@@ -35,7 +36,7 @@ func newArray(h *hierarchy, path string, m *meta.Metadata) *Array {
 	if len(a.pipe.levels) > 0 {
 		extents = nil
 	}
-	a.grid = newGrid(m.Shape, a.pipe.chunk, extents)
+	a.grid = grid.New(m.Shape, a.pipe.chunk, extents)
 	n := 1
 	for _, dim := range slices.Backward(a.pipe.order) {
 		a.strides[dim] = n
@@ -76,7 +77,7 @@ func (a *Array) Storage() (Storage, error) {
 	if a.noCodec != nil {
 		return Storage{}, a.wrap(a.noCodec)
 	}
-	s := Storage{Chunk: a.grid.chunks, COrder: slices.IsSorted(a.pipe.order), Native: a.native()}
+	s := Storage{Chunk: a.grid.Chunks, COrder: slices.IsSorted(a.pipe.order), Native: a.native()}
 	if len(a.pipe.levels) > 0 {
 		s.Shard = a.meta.Chunks
 	}
@@ -99,8 +100,8 @@ func (a *Array) fail(chunk int, step string, err error) error {
 	var key [keySize]byte
 	e := &meta.ChunkError{Store: a.h.name, Array: a.path, Key: string(a.appendKey(key[:0], chunk)), Step: step, Err: err}
 	if _, whole := errors.AsType[indexError](err); len(a.pipe.levels) > 0 && !whole {
-		e.Inner = make([]int, len(a.grid.counts))
-		a.grid.coords(e.Inner, chunk)
+		e.Inner = make([]int, len(a.grid.Counts))
+		a.grid.Coords(e.Inner, chunk)
 	}
 	return e
 }

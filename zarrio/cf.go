@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"zarrbench/zarrio/cf"
+	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/meta"
 )
 
@@ -138,14 +139,14 @@ func readPacked[T float32 | float64](ctx context.Context, a *Array, p *cf.Packin
 	if err != nil {
 		return Stats{}, a.wrap(err)
 	}
-	if n := box.count(); n != len(dst) {
+	if n := box.Count(); n != len(dst) {
 		return Stats{}, a.wrap(fmt.Errorf("destination has %d elements, the selection %d", len(dst), n))
 	}
 	most := max(4<<20, a.readers(0)*a.chunkBytes()) / size
 	buf := AsBytes(make([]float64, min(most, len(dst)))) // of words, for elements of up to 8 bytes
 	var stats Stats
-	err = box.each(a.grid.chunks, most, func(part selected) error {
-		n := part.count()
+	err = box.Each(a.grid.Chunks, most, func(part grid.Box) error {
+		n := part.Count()
 		raw := buf[:n*size]
 		s, err := a.ReadInto(ctx, selectionOf(part), raw)
 		stats.Add(s)
@@ -195,8 +196,8 @@ func elements[T Element](raw []byte) []T {
 }
 
 // box resolves a selection of an array of the given shape.
-func (s Selection) box(shape []int) (selected, error) {
-	box := make(selected, len(shape))
+func (s Selection) box(shape []int) (grid.Box, error) {
+	box := make(grid.Box, len(shape))
 	if _, err := s.Shape(shape); err != nil {
 		return nil, err
 	}
@@ -205,19 +206,19 @@ func (s Selection) box(shape []int) (selected, error) {
 		if d < len(s) {
 			axis = s[d]
 		}
-		box[d].list, box[d].run, _ = axis.indices(n) // Shape has seen that they are right
+		box[d].List, box[d].Run, _ = axis.indices(n) // Shape has seen that they are right
 	}
 	return box, nil
 }
 
 // selectionOf is the inverse of box.
-func selectionOf(b selected) Selection {
+func selectionOf(b grid.Box) Selection {
 	sel := make(Selection, len(b))
 	for d, x := range b {
-		if x.list != nil {
-			sel[d] = Indices(x.list)
+		if x.List != nil {
+			sel[d] = Indices(x.List)
 		} else {
-			sel[d] = Steps(x.run.start, x.run.start+x.run.count*x.run.step, x.run.step)
+			sel[d] = Steps(x.Run.Start, x.Run.Start+x.Run.Count*x.Run.Step, x.Run.Step)
 		}
 	}
 	return sel

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
 )
@@ -149,18 +150,18 @@ func TestEachPart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		indices := func(b selected) (all []int) {
+		indices := func(b grid.Box) (all []int) {
 			counts := make([]int, len(b))
 			for d := range b {
-				counts[d] = b.along(d)
+				counts[d] = b.Along(d)
 			}
 			ldEach(counts, func(at []int) {
 				i := 0
 				for d, k := range at {
-					if b[d].list != nil {
-						k = b[d].list[k]
+					if b[d].List != nil {
+						k = b[d].List[k]
 					} else {
-						k = b[d].run.start + k*b[d].run.step
+						k = b[d].Run.Start + k*b[d].Run.Step
 					}
 					i = i*shape[d] + k
 				}
@@ -170,9 +171,9 @@ func TestEachPart(t *testing.T) {
 		}
 		most := 1 + rng.IntN(50)
 		var got []int
-		if err := box.each(chunks, most, func(part selected) error {
+		if err := box.Each(chunks, most, func(part grid.Box) error {
 			again, err := selectionOf(part).box(shape)
-			if err != nil || again.count() != part.count() || part.count() > most {
+			if err != nil || again.Count() != part.Count() || part.Count() > most {
 				t.Errorf("%v of %v, in parts of %d: part %v, as a selection %v, %v", sel, shape, most, part, again, err)
 			}
 			got = append(got, indices(again)...)

@@ -68,7 +68,7 @@ func parseChannel(s string) (channelSpec, error) {
 
 // loadable says why an array's fields can't be put into batches, or nil.
 func (a *Array) loadable() error {
-	if !a.grid.regular() {
+	if !a.grid.Regular() {
 		return a.wrap(&meta.UnsupportedError{What: "chunk grid of a channel", Found: "rectilinear", Supported: "regular"})
 	}
 	if err := a.meta.Readable(); err != nil {
@@ -289,7 +289,7 @@ func (c *channel) derive() {
 	a := c.array
 	chunkBy := 1
 	for d := len(c.role) - 1; d >= 0; d-- {
-		s := stride{a.grid.chunks[d], chunkBy, a.strides[d]}
+		s := stride{a.grid.Chunks[d], chunkBy, a.strides[d]}
 		switch c.role[d] {
 		case stepDim:
 			c.step = s
@@ -301,6 +301,6 @@ func (c *channel) derive() {
 			c.chunk0 += c.fixed[d] / s.n * s.chunkBy
 			c.src0 += c.fixed[d] % s.n * s.srcBy
 		}
-		chunkBy *= a.grid.counts[d]
+		chunkBy *= a.grid.Counts[d]
 	}
 }

@@ -26,7 +26,7 @@ func (a *Array) Check(ctx context.Context, report func(error)) (Stats, error) {
 		return Stats{}, a.wrap(err)
 	}
 	for i := range picks {
-		if picks[i].n == 0 {
+		if picks[i].N == 0 {
 			return Stats{}, nil
 		}
 	}

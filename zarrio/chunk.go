@@ -72,10 +72,10 @@ const keySize = 256
 // appendKey appends the key of the value that a chunk is in: its own, or its shard's.
 func (a *Array) appendKey(key []byte, chunk int) []byte {
 	var buf [meta.MaxRank]int
-	coords := buf[:len(a.grid.counts)]
-	a.grid.coords(coords, chunk)
+	coords := buf[:len(a.grid.Counts)]
+	a.grid.Coords(coords, chunk)
 	if len(a.pipe.levels) > 0 {
-		chunk, _, _ = a.pipe.levels[0].place(coords, a.grid.chunks)
+		chunk, _, _ = a.pipe.levels[0].place(coords, a.grid.Chunks)
 	}
 	return a.appendValueKey(key, chunk)
 }
@@ -90,8 +90,8 @@ func (a *Array) appendValueKey(key []byte, number int) []byte {
 		g = &a.pipe.levels[0].grid
 	}
 	var buf [meta.MaxRank]int
-	coords := buf[:len(g.counts)]
-	g.coords(coords, number)
+	coords := buf[:len(g.Counts)]
+	g.Coords(coords, number)
 	return a.meta.Keys.Append(key, coords)
 }
 
@@ -121,7 +121,7 @@ func (a *Array) checkChunk() error {
 // chunkBytes is the size of a decoded chunk, or of the largest where they differ.
 func (a *Array) chunkBytes() int {
 	n := a.meta.DType.Size
-	for _, c := range a.grid.chunks {
+	for _, c := range a.grid.Chunks {
 		n *= c
 	}
 	return n
@@ -162,7 +162,7 @@ func (w *worker) room(ctx context.Context, a *Array, chunk, n int) ([]byte, erro
 }
 
 func wrongSize(a *Array, size int64, want int) error {
-	return fmt.Errorf("%d bytes where an uncompressed chunk of %v %s has %d", size, a.grid.chunks, a.meta.DType, want)
+	return fmt.Errorf("%d bytes where an uncompressed chunk of %v %s has %d", size, a.grid.Chunks, a.meta.DType, want)
 }
 
 // load reads a chunk and decodes it into dst, which has the chunk's decoded size; elements come in the machine's byte order. If

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/store"
 )
 
@@ -31,7 +32,7 @@ func TestParts(t *testing.T) {
 		var covered []string
 		count := 0
 		for sel := range parts(tt.shape, tt.chunks, 1, tt.limit) {
-			g := newGrid(tt.shape, tt.chunks, nil)
+			g := grid.New(tt.shape, tt.chunks, nil)
 			picks, err := sel.resolve(&g)
 			if err != nil {
 				t.Fatal(err)
@@ -40,7 +41,7 @@ func TestParts(t *testing.T) {
 			covered = append(covered, pickText(picks)...)
 		}
 		var want []string
-		if g := newGrid(tt.shape, tt.chunks, nil); !slices.Contains(tt.shape, 0) {
+		if g := grid.New(tt.shape, tt.chunks, nil); !slices.Contains(tt.shape, 0) {
 			picks, err := Selection(nil).resolve(&g)
 			if err != nil {
 				t.Fatal(err)
@@ -54,13 +55,13 @@ func TestParts(t *testing.T) {
 }
 
 // pickText lists what picks without a list select, in C order.
-func pickText(picks []pick) []string {
+func pickText(picks []grid.Pick) []string {
 	all := []string{""}
 	for _, p := range picks {
 		var longer []string
 		for _, before := range all {
-			for i := range p.n {
-				longer = append(longer, fmt.Sprintf("%s,%d", before, p.run.start+i*p.run.step))
+			for i := range p.N {
+				longer = append(longer, fmt.Sprintf("%s,%d", before, p.Run.Start+i*p.Run.Step))
 			}
 		}
 		all = longer

@@ -315,12 +315,12 @@ func (e *gdsEngine) transferPOSIX(ctx context.Context, h *gpuHand, t transfer) e
 // recall finds an inner chunk by indices that were read before, without opening anything: the number of its outermost shard
 // and its part. It returns false where an index is missing, or another one by now.
 func (w *worker) recall(a *Array, chunk int) (shard int, p part, ok bool) {
-	coords := w.coords[:len(a.grid.counts)]
-	a.grid.coords(coords, chunk)
+	coords := w.coords[:len(a.grid.Counts)]
+	a.grid.Coords(coords, chunk)
 	p.chunk = chunk
 	for k := range a.pipe.levels {
 		l := &a.pipe.levels[k]
-		number, entry, count := l.place(coords, a.grid.chunks)
+		number, entry, count := l.place(coords, a.grid.Chunks)
 		if k == 0 {
 			shard = number
 		}

@@ -3,12 +3,13 @@ package zarrio
 import (
 	"testing"
 
+	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/meta"
 )
 
 func TestKeeper(t *testing.T) {
 	array := func(n int) *Array {
-		return &Array{meta: &meta.Metadata{DType: meta.DType{Kind: meta.Uint, Size: 1}}, grid: newGrid([]int{n}, []int{n}, nil)}
+		return &Array{meta: &meta.Metadata{DType: meta.DType{Kind: meta.Uint, Size: 1}}, grid: grid.New([]int{n}, []int{n}, nil)}
 	}
 	small, large := array(100), array(1000)
 	k := &keeper{limit: 2*cost(100) + cost(1000)}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/race"
 )
 
@@ -71,7 +72,7 @@ func newLdCase(tb testing.TB, r *rand.Rand) *ldCase {
 				return x%4 == 0
 			}
 		}
-		if chunks := newGrid(a.shape, a.chunks, nil).total; r.IntN(2) == 0 && chunks < 200 { // codecs of very many take long
+		if chunks := grid.New(a.shape, a.chunks, nil).Total; r.IntN(2) == 0 && chunks < 200 { // codecs of very many take long
 			a.dtype = strings.Replace(a.dtype, ">", "<", 1) // the codec says which
 			if a.dtype[1] == 'c' {
 				a.fill = "null"

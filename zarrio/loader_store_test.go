@@ -20,6 +20,7 @@ import (
 	"testing"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
@@ -239,7 +240,7 @@ func (s *ldStore) put(tb testing.TB, a *ldArray) {
 	if a.only {
 		return
 	}
-	grid := newGrid(a.shape, a.chunks, nil)
+	grid := grid.New(a.shape, a.chunks, nil)
 	strides := make([]int, len(a.shape))
 	n := a.size()
 	for d := range a.shape {
@@ -249,9 +250,9 @@ func (s *ldStore) put(tb testing.TB, a *ldArray) {
 		strides[d] = n
 		n *= a.chunks[d]
 	}
-	for i := range grid.total {
+	for i := range grid.Total {
 		coords := make([]int, len(a.shape))
-		grid.coords(coords, i)
+		grid.Coords(coords, i)
 		if a.gone != nil && a.gone(coords) {
 			continue
 		}

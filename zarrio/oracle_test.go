@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
@@ -73,8 +74,8 @@ func newModel(rng *rand.Rand, dtype, compressor string) *model {
 	for i := range m.elements {
 		m.elements[i] = byte(rng.IntN(4)) // compresses
 	}
-	grid := newGrid(m.shape, m.chunks, nil)
-	for c := range grid.total {
+	grid := grid.New(m.shape, m.chunks, nil)
+	for c := range grid.Total {
 		m.missing[c] = rng.IntN(5) == 0
 	}
 	at, coords := make([]int, rank), make([]int, rank)
@@ -83,13 +84,13 @@ func newModel(rng *rand.Rand, dtype, compressor string) *model {
 		for k := range at {
 			coords[k] = at[k] / m.chunks[k]
 		}
-		if m.missing[grid.index(coords)] {
+		if m.missing[grid.Index(coords)] {
 			copy(m.elements[i*m.size:], one)
 		}
 	}
-	for c := range grid.total {
+	for c := range grid.Total {
 		if !m.missing[c] {
-			grid.coords(coords, c)
+			grid.Coords(coords, c)
 			m.values["x/"+m.key(coords)] = m.chunk(rng, coords)
 		}
 	}
@@ -334,13 +335,13 @@ func (m *model) check(t *testing.T, a *Array, rng *rand.Rand, axes []pickAxis) {
 }
 
 // touched counts the chunks that hold something of a selection.
-func (m *model) touched(grid *grid, axes []pickAxis) (chunks, missing int64) {
+func (m *model) touched(grid *grid.Grid, axes []pickAxis) (chunks, missing int64) {
 	coords := make([]int, len(m.shape))
 next:
-	for c := range grid.total {
-		grid.coords(coords, c)
+	for c := range grid.Total {
+		grid.Coords(coords, c)
 		for k := range coords {
-			if k < len(axes) && !slices.ContainsFunc(axes[k].indices, func(i int) bool { return grid.find(k, i) == coords[k] }) {
+			if k < len(axes) && !slices.ContainsFunc(axes[k].indices, func(i int) bool { return grid.Find(k, i) == coords[k] }) {
 				continue next
 			}
 		}
@@ -376,7 +377,7 @@ func TestReadInto(t *testing.T) {
 				}
 				strict := openArray(t, st, Options{Strict: true})
 				_, err := strict.ReadInto(t.Context(), nil, make([]byte, len(m.elements)))
-				if want := int(newGrid(m.shape, m.chunks, nil).total) > len(m.values); (err != nil) != want {
+				if want := int(grid.New(m.shape, m.chunks, nil).Total) > len(m.values); (err != nil) != want {
 					t.Errorf("%v: strict: %v, want an error: %v", m, err, want)
 				}
 			}
@@ -413,7 +414,7 @@ func FuzzSelection(f *testing.F) {
 			}
 			i += step
 		}
-		g := newGrid([]int{n}, []int{chunk}, nil)
+		g := grid.New([]int{n}, []int{chunk}, nil)
 		picks, err := Selection{axis}.resolve(&g)
 		if (err != nil) != outside {
 			t.Fatalf("resolve(%+v) of %d: %v, want an error: %v", axis, n, err, outside)
@@ -421,18 +422,18 @@ func FuzzSelection(f *testing.F) {
 		if err != nil {
 			return
 		}
-		r := picks[0].run
-		if r.count != len(want) || r.count > 0 && (r.start != want[0] || r.last() != want[len(want)-1]) {
+		r := picks[0].Run
+		if r.Count != len(want) || r.Count > 0 && (r.Start != want[0] || r.Last() != want[len(want)-1]) {
 			t.Fatalf("resolve(%+v) of %d: %+v, want %v", axis, n, r, want)
 		}
-		if r.count == 0 {
+		if r.Count == 0 {
 			return
 		}
 		found, total := map[int]bool{}, 0
-		for i := range r.chunks(chunk) {
-			c := r.chunk(i, chunk)
-			first, count := r.within(c*chunk, (c+1)*chunk)
-			if k := r.touched(c, chunk); k != i {
+		for i := range r.Chunks(chunk) {
+			c := r.Chunk(i, chunk)
+			first, count := r.Within(c*chunk, (c+1)*chunk)
+			if k := r.Touched(c, chunk); k != i {
 				t.Fatalf("%+v in chunks of %d: chunk %d is number %d, want %d", r, chunk, c, k, i)
 			}
 			if count < 1 || found[c] {
@@ -445,8 +446,8 @@ func FuzzSelection(f *testing.F) {
 				}
 			}
 		}
-		if total != r.count {
-			t.Fatalf("%+v in chunks of %d: %d indices, want %d", r, chunk, total, r.count)
+		if total != r.Count {
+			t.Fatalf("%+v in chunks of %d: %d indices, want %d", r, chunk, total, r.Count)
 		}
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/meta"
 )
@@ -352,20 +353,20 @@ func newModelV3(rng *rand.Rand, dtype string) *model {
 
 // encode makes the values of an array of a name by the model's form. gone says of which chunks there are none.
 func (m *model) encode(rng *rand.Rand, name string, gone func(coords []int) bool) {
-	grid := newGrid(m.shape, m.chunks, m.extents)
+	grid := grid.New(m.shape, m.chunks, m.extents)
 	coords, at := make([]int, len(m.shape)), make([]int, len(m.shape))
-	for c := range grid.total {
-		grid.coords(coords, c)
+	for c := range grid.Total {
+		grid.Coords(coords, c)
 		var extents, block []int
 		for d, k := range coords {
-			_, n := grid.span(d, k)
+			_, n := grid.Span(d, k)
 			extents = append(extents, n)
 		}
 		for i := range volume(extents) {
 			unravel(at, extents, i)
 			element, inside := 0, true
 			for d, k := range coords {
-				lo, _ := grid.span(d, k)
+				lo, _ := grid.Span(d, k)
 				inside = inside && lo+at[d] < m.shape[d]
 				element = element*m.shape[d] + lo + at[d]
 			}

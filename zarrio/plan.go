@@ -99,9 +99,9 @@ func (p *planner) follow(c *channel, i int32) {
 		return
 	}
 	var memory [meta.MaxRank]int
-	coords := memory[:len(c.array.grid.counts)]
-	c.array.grid.coords(coords, p.Reads[i].Chunk)
-	shard, _, _ := levels[0].place(coords, c.array.grid.chunks)
+	coords := memory[:len(c.array.grid.Counts)]
+	c.array.grid.Coords(coords, p.Reads[i].Chunk)
+	shard, _, _ := levels[0].place(coords, c.array.grid.Chunks)
 	id := chunkID{c.id, shard}
 	row := p.shards[id]
 	if row.count == 0 || row.count == c.array.groupLimit() {

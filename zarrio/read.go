@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/meta"
 )
@@ -82,11 +83,11 @@ func (a *Array) ReadInto(ctx context.Context, sel Selection, dst []byte) (Stats,
 }
 
 // place returns the destination's strides, in elements, and the number of elements selected.
-func (a *Array) place(picks []pick) (strides []int, elements int, err error) {
+func (a *Array) place(picks []grid.Pick) (strides []int, elements int, err error) {
 	strides, elements = make([]int, len(picks)), 1
 	limit := math.MaxInt / max(a.meta.DType.Size, 1)
 	for i := range slices.Backward(picks) {
-		n := picks[i].n
+		n := picks[i].N
 		strides[i] = elements
 		if n > 0 && elements > limit/n { // lists may name an index more than once
 			return nil, 0, fmt.Errorf("selection: more than %d elements", limit)
@@ -105,7 +106,7 @@ func (w *worker) readChunk(ctx context.Context, a *Array, p *chunkPart, strides 
 	for _, takes := range p.takes {
 		n := 0
 		for _, s := range takes {
-			n += s.n
+			n += s.N
 		}
 		elements *= n
 		single = single && len(takes) == 1

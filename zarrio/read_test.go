@@ -345,8 +345,8 @@ func TestReadFarApart(t *testing.T) {
 		picks, _ := tt.sel.resolve(&a.grid)
 		for _, pick := range picks {
 			var p pickAxis
-			for i := range pick.n {
-				p.indices = append(p.indices, pick.run.start+i*pick.run.step)
+			for i := range pick.N {
+				p.indices = append(p.indices, pick.Run.Start+i*pick.Run.Step)
 			}
 			axes = append(axes, p)
 		}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"zarrbench/zarrio/internal/grid"
 )
 
 // An Axis selects indices along one dimension. The zero value selects all of them.
@@ -50,12 +52,12 @@ func Mask(mask []bool) Axis { return Axis{kind: maskedIndices, mask: mask} }
 type Selection []Axis
 
 // resolve checks the selection against a shape. Indices outside the array are errors: nothing is clipped.
-func (s Selection) resolve(g *grid) ([]pick, error) {
-	if len(s) > len(g.shape) {
-		return nil, fmt.Errorf("selection has %d dimensions, the array has %d", len(s), len(g.shape))
+func (s Selection) resolve(g *grid.Grid) ([]grid.Pick, error) {
+	if len(s) > len(g.Shape) {
+		return nil, fmt.Errorf("selection has %d dimensions, the array has %d", len(s), len(g.Shape))
 	}
-	picks := make([]pick, len(g.shape))
-	for d := range g.shape {
+	picks := make([]grid.Pick, len(g.Shape))
+	for d := range g.Shape {
 		axis := All()
 		if d < len(s) {
 			axis = s[d]
@@ -69,16 +71,16 @@ func (s Selection) resolve(g *grid) ([]pick, error) {
 }
 
 // pick resolves the axis along dimension d of a grid.
-func (a Axis) pick(g *grid, d int) (pick, error) {
-	list, r, err := a.indices(g.shape[d])
+func (a Axis) pick(g *grid.Grid, d int) (grid.Pick, error) {
+	list, r, err := a.indices(g.Shape[d])
 	if err != nil {
-		return pick{}, err
+		return grid.Pick{}, err
 	}
-	return g.pick(d, list, r), nil
+	return g.Pick(d, list, r), nil
 }
 
 // indices returns the indices that the axis selects of an extent of n: a list that is not nil, or else a run.
-func (a Axis) indices(n int) (list []int, r run, err error) {
+func (a Axis) indices(n int) (list []int, r grid.Run, err error) {
 	switch a.kind {
 	case listedIndices:
 		list = append([]int{}, a.list...)
@@ -108,9 +110,9 @@ func (a Axis) indices(n int) (list []int, r run, err error) {
 
 // resolve checks the axis against an extent of n. Its bounds may be any numbers at all, so that only differences of unsigned
 // ones can't overflow.
-func (a Axis) resolve(n int) (run, error) {
+func (a Axis) resolve(n int) (grid.Run, error) {
 	if a.kind == allIndices {
-		return run{0, 1, n}, nil
+		return grid.Run{Step: 1, Count: n}, nil
 	}
 	if a.kind == oneIndex {
 		i := a.lo
@@ -118,41 +120,41 @@ func (a Axis) resolve(n int) (run, error) {
 			i += n
 		}
 		if i < 0 || i >= n {
-			return run{}, fmt.Errorf("index %d is outside an extent of %d", a.lo, n)
+			return grid.Run{}, fmt.Errorf("index %d is outside an extent of %d", a.lo, n)
 		}
-		return run{i, 1, 1}, nil
+		return grid.Run{Start: i, Step: 1, Count: 1}, nil
 	}
 	var distance, step, room uint
 	switch {
 	case a.step == 0:
-		return run{}, errors.New("step 0")
+		return grid.Run{}, errors.New("step 0")
 	case a.step > 0 && a.hi > a.lo:
 		distance, step, room = uint(a.hi)-uint(a.lo), uint(a.step), uint(n-1-a.lo)
 	case a.step < 0 && a.hi < a.lo:
 		distance, step, room = uint(a.lo)-uint(a.hi), -uint(a.step), uint(a.lo)
 	default:
-		return run{0, 1, 0}, nil
+		return grid.Run{Step: 1, Count: 0}, nil
 	}
 	more := (distance - 1) / step // indices after the first
 	if a.lo < 0 || a.lo >= n || more > room/step {
-		return run{}, fmt.Errorf("indices from %d to %d by %d are outside an extent of %d", a.lo, a.hi, a.step, n)
+		return grid.Run{}, fmt.Errorf("indices from %d to %d by %d are outside an extent of %d", a.lo, a.hi, a.step, n)
 	}
 	if more == 0 {
-		return run{a.lo, 1, 1}, nil // so that no step is longer than the extent
+		return grid.Run{Start: a.lo, Step: 1, Count: 1}, nil // so that no step is longer than the extent
 	}
-	return run{a.lo, a.step, int(more) + 1}, nil
+	return grid.Run{Start: a.lo, Step: a.step, Count: int(more) + 1}, nil
 }
 
 // Shape returns the shape that the selection has of an array of the given shape.
 func (s Selection) Shape(shape []int) ([]int, error) {
-	whole := newGrid(shape, slices.Repeat([]int{1}, len(shape)), nil)
+	whole := grid.New(shape, slices.Repeat([]int{1}, len(shape)), nil)
 	picks, err := s.resolve(&whole)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]int, len(picks))
 	for d := range picks {
-		out[d] = picks[d].n
+		out[d] = picks[d].N
 	}
 	return out, nil
 }

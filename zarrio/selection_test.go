@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/store/storetest"
 )
@@ -128,22 +129,22 @@ func TestSelectionOnce(t *testing.T) {
 
 // TestSelectionRectilinear compares runs and lists over chunks of uneven extents with each other.
 func TestSelectionRectilinear(t *testing.T) {
-	g := newGrid([]int{40}, []int{16}, [][]int{{1, 7, 16, 2, 2, 9, 8}})
-	indicesOf := func(p *pick) []int {
-		out := make([]int, p.n)
-		var one [1]segment
-		for i := range p.chunks(&g, 0) {
-			c := p.chunk(&g, 0, i)
-			if p.touched(&g, 0, c) != i {
-				t.Errorf("chunk %d is number %d, want %d", c, p.touched(&g, 0, c), i)
+	g := grid.New([]int{40}, []int{16}, [][]int{{1, 7, 16, 2, 2, 9, 8}})
+	indicesOf := func(p *grid.Pick) []int {
+		out := make([]int, p.N)
+		var one [1]grid.Segment
+		for i := range p.Chunks(&g, 0) {
+			c := p.Chunk(&g, 0, i)
+			if p.Touched(&g, 0, c) != i {
+				t.Errorf("chunk %d is number %d, want %d", c, p.Touched(&g, 0, c), i)
 			}
-			lo, n := g.span(0, c)
-			for _, s := range p.within(&g, 0, i, &one) {
-				for k := range s.n {
-					if at := s.at + k*s.step; at < lo || at >= lo+n {
+			lo, n := g.Span(0, c)
+			for _, s := range p.Within(&g, 0, i, &one) {
+				for k := range s.N {
+					if at := s.At + k*s.Step; at < lo || at >= lo+n {
 						t.Errorf("index %d is not in chunk %d", at, c)
 					}
-					out[s.pos+k*s.by] = s.at + k*s.step
+					out[s.Pos+k*s.By] = s.At + k*s.Step
 				}
 			}
 		}
@@ -194,7 +195,7 @@ func TestSelectionHuge(t *testing.T) {
 	a := openArray(t, memStore(t, map[string]string{"zarr.json": v3Group, "x/zarr.json": rectilinear}), Options{})
 	before := allocated()
 	picks, err := Selection(nil).resolve(&a.grid)
-	if err != nil || picks[0].n != n || picks[0].chunks(&a.grid, 0) != 2 {
+	if err != nil || picks[0].N != n || picks[0].Chunks(&a.grid, 0) != 2 {
 		t.Errorf("%+v, %v", picks, err)
 	}
 	if b := allocated() - before; b > 1<<20 {

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
@@ -21,7 +22,7 @@ import (
 
 // A shardLevel is one of these: how its shards lie in the array, and what is in each.
 type shardLevel struct {
-	grid    grid
+	grid    grid.Grid
 	inner   []int        // extents of what is in a shard, by the array's dimensions
 	counts  []int        // how many of these along each dimension, in the largest shards
 	perm    []int        // the array's dimension that is i-th in the index
@@ -56,7 +57,7 @@ func (c *compiler) shard(p *pipeline, config json.RawMessage) error {
 	if len(p.levels) == 0 {
 		uneven = c.array.Extents
 	}
-	l := shardLevel{grid: newGrid(c.array.Shape, p.chunk, uneven), inner: make([]int, len(shape)), counts: make([]int, len(shape)), perm: c.perm, entries: 1, atStart: location == "start"}
+	l := shardLevel{grid: grid.New(c.array.Shape, p.chunk, uneven), inner: make([]int, len(shape)), counts: make([]int, len(shape)), perm: c.perm, entries: 1, atStart: location == "start"}
 	for i, n := range shape {
 		if n < 1 || c.shape[i]%n != 0 {
 			return fail(fmt.Errorf("chunk_shape %v does not divide the shard %v", []int(shape), c.shape))
@@ -153,21 +154,21 @@ func (l *shardLevel) entry(index []uint64, i int, size int64) (off, n int64, ok 
 // part is given by its coordinates among parts of the given extents.
 func (l *shardLevel) place(coords, extents []int) (shard, entry, entries int) {
 	g := &l.grid
-	if g.regular() {
+	if g.Regular() {
 		for d, c := range coords {
-			shard = shard*g.counts[d] + c*extents[d]/g.chunks[d]
+			shard = shard*g.Counts[d] + c*extents[d]/g.Chunks[d]
 		}
 		for _, d := range l.perm {
-			entry = entry*l.counts[d] + coords[d]*extents[d]%g.chunks[d]/l.inner[d]
+			entry = entry*l.counts[d] + coords[d]*extents[d]%g.Chunks[d]/l.inner[d]
 		}
 		return shard, entry, l.entries
 	}
 	for d, c := range coords {
-		shard = shard*g.counts[d] + g.find(d, c*extents[d])
+		shard = shard*g.Counts[d] + g.Find(d, c*extents[d])
 	}
 	entries = 1
 	for _, d := range l.perm {
-		lo, n := g.span(d, g.find(d, coords[d]*extents[d]))
+		lo, n := g.Span(d, g.Find(d, coords[d]*extents[d]))
 		entry = entry*(n/l.inner[d]) + (coords[d]*extents[d]-lo)/l.inner[d]
 		entries *= n / l.inner[d]
 	}
@@ -222,12 +223,12 @@ type part struct {
 
 // locate finds an inner chunk by the indices of the shards that it is in. The outermost one is left open.
 func (w *worker) locate(ctx context.Context, a *Array, chunk int) (part, error) {
-	coords := w.coords[:len(a.grid.counts)]
-	a.grid.coords(coords, chunk)
+	coords := w.coords[:len(a.grid.Counts)]
+	a.grid.Coords(coords, chunk)
 	p := part{chunk: chunk}
 	for k := range a.pipe.levels {
 		l := &a.pipe.levels[k]
-		shard, entry, count := l.place(coords, a.grid.chunks)
+		shard, entry, count := l.place(coords, a.grid.Chunks)
 		if k == 0 {
 			if w.shard.array != a || w.shard.shard != shard || w.shard.fail == nil {
 				if err := w.open(ctx, a, shard); err != nil {

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/hostmem"
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/meta"
@@ -60,7 +61,7 @@ func fixedStrings(raw []byte, d meta.DType, n int) []string {
 }
 
 // readObjects reads strings that are stored with lengths of their own.
-func (a *Array) readObjects(ctx context.Context, picks []pick, elements int) ([]string, error) {
+func (a *Array) readObjects(ctx context.Context, picks []grid.Pick, elements int) ([]string, error) {
 	if a.noCodec != nil {
 		return nil, a.wrap(a.noCodec)
 	}
@@ -84,7 +85,7 @@ func (a *Array) readObjects(ctx context.Context, picks []pick, elements int) ([]
 
 // readPadded reads elements of fixed length that are stored with lengths of their own, as zarr-python 3.0 writes them in Zarr
 // v2: cut, or padded with NULs.
-func (a *Array) readPadded(ctx context.Context, picks []pick, strides []int, dst []byte) (Stats, error) {
+func (a *Array) readPadded(ctx context.Context, picks []grid.Pick, strides []int, dst []byte) (Stats, error) {
 	d := a.meta.DType
 	return a.visitTexts(ctx, picks, strides, func(to int, text []byte, found bool) {
 		e := dst[to*d.Size:][:d.Size]
@@ -108,7 +109,7 @@ func (a *Array) readPadded(ctx context.Context, picks []pick, strides []int, dst
 
 // visitTexts calls f, by several goroutines at once, for each element of a selection with its place among the selected ones
 // and its text; found is false for one whose chunk is not in the store.
-func (a *Array) visitTexts(ctx context.Context, picks []pick, strides []int, f func(to int, text []byte, found bool)) (Stats, error) {
+func (a *Array) visitTexts(ctx context.Context, picks []grid.Pick, strides []int, f func(to int, text []byte, found bool)) (Stats, error) {
 	return a.visit(ctx, picks, func(ctx context.Context, w *worker, p *chunkPart) error {
 		texts, err := w.loadObjects(ctx, a, p)
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
 )
@@ -121,14 +122,14 @@ func (f *textForm) files(rng *rand.Rand) (files map[string]string, elements []st
 	}
 	v2 := !strings.ContainsAny(f.dtype, `"{`)
 	files = map[string]string{}
-	grid := newGrid(shape, chunk, nil)
+	gr := grid.New(shape, chunk, nil)
 	if f.shards {
-		grid = newGrid(shape, []int{4, 6}, nil)
+		gr = grid.New(shape, []int{4, 6}, nil)
 	}
 	at := make([]int, 2)
-	for c := range grid.total {
-		grid.coords(at, c)
-		lo := []int{at[0] * grid.chunks[0], at[1] * grid.chunks[1]}
+	for c := range gr.Total {
+		gr.Coords(at, c)
+		lo := []int{at[0] * gr.Chunks[0], at[1] * gr.Chunks[1]}
 		var value []byte
 		if f.shards {
 			value = packShard([][]byte{part(lo), part([]int{lo[0], lo[1] + 3}), part([]int{lo[0] + 2, lo[1]}), part([]int{lo[0] + 2, lo[1] + 3})}, true)

@@ -167,12 +167,12 @@ func stepTimesOf(ctx context.Context, a *Array, n int) (stepTimes, error) {
 	if len(a.Shape()) != 1 || a.Shape()[0] != n {
 		return x, a.wrap(fmt.Errorf("times of shape %v for %d steps", a.Shape(), n))
 	}
-	if a.grid.total > maxTimeChunks {
+	if a.grid.Total > maxTimeChunks {
 		x.far, x.units = a, u
 		return x, nil
 	}
 	atOnce := min(n, timesAtOnce)
-	if chunk := a.grid.chunks[0]; !a.raw() {
+	if chunk := a.grid.Chunks[0]; !a.raw() {
 		atOnce = min(n, (timesAtOnce-1)/chunk*chunk+chunk) // so that none is decoded twice
 	}
 	if err := checkElements(atOnce, 8); err != nil {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/hostmem"
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/meta"
@@ -14,19 +15,19 @@ import (
 
 // A chunkPart is what a selection takes of one chunk.
 type chunkPart struct {
-	chunk   int         // its number
-	lo      []int       // where the chunk begins, by dimension
-	extents []int       // the chunk's
-	strides []int       // of the decoded chunk, in elements
-	takes   [][]segment // by dimension
-	one     [][1]segment
+	chunk   int              // its number
+	lo      []int            // where the chunk begins, by dimension
+	extents []int            // the chunk's
+	strides []int            // of the decoded chunk, in elements
+	takes   [][]grid.Segment // by dimension
+	one     [][1]grid.Segment
 	coords  []int
 }
 
 // visit calls f for each chunk that a selection of at least one element touches, by several goroutines at once; the
 // chunkPart is valid during the call. Chunks of one shard are visited by one goroutine, in the order in which they lie, up to
 // as many as are better read at once.
-func (a *Array) visit(ctx context.Context, picks []pick, f func(context.Context, *worker, *chunkPart) error) (Stats, error) {
+func (a *Array) visit(ctx context.Context, picks []grid.Pick, f func(context.Context, *worker, *chunkPart) error) (Stats, error) {
 	j := a.jobs(picks)
 	workers := make([]*worker, min(j.total, a.readers(0)))
 	for i := range workers {
@@ -63,22 +64,22 @@ func (a *Array) visit(ctx context.Context, picks []pick, f func(context.Context,
 }
 
 func (a *Array) newPart() *chunkPart {
-	rank := len(a.grid.shape)
+	rank := len(a.grid.Shape)
 	ints := make([]int, 4*rank)
 	return &chunkPart{coords: ints[:rank], lo: ints[rank : 2*rank], extents: ints[2*rank : 3*rank], strides: ints[3*rank:],
-		takes: make([][]segment, rank), one: make([][1]segment, rank)}
+		takes: make([][]grid.Segment, rank), one: make([][1]grid.Segment, rank)}
 }
 
 // set describes what the selection takes of a chunk that it touches.
-func (p *chunkPart) set(a *Array, chunk int, picks []pick) {
+func (p *chunkPart) set(a *Array, chunk int, picks []grid.Pick) {
 	p.chunk = chunk
-	a.grid.coords(p.coords, chunk)
+	a.grid.Coords(p.coords, chunk)
 	n := 1
 	for _, d := range slices.Backward(a.pipe.order) {
-		p.lo[d], p.extents[d] = a.grid.span(d, p.coords[d])
+		p.lo[d], p.extents[d] = a.grid.Span(d, p.coords[d])
 		p.strides[d] = n
 		n *= p.extents[d]
-		p.takes[d] = picks[d].within(&a.grid, d, picks[d].touched(&a.grid, d, p.coords[d]), &p.one[d])
+		p.takes[d] = picks[d].Within(&a.grid, d, picks[d].Touched(&a.grid, d, p.coords[d]), &p.one[d])
 	}
 }
 
@@ -100,10 +101,10 @@ type jobs struct {
 	total  int
 }
 
-func (a *Array) jobs(picks []pick) jobs {
+func (a *Array) jobs(picks []grid.Pick) jobs {
 	j := jobs{n: make([]int, len(picks)), total: 1}
 	for d := range picks {
-		j.n[d] = picks[d].chunks(&a.grid, d)
+		j.n[d] = picks[d].Chunks(&a.grid, d)
 	}
 	if len(a.pipe.levels) == 0 {
 		for _, n := range j.n {
@@ -117,7 +118,7 @@ func (a *Array) jobs(picks []pick) jobs {
 	for d := range picks {
 		last, widest := -1, 0
 		for i := range j.n[d] {
-			if shard := outer.find(d, picks[d].chunk(&a.grid, d, i)*a.grid.chunks[d]); shard != last {
+			if shard := outer.Find(d, picks[d].Chunk(&a.grid, d, i)*a.grid.Chunks[d]); shard != last {
 				j.bounds[d] = append(j.bounds[d], i)
 				last = shard
 			}
@@ -140,11 +141,11 @@ func (a *Array) jobs(picks []pick) jobs {
 func (a *Array) groupLimit() int { return int(max(1, a.h.size/int64(cmp.Or(a.chunkBytes(), 64<<10)))) }
 
 // chunks appends the numbers of the chunks of the i-th job. at is memory for one index a dimension.
-func (j *jobs) chunks(list []int, a *Array, picks []pick, i int, at []int) []int {
+func (j *jobs) chunks(list []int, a *Array, picks []grid.Pick, i int, at []int) []int {
 	number := func() int {
 		n := 0
 		for d := range at {
-			n = n*a.grid.counts[d] + picks[d].chunk(&a.grid, d, at[d])
+			n = n*a.grid.Counts[d] + picks[d].Chunk(&a.grid, d, at[d])
 		}
 		return n
 	}
@@ -261,9 +262,9 @@ func (p *chunkPart) axes(axes []ndcopy.Axis, strides, at []int) (src, to int) {
 		if at != nil {
 			s = &p.takes[d][at[d]]
 		}
-		src += (s.at - p.lo[d]) * p.strides[d]
-		to += s.pos * strides[d]
-		axes[d] = ndcopy.Axis{N: s.n, Src: s.step * p.strides[d], Dst: s.by * strides[d]}
+		src += (s.At - p.lo[d]) * p.strides[d]
+		to += s.Pos * strides[d]
+		axes[d] = ndcopy.Axis{N: s.N, Src: s.Step * p.strides[d], Dst: s.By * strides[d]}
 	}
 	return src, to
 }
