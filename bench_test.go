@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"zarrbench/zarrio"
 	"zarrbench/zarrio/codec"
 )
 
@@ -46,7 +45,7 @@ func readUnit() string {
 // and what a run with -require lacked.
 var (
 	stores      []benchStore
-	gpu         *zarrio.GPU // nil for the CPU engine
+	gpu         device // nil for the CPU engine
 	unsupported error
 	unmet       []string
 )
@@ -192,7 +191,10 @@ func printHead(ctx context.Context, e engine) error {
 	if c := commit(); c != "" {
 		fmt.Printf("Commit: %s\n", c)
 	}
-	return printGPU(ctx, e)
+	if gpu == nil {
+		return nil
+	}
+	return gpu.printHead(ctx, e)
 }
 
 // skipUnsupported skips a benchmark whose engine this build or machine lacks.

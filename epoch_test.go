@@ -72,10 +72,13 @@ func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, notes *notes)
 	if se.loader.Len() == 1 {
 		notes.add("Batches: %s: one an epoch, of %d samples (-batch %d): nothing was prefetched", rowName(b), proof.samples, *batchFlag)
 	}
-	if err := se.calibrate(ctx, rowName(b), notes); err != nil {
-		b.Fatal(err)
+	var totals transferTotals = noTotals{}
+	if gpu != nil {
+		totals = gpu.newTotals()
+		if err := gpu.calibrate(ctx, se, rowName(b), notes); err != nil {
+			b.Fatal(err)
+		}
 	}
-	var way way
 	b.SetBytes(int64(se.loader.Samples()) * se.loader.SampleBytes())
 	b.ReportAllocs()
 
@@ -99,7 +102,7 @@ func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, notes *notes)
 			b.Fatal(err)
 		}
 		if !anew {
-			way.begin(se.engine)
+			totals.begin(se.engine)
 		}
 		cpu := cpuTime()
 		b.StartTimer()
@@ -121,7 +124,7 @@ func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, notes *notes)
 		}
 		samples += e.samples
 		m.add(e, elapsed, opened, cpuTime()-cpu, se.loader.Stats().ReadBytes-before.ReadBytes)
-		way.end(se.engine)
+		totals.end(se.engine)
 		b.StartTimer()
 	}
 	if *openFlag == "once" {
@@ -135,7 +138,7 @@ func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, notes *notes)
 	if rss := peakRSS(); rss > 0 {
 		b.ReportMetric(float64(rss), "peak-RSS-bytes")
 	}
-	way.report(b, se, s, notes)
+	totals.report(b, se, s, notes)
 }
 
 // cool is chill for a benchmark.

@@ -1,9 +1,10 @@
+//go:build gds && linux && (amd64 || arm64)
+
 package zarrbench
 
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,42 +13,20 @@ import (
 	"zarrbench/zarrio/gds"
 )
 
-// The flags of the GPU engines. None of them changes what an epoch is: the engine's line in the head says what was used.
-var (
-	gpuFlag    = flag.Int("gpu", 0, "the GPU of the engines host and gds, by its `NUMBER`")
-	pinnedFlag = flag.Bool("pinned", true, "with -engine host, copy from pinned memory, overlapped with reading; false copies from ordinary memory, as the study did")
-	submitFlag = flag.String("submit", "auto", "with -engine gds, how reads are given to cuFile: sync, batch, or auto, which tries both before the timed epochs")
-	compatFlag = flag.String("compat", "", "with -engine gds, kvikIO's compatibility mode: on, off or auto; empty stands for KVIKIO_COMPAT_MODE, or auto")
-)
+func init() { openDevice = openGPUDevice }
 
-func checkGPUFlags() error {
-	err := errors.Join(
-		oneOf("submit", *submitFlag, "sync", "batch", "auto"),
-		oneOf("compat", *compatFlag, "", "on", "off", "auto"))
-	if *gpuFlag < 0 {
-		err = errors.Join(err, fmt.Errorf("-gpu %d: want 0 or more", *gpuFlag))
+// A gpuDevice is a GPU that was opened.
+type gpuDevice struct{ *zarrio.GPU }
+
+func openGPUDevice(number int) (device, error) {
+	g, err := zarrio.OpenGPU(number)
+	if err != nil {
+		return nil, err // and no interface that holds a nil
 	}
-	return err
+	return &gpuDevice{g}, nil
 }
 
-// openGPU opens the GPU for the whole process, where the engine needs one.
-func openGPU() (err error) {
-	if *engineFlag != "cpu" {
-		gpu, err = zarrio.OpenGPU(*gpuFlag)
-	}
-	return err
-}
-
-func closeGPU() error {
-	if gpu == nil {
-		return nil
-	}
-	err := gpu.Close()
-	gpu = nil
-	return err
-}
-
-// A gpuEngine is what GPU engines tell besides: a zarrio.GPUEngine, or what stands for one in tests.
+// A gpuEngine is what GPU engines tell besides: a zarrio.GPUEngine, or a fake one in tests.
 type gpuEngine interface {
 	engine
 	Calibrate(context.Context, *zarrio.Loader) (string, error)
@@ -57,39 +36,34 @@ type gpuEngine interface {
 
 var _ gpuEngine = (*zarrio.GPUEngine)(nil)
 
-func openGPUEngine(r reading) (engine, error) {
+func (d *gpuDevice) openEngine(r reading, opt gpuOptions) (engine, error) {
 	var (
 		e   *zarrio.GPUEngine
 		err error
 	)
-	if *engineFlag == "host" {
-		e, err = zarrio.NewHost(gpu, zarrio.HostOptions{Workers: r.workers, IO: r.io, Depth: r.depth, Pageable: !*pinnedFlag})
+	if opt.host {
+		e, err = zarrio.NewHost(d.GPU, zarrio.HostOptions{Workers: r.workers, IO: r.io, Depth: r.depth, Pageable: opt.pageable})
 	} else {
-		e, err = zarrio.NewGDS(gpu, zarrio.GDSOptions{Workers: r.workers, Submit: zarrio.Submit(*submitFlag), Compat: zarrio.Compat(*compatFlag)})
+		e, err = zarrio.NewGDS(d.GPU, zarrio.GDSOptions{Workers: r.workers, Submit: zarrio.Submit(opt.submit), Compat: zarrio.Compat(opt.compat)})
 	}
 	if err != nil {
-		return nil, err // and no interface that holds a nil
+		return nil, err
 	}
 	return e, nil
 }
 
-// printGPU prints the lines of the head that a GPU engine has besides: what was used, and which way each store's arrays will
-// go.
-func printGPU(ctx context.Context, e engine) error {
-	g, ok := e.(gpuEngine)
-	if !ok {
-		return nil
-	}
-	parts := []string{gpuLabel()}
+// printHead prints what is used, and which way each store's arrays will go.
+func (d *gpuDevice) printHead(ctx context.Context, e engine) error {
+	parts := []string{d.label()}
 	for i := range stores {
 		parts = append(parts, stores[i].name+" on "+stores[i].storage())
 	}
 	fmt.Printf("GDS: %s\n", strings.Join(parts, "; "))
-	if gpu.Emulated() {
+	if d.Emulated() {
 		fmt.Println("Note: emulated: timings mean nothing")
 	}
 	for i := range stores {
-		plans, err := stores[i].plans(ctx, g)
+		plans, err := stores[i].plans(ctx, e.(gpuEngine))
 		if err != nil {
 			return err
 		}
@@ -100,12 +74,20 @@ func printGPU(ctx context.Context, e engine) error {
 	return nil
 }
 
-// gpuLabel names the GPU, and the driver and the libraries that it is used by.
-func gpuLabel() string {
+// label names the GPU, and the driver and the libraries that it is used by.
+func (d *gpuDevice) label() string {
 	if driver := gds.Driver(""); driver != "" {
-		return gpu.String() + ", driver " + driver
+		return d.String() + ", driver " + driver
 	}
-	return gpu.String()
+	return d.String()
+}
+
+func (d *gpuDevice) openRaw(paths []string, threads, size int, registered bool) (rawReader, error) {
+	r, err := d.NewRawReader(paths, zarrio.RawOptions{Workers: threads, Size: size, Registered: registered})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // storage names the file system and the device of a store.

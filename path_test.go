@@ -1,3 +1,5 @@
+//go:build gds && linux && (amd64 || arm64)
+
 package zarrbench
 
 import (
@@ -9,28 +11,11 @@ import (
 	"zarrbench/zarrio"
 )
 
-// notes are lines about a row that are printed when it is whole. Within a row, testing may have begun its line already.
-type notes []string
-
-func (n *notes) add(format string, args ...any) { *n = append(*n, fmt.Sprintf(format, args...)) }
-
-// row runs a row, each of whose runs may leave notes.
-func row(b *testing.B, name string, f func(*testing.B, *notes)) {
-	var n notes
-	b.Run(name, func(b *testing.B) { f(b, &n) })
-	for _, line := range n {
-		fmt.Println(line)
-	}
-}
-
-// rowName is a row's name as it stands in tables: without the word that all begin with.
-func rowName(b *testing.B) string { return strings.TrimPrefix(b.Name(), "Benchmark") }
-
 // calibrate lets an engine that may choose how to submit reads find out what is faster. That takes whole reads, so that it has
 // its place before the timed epochs.
-func (s *session) calibrate(ctx context.Context, name string, n *notes) error {
-	e, ok := s.engine.(gpuEngine)
-	if !ok || *engineFlag != "gds" || *submitFlag != "auto" {
+func (d *gpuDevice) calibrate(ctx context.Context, s *session, row string, n *notes) error {
+	e := s.engine.(gpuEngine)
+	if *engineFlag != "gds" || *submitFlag != "auto" {
 		return nil
 	}
 	byFile := false
@@ -41,32 +26,33 @@ func (s *session) calibrate(ctx context.Context, name string, n *notes) error {
 		return nil // there is nothing to submit
 	}
 	if *openFlag == "epoch" {
-		n.add("Submit: %s: sync: with -open epoch each epoch has an engine of its own, which has measured nothing", name)
+		n.add("Submit: %s: sync: with -open epoch each epoch has an engine of its own, which has measured nothing", row)
 		return nil
 	}
 	choice, err := e.Calibrate(ctx, s.loader)
 	if err != nil {
 		return fmt.Errorf("-submit auto: %w", err)
 	}
-	n.add("Submit: %s: %s", name, choice)
+	n.add("Submit: %s: %s", row, choice)
 	return nil
 }
 
+func (d *gpuDevice) newTotals() transferTotals { return &way{gpu: d} }
+
 // A way adds up how the bytes of a row's timed epochs came into the GPU. It stays empty on an engine that ends in host memory.
 type way struct {
+	gpu    *gpuDevice
 	epochs int
 	before zarrio.Transfers
 	zarrio.Transfers
 }
 
-// begin is called before each epoch on an engine that has read before.
 func (w *way) begin(e engine) {
 	if g, ok := e.(gpuEngine); ok {
 		w.before = g.Transfers()
 	}
 }
 
-// end is called after each epoch.
 func (w *way) end(e engine) {
 	if g, ok := e.(gpuEngine); ok {
 		w.epochs++
@@ -87,13 +73,12 @@ func (w *way) String() string {
 		w.Path(), w.epochs, w.CuFileBytes, w.InPlaceBytes, w.UnalignedBytes, w.HostBytes, w.BounceBytes, w.Opened, w.Evicted, counted)
 }
 
-// report notes which way a row's bytes took. With -require, a row of the gds engine fails unless that was true GDS.
 func (w *way) report(b *testing.B, se *session, s *benchStore, n *notes) {
 	g, ok := se.engine.(gpuEngine)
 	if !ok {
 		return
 	}
-	n.add("Path: %s: %v; %s; %s", rowName(b), w, gpuLabel(), s.storage())
+	n.add("Path: %s: %v; %s; %s", rowName(b), w, w.gpu.label(), s.storage())
 	if path := w.Path(); *engineFlag == "gds" && *requireFlag && path != zarrio.PathGDS {
 		lacks(b, fmt.Sprintf("%s: path=%s, not %s: %s", rowName(b), path, zarrio.PathGDS, w.missing(b.Context(), g, s)))
 	}

@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"zarrbench/zarrio"
 )
 
 // benchRaw reads the chunk files of each store whole by cuFile, by threads and sizes of reads, into memory that is registered
@@ -29,9 +27,8 @@ func benchRaw(b *testing.B) {
 		for _, threads := range []int{1, 2, 4, 8, 16} {
 			for _, mib := range []int{1, 4, 16} {
 				for _, registered := range []bool{true, false} {
-					opt := zarrio.RawOptions{Workers: threads, Size: mib << 20, Registered: registered}
 					name := fmt.Sprintf("store=%s/threads=%d/size=%dMiB/registered=%t", s.name, threads, mib, registered)
-					b.Run(name, func(b *testing.B) { s.raw(b, paths, bytes, opt) })
+					b.Run(name, func(b *testing.B) { s.raw(b, paths, bytes, threads, mib<<20, registered) })
 				}
 			}
 		}
@@ -39,12 +36,12 @@ func benchRaw(b *testing.B) {
 }
 
 // raw is the body of a row: one op reads all files once. They stay open from op to op, as many as may be.
-func (s *benchStore) raw(b *testing.B, paths []string, bytes int64, opt zarrio.RawOptions) {
-	r, err := gpu.NewRawReader(paths, opt)
+func (s *benchStore) raw(b *testing.B, paths []string, bytes int64, threads, size int, registered bool) {
+	r, err := gpu.openRaw(paths, threads, size, registered)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
 		skip(b, err)
-	case err != nil && opt.Registered:
+	case err != nil && registered:
 		// Many GPUs have no room in their BAR for the largest of these, which is no fault. What else is wrong fails the row
 		// without registration.
 		sayWhy(b, err)

@@ -11,7 +11,7 @@ import (
 // whose reason stands last.
 func TestUnsupportedEngine(t *testing.T) {
 	for _, engine := range []string{"gds", "host"} {
-		want := "-engine " + engine + ": a GPU in a build for "
+		want := "-engine " + engine + ": built without -tags gds"
 		stdout, stderr, err := bench(t, "-test.bench=.", "-engine", engine)
 		if err != nil || !strings.Contains(stderr, "BenchmarkEpoch: skipped: "+want) || !strings.Contains(stderr, "BenchmarkDecode: skipped: "+want) {
 			t.Errorf("-engine %s: %v\n%s%s", engine, err, stdout, stderr)
