@@ -3,116 +3,18 @@ package zarrbench
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"hash/crc32"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"zarrbench/fixtures"
-	"zarrbench/zarrio"
 
-	"golang.org/x/perf/benchfmt"
+	"github.com/stretchr/testify/require"
 )
-
-// synthetic writes a small store and returns its path.
-func synthetic(t *testing.T, s fixtures.Synthetic) string {
-	t.Helper()
-	dir := filepath.Join(t.TempDir(), s.Form+".zarr")
-	if err := s.Write(t.Context(), dir); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-// bench runs this test binary's benchmarks in a process of their own and returns what it printed. The engine is this build's
-// default, unless the arguments say otherwise.
-func bench(t *testing.T, args ...string) (stdout, stderr string, err error) {
-	t.Helper()
-	return benchIn(t, benchEnv(t), args...)
-}
-
-// benchIn is bench in an environment; nil is this process's.
-func benchIn(t *testing.T, env []string, args ...string) (stdout, stderr string, err error) {
-	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), exe, append([]string{"-test.run=^$", "-test.benchtime=1x"}, args...)...)
-	var out, errOut bytes.Buffer
-	cmd.Env, cmd.Stdout, cmd.Stderr = env, &out, &errOut
-	err = cmd.Run()
-	return out.String(), errOut.String(), err
-}
-
-// rows runs benchmarks that must pass and parses what they print as benchstat does.
-func rows(t *testing.T, args ...string) map[string]*benchfmt.Result {
-	t.Helper()
-	stdout, stderr, err := bench(t, args...)
-	if err != nil {
-		t.Fatalf("%v: %v\n%s%s", args, err, stdout, stderr)
-	}
-	return parse(t, stdout)
-}
-
-// parse reads rows as benchstat does.
-func parse(t *testing.T, stdout string) map[string]*benchfmt.Result {
-	t.Helper()
-	r := benchfmt.NewReader(strings.NewReader(stdout), "stdout")
-	found := map[string]*benchfmt.Result{}
-	for r.Scan() {
-		switch rec := r.Result().(type) {
-		case *benchfmt.Result:
-			found[strings.TrimSuffix(rec.Name.String(), fmt.Sprintf("-%d", gomaxprocs(rec)))] = rec.Clone()
-		case *benchfmt.SyntaxError:
-			t.Errorf("not in the benchmark format: %v", rec)
-		}
-	}
-	if err := r.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return found
-}
-
-// lastLine returns the last line of what was printed.
-func lastLine(s string) string {
-	s = strings.TrimSuffix(s, "\n")
-	return s[strings.LastIndexByte(s, '\n')+1:]
-}
-
-func gomaxprocs(r *benchfmt.Result) int {
-	_, parts := r.Name.Parts()
-	n := 1
-	for _, p := range parts {
-		_, _ = fmt.Sscanf(string(p), "-%d", &n)
-	}
-	return n
-}
-
-func value(t *testing.T, r *benchfmt.Result, unit string) float64 {
-	t.Helper()
-	v, ok := r.Value(unit)
-	if !ok {
-		t.Fatalf("%s has no %s", r.Name, unit)
-	}
-	return v
-}
-
-func config(r *benchfmt.Result, key string) string {
-	for _, c := range r.Config {
-		if c.Key == key {
-			return string(c.Value)
-		}
-	}
-	return ""
-}
 
 // The rows of a run have the names and lines that pair them with another run's, and the figures that follow from the data.
 func TestBenchmarkOutput(t *testing.T) {
@@ -240,153 +142,81 @@ func TestBenchmarkFailures(t *testing.T) {
 	}
 }
 
-// The digest and the loss are what a reader of the store computes in the plainest way.
-func TestDigestAndLoss(t *testing.T) {
-	for _, name := range engines {
-		t.Run(name, func(t *testing.T) { testDigestAndLoss(t, name) })
+// A row's name has the batch that ran, and a line says if an epoch is one batch.
+func TestBatchOfRow(t *testing.T) {
+	needEngine(t, defaultEngine)
+	raw := synthetic(t, fixtures.Synthetic{Steps: 12, Form: "raw", NLat: 5, NLon: 8})
+	for _, c := range []struct{ batch, row, line string }{
+		{"1000", "batch=6", "of 6 samples (-batch 1000): nothing was prefetched"},
+		{"6", "batch=6", "of 6 samples (-batch 6): nothing was prefetched"},
+		{"5", "batch=5", ""},
+	} {
+		t.Run(c.batch, func(t *testing.T) {
+			stdout, stderr, err := bench(t, "-test.bench=^Benchmark(Epoch|Read)$", "-store", raw, "-batch", c.batch)
+			require.NoError(t, err, stderr)
+			found := parse(t, stdout)
+			require.Len(t, found, 5)
+			for name := range found {
+				require.Contains(t, name, "/"+c.row+"/")
+				line := "Batches: " + name + ": one an epoch, " + c.line + "\n"
+				require.Equal(t, c.line != "", strings.Contains(stdout, line), "%q in\n%s", line, stdout)
+			}
+			require.Equal(t, c.line != "", strings.Contains(stdout, "Batches: "), stdout)
+		})
 	}
 }
 
-func testDigestAndLoss(t *testing.T, name string) {
-	useEngine(t, name)
-	path := synthetic(t, fixtures.Synthetic{Steps: 9, Form: "lz4", NLat: 7, NLon: 10})
-	const batch, plane = 3, 7 * 10
-	set(t, batchFlag, batch)
-	s, err := describe(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
+// What may vary from run to run isn't marked exact.
+func TestReadUnit(t *testing.T) {
+	needEngine(t, defaultEngine)
+	raw := synthetic(t, fixtures.Synthetic{Steps: 6, Form: "raw", NLat: 5, NLon: 8})
+	for _, c := range []struct{ shuffle, want string }{
+		{"", "Unit read-B/op assume=exact\n"},
+		{"1", "Unit read-B/op better=lower\n"},
+		{"chunk:1", "Unit read-B/op better=lower\n"},
+	} {
+		t.Run("shuffle="+c.shuffle, func(t *testing.T) {
+			stdout, stderr, err := bench(t, "-test.bench=^BenchmarkEpoch$", "-store", raw, "-shuffle", c.shuffle)
+			require.NoError(t, err, stderr)
+			require.Equal(t, 1, strings.Count(stdout, "Unit read-B/op "), stdout)
+			require.Contains(t, stdout, c.want)
+		})
 	}
-	se, err := openSession(t.Context(), &s, reading{io: ioMode(), workers: 2}, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer se.Close()
-	var got digest
-	e, err := se.pass(t.Context(), newProgress("test", 4), func(b *zarrio.Batch) error { return got.add(se.engine, b) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	fields := map[string][]float32{}
-	for _, name := range loaderOptions().Channels {
-		a, err := se.group.Array(t.Context(), name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if fields[name], err = zarrio.Read[float32](t.Context(), a, nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var want uint32
-	var loss float64
-	for b, first := range []int{0, 3} {
-		var sum float64
-		samples := min(batch, 4-first)
-		for tensor := range 2 {
-			for i := range samples {
-				for c, name := range loaderOptions().Channels {
-					at := func(step int) []float32 { return fields[name][(2*(first+i)+step)*plane:][:plane] }
-					crc := crc32.ChecksumIEEE(zarrio.AsBytes(at(tensor)))
-					var record []byte
-					for _, v := range []int{b, tensor, i, c, int(crc)} {
-						record = binary.LittleEndian.AppendUint32(record, uint32(v))
-					}
-					want = crc32.Update(want, crc32.IEEETable, record)
-					for k, x := range at(0) {
-						d := float64(x - at(1)[k])
-						sum += float64(tensor) * d * d
-					}
+}
+
+// With -step a row tells how long the model waits, for all batches and for those behind the first. How near the ceiling it is
+// isn't said: the model's time isn't the loader's.
+func TestStall(t *testing.T) {
+	const ms = time.Millisecond
+	for _, c := range []struct {
+		name  string
+		step  time.Duration
+		waits []time.Duration
+		want  map[string]float64
+	}{
+		{"no model", 0, []time.Duration{30 * ms, 0, 10 * ms}, map[string]float64{"ceiling-%": 20}},
+		{"some batches", 10 * ms, []time.Duration{30 * ms, 0, 12 * ms}, map[string]float64{"stall-%": 42, "steady-stall-%": 100. * 12 / 70}},
+		{"one batch", 10 * ms, []time.Duration{30 * ms}, map[string]float64{"stall-%": 30}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			set(t, stepFlag, c.step)
+			r := testing.Benchmark(func(b *testing.B) {
+				var m measured
+				for range 2 {
+					m.add(epoch{samples: 8, waits: c.waits}, 100*ms, 0, 0, 1)
+					m.ceiling += 20 * ms
+				}
+				m.report(b, 16)
+			})
+			for _, unit := range []string{"ceiling-%", "stall-%", "steady-stall-%"} {
+				got, ok := r.Extra[unit]
+				want, wanted := c.want[unit]
+				require.Equal(t, wanted, ok, unit)
+				require.InDelta(t, want, got, 1e-9, unit)
+				if ok {
+					require.Contains(t, units, "Unit "+unit+" better=")
 				}
 			}
-		}
-		loss += sum / float64(samples*3*plane) / 2
-	}
-	if uint32(got) != want {
-		t.Errorf("digest %08x, want %08x", uint32(got), want)
-	}
-	if math.Abs(e.loss-loss) > 1e-9*loss {
-		t.Errorf("loss %v, want %v", e.loss, loss)
-	}
-}
-
-// set gives a flag another value for one test.
-func set[T any](t *testing.T, flag *T, v T) {
-	old := *flag
-	*flag = v
-	t.Cleanup(func() { *flag = old })
-}
-
-// useEngine makes an engine that which is opened in this process for one test, and opens the GPU that it needs.
-func useEngine(t *testing.T, name string) {
-	t.Helper()
-	needEngine(t, name)
-	set(t, engineFlag, name)
-	if err := openGPU(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := closeGPU(); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-// TestFastest takes the fewest that are about as fast as the fastest, and tries no more where more bring nothing.
-func TestFastest(t *testing.T) {
-	for _, c := range []struct {
-		took  []time.Duration
-		tried int
-		best  int
-	}{
-		{[]time.Duration{100, 50, 25, 24, 24, 24}, 6, 8},
-		{[]time.Duration{100, 101, 110, 112, 90, 100}, 6, 16},
-		{[]time.Duration{10, 11, 13, 14, 1, 1}, 4, 1},
-		{[]time.Duration{10, 30, 10, 30, 10, 10}, 6, 1},
-		{[]time.Duration{7}, 1, 1},
-	} {
-		tried := 0
-		var numbers []int
-		for i := range c.took {
-			numbers = append(numbers, 1<<i)
-		}
-		best, text, err := fastest(numbers, func(int) (time.Duration, error) {
-			tried++
-			return c.took[tried-1] * time.Second, nil
 		})
-		if err != nil || tried != c.tried || best != c.best || !strings.HasPrefix(text, fmt.Sprintf("1: %d.000", c.took[0])) {
-			t.Errorf("%v: %d after %d trials, %q, %v; want %d after %d", c.took, best, tried, text, err, c.best, c.tried)
-		}
-	}
-	broken := errors.New("broken")
-	if _, _, err := fastest([]int{1}, func(int) (time.Duration, error) { return 0, broken }); err != broken {
-		t.Error(err)
-	}
-}
-
-// TestTune: -workers auto prints what it chose, for rows that have the same names and data in every run.
-func TestTune(t *testing.T) {
-	needEngine(t, defaultEngine)
-	raw := synthetic(t, fixtures.Synthetic{Steps: 10, Form: "raw", NLat: 13, NLon: 24})
-	args := []string{"-test.bench=^Benchmark(Epoch|Read)$", "-store", raw, "-batch", "3", "-io", "uring"}
-	want := rows(t, append(args, "-workers", "2")...)
-	stdout, stderr, err := bench(t, append(args, "-workers", "auto")...)
-	if err != nil {
-		t.Fatalf("%v\n%s%s", err, stdout, stderr)
-	}
-	found := parse(t, stdout)
-	for _, name := range []string{"Epoch/store=raw/codec=none/chunk=1x13x24/batch=3/loss=mse", "Read/store=raw/codec=none/chunk=1x13x24/batch=3/io=uring/workers=auto"} {
-		got, like := found[name], want[strings.Replace(name, "=auto", "=2", 1)]
-		if got == nil || like == nil {
-			t.Fatalf("no row %s among\n%s", name, stdout)
-		}
-		if g, w := value(t, got, "data-crc32"), value(t, like, "data-crc32"); g != w {
-			t.Errorf("%s: data-crc32 %v, want %v", name, g, w)
-		}
-		line := regexp.MustCompile(`(?m)^Workers: ` + regexp.QuoteMeta(name) + `: -workers \d+( -depth \d+)? \(seconds by workers 1: .*\)$`)
-		if !line.MatchString(stdout) {
-			t.Errorf("no line Workers: of %s in\n%s", name, stdout)
-		}
-	}
-	if again := rows(t, append(args, "-workers", "3", "-depth", "5")...); len(again) != 2 {
-		t.Errorf("%d rows with -depth", len(again))
 	}
 }

@@ -1,9 +1,9 @@
 package zarrbench
 
 import (
-	"strings"
+	"os"
+	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -12,6 +12,37 @@ import (
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/write"
 )
+
+// TestDescribe holds what rows say of stores of every form.
+func TestDescribe(t *testing.T) {
+	tests := []struct {
+		form, codec string
+		formats     []int
+	}{
+		{fixtures.FormRaw, "none", []int{2, 3}},
+		{fixtures.FormLZ4, "blosc-lz4", []int{2, 3}},
+		{fixtures.FormZstd, "zstd", []int{2, 3}},
+		{fixtures.FormGzip, "gzip", []int{2, 3}},
+		{fixtures.FormBzstd, "blosc-zstd", []int{2, 3}},
+		{fixtures.FormShard, "blosc-lz4", []int{3}},
+	}
+	for _, tt := range tests {
+		chunk := "1x5x8"
+		if tt.form == fixtures.FormShard {
+			chunk = "1x5x8/shard=8x5x8"
+		}
+		for _, format := range tt.formats {
+			path := synthetic(t, fixtures.Synthetic{Steps: 9, Form: tt.form, Format: format, NLat: 5, NLon: 8})
+			s, err := describe(t.Context(), path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.codec != tt.codec || s.chunk != chunk || s.steps != 9 || s.data != "synthetic" {
+				t.Errorf("%s in format %d: codec %q, chunk %q, %d steps of %q, want %q, %q, 9 of synthetic", tt.form, format, s.codec, s.chunk, s.steps, s.data, tt.codec, chunk)
+			}
+		}
+	}
+}
 
 // mixedStore writes a store of 12 steps: a mask without steps, and two fields that are stored differently.
 func mixedStore(t *testing.T) string {
@@ -96,81 +127,28 @@ func TestDescribeChannels(t *testing.T) {
 	})
 }
 
-// A row's name has the batch that ran, and a line says if an epoch is one batch.
-func TestBatchOfRow(t *testing.T) {
-	needEngine(t, defaultEngine)
-	raw := synthetic(t, fixtures.Synthetic{Steps: 12, Form: "raw", NLat: 5, NLon: 8})
-	for _, c := range []struct{ batch, row, line string }{
-		{"1000", "batch=6", "of 6 samples (-batch 1000): nothing was prefetched"},
-		{"6", "batch=6", "of 6 samples (-batch 6): nothing was prefetched"},
-		{"5", "batch=5", ""},
-	} {
-		t.Run(c.batch, func(t *testing.T) {
-			stdout, stderr, err := bench(t, "-test.bench=^Benchmark(Epoch|Read)$", "-store", raw, "-batch", c.batch)
-			require.NoError(t, err, stderr)
-			found := parse(t, stdout)
-			require.Len(t, found, 5)
-			for name := range found {
-				require.Contains(t, name, "/"+c.row+"/")
-				line := "Batches: " + name + ": one an epoch, " + c.line + "\n"
-				require.Equal(t, c.line != "", strings.Contains(stdout, line), "%q in\n%s", line, stdout)
-			}
-			require.Equal(t, c.line != "", strings.Contains(stdout, "Batches: "), stdout)
-		})
+// TestOpenFlags opens a store of links, and drops from the page cache what they lead to.
+func TestOpenFlags(t *testing.T) {
+	defer func(was bool) { openFlags.FollowLinks = was }(openFlags.FollowLinks)
+	from := synthetic(t, fixtures.Synthetic{Steps: 2, Form: fixtures.FormRaw, Format: 2, NLat: 3, NLon: 4})
+	dir := t.TempDir()
+	names, err := os.ReadDir(from)
+	require.NoError(t, err)
+	for _, e := range names {
+		require.NoError(t, os.Symlink(filepath.Join(from, e.Name()), filepath.Join(dir, e.Name())))
 	}
-}
+	_, err = openStore(t.Context(), dir, true)
+	require.ErrorContains(t, err, "leads outside the store")
 
-// What may vary from run to run isn't marked exact.
-func TestReadUnit(t *testing.T) {
-	needEngine(t, defaultEngine)
-	raw := synthetic(t, fixtures.Synthetic{Steps: 6, Form: "raw", NLat: 5, NLon: 8})
-	for _, c := range []struct{ shuffle, want string }{
-		{"", "Unit read-B/op assume=exact\n"},
-		{"1", "Unit read-B/op better=lower\n"},
-		{"chunk:1", "Unit read-B/op better=lower\n"},
-	} {
-		t.Run("shuffle="+c.shuffle, func(t *testing.T) {
-			stdout, stderr, err := bench(t, "-test.bench=^BenchmarkEpoch$", "-store", raw, "-shuffle", c.shuffle)
-			require.NoError(t, err, stderr)
-			require.Equal(t, 1, strings.Count(stdout, "Unit read-B/op "), stdout)
-			require.Contains(t, stdout, c.want)
-		})
+	openFlags.FollowLinks = true
+	g, err := openStore(t.Context(), dir, true)
+	require.NoError(t, err)
+	require.NoError(t, g.Close())
+	count := func(path string) (files int) {
+		s := benchStore{path: path}
+		require.NoError(t, s.chunkFiles(func(*os.File) error { files++; return nil }))
+		return files
 	}
-}
-
-// With -step a row tells how long the model waits, for all batches and for those behind the first. How near the ceiling it is
-// isn't said: the model's time isn't the loader's.
-func TestStall(t *testing.T) {
-	const ms = time.Millisecond
-	for _, c := range []struct {
-		name  string
-		step  time.Duration
-		waits []time.Duration
-		want  map[string]float64
-	}{
-		{"no model", 0, []time.Duration{30 * ms, 0, 10 * ms}, map[string]float64{"ceiling-%": 20}},
-		{"some batches", 10 * ms, []time.Duration{30 * ms, 0, 12 * ms}, map[string]float64{"stall-%": 42, "steady-stall-%": 100. * 12 / 70}},
-		{"one batch", 10 * ms, []time.Duration{30 * ms}, map[string]float64{"stall-%": 30}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			set(t, stepFlag, c.step)
-			r := testing.Benchmark(func(b *testing.B) {
-				var m measured
-				for range 2 {
-					m.add(epoch{samples: 8, waits: c.waits}, 100*ms, 0, 0, 1)
-					m.ceiling += 20 * ms
-				}
-				m.report(b, 16)
-			})
-			for _, unit := range []string{"ceiling-%", "stall-%", "steady-stall-%"} {
-				got, ok := r.Extra[unit]
-				want, wanted := c.want[unit]
-				require.Equal(t, wanted, ok, unit)
-				require.InDelta(t, want, got, 1e-9, unit)
-				if ok {
-					require.Contains(t, units, "Unit "+unit+" better=")
-				}
-			}
-		})
-	}
+	require.Equal(t, count(from), count(dir))
+	require.NotZero(t, count(dir))
 }

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"testing"
 
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
@@ -351,35 +350,4 @@ func eachFile(d *store.Dir, dir string, f func(*os.File) error) error {
 		}
 	}
 	return err
-}
-
-// TestDescribe holds what rows say of stores of every form.
-func TestDescribe(t *testing.T) {
-	tests := []struct {
-		form, codec string
-		formats     []int
-	}{
-		{fixtures.FormRaw, "none", []int{2, 3}},
-		{fixtures.FormLZ4, "blosc-lz4", []int{2, 3}},
-		{fixtures.FormZstd, "zstd", []int{2, 3}},
-		{fixtures.FormGzip, "gzip", []int{2, 3}},
-		{fixtures.FormBzstd, "blosc-zstd", []int{2, 3}},
-		{fixtures.FormShard, "blosc-lz4", []int{3}},
-	}
-	for _, tt := range tests {
-		chunk := "1x5x8"
-		if tt.form == fixtures.FormShard {
-			chunk = "1x5x8/shard=8x5x8"
-		}
-		for _, format := range tt.formats {
-			path := synthetic(t, fixtures.Synthetic{Steps: 9, Form: tt.form, Format: format, NLat: 5, NLon: 8})
-			s, err := describe(t.Context(), path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if s.codec != tt.codec || s.chunk != chunk || s.steps != 9 || s.data != "synthetic" {
-				t.Errorf("%s in format %d: codec %q, chunk %q, %d steps of %q, want %q, %q, 9 of synthetic", tt.form, format, s.codec, s.chunk, s.steps, s.data, tt.codec, chunk)
-			}
-		}
-	}
 }
