@@ -23,7 +23,7 @@ TAGS := '' gds purego noclib
 # Benchmarks say which commit they were built from, where git knows it.
 VCS := $(if $(shell git rev-parse --verify -q HEAD 2>/dev/null),-buildvcs=true)
 # The packages that are other ones with the tag gds.
-TAGGED := . ./internal/cudaemu ./tools/gdscheck ./tools/zarrinfo ./zarrio ./zarrio/gds/... ./zarrio/internal/cuda ./zarrio/internal/cufile ./zarrio/internal/ptx
+TAGGED := . ./internal/cudaemu ./internal/harness ./tools/gdscheck ./tools/zarrinfo ./zarrio ./zarrio/gds/... ./zarrio/internal/cuda ./zarrio/internal/cufile ./zarrio/internal/ptx
 
 # The race detector needs a C compiler; without one the tests run without it, and say so.
 CC_FOUND := $(shell command -v $$($(GO) env CC) 2>/dev/null)
@@ -113,11 +113,11 @@ fuzz: ## every fuzz target, for FUZZTIME
 
 mutate: ## plant thirty faults of one line, one at a time, and see if the tests catch them; takes hours
 	$(GO) run ./tools/mutate -run $(FAULTS) -tests '-short ./zarrio/...' -tests '-short -tags gds ./zarrio/...' \
-		-tests './zarrio/...' -tests '-tags gds ./zarrio/...' -tests '-tags gds .'
+		-tests './zarrio/...' -tests '-tags gds ./zarrio/...' -tests '-tags gds ./internal/harness'
 
 bench-smoke: # every benchmark once; those of GPUs on this machine, where they are skipped if it has none, and over the emulation
-	$(GO) test -run='^$$' -bench=. -benchtime=1x ./...
-	$(GO) test -tags gds -run='^$$' -bench=. -benchtime=1x $(TAGGED)
+	$(GO) test -run='^$$' -bench=. -benchtime=1x $$($(GO) list ./... | grep -v internal/harness)
+	$(GO) test -tags gds -run='^$$' -bench=. -benchtime=1x $(filter-out ./internal/harness,$(TAGGED))
 	@$(if $(CC_FOUND),true,echo 'no C compiler: benchmarks over the emulated GPU are skipped')
 	$(if $(CC_FOUND),ZARRBENCH_EMULATE=1 EMU=poison=0 $(GO) test -tags gds -run='^$$' -bench='Epoch|Chunk' -benchtime=1x .)
 
@@ -145,7 +145,7 @@ unit: ## all tests: without assembly, without cgo and with the gds tag, and with
 	$(GO) test -timeout=30m $(RACE) ./...
 
 cufile: # what uses cuFile, over NVIDIA's own library instead of the emulated one
-	./zarrio/internal/cufile/real.sh ./zarrio/internal/cufile ./zarrio ./zarrio/gds ./tools/gdscheck .
+	./zarrio/internal/cufile/real.sh ./zarrio/internal/cufile ./zarrio ./zarrio/gds ./tools/gdscheck ./internal/harness
 
 ptxas: # NVIDIA's assembler takes the kernels for every GPU since 2014
 	./zarrio/internal/ptx/ptxas.sh

@@ -2,18 +2,22 @@
 
 package zarrbench
 
-import "testing"
+import (
+	"testing"
+
+	"zarrbench/internal/harness"
+)
 
 const defaultEngine = "cpu"
 
 // BenchmarkEpoch times whole epochs of minibatches: one op is one epoch.
-func BenchmarkEpoch(b *testing.B) { benchEpoch(b) }
+func BenchmarkEpoch(b *testing.B) { harness.Epoch(b) }
 
 // BenchmarkRead times epochs without a loss over numbers of workers.
-func BenchmarkRead(b *testing.B) { benchRead(b) }
+func BenchmarkRead(b *testing.B) { harness.Read(b) }
 
 // BenchmarkChunk reads and decodes one chunk a time: one op is one chunk.
-func BenchmarkChunk(b *testing.B) { benchChunk(b) }
+func BenchmarkChunk(b *testing.B) { harness.Chunk(b) }
 
 // BenchmarkDecode runs one codec on one buffer: one op is one buffer.
-func BenchmarkDecode(b *testing.B) { benchDecode(b) }
+func BenchmarkDecode(b *testing.B) { harness.Decode(b) }

@@ -1,0 +1,146 @@
+package harness
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"zarrbench/zarrio"
+)
+
+// A reading is how a row's files are read.
+type reading struct {
+	io             zarrio.IO
+	workers, depth int  // 0 for the engine's choice
+	auto           bool // both are found out
+}
+
+// asked is what the flags ask for, with one of the ways of -io.
+func asked(io zarrio.IO) reading {
+	workers, auto, _ := parseWorkers(*workersFlag) // checked by checkFlags
+	return reading{io: io, workers: workers, depth: *depthFlag, auto: auto}
+}
+
+// parseWorkers reads a number of workers, or auto.
+func parseWorkers(s string) (n int, auto bool, err error) {
+	if s == "auto" {
+		return 0, true, nil
+	}
+	if n, err = strconv.Atoi(s); err != nil || n < 0 {
+		return 0, false, fmt.Errorf("-workers %s: want 0 or more, or auto", s)
+	}
+	return n, false, nil
+}
+
+// tune finds out, where -workers auto asks for it, how many workers read the first batches of an epoch fastest, and then how many
+// reads each should have under way: the fewest of those that are about as fast as the fastest.
+func (s *benchStore) tune(ctx context.Context, r reading, name string, n *notes) (reading, error) {
+	if !r.auto {
+		return r, nil
+	}
+	r.auto = false
+	var counts []int
+	for k := 1; k <= max(32, 2*runtime.GOMAXPROCS(0)); k *= 2 {
+		counts = append(counts, k)
+	}
+	workers, text, err := fastest(counts, func(k int) (time.Duration, error) {
+		r.workers = k
+		return s.trial(ctx, r)
+	})
+	if err != nil {
+		return r, fmt.Errorf("-workers auto: %w", err)
+	}
+	r.workers = workers
+	choice := fmt.Sprintf("-workers %d", workers)
+	// A page cache that holds everything leaves nothing to have under way, and other ways have one read a worker.
+	if ahead := r.io == zarrio.IOUring || r.io == zarrio.IOAuto && *cacheFlag != "warm"; ahead && *engineFlag != "gds" && *depthFlag == 0 {
+		depth, more, err := fastest([]int{1, 2, 4, 8, 16, 32}, func(k int) (time.Duration, error) {
+			r.depth = k
+			return s.trial(ctx, r)
+		})
+		if err != nil {
+			return r, fmt.Errorf("-workers auto: depth: %w", err)
+		}
+		r.depth = depth
+		choice += fmt.Sprintf(" -depth %d", depth)
+		text += "; by depth " + more
+	}
+	n.add("Workers: %s: %s (seconds by workers %s)", name, choice, text)
+	return r, nil
+}
+
+const (
+	// alike is how much longer than the fastest trial one may take that is as good.
+	alike = 1.03
+	// worse is how much longer the second of two takes, one after the other, that are enough to see that more bring nothing.
+	worse = 1.2
+)
+
+// fastest tries numbers, which rise, and returns the first that is about as fast as the fastest one, and what was measured.
+func fastest(numbers []int, trial func(int) (time.Duration, error)) (best int, text string, err error) {
+	var took []time.Duration
+	var words []string
+	for i, k := range numbers {
+		d, err := trial(k)
+		if err != nil {
+			return 0, "", err
+		}
+		took = append(took, d)
+		words = append(words, fmt.Sprintf("%d: %.3f", k, d.Seconds()))
+		least := slices.Min(took).Seconds()
+		if i > 0 && took[i-1].Seconds() > worse*least && d.Seconds() > worse*least {
+			break
+		}
+	}
+	least := slices.Min(took).Seconds()
+	i := slices.IndexFunc(took, func(d time.Duration) bool { return d.Seconds() <= alike*least })
+	return numbers[i], strings.Join(words, ", "), nil
+}
+
+// trial returns how long the first batches of an epoch take: the least of a few times, since all that disturbs them adds to it. What
+// they cost only once, such as the opening of files that stay open, is not in it.
+func (s *benchStore) trial(ctx context.Context, r reading) (least time.Duration, err error) {
+	const (
+		times = 3       // of them the first doesn't count
+		bytes = 1 << 30 // of an epoch
+	)
+	se, err := openSession(ctx, s, r, false)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, se.Close()) }()
+	batch := se.loader.SampleBytes() * int64(*batchFlag)
+	batches := max(2, int(bytes/max(batch, 1)))
+	for i := range times {
+		if err := se.loader.Seek(0, 0); err != nil {
+			return 0, err
+		}
+		if err := s.chill(); err != nil {
+			return 0, err
+		}
+		var d time.Duration // until the last of the batches, and not until those behind it are let go of
+		start, left := time.Now(), batches
+		for b, err := range se.loader.Batches(ctx) {
+			if err == nil {
+				err = b.Sync()
+			}
+			if err != nil {
+				return 0, err
+			}
+			d = time.Since(start)
+			if left--; left == 0 {
+				break
+			}
+		}
+		if i > 0 {
+			least = min(cmp.Or(least, d), d)
+		}
+	}
+	return least, nil
+}

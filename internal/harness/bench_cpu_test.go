@@ -1,0 +1,5 @@
+//go:build !gds
+
+package harness
+
+const defaultEngine = "cpu"

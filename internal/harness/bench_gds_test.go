@@ -1,0 +1,9 @@
+//go:build gds
+
+package harness
+
+import "testing"
+
+const defaultEngine = "gds"
+
+func BenchmarkRaw(b *testing.B) { Raw(b) }

@@ -1,0 +1,109 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"testing"
+)
+
+// The flags of the GPU engines. None of them changes what an epoch is: the engine's line in the head says what was used.
+var (
+	gpuFlag    = flag.Int("gpu", 0, "the GPU of the engines host and gds, by its `NUMBER`")
+	pinnedFlag = flag.Bool("pinned", true, "with -engine host, copy from pinned memory, overlapped with reading; false copies from ordinary memory, as the study did")
+	submitFlag = flag.String("submit", "auto", "with -engine gds, how reads are given to cuFile: sync, batch, or auto, which tries both before the timed epochs")
+	compatFlag = flag.String("compat", "", "with -engine gds, kvikIO's compatibility mode: on, off or auto; empty stands for KVIKIO_COMPAT_MODE, or auto")
+)
+
+func checkGPUFlags() error {
+	err := errors.Join(
+		oneOf("submit", *submitFlag, "sync", "batch", "auto"),
+		oneOf("compat", *compatFlag, "", "on", "off", "auto"))
+	if *gpuFlag < 0 {
+		err = errors.Join(err, fmt.Errorf("-gpu %d: want 0 or more", *gpuFlag))
+	}
+	return err
+}
+
+// A device is the GPU that engines fill. Builds with the tag gds have one, in gpu.go.
+type device interface {
+	openEngine(r reading, opt gpuOptions) (engine, error)
+	// printHead prints the lines of the head that runs on a GPU have besides.
+	printHead(ctx context.Context, e engine) error
+	// calibrate lets the session's engine find out how to submit reads, before the timed epochs of the row of that name.
+	calibrate(ctx context.Context, s *session, row string, n *notes) error
+	// newTotals returns empty totals for a row.
+	newTotals() transferTotals
+	// openRaw opens files to be read whole by cuFile, in reads of size bytes.
+	openRaw(paths []string, threads, size int, registered bool) (rawReader, error)
+	Close() error
+}
+
+// gpuOptions are what the flags ask of an engine besides a reading.
+type gpuOptions struct {
+	host           bool // the engine is host rather than gds
+	pageable       bool
+	submit, compat string
+}
+
+// A transferTotals adds up how the bytes of a row's timed epochs came into the GPU.
+type transferTotals interface {
+	// begin is called before each epoch on an engine that has read before.
+	begin(e engine)
+	// end is called after each epoch.
+	end(e engine)
+	// report notes which way the row's bytes took. With -require, a row of the gds engine fails unless that was true GDS.
+	report(b *testing.B, se *session, s *benchStore, n *notes)
+}
+
+// noTotals are those of an engine that ends in host memory.
+type noTotals struct{}
+
+func (noTotals) begin(engine)                                     {}
+func (noTotals) end(engine)                                       {}
+func (noTotals) report(*testing.B, *session, *benchStore, *notes) {}
+
+// A rawReader reads files and does nothing with them.
+type rawReader interface {
+	// Read reads all the files, whole, and returns how many bytes that were.
+	Read(ctx context.Context) (int64, error)
+	Close() error
+}
+
+// openDevice opens the GPU of that number. It is nil in builds without GPU engines.
+var openDevice func(number int) (device, error)
+
+// A buildError is the error of what this build lacks.
+type buildError string
+
+func (e buildError) Error() string      { return string(e) }
+func (buildError) Is(target error) bool { return target == errors.ErrUnsupported }
+
+const errNoGPUs = buildError("built without -tags gds for linux/amd64 or linux/arm64")
+
+// openGPU opens the GPU for the whole process if the engine needs one.
+func openGPU() (err error) {
+	if *engineFlag == "cpu" {
+		return nil
+	}
+	if openDevice == nil {
+		return errNoGPUs
+	}
+	gpu, err = openDevice(*gpuFlag)
+	return err
+}
+
+// openGPUEngine opens the engine that -engine names, on the GPU that is open.
+func openGPUEngine(r reading) (engine, error) {
+	return gpu.openEngine(r, gpuOptions{host: *engineFlag == "host", pageable: !*pinnedFlag, submit: *submitFlag, compat: *compatFlag})
+}
+
+func closeGPU() error {
+	if gpu == nil {
+		return nil
+	}
+	err := gpu.Close()
+	gpu = nil
+	return err
+}

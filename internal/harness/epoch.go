@@ -1,0 +1,207 @@
+package harness
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"zarrbench/zarrio"
+)
+
+// Epoch times epochs of each store.
+func Epoch(b *testing.B) {
+	skipUnsupported(b)
+	for i := range stores {
+		s := &stores[i]
+		name := fmt.Sprintf("%s/batch=%d/loss=%s", s.rowName(s.form), s.batch(), *lossFlag)
+		row(b, name, func(b *testing.B, notes *notes) { epochs(b, s, asked(ioMode()), *lossFlag == "mse", notes) })
+	}
+}
+
+// Read times epochs without a loss in each way of reading files that -io lists, by 1, 2, 4 and 8 workers, or as -workers says.
+func Read(b *testing.B) {
+	skipUnsupported(b)
+	counts := []string{"1", "2", "4", "8"}
+	if *workersFlag != "0" {
+		counts = []string{*workersFlag}
+	}
+	for i := range stores {
+		s := &stores[i]
+		for _, io := range ioModes() {
+			for _, workers := range counts {
+				name := fmt.Sprintf("%s/batch=%d/io=%s/workers=%s", s.rowName(s.form), s.batch(), io, workers)
+				r := asked(io)
+				r.workers, r.auto, _ = parseWorkers(workers) // numbers, or checked by checkFlags
+				row(b, name, func(b *testing.B, notes *notes) { epochs(b, s, r, false, notes) })
+			}
+		}
+	}
+}
+
+// epochs is the body of a row: an untimed epoch that proves the data and warms what stays warm, then timed ones, each with
+// the raw ceiling of the same files measured beside it.
+func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, notes *notes) {
+	ctx := b.Context()
+	if err := s.warm(ctx, r.io); err != nil {
+		b.Fatal(err)
+	}
+	r, err := s.tune(ctx, r, rowName(b), notes)
+	if err != nil {
+		b.Fatal(err)
+	}
+	resetPeakRSS()
+	open := func() (*session, time.Duration) {
+		start := time.Now()
+		se, err := openSession(ctx, s, r, withLoss)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return se, time.Since(start)
+	}
+	se, openTime := open()
+	defer func() { se.Close() }()
+	bar := newProgress(b.Name(), se.loader.Samples())
+	defer bar.finish()
+
+	var d digest
+	proof, err := se.pass(ctx, bar, func(batch *zarrio.Batch) error { return d.add(se.engine, batch) })
+	if err != nil {
+		b.Fatal(err)
+	}
+	if se.loader.Len() == 1 {
+		notes.add("Batches: %s: one an epoch, of %d samples (-batch %d): nothing was prefetched", rowName(b), proof.samples, *batchFlag)
+	}
+	var totals transferTotals = noTotals{}
+	if gpu != nil {
+		totals = gpu.newTotals()
+		if err := gpu.calibrate(ctx, se, rowName(b), notes); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.SetBytes(int64(se.loader.Samples()) * se.loader.SampleBytes())
+	b.ReportAllocs()
+
+	var (
+		m       measured
+		samples int
+	)
+	for b.Loop() {
+		b.StopTimer()
+		m.ceiling += s.ceiling(b, se)
+		s.cool(b)
+		// Every epoch is the first one, so that a shuffled order is the same work, and has the same loss, each time.
+		anew := *openFlag == "epoch"
+		var err error
+		if anew {
+			err = se.Close()
+		} else {
+			err = se.loader.Seek(0, 0)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		if !anew {
+			totals.begin(se.engine)
+		}
+		cpu := cpuTime()
+		b.StartTimer()
+		start := time.Now()
+		if anew {
+			se, openTime = open()
+			m.open += openTime
+		}
+		before := se.loader.Stats()
+		opened := time.Since(start)
+		e, err := se.pass(ctx, bar, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		elapsed := time.Since(start)
+		b.StopTimer()
+		if e.loss != proof.loss {
+			b.Fatalf("the loss of this epoch is %v, the first had %v: the data changed, or a race did", e.loss, proof.loss)
+		}
+		samples += e.samples
+		m.add(e, elapsed, opened, cpuTime()-cpu, se.loader.Stats().ReadBytes-before.ReadBytes)
+		totals.end(se.engine)
+		b.StartTimer()
+	}
+	if *openFlag == "once" {
+		m.open = openTime * time.Duration(b.N)
+	}
+	m.report(b, samples)
+	b.ReportMetric(float64(uint32(d)), "data-crc32")
+	if withLoss {
+		b.ReportMetric(proof.loss, "loss")
+	}
+	if rss := peakRSS(); rss > 0 {
+		b.ReportMetric(float64(rss), "peak-RSS-bytes")
+	}
+	totals.report(b, se, s, notes)
+}
+
+// cool is chill for a benchmark.
+func (s *benchStore) cool(b *testing.B) {
+	if err := s.chill(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// ceiling measures how long the stored bytes of an epoch take to read, by the same workers, and to do nothing with.
+func (s *benchStore) ceiling(b *testing.B, se *session) time.Duration {
+	s.cool(b)
+	start := time.Now()
+	if _, err := se.loader.Ceiling(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	return time.Since(start)
+}
+
+// measured adds up what the epochs of a row cost.
+type measured struct {
+	epochs                      int
+	total, ceiling, open, first time.Duration
+	stall, firstWaits, cpu      time.Duration // stall has the waits for all batches
+	waits                       []time.Duration
+	readBytes                   int64
+}
+
+func (m *measured) add(e epoch, elapsed, opened, cpu time.Duration, readBytes int64) {
+	m.epochs++
+	m.total += elapsed
+	m.cpu += cpu
+	m.readBytes += readBytes
+	m.first += opened + e.waits[0]
+	m.firstWaits += e.waits[0]
+	for _, w := range e.waits {
+		m.stall += w
+	}
+	m.waits = append(m.waits, e.waits...)
+}
+
+// report writes the row's metrics besides ns/op.
+func (m *measured) report(b *testing.B, samples int) {
+	n := float64(m.epochs)
+	b.ReportMetric(float64(samples)/m.total.Seconds(), "samples/s")
+	b.ReportMetric(m.first.Seconds()/n, "first-batch-sec")
+	slices.Sort(m.waits)
+	b.ReportMetric(m.waits[len(m.waits)/2].Seconds(), "p50-batch-sec")
+	if len(m.waits) >= 100 {
+		b.ReportMetric(m.waits[len(m.waits)*99/100].Seconds(), "p99-batch-sec")
+	} else {
+		b.ReportMetric(m.waits[len(m.waits)-1].Seconds(), "slowest-batch-sec")
+	}
+	b.ReportMetric(m.cpu.Seconds()/n, "cpu-sec/op")
+	b.ReportMetric(m.open.Seconds()/n, "open-sec")
+	b.ReportMetric(float64(m.readBytes)/n, "read-B/op")
+	b.ReportMetric(m.ceiling.Seconds()/n, "ceiling-sec")
+	if *stepFlag == 0 {
+		b.ReportMetric(100*m.ceiling.Seconds()/m.total.Seconds(), "ceiling-%")
+		return
+	}
+	b.ReportMetric(100*m.stall.Seconds()/m.total.Seconds(), "stall-%")
+	if len(m.waits) > m.epochs {
+		b.ReportMetric(100*(m.stall-m.firstWaits).Seconds()/(m.total-m.firstWaits).Seconds(), "steady-stall-%")
+	}
+}

@@ -1,0 +1,130 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"zarrbench/zarrio"
+	"zarrbench/zarrio/gds"
+)
+
+func init() { openDevice = openGPUDevice }
+
+// A gpuDevice is a GPU that was opened.
+type gpuDevice struct{ *zarrio.GPU }
+
+func openGPUDevice(number int) (device, error) {
+	g, err := zarrio.OpenGPU(number)
+	if err != nil {
+		return nil, err // and no interface that holds a nil
+	}
+	return &gpuDevice{g}, nil
+}
+
+// A gpuEngine is what GPU engines tell besides: a zarrio.GPUEngine, or a fake one in tests.
+type gpuEngine interface {
+	engine
+	Calibrate(context.Context, *zarrio.Loader) (string, error)
+	Transfers() zarrio.Transfers
+	PathOf(*zarrio.Array) (zarrio.Path, string)
+}
+
+var _ gpuEngine = (*zarrio.GPUEngine)(nil)
+
+func (d *gpuDevice) openEngine(r reading, opt gpuOptions) (engine, error) {
+	var (
+		e   *zarrio.GPUEngine
+		err error
+	)
+	if opt.host {
+		e, err = zarrio.NewHost(d.GPU, zarrio.HostOptions{Workers: r.workers, IO: r.io, Depth: r.depth, Pageable: opt.pageable})
+	} else {
+		e, err = zarrio.NewGDS(d.GPU, zarrio.GDSOptions{Workers: r.workers, Submit: zarrio.Submit(opt.submit), Compat: zarrio.Compat(opt.compat)})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// printHead prints what is used, and which way each store's arrays will go.
+func (d *gpuDevice) printHead(ctx context.Context, e engine) error {
+	parts := []string{d.label()}
+	for i := range stores {
+		parts = append(parts, stores[i].name+" on "+stores[i].storage())
+	}
+	fmt.Printf("GDS: %s\n", strings.Join(parts, "; "))
+	if d.Emulated() {
+		fmt.Println("Note: emulated: timings mean nothing")
+	}
+	for i := range stores {
+		plans, err := stores[i].plans(ctx, e.(gpuEngine))
+		if err != nil {
+			return err
+		}
+		for _, plan := range plans {
+			fmt.Printf("Plan: %s: %s\n", stores[i].name, plan)
+		}
+	}
+	return nil
+}
+
+// label names the GPU, and the driver and the libraries that it is used by.
+func (d *gpuDevice) label() string {
+	if driver := gds.Driver(""); driver != "" {
+		return d.String() + ", driver " + driver
+	}
+	return d.String()
+}
+
+func (d *gpuDevice) openRaw(paths []string, threads, size int, registered bool) (rawReader, error) {
+	r, err := d.NewRawReader(paths, zarrio.RawOptions{Workers: threads, Size: size, Registered: registered})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// storage names the file system and the device of a store.
+func (s *benchStore) storage() string {
+	fs, device, _ := gds.Storage(s.path, "") // after an error both are "unknown"
+	return fs + ", " + device
+}
+
+// plans says which way an engine will read the arrays of the flags, and why: "host: chunks are encoded". Arrays that have the
+// same answer share it.
+func (s *benchStore) plans(ctx context.Context, e gpuEngine) (plans []string, err error) {
+	g, err := openStore(ctx, s.path, false)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, g.Close()) }()
+	err = eachWay(ctx, g, e, func(path zarrio.Path, why string) {
+		plan := string(path)
+		if why != "" {
+			plan += ": " + why
+		}
+		if !slices.Contains(plans, plan) {
+			plans = append(plans, plan)
+		}
+	})
+	return plans, err
+}
+
+// eachWay calls f with the way that an engine will read each array of the flags.
+func eachWay(ctx context.Context, g *zarrio.Group, e gpuEngine, f func(path zarrio.Path, why string)) error {
+	for _, channel := range loaderOptions().Channels {
+		name, _, _ := strings.Cut(channel, "@")
+		a, err := g.Array(ctx, name)
+		if err != nil {
+			return err
+		}
+		f(e.PathOf(a))
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package harness
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"zarrbench/zarrio"
+)
+
+// calibrate lets an engine that may choose how to submit reads find out what is faster. That takes whole reads, so that it has
+// its place before the timed epochs.
+func (d *gpuDevice) calibrate(ctx context.Context, s *session, row string, n *notes) error {
+	e := s.engine.(gpuEngine)
+	if *engineFlag != "gds" || *submitFlag != "auto" {
+		return nil
+	}
+	byFile := false
+	if err := eachWay(ctx, s.group, e, func(path zarrio.Path, _ string) { byFile = byFile || path != zarrio.PathHost }); err != nil {
+		return err
+	}
+	if !byFile {
+		return nil // there is nothing to submit
+	}
+	if *openFlag == "epoch" {
+		n.add("Submit: %s: sync: with -open epoch each epoch has an engine of its own, which has measured nothing", row)
+		return nil
+	}
+	choice, err := e.Calibrate(ctx, s.loader)
+	if err != nil {
+		return fmt.Errorf("-submit auto: %w", err)
+	}
+	n.add("Submit: %s: %s", row, choice)
+	return nil
+}
+
+func (d *gpuDevice) newTotals() transferTotals { return &way{gpu: d} }
+
+// A way adds up how the bytes of a row's timed epochs came into the GPU. It stays empty on an engine that ends in host memory.
+type way struct {
+	gpu    *gpuDevice
+	epochs int
+	before zarrio.Transfers
+	zarrio.Transfers
+}
+
+func (w *way) begin(e engine) {
+	if g, ok := e.(gpuEngine); ok {
+		w.before = g.Transfers()
+	}
+}
+
+func (w *way) end(e engine) {
+	if g, ok := e.(gpuEngine); ok {
+		w.epochs++
+		w.Add(g.Transfers().Sub(w.before))
+	}
+}
+
+// String returns the row's line: the path, bytes by the way they took, files, and reads as cuFile counts them.
+func (w *way) String() string {
+	counted := "cuFile counts no reads by itself"
+	if w.Counted {
+		counted = fmt.Sprintf("reads by cuFile's count: p2p=%d, nvfs=%d, posix=%d, unaligned=%d", w.P2PReads, w.NVFSReads, w.POSIXReads, w.UnalignedReads)
+	}
+	if b := w.Batch; b.Submitted > 0 && w.Counted {
+		counted += fmt.Sprintf("; reads of batches: submitted=%d, counted=%d, p2p=%d, nvfs=%d, posix=%d, async=%d", b.Submitted, b.Total, b.P2P, b.NVFS, b.POSIX, b.Async)
+	}
+	return fmt.Sprintf("path=%s, epochs=%d, cufile-B=%d, in-place-B=%d, unaligned-B=%d, host-B=%d, bounce-B=%d, opened=%d, evicted=%d; %s",
+		w.Path(), w.epochs, w.CuFileBytes, w.InPlaceBytes, w.UnalignedBytes, w.HostBytes, w.BounceBytes, w.Opened, w.Evicted, counted)
+}
+
+func (w *way) report(b *testing.B, se *session, s *benchStore, n *notes) {
+	g, ok := se.engine.(gpuEngine)
+	if !ok {
+		return
+	}
+	n.add("Path: %s: %v; %s; %s", rowName(b), w, w.gpu.label(), s.storage())
+	if path := w.Path(); *engineFlag == "gds" && *requireFlag && path != zarrio.PathGDS {
+		lacks(b, fmt.Sprintf("%s: path=%s, not %s: %s", rowName(b), path, zarrio.PathGDS, w.missing(b.Context(), g, s)))
+	}
+}
+
+// missing returns why a row's path isn't true GDS.
+func (w *way) missing(ctx context.Context, g gpuEngine, s *benchStore) string {
+	switch path := w.Path(); {
+	case path == zarrio.PathHost:
+		if plans, err := s.plans(ctx, g); err == nil {
+			return strings.Join(plans, "; ")
+		}
+	case path == zarrio.PathUnknown && !w.Counted:
+		return "this cuFile counts no reads"
+	case path == zarrio.PathUnknown && w.Batch.Submitted > 0:
+		return "cuFile's counts don't say which way the reads of batches went"
+	}
+	return "tools/gdscheck says what is missing"
+}

@@ -1,0 +1,144 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package harness
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"zarrbench/fixtures"
+	"zarrbench/zarrio"
+)
+
+// A fakeGPU is the CPU engine that counts transfers as GPU engines do.
+type fakeGPU struct {
+	*zarrio.CPU
+	count zarrio.Transfers
+}
+
+func (e *fakeGPU) Calibrate(context.Context, *zarrio.Loader) (string, error) {
+	return "batch: faster", nil
+}
+func (e *fakeGPU) Transfers() zarrio.Transfers { return e.count }
+func (e *fakeGPU) PathOf(a *zarrio.Array) (zarrio.Path, string) {
+	if len(a.Metadata().Codecs) > 0 {
+		return zarrio.PathHost, "the CPU decodes"
+	}
+	return zarrio.PathGDS, ""
+}
+
+// A row's line counts its timed epochs alone, and adds up engines that served one epoch each.
+func TestWay(t *testing.T) {
+	var w way
+	host := zarrio.NewCPU(zarrio.CPUOptions{})
+	defer host.Close()
+	w.begin(host)
+	w.end(host)
+	require.Equal(t, way{}, w)
+
+	e := &fakeGPU{count: zarrio.Transfers{CuFileBytes: 100, Opened: 7, Counted: true, POSIXReads: 5, Batch: zarrio.BatchReads{Submitted: 9}}}
+	for range 2 {
+		w.begin(e)
+		e.count.CuFileBytes += 30
+		e.count.InPlaceBytes += 20
+		e.count.UnalignedBytes += 10
+		e.count.HostBytes += 4
+		e.count.BounceBytes += 3
+		e.count.Evicted++
+		e.count.P2PReads += 2
+		e.count.NVFSReads += 4
+		e.count.POSIXReads += 6
+		e.count.UnalignedReads += 8
+		w.end(e)
+	}
+	require.Equal(t, "path=mixed, epochs=2, cufile-B=60, in-place-B=40, unaligned-B=20, host-B=8, bounce-B=6, opened=0, evicted=2; "+
+		"reads by cuFile's count: p2p=4, nvfs=8, posix=12, unaligned=16", w.String())
+
+	w = way{}
+	w.end(&fakeGPU{})
+	require.Equal(t, zarrio.PathNone, w.Path())
+	w.end(&fakeGPU{count: zarrio.Transfers{CuFileBytes: 1, Opened: 3}})
+	w.end(&fakeGPU{count: zarrio.Transfers{CuFileBytes: 1, Opened: 4}})
+	require.Equal(t, zarrio.PathUnknown, w.Path())
+	require.EqualValues(t, 7, w.Opened)
+	require.True(t, strings.HasSuffix(w.String(), "; cuFile counts no reads by itself"), w.String())
+	w.end(&fakeGPU{count: zarrio.Transfers{BounceBytes: 1}})
+	require.Equal(t, zarrio.PathMixed, w.Path())
+}
+
+// What cuFileRead did before the timed epochs, to choose how to submit, labels no row whose reads were batches.
+func TestWayOfBatches(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		noDirect bool
+		epoch    zarrio.BatchReads
+		want     zarrio.Path
+		why      string
+	}{
+		{"direct", false, zarrio.BatchReads{Submitted: 9, Total: 9, NVFS: 4, P2P: 5}, zarrio.PathGDS, ""},
+		{"host", false, zarrio.BatchReads{Submitted: 9, Total: 9, POSIX: 9}, zarrio.PathCuFileCompat, ""},
+		{"both", false, zarrio.BatchReads{Submitted: 9, Total: 9, NVFS: 1, POSIX: 8}, zarrio.PathMixed, ""},
+		{"uncounted", false, zarrio.BatchReads{Submitted: 9}, zarrio.PathUnknown, "which way the reads of batches went"},
+		{"not all counted", false, zarrio.BatchReads{Submitted: 9, Total: 8, NVFS: 8}, zarrio.PathUnknown, "which way the reads of batches went"},
+		{"carriers don't add up", false, zarrio.BatchReads{Submitted: 9, Total: 9, NVFS: 8}, zarrio.PathUnknown, "which way the reads of batches went"},
+		{"of an unknown carrier", false, zarrio.BatchReads{Submitted: 9, Total: 9, Async: 9}, zarrio.PathUnknown, "which way the reads of batches went"},
+		{"no direct path", true, zarrio.BatchReads{Submitted: 9, Total: 9, Async: 9}, zarrio.PathCuFileCompat, ""},
+		{"no direct path, uncounted", true, zarrio.BatchReads{Submitted: 9}, zarrio.PathCuFileCompat, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := &fakeGPU{count: zarrio.Transfers{CuFileBytes: 100, Counted: true, NVFSReads: 50, NoDirect: tt.noDirect}}
+			var w way
+			w.begin(e)
+			e.count.CuFileBytes += 9
+			e.count.Batch = tt.epoch
+			w.end(e)
+			require.Equal(t, tt.want, w.Path(), w.String())
+			require.Contains(t, w.missing(t.Context(), e, nil), tt.why)
+			require.Contains(t, w.String(), fmt.Sprintf("; reads of batches: submitted=9, counted=%d, p2p=%d, ", tt.epoch.Total, tt.epoch.P2P))
+		})
+	}
+}
+
+// The head says which way each store's arrays go, once for all that go the same way.
+func TestPlans(t *testing.T) {
+	for form, want := range map[string]string{"raw": "true GDS", "lz4": "host: the CPU decodes"} {
+		s := &benchStore{path: synthetic(t, fixtures.Synthetic{Steps: 2, Form: form, NLat: 3, NLon: 4})}
+		got, err := s.plans(t.Context(), new(fakeGPU))
+		if err != nil || len(got) != 1 || got[0] != want {
+			t.Errorf("%s: %q, %v; want %q", form, got, err, want)
+		}
+	}
+}
+
+// How an engine submits reads is measured only where it may choose, has reads to submit, and lives on.
+func TestCalibrate(t *testing.T) {
+	groups := map[string]*zarrio.Group{}
+	for _, form := range []string{"raw", "lz4"} {
+		g, err := zarrio.Open(t.Context(), synthetic(t, fixtures.Synthetic{Steps: 2, Form: form, NLat: 3, NLon: 4}), zarrio.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer g.Close()
+		groups[form] = g
+	}
+	for _, c := range []struct{ engine, submit, open, form, want string }{
+		{"gds", "auto", "once", "raw", "Submit: Epoch/a: batch: faster"},
+		{"gds", "auto", "epoch", "raw", "Submit: Epoch/a: sync: with -open epoch each epoch has an engine of its own, which has measured nothing"},
+		{"gds", "auto", "once", "lz4", ""},
+		{"gds", "batch", "once", "raw", ""},
+		{"host", "auto", "once", "raw", ""},
+	} {
+		set(t, engineFlag, c.engine)
+		set(t, submitFlag, c.submit)
+		set(t, openFlag, c.open)
+		var n notes
+		se := &session{engine: new(fakeGPU), group: groups[c.form]}
+		if err := new(gpuDevice).calibrate(t.Context(), se, "Epoch/a", &n); err != nil || strings.Join(n, "\n") != c.want {
+			t.Errorf("%+v: %q, %v", c, n, err)
+		}
+	}
+}

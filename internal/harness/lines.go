@@ -1,0 +1,24 @@
+package harness
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// notes are lines about a row that are printed when it is whole. Within a row, testing may have begun its line already.
+type notes []string
+
+func (n *notes) add(format string, args ...any) { *n = append(*n, fmt.Sprintf(format, args...)) }
+
+// row runs a row, each of whose runs may leave notes.
+func row(b *testing.B, name string, f func(*testing.B, *notes)) {
+	var n notes
+	b.Run(name, func(b *testing.B) { f(b, &n) })
+	for _, line := range n {
+		fmt.Println(line)
+	}
+}
+
+// rowName is a row's name as it stands in tables: without the word that all begin with.
+func rowName(b *testing.B) string { return strings.TrimPrefix(b.Name(), "Benchmark") }

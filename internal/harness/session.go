@@ -1,0 +1,256 @@
+package harness
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math"
+	"runtime"
+	"runtime/trace"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"zarrbench/internal/loss"
+	"zarrbench/zarrio"
+)
+
+// An engine is what the benchmarks need of one: its name stands in the head.
+type engine interface {
+	zarrio.Engine
+	fmt.Stringer
+}
+
+// openEngine opens the engine that -engine names, the GPU ones on the GPU that is open.
+func openEngine(r reading) (engine, error) {
+	if *engineFlag == "cpu" {
+		return zarrio.NewCPU(zarrio.CPUOptions{Workers: r.workers, IO: r.io, Depth: r.depth}), nil
+	}
+	return openGPUEngine(r)
+}
+
+// probe makes the engine's name tell how the store's files will be read.
+func (s *benchStore) probe(ctx context.Context, e engine) error {
+	p, ok := e.(interface {
+		Probe(context.Context, *zarrio.Group) error
+	})
+	if !ok {
+		return nil
+	}
+	g, err := openStore(ctx, s.path, false)
+	if err != nil {
+		return err
+	}
+	return errors.Join(p.Probe(ctx, g), g.Close())
+}
+
+// A session is an opened store with its engine and its loader.
+type session struct {
+	engine engine
+	group  *zarrio.Group
+	loader *zarrio.Loader
+	mse    *mse // nil without a loss
+}
+
+// openSession opens all that an epoch needs. Missing chunks are errors: a half-fetched store must not look fast.
+func openSession(ctx context.Context, s *benchStore, r reading, withLoss bool) (*session, error) {
+	e, err := openEngine(r)
+	if err != nil {
+		return nil, err
+	}
+	return newSession(ctx, e, s, withLoss)
+}
+
+// newSession is openSession with an engine, which is the session's from then on.
+func newSession(ctx context.Context, e engine, s *benchStore, withLoss bool) (_ *session, err error) {
+	se := &session{engine: e}
+	if se.group, err = openStore(ctx, s.path, true); err != nil {
+		return nil, errors.Join(err, se.Close())
+	}
+	opt := loaderOptions()
+	if withLoss {
+		se.mse = new(mse)
+		// What computes on batches where they are does it on whole ones; else a sample is summed while it is in cache.
+		if se.mse.on, _ = e.(zarrio.Reducer); se.mse.on == nil {
+			opt.OnSample = se.mse.sample
+		}
+	}
+	if se.loader, err = zarrio.NewLoader(ctx, se.group, e, opt); err != nil {
+		return nil, errors.Join(err, se.Close())
+	}
+	return se, nil
+}
+
+func (s *session) Close() error {
+	if s == nil {
+		return nil
+	}
+	var err error
+	if s.loader != nil {
+		err = s.loader.Close()
+	}
+	if s.group != nil {
+		err = errors.Join(err, s.group.Close())
+	}
+	return errors.Join(err, s.engine.Close())
+}
+
+// An epoch is what one pass over a loader's batches gave.
+type epoch struct {
+	samples int
+	waits   []time.Duration // how long the loop waited for each batch
+	loss    float64         // the mean of the batches' losses
+}
+
+// pass runs one epoch. each, if not nil, is called with each batch.
+//
+// It waits for the copies of a batch that are still under way before it uses it, and counts that as waiting for the batch: on
+// every engine, a wait ends when the data are where the model is. The loss has waited for its own result when it is there, so
+// that nothing of a batch is under way at the end of the loop's turn.
+func (s *session) pass(ctx context.Context, bar *progress, each func(*zarrio.Batch) error) (epoch, error) {
+	e := epoch{waits: make([]time.Duration, 0, s.loader.Len())}
+	asked := time.Now()
+	for b, err := range s.loader.Batches(ctx) {
+		if err != nil {
+			return e, err
+		}
+		if err := b.Sync(); err != nil {
+			return e, fmt.Errorf("%v: %w", b, err)
+		}
+		e.waits = append(e.waits, time.Since(asked))
+		e.samples += b.Len
+		if s.mse != nil {
+			l, err := s.mse.of(b)
+			if err != nil {
+				return e, fmt.Errorf("%v: %w", b, err)
+			}
+			if math.IsNaN(l) || math.IsInf(l, 0) {
+				return e, fmt.Errorf("%v: the loss is %v: the data have values that are no numbers, or chunks that were never written (-loss none reads on)", b, l)
+			}
+			e.loss += l
+		}
+		if each != nil {
+			if err := each(b); err != nil {
+				return e, fmt.Errorf("%v: %w", b, err)
+			}
+		}
+		r := trace.StartRegion(ctx, "step")
+		model()
+		r.End()
+		bar.add(b.Len)
+		asked = time.Now()
+	}
+	e.loss /= float64(max(len(e.waits), 1))
+	return e, nil
+}
+
+// An mse is the study's loss: the mean squared difference of a window's first and last step, over all channels and points.
+// Where the batch is in host memory, a sample's planes are summed as soon as the sample is whole, by whichever worker placed
+// its last piece; the sums are added in order, so that the number of workers doesn't change a bit of the loss.
+type mse struct {
+	on    zarrio.Reducer // an engine that sums the planes of whole batches, or nil
+	whole []float64      // its sums of a batch
+	sums  sync.Map       // *zarrio.Batch -> []float64, by sample and channel: batches are filled ahead of the one in use
+}
+
+// checkMSE says whether the loss is defined for a batch.
+func checkMSE(b *zarrio.Batch) error {
+	if len(b.Tensors) < 2 {
+		return errors.New("-loss mse compares a window's first and last step: it needs windows of 2 steps or more, or -loss none")
+	}
+	if t := b.Input().DType; t != zarrio.Float32 {
+		return fmt.Errorf("-loss mse is defined for float32, the data are %s: use -loss none", t)
+	}
+	return nil
+}
+
+func (m *mse) sample(b *zarrio.Batch, i int) error {
+	if err := checkMSE(b); err != nil {
+		return err
+	}
+	defer trace.StartRegion(context.Background(), "loss").End()
+	x, y := b.Input(), b.Target()
+	channels := x.Shape[1]
+	v, ok := m.sums.Load(b)
+	if !ok {
+		v, _ = m.sums.LoadOrStore(b, make([]float64, *batchFlag*channels))
+	}
+	sums := v.([]float64)
+	for c := range channels {
+		sums[i*channels+c] = loss.SquaredError(zarrio.Plane[float32](x, i, c), zarrio.Plane[float32](y, i, c))
+	}
+	return nil
+}
+
+// of returns the loss of a batch.
+func (m *mse) of(b *zarrio.Batch) (float64, error) {
+	x := b.Input()
+	planes := x.Shape[0] * x.Shape[1]
+	if m.on == nil {
+		v, _ := m.sums.Load(b)
+		return loss.Mean(v.([]float64)[:planes], int64(x.Elements())), nil
+	}
+	if err := checkMSE(b); err != nil {
+		return 0, err
+	}
+	defer trace.StartRegion(context.Background(), "reduce").End()
+	m.whole = slices.Grow(m.whole[:0], planes)[:planes]
+	if err := m.on.SquaredErrors(x, b.Target(), m.whole); err != nil {
+		return 0, err
+	}
+	return loss.Mean(m.whole, int64(x.Elements())), nil
+}
+
+// A digest proves that two runs had the same data in the same places: a CRC-32 (IEEE) over a record for every plane, in
+// order: the numbers of batch, tensor, sample and channel, and the CRC-32 of the plane's bytes, each 4 bytes, little-endian.
+// That the bytes of a plane are hashed apart lets every engine do it where the batch is, in parallel.
+type digest uint32
+
+func (d *digest) add(e engine, b *zarrio.Batch) error {
+	shape := b.Input().Shape
+	perTensor := shape[0] * shape[1]
+	sums := make([]uint32, len(b.Tensors)*perTensor)
+	if on, ok := e.(zarrio.Reducer); ok {
+		for i, t := range b.Tensors {
+			if err := on.Checksums(t, sums[i*perTensor:][:perTensor]); err != nil {
+				return err
+			}
+		}
+	} else {
+		checksums(b, sums)
+	}
+	record := make([]byte, 0, 20)
+	for i, sum := range sums {
+		record = record[:0]
+		for _, v := range []int{b.Index, i / perTensor, i % perTensor / shape[1], i % shape[1], int(sum)} {
+			record = binary.LittleEndian.AppendUint32(record, uint32(v))
+		}
+		*d = digest(crc32.Update(uint32(*d), crc32.IEEETable, record))
+	}
+	return nil
+}
+
+// checksums sets sums to the CRC-32 of each plane of a batch in host memory.
+func checksums(b *zarrio.Batch, sums []uint32) {
+	channels := b.Input().Shape[1]
+	perTensor := b.Input().Shape[0] * channels
+	var (
+		wg   sync.WaitGroup
+		next atomic.Int64
+	)
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(sums) {
+					return
+				}
+				sums[i] = crc32.ChecksumIEEE(b.Tensors[i/perTensor].PlaneBytes(i%perTensor/channels, i%channels))
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,79 @@
+package harness
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"math"
+	"testing"
+
+	"zarrbench/fixtures"
+	"zarrbench/zarrio"
+)
+
+// The digest and the loss are what a reader of the store computes in the plainest way.
+func TestDigestAndLoss(t *testing.T) {
+	for _, name := range engines {
+		t.Run(name, func(t *testing.T) { testDigestAndLoss(t, name) })
+	}
+}
+
+func testDigestAndLoss(t *testing.T, name string) {
+	useEngine(t, name)
+	path := synthetic(t, fixtures.Synthetic{Steps: 9, Form: "lz4", NLat: 7, NLon: 10})
+	const batch, plane = 3, 7 * 10
+	set(t, batchFlag, batch)
+	s, err := describe(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	se, err := openSession(t.Context(), &s, reading{io: ioMode(), workers: 2}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer se.Close()
+	var got digest
+	e, err := se.pass(t.Context(), newProgress("test", 4), func(b *zarrio.Batch) error { return got.add(se.engine, b) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := map[string][]float32{}
+	for _, name := range loaderOptions().Channels {
+		a, err := se.group.Array(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fields[name], err = zarrio.Read[float32](t.Context(), a, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var want uint32
+	var loss float64
+	for b, first := range []int{0, 3} {
+		var sum float64
+		samples := min(batch, 4-first)
+		for tensor := range 2 {
+			for i := range samples {
+				for c, name := range loaderOptions().Channels {
+					at := func(step int) []float32 { return fields[name][(2*(first+i)+step)*plane:][:plane] }
+					crc := crc32.ChecksumIEEE(zarrio.AsBytes(at(tensor)))
+					var record []byte
+					for _, v := range []int{b, tensor, i, c, int(crc)} {
+						record = binary.LittleEndian.AppendUint32(record, uint32(v))
+					}
+					want = crc32.Update(want, crc32.IEEETable, record)
+					for k, x := range at(0) {
+						d := float64(x - at(1)[k])
+						sum += float64(tensor) * d * d
+					}
+				}
+			}
+		}
+		loss += sum / float64(samples*3*plane) / 2
+	}
+	if uint32(got) != want {
+		t.Errorf("digest %08x, want %08x", uint32(got), want)
+	}
+	if math.Abs(e.loss-loss) > 1e-9*loss {
+		t.Errorf("loss %v, want %v", e.loss, loss)
+	}
+}

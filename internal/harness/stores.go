@@ -1,0 +1,353 @@
+package harness
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"zarrbench/fixtures"
+	"zarrbench/zarrio"
+	"zarrbench/zarrio/store"
+)
+
+// A benchStore is a store that the benchmarks run on, and the part of its rows' names that tells what it is.
+type benchStore struct {
+	path  string
+	name  string // the base name, as a value in a row's name
+	form         // of all arrays of the flags
+	first form   // of the first of them
+	data  string // what the data are: "synthetic", or the store's name
+	note  string
+
+	warmed  bool // the page cache holds what epochs read
+	steps   int
+	samples int // an epoch; 0 if no loader takes the flags
+}
+
+// A form is how an array is stored.
+type form struct {
+	codec string // "none", "blosc-lz4"; of a sharded array, that of the inner chunks
+	chunk string // "1x721x1440"; of a sharded array, with the next key of the name: "1x721x1440/shard=8x721x1440"
+}
+
+// mixed is the value in a row's name if arrays differ.
+const mixed = "mixed"
+
+// with returns the form of arrays of both forms.
+func (f form) with(other form) form {
+	if f.codec != other.codec {
+		f.codec = mixed
+	}
+	if f.chunk != other.chunk {
+		f.chunk = mixed
+	}
+	return f
+}
+
+// rowName returns the part of a row's name that tells what store it reads, and how the arrays it reads are stored.
+func (s *benchStore) rowName(f form) string {
+	return fmt.Sprintf("store=%s/codec=%s/chunk=%s", s.name, f.codec, f.chunk)
+}
+
+// batch returns the size of the largest batch: an epoch may have fewer samples than -batch asks for.
+func (s *benchStore) batch() int {
+	if s.samples == 0 {
+		return *batchFlag
+	}
+	return min(*batchFlag, s.samples)
+}
+
+// freshSteps is how many steps a store has that is made for one run: a quarter of a batch of the study's, so that a first
+// try takes seconds.
+const freshSteps = 16
+
+// findStores returns the stores to run on: those of -store; else the fetched subset; else the largest synthetic pair that
+// make bench keeps; else a small pair, made for this run and removed by cleanup.
+func findStores(ctx context.Context) (found []benchStore, cleanup func(), err error) {
+	cleanup = func() {}
+	paths := []string(storeFlag)
+	note := ""
+	data := filepath.Join(fixtures.Dir(), "data")
+	if len(paths) == 0 {
+		if p := filepath.Join(data, "era5.zarr"); exists(p) {
+			paths = []string{p}
+		}
+	}
+	if len(paths) == 0 {
+		paths = keptStores(data)
+	}
+	if len(paths) == 0 {
+		dir, err := os.MkdirTemp("", "zarrbench-")
+		if err != nil {
+			return nil, cleanup, err
+		}
+		cleanup = func() { os.RemoveAll(dir) }
+		note = ", made for this run: too small for figures, make bench keeps larger ones"
+		for _, form := range []string{fixtures.FormRaw, fixtures.FormLZ4, fixtures.FormShard} {
+			p := filepath.Join(dir, form+".zarr")
+			if err := (fixtures.Synthetic{Steps: freshSteps, Form: form}).Write(ctx, p); err != nil {
+				cleanup()
+				return nil, cleanup, err
+			}
+			paths = append(paths, p)
+		}
+	}
+	for _, p := range paths {
+		s, err := describe(ctx, p)
+		if err != nil {
+			cleanup()
+			return nil, func() {}, err
+		}
+		s.note += note
+		found = append(found, s)
+	}
+	return found, cleanup, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// keptStores returns the synthetic stores with the most steps, raw first.
+func keptStores(data string) []string {
+	dirs, _ := filepath.Glob(filepath.Join(data, "synthetic-*"))
+	steps := func(dir string) int {
+		n, _ := strconv.Atoi(filepath.Base(dir)[len("synthetic-"):])
+		return n
+	}
+	slices.SortFunc(dirs, func(a, b string) int { return steps(b) - steps(a) })
+	for _, dir := range dirs {
+		var paths []string
+		for _, form := range fixtures.Forms() {
+			if p := filepath.Join(dir, form+".zarr"); exists(p) {
+				paths = append(paths, p)
+			}
+		}
+		if paths != nil {
+			return paths
+		}
+	}
+	return nil
+}
+
+// openStore opens a store as the flags say. strict refuses missing chunks.
+func openStore(ctx context.Context, path string, strict bool) (*zarrio.Group, error) {
+	opt := openFlags
+	opt.Strict = strict
+	return zarrio.Open(ctx, path, opt)
+}
+
+// describe opens a store for what its rows are called.
+func describe(ctx context.Context, path string) (benchStore, error) {
+	s := benchStore{path: path, name: rowValue(strings.TrimSuffix(filepath.Base(path), ".zarr"))}
+	g, err := openStore(ctx, path, false)
+	if err != nil {
+		return s, err
+	}
+	defer g.Close()
+	arrays, err := channelArrays(ctx, g)
+	if err != nil {
+		return s, err
+	}
+	var forms []string
+	for i, a := range arrays {
+		f := formOf(a.Metadata())
+		if i == 0 {
+			s.first, s.form = f, f
+		}
+		s.form = s.with(f)
+		forms = append(forms, fmt.Sprintf("%s: codec=%s, chunk=%s", a.Path(), f.codec, f.chunk))
+	}
+	s.data = s.name
+	if _, ok := g.Attrs()["zarrbench_synthetic"]; ok {
+		s.data = "synthetic"
+		s.note = " (synthetic: made up, with the entropy of weather)"
+	}
+	if s.codec == mixed || s.chunk == mixed {
+		s.note += " (mixed: " + strings.Join(forms, "; ") + ")"
+	}
+	s.steps = stepsOf(arrays)
+	// An error here is one of the rows that need a loader: others don't.
+	if l, err := zarrio.NewLoader(ctx, g, outline{}, loaderOptions()); err == nil {
+		s.samples = l.Samples()
+		err = l.Close()
+		return s, err
+	}
+	return s, nil
+}
+
+// channelArrays opens the arrays of -vars, each once.
+func channelArrays(ctx context.Context, g *zarrio.Group) (arrays []*zarrio.Array, err error) {
+	seen := map[string]bool{}
+	for _, channel := range loaderOptions().Channels {
+		name, _, _ := strings.Cut(channel, "@")
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		a, err := g.Array(ctx, name)
+		if err != nil {
+			return nil, fmt.Errorf("%w (-vars chooses the arrays)", err)
+		}
+		arrays = append(arrays, a)
+	}
+	return arrays, nil
+}
+
+// stepsOf returns the extent of the dimension that -window cuts into the steps of samples: the windowed one that is none of
+// the grid's, the first array's last two. Arrays such as a land-sea mask don't have it.
+func stepsOf(arrays []*zarrio.Array) int {
+	dims := arrays[0].Dims()
+	grid := dims[max(0, len(dims)-2):]
+	for _, w := range loaderOptions().Windows {
+		for _, a := range arrays {
+			if i := slices.Index(a.Dims(), w.Dim); i >= 0 && !slices.Contains(grid, w.Dim) {
+				return a.Shape()[i]
+			}
+		}
+	}
+	if shape := arrays[0].Shape(); len(shape) > 0 { // dimensions without names
+		return shape[0]
+	}
+	return 0
+}
+
+// An outline is an engine for a loader that is asked how many samples it has, and fills none. It takes no memory.
+type outline struct{}
+
+func (outline) Alloc(n int64) (zarrio.Memory, error) { return noMemory(n), nil }
+func (outline) Fill(context.Context, *zarrio.Plan, zarrio.Memory) (zarrio.Stats, error) {
+	return zarrio.Stats{}, errors.ErrUnsupported
+}
+func (outline) Sync(zarrio.Memory) error { return nil }
+func (outline) Close() error             { return nil }
+
+type noMemory int64
+
+func (m noMemory) Len() int64          { return int64(m) }
+func (noMemory) Device() zarrio.Device { return zarrio.Device{} }
+func (noMemory) Bytes() []byte         { return nil }
+func (noMemory) Free() error           { return nil }
+
+// rowValue makes s a value in a row's name: lower case, without what would end it.
+func rowValue(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r <= ' ' || r == '/' || r == '=' {
+			return '_'
+		}
+		return r
+	}, strings.ToLower(s))
+}
+
+// codecName names what compresses: the order of bytes, which all of format 3 say, and checksums are no part of it.
+func codecName(codecs []zarrio.CodecSpec) string {
+	names := []string{}
+	for _, c := range codecs {
+		if c.Name == "bytes" || c.Name == "crc32c" {
+			continue
+		}
+		name := c.Name
+		var config struct {
+			Cname string `json:"cname"`
+		}
+		if json.Unmarshal(c.Config, &config) == nil && config.Cname != "" {
+			name += "-" + config.Cname
+		}
+		names = append(names, name)
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return rowValue(strings.Join(names, "+"))
+}
+
+// formOf returns how an array is stored.
+func formOf(m *zarrio.Metadata) form {
+	if inner, codecs, ok := sharding(m.Codecs); ok {
+		return form{codecName(codecs), join(inner) + "/shard=" + join(m.Chunks)}
+	}
+	return form{codecName(m.Codecs), join(m.Chunks)}
+}
+
+// sharding returns the extents and the codecs, in the order of decoding, of the inner chunks of shards.
+func sharding(codecs []zarrio.CodecSpec) (inner []int, of []zarrio.CodecSpec, ok bool) {
+	i := slices.IndexFunc(codecs, func(c zarrio.CodecSpec) bool { return c.Name == "sharding_indexed" })
+	if i < 0 {
+		return nil, nil, false
+	}
+	var config struct {
+		ChunkShape []int `json:"chunk_shape"`
+		Codecs     []struct {
+			Name   string          `json:"name"`
+			Config json.RawMessage `json:"configuration"`
+		} `json:"codecs"`
+	}
+	if json.Unmarshal(codecs[i].Config, &config) != nil {
+		return nil, nil, false
+	}
+	for _, c := range slices.Backward(config.Codecs) {
+		of = append(of, zarrio.CodecSpec{Name: c.Name, Config: c.Config})
+	}
+	return config.ChunkShape, of, true
+}
+
+func join(shape []int) string {
+	parts := make([]string, len(shape))
+	for i, n := range shape {
+		parts[i] = strconv.Itoa(n)
+	}
+	return strings.Join(parts, "x")
+}
+
+// chunkFiles calls f with each file of the arrays that the flags name, metadata included.
+func (s *benchStore) chunkFiles(f func(*os.File) error) error {
+	d, err := store.OpenDirWith(s.path, store.DirOptions{FollowLinks: openFlags.FollowLinks})
+	if err != nil {
+		return fmt.Errorf("-cache cold needs a store of local files: %w", err)
+	}
+	defer d.Close()
+	seen := map[string]bool{}
+	for _, channel := range loaderOptions().Channels {
+		name, _, _ := strings.Cut(channel, "@")
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		if err := eachFile(d, name, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachFile calls f with each file beneath a folder of a store, by way of the links that reading follows.
+func eachFile(d *store.Dir, dir string, f func(*os.File) error) error {
+	names, err := d.List(context.Background(), dir)
+	for _, name := range names {
+		if err != nil {
+			break
+		}
+		key := path.Join(dir, name)
+		if strings.HasSuffix(name, "/") {
+			err = eachFile(d, key, f)
+			continue
+		}
+		file, e := d.OpenFile(key, 0)
+		if errors.Is(e, fs.ErrNotExist) {
+			continue // a link to nothing
+		}
+		if err = e; err == nil {
+			err = errors.Join(f(file), file.Close())
+		}
+	}
+	return err
+}
