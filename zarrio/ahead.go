@@ -39,7 +39,7 @@ func (w *worker) begun(a *Array, number int) *aheadFile {
 // row that can't be begun is the last that it takes, since another worker may have nothing to do.
 func (w *worker) next(ctx context.Context, e *CPU, p *Plan, j *job, q *rowQueue) (int32, bool) {
 	more := true
-	for len(w.rows) == 0 || more && len(w.rows) <= w.files.Ahead() && len(w.rows) < q.share() && !w.files.Enough() {
+	for len(w.rows) == 0 || more && len(w.rows) <= w.files.Ahead() && len(w.rows) < q.share() && !w.files.QueueFull() {
 		row, ok := q.take()
 		if !ok {
 			break
@@ -67,7 +67,7 @@ func (a *Array) begins() bool { return a.h.files != nil && len(a.pipe.levels) ==
 func (w *worker) begin(ctx context.Context, e *CPU, p *Plan, r *ChunkRead, j *job) {
 	a := r.Array
 	whole := a.chunkBytes()
-	if w.files.Warm(whole) || j.skip != nil && j.skip(r) || e.keep.has(r) || w.begun(a, r.Chunk) != nil {
+	if w.files.LikelyCached(whole) || j.skip != nil && j.skip(r) || e.keep.has(r) || w.begun(a, r.Chunk) != nil {
 		return
 	}
 	pieces, size := p.Pieces[r.First:r.First+r.Count], a.meta.DType.Size
@@ -97,9 +97,9 @@ func (w *worker) begin(ctx context.Context, e *CPU, p *Plan, r *ChunkRead, j *jo
 	h.array, h.number = a, r.Chunk
 	switch found := h.file.Size(); {
 	case a.raw() && found == int64(whole):
-		h.file.Start(dst, int64(off), n)
+		h.file.Prefetch(dst, int64(off), n)
 	case !a.raw() && found <= int64(a.pipe.chain.EncodedLimit(whole)):
-		h.file.Start(nil, 0, int(found))
+		h.file.Prefetch(nil, 0, int(found))
 	}
 }
 
@@ -118,7 +118,7 @@ func (w *worker) takeWhole(a *Array, chunk, limit int) (n int, size int64, ok bo
 		return 0, 0, false, nil
 	}
 	size = h.file.Size()
-	enc, ok, err := h.file.Take(w.enc, 0, int(size))
+	enc, ok, err := h.file.TakePrefetched(w.enc, 0, int(size))
 	if !ok {
 		return 0, 0, false, nil
 	}
@@ -133,14 +133,14 @@ func (w *worker) takeWhole(a *Array, chunk, limit int) (n int, size int64, ok bo
 // beginSpans begins to read ranges of the open shard that are read at once, of those from byte number from on as many as may be:
 // the next of them once there is room.
 func (w *worker) beginSpans(from int64) {
-	if w.files == nil || w.files.Enough() || w.shard.value != &w.value {
+	if w.files == nil || w.files.QueueFull() || w.shard.value != &w.value {
 		return
 	}
 	s := &w.shard
 	for s.begun < len(s.spans) && s.spans[s.begun].lo < from {
 		s.begun++
 	}
-	for s.begun < len(s.spans) && !w.files.Enough() && w.value.file.Start(nil, s.spans[s.begun].lo, int(s.spans[s.begun].hi-s.spans[s.begun].lo)) {
+	for s.begun < len(s.spans) && !w.files.QueueFull() && w.value.file.Prefetch(nil, s.spans[s.begun].lo, int(s.spans[s.begun].hi-s.spans[s.begun].lo)) {
 		s.begun++
 	}
 	w.files.Submit()

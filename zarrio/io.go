@@ -33,7 +33,7 @@ func (io IO) String() string {
 	if io < 0 || int(io) >= len(fileio.Names()) {
 		return fmt.Sprintf("IO(%d)", int(io))
 	}
-	return fileio.Way(io).String()
+	return fileio.Mode(io).String()
 }
 
 // ParseIO returns the IO of that name: "auto", "buffered", "direct" or "uring".
@@ -46,11 +46,11 @@ func ParseIO(name string) (IO, error) {
 }
 
 // way is what the package that reads files calls it: both have the same ways in the same order. What is none is IOAuto.
-func (io IO) way() fileio.Way {
+func (io IO) way() fileio.Mode {
 	if io < 0 || int(io) >= len(fileio.Names()) {
 		return fileio.Auto
 	}
-	return fileio.Way(io)
+	return fileio.Mode(io)
 }
 
 // openerOf returns what opens the values of a store for the workers' own reads, or nil.

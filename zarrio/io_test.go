@@ -22,7 +22,7 @@ var allIO = []IO{IOAuto, IOBuffered, IODirect, IOUring}
 
 func TestParseIO(t *testing.T) {
 	names := []string{"auto", "buffered", "direct", "uring"}
-	ways := []fileio.Way{fileio.Auto, fileio.Buffered, fileio.Direct, fileio.Uring}
+	ways := []fileio.Mode{fileio.Auto, fileio.Buffered, fileio.Direct, fileio.Uring}
 	for i, io := range allIO {
 		if io.String() != names[i] || io.way() != ways[i] {
 			t.Errorf("%v: way %v, want %s", io, io.way(), names[i])

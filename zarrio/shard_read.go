@@ -61,7 +61,7 @@ func (w *worker) readPart(ctx context.Context, p part, lo, hi int64, dst []byte)
 // readSpan reads bytes that are read at once into the worker's memory.
 func (w *worker) readSpan(ctx context.Context, s byteSpan, want int64) error {
 	if w.shard.value == &w.value {
-		enc, ok, err := w.value.file.Take(w.enc, s.lo, int(s.hi-s.lo))
+		enc, ok, err := w.value.file.TakePrefetched(w.enc, s.lo, int(s.hi-s.lo))
 		if ok {
 			w.enc = enc
 		}

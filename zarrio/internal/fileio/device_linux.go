@@ -9,72 +9,73 @@ import (
 	"zarrbench/zarrio/internal/hostmem"
 )
 
-// A place is a device that files are on, and what was found out about reading them other than through the page cache.
-type place struct {
-	device uint64
+// A device is a device that has files, and what is known about reading them around the page cache.
+type device struct {
+	number uint64
 	align  int64 // what offsets in files are multiples of
-	memory bool  // its files lie in memory: no reading of them waits
+	memory bool  // its files are in memory, so that reading them never waits
 
-	look  atomic.Int32 // a sight
-	trial trial
+	probing atomic.Int32 // a residencyProbe
+	trial   trial
 
-	works   atomic.Bool            // it was done
-	refused atomic.Pointer[string] // why it can't be done, if so
+	directDone atomic.Bool            // a file was read around the page cache
+	refusal    atomic.Pointer[string] // why files can't be read around the page cache, or nil
 }
 
-// directWorks says whether files of the place may be read around the page cache, as far as is known.
-func (p *place) directWorks() bool { return p.refused.Load() == nil }
+// directWorks reports whether files may be read around the page cache, as far as is known.
+func (d *device) directWorks() bool { return d.refusal.Load() == nil }
 
-func (p *place) refuse(format string, args ...any) {
+// refuse notes why files can't be read around the page cache. The first reason stays.
+func (d *device) refuse(format string, args ...any) {
 	reason := fmt.Sprintf(format, args...)
-	p.refused.CompareAndSwap(nil, &reason)
+	d.refusal.CompareAndSwap(nil, &reason)
 }
 
-// told says what keeps files from being read around the page cache, or "".
-func (p *place) told() string {
-	if reason := p.refused.Load(); reason != nil {
+// whyBuffered returns why files are not read around the page cache, or "".
+func (d *device) whyBuffered() string {
+	if reason := d.refusal.Load(); reason != nil {
 		return "read buffered, since " + *reason
 	}
 	return ""
 }
 
-// find returns the place that a file is on.
-func (f *Files) find(fd int, device uint64) *place {
+// deviceOf returns the device of that number. It is asked about by fd, a file on it, when it is first seen.
+func (f *Files) deviceOf(fd int, number uint64) *device {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, p := range f.places {
-		if p.device == device {
-			return p
+	for _, d := range f.devices {
+		if d.number == number {
+			return d
 		}
 	}
-	p := &place{device: device, align: hostmem.Align}
-	p.learn(f.sys, fd)
-	f.places = append(f.places, p)
-	return p
+	d := &device{number: number, align: hostmem.Align}
+	d.learn(f.sys, fd)
+	f.devices = append(f.devices, d)
+	return d
 }
 
-// learn asks the kernel about a place, by one of its files. What it leaves open is tried.
-func (p *place) learn(sys *system, fd int) {
+// learn asks the kernel about a device, by one of its files. Reads find out what the kernel doesn't tell.
+func (d *device) learn(sys *system, fd int) {
 	var fsys unix.Statfs_t
 	if err := Retry(func() error { return sys.statfs(fd, &fsys) }); err == nil {
 		switch uint32(fsys.Type) {
 		case unix.TMPFS_MAGIC:
-			p.memory = true
-			p.refuse("tmpfs holds its files in memory")
+			d.memory = true
+			d.refuse("tmpfs holds its files in memory")
 			return
 		case unix.RAMFS_MAGIC:
-			p.memory = true
-			p.refuse("ramfs holds its files in memory")
+			d.memory = true
+			d.refuse("ramfs holds its files in memory")
 			return
 		case unix.OVERLAYFS_SUPER_MAGIC:
-			p.see(byReading) // cachestat looks at the overlay's own inode, which holds nothing
+			d.fallBackTo(byReading) // cachestat looks at the overlay's own inode, which has no pages
 		}
 		if Remote(uint32(fsys.Type)) {
-			p.see(byTrial)
+			d.fallBackTo(byTrial)
 		}
 	}
-	// Linux 6.1 and later say what they ask for, if the file system tells them. Zeros mean that this file can't be read so,
-	// which others may: small files can lie in their inodes.
+	// Linux 6.1 and later tell the alignment, if the file system does. Zeros mean that this file can't be read around the page
+	// cache. Others may be: a small file can lie in its inode.
 	var st unix.Statx_t
 	if err := sys.statx(fd, unix.STATX_DIOALIGN, &st); err != nil || st.Mask&unix.STATX_DIOALIGN == 0 || st.Dio_offset_align == 0 {
 		return
@@ -82,9 +83,9 @@ func (p *place) learn(sys *system, fd int) {
 	offset, memory := int64(st.Dio_offset_align), int64(st.Dio_mem_align)
 	switch {
 	case offset&(offset-1) != 0 || memory&(memory-1) != 0 || offset > maxAlign || memory > hostmem.Align:
-		p.refuse("the file system asks for offsets in multiples of %d and addresses in multiples of %d", offset, memory)
+		d.refuse("the file system asks for offsets in multiples of %d and addresses in multiples of %d", offset, memory)
 	default:
-		p.align = offset
+		d.align = offset
 	}
 }
 

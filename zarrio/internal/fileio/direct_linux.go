@@ -23,13 +23,13 @@ func (f *File) readDirect(dst []byte, off int64) (n int, err error) {
 		m, came, err := f.readBlocks(dst[n:min(len(dst), n+maxRead)], off+int64(n))
 		switch err {
 		case nil:
-			f.place.works.Store(true)
+			f.device.directDone.Store(true)
 			if came == 0 { // the file has shrunk
 				return n, nil
 			}
 		case unix.EINVAL, unix.EOPNOTSUPP:
-			if !f.place.works.Load() {
-				f.place.refuse("the file system refuses reads with O_DIRECT: %v", err)
+			if !f.device.directDone.Load() {
+				f.device.refuse("the file system refuses reads with O_DIRECT: %v", err)
 			}
 		default:
 			return n, err
@@ -50,13 +50,13 @@ func (f *File) readDirect(dst []byte, off int64) (n int, err error) {
 // the range.
 func (f *File) readBlocks(dst []byte, off int64) (n, came int, err error) {
 	r := f.r
-	b := cut(dst, off, f.place.align)
+	b := cut(dst, off, f.device.align)
 	r.tail = b.room(r.tail)
-	came, err = r.read(f.fd, b.place(), r.tail[:b.rest], b.first, 0)
+	came, err = r.read(f.fd, b.inPlace(), r.tail[:b.rest], b.first, 0)
 	if err != nil {
 		return 0, 0, err
 	}
-	return b.settle(came, r.tail), came, nil
+	return b.moveIntoPlace(came, r.tail), came, nil
 }
 
 // blocks are those that a range of a file touches.
@@ -79,8 +79,8 @@ func cut(dst []byte, off, align int64) blocks {
 	return b
 }
 
-// place returns the part of dst that blocks are read into.
-func (b *blocks) place() []byte {
+// inPlace returns the part of dst that blocks are read into.
+func (b *blocks) inPlace() []byte {
 	if b.bulk == 0 {
 		return nil
 	}
@@ -95,15 +95,15 @@ func (b *blocks) room(tail []byte) []byte {
 	return tail
 }
 
-// settle moves the first n bytes of the blocks to where they belong, and returns how many bytes of dst that fills.
-func (b *blocks) settle(n int, tail []byte) int {
+// moveIntoPlace moves the first n bytes of the blocks to where they belong, and returns how many bytes of dst that fills.
+func (b *blocks) moveIntoPlace(n int, tail []byte) int {
 	if n <= b.head {
 		return 0
 	}
 	got := min(n-b.head, len(b.dst))
 	moved := max(min(n, b.bulk)-b.head, 0) // of these, what came into place but for pad+head bytes
 	if moved > 0 && b.pad+b.head > 0 {
-		moveDown(b.dst[:moved], b.place()[b.head:])
+		moveDown(b.dst[:moved], b.inPlace()[b.head:])
 	}
 	if got > moved {
 		copy(b.dst[moved:got], tail[b.head+moved-b.bulk:])

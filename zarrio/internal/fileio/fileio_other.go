@@ -13,16 +13,16 @@ var kernel system
 
 func (f *Files) tryRing() {}
 
-type place struct{}
+type device struct{}
 
-func (*place) told() string { return "" }
+func (*device) whyBuffered() string { return "" }
 
 // A Reader is nothing here: there are none.
 type Reader struct{}
 
 // Reader returns nil: files are read by plain calls.
 func (f *Files) Reader() *Reader {
-	if f.way != Buffered {
+	if f.mode != Buffered {
 		f.note(&f.lacks, "the other ways of reading are for Linux")
 	}
 	return nil
@@ -34,11 +34,11 @@ func (*Reader) Probe(context.Context, Opener, string) error { return nil }
 
 func (*Reader) Ahead() int { return 0 }
 
-func (*Reader) Enough() bool { return true }
+func (*Reader) QueueFull() bool { return true }
 
 func (*Reader) Submit() {}
 
-func (*Reader) Warm(int) bool { return true }
+func (*Reader) LikelyCached(int) bool { return true }
 
 func (*Reader) Memory(old []byte, n, keep int) []byte { return nil }
 
@@ -55,9 +55,9 @@ func (*File) Size() int64 { return 0 }
 
 func (*File) ReadAt([]byte, int64) (int, error) { return 0, errors.ErrUnsupported }
 
-func (*File) Start([]byte, int64, int) bool { return false }
+func (*File) Prefetch([]byte, int64, int) bool { return false }
 
-func (*File) Take(buf []byte, off int64, n int) (b []byte, ok bool, err error) {
+func (*File) TakePrefetched(buf []byte, off int64, n int) (b []byte, ok bool, err error) {
 	return nil, false, nil
 }
 

@@ -30,8 +30,8 @@ func TestOverlay(t *testing.T) {
 		}
 	})
 	whole["upper"] = merged.write(t, "upper", 20_001)
-	for _, way := range ways {
-		r := newReader(t, way, nil)
+	for _, mode := range modes {
+		r := newReader(t, mode, nil)
 		for key, want := range whole {
 			for range 2 {
 				checkRead(t, r, merged, key, want, 0, len(want), 0)

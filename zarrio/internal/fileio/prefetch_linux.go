@@ -7,51 +7,51 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A ring reads ahead: a worker starts several reads, then asks for the first, and finds the next ones done, or under way, when it
-// comes to them. A started read is only ever a read made earlier. What it leaves to be done, since it was cut short, put off or
-// refused, is done by plain calls.
+// A reader prefetches by a ring: a worker starts several reads, then asks for the first, and finds the next ones done, or in
+// flight, when it comes to them. Prefetching never changes what is read. Plain calls complete a read that was cut short, put off
+// or refused.
 
 const (
-	// ringDepth is the number of reads that a reader can have under way, where nobody says another.
+	// ringDepth is the number of reads that a reader can have in flight by default.
 	ringDepth = 16
-	// enough is how many bytes it need have started then: more would only leave the caches before they are asked for.
-	enough = 8 << 20
+	// prefetchBytes is how many bytes are worth prefetching then: more would leave the CPU's caches before they are used.
+	prefetchBytes = 8 << 20
 )
 
-// An early is a read that was started.
-type early struct {
+// A pendingRead is a read that was submitted but not yet asked for.
+type pendingRead struct {
 	used   bool
 	done   bool
 	fd     int
 	off    int64
 	own    []byte // memory of its own
-	seen   bool   // and looked at
-	res    int    // as the kernel gives it
+	seen   bool   // finish has handled its result
+	res    int    // the kernel's result
 	got    int    // bytes of dst that are right
 	err    error
 	tail   []byte
 	iov    [2]unix.Iovec
-	blocks // with dst, which is the caller's or its own
+	blocks // dst is the caller's memory, or own
 }
 
-// ahead is what a reader has started.
+// ahead has the pending reads of a reader.
 type ahead struct {
-	ring   *ring
-	early  []early
-	taken  int // reads that are started and not yet asked for
-	flying int // of them, those that the kernel has or will be told of
-	bytes  int // that were started and not yet asked for
+	ring      *ring
+	pending   []pendingRead
+	unclaimed int // how many are pending
+	inFlight  int // how many of these are not done
+	bytes     int // how many bytes are pending
 }
 
-// Enough says that as much is under way as keeps a disk busy, or as was asked for.
-func (r *Reader) Enough() bool {
+// QueueFull reports whether as many reads are pending as the depth allows, or as keep a disk busy.
+func (r *Reader) QueueFull() bool {
 	if r.Ahead() == 0 {
 		return true
 	}
 	if r.files.depth > 0 {
-		return r.ahead.taken >= r.files.depth
+		return r.ahead.unclaimed >= r.files.depth
 	}
-	return r.ahead.bytes >= enough
+	return r.ahead.bytes >= prefetchBytes
 }
 
 // newAhead sets up a ring for a reader.
@@ -61,19 +61,19 @@ func (f *Files) newAhead() (*ahead, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ahead{ring: g, early: make([]early, depth)}, nil
+	return &ahead{ring: g, pending: make([]pendingRead, depth)}, nil
 }
 
-// close waits for all that is under way, and gives the ring back.
+// close waits for the reads in flight, and frees the ring.
 func (a *ahead) close() error {
-	for i := range a.early {
-		a.wait(&a.early[i])
+	for i := range a.pending {
+		a.wait(&a.pending[i])
 	}
 	return a.ring.close()
 }
 
-// Ahead is the number of reads that the reader can have under way, besides one that is waited for: 0 where it reads nothing
-// ahead. It must be asked before a read is started.
+// Ahead returns how many reads the reader can have pending besides the one that it waits for, or 0 if it can't prefetch. It must be
+// called before the first Prefetch.
 func (r *Reader) Ahead() int {
 	if r.ring {
 		r.ring = false
@@ -88,13 +88,13 @@ func (r *Reader) Ahead() int {
 	if r.files.depth > 0 {
 		return r.files.depth - 1
 	}
-	return ringDepth / 2 // as many chunks: of a shard, parts are read ahead besides
+	return ringDepth / 2 // so many chunks; parts of a shard are prefetched besides
 }
 
-// Start begins to read n bytes of the file from off on, or what it has of them, into dst, which must be left alone until they are
-// read by ReadAt or the file is closed; or where dst is nil, into memory of the reader. It returns false where nothing was begun,
-// since there is no room, or the page cache holds what is to be read from it.
-func (f *File) Start(dst []byte, off int64, n int) bool {
+// Prefetch starts to read n bytes of the file from off on, or up to its end, into dst, or if dst is nil, into memory of the reader.
+// The caller must not use dst until ReadAt has returned these bytes or the file is closed. Prefetch returns false if it started
+// nothing: there is no room, or the page cache holds a part of the range.
+func (f *File) Prefetch(dst []byte, off int64, n int) bool {
 	r := f.r
 	if r == nil || r.ahead == nil {
 		return false
@@ -103,78 +103,78 @@ func (f *File) Start(dst []byte, off int64, n int) bool {
 	if n <= 0 {
 		return false
 	}
-	if r.files.way == Auto && f.place.directWorks() {
-		if f.looked = f.guess(off, n); f.looked != absent {
+	if r.files.mode == Auto && f.device.directWorks() {
+		if f.probed = f.guess(off, n); f.probed != absent {
 			return false
 		}
-		f.looked = unknown
+		f.probed = unknown
 		r.hits = 0
 	}
 	a := r.ahead
 	id := 0
-	for id < len(a.early) && a.early[id].used {
+	for id < len(a.pending) && a.pending[id].used {
 		id++
 	}
-	if id == len(a.early) {
+	if id == len(a.pending) {
 		return false
 	}
-	e := &a.early[id]
+	e := &a.pending[id]
 	if dst == nil {
 		e.own = r.Memory(e.own, n, 0)
 		dst = e.own
 	}
 	dst = dst[:n]
-	if f.place.directWorks() && f.setDirect(true) {
-		e.blocks = cut(dst, off, f.place.align)
+	if f.device.directWorks() && f.setDirect(true) {
+		e.blocks = cut(dst, off, f.device.align)
 	} else {
 		e.blocks = blocks{dst: dst, first: off, bulk: n}
 	}
 	e.tail = e.room(e.tail)
-	iov := vector(e.iov[:0], e.place(), e.tail[:e.rest])
+	iov := vector(e.iov[:0], e.inPlace(), e.tail[:e.rest])
 	if !a.ring.read(f.fd, iov, e.first, id) { // the queue is full
 		if a.ring.submit(false) != nil || !a.ring.read(f.fd, iov, e.first, id) {
 			return false
 		}
 	}
 	e.used, e.done, e.seen, e.fd, e.off, e.got, e.err = true, false, false, f.fd, off, 0, nil
-	a.taken++
-	a.flying++
+	a.unclaimed++
+	a.inFlight++
 	a.bytes += n
-	f.early++
+	f.pending++
 	return true
 }
 
-// Submit begins the reads that were started and not yet begun, all by one call. Waiting for one of them does so too.
+// Submit hands the prefetched reads to the kernel, by one call. Waiting for one of them does so too.
 func (r *Reader) Submit() {
 	if r.ahead != nil && r.ahead.ring.queued > 0 {
-		// What it leaves in the queue, or an error, is seen by whoever waits.
+		// wait sees an error, and what stays in the queue.
 		_ = r.ahead.ring.submit(false)
 	}
 }
 
-// reap notes what is done.
+// reap notes which reads are done.
 func (a *ahead) reap() {
 	for {
 		id, res, ok := a.ring.done()
 		if !ok {
 			return
 		}
-		e := &a.early[id]
+		e := &a.pending[id]
 		e.done, e.res = true, res
 		clear(e.iov[:])
-		a.flying--
+		a.inFlight--
 	}
 }
 
-// wait waits for a read that was started. What is under way writes memory: whatever goes wrong, there is no going on before it
-// is done, but where the kernel was never told of it.
-func (a *ahead) wait(e *early) {
+// wait waits until e is done. A read in flight writes to memory, so that wait doesn't give up after errors, unless the kernel never
+// got the read.
+func (a *ahead) wait(e *pendingRead) {
 	a.reap()
 	for fruitless := 0; e.used && !e.done; a.reap() {
 		if a.ring.submit(true) == nil {
 			fruitless = 0
-		} else if fruitless++; fruitless > maxAgain {
-			if int(a.ring.queued) == a.flying {
+		} else if fruitless++; fruitless > maxAttempts {
+			if int(a.ring.queued) == a.inFlight {
 				a.recall()
 				continue
 			}
@@ -183,20 +183,20 @@ func (a *ahead) wait(e *early) {
 	}
 }
 
-// recall takes back the reads that the kernel was never told of, where they are all that there are.
+// recall takes back the queued reads, which the kernel never got, if no others are in flight.
 func (a *ahead) recall() {
 	a.ring.recall()
-	a.flying = 0
-	for i := range a.early {
-		if e := &a.early[i]; e.used && !e.done {
+	a.inFlight = 0
+	for i := range a.pending {
+		if e := &a.pending[i]; e.used && !e.done {
 			e.done, e.res = true, -int(unix.EAGAIN)
 			clear(e.iov[:])
 		}
 	}
 }
 
-// finish waits for a read of the file, and reads by plain calls what it left.
-func (f *File) finish(e *early) error {
+// finish waits for e, a read of the file, and completes it by plain calls.
+func (f *File) finish(e *pendingRead) error {
 	if !e.done {
 		f.r.ahead.wait(e)
 	}
@@ -205,9 +205,9 @@ func (f *File) finish(e *early) error {
 	}
 	e.seen = true
 	if e.res > 0 {
-		e.got = e.settle(e.res, e.tail)
+		e.got = e.moveIntoPlace(e.res, e.tail)
 		if f.direct {
-			f.place.works.Store(true)
+			f.device.directDone.Store(true)
 		}
 	}
 	if e.got == len(e.dst) {
@@ -219,33 +219,33 @@ func (f *File) finish(e *early) error {
 	return e.err
 }
 
-// forget waits for the file's reads that were started, and lets go of them.
+// forget waits for the file's pending reads, and drops them.
 func (f *File) forget() {
-	for i := 0; f.early > 0; i++ {
-		if e := &f.r.ahead.early[i]; e.used && e.fd == f.fd {
+	for i := 0; f.pending > 0; i++ {
+		if e := &f.r.ahead.pending[i]; e.used && e.fd == f.fd {
 			f.r.ahead.wait(e)
 			f.drop(e)
 		}
 	}
 }
 
-// drop lets go of a read of the file that is done.
-func (f *File) drop(e *early) {
-	f.early--
-	f.r.ahead.taken--
+// drop frees e, a read of the file that is done.
+func (f *File) drop(e *pendingRead) {
+	f.pending--
+	f.r.ahead.unclaimed--
 	f.r.ahead.bytes -= len(e.dst)
 	e.used, e.blocks = false, blocks{}
 }
 
-// earlier looks for a range, which is not empty, in what was started. Where it is there, it fills dst.
-func (f *File) earlier(dst []byte, off int64) (n int, ok bool, err error) {
-	var found *early
-	for i := range f.r.ahead.early {
-		e := &f.r.ahead.early[i]
+// takePending looks for a range, which is not empty, among the pending reads. If it is there, takePending fills dst and returns true.
+func (f *File) takePending(dst []byte, off int64) (n int, ok bool, err error) {
+	var found *pendingRead
+	for i := range f.r.ahead.pending {
+		e := &f.r.ahead.pending[i]
 		if !e.used || e.fd != f.fd {
 			continue
 		}
-		if &e.dst[0] == &dst[0] { // it must not be written from now on
+		if &e.dst[0] == &dst[0] { // the kernel must not write it any more
 			if err := f.finish(e); err != nil {
 				return 0, true, err
 			}
@@ -267,20 +267,20 @@ func (f *File) earlier(dst []byte, off int64) (n int, ok bool, err error) {
 	at := int(off - found.off)
 	n = max(min(found.got-at, len(dst)), 0)
 	copy(dst[:n], found.dst[at:])
-	if len(dst) == len(found.dst) { // nothing else will be asked of it
+	if len(dst) == len(found.dst) {
 		f.drop(found)
 	}
 	return n, true, nil
 }
 
-// Take returns n bytes of the file from off on, or what it has of them, whose reading was started into memory of the reader: in that
-// memory, in exchange for buf, which is nil or from [Reader.Memory]. ok is false where that is not so.
-func (f *File) Take(buf []byte, off int64, n int) (b []byte, ok bool, err error) {
-	if f.early == 0 {
+// TakePrefetched returns n bytes of the file from off on, or up to its end, that were prefetched into memory of the reader. It
+// returns them in that memory, in exchange for buf, which is nil or from [Reader.Memory]. ok is false if there is no such read.
+func (f *File) TakePrefetched(buf []byte, off int64, n int) (b []byte, ok bool, err error) {
+	if f.pending == 0 {
 		return nil, false, nil
 	}
-	for i := range f.r.ahead.early {
-		e := &f.r.ahead.early[i]
+	for i := range f.r.ahead.pending {
+		e := &f.r.ahead.pending[i]
 		if !e.used || e.fd != f.fd || e.off != off || len(e.dst) != n || cap(e.own) == 0 || &e.own[:1][0] != &e.dst[0] {
 			continue
 		}

@@ -78,7 +78,7 @@ func TestAhead(t *testing.T) {
 	for name, sys := range kernels(rnd) {
 		t.Run(name, func(t *testing.T) {
 			eachPlace(t, func(t *testing.T, d dir) {
-				r := newReader(t, []Way{Uring, Auto}[rnd.IntN(2)], sys)
+				r := newReader(t, []Mode{Uring, Auto}[rnd.IntN(2)], sys)
 				if r.Ahead() == 0 {
 					t.Fatal(r.files)
 				}
@@ -94,11 +94,11 @@ func TestAhead(t *testing.T) {
 					}
 					readAhead(t, r, d, whole, rnd)
 				}
-				if r.ahead.flying != 0 {
-					t.Errorf("%d reads are under way", r.ahead.flying)
+				if r.ahead.inFlight != 0 {
+					t.Errorf("%d reads are under way", r.ahead.inFlight)
 				}
-				for i := range r.ahead.early {
-					if r.ahead.early[i].used {
+				for i := range r.ahead.pending {
+					if r.ahead.pending[i].used {
 						t.Errorf("read %d is still there", i)
 					}
 				}
@@ -136,7 +136,7 @@ func readAhead(t *testing.T, r *Reader, d dir, whole [][]byte, rnd *rand.Rand) {
 			if rnd.IntN(2) == 0 {
 				b.all, b.dst = room(b.n, rnd.IntN(2)*rnd.IntN(4096))
 			}
-			if files[i].Start(b.dst, int64(b.off), b.n) {
+			if files[i].Prefetch(b.dst, int64(b.off), b.n) {
 				list = append(list, b)
 			}
 		}
@@ -161,7 +161,7 @@ func readAhead(t *testing.T, r *Reader, d dir, whole [][]byte, rnd *rand.Rand) {
 			}
 			continue
 		case k == 2:
-			if got, ok, err := f.Take(nil, int64(b.off), len(want)); ok && (err != nil || !bytes.Equal(got, want)) {
+			if got, ok, err := f.TakePrefetched(nil, int64(b.off), len(want)); ok && (err != nil || !bytes.Equal(got, want)) {
 				t.Fatalf("took %d bytes from %d on of %d: %d, %v", b.n, b.off, len(w), len(got), err)
 			}
 			continue
@@ -194,7 +194,7 @@ func TestAheadMany(t *testing.T) {
 	for _, depth := range []int{2, 40, 0} {
 		aheadMany(t, d, whole, depth)
 	}
-	if r := New(Uring, nil, 1).Reader(); r.Ahead() != 0 || !r.Enough() || r.files.Workers(false) != kernel.workers || r.files.String() != "uring" {
+	if r := New(Uring, nil, 1).Reader(); r.Ahead() != 0 || !r.QueueFull() || r.files.Workers(false) != kernel.workers || r.files.String() != "uring" {
 		t.Errorf("a depth of 1: %d reads ahead, %d workers, %v", r.Ahead(), r.files.Workers(false), r.files)
 	}
 }
@@ -210,11 +210,11 @@ func aheadMany(t *testing.T, d dir, whole []byte, depth int) {
 		t.Fatal(err)
 	}
 	for i := range depth + 1 {
-		if began := f.Start(nil, int64(i), 1000); began != (i < depth) {
+		if began := f.Prefetch(nil, int64(i), 1000); began != (i < depth) {
 			t.Errorf("read %d: begun is %t", i, began)
 		}
 	}
-	if r.files.depth > 0 && !r.Enough() {
+	if r.files.depth > 0 && !r.QueueFull() {
 		t.Errorf("%d reads are under way, and are not enough", depth)
 	}
 	dst := make([]byte, 1000)
@@ -223,19 +223,19 @@ func aheadMany(t *testing.T, d dir, whole []byte, depth int) {
 			t.Errorf("read %d: %d bytes, %v", i, n, err)
 		}
 	}
-	if f.early != 0 {
-		t.Errorf("%d reads are there", f.early)
+	if f.pending != 0 {
+		t.Errorf("%d reads are there", f.pending)
 	}
 	for i := range depth {
-		f.Start(nil, int64(i), 60_000)
+		f.Prefetch(nil, int64(i), 60_000)
 	}
 	r.Submit()
 	fd, ring := f.fd, r.ahead
 	if err := r.Close(); err != nil {
 		t.Error(err)
 	}
-	if ring.flying != 0 {
-		t.Errorf("%d reads are under way", ring.flying)
+	if ring.inFlight != 0 {
+		t.Errorf("%d reads are under way", ring.inFlight)
 	}
 	if err := unix.Close(fd); err != nil {
 		t.Error(err)
@@ -266,7 +266,7 @@ func TestNoRing(t *testing.T) {
 		if err := r.Open(t.Context(), &f, d, "file"); err != nil {
 			t.Fatal(err)
 		}
-		if f.Start(nil, 0, 100) {
+		if f.Prefetch(nil, 0, 100) {
 			t.Errorf("%v: a read was started", errno)
 		}
 		f.Close()

@@ -13,26 +13,26 @@ import (
 
 // A Reader reads files for one worker. It is not safe for concurrent use.
 type Reader struct {
-	files *Files
-	place *place // of the file before: most files of a store are on one
+	files  *Files
+	device *device // of the previous file: most files of a store are on one device
 
 	one  File // of ReadRange
 	iov  [2]unix.Iovec
 	tail []byte // what is read beyond a range, and what is too short or lies too badly to be read into place
 
 	memory []*hostmem.Block // of Memory
-	ahead  *ahead           // nil where nothing is read ahead
-	ring   bool             // whether it may have a ring that it has not
+	ahead  *ahead           // nil if nothing is prefetched
+	ring   bool             // it may have a ring, and has none yet
 
-	hits   int    // ranges in a row that the page cache held
-	byte   []byte // one, to see whether it is there
+	hits   int    // cached ranges in a row
+	byte   []byte // one byte, to probe a page
 	window unix.CachestatRange
 	pages  unix.Cachestat_t
 }
 
-// Reader returns a reader, or nil where plain calls do as well: each worker reads by one of its own.
+// Reader returns a reader, or nil if the files are read by plain calls. Each worker has one of its own.
 func (f *Files) Reader() *Reader {
-	if f.way == Buffered {
+	if f.mode == Buffered {
 		return nil
 	}
 	return &Reader{files: f, ring: !f.ringless()}
@@ -82,7 +82,7 @@ func (r *Reader) Memory(old []byte, n, keep int) []byte {
 	return b
 }
 
-// Close frees what the reader holds.
+// Close frees the memory and the ring of the reader.
 func (r *Reader) Close() error {
 	var err error
 	if r.ahead != nil {
@@ -97,20 +97,20 @@ func (r *Reader) Close() error {
 
 // A File is an open file.
 type File struct {
-	r      *Reader
-	place  *place
-	fd     int
-	size   int64     // when it was opened
-	early  int       // reads of it that were started
-	direct bool      // its descriptor has O_DIRECT
-	looked residency // what was found out about the next read, if anything
-	blind  bool      // cachestat does not tell about it, and its descriptor reads nothing ahead
+	r            *Reader
+	device       *device
+	fd           int
+	size         int64     // when it was opened
+	pending      int       // its pending reads
+	direct       bool      // its descriptor has O_DIRECT
+	probed       residency // of the next read, if it was probed
+	readAheadOff bool      // read-ahead of its descriptor is off, since cachestat does not tell about it
 }
 
-// Open opens a file. The caller closes it.
+// Open opens a file. The caller closes f.
 func (r *Reader) Open(ctx context.Context, f *File, o Opener, key string) error {
 	flags := 0
-	if r.files.way == Direct && r.place != nil && r.place.directWorks() {
+	if r.files.mode == Direct && r.device != nil && r.device.directWorks() {
 		flags = unix.O_DIRECT
 	}
 	fd, size, device, err := o.OpenDescriptor(ctx, key, flags)
@@ -124,10 +124,10 @@ func (r *Reader) Open(ctx context.Context, f *File, o Opener, key string) error 
 	if err != nil {
 		return err
 	}
-	if r.place == nil || r.place.device != device {
-		r.place = r.files.find(fd, device)
+	if r.device == nil || r.device.number != device {
+		r.device = r.files.deviceOf(fd, device)
 	}
-	*f = File{r: r, place: r.place, fd: fd, size: size, direct: flags != 0}
+	*f = File{r: r, device: r.device, fd: fd, size: size, direct: flags != 0}
 	return nil
 }
 
@@ -145,8 +145,8 @@ func (f *File) Close() error {
 	return unix.Close(fd)
 }
 
-// ReadRange opens a file, fills dst from off on, which counts from the file's end where it is negative, and closes it. It returns
-// how many bytes it read and the size of the file; n < len(dst) only where the file ends first.
+// ReadRange opens a file, fills dst from off on, which counts from the file's end if it is negative, and closes it. It returns how
+// many bytes it read, fewer than len(dst) only if the file ends first, and the size of the file.
 func (r *Reader) ReadRange(ctx context.Context, o Opener, key string, dst []byte, off int64) (n int, size int64, err error) {
 	f := &r.one
 	if err := r.Open(ctx, f, o, key); err != nil {
@@ -158,23 +158,22 @@ func (r *Reader) ReadRange(ctx context.Context, o Opener, key string, dst []byte
 	return n, size, err
 }
 
-// Probe finds out how files such as one are read, whatever the page cache holds of it, so that the String of what the readers share
-// tells.
+// Probe reads a byte of a file around the page cache, so that the String of the Files tells how such files are read.
 func (r *Reader) Probe(ctx context.Context, o Opener, key string) error {
 	f := &r.one
 	if err := r.Open(ctx, f, o, key); err != nil {
 		return err
 	}
 	defer f.Close()
-	if f.size == 0 || !f.place.directWorks() {
+	if f.size == 0 || !f.device.directWorks() {
 		return nil
 	}
 	_, err := f.readAround(make([]byte, 1), 0)
 	return err
 }
 
-// ReadAt fills dst from off on, which counts from the file's end where it is negative, or as much of it as the file has. The
-// bytes of dst behind what it fills stay as they are.
+// ReadAt fills dst from off on, which counts from the file's end if it is negative, or up to the file's end. The bytes of dst after
+// the n that it fills stay as they are.
 func (f *File) ReadAt(dst []byte, off int64) (n int, err error) {
 	if f.r == nil {
 		return 0, fs.ErrClosed
@@ -186,23 +185,23 @@ func (f *File) ReadAt(dst []byte, off int64) (n int, err error) {
 	if len(dst) == 0 {
 		return 0, nil
 	}
-	if f.early > 0 {
-		if n, ok, err := f.earlier(dst, off); ok {
+	if f.pending > 0 {
+		if n, ok, err := f.takePending(dst, off); ok {
 			return n, err
 		}
 	}
 	switch {
-	case f.place.memory:
+	case f.device.memory:
 		return f.readMemory(dst, off)
-	case !f.place.directWorks():
+	case !f.device.directWorks():
 		return f.readBuffered(dst, off)
-	case f.r.files.way == Auto:
+	case f.r.files.mode == Auto:
 		return f.readAuto(dst, off)
 	}
 	return f.readAround(dst, off)
 }
 
-// setDirect makes the descriptor read around the page cache, or through it, and says whether it does what was asked for.
+// setDirect makes the descriptor read around the page cache, or through it, and reports whether that worked.
 func (f *File) setDirect(direct bool) bool {
 	if f.direct == direct {
 		return true
@@ -213,7 +212,7 @@ func (f *File) setDirect(direct bool) bool {
 	}
 	if err := f.r.files.sys.setFlags(f.fd, flags); err != nil {
 		if direct {
-			f.place.refuse("the file system refuses O_DIRECT: %v", err)
+			f.device.refuse("the file system refuses O_DIRECT: %v", err)
 		}
 		return false
 	}
@@ -258,15 +257,15 @@ func vector(iov []unix.Iovec, a, b []byte) []unix.Iovec {
 	return iov
 }
 
-// maxAgain bounds how often a read is tried that the kernel puts off though it may wait.
-const maxAgain = 100
+// maxAttempts is how often a read is tried that the kernel puts off though it may wait.
+const maxAttempts = 100
 
 // read reads into a, and what follows into b, again while signals interrupt it.
 func (r *Reader) read(fd int, a, b []byte, off int64, flags int) (n int, err error) {
 	iov := vector(r.iov[:0], a, b)
 	for again := 0; ; {
 		n, err = r.files.sys.preadv(fd, iov, off, flags)
-		if err == unix.EAGAIN && flags&unix.RWF_NOWAIT == 0 && again < maxAgain {
+		if err == unix.EAGAIN && flags&unix.RWF_NOWAIT == 0 && again < maxAttempts {
 			again++
 		} else if err != unix.EINTR {
 			break

@@ -18,12 +18,12 @@ import (
 	"zarrbench/zarrio/internal/hostmem"
 )
 
-// eachWay runs a test in each way of reading, on a disk and on a file system in memory.
-func eachWay(t *testing.T, f func(t *testing.T, way Way, d dir)) {
-	for _, way := range ways {
-		t.Run(way.String(), func(t *testing.T) {
-			f(t, way, dir(t.TempDir()))
-			shm(t, func(t *testing.T, d dir) { f(t, way, d) })
+// eachMode runs a test in each way of reading, on a disk and on a file system in memory.
+func eachMode(t *testing.T, f func(t *testing.T, mode Mode, d dir)) {
+	for _, mode := range modes {
+		t.Run(mode.String(), func(t *testing.T) {
+			f(t, mode, dir(t.TempDir()))
+			shm(t, func(t *testing.T, d dir) { f(t, mode, d) })
 		})
 	}
 }
@@ -86,9 +86,9 @@ func TestBoundaries(t *testing.T) {
 			}
 		}
 	}
-	eachWay(t, func(t *testing.T, way Way, d dir) {
+	eachMode(t, func(t *testing.T, mode Mode, d dir) {
 		rnd := rand.New(rand.NewPCG(7, 8))
-		r := newReader(t, way, nil)
+		r := newReader(t, mode, nil)
 		for _, size := range near {
 			whole := d.write(t, "file", size)
 			for _, cold := range []bool{true, false} {
@@ -115,9 +115,9 @@ func TestBoundaries(t *testing.T) {
 
 // TestRandom reads ranges of longer files at random.
 func TestRandom(t *testing.T) {
-	eachWay(t, func(t *testing.T, way Way, d dir) {
+	eachMode(t, func(t *testing.T, mode Mode, d dir) {
 		rnd := rand.New(rand.NewPCG(1, 2))
-		r := newReader(t, way, nil)
+		r := newReader(t, mode, nil)
 		for round := range 6 {
 			key := fmt.Sprint(round)
 			whole := d.write(t, key, 1<<20+rnd.IntN(3<<20))
@@ -134,9 +134,9 @@ func TestRandom(t *testing.T) {
 
 // TestFile reads an open file several times, and is told when it is closed.
 func TestFile(t *testing.T) {
-	eachWay(t, func(t *testing.T, way Way, d dir) {
+	eachMode(t, func(t *testing.T, mode Mode, d dir) {
 		whole := d.write(t, "file", 100_001)
-		r := newReader(t, way, nil)
+		r := newReader(t, mode, nil)
 		var f File
 		if err := r.Open(t.Context(), &f, d, "file"); err != nil {
 			t.Fatal(err)
@@ -172,11 +172,11 @@ func TestFile(t *testing.T) {
 
 // TestChanging reads files that are another size than when they were opened.
 func TestChanging(t *testing.T) {
-	eachWay(t, func(t *testing.T, way Way, d dir) {
+	eachMode(t, func(t *testing.T, mode Mode, d dir) {
 		for _, size := range []int{0, 1, 3000, 4096, 9000, 300_000} {
 			for _, now := range []int{0, 1, 511, 512, 4096, 5000, 8192, 100_000, 400_000} {
 				whole := d.write(t, "file", size)
-				r := newReader(t, way, nil)
+				r := newReader(t, mode, nil)
 				var f File
 				if err := r.Open(t.Context(), &f, d, "file"); err != nil {
 					t.Fatal(err)
@@ -241,9 +241,9 @@ func fcntl(fd int) int {
 
 // TestInterrupted reads by a kernel that does what kernels may do.
 func TestInterrupted(t *testing.T) {
-	eachWay(t, func(t *testing.T, way Way, d dir) {
+	eachMode(t, func(t *testing.T, mode Mode, d dir) {
 		rnd := rand.New(rand.NewPCG(3, 4))
-		r := newReader(t, way, interrupted(rnd))
+		r := newReader(t, mode, interrupted(rnd))
 		whole := d.write(t, "file", 1<<20+777)
 		for range rounds(300) {
 			if rnd.IntN(20) == 0 {
@@ -256,8 +256,8 @@ func TestInterrupted(t *testing.T) {
 
 // TestShortHead: a read that is cut short before the range begins is not taken for the end of the file.
 func TestShortHead(t *testing.T) {
-	for _, way := range ways {
-		t.Run(way.String(), func(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.String(), func(t *testing.T) {
 			d := dir(t.TempDir())
 			whole := d.write(t, "file", 20_000)
 			sys := kernel
@@ -275,7 +275,7 @@ func TestShortHead(t *testing.T) {
 				return n, err
 			}
 			sys.result = func(res int) int { return min(res, 512) }
-			r := newReader(t, way, &sys)
+			r := newReader(t, mode, &sys)
 			for _, off := range []int64{0, 511, 512, 513, 4095, 5000, 19_000, 19_999} {
 				d.evict(t, "file")
 				checkRead(t, r, d, "file", whole, off, 7000, 0)
@@ -286,12 +286,12 @@ func TestShortHead(t *testing.T) {
 
 // TestReadError: an error of the disk is reported, and nothing is taken for what was not read.
 func TestReadError(t *testing.T) {
-	eachWay(t, func(t *testing.T, way Way, d dir) {
+	eachMode(t, func(t *testing.T, mode Mode, d dir) {
 		d.write(t, "file", 1<<20)
 		d.evict(t, "file")
 		sys := kernel
 		sys.preadv = func(int, []unix.Iovec, int64, int) (int, error) { return 0, unix.EIO }
-		r := newReader(t, way, &sys)
+		r := newReader(t, mode, &sys)
 		if _, _, err := r.ReadRange(t.Context(), d, "file", make([]byte, 1<<20), 0); !errors.Is(err, unix.EIO) {
 			t.Errorf("%v, want EIO", err)
 		}
@@ -300,10 +300,10 @@ func TestReadError(t *testing.T) {
 
 // TestDescriptors: nothing stays open.
 func TestDescriptors(t *testing.T) {
-	eachWay(t, func(t *testing.T, way Way, d dir) {
+	eachMode(t, func(t *testing.T, mode Mode, d dir) {
 		d.write(t, "file", 10_000)
 		before := descriptors(t)
-		r := New(way, nil, 0).Reader()
+		r := New(mode, nil, 0).Reader()
 		for range 10 {
 			if n, _, err := r.ReadRange(t.Context(), d, "file", make([]byte, 10_000), 0); n != 10_000 || err != nil {
 				t.Fatal(n, err)
@@ -329,9 +329,9 @@ func descriptors(t *testing.T) int {
 
 // TestAllocs: nothing is allocated for a file.
 func TestAllocs(t *testing.T) {
-	eachWay(t, func(t *testing.T, way Way, d dir) {
+	eachMode(t, func(t *testing.T, mode Mode, d dir) {
 		d.write(t, "file", 300_000)
-		r := newReader(t, way, nil)
+		r := newReader(t, mode, nil)
 		dst := make([]byte, 300_000)
 		var open File
 		fd := fixed{path: []byte(filepath.Join(string(d), "file") + "\x00")}

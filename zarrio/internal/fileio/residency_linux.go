@@ -10,16 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the page cache holds is read from there, the rest around it, which neither fills the cache nor drops from it what others
-// have put there.
+// The mode Auto reads cached pages through the page cache and the rest around it. So it neither fills the cache nor evicts what other
+// programs have put there.
 //
-// Whether a range is held, cachestat tells: a quarter of a microsecond for a page, though 35 for the 4 MiB of a chunk, so that
-// some of its pages stand for all. What is then read through the cache is read with RWF_NOWAIT, which stops where something is
-// missing after all. That alone would tell too, and tells the truth where cachestat does not (for files that the process may not
-// write, behind an overlay, before Linux 6.5), but a miss makes the kernel read ahead: there it is asked for a byte, with
-// read-ahead turned off, and brings one page into the cache.
+// cachestat tells which pages of a range are cached. It takes 0.25 us for a page, but 35 us for the 4 MiB of a chunk, so that only
+// some pages of a long range are probed. Cached pages are read with RWF_NOWAIT, which stops at a missing page. cachestat doesn't
+// work for files that the process may not write, behind an overlay, and before Linux 6.5. There a byte is read with RWF_NOWAIT.
+// A miss would make the kernel read ahead, so that read-ahead is turned off; it brings one page into the cache.
 
-// A residency is what is known of the page cache about a range.
+// A residency is what is known about the pages of a range.
 type residency int
 
 const (
@@ -29,40 +28,40 @@ const (
 	present
 )
 
-// sight is how the residency of a place's files can be found out.
-type sight int32
+// A residencyProbe is a way to find out which pages of a file are cached.
+type residencyProbe int32
 
 const (
-	byCachestat sight = iota
-	byReading         // a byte of a page, with RWF_NOWAIT
-	byTrial           // not at all: what is faster is found out by doing both
+	byCachestat residencyProbe = iota
+	byReading                  // a byte of a page, with RWF_NOWAIT
+	byTrial                    // there is none: a trial shows which reads are faster, those through the cache or around it
 )
 
 var (
 	page = int64(os.Getpagesize())
-	// few is the size up to which all of a range is looked at.
-	few = int(16 * page)
+	// fullProbe is the size up to which a range is probed as a whole.
+	fullProbe = int(16 * page)
 )
 
 const (
-	// sure is the number of short ranges held by the cache after which the next is taken to be.
-	sure = 8
-	// pane is the size in which a range is looked at that is held in part.
-	pane = 256 << 10
+	// confidentHits is the number of cached short ranges in a row after which the next one is assumed to be cached.
+	confidentHits = 8
+	// probeWindow is the size of the pieces in which a partly cached range is probed.
+	probeWindow = 256 << 10
 )
 
 // readAuto fills dst through the page cache or around it.
 func (f *File) readAuto(dst []byte, off int64) (n int, err error) {
 	r := f.r
-	state := f.looked
-	if f.looked = unknown; state == unknown {
+	state := f.probed
+	if f.probed = unknown; state == unknown {
 		state = f.guess(off, len(dst))
 	}
 	switch state {
 	case present:
 		return f.readHeld(dst, off)
 	case partly:
-		return f.readPanes(dst, off)
+		return f.readWindows(dst, off)
 	case unknown:
 		return f.try(dst, off)
 	}
@@ -70,25 +69,25 @@ func (f *File) readAuto(dst []byte, off int64) (n int, err error) {
 	return f.readAround(dst, off)
 }
 
-// readAround fills dst around the page cache, or where that can't be done as it may be.
+// readAround fills dst around the page cache, or through it if the device refuses that.
 func (f *File) readAround(dst []byte, off int64) (n int, err error) {
-	if f.place.directWorks() && f.setDirect(true) {
+	if f.device.directWorks() && f.setDirect(true) {
 		return f.readDirect(dst, off)
 	}
 	return f.readThrough(dst, off)
 }
 
-// readThrough fills dst through the page cache, and waits for what it lacks.
+// readThrough fills dst through the page cache, and waits for missing pages.
 func (f *File) readThrough(dst []byte, off int64) (n int, err error) {
 	f.setDirect(false)
-	if f.blind {
+	if f.readAheadOff {
 		f.r.files.sys.fadvise(f.fd, unix.FADV_NORMAL)
-		f.blind = false
+		f.readAheadOff = false
 	}
 	return f.readBuffered(dst, off)
 }
 
-// readHeld fills dst with what the page cache holds of it, and reads what follows on that around the cache.
+// readHeld fills dst from the page cache up to the first missing page, and the rest around the cache.
 func (f *File) readHeld(dst []byte, off int64) (n int, err error) {
 	if f.setDirect(false) {
 		err = f.r.files.turns.Do(func() error { // it copies, and never waits
@@ -100,7 +99,7 @@ func (f *File) readHeld(dst []byte, off int64) (n int, err error) {
 			f.r.hits++
 			return n, nil
 		case err == unix.EOPNOTSUPP:
-			f.place.see(byTrial)
+			f.device.fallBackTo(byTrial)
 		case err != nil && err != unix.EAGAIN:
 			return n, err
 		}
@@ -110,14 +109,14 @@ func (f *File) readHeld(dst []byte, off int64) (n int, err error) {
 	return n + m, err
 }
 
-// readPanes reads a range of which the page cache holds a part, each run of panes in its way.
-func (f *File) readPanes(dst []byte, off int64) (n int, err error) {
+// readWindows reads a range of which the page cache holds a part, each run of windows of one residency by one call.
+func (f *File) readWindows(dst []byte, off int64) (n int, err error) {
 	for n < len(dst) {
 		from := off + int64(n)
-		end := n + pane - int(from%pane) // of the run
+		end := n + probeWindow - int(from%probeWindow) // of the run
 		held := f.held(from, min(end, len(dst))-n) == present
-		for end < len(dst) && (f.held(off+int64(end), min(pane, len(dst)-end)) == present) == held {
-			end += pane
+		for end < len(dst) && (f.held(off+int64(end), min(probeWindow, len(dst)-end)) == present) == held {
+			end += probeWindow
 		}
 		end = min(end, len(dst))
 		var m int
@@ -133,20 +132,20 @@ func (f *File) readPanes(dst []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// guess tells what is known or taken to be known about a range.
+// guess returns the known or assumed residency of a range.
 func (f *File) guess(off int64, n int) residency {
-	if f.r.Warm(n) {
+	if f.r.LikelyCached(n) {
 		return present
 	}
 	return f.look(off, n)
 }
 
-// Warm says that the next range, of n bytes, is taken to be held by the page cache: nothing is to be gained by reading it ahead.
-func (r *Reader) Warm(n int) bool { return r.hits >= sure && n <= few }
+// LikelyCached reports whether the next range, of n bytes, is assumed to be cached, so that prefetching it gains nothing.
+func (r *Reader) LikelyCached(n int) bool { return r.hits >= confidentHits && n <= fullProbe }
 
-// look tells what is known about a range, from a few of its pages where it is long.
+// look returns the residency of a range. Of a long one it probes three pages.
 func (f *File) look(off int64, n int) residency {
-	if n <= few {
+	if n <= fullProbe {
 		return f.held(off, n)
 	}
 	first := f.held(off, 1)
@@ -158,9 +157,9 @@ func (f *File) look(off int64, n int) residency {
 	return first
 }
 
-// held tells what is known about a range.
+// held returns the residency of a range.
 func (f *File) held(off int64, n int) residency {
-	if f.place.sight() == byCachestat && !f.blind {
+	if f.device.probe() == byCachestat && !f.readAheadOff {
 		r := f.r
 		lo, hi := off&-page, off+int64(n)
 		r.window = unix.CachestatRange{Off: uint64(lo), Len: uint64(hi - lo)}
@@ -175,21 +174,21 @@ func (f *File) held(off int64, n int) residency {
 			return partly
 		case unix.EPERM: // another's file
 		default:
-			f.place.see(byReading)
+			f.device.fallBackTo(byReading)
 		}
 	}
-	if f.place.sight() == byTrial || !f.setDirect(false) {
+	if f.device.probe() == byTrial || !f.setDirect(false) {
 		return unknown
 	}
-	if !f.blind {
-		// Or a byte would be followed by megabytes.
+	if !f.readAheadOff {
+		// Otherwise the kernel would read megabytes after the byte.
 		if err := f.r.files.sys.fadvise(f.fd, unix.FADV_RANDOM); err != nil {
-			f.place.see(byTrial)
+			f.device.fallBackTo(byTrial)
 			return unknown
 		}
-		f.blind = true
+		f.readAheadOff = true
 	}
-	// Another page each time, since what was looked at before is held from then on.
+	// Another page each time, since probing a page brings it into the cache.
 	at := off + rand.Int64N(int64(n))
 	if f.r.byte == nil {
 		f.r.byte = make([]byte, 1)
@@ -198,7 +197,7 @@ func (f *File) held(off int64, n int) residency {
 	case err == unix.EAGAIN:
 		return absent
 	case err != nil:
-		f.place.see(byTrial)
+		f.device.fallBackTo(byTrial)
 		return unknown
 	case m == 0: // the file has shrunk
 		return absent
@@ -206,63 +205,63 @@ func (f *File) held(off int64, n int) residency {
 	return present
 }
 
-// sight returns how residency is found out.
-func (p *place) sight() sight { return sight(p.look.Load()) }
+// probe returns how residency is found out.
+func (d *device) probe() residencyProbe { return residencyProbe(d.probing.Load()) }
 
-// see makes another way of finding out residency the place's, unless it has come to a later one.
-func (p *place) see(s sight) {
+// fallBackTo makes s the device's probe, unless it has fallen back further.
+func (d *device) fallBackTo(s residencyProbe) {
 	for {
-		old := p.look.Load()
-		if old >= int32(s) || p.look.CompareAndSwap(old, int32(s)) {
+		old := d.probing.Load()
+		if old >= int32(s) || d.probing.CompareAndSwap(old, int32(s)) {
 			return
 		}
 	}
 }
 
-// A trial compares reading through the page cache with reading around it, where nothing tells what the cache holds.
+// A trial compares reading through the page cache with reading around it, for files whose residency can't be probed.
 type trial struct {
 	mu      sync.Mutex
 	reads   [2]int // through and around
 	bytes   [2]int64
 	took    [2]time.Duration
-	verdict atomic.Int32 // 0 while it lasts, else 1 more than the index of the faster
+	verdict atomic.Int32 // 0 while the trial lasts, else the index of the faster kind plus 1
 }
 
-// tries is the number of reads of either kind that a trial takes.
-const tries = 16
+// trialReads is how many reads of each kind a trial takes.
+const trialReads = 16
 
-// try fills dst in the way that is faster, and while that isn't known in the one that was tried less often.
+// try fills dst by the faster kind of read. During the trial it takes the kind that was tried less often.
 func (f *File) try(dst []byte, off int64) (n int, err error) {
-	t := &f.place.trial
-	way := int(t.verdict.Load()) - 1
-	open := way < 0
+	t := &f.device.trial
+	kind := int(t.verdict.Load()) - 1
+	open := kind < 0
 	if open {
 		t.mu.Lock()
-		if way = 0; t.reads[1] < t.reads[0] {
-			way = 1
+		if kind = 0; t.reads[1] < t.reads[0] {
+			kind = 1
 		}
-		t.reads[way]++
+		t.reads[kind]++
 		t.mu.Unlock()
 	}
 	start := time.Now()
-	if way == 0 {
+	if kind == 0 {
 		n, err = f.readThrough(dst, off)
 	} else {
 		n, err = f.readAround(dst, off)
 	}
 	if open && err == nil {
-		t.done(way, n, time.Since(start))
+		t.done(kind, n, time.Since(start))
 	}
 	return n, err
 }
 
-// done adds a read of n bytes to a trial, and ends it with the last one that it takes.
-func (t *trial) done(way, n int, took time.Duration) {
+// done adds a read of n bytes to a trial, and ends the trial with its last read.
+func (t *trial) done(kind, n int, took time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.bytes[way] += int64(n)
-	t.took[way] += took
-	if t.reads[0] < tries || t.reads[1] < tries || t.verdict.Load() != 0 {
+	t.bytes[kind] += int64(n)
+	t.took[kind] += took
+	if t.reads[0] < trialReads || t.reads[1] < trialReads || t.verdict.Load() != 0 {
 		return
 	}
 	faster := 0

@@ -153,7 +153,7 @@ func TestAutoWarm(t *testing.T) {
 		for i := range 100 {
 			checkRead(t, r, d, "file", whole, int64(i)*4096, 4096, 0)
 		}
-		if s.directs.Load() != 0 || s.looks.Load() > 3*3+sure {
+		if s.directs.Load() != 0 || s.looks.Load() > 3*3+confidentHits {
 			return fmt.Errorf("of 100 pages, read around the cache %d times; looked %d times", s.directs.Load(), s.looks.Load()-9)
 		}
 		if n := d.resident(t, "file"); n != autoPages {
@@ -184,7 +184,7 @@ func TestAutoPartly(t *testing.T) {
 				if after := d.resident(t, "file"); after != before {
 					return fmt.Errorf("%d pages were held: now %d", before, after)
 				}
-				if s.cached.Load() == 0 && held[1] > pane {
+				if s.cached.Load() == 0 && held[1] > probeWindow {
 					return errors.New("none were read through the cache")
 				}
 				if s.directs.Load() == 0 {
@@ -233,12 +233,12 @@ func TestAutoTrial(t *testing.T) {
 	s := spy()
 	s.refusal, s.nowait = unix.ENOSYS, unix.EOPNOTSUPP
 	r := newReader(t, Auto, &s.system)
-	for range 2 * tries {
+	for range 2 * trialReads {
 		checkRead(t, r, d, "file", whole, 10, 100_000, 0)
 	}
-	p := r.place
-	if p.sight() != byTrial || p.trial.reads != [2]int{tries, tries} || p.trial.verdict.Load() == 0 {
-		t.Fatalf("sight %d, %v reads, verdict %d", p.sight(), p.trial.reads, p.trial.verdict.Load())
+	p := r.device
+	if p.probe() != byTrial || p.trial.reads != [2]int{trialReads, trialReads} || p.trial.verdict.Load() == 0 {
+		t.Fatalf("sight %d, %v reads, verdict %d", p.probe(), p.trial.reads, p.trial.verdict.Load())
 	}
 	for verdict, direct := range []int64{0, 10} {
 		p.trial.verdict.Store(int32(verdict) + 1)
@@ -264,7 +264,7 @@ func TestTrial(t *testing.T) {
 		{[2]int64{100, 1000}, [2]int64{4, 10}, 2},
 	} {
 		var tr trial
-		tr.reads = [2]int{tries, tries - 1}
+		tr.reads = [2]int{trialReads, trialReads - 1}
 		for way := range 2 {
 			tr.done(way, int(tt.bytes[way]), 0)
 			tr.took[way] = time.Duration(tt.took[way]) * time.Second
@@ -334,9 +334,9 @@ func TestRefusals(t *testing.T) {
 
 // TestStrings names what is read by a way that works.
 func TestStrings(t *testing.T) {
-	for _, way := range append(ways, Buffered) {
-		f := New(way, nil, 0)
-		want := way.String()
+	for _, mode := range append(modes, Buffered) {
+		f := New(mode, nil, 0)
+		want := mode.String()
 		if f.rings() && f.noRing != "" {
 			want += ": without io_uring, since " + f.noRing
 		}
@@ -357,11 +357,11 @@ func TestTurns(t *testing.T) {
 		all.Expect(8)
 		return all
 	}
-	for _, way := range []Way{Auto, Direct, Uring} {
-		t.Run(way.String()+" from the disk", func(t *testing.T) {
+	for _, mode := range []Mode{Auto, Direct, Uring} {
+		t.Run(mode.String()+" from the disk", func(t *testing.T) {
 			d.evict(t, "file")
 			all := one()
-			r := New(way, all, 0).Reader()
+			r := New(mode, all, 0).Reader()
 			defer r.Close()
 			require.NoError(t, all.Do(func() error { // a second turn would never come
 				checkRead(t, r, d, "file", whole, 0, autoSize, 0)

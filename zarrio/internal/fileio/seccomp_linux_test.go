@@ -34,17 +34,17 @@ func TestSeccomp(t *testing.T) {
 	forbid(t, unix.SYS_IO_URING_SETUP)
 	d := dir(t.TempDir())
 	whole := d.write(t, "file", autoSize)
-	for _, way := range ways {
+	for _, mode := range modes {
 		d.evict(t, "file")
-		r := newReader(t, way, nil)
+		r := newReader(t, mode, nil)
 		if r.Ahead() > 0 {
-			t.Errorf("%v: %d reads ahead", way, r.Ahead())
+			t.Errorf("%v: %d reads ahead", mode, r.Ahead())
 		}
 		for range 2 {
 			checkRead(t, r, d, "file", whole, 0, autoSize, 64)
 		}
-		want := way.String()
-		if way == Uring || way == Auto {
+		want := mode.String()
+		if mode == Uring || mode == Auto {
 			want += ": without io_uring, since a sandbox forbids io_uring: operation not permitted"
 		}
 		if got := r.files.String(); got != want {

@@ -67,16 +67,16 @@ func rounds(n int) int {
 	return n
 }
 
-// ways are all that have readers.
-var ways = []Way{Auto, Direct, Uring}
+// modes are all that have readers.
+var modes = []Mode{Auto, Direct, Uring}
 
 // newReader makes a reader of files that are read by sys, and closes it at the end of the test.
-func newReader(tb testing.TB, way Way, sys *system) *Reader {
+func newReader(tb testing.TB, mode Mode, sys *system) *Reader {
 	tb.Helper()
 	if sys == nil {
 		sys = &kernel
 	}
-	r := newFiles(way, nil, 0, sys).Reader()
+	r := newFiles(mode, nil, 0, sys).Reader()
 	tb.Cleanup(func() {
 		if err := r.Close(); err != nil {
 			tb.Error(err)
@@ -93,7 +93,7 @@ func needDirect(tb testing.TB, d dir) {
 	if n, _, err := r.ReadRange(tb.Context(), d, "probe", make([]byte, 5000), 0); n != 5000 || err != nil {
 		tb.Fatalf("read %d bytes, %v", n, err)
 	}
-	if !r.place.works.Load() {
+	if !r.device.directDone.Load() {
 		tb.Skipf("%v: %s", r.files, d)
 	}
 }
