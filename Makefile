@@ -96,20 +96,11 @@ cross: # what this machine can build for others, tests included
 	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 $(GO) build ./...
 	CGO_ENABLED=0 $(GO) build ./...
 
-# each_fuzz runs every fuzz target of every package, once: go test takes one at a time. Those of the tag gds alone run with it.
-define each_fuzz
-@set -e; for pkg in $$($(GO) list ./...); do known=' '; for tags in '' gds; do \
-	for target in $$($(GO) test -tags "$$tags" -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-		case "$$known" in *" $$target "*) continue ;; esac; known="$$known$$target "; \
-		echo "fuzz $$target in $$pkg$${tags:+, tags $$tags}"; \
-		$(GO) test -tags "$$tags" -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(1) $$pkg > fuzz.log || { cat fuzz.log; exit 1; }; done; done; done; rm -f fuzz.log
-endef
-
 fuzz-smoke: # every fuzz target, a fixed number of inputs
-	$(call each_fuzz,$(FUZZCOUNT))
+	$(GO) run ./tools/fuzz -time $(FUZZCOUNT)
 
 fuzz: ## every fuzz target, for FUZZTIME
-	$(call each_fuzz,$(FUZZTIME))
+	$(GO) run ./tools/fuzz -time $(FUZZTIME)
 
 mutate: ## plant thirty faults of one line, one at a time, and see if the tests catch them; takes hours
 	$(GO) run ./tools/mutate -run $(FAULTS) -tests '-short ./zarrio/...' -tests '-short -tags gds ./zarrio/...' \
@@ -173,6 +164,6 @@ kit-smoke: # the kit's stages over the emulated driver, on small stores
 	./tools/kit/smoke.sh
 
 clean: ## what building and measuring left, but not the data and the baseline
-	rm -f bench.test gds.test cpu.txt gpu.txt baseline.txt new.txt study-*.txt study.svg fuzz.log
+	rm -f bench.test gds.test cpu.txt gpu.txt baseline.txt new.txt study-*.txt study.svg
 	rm -rf .kit .commands
 	@echo 'kept: $(DATA), baseline.test'
