@@ -50,6 +50,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	tags := flags.String("tags", "", "build `TAGS` that a drawn fault must compile with")
 	file := flags.String("run", "", "plant the faults of this `FILE`")
 	timeout := flags.Duration("timeout", 10*time.Minute, "a test that runs longer has caught its fault")
+	trust := flags.Bool("trust", false, "don't run the tests without a fault first")
 	var stages [][]string
 	flags.Func("tests", "`ARGUMENTS` of go test, such as '-short ./zarrio'; several are run in turn", func(s string) error {
 		stages = append(stages, strings.Fields(s))
@@ -76,7 +77,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return nil
 	}
 	usage := cli.Usage{Before: "usage: mutate -draw N [-seed S] [-tags TAGS] FILE|DIR...\n" +
-		"       mutate -run FILE [-tests ARGUMENTS]... [-map OLD=NEW]... [-timeout D]\n\n" +
+		"       mutate -run FILE [-tests ARGUMENTS]... [-map OLD=NEW]... [-timeout D] [-trust]\n\n" +
 		"Plants faults of one line in Go code, one at a time, and runs tests to see if they are caught.\n\n"}
 	if done, err := cli.Parse(flags, usage, args, check, stdout, stderr); done {
 		return err
@@ -94,5 +95,5 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return plantAll(ctx, tester{o, stages, *timeout}, faults, stdout, stderr)
+	return plantAll(ctx, tester{o, stages, *timeout, *trust}, faults, stdout, stderr)
 }

@@ -204,6 +204,9 @@ func TestRunFailsWithoutFault(t *testing.T) {
 	write(t, "fail_test.go", "package tiny\n\nimport \"testing\"\n\nfunc TestFail(t *testing.T) { t.Fatal(\"as ever\") }\n")
 	_, err := command(t, "-run", "faults.jsonl", "-tests", ".")
 	require.ErrorContains(t, err, "the tests fail without a fault: caught by tiny TestFail")
+	out, err := command(t, "-run", "faults.jsonl", "-tests", ".", "-trust")
+	require.NoError(t, err)
+	require.Contains(t, out, "0 faults: 0 caught")
 	_, err = command(t, "-run", "faults.jsonl", "-tests", "-nosuchflag .")
 	require.ErrorContains(t, err, "nosuchflag")
 }

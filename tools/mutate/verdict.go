@@ -21,6 +21,7 @@ type tester struct {
 	overlay overlay
 	stages  [][]string // arguments of go test, run in turn
 	timeout time.Duration
+	trust   bool // the tests pass without a fault
 }
 
 // A verdict is the outcome of the tests for one fault.
@@ -121,7 +122,7 @@ func plantAll(ctx context.Context, t tester, faults []Fault, stdout, stderr io.W
 	if err != nil {
 		return err
 	}
-	if len(t.stages) > 0 {
+	if len(t.stages) > 0 && !t.trust {
 		fmt.Fprintln(stderr, "running the tests without a fault")
 		switch v, err := t.test(ctx, ""); {
 		case err != nil:
