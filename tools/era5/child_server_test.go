@@ -2,21 +2,48 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
-// build makes the command as it is run by hand: the tests of signals, memory and exit statuses need a process of its own.
+// build returns the command as it is run by hand: the tests of signals, memory and exit statuses need a process of its own.
 func build(t *testing.T) (exe string) {
 	t.Helper()
-	exe = filepath.Join(t.TempDir(), "era5")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", exe, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	if testing.Short() {
+		t.Skip("-short: it runs the command as a process")
+	}
+	exe, err := built()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return exe
+}
+
+// programs is the folder of the command.
+var programs string
+
+var built = sync.OnceValues(func() (exe string, err error) {
+	if programs, err = os.MkdirTemp("", "era5"); err != nil {
+		return "", err
+	}
+	exe = filepath.Join(programs, "era5")
+	if out, err := exec.Command("go", "build", "-o", exe, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return exe, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if programs != "" {
+		os.RemoveAll(programs)
+	}
+	os.Exit(code)
 }
 
 // A child is the command as a process.
