@@ -187,6 +187,9 @@ func TestGPUEpochs(t *testing.T) {
 	}
 	runs = append(runs, variant{lean, []string{"-engine", "gds", "-layout", "padded", "-submit", "batch"}}, variant{lean, []string{"-engine", "gds", "-layout", "padded", "-compat", "on"}})
 	runs = append(runs, variant{lean + ",devices=3", []string{"-engine", "gds", "-gpu", "2"}})
+	if testing.Short() {
+		runs = runs[:4] // the ways to fill a batch, once each
+	}
 	sameEpochs(t, stores, runs)
 	for _, seed := range []string{"7", "chunk:7"} {
 		sameEpochs(t, append(slices.Clone(stores), "-shuffle", seed), []variant{{lean, []string{"-engine", "host"}}, {lean, []string{"-engine", "gds"}}})
@@ -199,7 +202,11 @@ func TestGPUPieces(t *testing.T) {
 	cudaemu.Need(t)
 	for _, lonLat := range []bool{false, true} {
 		stores := forms(t, fixtures.Synthetic{Steps: 18, Levels: 3, ChunkSteps: 4, LonLat: lonLat})
-		for _, flags := range [][]string{{"-window", "time=3:2"}, {"-window", "time=2,latitude=32,longitude=40"}, {"-window", "time=2", "-layout", "padded"}} {
+		windows := [][]string{{"-window", "time=3:2"}, {"-window", "time=2,latitude=32,longitude=40"}, {"-window", "time=2", "-layout", "padded"}}
+		if testing.Short() {
+			windows = windows[1:2]
+		}
+		for _, flags := range windows {
 			flags = slices.Concat(stores, flags, []string{"-vars", "geopotential@level#1,u_component_of_wind@level#2,v_component_of_wind@level#0"})
 			sameEpochs(t, flags, []variant{
 				{lean, []string{"-engine", "host"}}, {"", []string{"-engine", "gds"}},
