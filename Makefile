@@ -19,11 +19,15 @@ FAULTS    ?= tools/mutate/testdata/faults.jsonl
 
 GO   ?= go
 DATA := fixtures/data
-TAGS := '' gds purego noclib
 # Benchmarks say which commit they were built from, where git knows it.
 VCS := $(if $(shell git rev-parse --verify -q HEAD 2>/dev/null),-buildvcs=true)
-# The packages that are other ones with the tag gds.
-TAGGED := . ./internal/cudaemu ./internal/harness ./tools/gdscheck ./tools/zarrinfo ./zarrio ./zarrio/gds/... ./zarrio/internal/cuda ./zarrio/internal/cufile ./zarrio/internal/ptx
+# having lists the packages that have files with a line that begins with the pattern $(1).
+having = $(sort $(dir $(addprefix ./,$(shell grep -slE '$(1)' $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')))))
+# tagged lists the packages that have files with the build tag $(1). All others are the same with the tag and without it.
+tagged = $(call having,^//go:build .*$(1)([^a-z]|$$$$))
+TAGGED := $(call tagged,gds)
+# The packages that have files that only builds without the tag gds have.
+UNTAGGED = $(call tagged,!.?gds)
 
 # The race detector needs a C compiler; without one the tests run without it, and say so.
 CC_FOUND := $(shell command -v $$($(GO) env CC) 2>/dev/null)
@@ -39,7 +43,7 @@ TO = $(OUT)$(if $(filter-out %/,$(OUT)),$(if $(wildcard $(OUT)/.),/))
 # A protocol of tools/bench, its flags, and those of the binaries.
 PROTOCOL = $(GO) run ./tools/bench $@ -count $(COUNT) -out '$(TO)' -report '$(GO) run ./tools/report' -- $(ONCE) $(ARGS)
 
-.PHONY: help bench compare study baseline gate stores folder bench.test gds.test test ci check cross fuzz-smoke bench-smoke layers unit fuzz mutate interop cufile ptxas arch kit kit-smoke clean
+.PHONY: help bench compare study baseline gate stores folder bench.test gds.test test ci check cross fuzz-smoke bench-smoke layers unit soak fuzz mutate interop cufile ptxas arch kit kit-smoke clean
 
 help: ## the targets that one types, and what they do; make test and make ci run the others
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -82,16 +86,33 @@ test: check cross fuzz-smoke bench-smoke layers unit ## every check that needs n
 
 ci: interop cufile ptxas arch kit-smoke test ## make test, and what needs other software
 
+# lint checks the packages $(2) with the tag $(1).
+define lint
+	@echo "vet, fix, staticcheck: tags '$(1)'"
+	@$(GO) vet -tags '$(1)' $(2)
+	@$(GO) fix -diff -tags '$(1)' $(2)
+	@$(GO) tool staticcheck -tags '$(1)' $(2)
+endef
+
 check: ## format, vet, modernizers, staticcheck, go.mod, workflows
 	@bad=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); [ -z "$$bad" ] || { echo "gofmt: $$bad"; exit 1; }
-	@for tags in $(TAGS); do echo "vet, fix, staticcheck: tags '$$tags'"; \
-		$(GO) vet -tags "$$tags" ./... && $(GO) fix -diff -tags "$$tags" ./... && $(GO) tool staticcheck -tags "$$tags" ./... || exit 1; done
+	$(call lint,gds,./...)
+	$(call lint,,$(TAGGED))
+	$(call lint,purego,$(call tagged,purego))
+	$(call lint,noclib,$(call tagged,noclib))
 	$(GO) mod tidy -diff
 	$(GO) tool actionlint -config-file .github/actionlint.yaml -shellcheck= -pyflakes= .github/workflows/*.yml
 
+# vet_for checks the packages for GOOS $(1) and GOARCH $(2), those with files of the tag gds also with that.
+define vet_for
+	CGO_ENABLED=0 GOOS=$(1) GOARCH=$(2) $(GO) vet ./...
+	CGO_ENABLED=0 GOOS=$(1) GOARCH=$(2) $(GO) vet -tags gds $(TAGGED)
+endef
+
 cross: # what this machine can build for others, tests included
-	@for target in linux/arm64 darwin/arm64 linux/s390x; do for tags in '' gds; do echo "vet for $$target, tags '$$tags'"; \
-		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) vet -tags "$$tags" ./... || exit 1; done; done
+	$(call vet_for,linux,arm64)
+	$(call vet_for,darwin,arm64)
+	$(call vet_for,linux,s390x)
 	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build ./...
 	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 $(GO) build ./...
 	CGO_ENABLED=0 $(GO) build ./...
@@ -106,9 +127,12 @@ mutate: ## plant thirty faults of one line, one at a time, and see if the tests 
 	$(GO) run ./tools/mutate -run $(FAULTS) -tests '-short ./zarrio/...' -tests '-short -tags gds ./zarrio/...' \
 		-tests './zarrio/...' -tests '-tags gds ./zarrio/...' -tests '-tags gds ./internal/harness'
 
+# The packages with benchmarks, but for the harness: its own are those of the root.
+BENCHED = $(filter-out ./internal/harness/,$(call having,^func Benchmark))
+
 bench-smoke: # every benchmark once; those of GPUs on this machine, where they are skipped if it has none, and over the emulation
-	$(GO) test -run='^$$' -bench=. -benchtime=1x $$($(GO) list ./... | grep -v internal/harness)
-	$(GO) test -tags gds -run='^$$' -bench=. -benchtime=1x $(filter-out ./internal/harness,$(TAGGED))
+	$(GO) test -tags gds -run='^$$' -bench=. -benchtime=1x $(BENCHED)
+	$(GO) test -run='^$$' -bench=. -benchtime=1x .
 	@$(if $(CC_FOUND),true,echo 'no C compiler: benchmarks over the emulated GPU are skipped')
 	$(if $(CC_FOUND),ZARRBENCH_EMULATE=1 EMU=poison=0 $(GO) test -tags gds -run='^$$' -bench='Epoch|Chunk' -benchtime=1x .)
 
@@ -128,12 +152,16 @@ layers: # which tests of what needs a GPU can run here, and why others can't
 	$(call layer,TestChromiumNumbers,./tools/report/internal/page,the page of the report in Chromium (make unit))
 	@echo 'layer: what make ci adds are NVIDIA'\''s libcufile (make cufile) and its assembler (make ptxas), and other CPUs (make arch)'
 
-unit: ## all tests: without assembly, without cgo and with the gds tag, and with the race detector
+unit: ## all tests, and those of -short once more with the race detector
 	@$(if $(RACE),true,echo 'no C compiler: the race detector is skipped')
-	$(GO) test -timeout=30m -tags purego ./zarrio/codec/... ./internal/loss/...
+	$(GO) test -timeout=30m -tags purego ./zarrio/codec/... ./internal/loss
 	CGO_ENABLED=0 $(GO) test -timeout=30m -tags gds ./...
-	$(if $(RACE),$(GO) test -timeout=30m $(RACE) -tags gds $(TAGGED))
-	$(GO) test -timeout=30m $(RACE) ./...
+	CGO_ENABLED=0 $(GO) test -timeout=30m -short $(UNTAGGED)
+	$(if $(RACE),$(GO) test -timeout=30m -short $(RACE) -tags gds ./...)
+
+soak: ## all tests with the race detector, of builds with the tag gds and without it
+	$(GO) test -timeout=60m $(RACE) -tags gds ./...
+	$(GO) test -timeout=60m $(RACE) $(TAGGED)
 
 cufile: # what uses cuFile, over NVIDIA's own library instead of the emulated one
 	./zarrio/internal/cufile/real.sh ./zarrio/internal/cufile ./zarrio ./zarrio/gds ./tools/gdscheck ./internal/harness
