@@ -40,6 +40,8 @@ var rules = []rule{
 	{command: "make test", skip: itself},
 	{command: "make ci", skip: itself},
 	{command: "make fuzz", skip: hours},
+	{command: "make soak", skip: hours},
+	{command: "make mutate", skip: hours},
 	{command: "go test -short ./...", skip: "takes minutes, and make test runs more"},
 	{command: "make check", skip: "takes minutes, and make test runs it"},
 	{command: "go generate ./...", skip: bucket},
