@@ -84,7 +84,7 @@ func list(t *testing.T, platform, tags string) (packages [][]string) {
 	require.NoError(t, err, "go list -tags %q for %s", tags, platform)
 	for line := range strings.Lines(string(out)) {
 		var own []string
-		for _, path := range strings.Fields(line) {
+		for path := range strings.FieldsSeq(line) {
 			if path == module {
 				own = append(own, path)
 			} else if short, ok := strings.CutPrefix(path, module+"/"); ok {
