@@ -21,8 +21,8 @@ type reading struct {
 	auto           bool // both are found out
 }
 
-// asked is what the flags ask for, with one of the ways of -io.
-func asked(io zarrio.IO) reading {
+// requested is what the flags ask for, with one of the ways of -io.
+func requested(io zarrio.IO) reading {
 	workers, auto, _ := parseWorkers(*workersFlag) // checked by checkFlags
 	return reading{io: io, workers: workers, depth: *depthFlag, auto: auto}
 }
@@ -40,7 +40,7 @@ func parseWorkers(s string) (n int, auto bool, err error) {
 
 // tune finds out, where -workers auto asks for it, how many workers read the first batches of an epoch fastest, and then how many
 // reads each should have under way: the fewest of those that are about as fast as the fastest.
-func (s *benchStore) tune(ctx context.Context, r reading, name string, n *notes) (reading, error) {
+func (s *benchStore) tune(ctx context.Context, r reading, name string, n *deferredLines) (reading, error) {
 	if !r.auto {
 		return r, nil
 	}
@@ -121,7 +121,7 @@ func (s *benchStore) trial(ctx context.Context, r reading) (least time.Duration,
 		if err := se.loader.Seek(0, 0); err != nil {
 			return 0, err
 		}
-		if err := s.chill(); err != nil {
+		if err := s.dropCache(); err != nil {
 			return 0, err
 		}
 		var d time.Duration // until the last of the batches, and not until those behind it are let go of

@@ -32,7 +32,7 @@ type device interface {
 	// printHead prints the lines of the head that runs on a GPU have besides.
 	printHead(ctx context.Context, e engine) error
 	// calibrate lets the session's engine find out how to submit reads, before the timed epochs of the row of that name.
-	calibrate(ctx context.Context, s *session, row string, n *notes) error
+	calibrate(ctx context.Context, s *session, row string, n *deferredLines) error
 	// newTotals returns empty totals for a row.
 	newTotals() transferTotals
 	// openRaw opens files to be read whole by cuFile, in reads of size bytes.
@@ -54,15 +54,15 @@ type transferTotals interface {
 	// end is called after each epoch.
 	end(e engine)
 	// report notes which way the row's bytes took. With -require, a row of the gds engine fails unless that was true GDS.
-	report(b *testing.B, se *session, s *benchStore, n *notes)
+	report(b *testing.B, se *session, s *benchStore, n *deferredLines)
 }
 
 // noTotals are those of an engine that ends in host memory.
 type noTotals struct{}
 
-func (noTotals) begin(engine)                                     {}
-func (noTotals) end(engine)                                       {}
-func (noTotals) report(*testing.B, *session, *benchStore, *notes) {}
+func (noTotals) begin(engine)                                             {}
+func (noTotals) end(engine)                                               {}
+func (noTotals) report(*testing.B, *session, *benchStore, *deferredLines) {}
 
 // A rawReader reads files and does nothing with them.
 type rawReader interface {

@@ -15,7 +15,7 @@ func Epoch(b *testing.B) {
 	for i := range stores {
 		s := &stores[i]
 		name := fmt.Sprintf("%s/batch=%d/loss=%s", s.rowName(s.form), s.batch(), *lossFlag)
-		row(b, name, func(b *testing.B, notes *notes) { epochs(b, s, asked(ioMode()), *lossFlag == "mse", notes) })
+		runRow(b, name, func(b *testing.B, lines *deferredLines) { epochs(b, s, requested(ioMode()), *lossFlag == "mse", lines) })
 	}
 }
 
@@ -31,9 +31,9 @@ func Read(b *testing.B) {
 		for _, io := range ioModes() {
 			for _, workers := range counts {
 				name := fmt.Sprintf("%s/batch=%d/io=%s/workers=%s", s.rowName(s.form), s.batch(), io, workers)
-				r := asked(io)
+				r := requested(io)
 				r.workers, r.auto, _ = parseWorkers(workers) // numbers, or checked by checkFlags
-				row(b, name, func(b *testing.B, notes *notes) { epochs(b, s, r, false, notes) })
+				runRow(b, name, func(b *testing.B, lines *deferredLines) { epochs(b, s, r, false, lines) })
 			}
 		}
 	}
@@ -41,12 +41,12 @@ func Read(b *testing.B) {
 
 // epochs is the body of a row: an untimed epoch that proves the data and warms what stays warm, then timed ones, each with
 // the raw ceiling of the same files measured beside it.
-func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, notes *notes) {
+func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, lines *deferredLines) {
 	ctx := b.Context()
 	if err := s.warm(ctx, r.io); err != nil {
 		b.Fatal(err)
 	}
-	r, err := s.tune(ctx, r, rowName(b), notes)
+	r, err := s.tune(ctx, r, rowName(b), lines)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -70,12 +70,12 @@ func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, notes *notes)
 		b.Fatal(err)
 	}
 	if se.loader.Len() == 1 {
-		notes.add("Batches: %s: one an epoch, of %d samples (-batch %d): nothing was prefetched", rowName(b), proof.samples, *batchFlag)
+		lines.add("Batches: %s: one an epoch, of %d samples (-batch %d): nothing was prefetched", rowName(b), proof.samples, *batchFlag)
 	}
 	var totals transferTotals = noTotals{}
 	if gpu != nil {
 		totals = gpu.newTotals()
-		if err := gpu.calibrate(ctx, se, rowName(b), notes); err != nil {
+		if err := gpu.calibrate(ctx, se, rowName(b), lines); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -89,7 +89,7 @@ func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, notes *notes)
 	for b.Loop() {
 		b.StopTimer()
 		m.ceiling += s.ceiling(b, se)
-		s.cool(b)
+		s.evict(b)
 		// Every epoch is the first one, so that a shuffled order is the same work, and has the same loss, each time.
 		anew := *openFlag == "epoch"
 		var err error
@@ -138,19 +138,19 @@ func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, notes *notes)
 	if rss := peakRSS(); rss > 0 {
 		b.ReportMetric(float64(rss), "peak-RSS-bytes")
 	}
-	totals.report(b, se, s, notes)
+	totals.report(b, se, s, lines)
 }
 
-// cool is chill for a benchmark.
-func (s *benchStore) cool(b *testing.B) {
-	if err := s.chill(); err != nil {
+// evict is dropCache for a benchmark.
+func (s *benchStore) evict(b *testing.B) {
+	if err := s.dropCache(); err != nil {
 		b.Fatal(err)
 	}
 }
 
 // ceiling measures how long the stored bytes of an epoch take to read, by the same workers, and to do nothing with.
 func (s *benchStore) ceiling(b *testing.B, se *session) time.Duration {
-	s.cool(b)
+	s.evict(b)
 	start := time.Now()
 	if _, err := se.loader.Ceiling(b.Context()); err != nil {
 		b.Fatal(err)

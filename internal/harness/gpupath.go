@@ -13,7 +13,7 @@ import (
 
 // calibrate lets an engine that may choose how to submit reads find out what is faster. That takes whole reads, so that it has
 // its place before the timed epochs.
-func (d *gpuDevice) calibrate(ctx context.Context, s *session, row string, n *notes) error {
+func (d *gpuDevice) calibrate(ctx context.Context, s *session, row string, n *deferredLines) error {
 	e := s.engine.(gpuEngine)
 	if *engineFlag != "gds" || *submitFlag != "auto" {
 		return nil
@@ -37,23 +37,23 @@ func (d *gpuDevice) calibrate(ctx context.Context, s *session, row string, n *no
 	return nil
 }
 
-func (d *gpuDevice) newTotals() transferTotals { return &way{gpu: d} }
+func (d *gpuDevice) newTotals() transferTotals { return &gpuTotals{gpu: d} }
 
-// A way adds up how the bytes of a row's timed epochs came into the GPU. It stays empty on an engine that ends in host memory.
-type way struct {
+// A gpuTotals adds up how the bytes of a row's timed epochs came into the GPU. It stays empty on an engine that ends in host memory.
+type gpuTotals struct {
 	gpu    *gpuDevice
 	epochs int
 	before zarrio.Transfers
 	zarrio.Transfers
 }
 
-func (w *way) begin(e engine) {
+func (w *gpuTotals) begin(e engine) {
 	if g, ok := e.(gpuEngine); ok {
 		w.before = g.Transfers()
 	}
 }
 
-func (w *way) end(e engine) {
+func (w *gpuTotals) end(e engine) {
 	if g, ok := e.(gpuEngine); ok {
 		w.epochs++
 		w.Add(g.Transfers().Sub(w.before))
@@ -61,7 +61,7 @@ func (w *way) end(e engine) {
 }
 
 // String returns the row's line: the path, bytes by the way they took, files, and reads as cuFile counts them.
-func (w *way) String() string {
+func (w *gpuTotals) String() string {
 	counted := "cuFile counts no reads by itself"
 	if w.Counted {
 		counted = fmt.Sprintf("reads by cuFile's count: p2p=%d, nvfs=%d, posix=%d, unaligned=%d", w.P2PReads, w.NVFSReads, w.POSIXReads, w.UnalignedReads)
@@ -73,19 +73,19 @@ func (w *way) String() string {
 		w.Path(), w.epochs, w.CuFileBytes, w.InPlaceBytes, w.UnalignedBytes, w.HostBytes, w.BounceBytes, w.Opened, w.Evicted, counted)
 }
 
-func (w *way) report(b *testing.B, se *session, s *benchStore, n *notes) {
+func (w *gpuTotals) report(b *testing.B, se *session, s *benchStore, n *deferredLines) {
 	g, ok := se.engine.(gpuEngine)
 	if !ok {
 		return
 	}
 	n.add("Path: %s: %v; %s; %s", rowName(b), w, w.gpu.label(), s.storage())
 	if path := w.Path(); *engineFlag == "gds" && *requireFlag && path != zarrio.PathGDS {
-		lacks(b, fmt.Sprintf("%s: path=%s, not %s: %s", rowName(b), path, zarrio.PathGDS, w.missing(b.Context(), g, s)))
+		failRequired(b, fmt.Sprintf("%s: path=%s, not %s: %s", rowName(b), path, zarrio.PathGDS, w.missing(b.Context(), g, s)))
 	}
 }
 
 // missing returns why a row's path isn't true GDS.
-func (w *way) missing(ctx context.Context, g gpuEngine, s *benchStore) string {
+func (w *gpuTotals) missing(ctx context.Context, g gpuEngine, s *benchStore) string {
 	switch path := w.Path(); {
 	case path == zarrio.PathHost:
 		if plans, err := s.plans(ctx, g); err == nil {

@@ -33,12 +33,12 @@ func (e *fakeGPU) PathOf(a *zarrio.Array) (zarrio.Path, string) {
 
 // A row's line counts its timed epochs alone, and adds up engines that served one epoch each.
 func TestWay(t *testing.T) {
-	var w way
+	var w gpuTotals
 	host := zarrio.NewCPU(zarrio.CPUOptions{})
 	defer host.Close()
 	w.begin(host)
 	w.end(host)
-	require.Equal(t, way{}, w)
+	require.Equal(t, gpuTotals{}, w)
 
 	e := &fakeGPU{count: zarrio.Transfers{CuFileBytes: 100, Opened: 7, Counted: true, POSIXReads: 5, Batch: zarrio.BatchReads{Submitted: 9}}}
 	for range 2 {
@@ -58,7 +58,7 @@ func TestWay(t *testing.T) {
 	require.Equal(t, "path=mixed, epochs=2, cufile-B=60, in-place-B=40, unaligned-B=20, host-B=8, bounce-B=6, opened=0, evicted=2; "+
 		"reads by cuFile's count: p2p=4, nvfs=8, posix=12, unaligned=16", w.String())
 
-	w = way{}
+	w = gpuTotals{}
 	w.end(&fakeGPU{})
 	require.Equal(t, zarrio.PathNone, w.Path())
 	w.end(&fakeGPU{count: zarrio.Transfers{CuFileBytes: 1, Opened: 3}})
@@ -91,7 +91,7 @@ func TestWayOfBatches(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			e := &fakeGPU{count: zarrio.Transfers{CuFileBytes: 100, Counted: true, NVFSReads: 50, NoDirect: tt.noDirect}}
-			var w way
+			var w gpuTotals
 			w.begin(e)
 			e.count.CuFileBytes += 9
 			e.count.Batch = tt.epoch
@@ -135,7 +135,7 @@ func TestCalibrate(t *testing.T) {
 		set(t, engineFlag, c.engine)
 		set(t, submitFlag, c.submit)
 		set(t, openFlag, c.open)
-		var n notes
+		var n deferredLines
 		se := &session{engine: new(fakeGPU), group: groups[c.form]}
 		if err := new(gpuDevice).calibrate(t.Context(), se, "Epoch/a", &n); err != nil || strings.Join(n, "\n") != c.want {
 			t.Errorf("%+v: %q, %v", c, n, err)

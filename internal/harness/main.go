@@ -130,7 +130,7 @@ func openFirst() (engine, error) {
 	if err := openGPU(); err != nil {
 		return nil, err
 	}
-	return openEngine(asked(ioMode()))
+	return openEngine(requested(ioMode()))
 }
 
 // prepare finds the stores, prints the head and closes the engine: the rows open engines of their own, and memory that is
@@ -209,20 +209,20 @@ func skipUnsupported(b *testing.B) {
 func skip(b *testing.B, reason error) {
 	b.Helper()
 	if *requireFlag {
-		lacks(b, reason.Error())
+		failRequired(b, reason.Error())
 	}
-	sayWhy(b, reason)
+	skipLoud(b, reason)
 }
 
-// sayWhy skips a benchmark, and prints why: a skip alone prints nothing without -v.
-func sayWhy(b *testing.B, reason error) {
+// skipLoud skips a benchmark, and prints why: a skip alone prints nothing without -v.
+func skipLoud(b *testing.B, reason error) {
 	b.Helper()
 	fmt.Fprintf(os.Stderr, "%s: skipped: %v\n", b.Name(), reason)
 	b.Skip(reason)
 }
 
-// lacks fails a benchmark for what -require asks. The reason is printed once more where it will be read: at the end.
-func lacks(b *testing.B, reason string) {
+// failRequired fails a benchmark for what -require asks. The reason is printed once more where it will be read: at the end.
+func failRequired(b *testing.B, reason string) {
 	b.Helper()
 	if !slices.Contains(unmet, reason) {
 		unmet = append(unmet, reason)

@@ -44,8 +44,8 @@ func (s *benchStore) warm(ctx context.Context, io zarrio.IO) error {
 	return errors.Join(err, se.Close())
 }
 
-// chill drops a store's chunks from the page cache for -cache cold.
-func (s *benchStore) chill() error {
+// dropCache drops a store's chunks from the page cache for -cache cold.
+func (s *benchStore) dropCache() error {
 	if *cacheFlag != "cold" {
 		return nil
 	}

@@ -44,7 +44,7 @@ func (s *benchStore) raw(b *testing.B, paths []string, bytes int64, threads, siz
 	case err != nil && registered:
 		// Many GPUs have no room in their BAR for the largest of these, which is no fault. What else is wrong fails the row
 		// without registration.
-		sayWhy(b, err)
+		skipLoud(b, err)
 	case err != nil:
 		b.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func (s *benchStore) raw(b *testing.B, paths []string, bytes int64, threads, siz
 	b.ReportAllocs()
 	for b.Loop() {
 		b.StopTimer()
-		s.cool(b)
+		s.evict(b)
 		b.StartTimer()
 		read()
 	}
