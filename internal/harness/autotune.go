@@ -18,16 +18,16 @@ import (
 type reading struct {
 	io             zarrio.IO
 	workers, depth int  // 0 for the engine's choice
-	auto           bool // both are found out
+	auto           bool // tune chooses both
 }
 
-// requested is what the flags ask for, with one of the ways of -io.
+// requested returns the reading that the flags ask for, with one value of -io.
 func requested(io zarrio.IO) reading {
 	workers, auto, _ := parseWorkers(*workersFlag) // checked by checkFlags
 	return reading{io: io, workers: workers, depth: *depthFlag, auto: auto}
 }
 
-// parseWorkers reads a number of workers, or auto.
+// parseWorkers parses the value of -workers: a number, or auto.
 func parseWorkers(s string) (n int, auto bool, err error) {
 	if s == "auto" {
 		return 0, true, nil
@@ -38,8 +38,9 @@ func parseWorkers(s string) (n int, auto bool, err error) {
 	return n, false, nil
 }
 
-// tune finds out, where -workers auto asks for it, how many workers read the first batches of an epoch fastest, and then how many
-// reads each should have under way: the fewest of those that are about as fast as the fastest.
+// tune returns r, with the number of workers and the depth chosen if r.auto is set. It measures which number of workers reads
+// the first batches of an epoch fastest, and then how many reads each worker should have in flight. Of numbers that are about
+// as fast, it takes the least.
 func (s *benchStore) tune(ctx context.Context, r reading, name string, n *deferredLines) (reading, error) {
 	if !r.auto {
 		return r, nil
@@ -58,7 +59,7 @@ func (s *benchStore) tune(ctx context.Context, r reading, name string, n *deferr
 	}
 	r.workers = workers
 	choice := fmt.Sprintf("-workers %d", workers)
-	// A page cache that holds everything leaves nothing to have under way, and other ways have one read a worker.
+	// With a warm page cache no read waits for the disk. The other values of -io have one read a worker.
 	if ahead := r.io == zarrio.IOUring || r.io == zarrio.IOAuto && *cacheFlag != "warm"; ahead && *engineFlag != "gds" && *depthFlag == 0 {
 		depth, more, err := fastest([]int{1, 2, 4, 8, 16, 32}, func(k int) (time.Duration, error) {
 			r.depth = k
@@ -76,13 +77,14 @@ func (s *benchStore) tune(ctx context.Context, r reading, name string, n *deferr
 }
 
 const (
-	// alike is how much longer than the fastest trial one may take that is as good.
+	// alike is how much longer than the fastest trial a trial may take to count as equally fast.
 	alike = 1.03
-	// worse is how much longer the second of two takes, one after the other, that are enough to see that more bring nothing.
+	// worse is how much longer than the fastest trial two trials in a row must take to end the search.
 	worse = 1.2
 )
 
-// fastest tries numbers, which rise, and returns the first that is about as fast as the fastest one, and what was measured.
+// fastest tries numbers in ascending order and returns the first that is about as fast as the fastest. text lists what was
+// measured.
 func fastest(numbers []int, trial func(int) (time.Duration, error)) (best int, text string, err error) {
 	var took []time.Duration
 	var words []string
@@ -103,11 +105,11 @@ func fastest(numbers []int, trial func(int) (time.Duration, error)) (best int, t
 	return numbers[i], strings.Join(words, ", "), nil
 }
 
-// trial returns how long the first batches of an epoch take: the least of a few times, since all that disturbs them adds to it. What
-// they cost only once, such as the opening of files that stay open, is not in it.
+// trial returns how long the first batches of an epoch take: the least of several measurements, since disturbances only add
+// time. Costs that occur once, such as opening files that stay open, are not included.
 func (s *benchStore) trial(ctx context.Context, r reading) (least time.Duration, err error) {
 	const (
-		times = 3       // of them the first doesn't count
+		times = 3       // the first is not counted
 		bytes = 1 << 30 // of an epoch
 	)
 	se, err := openSession(ctx, s, r, false)
@@ -124,7 +126,7 @@ func (s *benchStore) trial(ctx context.Context, r reading) (least time.Duration,
 		if err := s.dropCache(); err != nil {
 			return 0, err
 		}
-		var d time.Duration // until the last of the batches, and not until those behind it are let go of
+		var d time.Duration // until the last of the batches; not until the ones prefetched after it are released
 		start, left := time.Now(), batches
 		for b, err := range se.loader.Batches(ctx) {
 			if err == nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// Chunk reads the chunks of each store's first array one after the other, the inner ones of shards, each whole, into
-// memory that is kept.
+// Chunk reads the chunks of each store's first array one after the other, each whole, into the same buffer. In sharded arrays
+// these are the inner chunks.
 func Chunk(b *testing.B) {
 	skipUnsupported(b)
 	for i := range stores {
@@ -82,7 +82,7 @@ func (c *chunkReader) read(b *testing.B, i int) {
 	}
 }
 
-// Decode decodes one field of the first store, encoded anew by each codec.
+// Decode decodes one field of the first store. Each row encodes the field by another codec.
 func Decode(b *testing.B) {
 	skipUnsupported(b)
 	field := openChunks(b, &stores[0]).dst
@@ -123,7 +123,8 @@ func Decode(b *testing.B) {
 	}
 }
 
-// shuffled puts byte k of every element of 4 bytes together, for each k in turn.
+// shuffled returns p, whose elements have 4 bytes, with the first bytes of all elements in front, then the second bytes, and so
+// on.
 func shuffled(p []byte) []byte {
 	out := make([]byte, len(p))
 	for i, v := range p {
@@ -132,7 +133,7 @@ func shuffled(p []byte) []byte {
 	return out
 }
 
-// encodeLZ4 makes what numcodecs' lz4 codec stores: the decoded length in 4 bytes, little-endian, then a block.
+// encodeLZ4 encodes p as numcodecs' lz4 codec does: the decoded length in 4 bytes, little-endian, then a block.
 func encodeLZ4(p []byte) ([]byte, error) {
 	out := make([]byte, 4+lz4.CompressBlockBound(len(p)))
 	binary.LittleEndian.PutUint32(out, uint32(len(p)))

@@ -13,7 +13,7 @@ var (
 	gpuFlag    = flag.Int("gpu", 0, "the GPU of the engines host and gds, by its `NUMBER`")
 	pinnedFlag = flag.Bool("pinned", true, "with -engine host, copy from pinned memory, overlapped with reading; false copies from ordinary memory, as the study did")
 	submitFlag = flag.String("submit", "auto", "with -engine gds, how reads are given to cuFile: sync, batch, or auto, which tries both before the timed epochs")
-	compatFlag = flag.String("compat", "", "with -engine gds, kvikIO's compatibility mode: on, off or auto; empty stands for KVIKIO_COMPAT_MODE, or auto")
+	compatFlag = flag.String("compat", "", "with -engine gds, kvikIO's compatibility mode: on, off or auto; empty means KVIKIO_COMPAT_MODE, or auto")
 )
 
 func checkGPUFlags() error {
@@ -26,12 +26,12 @@ func checkGPUFlags() error {
 	return err
 }
 
-// A device is the GPU that engines fill. Builds with the tag gds have one, in gpu.go.
+// A device is the GPU that engines fill. It is implemented in builds with the tag gds, in gpu.go.
 type device interface {
 	openEngine(r reading, opt gpuOptions) (engine, error)
-	// printHead prints the lines of the head that runs on a GPU have besides.
+	// printHead prints the lines of the head that only runs on a GPU have.
 	printHead(ctx context.Context, e engine) error
-	// calibrate lets the session's engine find out how to submit reads, before the timed epochs of the row of that name.
+	// calibrate lets s.engine measure how to submit reads, before the timed epochs of the row.
 	calibrate(ctx context.Context, s *session, row string, n *deferredLines) error
 	// newTotals returns empty totals for a row.
 	newTotals() transferTotals
@@ -40,7 +40,7 @@ type device interface {
 	Close() error
 }
 
-// gpuOptions are what the flags ask of an engine besides a reading.
+// gpuOptions are the settings of a GPU engine that a reading doesn't have.
 type gpuOptions struct {
 	host           bool // the engine is host rather than gds
 	pageable       bool
@@ -53,28 +53,28 @@ type transferTotals interface {
 	begin(e engine)
 	// end is called after each epoch.
 	end(e engine)
-	// report notes which way the row's bytes took. With -require, a row of the gds engine fails unless that was true GDS.
+	// report adds the row's line. With -require, a row of the engine gds fails unless all bytes were read by true GDS.
 	report(b *testing.B, se *session, s *benchStore, n *deferredLines)
 }
 
-// noTotals are those of an engine that ends in host memory.
+// noTotals are the totals of an engine that fills host memory.
 type noTotals struct{}
 
 func (noTotals) begin(engine)                                             {}
 func (noTotals) end(engine)                                               {}
 func (noTotals) report(*testing.B, *session, *benchStore, *deferredLines) {}
 
-// A rawReader reads files and does nothing with them.
+// A rawReader reads files and discards what it reads.
 type rawReader interface {
 	// Read reads all the files, whole, and returns how many bytes that were.
 	Read(ctx context.Context) (int64, error)
 	Close() error
 }
 
-// openDevice opens the GPU of that number. It is nil in builds without GPU engines.
+// openDevice opens a GPU by its number. It is nil in builds without GPU engines.
 var openDevice func(number int) (device, error)
 
-// A buildError is the error of what this build lacks.
+// A buildError says what this build lacks. It is errors.ErrUnsupported.
 type buildError string
 
 func (e buildError) Error() string      { return string(e) }

@@ -19,7 +19,7 @@ func Epoch(b *testing.B) {
 	}
 }
 
-// Read times epochs without a loss in each way of reading files that -io lists, by 1, 2, 4 and 8 workers, or as -workers says.
+// Read times epochs without a loss, for each value of -io and for 1, 2, 4 and 8 workers, or the number of -workers.
 func Read(b *testing.B) {
 	skipUnsupported(b)
 	counts := []string{"1", "2", "4", "8"}
@@ -39,8 +39,8 @@ func Read(b *testing.B) {
 	}
 }
 
-// epochs is the body of a row: an untimed epoch that proves the data and warms what stays warm, then timed ones, each with
-// the raw ceiling of the same files measured beside it.
+// epochs is the body of a row. An untimed epoch computes the digest of the data and fills the caches; timed epochs follow.
+// Before each of them, the ceiling is measured: the time to read the same files and do nothing with them.
 func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, lines *deferredLines) {
 	ctx := b.Context()
 	if err := s.warm(ctx, r.io); err != nil {
@@ -90,7 +90,7 @@ func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, lines *deferr
 		b.StopTimer()
 		m.ceiling += s.ceiling(b, se)
 		s.evict(b)
-		// Every epoch is the first one, so that a shuffled order is the same work, and has the same loss, each time.
+		// Each timed epoch is epoch 0: in a shuffled order, others would be other work, with another loss.
 		anew := *openFlag == "epoch"
 		var err error
 		if anew {
@@ -141,14 +141,14 @@ func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, lines *deferr
 	totals.report(b, se, s, lines)
 }
 
-// evict is dropCache for a benchmark.
+// evict calls dropCache, and fails b on an error.
 func (s *benchStore) evict(b *testing.B) {
 	if err := s.dropCache(); err != nil {
 		b.Fatal(err)
 	}
 }
 
-// ceiling measures how long the stored bytes of an epoch take to read, by the same workers, and to do nothing with.
+// ceiling returns how long the session's workers take to read the stored bytes of an epoch and discard them.
 func (s *benchStore) ceiling(b *testing.B, se *session) time.Duration {
 	s.evict(b)
 	start := time.Now()
@@ -158,11 +158,11 @@ func (s *benchStore) ceiling(b *testing.B, se *session) time.Duration {
 	return time.Since(start)
 }
 
-// measured adds up what the epochs of a row cost.
+// measured adds up the costs of a row's epochs.
 type measured struct {
 	epochs                      int
 	total, ceiling, open, first time.Duration
-	stall, firstWaits, cpu      time.Duration // stall has the waits for all batches
+	stall, firstWaits, cpu      time.Duration // stall is the sum of the waits for all batches
 	waits                       []time.Duration
 	readBytes                   int64
 }
@@ -180,7 +180,7 @@ func (m *measured) add(e epoch, elapsed, opened, cpu time.Duration, readBytes in
 	m.waits = append(m.waits, e.waits...)
 }
 
-// report writes the row's metrics besides ns/op.
+// report reports the row's metrics besides ns/op.
 func (m *measured) report(b *testing.B, samples int) {
 	n := float64(m.epochs)
 	b.ReportMetric(float64(samples)/m.total.Seconds(), "samples/s")

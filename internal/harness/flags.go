@@ -14,7 +14,7 @@ import (
 	"zarrbench/zarrio"
 )
 
-// The flags of the benchmarks, given after -args. Their zero values are the study's choices.
+// The flags of the benchmarks, given after -args. Their defaults are the study's choices.
 var (
 	storeFlag    list
 	varsFlag     = flag.String("vars", "geopotential,u_component_of_wind,v_component_of_wind", "channels of a sample: `ARRAY[@DIM=COORDINATE],...`")
@@ -25,8 +25,8 @@ var (
 	ioFlag       = flag.String("io", "auto", "how files are read, except by -engine gds: buffered, direct, uring, or auto, which looks at what the page cache holds; of a `LIST` BenchmarkRead takes all, the others the first")
 	openFlag     = flag.String("open", "once", "when the store is opened: once, or epoch (anew within each timed epoch)")
 	layoutFlag   = flag.String("layout", "dense", "the planes of a batch: dense, or padded to pages")
-	workersFlag  = flag.String("workers", "0", "how many goroutines read and decode: a `NUMBER`, or auto, which tries several before the timed epochs; 0 stands for two a core, or with -io direct for as many as keep a disk busy, and with -engine gds for KVIKIO_NTHREADS or 8")
-	depthFlag    = flag.Int("depth", 0, "reads that each worker has under way at once with -io uring and auto; 0 stands for those of 8 MiB, but 16 at most; with -workers auto, several are tried")
+	workersFlag  = flag.String("workers", "0", "how many goroutines read and decode: a `NUMBER`, or auto, which tries several before the timed epochs; 0 means two a core, or with -io direct for as many as keep a disk busy, and with -engine gds for KVIKIO_NTHREADS or 8")
+	depthFlag    = flag.Int("depth", 0, "reads that each worker has under way at once with -io uring and auto; 0 means those of 8 MiB, but 16 at most; with -workers auto, several are tried")
 	prefetchFlag = flag.Int("prefetch", 1, "batches filled ahead of the one in use")
 	shuffleFlag  = flag.String("shuffle", "", "order of the windows by this `SEED`: a number, or chunk:SEED to keep the windows of a chunk together")
 	stepFlag     = flag.Duration("step", 0, "pretend that the model takes this long on each batch")
@@ -34,7 +34,7 @@ var (
 	requireFlag  = flag.Bool("require", false, "fail, rather than skip, where this build or machine lacks the engine; with -engine gds, also where bytes went another way than GPUDirect Storage's")
 )
 
-// openFlags are how the flags open stores.
+// openFlags are the options that stores are opened with.
 var openFlags zarrio.Options
 
 func init() {
@@ -48,8 +48,8 @@ func defineEngineFlag(defaultEngine string) {
 	flag.StringVar(engineFlag, "engine", defaultEngine, "the engine: cpu, host or gds")
 }
 
-// parseFlags reads the command line and checks the benchmarks' flags. An error is one line: the flag package would print all
-// flags of go test and the benchmarks after it.
+// parseFlags reads the command line and checks the benchmarks' flags. Its errors are one line long: the flag package would
+// print all flags of go test and the benchmarks as well.
 func parseFlags(args []string) error {
 	all := flag.CommandLine
 	all.Init(all.Name(), flag.ContinueOnError)
@@ -63,7 +63,7 @@ func parseFlags(args []string) error {
 	if err != nil {
 		return flagError(err)
 	}
-	// A flag that lacks its value takes the next one for it, and leaves an argument behind.
+	// A flag without its value takes the next flag as the value, and an argument is left over. Its own error says more.
 	if err := checkFlags(); err != nil || flag.NArg() == 0 {
 		return err
 	}
@@ -79,7 +79,7 @@ var (
 	invalidValue = regexp.MustCompile(`^invalid (?:boolean )?value "(.*)" for (?:flag )?-([^ :]+): `)
 )
 
-// flagError returns the error of a flag that is unknown or has an invalid value in the form of checkFlags.
+// flagError rewrites an error of the flag package in the form that checkFlags uses.
 func flagError(err error) error {
 	if m := unknownFlag.FindStringSubmatch(err.Error()); m != nil && flag.Lookup("test."+m[1]) != nil {
 		return fmt.Errorf("-%s is a flag of go test: give it before -args, or as -test.%[1]s to a compiled binary", m[1])
@@ -104,10 +104,10 @@ func flagError(err error) error {
 	return err
 }
 
-// own reports whether a flag is one of the benchmarks rather than of go test.
+// own reports whether f is a flag of the benchmarks rather than of go test.
 func own(f *flag.Flag) bool { return !strings.HasPrefix(f.Name, "test.") }
 
-// printFlags prints what the benchmarks' flags mean.
+// printFlags prints the usage of the benchmarks' flags.
 func printFlags() {
 	flags := flag.NewFlagSet("", flag.ContinueOnError)
 	flag.VisitAll(func(f *flag.Flag) {
@@ -120,7 +120,7 @@ func printFlags() {
 	flags.PrintDefaults()
 }
 
-// givenFlags returns the benchmarks' flags that the command line has.
+// givenFlags returns the benchmarks' flags that the command line sets.
 func givenFlags() (names []string) {
 	flag.Visit(func(f *flag.Flag) {
 		if own(f) {
@@ -130,8 +130,8 @@ func givenFlags() (names []string) {
 	return names
 }
 
-// hideFlags sets the benchmarks' flags to their defaults, and returns a function that brings the given values back: the stores
-// of tests have other arrays than those of the command line.
+// hideFlags sets the benchmarks' flags to their defaults, and returns a function that restores the given values. Tests need the
+// defaults: their stores have other arrays than those of the command line.
 func hideFlags() (restore func()) {
 	given := map[*flag.Flag]string{}
 	flag.Visit(func(f *flag.Flag) {
@@ -189,7 +189,7 @@ func checkFlags() error {
 	return err
 }
 
-// eachOf checks a flag that is a list.
+// eachOf checks each value of a flag that is a list.
 func eachOf(name, list string, allowed ...string) (err error) {
 	for value := range strings.SplitSeq(list, ",") {
 		err = errors.Join(err, oneOf(name, value, allowed...))
@@ -197,7 +197,7 @@ func eachOf(name, list string, allowed ...string) (err error) {
 	return err
 }
 
-// ioModes are what -io asks for.
+// ioModes returns the values of -io.
 func ioModes() []zarrio.IO {
 	var modes []zarrio.IO
 	for name := range strings.SplitSeq(*ioFlag, ",") {
@@ -209,7 +209,7 @@ func ioModes() []zarrio.IO {
 
 func ioMode() zarrio.IO { return ioModes()[0] }
 
-// loaderOptions are what the flags ask for.
+// loaderOptions returns the loader's options that the flags ask for.
 func loaderOptions() zarrio.LoaderOptions {
 	windows, _ := zarrio.ParseWindows(*windowFlag) // checked by checkFlags
 	shuffle, seed, _ := parseShuffle(*shuffleFlag)

@@ -15,18 +15,18 @@ import (
 
 func init() { openDevice = openGPUDevice }
 
-// A gpuDevice is a GPU that was opened.
+// A gpuDevice is an open GPU.
 type gpuDevice struct{ *zarrio.GPU }
 
 func openGPUDevice(number int) (device, error) {
 	g, err := zarrio.OpenGPU(number)
 	if err != nil {
-		return nil, err // and no interface that holds a nil
+		return nil, err // not g, which would be a non-nil device
 	}
 	return &gpuDevice{g}, nil
 }
 
-// A gpuEngine is what GPU engines tell besides: a zarrio.GPUEngine, or a fake one in tests.
+// A gpuEngine is a GPU engine of zarrio, or a fake one in tests.
 type gpuEngine interface {
 	engine
 	Calibrate(context.Context, *zarrio.Loader) (string, error)
@@ -52,7 +52,7 @@ func (d *gpuDevice) openEngine(r reading, opt gpuOptions) (engine, error) {
 	return e, nil
 }
 
-// printHead prints what is used, and which way each store's arrays will go.
+// printHead prints the GPU and its libraries, and by which path each store's arrays will be read.
 func (d *gpuDevice) printHead(ctx context.Context, e engine) error {
 	parts := []string{d.label()}
 	for i := range stores {
@@ -74,7 +74,7 @@ func (d *gpuDevice) printHead(ctx context.Context, e engine) error {
 	return nil
 }
 
-// label names the GPU, and the driver and the libraries that it is used by.
+// label returns the names of the GPU, its driver and its libraries.
 func (d *gpuDevice) label() string {
 	if driver := gds.Driver(""); driver != "" {
 		return d.String() + ", driver " + driver
@@ -90,21 +90,21 @@ func (d *gpuDevice) openRaw(paths []string, threads, size int, registered bool) 
 	return r, nil
 }
 
-// storage names the file system and the device of a store.
+// storage returns the names of the file system and the device that hold s.
 func (s *benchStore) storage() string {
 	fs, device, _ := gds.Storage(s.path, "") // after an error both are "unknown"
 	return fs + ", " + device
 }
 
-// plans says which way an engine will read the arrays of the flags, and why: "host: chunks are encoded". Arrays that have the
-// same answer share it.
+// plans returns by which path e will read the arrays that the flags name, and why: "host: chunks are encoded". Equal answers are
+// returned once.
 func (s *benchStore) plans(ctx context.Context, e gpuEngine) (plans []string, err error) {
 	g, err := openStore(ctx, s.path, false)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, g.Close()) }()
-	err = eachWay(ctx, g, e, func(path zarrio.Path, why string) {
+	err = eachPath(ctx, g, e, func(path zarrio.Path, why string) {
 		plan := string(path)
 		if why != "" {
 			plan += ": " + why
@@ -116,8 +116,8 @@ func (s *benchStore) plans(ctx context.Context, e gpuEngine) (plans []string, er
 	return plans, err
 }
 
-// eachWay calls f with the way that an engine will read each array of the flags.
-func eachWay(ctx context.Context, g *zarrio.Group, e gpuEngine, f func(path zarrio.Path, why string)) error {
+// eachPath calls f with the path by which e will read each array that the flags name.
+func eachPath(ctx context.Context, g *zarrio.Group, e gpuEngine, f func(path zarrio.Path, why string)) error {
 	for _, channel := range loaderOptions().Channels {
 		name, _, _ := strings.Cut(channel, "@")
 		a, err := g.Array(ctx, name)

@@ -11,19 +11,18 @@ import (
 	"zarrbench/zarrio"
 )
 
-// calibrate lets an engine that may choose how to submit reads find out what is faster. That takes whole reads, so that it has
-// its place before the timed epochs.
+// calibrate lets an engine with -submit auto measure which way of submitting reads is faster.
 func (d *gpuDevice) calibrate(ctx context.Context, s *session, row string, n *deferredLines) error {
 	e := s.engine.(gpuEngine)
 	if *engineFlag != "gds" || *submitFlag != "auto" {
 		return nil
 	}
 	byFile := false
-	if err := eachWay(ctx, s.group, e, func(path zarrio.Path, _ string) { byFile = byFile || path != zarrio.PathHost }); err != nil {
+	if err := eachPath(ctx, s.group, e, func(path zarrio.Path, _ string) { byFile = byFile || path != zarrio.PathHost }); err != nil {
 		return err
 	}
 	if !byFile {
-		return nil // there is nothing to submit
+		return nil // no read is submitted to cuFile
 	}
 	if *openFlag == "epoch" {
 		n.add("Submit: %s: sync: with -open epoch each epoch has an engine of its own, which has measured nothing", row)
@@ -39,7 +38,7 @@ func (d *gpuDevice) calibrate(ctx context.Context, s *session, row string, n *de
 
 func (d *gpuDevice) newTotals() transferTotals { return &gpuTotals{gpu: d} }
 
-// A gpuTotals adds up how the bytes of a row's timed epochs came into the GPU. It stays empty on an engine that ends in host memory.
+// A gpuTotals is the transferTotals of GPU engines. It stays empty if the engine fills host memory.
 type gpuTotals struct {
 	gpu    *gpuDevice
 	epochs int
@@ -60,7 +59,7 @@ func (w *gpuTotals) end(e engine) {
 	}
 }
 
-// String returns the row's line: the path, bytes by the way they took, files, and reads as cuFile counts them.
+// String returns the row's line: the path, the bytes by each path, the files, and the reads as counted by cuFile.
 func (w *gpuTotals) String() string {
 	counted := "cuFile counts no reads by itself"
 	if w.Counted {

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// resetPeakRSS makes the kernel count the peak of resident memory anew, so that each row has its own.
+// resetPeakRSS resets the kernel's peak of resident memory, so that each row has its own.
 func resetPeakRSS() { _ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
 
-// peakRSS returns the most memory that was resident since the last reset, in bytes; 0 if the system doesn't tell.
+// peakRSS returns the peak of resident memory since the last reset, in bytes, or 0 if it is unknown.
 func peakRSS() int64 {
 	kib, _ := strconv.ParseInt(strings.TrimSuffix(procField("/proc/self/status", "VmHWM"), " kB"), 10, 64)
 	return kib << 10
@@ -40,7 +40,7 @@ func procField(file, field string) string {
 	return ""
 }
 
-// cpuTime returns the processor time that this process has used, its system calls' included.
+// cpuTime returns the processor time that this process has used, including system calls.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {

@@ -4,7 +4,7 @@ package harness
 
 import "time"
 
-// What follows is known on Linux only: the metrics are then left out, or zero.
+// These are known only on Linux. Elsewhere the metrics are left out, or zero.
 
 func resetPeakRSS()          {}
 func peakRSS() int64         { return 0 }

@@ -15,7 +15,8 @@ import (
 	"zarrbench/zarrio/codec"
 )
 
-// units are the metrics besides ns/op: printed once, so that benchstat knows which way is better and what must not vary.
+// units describes the metrics besides ns/op. It is printed once, and tells benchstat which direction is better and which
+// values must be equal.
 const units = `Unit samples/s better=higher
 Unit first-batch-sec better=lower
 Unit p50-batch-sec better=lower
@@ -32,8 +33,8 @@ Unit data-crc32 assume=exact
 Unit loss assume=exact
 `
 
-// readUnit is the line of the bytes that an epoch reads. In a shuffled order, timing decides which chunks are still cached
-// when the next window of theirs comes.
+// readUnit returns the line that describes read-B/op. In a shuffled order the number varies: it depends on timing which chunks
+// are still cached when their next window is read.
 func readUnit() string {
 	if *shuffleFlag != "" {
 		return "Unit read-B/op better=lower\n"
@@ -41,13 +42,12 @@ func readUnit() string {
 	return "Unit read-B/op assume=exact\n"
 }
 
-// What Main finds for the benchmarks: the stores to run on, the GPU that the engine needs, or why the engine can't run;
-// and what a run with -require lacked.
+// What Main finds for the benchmarks.
 var (
 	stores      []benchStore
-	gpu         device // nil for the CPU engine
-	unsupported error
-	unmet       []string
+	gpu         device   // nil for the CPU engine
+	unsupported error    // why the engine can't run
+	unmet       []string // what -require asks for, and the run lacked
 )
 
 // Main runs the tests, or with -bench the benchmarks, and returns the exit status for TestMain. The value of -engine is
@@ -85,16 +85,16 @@ func Main(m *testing.M, defaultEngine string) int {
 	if err != nil {
 		code = failed(1, err)
 	}
-	for _, reason := range unmet { // once more, behind all that the benchmarks printed
+	for _, reason := range unmet { // once more, after all that the benchmarks printed
 		code = failed(1, errors.New("-require: "+reason))
 	}
 	return code
 }
 
-// noTests is the value of -run that no test matches.
+// noTests is a value of -run that matches no test.
 const noTests = "^$"
 
-// failed prints why the program ends, and returns its exit status.
+// failed prints err and returns code.
 func failed(code int, err error) int {
 	fmt.Fprintln(os.Stderr, "zarrbench:", err)
 	return code
@@ -125,7 +125,7 @@ func run(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// openFirst opens the GPU where one is needed, and the engine, to see that both can be.
+// openFirst opens the engine, and the GPU if the engine needs one, to check that both are available.
 func openFirst() (engine, error) {
 	if err := openGPU(); err != nil {
 		return nil, err
@@ -133,8 +133,8 @@ func openFirst() (engine, error) {
 	return openEngine(requested(ioMode()))
 }
 
-// prepare finds the stores, prints the head and closes the engine: the rows open engines of their own, and memory that is
-// registered with cuFile is scarce. cleanup removes what was made for the run.
+// prepare finds the stores, prints the head and closes e. Each row opens an engine of its own, and memory that is registered
+// with cuFile is scarce. cleanup removes the stores that were made for the run.
 func prepare(ctx context.Context, e engine) (cleanup func(), err error) {
 	defer func() { err = errors.Join(err, e.Close()) }()
 	if stores, cleanup, err = findStores(ctx); err != nil {
@@ -148,8 +148,8 @@ func prepare(ctx context.Context, e engine) (cleanup func(), err error) {
 	return cleanup, printHead(ctx, e)
 }
 
-// printHead prints the lines above the rows. A key in lower case must be equal in two files for benchstat to compare them:
-// such are the data, and every flag that changes what an epoch is.
+// printHead prints the lines above the rows. benchstat compares rows only if their lines with lower-case keys are equal: these
+// name the data, and each flag that changes what an epoch does.
 func printHead(ctx context.Context, e engine) error {
 	fmt.Print(units, readUnit())
 	var names, steps []string
@@ -197,7 +197,7 @@ func printHead(ctx context.Context, e engine) error {
 	return gpu.printHead(ctx, e)
 }
 
-// skipUnsupported skips a benchmark whose engine this build or machine lacks.
+// skipUnsupported skips b if this build or machine lacks the engine.
 func skipUnsupported(b *testing.B) {
 	b.Helper()
 	if unsupported != nil {
@@ -205,7 +205,7 @@ func skipUnsupported(b *testing.B) {
 	}
 }
 
-// skip skips a benchmark, and prints why. With -require it fails.
+// skip skips b and prints the reason. With -require, b fails.
 func skip(b *testing.B, reason error) {
 	b.Helper()
 	if *requireFlag {
@@ -214,14 +214,14 @@ func skip(b *testing.B, reason error) {
 	skipLoud(b, reason)
 }
 
-// skipLoud skips a benchmark, and prints why: a skip alone prints nothing without -v.
+// skipLoud skips b and prints the reason, which testing does only with -v.
 func skipLoud(b *testing.B, reason error) {
 	b.Helper()
 	fmt.Fprintf(os.Stderr, "%s: skipped: %v\n", b.Name(), reason)
 	b.Skip(reason)
 }
 
-// failRequired fails a benchmark for what -require asks. The reason is printed once more where it will be read: at the end.
+// failRequired fails b for what -require asks for. Main prints the reason once more, at the end.
 func failRequired(b *testing.B, reason string) {
 	b.Helper()
 	if !slices.Contains(unmet, reason) {
@@ -230,7 +230,7 @@ func failRequired(b *testing.B, reason string) {
 	b.Fatalf("-require: %s", reason)
 }
 
-// model pretends to compute on a batch for -step.
+// model takes the time of -step, as if a model computed on a batch.
 func model() {
 	if *stepFlag > 0 {
 		time.Sleep(*stepFlag)

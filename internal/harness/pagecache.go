@@ -10,8 +10,8 @@ import (
 	"zarrbench/zarrio/store"
 )
 
-// cacheLabel is the value of the line "cache": cold where files can be dropped from the page cache and are seen to be gone,
-// cold-unverified where the system doesn't tell. A file system whose files are nowhere else is an error.
+// cacheLabel returns the value of the line "cache". For -cache cold it is cold if the files were seen to leave the page cache, and
+// cold-unverified if the system doesn't tell. Files that exist only in memory are an error.
 func cacheLabel() (string, error) {
 	if *cacheFlag != "cold" {
 		return *cacheFlag, nil
@@ -29,8 +29,8 @@ func cacheLabel() (string, error) {
 	return label, nil
 }
 
-// warm reads a store by way of the page cache, once for the process, where epochs are to be warm and are read in a way that may go
-// around it, and so leave it as cold as it was. The others warm it by their untimed epoch.
+// warm reads s through the page cache, once for the process, if -cache is warm and the value of -io may bypass the page cache.
+// Otherwise the untimed epoch fills it.
 func (s *benchStore) warm(ctx context.Context, io zarrio.IO) error {
 	if s.warmed || io == zarrio.IOBuffered || *cacheFlag != "warm" || *engineFlag == "gds" {
 		return nil
@@ -44,7 +44,7 @@ func (s *benchStore) warm(ctx context.Context, io zarrio.IO) error {
 	return errors.Join(err, se.Close())
 }
 
-// dropCache drops a store's chunks from the page cache for -cache cold.
+// dropCache drops the chunks of s from the page cache if -cache is cold.
 func (s *benchStore) dropCache() error {
 	if *cacheFlag != "cold" {
 		return nil
@@ -53,8 +53,8 @@ func (s *benchStore) dropCache() error {
 	return err
 }
 
-// drop drops a store's chunks from the page cache, once they are on the disk, and checks that they are gone. It returns
-// false where the system will not tell.
+// drop writes the chunks of s to the disk, drops them from the page cache, and checks that they are gone. verified is false if the
+// system doesn't tell.
 func (s *benchStore) drop() (verified bool, err error) {
 	verified = true
 	var stay, files int64

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/term"
 )
 
-// A progress shows on stderr how far a row is, once it has taken a while: a bar on a terminal, a line now and then
-// elsewhere. Rows that are quick show nothing, and stdout has the results alone.
+// A progress shows on stderr how far a row is: by a bar on a terminal, elsewhere by a line now and then. A row that takes less
+// than quietFor shows nothing. stdout has only the results.
 type progress struct {
 	name    string
 	samples int // an epoch
@@ -30,7 +30,7 @@ func newProgress(name string, samples int) *progress {
 	return &progress{name: name, samples: samples, start: now, said: now}
 }
 
-// add says that n more samples are there.
+// add counts n more samples.
 func (p *progress) add(n int) {
 	p.done += n
 	now := time.Now()
@@ -53,7 +53,7 @@ func (p *progress) add(n int) {
 	}
 }
 
-// finish clears the bar, so that the row that follows stands alone.
+// finish clears the bar.
 func (p *progress) finish() {
 	if p.bar != nil {
 		_ = p.bar.Finish()

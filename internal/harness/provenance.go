@@ -6,8 +6,8 @@ import (
 	"zarrbench/internal/buildinfo"
 )
 
-// commit returns the commit that this binary was built from, with -dirty if files were changed, or "" if the Go command did not
-// note it: go test -c notes it with -buildvcs=true.
+// commit returns the commit that this binary was built from, with -dirty if files were changed. It is "" if the binary doesn't
+// have it: go test -c records it only with -buildvcs=true.
 func commit() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// Raw reads the chunk files of each store whole by cuFile, by threads and sizes of reads, into memory that is registered
-// or not, and does nothing with them: what this machine gives an epoch at most.
+// Raw reads the chunk files of each store whole by cuFile and discards them: the most that this machine can give an epoch. Rows
+// differ in the number of threads, the size of the reads, and whether the memory is registered.
 func Raw(b *testing.B) {
 	skipUnsupported(b)
 	if gpu == nil {
@@ -35,14 +35,14 @@ func Raw(b *testing.B) {
 	}
 }
 
-// raw is the body of a row: one op reads all files once. They stay open from op to op, as many as may be.
+// raw is the body of a row: one op reads all files once. As many files as possible stay open between ops.
 func (s *benchStore) raw(b *testing.B, paths []string, bytes int64, threads, size int, registered bool) {
 	r, err := gpu.openRaw(paths, threads, size, registered)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
 		skip(b, err)
 	case err != nil && registered:
-		// Many GPUs have no room in their BAR for the largest of these, which is no fault. What else is wrong fails the row
+		// The BAR of many GPUs is too small to register the largest buffers. Any other error also occurs, and fails, in the row
 		// without registration.
 		skipLoud(b, err)
 	case err != nil:
@@ -62,7 +62,7 @@ func (s *benchStore) raw(b *testing.B, paths []string, bytes int64, threads, siz
 			b.Fatalf("%d bytes were read of files that have %d", n, bytes)
 		}
 	}
-	read() // what warms is not timed
+	read() // the first read, untimed, fills the caches
 	b.SetBytes(bytes)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -73,7 +73,7 @@ func (s *benchStore) raw(b *testing.B, paths []string, bytes int64, threads, siz
 	}
 }
 
-// rawFiles returns the files of chunks and shards of the arrays that the flags name, and the bytes they have together.
+// rawFiles returns the chunk and shard files of the arrays that the flags name, and their total size.
 func (s *benchStore) rawFiles() (paths []string, bytes int64, err error) {
 	err = s.chunkFiles(func(f *os.File) error {
 		if name := filepath.Base(f.Name()); strings.HasPrefix(name, ".z") || name == "zarr.json" {

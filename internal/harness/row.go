@@ -6,14 +6,15 @@ import (
 	"testing"
 )
 
-// deferredLines are lines about a row that are printed when it is whole. Within a row, testing may have begun its line already.
+// deferredLines are lines about a row that are printed after it: while it runs, testing may already have printed the beginning
+// of the row.
 type deferredLines []string
 
 func (n *deferredLines) add(format string, args ...any) {
 	*n = append(*n, fmt.Sprintf(format, args...))
 }
 
-// runRow runs a row, each of whose runs may leave notes.
+// runRow runs a row, and prints the lines that f added.
 func runRow(b *testing.B, name string, f func(*testing.B, *deferredLines)) {
 	var n deferredLines
 	b.Run(name, func(b *testing.B) { f(b, &n) })
@@ -22,5 +23,5 @@ func runRow(b *testing.B, name string, f func(*testing.B, *deferredLines)) {
 	}
 }
 
-// rowName is a row's name as it stands in tables: without the word that all begin with.
+// rowName returns the name of b without the prefix Benchmark, as tables have it.
 func rowName(b *testing.B) string { return strings.TrimPrefix(b.Name(), "Benchmark") }

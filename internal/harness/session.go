@@ -18,13 +18,13 @@ import (
 	"zarrbench/zarrio"
 )
 
-// An engine is what the benchmarks need of one: its name stands in the head.
+// An engine is an engine of zarrio whose name can be printed in the head.
 type engine interface {
 	zarrio.Engine
 	fmt.Stringer
 }
 
-// openEngine opens the engine that -engine names, the GPU ones on the GPU that is open.
+// openEngine opens the engine that -engine names. GPU engines use the GPU that is open.
 func openEngine(r reading) (engine, error) {
 	if *engineFlag == "cpu" {
 		return zarrio.NewCPU(zarrio.CPUOptions{Workers: r.workers, IO: r.io, Depth: r.depth}), nil
@@ -32,7 +32,7 @@ func openEngine(r reading) (engine, error) {
 	return openGPUEngine(r)
 }
 
-// probe makes the engine's name tell how the store's files will be read.
+// probe lets e find out how the files of s will be read, which its name then tells.
 func (s *benchStore) probe(ctx context.Context, e engine) error {
 	p, ok := e.(interface {
 		Probe(context.Context, *zarrio.Group) error
@@ -47,7 +47,7 @@ func (s *benchStore) probe(ctx context.Context, e engine) error {
 	return errors.Join(p.Probe(ctx, g), g.Close())
 }
 
-// A session is an opened store with its engine and its loader.
+// A session is an open store with an engine and a loader.
 type session struct {
 	engine engine
 	group  *zarrio.Group
@@ -55,7 +55,7 @@ type session struct {
 	mse    *mse // nil without a loss
 }
 
-// openSession opens all that an epoch needs. Missing chunks are errors: a half-fetched store must not look fast.
+// openSession opens what an epoch needs. Missing chunks are errors: a store that was fetched only in part must not look fast.
 func openSession(ctx context.Context, s *benchStore, r reading, withLoss bool) (*session, error) {
 	e, err := openEngine(r)
 	if err != nil {
@@ -64,7 +64,7 @@ func openSession(ctx context.Context, s *benchStore, r reading, withLoss bool) (
 	return newSession(ctx, e, s, withLoss)
 }
 
-// newSession is openSession with an engine, which is the session's from then on.
+// newSession is openSession with an open engine. The session closes it, also if newSession fails.
 func newSession(ctx context.Context, e engine, s *benchStore, withLoss bool) (_ *session, err error) {
 	se := &session{engine: e}
 	if se.group, err = openStore(ctx, s.path, true); err != nil {
@@ -73,7 +73,7 @@ func newSession(ctx context.Context, e engine, s *benchStore, withLoss bool) (_ 
 	opt := loaderOptions()
 	if withLoss {
 		se.mse = new(mse)
-		// What computes on batches where they are does it on whole ones; else a sample is summed while it is in cache.
+		// A Reducer computes on whole batches. Otherwise each sample is summed as soon as it is placed, from cache.
 		if se.mse.on, _ = e.(zarrio.Reducer); se.mse.on == nil {
 			opt.OnSample = se.mse.sample
 		}
@@ -98,7 +98,7 @@ func (s *session) Close() error {
 	return errors.Join(err, s.engine.Close())
 }
 
-// An epoch is what one pass over a loader's batches gave.
+// An epoch is the result of one pass over a loader's batches.
 type epoch struct {
 	samples int
 	waits   []time.Duration // how long the loop waited for each batch
@@ -107,9 +107,8 @@ type epoch struct {
 
 // pass runs one epoch. each, if not nil, is called with each batch.
 //
-// It waits for the copies of a batch that are still under way before it uses it, and counts that as waiting for the batch: on
-// every engine, a wait ends when the data are where the model is. The loss has waited for its own result when it is there, so
-// that nothing of a batch is under way at the end of the loop's turn.
+// The wait for a batch includes the wait for its copies: on every engine it ends when the data are where the model is. The loss
+// waits for its own result, so no work on a batch is in flight when the next batch is asked for.
 func (s *session) pass(ctx context.Context, bar *progress, each func(*zarrio.Batch) error) (epoch, error) {
 	e := epoch{waits: make([]time.Duration, 0, s.loader.Len())}
 	asked := time.Now()
@@ -123,7 +122,7 @@ func (s *session) pass(ctx context.Context, bar *progress, each func(*zarrio.Bat
 		e.waits = append(e.waits, time.Since(asked))
 		e.samples += b.Len
 		if s.mse != nil {
-			l, err := s.mse.of(b)
+			l, err := s.mse.onBatch(b)
 			if err != nil {
 				return e, fmt.Errorf("%v: %w", b, err)
 			}
@@ -147,16 +146,16 @@ func (s *session) pass(ctx context.Context, bar *progress, each func(*zarrio.Bat
 	return e, nil
 }
 
-// An mse is the study's loss: the mean squared difference of a window's first and last step, over all channels and points.
-// Where the batch is in host memory, a sample's planes are summed as soon as the sample is whole, by whichever worker placed
-// its last piece; the sums are added in order, so that the number of workers doesn't change a bit of the loss.
+// An mse computes the study's loss: the mean squared difference of a window's first and last step, over all channels and points.
+// In host memory, the worker that places the last piece of a sample sums its planes. The sums are added in order, so the loss
+// is the same to the bit for any number of workers.
 type mse struct {
-	on    zarrio.Reducer // an engine that sums the planes of whole batches, or nil
+	on    zarrio.Reducer // sums the planes of whole batches; nil for engines that can't
 	whole []float64      // its sums of a batch
 	sums  sync.Map       // *zarrio.Batch -> []float64, by sample and channel: batches are filled ahead of the one in use
 }
 
-// checkMSE says whether the loss is defined for a batch.
+// checkMSE returns an error if the loss is not defined for b.
 func checkMSE(b *zarrio.Batch) error {
 	if len(b.Tensors) < 2 {
 		return errors.New("-loss mse compares a window's first and last step: it needs windows of 2 steps or more, or -loss none")
@@ -185,8 +184,8 @@ func (m *mse) sample(b *zarrio.Batch, i int) error {
 	return nil
 }
 
-// of returns the loss of a batch.
-func (m *mse) of(b *zarrio.Batch) (float64, error) {
+// onBatch returns the loss of b.
+func (m *mse) onBatch(b *zarrio.Batch) (float64, error) {
 	x := b.Input()
 	planes := x.Shape[0] * x.Shape[1]
 	if m.on == nil {
@@ -204,9 +203,9 @@ func (m *mse) of(b *zarrio.Batch) (float64, error) {
 	return loss.Mean(m.whole, int64(x.Elements())), nil
 }
 
-// A digest proves that two runs had the same data in the same places: a CRC-32 (IEEE) over a record for every plane, in
-// order: the numbers of batch, tensor, sample and channel, and the CRC-32 of the plane's bytes, each 4 bytes, little-endian.
-// That the bytes of a plane are hashed apart lets every engine do it where the batch is, in parallel.
+// A digest is equal for two runs that had the same data in the same places. It is a CRC-32 (IEEE) over a record for each plane,
+// in order. A record has the numbers of batch, tensor, sample and channel, and the CRC-32 of the plane's bytes, each 4 bytes,
+// little-endian. Each engine can hash planes in parallel, where the batch is.
 type digest uint32
 
 func (d *digest) add(e engine, b *zarrio.Batch) error {

@@ -18,7 +18,7 @@ import (
 	"zarrbench/zarrio/store"
 )
 
-// A benchStore is a store that the benchmarks run on, and the part of its rows' names that tells what it is.
+// A benchStore is a store that the benchmarks run on, with what the names of its rows say about it.
 type benchStore struct {
 	path  string
 	name  string // the base name, as a value in a row's name
@@ -32,16 +32,16 @@ type benchStore struct {
 	samples int // an epoch; 0 if no loader takes the flags
 }
 
-// A form is how an array is stored.
+// A form describes how an array is stored.
 type form struct {
 	codec string // "none", "blosc-lz4"; of a sharded array, that of the inner chunks
 	chunk string // "1x721x1440"; of a sharded array, with the next key of the name: "1x721x1440/shard=8x721x1440"
 }
 
-// mixed is the value in a row's name if arrays differ.
+// mixed is the value in a row's name if the arrays differ.
 const mixed = "mixed"
 
-// with returns the form of arrays of both forms.
+// with returns the form that describes f and other together.
 func (f form) with(other form) form {
 	if f.codec != other.codec {
 		f.codec = mixed
@@ -52,12 +52,12 @@ func (f form) with(other form) form {
 	return f
 }
 
-// rowName returns the part of a row's name that tells what store it reads, and how the arrays it reads are stored.
+// rowName returns the part of a row's name that tells which store the row reads, and the form of its arrays.
 func (s *benchStore) rowName(f form) string {
 	return fmt.Sprintf("store=%s/codec=%s/chunk=%s", s.name, f.codec, f.chunk)
 }
 
-// batch returns the size of the largest batch: an epoch may have fewer samples than -batch asks for.
+// batch returns the size of the largest batch, which is less than -batch if an epoch has fewer samples.
 func (s *benchStore) batch() int {
 	if s.samples == 0 {
 		return *batchFlag
@@ -65,12 +65,12 @@ func (s *benchStore) batch() int {
 	return min(*batchFlag, s.samples)
 }
 
-// freshSteps is how many steps a store has that is made for one run: a quarter of a batch of the study's, so that a first
-// try takes seconds.
+// freshSteps is the number of steps of a store that is made for one run: a quarter of the study's batch, so that a first try takes
+// seconds.
 const freshSteps = 16
 
-// findStores returns the stores to run on: those of -store; else the fetched subset; else the largest synthetic pair that
-// make bench keeps; else a small pair, made for this run and removed by cleanup.
+// findStores returns the stores to run on: those of -store, or the fetched subset, or the largest synthetic stores that make bench
+// keeps, or small ones that are made for this run and removed by cleanup.
 func findStores(ctx context.Context) (found []benchStore, cleanup func(), err error) {
 	cleanup = func() {}
 	paths := []string(storeFlag)
@@ -146,7 +146,7 @@ func openStore(ctx context.Context, path string, strict bool) (*zarrio.Group, er
 	return zarrio.Open(ctx, path, opt)
 }
 
-// describe opens a store for what its rows are called.
+// describe opens a store and returns what its rows' names need.
 func describe(ctx context.Context, path string) (benchStore, error) {
 	s := benchStore{path: path, name: rowValue(strings.TrimSuffix(filepath.Base(path), ".zarr"))}
 	g, err := openStore(ctx, path, false)
@@ -176,7 +176,7 @@ func describe(ctx context.Context, path string) (benchStore, error) {
 		s.note += " (mixed: " + strings.Join(forms, "; ") + ")"
 	}
 	s.steps = stepsOf(arrays)
-	// An error here is one of the rows that need a loader: others don't.
+	// An error here is left to the rows that need a loader.
 	if l, err := zarrio.NewLoader(ctx, g, outline{}, loaderOptions()); err == nil {
 		s.samples = l.Samples()
 		err = l.Close()
@@ -203,8 +203,8 @@ func channelArrays(ctx context.Context, g *zarrio.Group) (arrays []*zarrio.Array
 	return arrays, nil
 }
 
-// stepsOf returns the extent of the dimension that -window cuts into the steps of samples: the windowed one that is none of
-// the grid's, the first array's last two. Arrays such as a land-sea mask don't have it.
+// stepsOf returns the extent of the dimension of -window that is not one of the grid's two: the last two dimensions of the first
+// array. Arrays such as a land-sea mask don't have it.
 func stepsOf(arrays []*zarrio.Array) int {
 	dims := arrays[0].Dims()
 	grid := dims[max(0, len(dims)-2):]
@@ -221,15 +221,14 @@ func stepsOf(arrays []*zarrio.Array) int {
 	return 0
 }
 
-// An outline is an engine for a loader that is asked how many samples it has, and fills none. It takes no memory.
-type outline struct{}
+// An outline is an engine that allocates nothing, for a loader that only counts its samples.
+type outline struct {
+	zarrio.Engine // nil: its Fill is never called
+}
 
 func (outline) Alloc(n int64) (zarrio.Memory, error) { return noMemory(n), nil }
-func (outline) Fill(context.Context, *zarrio.Plan, zarrio.Memory) (zarrio.Stats, error) {
-	return zarrio.Stats{}, errors.ErrUnsupported
-}
-func (outline) Sync(zarrio.Memory) error { return nil }
-func (outline) Close() error             { return nil }
+func (outline) Sync(zarrio.Memory) error             { return nil }
+func (outline) Close() error                         { return nil }
 
 type noMemory int64
 
@@ -238,7 +237,7 @@ func (noMemory) Device() zarrio.Device { return zarrio.Device{} }
 func (noMemory) Bytes() []byte         { return nil }
 func (noMemory) Free() error           { return nil }
 
-// rowValue makes s a value in a row's name: lower case, without what would end it.
+// rowValue returns s as a value in a row's name: in lower case, without characters that would end it.
 func rowValue(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r <= ' ' || r == '/' || r == '=' {
@@ -248,7 +247,7 @@ func rowValue(s string) string {
 	}, strings.ToLower(s))
 }
 
-// codecName names what compresses: the order of bytes, which all of format 3 say, and checksums are no part of it.
+// codecName returns the name of the codecs that compress. It leaves out bytes and crc32c.
 func codecName(codecs []zarrio.CodecSpec) string {
 	names := []string{}
 	for _, c := range codecs {
@@ -270,7 +269,7 @@ func codecName(codecs []zarrio.CodecSpec) string {
 	return rowValue(strings.Join(names, "+"))
 }
 
-// formOf returns how an array is stored.
+// formOf returns the form of an array.
 func formOf(m *zarrio.Metadata) form {
 	if inner, codecs, ok := sharding(m.Codecs); ok {
 		return form{codecName(codecs), join(inner) + "/shard=" + join(m.Chunks)}
@@ -278,7 +277,7 @@ func formOf(m *zarrio.Metadata) form {
 	return form{codecName(m.Codecs), join(m.Chunks)}
 }
 
-// sharding returns the extents and the codecs, in the order of decoding, of the inner chunks of shards.
+// sharding returns the shape of inner chunks and their codecs, in the order of decoding, or false if there are no shards.
 func sharding(codecs []zarrio.CodecSpec) (inner []int, of []zarrio.CodecSpec, ok bool) {
 	i := slices.IndexFunc(codecs, func(c zarrio.CodecSpec) bool { return c.Name == "sharding_indexed" })
 	if i < 0 {
@@ -329,7 +328,7 @@ func (s *benchStore) chunkFiles(f func(*os.File) error) error {
 	return nil
 }
 
-// eachFile calls f with each file beneath a folder of a store, by way of the links that reading follows.
+// eachFile calls f with each file beneath a folder of a store. It follows the links that reading follows.
 func eachFile(d *store.Dir, dir string, f func(*os.File) error) error {
 	names, err := d.List(context.Background(), dir)
 	for _, name := range names {
