@@ -65,7 +65,7 @@ func dropMarks(b []byte) ([]byte, error) {
 		}
 		if bytes.Contains(line, mark8) {
 			return nil, fmt.Errorf("line %d has a byte order mark within it: "+
-				"were files joined of which one has no line break at its end?", number)
+				"were files joined, one without a line break at its end?", number)
 		}
 		out = append(out, line...)
 	}

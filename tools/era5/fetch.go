@@ -223,7 +223,7 @@ func (f *fetching) prune() error {
 // that.
 func limitMemory() func() {
 	before := debug.SetMemoryLimit(-1)
-	if before == math.MaxInt64 { // nobody did
+	if before == math.MaxInt64 { // none did
 		debug.SetMemoryLimit(memoryLimit + memoryLimit/4)
 	}
 	return func() { debug.SetMemoryLimit(before) }

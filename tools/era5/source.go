@@ -103,7 +103,7 @@ func (w *watched) coalesce() (gap, size int64) {
 	return 0, 0
 }
 
-// wholeObjects says whether chunks are fetched whole: because that was asked for, or because the server, as far as its last answer
+// wholeObjects reports whether chunks are fetched whole: because that was asked for, or because the server, as far as its last answer
 // tells, would send them whole anyway.
 func (w *watched) wholeObjects() bool {
 	gap, size := w.coalesce()

@@ -67,8 +67,8 @@ type number struct {
 // ParsePacking reads the attributes of an array whose elements are stored as type t. fill, if not nil, stands in for the
 // attribute _FillValue: the array's own fill value, which masks elements of Zarr v2 arrays and doesn't of v3 arrays.
 //
-// A value is a number, a number within quotes, or a list of one; missing_value and _FillValue may be lists of several, all
-// of which mask. NaN masks nothing, since it is NaN already, and is dropped for integers. A _FillValue may also be the eight
+// A value is a number, a number within quotes, or a list of one; missing_value and _FillValue may be lists of several, which
+// all mask. NaN masks nothing, since it is NaN already, and is dropped for integers. A _FillValue may also be the eight
 // little-endian bytes of a float64 in base64, which is how xarray writes it into the attributes of Zarr v3 arrays of floats.
 // _Unsigned takes "true" for signed integers and "false" for unsigned ones: elements, and _FillValue with them, are then
 // read as of the other type.
@@ -137,7 +137,7 @@ func (p *Packing) Stored() Type { return p.stored }
 // Decoded returns the type of decoded elements: an integer type where nothing is to be decoded.
 func (p *Packing) Decoded() Type { return p.decoded }
 
-// Packed says whether there is a factor or an offset.
+// Packed reports whether there is a factor or an offset.
 func (p *Packing) Packed() bool { return p.scaled || p.shifted }
 
 // masking returns the values that mask something: NaN does not.
@@ -163,7 +163,7 @@ func (n number) as(t Type) number {
 
 func whole(i int64) number { return number{float64(i), i, true} }
 
-// one reads an attribute that is a single number; ok is false where there is none.
+// one reads an attribute that is a single number; ok is false if it is absent.
 func one(attrs map[string]json.RawMessage, name string) (f float64, ok bool, err error) {
 	values, err := numbers(name, attrs[name])
 	if err != nil || values == nil {
@@ -175,7 +175,7 @@ func one(attrs map[string]json.RawMessage, name string) (f float64, ok bool, err
 	return values[0].f, true, nil
 }
 
-// numbers reads an attribute that is a number or a list of them. It is nil where there is none.
+// numbers reads an attribute that is a number or a list of them. It returns nil if the attribute is absent.
 func numbers(name string, doc json.RawMessage) ([]number, error) {
 	if len(doc) == 0 || string(doc) == "null" {
 		return nil, nil

@@ -24,7 +24,7 @@ type Units struct {
 }
 
 // ParseTimeUnits parses the units attribute of a time coordinate, such as "hours since 1959-01-01", in the calendar that
-// the attribute of that name gives; "" stands for an absent one, which means standard.
+// the attribute of that name gives; "" is an absent one, which means standard.
 //
 // The unit is any of weeks, days, hours, minutes, seconds, milliseconds, microseconds and nanoseconds, in the singular
 // too, and with the usual short forms. As in udunits, case matters in the symbols d, h, s, ms, us, µs and ns only. Months
@@ -71,7 +71,7 @@ func (u Units) String() string {
 // Calendar returns the calendar's name, which is "standard" or "proleptic_gregorian".
 func (u Units) Calendar() string { return u.calendar.String() }
 
-// Nanoseconds returns the time that v stands for in nanoseconds since 1970-01-01T00:00Z, as [time.Unix] counts: without
+// Nanoseconds returns the time v in nanoseconds since 1970-01-01T00:00Z, as [time.Unix] counts: without
 // leap seconds. A time that an int64 can't hold, before 1677-09-21 or after 2262-04-11, is an error.
 func (u Units) Nanoseconds(v int64) (int64, error) {
 	perDay, days := u.perDay()
@@ -162,10 +162,10 @@ type Number interface {
 	~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~float32 | ~float64
 }
 
-// NaT is the time that stands for none, "not a time", as in NumPy.
+// NaT is "not a time", as in NumPy.
 const NaT = math.MinInt64
 
-// DecodeTimes sets dst[i] to the time that src[i] stands for, in nanoseconds since 1970-01-01T00:00Z, for each i: it is
+// DecodeTimes sets dst[i] to the time src[i], in nanoseconds since 1970-01-01T00:00Z, for each i: it is
 // [Units.Nanoseconds], or [Units.NanosecondsFloat], for a whole coordinate. NaN and the integer NaT, which mark missing
 // values, become NaT. dst and src may be the same memory. An error names the index; what dst then holds is not defined. It
 // panics if dst and src differ in length.

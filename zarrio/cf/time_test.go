@@ -334,7 +334,7 @@ func TestNanosecondsExact(t *testing.T) {
 	}
 }
 
-// checkBig checks the time that v stands for, which is out of range if want is no int64.
+// checkBig checks the time v, which is out of range if want is no int64.
 func checkBig(t *testing.T, u Units, v any, want *big.Int) {
 	t.Helper()
 	var got int64

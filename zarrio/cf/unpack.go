@@ -9,7 +9,7 @@ import (
 // A Float is a type that decoded elements have.
 type Float interface{ float32 | float64 }
 
-// Unpack sets dst[i] to the number that src[i], an element of p's stored type, stands for: NaN where it is masked, else
+// Unpack decodes src, elements of p's stored type, into dst. dst[i] is NaN if src[i] is masked, else
 // src[i]*scale_factor + add_offset, calculated in p's decoded type and then rounded to D. Integers that p leaves as they are
 // are converted to D.
 //
@@ -52,7 +52,7 @@ func unpack[D, W Float, S Number](p *Packing, dst []D, src []S) {
 var quietNaN = math.Float64frombits(0x7ff8000000000000)
 
 // masked compares as NumPy does: values in the type that they are decoded to with fill values, both as float64. A fill value
-// of 1e20 thus masks no float32, the nearest of which is another number.
+// of 1e20 thus masks no float32, since the nearest one is another number.
 func (p *Packing) masked(v float64) bool {
 	for i := range p.masks {
 		if v == p.masks[i].f {

@@ -111,7 +111,7 @@ const (
 )
 
 // A frame of this size that is decoded whole goes around the caches: it is a field on its way to memory. Parts of a frame
-// are decoded for whoever looks at them next.
+// are used at once, and so stay in the caches.
 const bloscAround = 1 << 16
 
 // Streams that would be shorter than this are never split off a block.
@@ -122,7 +122,7 @@ var bloscFormats = [8]string{"blosclz", "lz4", "snappy", "zlib", "zstd"}
 
 // A bloscFrame is a frame whose header has been checked: it has blocks > 0 offsets unless it is copied or empty.
 type bloscFrame struct {
-	data      []byte // the frame, of which all offsets count; nil where only its header is known
+	data      []byte // the frame, from whose start offsets count; nil if only the header is known
 	length    int    // of the frame
 	flags     byte
 	typesize  int
@@ -170,7 +170,7 @@ func parseBloscHeader(src []byte, size, n int) (f bloscFrame, err error) {
 	}
 	switch {
 	case f.flags&bloscFuture != 0:
-		return f, fmt.Errorf("frame has flags %#02x, of which %#02x is unknown: %w", f.flags, bloscFuture, errors.ErrUnsupported)
+		return f, fmt.Errorf("frame has flags %#02x: %#02x is unknown: %w", f.flags, bloscFuture, errors.ErrUnsupported)
 	case f.typesize == 0:
 		return f, errors.New("frame has typesize 0, expected 1 to 255")
 	case blocksize == 0 || blocksize > nbytes:

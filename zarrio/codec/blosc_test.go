@@ -41,7 +41,7 @@ func TestBloscLies(t *testing.T) {
 		{name: "half a frame", lie: func(b []byte) []byte { return b[:n/2] }, want: fmt.Sprintf("frame has %d bytes by its header, expected 16 to %d", n, n/2)},
 		{name: "version 0", lie: set(0, 0), want: "frame of version 0, expected 1 or 2"},
 		{name: "version 5", lie: set(0, 5), want: "frame of version 5, as Blosc 2 writes", unsupported: true},
-		{name: "future flag", lie: set(2, good[2]|8), want: "of which 0x08 is unknown", unsupported: true},
+		{name: "future flag", lie: set(2, good[2]|8), want: "0x08 is unknown", unsupported: true},
 		{name: "future compressor", lie: set(2, 7<<5), want: "compressor format 7, expected 0 to 4", unsupported: true},
 		{name: "typesize 0", lie: set(3, 0), want: "typesize 0, expected 1 to 255"},
 		{name: "typesize 7", lie: set(3, 7), want: "blocks of 4800 bytes, which don't split into 7 equal streams"},

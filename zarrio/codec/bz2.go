@@ -40,7 +40,7 @@ func (bz2) DecodedLen(src []byte, limit int, s *Scratch) (int, error) {
 	return n, bz2Error(err)
 }
 
-// bz2Error shortens the library's words, in front of which the codec's name comes anyway.
+// bz2Error takes the codec's name off the library's errors, since callers put it in front.
 func bz2Error(err error) error {
 	if e, ok := err.(bzip2.StructuralError); ok {
 		return fmt.Errorf("%s", strings.TrimPrefix(e.Error(), "bzip2 data invalid: "))

@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// castValue is Zarr v3's extension cast_value: elements keep their value in another type. What cannot be is rounded,
-// brought into range, replaced by way of a map, or an error, as the configuration says.
+// castValue is Zarr v3's extension cast_value: elements keep their value in another type. Values that the target type can't
+// represent are rounded, clamped, mapped, or rejected, depending on the configuration.
 type castValue struct {
 	elements
 	round    rounding
@@ -20,7 +20,7 @@ type castValue struct {
 	lossless bool     // every encoded value is one of the decoded type, too
 }
 
-// rounding is a way to make a number one that the type has.
+// rounding is a way to round a number to one that the type has.
 type rounding int
 
 const (
@@ -33,7 +33,7 @@ const (
 
 var roundings = []string{"nearest-even", "towards-zero", "towards-positive", "towards-negative", "nearest-away"}
 
-// excess is what becomes of a number that is out of the type's range.
+// excess is what happens to a number that is out of the type's range.
 type excess int
 
 const (
@@ -94,7 +94,7 @@ func newCastValue(config json.RawMessage, opt Options) (Decoder, error) {
 	return d, nil
 }
 
-// lossless says whether type to has all values of type from.
+// lossless reports whether type to has all values of type from.
 func lossless(to, from Type) bool {
 	switch {
 	case to.Kind == KindFloat && from.Kind == KindFloat:

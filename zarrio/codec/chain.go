@@ -52,8 +52,8 @@ func (c *Chain) Len() int { return len(c.steps) }
 // Steps returns the steps in the order of decoding; they must not be changed.
 func (c *Chain) Steps() []Decoder { return c.steps }
 
-// PartDecoder returns the chain's only step if that is a [PartDecoder], else nil: of what another step made, no part can be had
-// by itself, and a checksum is one of all bytes.
+// PartDecoder returns the chain's only step if that is a [PartDecoder], else nil: the parts of what another step made can't be
+// decoded alone, and a checksum is one of all bytes.
 func (c *Chain) PartDecoder() PartDecoder {
 	if len(c.steps) != 1 {
 		return nil
@@ -62,7 +62,7 @@ func (c *Chain) PartDecoder() PartDecoder {
 	return d
 }
 
-// EncodedLen returns the encoded length of n decoded bytes where it follows from n, else false.
+// EncodedLen returns the encoded length of n decoded bytes, or false if it doesn't follow from n.
 func (c *Chain) EncodedLen(n int) (int, bool) {
 	for i := len(c.steps) - 1; i >= 0; i-- {
 		f, ok := c.steps[i].(Fixed)
@@ -94,8 +94,8 @@ func (c *Chain) EncodedLimit(n int) int {
 	return n
 }
 
-// Decode decodes src into dst, whose length is exactly that of the decoded bytes. Where spans is not nil, only these bytes
-// of dst need be right, as [PartialDecoder] says. Its errors are *StepError. dst must not overlap src.
+// Decode decodes src into dst, whose length is exactly that of the decoded bytes. If spans is not nil, only these bytes of dst need
+// be right, as for a [PartialDecoder]. Its errors are *StepError. dst must not overlap src.
 func (c *Chain) Decode(dst, src []byte, spans []Span, s *Scratch) error {
 	var lens [maxSteps]int // of the decoded bytes of each step, from the first that is known
 	n := len(dst)

@@ -26,7 +26,7 @@ type Decoder interface {
 // A Span is the half-open range of bytes [Lo, Hi).
 type Span struct{ Lo, Hi int }
 
-// A PartialDecoder can save work where a caller needs only parts of a chunk.
+// A PartialDecoder saves work if a caller needs only parts of a chunk.
 type PartialDecoder interface {
 	Decoder
 	// DecodeSpans is Decode for a caller that will look only at the given spans of dst, which ascend and don't overlap:
@@ -34,23 +34,23 @@ type PartialDecoder interface {
 	DecodeSpans(dst, src []byte, spans []Span, s *Scratch) error
 }
 
-// A Part is a run of a chunk's bytes that is decoded by itself: the bytes Encoded of the encoded form to the bytes Decoded of
+// A Part is a run of a chunk's bytes that can be decoded alone. Encoded is its place in the encoded form, and Decoded its place in
 // the chunk.
 type Part struct{ Encoded, Decoded Span }
 
-// A PartDecoder can do with parts of the encoded form where a caller needs only parts of the chunk, so that the rest need not
-// be fetched. A head, its first bytes, tells where the parts lie.
+// A PartDecoder decodes parts of a chunk from parts of its encoded form, so that the rest need not be fetched. The head, which is
+// the first bytes of the encoded form, tells where the parts are.
 type PartDecoder interface {
 	Decoder
 	// HeadLen returns how many bytes are enough for the head of most chunks of n bytes.
 	HeadLen(n int) int
 	// Parts appends to parts those that hold the spans of a chunk of n bytes, which ascend and don't overlap, in the order in
 	// which they are decoded. head is the beginning of the encoded form, which has size bytes; it may be longer than needed.
-	// Where it is too short, Parts appends nothing and returns how long it must be, which is no more than size. Every part lies
-	// within the encoded form and the chunk, whatever the head says; a head that can't be true is an error.
+	// If it is too short, Parts appends nothing and returns how long it must be, which is at most size. Every part is within the
+	// encoded form and the chunk, whatever the head says; an impossible head is an error.
 	Parts(parts []Part, head []byte, size, n int, spans []Span, s *Scratch) (_ []Part, need int, err error)
-	// DecodePart decodes a part that Parts found by the same head: src is its encoded bytes, dst has room for the decoded ones.
-	// Else it is as Decode.
+	// DecodePart decodes a part that Parts found by the same head. src has its encoded bytes, and dst room for the decoded ones.
+	// Otherwise it is like Decode.
 	DecodePart(dst, src, head []byte, p Part, s *Scratch) error
 }
 
@@ -61,7 +61,7 @@ type Fixed interface {
 	EncodedLen(n int) (int, error)
 }
 
-// A Trimmer's decoded bytes are a part of its encoded ones, as those that a checksum stands beside: they need no copy.
+// A Trimmer's decoded bytes are a part of its encoded ones, such as those beside a checksum, so that they need no copy.
 type Trimmer interface {
 	Fixed
 	// Trim checks src and returns the decoded bytes, a part of it. Decode is Trim and a copy.
@@ -71,12 +71,12 @@ type Trimmer interface {
 // A Sizer can tell how long its decoded bytes are. Every decoder that is not Fixed is one.
 type Sizer interface {
 	Decoder
-	// DecodedLen returns how many bytes src decodes to, from its header or, where no header says so, by decoding it. More
-	// than limit is an error. What a header says is not yet proved by the data.
+	// DecodedLen returns how many bytes src decodes to, from its header, or by decoding it if no header gives the length. More
+	// than limit is an error. A length from a header is not proved by the data.
 	DecodedLen(src []byte, limit int, s *Scratch) (int, error)
 }
 
-// A Bounded decoder knows how long its encoded bytes can get, where that may be much more than the decoded ones.
+// A Bounded decoder knows how long its encoded bytes can get, which may be much more than the decoded ones.
 type Bounded interface {
 	Decoder
 	// EncodedLimit returns the most bytes that n decoded ones are encoded to.

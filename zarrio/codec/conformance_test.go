@@ -16,7 +16,7 @@ import (
 	"zarrbench/zarrio/codec"
 )
 
-// sharedFiles returns what matches pattern in the folder of conformance material, and skips the test where there is none.
+// sharedFiles returns what matches pattern in the folder of conformance material, and skips the test if there is no such folder.
 func sharedFiles(t *testing.T, pattern string) []string {
 	t.Helper()
 	root := filepath.Join("..", "..", "..", "shared", "conformance")

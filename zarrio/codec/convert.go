@@ -308,7 +308,7 @@ func reorder(dst, src []byte, size int, swap bool) {
 	}
 }
 
-// convertible says whether convert can make elements of type to from those of type from: times need the same unit.
+// convertible reports whether convert can make elements of type to from those of type from: times need the same unit.
 func convertible(to, from Type) bool {
 	times := func(t Type) bool { return t.Kind == KindDatetime || t.Kind == KindTimedelta }
 	return !times(to) || !times(from) || to.Unit == from.Unit

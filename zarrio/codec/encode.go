@@ -32,7 +32,7 @@ func (s *Scratch) encoders() *encoders {
 }
 
 // EncodeZstd appends to dst one Zstandard frame of src. It gives the content's size and has no checksum, as the frames that
-// numcodecs writes. The level is one of the reference's, -131072 to 22, of which 0 is 3; several have the same effect. The
+// numcodecs writes. The level is one of the reference's, -131072 to 22; 0 is 3, and several have the same effect. The
 // same input always gives the same frame. The Scratch may be nil. dst's spare capacity must not overlap src.
 func EncodeZstd(dst, src []byte, level int, s *Scratch) ([]byte, error) {
 	const least, most = -1 << 17, 22

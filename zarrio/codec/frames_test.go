@@ -245,7 +245,7 @@ func bloscCases() []codectest.Case {
 	return append(cases, codectest.Case{Name: "empty", Encoded: empty})
 }
 
-// randomLike returns n bytes of which few repeat.
+// randomLike returns n bytes that hardly repeat.
 func randomLike(n int) []byte {
 	b := make([]byte, n)
 	x := uint32(1)

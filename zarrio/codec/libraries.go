@@ -18,25 +18,25 @@ func Libraries() []string {
 
 const goLibrary = "klauspost/compress (Go)"
 
-// LibrariesError returns an error where ZARRIO_CLIB is neither empty, "auto" nor "off", which is taken for "off".
+// LibrariesError returns an error if ZARRIO_CLIB is neither empty, "auto" nor "off". Other values mean "off".
 func LibrariesError() error { return clib.Setting() }
 
 // goOnly keeps the C libraries out. Only tests set it, to run both ways.
 var goOnly = false
 
-// least is the shortest decoded length for which C is called: a call costs 100 ns, for which Go decodes as much.
-const least = 128
+// minInputC is the shortest decoded length for which C is called: a call costs 100 ns, in which Go decodes as much.
+const minInputC = 128
 
-// A cContexts has the C libraries' contexts, each made when first needed, and nil where it isn't to be had.
+// A cContexts has the C libraries' contexts. Each is made when it is first needed, and nil if it can't be made.
 type cContexts struct {
 	zstd                    *clib.Zstd
 	deflate                 *clib.Deflate
 	zstdTried, deflateTried bool
 }
 
-// zstdFor returns the context for n decoded bytes, or nil where Go is to decode them.
+// zstdFor returns the context for n decoded bytes, or nil if Go decodes them.
 func (c *cContexts) zstdFor(n int) *clib.Zstd {
-	if goOnly || n < least {
+	if goOnly || n < minInputC {
 		return nil
 	}
 	if !c.zstdTried {
@@ -47,7 +47,7 @@ func (c *cContexts) zstdFor(n int) *clib.Zstd {
 
 // deflateFor is zstdFor for deflate streams.
 func (c *cContexts) deflateFor(n int) *clib.Deflate {
-	if goOnly || n < least {
+	if goOnly || n < minInputC {
 		return nil
 	}
 	if !c.deflateTried {
@@ -56,8 +56,8 @@ func (c *cContexts) deflateFor(n int) *clib.Deflate {
 	return c.deflate
 }
 
-// unzstdC decodes src into dst by libzstd and reports whether it could: what it refuses is Go's to judge, so that the same
-// is accepted with the library and without, and errors read the same.
+// unzstdC decodes src into dst by libzstd and reports whether it could. Go decodes what libzstd refuses, so that the same frames
+// are accepted with the library and without, and errors are the same.
 func (s *Scratch) unzstdC(dst, src []byte) bool {
 	z := s.c.zstdFor(len(dst))
 	return z != nil && z.Decompress(dst, src) == nil
@@ -79,12 +79,12 @@ func (s *Scratch) unzlibUpToC(dst, src []byte) (n int, ok bool) {
 	return n, err == nil
 }
 
-// mostInflated is the most bytes that one byte of a deflate stream stands for.
-const mostInflated = 1032
+// maxInflated is the most bytes that one byte of a deflate stream decodes to.
+const maxInflated = 1032
 
 // lenByC returns how many bytes src decodes to, no more than limit, for streams that Go refuses and C decodes.
 func (s *Scratch) lenByC(decode func(dst, src []byte) (int, bool), src []byte, limit int) (int, bool) {
-	return decode(grow(&s.planes, max(0, min(limit, mostInflated*len(src)))), src)
+	return decode(grow(&s.planes, max(0, min(limit, maxInflated*len(src)))), src)
 }
 
 // gunzipC is unzstdC for gzip members, by libdeflate. Those with optional fields in their header are left to Go, as

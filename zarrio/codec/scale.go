@@ -85,7 +85,7 @@ func scaleFloats(v []float64, scale, offset float64, size int) {
 	}
 }
 
-// scaleComplex replaces each of the numbers re + i·im by itself/scale + offset. NumPy divides complex numbers by Smith's
+// scaleComplex divides each of the numbers re + i·im by scale and adds offset. NumPy divides complex numbers by Smith's
 // method, whatever the divisor, and that rounds otherwise than dividing both components does. The conversions keep
 // products and sums from being fused.
 func scaleComplex[T float32 | float64](re, im []float64, scale, offset T) {
@@ -135,7 +135,7 @@ func newScaleOffset(config json.RawMessage, opt Options) (Decoder, error) {
 	return d, nil
 }
 
-// numberType returns the type of the decoded elements, of which the named codec takes integers and floats only.
+// numberType returns the type of the decoded elements. The named codec takes integers and floats only.
 func numberType(name string, opt Options) (Type, error) {
 	t := opt.Type
 	if !t.number() {

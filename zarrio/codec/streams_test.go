@@ -14,7 +14,7 @@ import (
 
 // The files in testdata/streams are by Python's modules lzma and bz2, of the bytes that their names begin with.
 
-// streamContent returns the bytes of which the file of that name holds an encoding.
+// streamContent returns the bytes that the file of that name decodes to.
 func streamContent(t testing.TB, name string) []byte {
 	t.Helper()
 	pattern := make([]byte, 3000)

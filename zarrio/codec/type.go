@@ -47,8 +47,8 @@ var longNames = map[string]string{
 	"datetime64": "M8", "timedelta64": "m8",
 }
 
-// parseType reads the name of a type, such as "<f4", ">M8[ns]" or "float32". Where it doesn't say the byte order, or says
-// that it is the writer's own, it is big-endian if big is.
+// parseType reads the name of a type, such as "<f4", ">M8[ns]" or "float32". If the name gives no byte order, or the writer's own,
+// the type is big-endian if big is.
 func parseType(s string, big bool) (Type, error) {
 	name, unit, _ := strings.Cut(s, "[")
 	unit, closed := strings.CutSuffix(unit, "]")
@@ -98,10 +98,10 @@ func (t Type) valid() bool {
 	return err == nil && same == t
 }
 
-// whole says whether elements lie in memory as integers, or as the one byte of a bool.
+// whole reports whether elements lie in memory as integers, or as the one byte of a bool.
 func (t Type) whole() bool { return t.Kind != KindFloat && t.Kind != KindComplex }
 
-// number says whether elements are integers or real floating-point numbers.
+// number reports whether elements are integers or real floating-point numbers.
 func (t Type) number() bool {
 	return t.Kind == KindInt || t.Kind == KindUint || t.Kind == KindFloat
 }
@@ -122,7 +122,7 @@ func (t Type) limits() (lo int64, hi uint64) {
 	return -1 << (8*t.Size - 1), 1<<(8*t.Size-1) - 1
 }
 
-// configType returns the type that a configuration's field names, or that of opt where it names none.
+// configType returns the type that a configuration's field names, or that of opt if it names none.
 func configType(field, name string, opt Options) (Type, error) {
 	if name == "" {
 		if opt.Type == (Type{}) {
@@ -137,7 +137,7 @@ func configType(field, name string, opt Options) (Type, error) {
 	return t, nil
 }
 
-// elements is the part that filters have in common which make one element of each.
+// elements is the common part of filters that decode each element to one.
 type elements struct {
 	name     string
 	from, to Type

@@ -32,7 +32,7 @@ type Location struct {
 //
 // A STAC place is a path or a URL (file, http, https, gs, s3) that ends in .json or .geojson, such as an Item's, or any that has
 // the fragment "#asset", such as that of an API, whose URLs don't end so. "#asset=KEY" chooses an asset; without it the
-// only Zarr asset is meant, or else the only one that can be opened, or the only one of these with the role "data". Where
+// only Zarr asset is meant, or else the only one that can be opened, or the only one of these with the role "data". If
 // that leaves none, or several, the error is a [ChoiceError], which lists the assets.
 //
 // The document is not trusted. It may lead to another server, to which no header of opt.HTTP is sent then, but not from a server
@@ -104,7 +104,7 @@ func server(place string) string {
 	return strings.ToLower(scheme + "://" + rest)
 }
 
-// readDocument reads a STAC document, of which it takes no more than the limit.
+// readDocument reads a STAC document, up to the limit.
 func readDocument(ctx context.Context, document string, local bool, opt store.HTTPOptions) ([]byte, error) {
 	if local {
 		return readFile(document)

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Cut says whether place names a document, by its form alone: a URL or a path that ends in .json or .geojson, apart from a URL's
+// Cut reports whether place names a document, by its form alone: a URL or a path that ends in .json or .geojson, apart from a URL's
 // query, or that has the fragment "#asset" or "#asset=KEY". It returns the place without the fragment and the KEY, or "". A KEY
 // is escaped as in URLs; one that is not, though it has a "%", is taken as it stands.
 func Cut(place string) (document, key string, found bool) {
@@ -29,7 +29,7 @@ func Cut(place string) (document, key string, found bool) {
 	return place[:i], key, true
 }
 
-// hasJSONName says whether a path is that of a JSON document.
+// hasJSONName reports whether a path is that of a JSON document.
 func hasJSONName(name string) bool {
 	name = strings.ToLower(name)
 	return strings.HasSuffix(name, ".json") || strings.HasSuffix(name, ".geojson")
@@ -112,7 +112,7 @@ func (a *Asset) locateAt(o, kwargs, schemes object, base string) error {
 
 const plainText = "a document that came encrypted leads to a server without encryption"
 
-// mayBePlain says whether a document from base may lead to a server without encryption.
+// mayBePlain reports whether a document from base may lead to a server without encryption.
 func mayBePlain(base string) bool {
 	s := schemeOf(base)
 	return s == "http" || s == ""
@@ -239,7 +239,7 @@ func needs(what string) string {
 	return "it needs credentials (" + what + "), and only public data can be read"
 }
 
-// asks says whether a field has a value that asks for something.
+// asks reports whether a field has a value that asks for something.
 func (o object) asks(name string) bool {
 	v := string(o[name])
 	return o.has(name) && v != "false" && v != `""` && v != `"anon"`

@@ -4,7 +4,7 @@
 //
 // Of a document, it looks at the assets' own fields (href, type, roles, alternate) and at those of the extensions zarr
 // (zarr:consolidated, zarr:node_type, zarr:zarr_format), xarray-assets (xarray:open_kwargs, xarray:storage_options) and storage.
-// What they say is a hint: whoever opens the store learns there what is true.
+// What they say is a hint: the store itself tells what is true.
 package stac
 
 import (
@@ -42,23 +42,23 @@ type Asset struct {
 	Type  string // the media type, or ""
 	Roles []string
 
-	// Zarr says whether the document calls it a Zarr store, or a group or an array in one, native or virtual.
+	// Zarr is true if the document calls it a Zarr store, or a group or an array in one, native or virtual.
 	Zarr bool
 	// Refused says why it can't be opened, or is "".
 	Refused string
 	// Place is where it is: a URL of http, https, gs, s3 or file, or a path. "" if it can't be opened.
 	Place string
-	// Endpoint is the URL of the service that has the bucket of Place, where the document names another one than Google's
-	// or Amazon's, or "".
+	// Endpoint is the URL of the service that has the bucket of Place, if the document names another one than Google's
+	// or Amazon's, else "".
 	Endpoint string
 
 	// Group is the path, in the store at Place, of the group that is meant; "" is its root.
 	Group string
-	// Consolidated says whether the store has consolidated metadata; nil where the document doesn't say.
+	// Consolidated is true if the store has consolidated metadata, and nil if the document doesn't say.
 	Consolidated *bool
-	// Format is the version of Zarr, 2 or 3, or 0 where the document doesn't say.
+	// Format is the version of Zarr, 2 or 3, or 0 if the document doesn't say.
 	Format int
-	// NodeType is "group" or "array", or "" where the document doesn't say.
+	// NodeType is "group" or "array", or "" if the document doesn't say.
 	NodeType string
 }
 
@@ -212,13 +212,13 @@ func mediaType(s string) (media string, version int) {
 	return media, version
 }
 
-// isZarr says whether a media type is one of Zarr's: the one of pystac until 1.13, the one since (and in STAC's best practices
+// isZarr reports whether a media type is one of Zarr's: the one of pystac until 1.13, the one since (and in STAC's best practices
 // for Zarr), and an older one.
 func isZarr(media string) bool {
 	return media == "application/vnd+zarr" || media == "application/vnd.zarr" || media == "application/x-zarr"
 }
 
-// classify says whether an asset is called a Zarr store, and whether that is a virtual one.
+// classify reports whether an asset is called a Zarr store, and whether that is a virtual one.
 func classify(a *Asset, o object, media, engine string) (native, virtual bool) {
 	name, _, _ := strings.Cut(strings.ToLower(a.Href), "?")
 	name = strings.TrimSuffix(name, "/")
@@ -267,7 +267,7 @@ func parseObject(doc []byte) (object, error) {
 
 func (o object) has(name string) bool { return len(o[name]) > 0 && string(o[name]) != "null" }
 
-// hasPrefix says whether there is a field whose name begins so.
+// hasPrefix reports whether there is a field whose name begins so.
 func (o object) hasPrefix(prefix string) bool {
 	for name := range o {
 		if strings.HasPrefix(name, prefix) && o.has(name) {

@@ -283,7 +283,7 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// FuzzDocument holds the promises that whoever opens the place relies on.
+// FuzzDocument holds the promises that opening the place relies on.
 func FuzzDocument(f *testing.F) {
 	for _, doc := range []string{
 		item(`"z": {"href": "z.zarr", "type": "application/vnd+zarr", "xarray:open_kwargs": {"consolidated": true, "group": "a"}}`),

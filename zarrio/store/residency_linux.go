@@ -126,7 +126,7 @@ func control(f *os.File, op string, fn func(fd int) error) error {
 	conn, err := f.SyscallConn()
 	if err == nil {
 		if e := conn.Control(func(fd uintptr) { err = fn(int(fd)) }); e != nil {
-			err = fs.ErrClosed // the only reason, of which e is an internal form
+			err = fs.ErrClosed // the only reason; e is an internal form of it
 		}
 	}
 	if err == nil {

@@ -19,8 +19,8 @@ type Case struct {
 // canary is the byte around a destination, and in it before it is decoded into.
 const canary = 0xa5
 
-// A buffer is memory of which a part may be written. After that part there is no memory at all, where the system lets a
-// test arrange for that.
+// A buffer is memory that ends in a part that may be written. No memory follows that part, if the system lets a test arrange
+// that.
 type buffer struct {
 	all  []byte
 	size int
@@ -44,14 +44,14 @@ func (b buffer) intact() bool {
 	return true
 }
 
-// newBuffer returns a buffer of which size bytes may be written.
+// newBuffer returns a buffer with size bytes that may be written.
 func newBuffer(t testing.TB, size int) buffer {
 	t.Helper()
 	const before = 256
 	return buffer{guarded(t, before+size), size}
 }
 
-// source returns a copy of b behind which there is no memory at all, where the system lets a test arrange for that.
+// source returns a copy of b that no memory follows, if the system lets a test arrange that.
 func source(t testing.TB, b []byte) []byte {
 	t.Helper()
 	g := guarded(t, len(b))

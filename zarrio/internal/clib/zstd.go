@@ -47,7 +47,7 @@ var loadZstd = sync.OnceValue(func() *zstdFuncs {
 	return &f
 })
 
-// ZstdVersion returns libzstd's version, such as "1.5.4", or "" where there is none to be used.
+// ZstdVersion returns libzstd's version, such as "1.5.4", or "" if none can be used.
 func ZstdVersion() string {
 	f := loadZstd()
 	if f == nil {
@@ -64,7 +64,7 @@ type Zstd struct {
 	call    call
 }
 
-// NewZstd returns nil where there is no library, or no memory for a context.
+// NewZstd returns nil if there is no library, or no memory for a context.
 func NewZstd() *Zstd {
 	f := loadZstd()
 	if f == nil {

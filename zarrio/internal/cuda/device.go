@@ -40,7 +40,7 @@ type Device struct {
 	host   map[uintptr]hostBlock // allocations of HostAlloc, by their addresses
 }
 
-// Open retains the primary context of a device, which it makes where there is none, and starts the device's thread.
+// Open retains the primary context of a device, making it if there is none, and starts the device's thread.
 // The device must be closed.
 func (d *Driver) Open(ordinal int) (*Device, error) {
 	if err := d.checkOrdinal(ordinal); err != nil {
@@ -161,7 +161,7 @@ func (d *Device) PCIBusID() string { return d.busID }
 // TotalMem returns the bytes of memory that the device has.
 func (d *Device) TotalMem() int64 { return d.totalMem }
 
-// Driver returns the driver of which the device was opened.
+// Driver returns the driver that opened the device.
 func (d *Device) Driver() *Driver { return d.driver }
 
 // Attribute returns the value of a CUdevice_attribute, such as 16, the number of multiprocessors. It may be called on any
@@ -218,7 +218,7 @@ func (d *Device) With(f func() error) (err error) {
 }
 
 // Close ends the device's thread after the call of Do that it is at, and releases the primary context. What was allocated and
-// not freed is gone once nobody else holds the context, so nothing may be in use. It may be called more than once, on any
+// not freed is gone once the context has no other holder, so nothing may be in use. It may be called more than once, on any
 // thread but the device's own, and returns the same error each time.
 func (d *Device) Close() error {
 	if d.onThread() {

@@ -36,7 +36,7 @@ func (e *OutOfMemoryError) Error() string {
 	if e.Free < 0 {
 		return fmt.Sprintf("no memory for %d bytes: %v", e.Bytes, e.Err)
 	}
-	return fmt.Sprintf("no memory for %d bytes, of which %d are free: %v", e.Bytes, e.Free, e.Err)
+	return fmt.Sprintf("no memory for %d bytes, %d are free: %v", e.Bytes, e.Free, e.Err)
 }
 
 func (e *OutOfMemoryError) Unwrap() error { return e.Err }

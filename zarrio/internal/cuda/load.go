@@ -52,7 +52,7 @@ type Driver struct {
 }
 
 // Load opens libcuda.so.1 where the dynamic linker finds it, looks up what is needed of it, initialises it, and counts the
-// devices, of which there must be one. Every error is a [*LoadError]. It may be called more than once.
+// devices. There must be one. Every error is a [*LoadError]. It may be called more than once.
 func Load() (*Driver, error) {
 	// The linker keeps its last error per thread.
 	runtime.LockOSThread()
@@ -72,7 +72,7 @@ func Load() (*Driver, error) {
 
 	c := d.get()
 	defer d.put(c)
-	c.args[0] = 0 // flags, of which there are none
+	c.args[0] = 0 // flags: there are none
 	if err := d.call(c, &d.init, 1); err != nil {
 		return nil, &LoadError{StepInit, err}
 	}

@@ -50,7 +50,7 @@ func TestOutOfMemory(t *testing.T) {
 	if oom.Bytes != 1<<20 || oom.Free != free || !errors.Is(err, &Error{Call: "cuMemAlloc_v2", Code: 2}) {
 		t.Errorf("error %#v, want %d of %d bytes", oom, 1<<20, free)
 	}
-	want := fmt.Sprintf("no memory for 1048576 bytes, of which %d are free: cuMemAlloc_v2: CUDA_ERROR_OUT_OF_MEMORY (2)", free)
+	want := fmt.Sprintf("no memory for 1048576 bytes, %d are free: cuMemAlloc_v2: CUDA_ERROR_OUT_OF_MEMORY (2)", free)
 	if err.Error() != want {
 		t.Errorf("error %q, want %q", err, want)
 	}

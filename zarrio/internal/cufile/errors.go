@@ -78,7 +78,7 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Is makes an errno what errors.Is finds, and what an errno stands for, such as fs.ErrPermission.
+// Is makes errors.Is find an errno, and the errors that an errno is, such as fs.ErrPermission.
 func (e *Error) Is(target error) bool {
 	if e.Code <= 0 || e.Code >= firstCode {
 		return false
@@ -100,7 +100,7 @@ func Name(code int) string {
 	return "unknown code " + strconv.Itoa(code)
 }
 
-// names holds the codes of cufile.h of version 1.20, of which those up to 5038 are in 1.14 too, and what they mean. 5021 and
+// names holds the codes of cufile.h of version 1.20, and what they mean. Those up to 5038 are in 1.14 too. 5021 and
 // 5032 are not in use.
 var names = map[int]struct{ name, meaning string }{
 	0:    {"CU_FILE_SUCCESS", ""},

@@ -181,7 +181,7 @@ func quiet() {
 
 const logVariable = "CUFILE_LOGFILE_PATH"
 
-// logsByDefault reports whether nobody has said where the library's log goes.
+// logsByDefault reports whether the library would choose where its log goes.
 func logsByDefault() bool {
 	_, path := os.LookupEnv(logVariable)
 	_, config := os.LookupEnv("CUFILE_ENV_PATH_JSON")

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// needRing skips a test where there is no io_uring.
+// needRing skips a test if io_uring can't be used.
 func needRing(tb testing.TB) {
 	tb.Helper()
 	if f := New(Uring, nil, 0); f.noRing != "" {
@@ -242,7 +242,7 @@ func aheadMany(t *testing.T, d dir, whole []byte, depth int) {
 	}
 }
 
-// TestNoRing: where there is no io_uring, the reason is told and the data are right.
+// TestNoRing: without io_uring, String gives the reason, and the data are right.
 func TestNoRing(t *testing.T) {
 	d := dir(t.TempDir())
 	whole := d.write(t, "file", 30_000)

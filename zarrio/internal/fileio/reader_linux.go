@@ -52,10 +52,10 @@ func (f *Files) tryRing() {
 // hugeRead is a size from which memory to read into is worth huge pages.
 const hugeRead = 256 << 10
 
-// Memory returns n bytes to read into, of which the first keep are those of old: in old, which must be nil or from this method, if
-// that is large enough; else old is given back. Large memory lies in huge pages, without which a disk is read around the page
-// cache at a third of its speed: a request to it names few pieces of memory, and these are pages. It is valid until the reader is
-// closed.
+// Memory returns n bytes to read into. The first keep of them are those of old, which must be nil or from this method. If old is
+// large enough, Memory returns it, else it frees it. Large memory is in huge pages: without them a disk is read around the page
+// cache at a third of its speed, since a request has room for few pieces of memory, which are pages. The memory is valid until the
+// reader is closed.
 func (r *Reader) Memory(old []byte, n, keep int) []byte {
 	if cap(old) >= n {
 		return old[:n]

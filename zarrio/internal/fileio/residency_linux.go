@@ -109,7 +109,7 @@ func (f *File) readHeld(dst []byte, off int64) (n int, err error) {
 	return n + m, err
 }
 
-// readWindows reads a range of which the page cache holds a part, each run of windows of one residency by one call.
+// readWindows reads a partly cached range: each run of windows that are cached, or not, by one call.
 func (f *File) readWindows(dst []byte, off int64) (n int, err error) {
 	for n < len(dst) {
 		from := off + int64(n)

@@ -169,7 +169,7 @@ func TestAutoWarm(t *testing.T) {
 	})
 }
 
-// TestAutoPartly reads a file of which the page cache holds parts.
+// TestAutoPartly reads a partly cached file.
 func TestAutoPartly(t *testing.T) {
 	for _, held := range [][2]int64{{0, 512 << 10}, {512 << 10, 300 << 10}, {256 << 10, 256 << 10}, {1 << 20, 5000}, {0, 1}} {
 		t.Run(fmt.Sprintf("%d bytes from %d on", held[1], held[0]), func(t *testing.T) {
@@ -227,7 +227,7 @@ func TestAutoBlind(t *testing.T) {
 	}
 }
 
-// TestAutoTrial has a file system of which nothing tells what the cache holds: either way is tried, then one is taken.
+// TestAutoTrial has a file system whose residency can't be probed: both kinds of reads are tried, then one is taken.
 func TestAutoTrial(t *testing.T) {
 	d, whole := autoDir(t)
 	s := spy()

@@ -37,9 +37,9 @@ var ringThreads struct {
 	ids map[int]bool
 }
 
-// RingThread says whether the calling goroutine's thread, to which it is locked, may be interrupted by the kernel on behalf of an
-// io_uring that was used on it: an interruptible system call then fails with EINTR though no signal came. It may say so of a thread
-// whose number another had before.
+// RingThread reports whether the kernel may interrupt the calling goroutine's thread, to which it is locked, for an io_uring that was
+// used on it. An interruptible system call then fails with EINTR though no signal came. It may be true for a thread that has the
+// number of an earlier one.
 func RingThread() bool {
 	ringThreads.Lock()
 	defer ringThreads.Unlock()
@@ -151,7 +151,7 @@ func noRing(err error) error {
 	return fmt.Errorf("no io_uring can be set up: %w", err)
 }
 
-// close gives the ring back. Nothing may be under way.
+// close frees the ring. No read may be in flight.
 func (g *ring) close() error {
 	var err error
 	for _, m := range [][]byte{g.shared, g.sqes} {

@@ -29,7 +29,7 @@ func (d dir) OpenDescriptor(_ context.Context, key string, flags int) (fd int, s
 	return fd, st.Size, uint64(st.Dev), nil
 }
 
-// write makes a file of n bytes, no two of which near each other are alike, and returns them.
+// write makes a file of n random bytes, and returns them.
 func (d dir) write(tb testing.TB, key string, n int) []byte {
 	tb.Helper()
 	b := content(n)

@@ -31,14 +31,14 @@ func Decode(dst, src []byte) error {
 	return nil
 }
 
-// minMatch is the length of a match of which the token says 0.
+// minMatch is the length of a match whose token has length 0.
 const minMatch = 4
 
-// decodeGeneric decodes the sequences of src from si on into dst from di on, and returns the length of all that is
-// decoded then. Both di and si are 0 at the start of a block, or are what decodeFast left off at.
+// decodeGeneric decodes the sequences of src from si on into dst from di on, and returns the length of dst that is decoded then.
+// Both di and si are 0 at the start of a block, or are what decodeFast returned.
 //
-// It takes whatever liblz4 does: the last sequence ends after its literals, and what its token says of a match counts for
-// nothing. Unlike liblz4 it doesn't insist on that sequence having 5 literals, as older encoders wrote fewer.
+// It accepts what liblz4 does: the last sequence ends after its literals, and the match in its token is ignored. Unlike liblz4 it
+// accepts fewer than 5 literals there, since older encoders wrote fewer.
 func decodeGeneric(dst, src []byte, di, si int) (int, error) {
 	for si < len(src) {
 		token := int(src[si])
@@ -83,8 +83,8 @@ func decodeGeneric(dst, src []byte, di, si int) (int, error) {
 	return 0, errCorrupt // It ends after a match, or is empty.
 }
 
-// length returns the sum of the bytes of a length that goes on at si, and the index after them. The index is -1 where
-// they have no end, or where the sum exceeds limit and so might not fit into an int.
+// length returns the sum of the bytes of a length that goes on at si, and the index after them. The index is -1 if they have no
+// end, or if the sum exceeds limit and so might not fit into an int.
 func length(src []byte, si, limit int) (n, next int) {
 	for si < len(src) && n <= limit {
 		b := int(src[si])

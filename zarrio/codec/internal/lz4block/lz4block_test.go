@@ -106,8 +106,8 @@ func (c checker) check(t *testing.T, src []byte, size int) ([]byte, error) {
 }
 
 // odd reports whether a block ends in a way that the library sees differently: it takes some blocks that end after a
-// match, and one without any sequence, and refuses those of which the last token has a match that isn't there. liblz4 does
-// the contrary of all.
+// match, and one without any sequence, and refuses those whose last token has a match that isn't there. liblz4 does the
+// contrary of all.
 func odd(src []byte) bool {
 	for si := 0; si < len(src); {
 		token := int(src[si])

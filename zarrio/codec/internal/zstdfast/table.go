@@ -5,7 +5,7 @@ import (
 	"math/bits"
 )
 
-// A codeKind is one of the three things that a sequence is made of, each of which has codes of its own.
+// A codeKind is one of the three parts of a sequence. Each has codes of its own.
 type codeKind struct {
 	most     int     // the largest code
 	accuracy int     // at most of a table
