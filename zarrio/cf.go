@@ -44,7 +44,14 @@ func (a *Array) CFType() (meta.DType, error) {
 		return meta.DType{}, err
 	}
 	t := p.Decoded()
-	return meta.DType{Kind: map[byte]meta.Kind{'i': meta.Int, 'u': meta.Uint, 'f': meta.Float}[t.Kind], Size: t.Size}, nil
+	d := meta.DType{Kind: meta.Float, Size: t.Size}
+	switch t.Kind {
+	case cf.KindInt:
+		d.Kind = meta.Int
+	case cf.KindUint:
+		d.Kind = meta.Uint
+	}
+	return d, nil
 }
 
 // ReadCF reads a selection into new memory, in C order, and decodes it as xarray does: missing values are NaN, packed ones
@@ -87,11 +94,11 @@ func packedType(d meta.DType) (cf.Type, bool) {
 	}
 	switch d.Kind {
 	case meta.Int:
-		return cf.Type{Kind: 'i', Size: d.Size}, true
+		return cf.Type{Kind: cf.KindInt, Size: d.Size}, true
 	case meta.Uint:
-		return cf.Type{Kind: 'u', Size: d.Size}, true
+		return cf.Type{Kind: cf.KindUint, Size: d.Size}, true
 	case meta.Float:
-		return cf.Type{Kind: 'f', Size: d.Size}, true
+		return cf.Type{Kind: cf.KindFloat, Size: d.Size}, true
 	}
 	return cf.Type{}, false
 }
@@ -162,30 +169,30 @@ func readPacked[T float32 | float64](ctx context.Context, a *Array, p *cf.Packin
 // unpackBytes unpacks elements, as they are in memory.
 func unpackBytes[T float32 | float64](p *cf.Packing, dst []T, raw []byte) {
 	switch t := p.Stored(); t {
-	case cf.Type{Kind: 'i', Size: 1}:
+	case cf.Type{Kind: cf.KindInt, Size: 1}:
 		cf.Unpack(p, dst, elements[int8](raw))
-	case cf.Type{Kind: 'i', Size: 2}:
+	case cf.Type{Kind: cf.KindInt, Size: 2}:
 		cf.Unpack(p, dst, elements[int16](raw))
-	case cf.Type{Kind: 'i', Size: 4}:
+	case cf.Type{Kind: cf.KindInt, Size: 4}:
 		cf.Unpack(p, dst, elements[int32](raw))
-	case cf.Type{Kind: 'i', Size: 8}:
+	case cf.Type{Kind: cf.KindInt, Size: 8}:
 		cf.Unpack(p, dst, elements[int64](raw))
-	case cf.Type{Kind: 'u', Size: 1}:
+	case cf.Type{Kind: cf.KindUint, Size: 1}:
 		cf.Unpack(p, dst, raw)
-	case cf.Type{Kind: 'u', Size: 2}:
+	case cf.Type{Kind: cf.KindUint, Size: 2}:
 		cf.Unpack(p, dst, elements[uint16](raw))
-	case cf.Type{Kind: 'u', Size: 4}:
+	case cf.Type{Kind: cf.KindUint, Size: 4}:
 		cf.Unpack(p, dst, elements[uint32](raw))
-	case cf.Type{Kind: 'u', Size: 8}:
+	case cf.Type{Kind: cf.KindUint, Size: 8}:
 		cf.Unpack(p, dst, elements[uint64](raw))
-	case cf.Type{Kind: 'f', Size: 2}: // widened on the way, in dst's own memory
+	case cf.Type{Kind: cf.KindFloat, Size: 2}: // widened on the way, in dst's own memory
 		all := AsBytes(dst)
 		single := elements[float32](all[len(all)-4*len(dst):])
 		cf.FromHalf(single, elements[uint16](raw))
 		cf.Unpack(p, dst, single)
-	case cf.Type{Kind: 'f', Size: 4}:
+	case cf.Type{Kind: cf.KindFloat, Size: 4}:
 		cf.Unpack(p, dst, elements[float32](raw))
-	case cf.Type{Kind: 'f', Size: 8}:
+	case cf.Type{Kind: cf.KindFloat, Size: 8}:
 		cf.Unpack(p, dst, elements[float64](raw))
 	}
 }

@@ -67,13 +67,13 @@ func readTimes(ctx context.Context, a *Array, u cf.Units, sel Selection, fill js
 	attrs := a.Attrs()
 	t, ok := packedType(a.DType())
 	if !ok { // datetime64: integers of which NaT alone is missing
-		attrs, t, fill = nil, cf.Type{Kind: 'i', Size: 8}, nil
+		attrs, t, fill = nil, cf.Type{Kind: cf.KindInt, Size: 8}, nil
 	}
 	p, err := cf.ParsePacking(attrs, t, fill)
 	if err != nil {
 		return a.wrap(err)
 	}
-	if p.Packed() || t.Kind == 'f' {
+	if p.Packed() || t.Kind == cf.KindFloat {
 		floats := elements[float64](AsBytes(times))
 		if _, err := readPacked(ctx, a, p, sel, floats); err != nil {
 			return err
@@ -98,19 +98,19 @@ func readTimes(ctx context.Context, a *Array, u cf.Units, sel Selection, fill js
 // widenBytes makes int64s of integers of type t, as they are in memory: in dst itself, at its end.
 func widenBytes(dst []int64, t cf.Type, raw []byte) error {
 	switch t {
-	case cf.Type{Kind: 'i', Size: 1}:
+	case cf.Type{Kind: cf.KindInt, Size: 1}:
 		widen(dst, elements[int8](raw))
-	case cf.Type{Kind: 'i', Size: 2}:
+	case cf.Type{Kind: cf.KindInt, Size: 2}:
 		widen(dst, elements[int16](raw))
-	case cf.Type{Kind: 'i', Size: 4}:
+	case cf.Type{Kind: cf.KindInt, Size: 4}:
 		widen(dst, elements[int32](raw))
-	case cf.Type{Kind: 'u', Size: 1}:
+	case cf.Type{Kind: cf.KindUint, Size: 1}:
 		widen(dst, raw)
-	case cf.Type{Kind: 'u', Size: 2}:
+	case cf.Type{Kind: cf.KindUint, Size: 2}:
 		widen(dst, elements[uint16](raw))
-	case cf.Type{Kind: 'u', Size: 4}:
+	case cf.Type{Kind: cf.KindUint, Size: 4}:
 		widen(dst, elements[uint32](raw))
-	case cf.Type{Kind: 'u', Size: 8}:
+	case cf.Type{Kind: cf.KindUint, Size: 8}:
 		if i := slices.IndexFunc(dst, func(x int64) bool { return x < 0 }); i >= 0 {
 			return fmt.Errorf("value %d at index %d is too large", uint64(dst[i]), i)
 		}

@@ -12,24 +12,39 @@ import (
 	"strings"
 )
 
-// A Type is a type of numbers, by what NumPy calls its kind and its item size: Type{'i', 2} is int16.
+// A Kind is a family of types of numbers.
+type Kind byte
+
+// The kinds, as NumPy spells them.
+const (
+	KindInt   Kind = 'i'
+	KindUint  Kind = 'u'
+	KindFloat Kind = 'f'
+)
+
+// A Type is a type of numbers: Type{KindInt, 2} is int16.
 type Type struct {
-	Kind byte // 'i' signed, 'u' unsigned, 'f' float
-	Size int  // in bytes
+	Kind Kind
+	Size int // in bytes
 }
 
 // String returns the type's name, such as "int16".
 func (t Type) String() string {
-	name := map[byte]string{'i': "int", 'u': "uint", 'f': "float"}[t.Kind]
-	if name == "" {
-		return "invalid"
+	bits := strconv.Itoa(8 * t.Size)
+	switch t.Kind {
+	case KindInt:
+		return "int" + bits
+	case KindUint:
+		return "uint" + bits
+	case KindFloat:
+		return "float" + bits
 	}
-	return name + strconv.Itoa(8*t.Size)
+	return "invalid"
 }
 
 var (
-	float32Type = Type{'f', 4}
-	float64Type = Type{'f', 8}
+	float32Type = Type{KindFloat, 4}
+	float64Type = Type{KindFloat, 8}
 )
 
 // Packing is what the attributes scale_factor, add_offset, _FillValue, missing_value and _Unsigned say about the numbers of
@@ -94,7 +109,7 @@ func ParsePacking(attrs map[string]json.RawMessage, t Type, fill json.RawMessage
 	}
 	masked := len(missing)+len(fills) > 0
 	missing, fills = masking(missing), masking(fills)
-	if t.Kind != 'f' {
+	if t.Kind != KindFloat {
 		masked = len(missing)+len(fills) > 0
 	}
 	p.masks = append(missing, fills...)
@@ -102,10 +117,10 @@ func ParsePacking(attrs map[string]json.RawMessage, t Type, fill json.RawMessage
 	var unsigned string
 	_ = json.Unmarshal(attrs["_Unsigned"], &unsigned) // anything else than these two strings says nothing
 	switch {
-	case t.Kind == 'i' && unsigned == "true":
-		p.stored.Kind = 'u'
-	case t.Kind == 'u' && unsigned == "false":
-		p.stored.Kind = 'i'
+	case t.Kind == KindInt && unsigned == "true":
+		p.stored.Kind = KindUint
+	case t.Kind == KindUint && unsigned == "false":
+		p.stored.Kind = KindInt
 	}
 	if p.stored != t {
 		for i, m := range p.masks {
@@ -118,12 +133,12 @@ func ParsePacking(attrs map[string]json.RawMessage, t Type, fill json.RawMessage
 	switch t := p.stored; {
 	case p.Packed():
 		p.decoded = float64Type
-		if t.Kind == 'f' && masked && len(p.masks) == 0 {
+		if t.Kind == KindFloat && masked && len(p.masks) == 0 {
 			p.decoded.Size = max(t.Size, 4)
 		}
-	case len(p.masks) > 0 && t.Kind != 'f' && t.Size <= 2:
+	case len(p.masks) > 0 && t.Kind != KindFloat && t.Size <= 2:
 		p.decoded = float32Type
-	case len(p.masks) > 0 && t.Kind != 'f':
+	case len(p.masks) > 0 && t.Kind != KindFloat:
 		p.decoded = float64Type
 	default:
 		p.decoded = t
@@ -151,7 +166,7 @@ func (n number) as(t Type) number {
 		return n
 	}
 	shift := 64 - 8*t.Size
-	if t.Kind == 'i' {
+	if t.Kind == KindInt {
 		return whole(n.i << shift >> shift)
 	}
 	u := uint64(n.i) << shift >> shift
