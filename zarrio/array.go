@@ -26,7 +26,7 @@ type Array struct {
 
 func newArray(h *hierarchy, path string, m *meta.Metadata) *Array {
 	a := &Array{h: h, path: path, meta: m, strides: make([]int, len(m.Shape)), indices: indexCache{limit: maxIndexBytes}}
-	if a.pipe, a.noCodec = compile(m, h.opt); a.noCodec != nil {
+	if a.pipe, a.noCodec = compile(m, codec.Options{SkipChecksums: h.opt.SkipChecksums}); a.noCodec != nil {
 		a.pipe = pipeline{chunk: m.Chunks, order: meta.COrder(len(m.Shape))}
 	}
 	if a.noCodec == nil && h.priced != nil && !a.pipe.text {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/ndcopy"
@@ -44,7 +45,7 @@ func (c *compiler) shardStep(config json.RawMessage) error {
 	if ndcopy.BigEndian {
 		ndcopy.SwapBytes(s.fill, s.swap)
 	}
-	if s.pipe, err = compile(m, Options{SkipChecksums: c.opt.SkipChecksums}); err != nil {
+	if s.pipe, err = compile(m, codec.Options{SkipChecksums: c.opt.SkipChecksums}); err != nil {
 		return err
 	}
 	inner := 1 // of a shard, on the level so far
@@ -69,13 +70,22 @@ func (t shardStep) Decode(dst, src []byte, _ *codec.Scratch) error {
 	if want := t.size * t.elements; len(dst) != want {
 		return fmt.Errorf("decodes to %d bytes, expected %d", want, len(dst))
 	}
-	w := idle.Get().(*worker) // the caller's memory for codecs may hold src
-	defer idle.Put(w)
-	return t.decode(w, dst, src, 0, 0)
+	m := shardMemories.Get().(*shardMemory)
+	defer shardMemories.Put(m)
+	return t.decode(m, dst, src, 0, 0)
 }
 
+// shardMemory is what decoding a shard takes. It is not the scratch memory that Decode is given, which
+// may hold src.
+type shardMemory struct {
+	chunk   []byte
+	scratch codec.Scratch
+}
+
+var shardMemories = sync.Pool{New: func() any { return new(shardMemory) }}
+
 // decode decodes a shard of level k, whose first element is dst's element number to.
-func (t shardStep) decode(w *worker, dst, src []byte, k, to int) error {
+func (t shardStep) decode(m *shardMemory, dst, src []byte, k, to int) error {
 	l := &t.pipe.levels[k]
 	size := l.indexSize(l.entries)
 	if len(src) < size {
@@ -85,7 +95,7 @@ func (t shardStep) decode(w *worker, dst, src []byte, k, to int) error {
 	if l.atStart {
 		at = src[:size]
 	}
-	index, err := l.decodeIndex(at, l.entries, &w.scratch)
+	index, err := l.decodeIndex(at, l.entries, &m.scratch)
 	if err != nil {
 		return fmt.Errorf("index: %w", err)
 	}
@@ -109,17 +119,17 @@ func (t shardStep) decode(w *worker, dst, src []byte, k, to int) error {
 		case !ok && t.unfilled:
 			return fmt.Errorf("inner chunk %d is missing, and what its fill value is to the codecs before is not known: %w", i, errors.ErrUnsupported)
 		case ok && k+1 < len(t.pipe.levels):
-			if err := t.decode(w, dst, src[off:off+size], k+1, origin); err != nil {
+			if err := t.decode(m, dst, src[off:off+size], k+1, origin); err != nil {
 				return fmt.Errorf("inner shard %d: %w", i, err)
 			}
 			continue
 		case ok:
-			w.dec = ndcopy.Grow(w.dec, n*t.size)
-			if err := t.pipe.chain.Decode(w.dec, src[off:off+size], nil, &w.scratch); err != nil {
+			m.chunk = ndcopy.Grow(m.chunk, n*t.size)
+			if err := t.pipe.chain.Decode(m.chunk, src[off:off+size], nil, &m.scratch); err != nil {
 				return fmt.Errorf("inner chunk %d: %w", i, err)
 			}
 			if t.pipe.bigEndian {
-				ndcopy.SwapBytes(w.dec, t.swap)
+				ndcopy.SwapBytes(m.chunk, t.swap)
 			}
 			from := 1
 			for _, d := range slices.Backward(t.pipe.order) {
@@ -130,7 +140,7 @@ func (t shardStep) decode(w *worker, dst, src []byte, k, to int) error {
 		outer, inner := ndcopy.Nest(axes)
 		ndcopy.Each(outer, 0, origin, func(from, to int) {
 			if ok {
-				ndcopy.Copy(dst, to*t.size, w.dec, from, t.size, &inner)
+				ndcopy.Copy(dst, to*t.size, m.chunk, from, t.size, &inner)
 			} else {
 				ndcopy.Fill(dst, to*t.size, t.size, t.fill, &inner)
 			}
