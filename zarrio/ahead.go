@@ -60,7 +60,7 @@ func (w *worker) next(ctx context.Context, e *CPU, p *Plan, j *job, q *rowQueue)
 }
 
 // begins says whether the array's chunks can be begun to be read: they are files.
-func (a *Array) begins() bool { return a.h.files != nil && len(a.pipe.levels) == 0 }
+func (a *Array) begins() bool { return a.h.files != nil && len(a.pipe.Levels) == 0 }
 
 // begin begins to read a chunk that is a file, if it will be read whole, or straight into its only place. What an engine reads into
 // memory that a GPU copies from is not begun: each worker reads one there, and there are as many as keep a disk busy.
@@ -98,7 +98,7 @@ func (w *worker) begin(ctx context.Context, e *CPU, p *Plan, r *ChunkRead, j *jo
 	switch found := h.file.Size(); {
 	case a.raw() && found == int64(whole):
 		h.file.Prefetch(dst, int64(off), n)
-	case !a.raw() && found <= int64(a.pipe.chain.EncodedLimit(whole)):
+	case !a.raw() && found <= int64(a.pipe.Chain.EncodedLimit(whole)):
 		h.file.Prefetch(nil, 0, int(found))
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/grid"
+	"zarrbench/zarrio/internal/pipeline"
 	"zarrbench/zarrio/meta"
 )
 
@@ -16,7 +17,7 @@ type Array struct {
 	path string
 	meta *meta.Metadata
 	grid grid.Grid // of what is decoded by itself: chunks, or the inner chunks of shards
-	pipe pipeline
+	pipe pipeline.Pipeline
 	// noCodec is why chunks can't be decoded, if they can't: the metadata of such an array can be read all the same.
 	noCodec error
 	strides []int             // of a decoded chunk on a regular grid, in elements, by dimension
@@ -26,21 +27,21 @@ type Array struct {
 
 func newArray(h *hierarchy, path string, m *meta.Metadata) *Array {
 	a := &Array{h: h, path: path, meta: m, strides: make([]int, len(m.Shape)), indices: indexCache{limit: maxIndexBytes}}
-	if a.pipe, a.noCodec = compile(m, codec.Options{SkipChecksums: h.opt.SkipChecksums}); a.noCodec != nil {
-		a.pipe = pipeline{chunk: m.Chunks, order: meta.COrder(len(m.Shape))}
+	if a.pipe, a.noCodec = pipeline.Compile(m, codec.Options{SkipChecksums: h.opt.SkipChecksums}); a.noCodec != nil {
+		a.pipe = pipeline.Pipeline{Chunk: m.Chunks, Order: meta.COrder(len(m.Shape))}
 	}
-	if a.noCodec == nil && h.priced != nil && !a.pipe.text {
-		a.parts = a.pipe.chain.PartDecoder()
+	if a.noCodec == nil && h.priced != nil && !a.pipe.Text {
+		a.parts = a.pipe.Chain.PartDecoder()
 	}
 	extents := m.Extents
-	if len(a.pipe.levels) > 0 {
+	if len(a.pipe.Levels) > 0 {
 		extents = nil
 	}
-	a.grid = grid.New(m.Shape, a.pipe.chunk, extents)
+	a.grid = grid.New(m.Shape, a.pipe.Chunk, extents)
 	n := 1
-	for _, dim := range slices.Backward(a.pipe.order) {
+	for _, dim := range slices.Backward(a.pipe.Order) {
 		a.strides[dim] = n
-		n *= a.pipe.chunk[dim]
+		n *= a.pipe.Chunk[dim]
 	}
 	return a
 }
@@ -77,14 +78,14 @@ func (a *Array) Storage() (Storage, error) {
 	if a.noCodec != nil {
 		return Storage{}, a.wrap(a.noCodec)
 	}
-	s := Storage{Chunk: a.grid.Chunks, COrder: slices.IsSorted(a.pipe.order), Native: a.native()}
-	if len(a.pipe.levels) > 0 {
+	s := Storage{Chunk: a.grid.Chunks, COrder: slices.IsSorted(a.pipe.Order), Native: a.native()}
+	if len(a.pipe.Levels) > 0 {
 		s.Shard = a.meta.Chunks
 	}
-	for _, d := range a.pipe.chain.Steps() {
+	for _, d := range a.pipe.Chain.Steps() {
 		s.Codecs = append(s.Codecs, d.Name())
 	}
-	if a.pipe.text {
+	if a.pipe.Text {
 		s.Codecs = append(s.Codecs, "vlen")
 	}
 	return s, nil
@@ -99,7 +100,7 @@ func (a *Array) wrap(err error) error {
 func (a *Array) fail(chunk int, step string, err error) error {
 	var key [keySize]byte
 	e := &meta.ChunkError{Store: a.h.name, Array: a.path, Key: string(a.appendKey(key[:0], chunk)), Step: step, Err: err}
-	if _, whole := errors.AsType[indexError](err); len(a.pipe.levels) > 0 && !whole {
+	if _, whole := errors.AsType[indexError](err); len(a.pipe.Levels) > 0 && !whole {
 		e.Inner = make([]int, len(a.grid.Counts))
 		a.grid.Coords(e.Inner, chunk)
 	}

@@ -12,7 +12,7 @@ import (
 // *ChunkError; calls don't overlap. A shard whose index can't be read, or that is missing, is reported once. It goes on after
 // these: its own error is that of the array as a whole, or of the context.
 func (a *Array) Check(ctx context.Context, report func(error)) (Stats, error) {
-	text := a.pipe.text
+	text := a.pipe.Text
 	if a.noCodec != nil {
 		return Stats{}, a.wrap(a.noCodec)
 	}
@@ -42,7 +42,7 @@ func (a *Array) Check(ctx context.Context, report func(error)) (Stats, error) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		if e, ok := errors.AsType[*meta.ChunkError](err); ok && e.Inner == nil && len(a.pipe.levels) > 0 {
+		if e, ok := errors.AsType[*meta.ChunkError](err); ok && e.Inner == nil && len(a.pipe.Levels) > 0 {
 			if shards[e.Key] {
 				return nil
 			}
@@ -71,7 +71,7 @@ func (w *worker) check(ctx context.Context, a *Array, p *chunkPart, text bool) e
 		return err
 	}
 	err = errMissing
-	if len(a.pipe.levels) > 0 {
+	if len(a.pipe.Levels) > 0 {
 		if part, e := w.locate(ctx, a, p.chunk); e == nil && part.gone {
 			err = indexError{errMissing}
 		}

@@ -55,7 +55,7 @@ func (w *worker) compute(f func() error) error { return w.turns.Do(f) }
 
 // native says whether the array's decoded bytes are in the machine's byte order.
 func (a *Array) native() bool {
-	return a.pipe.bigEndian == ndcopy.BigEndian || a.meta.DType.SwapSize() == 1
+	return a.pipe.BigEndian == ndcopy.BigEndian || a.meta.DType.SwapSize() == 1
 }
 
 // grow is the function grow for memory that files are read into.
@@ -74,8 +74,8 @@ func (a *Array) appendKey(key []byte, chunk int) []byte {
 	var buf [meta.MaxRank]int
 	coords := buf[:len(a.grid.Counts)]
 	a.grid.Coords(coords, chunk)
-	if len(a.pipe.levels) > 0 {
-		chunk, _, _ = a.pipe.levels[0].place(coords, a.grid.Chunks)
+	if len(a.pipe.Levels) > 0 {
+		chunk, _, _ = a.pipe.Levels[0].Place(coords, a.grid.Chunks)
 	}
 	return a.appendValueKey(key, chunk)
 }
@@ -86,8 +86,8 @@ func (a *Array) appendValueKey(key []byte, number int) []byte {
 		key = append(append(key, a.path...), '/')
 	}
 	g := &a.grid
-	if len(a.pipe.levels) > 0 {
-		g = &a.pipe.levels[0].grid
+	if len(a.pipe.Levels) > 0 {
+		g = &a.pipe.Levels[0].Grid
 	}
 	var buf [meta.MaxRank]int
 	coords := buf[:len(g.Counts)]
@@ -144,14 +144,14 @@ func checkElements(n, size int) error {
 }
 
 // raw says whether chunks are stored as they are.
-func (a *Array) raw() bool { return a.pipe.chain.Len() == 0 }
+func (a *Array) raw() bool { return a.pipe.Chain.Len() == 0 }
 
 // largeChunk is a size from which memory for a stored chunk is not taken on the metadata's word alone.
 const largeChunk = 64 << 20
 
 // room returns memory for a decoded chunk of n bytes, the worker's own.
 func (w *worker) room(ctx context.Context, a *Array, chunk, n int) ([]byte, error) {
-	if n > largeChunk && n > cap(w.dec) && a.raw() && len(a.pipe.levels) == 0 {
+	if n > largeChunk && n > cap(w.dec) && a.raw() && len(a.pipe.Levels) == 0 {
 		_, size, err := w.readRange(ctx, a, chunk, nil, 0)
 		if err == nil && size != int64(n) {
 			return nil, a.fail(chunk, "read", wrongSize(a, size, n))
@@ -247,7 +247,7 @@ func (w *worker) loadRaw(ctx context.Context, a *Array, chunk int, dst []byte, s
 
 // release closes what was opened for several ranges of a chunk that is a value of its own.
 func (w *worker) release(a *Array) {
-	if w.shard.value != nil && len(a.pipe.levels) == 0 {
+	if w.shard.value != nil && len(a.pipe.Levels) == 0 {
 		w.close()
 	}
 }
@@ -255,7 +255,7 @@ func (w *worker) release(a *Array) {
 // readAt reads the bytes of an uncompressed chunk of size bytes from lo on. A value of which several ranges are read stays
 // open.
 func (w *worker) readAt(ctx context.Context, a *Array, chunk int, dst []byte, lo, size int, several bool) (bool, error) {
-	if len(a.pipe.levels) > 0 {
+	if len(a.pipe.Levels) > 0 {
 		src, err := w.readInner(ctx, a, chunk, lo, len(dst), size, dst)
 		return src != nil, err
 	}
@@ -301,7 +301,7 @@ func (w *worker) readInner(ctx context.Context, a *Array, chunk, lo, n, size int
 			}
 		case n >= 0 && p.n != int64(size):
 			err = wrongSize(a, p.n, size)
-		case n < 0 && p.n > int64(a.pipe.chain.EncodedLimit(size)):
+		case n < 0 && p.n > int64(a.pipe.Chain.EncodedLimit(size)):
 			err = tooLong(p.n, size)
 		case p.n == 0 && n < 0:
 			err = errors.New("0 bytes are stored")
@@ -375,7 +375,7 @@ func (w *worker) loadWhole(ctx context.Context, a *Array, chunk int, dst []byte,
 	}
 	err = w.compute(func() error {
 		region := trace.StartRegion(ctx, "decode")
-		err := a.pipe.chain.Decode(dst, src, spans, &w.scratch)
+		err := a.pipe.Chain.Decode(dst, src, spans, &w.scratch)
 		region.End()
 		if err != nil {
 			return a.failStep(chunk, err)
@@ -405,10 +405,10 @@ func (a *Array) failStep(chunk int, err error) error {
 // readEncoded reads a chunk as it is stored, whose decoded size is n, into the worker's memory: nil for a chunk that is not in
 // the store.
 func (w *worker) readEncoded(ctx context.Context, a *Array, chunk, n int) ([]byte, error) {
-	if len(a.pipe.levels) > 0 {
+	if len(a.pipe.Levels) > 0 {
 		return w.readInner(ctx, a, chunk, 0, -1, n, nil)
 	}
-	limit := a.pipe.chain.EncodedLimit(n)
+	limit := a.pipe.Chain.EncodedLimit(n)
 	got, size, err := w.readWhole(ctx, a, chunk, limit)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -50,7 +50,7 @@ type window struct {
 // is the whole chunk, or where that is nil into a window of the worker's own memory, which begins with an element. It returns
 // false for a chunk that is not in the store, and errWhole for one that is better read whole.
 func (w *worker) loadParts(ctx context.Context, a *Array, chunk, n int, dst []byte, spans []codec.Span) (win window, ok bool, err error) {
-	if len(a.pipe.levels) == 0 && !a.saves(float64(n), n, spans) {
+	if len(a.pipe.Levels) == 0 && !a.saves(float64(n), n, spans) {
 		return win, false, errWhole
 	}
 	for attempt := 0; ; attempt++ {
@@ -181,9 +181,9 @@ func (w *worker) findParts(ctx context.Context, a *Array, chunk, n int, spans []
 
 // readHead reads the first bytes of a chunk of n bytes, as many as are usually its head or all that there are.
 func (w *worker) readHead(ctx context.Context, a *Array, chunk, n int, spans []codec.Span) (p part, err error) {
-	limit, head := int64(a.pipe.chain.EncodedLimit(n)), a.parts.HeadLen(n)
+	limit, head := int64(a.pipe.Chain.EncodedLimit(n)), a.parts.HeadLen(n)
 	defer trace.StartRegion(ctx, "read").End()
-	if len(a.pipe.levels) > 0 {
+	if len(a.pipe.Levels) > 0 {
 		p, err = w.locate(ctx, a, chunk)
 		if err != nil || !p.ok || p.n == 0 || p.n > limit {
 			return p, errWhole // which says what is wrong, if anything is

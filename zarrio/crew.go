@@ -89,7 +89,7 @@ func (e *CPU) crew(p *Plan) ([]*worker, error) {
 	for i := range p.Reads {
 		if a := p.Reads[i].Array; i == 0 || a != p.Reads[i-1].Array {
 			// See begin for what is not begun ahead; of shards, the next one's first chunk is not.
-			n = max(n, a.readers(e.files.Workers(len(a.pipe.levels) > 0 || e.hire != nil && a.raw())))
+			n = max(n, a.readers(e.files.Workers(len(a.pipe.Levels) > 0 || e.hire != nil && a.raw())))
 		}
 	}
 	for len(e.workers) < n {
@@ -119,7 +119,7 @@ func (e *CPU) row(ctx context.Context, w *worker, p *Plan, first int32, j *job) 
 	skip := func(r *ChunkRead) bool { return j.skip != nil && j.skip(r) }
 	r := &p.Reads[first]
 	a := r.Array
-	if len(a.pipe.levels) == 0 || j.alone != nil && j.alone(a) {
+	if len(a.pipe.Levels) == 0 || j.alone != nil && j.alone(a) {
 		for {
 			if !skip(r) {
 				if err := j.read(ctx, w, r); err != nil {

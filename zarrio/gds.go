@@ -293,7 +293,7 @@ func (e *gdsEngine) obstacle(a *Array) string {
 		return ""
 	case !a.raw():
 		var names []string
-		for _, d := range a.pipe.chain.Steps() {
+		for _, d := range a.pipe.Chain.Steps() {
 			names = append(names, d.Name())
 		}
 		return "chunks are encoded (" + strings.Join(names, ", ") + ")"

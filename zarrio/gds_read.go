@@ -82,7 +82,7 @@ func failRead(r *ChunkRead, err error) error {
 func (e *gdsEngine) find(ctx context.Context, w *worker, r *ChunkRead) (*openedFile, int64, error) {
 	a, chunk := r.Array, r.Chunk
 	whole := int64(a.chunkBytes())
-	if len(a.pipe.levels) == 0 {
+	if len(a.pipe.Levels) == 0 {
 		f, err := e.files.get(ctx, w, a, chunk)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -318,9 +318,9 @@ func (w *worker) recall(a *Array, chunk int) (shard int, p part, ok bool) {
 	coords := w.coords[:len(a.grid.Counts)]
 	a.grid.Coords(coords, chunk)
 	p.chunk = chunk
-	for k := range a.pipe.levels {
-		l := &a.pipe.levels[k]
-		number, entry, count := l.place(coords, a.grid.Chunks)
+	for k := range a.pipe.Levels {
+		l := &a.pipe.Levels[k]
+		number, entry, count := l.Place(coords, a.grid.Chunks)
 		if k == 0 {
 			shard = number
 		}
@@ -328,7 +328,7 @@ func (w *worker) recall(a *Array, chunk int) (shard int, p part, ok bool) {
 		if x == nil || k > 0 && (x.size != p.n || x.value != p.value) {
 			return shard, p, false
 		}
-		off, n, there, err := l.entry(x.entries, entry, x.size)
+		off, n, there, err := l.Entry(x.entries, entry, x.size)
 		if !there || err != nil {
 			return shard, p, false
 		}

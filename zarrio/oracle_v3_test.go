@@ -15,6 +15,7 @@ import (
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/internal/pipeline"
 	"zarrbench/zarrio/meta"
 )
 
@@ -240,7 +241,7 @@ func (f *partForm) shard(rng *rand.Rand, m *model, block, extents []int) []byte 
 					copy(m.elements[e*m.size:], m.one)
 				}
 			}
-			index[2*i], index[2*i+1] = missing, missing
+			index[2*i], index[2*i+1] = pipeline.Missing, pipeline.Missing
 			continue
 		}
 		data = append(data, make([]byte, rng.IntN(3))...) // a gap

@@ -93,7 +93,7 @@ func (p *planner) read(c *channel, chunk int) int {
 
 // follow makes a read follow the last one of its shard, or begin a row of reads of its own.
 func (p *planner) follow(c *channel, i int32) {
-	levels := c.array.pipe.levels
+	levels := c.array.pipe.Levels
 	if len(levels) == 0 {
 		p.first = append(p.first, i)
 		return
@@ -101,7 +101,7 @@ func (p *planner) follow(c *channel, i int32) {
 	var memory [meta.MaxRank]int
 	coords := memory[:len(c.array.grid.Counts)]
 	c.array.grid.Coords(coords, p.Reads[i].Chunk)
-	shard, _, _ := levels[0].place(coords, c.array.grid.Chunks)
+	shard, _, _ := levels[0].Place(coords, c.array.grid.Chunks)
 	id := chunkID{c.id, shard}
 	row := p.shards[id]
 	if row.count == 0 || row.count == c.array.groupLimit() {

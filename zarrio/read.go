@@ -74,7 +74,7 @@ func (a *Array) ReadInto(ctx context.Context, sel Selection, dst []byte) (Stats,
 	if elements == 0 {
 		return Stats{}, nil
 	}
-	if a.pipe.text {
+	if a.pipe.Text {
 		return a.readPadded(ctx, picks, strides, dst)
 	}
 	return a.visit(ctx, picks, func(ctx context.Context, w *worker, p *chunkPart) error {

@@ -8,11 +8,9 @@ import (
 	"slices"
 
 	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/internal/pipeline"
 	"zarrbench/zarrio/store"
 )
-
-// Shards are values that hold many chunks, found by an index at one end: the codec "sharding_indexed" of the Zarr v3
-// specification. What is in a shard may be shards again.
 
 // An openShard is the shard that a worker reads from, kept open until it reads from another one.
 type openShard struct {
@@ -65,9 +63,9 @@ func (w *worker) locate(ctx context.Context, a *Array, chunk int) (part, error) 
 	coords := w.coords[:len(a.grid.Counts)]
 	a.grid.Coords(coords, chunk)
 	p := part{chunk: chunk}
-	for k := range a.pipe.levels {
-		l := &a.pipe.levels[k]
-		shard, entry, count := l.place(coords, a.grid.Chunks)
+	for k := range a.pipe.Levels {
+		l := &a.pipe.Levels[k]
+		shard, entry, count := l.Place(coords, a.grid.Chunks)
 		if k == 0 {
 			if w.shard.array != a || w.shard.shard != shard || w.shard.fail == nil {
 				if err := w.open(ctx, a, shard); err != nil {
@@ -96,7 +94,7 @@ func (w *worker) locate(ctx context.Context, a *Array, chunk int) (part, error) 
 			return p, errChanged
 		}
 		p.value = index.value
-		off, n, ok, err := l.entry(index.entries, entry, index.size)
+		off, n, ok, err := l.Entry(index.entries, entry, index.size)
 		if !ok || err != nil {
 			return p, err
 		}
@@ -137,8 +135,8 @@ const largeIndex = 1 << 20
 
 // readIndex reads the index of a shard of level k, which has so many entries: of the whole value, or of an inner shard that lies
 // at p.
-func (w *worker) readIndex(ctx context.Context, l *shardLevel, entries, k int, p part) (*indexTable, error) {
-	value, want := w.shard.value, l.indexSize(entries)
+func (w *worker) readIndex(ctx context.Context, l *pipeline.Level, entries, k int, p part) (*indexTable, error) {
+	value, want := w.shard.value, l.IndexSize(entries)
 	if k == 0 && want > largeIndex {
 		_, size, err := value.ReadRange(ctx, nil, 0)
 		if err != nil {
@@ -147,13 +145,13 @@ func (w *worker) readIndex(ctx context.Context, l *shardLevel, entries, k int, p
 		p.n = size
 	}
 	if (k > 0 || want > largeIndex) && p.n < int64(want) {
-		return nil, tooShort(p.n, want, entries)
+		return nil, pipeline.TooShort(p.n, want, entries)
 	}
 	w.index = ndcopy.Grow(w.index, want)
 	buf := w.index
 	off := p.off
 	switch {
-	case l.atStart:
+	case l.AtStart:
 	case k == 0:
 		off = -int64(want)
 	default:
@@ -164,7 +162,7 @@ func (w *worker) readIndex(ctx context.Context, l *shardLevel, entries, k int, p
 	case err != nil:
 		return nil, err
 	case size < int64(want):
-		return nil, tooShort(size, want, entries)
+		return nil, pipeline.TooShort(size, want, entries)
 	case n != want:
 		return nil, fmt.Errorf("index: read %d of %d bytes: %w", n, want, errChanged)
 	case k > 0 && size != p.value: // what was taken for an index may be anything
@@ -175,7 +173,7 @@ func (w *worker) readIndex(ctx context.Context, l *shardLevel, entries, k int, p
 	if k > 0 {
 		t.size = p.n
 	}
-	if t.entries, err = l.decodeIndex(buf, entries, &w.scratch); err != nil {
+	if t.entries, err = l.DecodeIndex(buf, entries, &w.scratch); err != nil {
 		return nil, fmt.Errorf("index: %w", err)
 	}
 	return t, nil

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/zarrio/internal/pipeline"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
@@ -50,8 +51,8 @@ func TestShardDamage(t *testing.T) {
 		{"overflow", plain, entry(2, math.MaxUint64-7, 16), []string{inner + "read: its entry in the index, 16 bytes from 18446744073709551608 on, is outside"}},
 		{"negative", plain, entry(2, 1<<63, 16), []string{inner + "read: its entry in the index, 16 bytes from 9223372036854775808 on, is outside"}},
 		{"long overflow", plain, entry(2, 16, math.MaxUint64-15), []string{inner + "read: its entry in the index, 18446744073709551600 bytes from 16 on, is outside"}},
-		{"half missing", plain, entry(2, missing, 16), []string{inner + "read: its entry in the index, 16 bytes from 18446744073709551615 on, is outside"}},
-		{"otherwise half missing", plain, entry(2, 0, missing), []string{inner + "read: its entry in the index, 18446744073709551615 bytes from 0 on, is outside"}},
+		{"half missing", plain, entry(2, pipeline.Missing, 16), []string{inner + "read: its entry in the index, 16 bytes from 18446744073709551615 on, is outside"}},
+		{"otherwise half missing", plain, entry(2, 0, pipeline.Missing), []string{inner + "read: its entry in the index, 18446744073709551615 bytes from 0 on, is outside"}},
 		{"raw too short", plain, entry(2, 32, 15), []string{inner + "read: 15 bytes where an uncompressed chunk of [4] int32 has 16"}},
 		{"raw too long", plain, entry(2, 32, 17), []string{inner + "read: 17 bytes where an uncompressed chunk of [4] int32 has 16"}},
 		{"raw empty", plain, entry(2, 32, 0), []string{inner + "read: 0 bytes where an uncompressed chunk of [4] int32 has 16"}},
@@ -120,7 +121,7 @@ func shardWith(fields ...string) string {
 // TestShardMetadata opens arrays with bad shards: their metadata can be read, and reading elements says what is wrong.
 func TestShardMetadata(t *testing.T) {
 	nested := littleBytes
-	for range maxLevels + 1 {
+	for range pipeline.MaxLevels + 1 {
 		nested = shardWith("codecs", "["+nested+"]")
 	}
 	for _, tt := range []struct {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"zarrbench/zarrio/internal/pipeline"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/store/storetest"
 )
@@ -83,7 +84,7 @@ func packShard(parts [][]byte, start bool) []byte {
 	for _, p := range parts {
 		at, n := uint64(off+len(data)), uint64(len(p))
 		if p == nil {
-			at, n = missing, missing
+			at, n = pipeline.Missing, pipeline.Missing
 		}
 		table = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(table, at), n)
 		data = append(data, p...)

@@ -87,7 +87,7 @@ func (w *worker) readValue(ctx context.Context, dst []byte, off, want int64) err
 func (w *worker) wasRead(n, asked int, size, want int64) error {
 	if size != want || n != asked {
 		changed := errChanged
-		if len(w.shard.array.pipe.levels) == 0 {
+		if len(w.shard.array.pipe.Levels) == 0 {
 			changed = store.ErrChanged
 		}
 		return fmt.Errorf("%w: it had %d bytes, now %d", changed, want, size)

@@ -32,7 +32,7 @@ func (a *Array) ReadStrings(ctx context.Context, sel Selection) ([]string, error
 		return nil, a.wrap(err)
 	}
 	switch kind := a.meta.DType.Kind; {
-	case a.pipe.text || kind == meta.Object:
+	case a.pipe.Text || kind == meta.Object:
 		return a.readObjects(ctx, picks, elements)
 	case (kind == meta.Bytes || kind == meta.Unicode) && a.meta.DType.Size == 0:
 		return make([]string, elements), nil
@@ -148,7 +148,7 @@ func (w *worker) loadObjects(ctx context.Context, a *Array, p *chunkPart) ([][]b
 		return nil, err
 	}
 	defer trace.StartRegion(ctx, "decode").End()
-	if src, err = a.pipe.chain.DecodeAll(src, limit, &w.scratch); err != nil {
+	if src, err = a.pipe.Chain.DecodeAll(src, limit, &w.scratch); err != nil {
 		return nil, a.failStep(p.chunk, err)
 	}
 	n := p.elements()

@@ -43,7 +43,7 @@ func (a *Array) visit(ctx context.Context, picks []grid.Pick, f func(context.Con
 			if i >= j.total {
 				return nil
 			}
-			if w.group = j.chunks(w.group[:0], a, picks, i, at); len(a.pipe.levels) > 0 {
+			if w.group = j.chunks(w.group[:0], a, picks, i, at); len(a.pipe.Levels) > 0 {
 				w.gather(ctx, a, w.group)
 			}
 			for _, chunk := range w.group {
@@ -75,7 +75,7 @@ func (p *chunkPart) set(a *Array, chunk int, picks []grid.Pick) {
 	p.chunk = chunk
 	a.grid.Coords(p.coords, chunk)
 	n := 1
-	for _, d := range slices.Backward(a.pipe.order) {
+	for _, d := range slices.Backward(a.pipe.Order) {
 		p.lo[d], p.extents[d] = a.grid.Span(d, p.coords[d])
 		p.strides[d] = n
 		n *= p.extents[d]
@@ -106,13 +106,13 @@ func (a *Array) jobs(picks []grid.Pick) jobs {
 	for d := range picks {
 		j.n[d] = picks[d].Chunks(&a.grid, d)
 	}
-	if len(a.pipe.levels) == 0 {
+	if len(a.pipe.Levels) == 0 {
 		for _, n := range j.n {
 			j.total *= n
 		}
 		return j
 	}
-	outer := &a.pipe.levels[0].grid
+	outer := &a.pipe.Levels[0].Grid
 	most := 1 // chunks of a shard that are touched
 	j.bounds = make([][]int, len(picks))
 	for d := range picks {

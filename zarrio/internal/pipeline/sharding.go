@@ -1,4 +1,4 @@
-package zarrio
+package pipeline
 
 import (
 	"encoding/binary"
@@ -13,23 +13,25 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// A shardLevel is one of these: how its shards lie in the array, and what is in each.
-type shardLevel struct {
-	grid    grid.Grid
+// A Level is a level of shards: how they lie in the array, and what is in each. A shard is a value that
+// holds many chunks, found by an index at one end: the codec "sharding_indexed" of the Zarr v3
+// specification. What a shard holds may be shards again.
+type Level struct {
+	Grid    grid.Grid
 	inner   []int        // extents of what is in a shard, by the array's dimensions
 	counts  []int        // how many of these along each dimension, in the largest shards
 	perm    []int        // the array's dimension that is i-th in the index
 	entries int          // of the index of the largest shards
 	chain   *codec.Chain // that decodes the index
 	big     bool         // the index's byte order
-	atStart bool         // the index comes first in its shard, else last
+	AtStart bool         // the index comes first in its shard, else last
 }
 
-// missing is what both numbers of the index are for an inner chunk that is not there.
-const missing = math.MaxUint64
+// Missing is what both numbers of the index are for an inner chunk that is not there.
+const Missing = math.MaxUint64
 
 // shard is the codec "sharding_indexed" whose shards can be read in parts: what is in them is compiled further.
-func (c *compiler) shard(p *pipeline, config json.RawMessage) error {
+func (c *compiler) shard(p *Pipeline, config json.RawMessage) error {
 	d, err := configuration("sharding_indexed", config)
 	if err != nil {
 		return err
@@ -47,10 +49,10 @@ func (c *compiler) shard(p *pipeline, config json.RawMessage) error {
 		return fail(fmt.Errorf("chunk_shape %v has %d dimensions, the shard %v has %d", []int(shape), len(shape), c.shape, len(c.shape)))
 	}
 	var uneven [][]int // extents of the shards, where they differ
-	if len(p.levels) == 0 {
+	if len(p.Levels) == 0 {
 		uneven = c.array.Extents
 	}
-	l := shardLevel{grid: grid.New(c.array.Shape, p.chunk, uneven), inner: make([]int, len(shape)), counts: make([]int, len(shape)), perm: c.perm, entries: 1, atStart: location == "start"}
+	l := Level{Grid: grid.New(c.array.Shape, p.Chunk, uneven), inner: make([]int, len(shape)), counts: make([]int, len(shape)), perm: c.perm, entries: 1, AtStart: location == "start"}
 	for i, n := range shape {
 		if n < 1 || c.shape[i]%n != 0 {
 			return fail(fmt.Errorf("chunk_shape %v does not divide the shard %v", []int(shape), c.shape))
@@ -68,10 +70,10 @@ func (c *compiler) shard(p *pipeline, config json.RawMessage) error {
 	if err != nil {
 		return fail(err)
 	}
-	if len(p.levels) == maxLevels {
-		return &meta.UnsupportedError{What: "nesting of shards", Found: fmt.Sprintf("more than %d levels", maxLevels), Supported: "fewer"}
+	if len(p.Levels) == MaxLevels {
+		return &meta.UnsupportedError{What: "nesting of shards", Found: fmt.Sprintf("more than %d levels", MaxLevels), Supported: "fewer"}
 	}
-	p.levels, p.chunk = append(p.levels, l), l.inner
+	p.Levels, p.Chunk = append(p.Levels, l), l.inner
 	c.shape = shape
 	if err := c.compile(p, codecs); err != nil {
 		return fail(err)
@@ -79,11 +81,11 @@ func (c *compiler) shard(p *pipeline, config json.RawMessage) error {
 	return nil
 }
 
-// maxLevels bounds the shards within shards, so that no document makes the compiler recurse for long.
-const maxLevels = 8
+// MaxLevels bounds the shards within shards, so that no document makes the compiler recurse for long.
+const MaxLevels = 8
 
 // compileIndex compiles the codecs of the index: an array of two uint64 for each inner chunk, of a fixed size.
-func (l *shardLevel) compileIndex(list json.RawMessage) error {
+func (l *Level) compileIndex(list json.RawMessage) error {
 	codecs, err := meta.ParseV3Codecs(list)
 	if err != nil {
 		return fmt.Errorf("index_codecs: %w", err)
@@ -97,25 +99,25 @@ func (l *shardLevel) compileIndex(list json.RawMessage) error {
 			return &meta.UnsupportedError{What: "codec of a shard's index", Found: s.Name, Supported: `"bytes" and checksums`}
 		}
 	}
-	p, err := compile(m, codec.Options{})
+	p, err := Compile(m, codec.Options{})
 	if err != nil {
 		return fmt.Errorf("index_codecs: %w", err)
 	}
-	if _, fixed := p.chain.EncodedLen(16 * l.entries); !fixed {
+	if _, fixed := p.Chain.EncodedLen(16 * l.entries); !fixed {
 		return errors.New("index_codecs: a compressed index has no known size, and can't be found")
 	}
-	l.chain, l.big = p.chain, p.bigEndian
+	l.chain, l.big = p.Chain, p.BigEndian
 	return nil
 }
 
-// indexSize returns the length of an encoded index, in bytes.
-func (l *shardLevel) indexSize(entries int) int {
+// IndexSize returns the length of an encoded index, in bytes.
+func (l *Level) IndexSize(entries int) int {
 	n, _ := l.chain.EncodedLen(16 * entries) // compileIndex has seen that it is fixed
 	return n
 }
 
-// decodeIndex decodes an index: an offset and a length for each inner chunk.
-func (l *shardLevel) decodeIndex(src []byte, entries int, s *codec.Scratch) ([]uint64, error) {
+// DecodeIndex decodes an index: an offset and a length for each inner chunk.
+func (l *Level) DecodeIndex(src []byte, entries int, s *codec.Scratch) ([]uint64, error) {
 	plain := make([]byte, 16*entries)
 	if err := l.chain.Decode(plain, src, nil, s); err != nil {
 		return nil, err
@@ -131,10 +133,10 @@ func (l *shardLevel) decodeIndex(src []byte, entries int, s *codec.Scratch) ([]u
 	return index, nil
 }
 
-// entry checks an entry of an index of a shard of size bytes, and returns false for an inner chunk that is not there.
-func (l *shardLevel) entry(index []uint64, i int, size int64) (off, n int64, ok bool, err error) {
+// Entry checks an entry of an index of a shard of size bytes, and returns false for an inner chunk that is not there.
+func (l *Level) Entry(index []uint64, i int, size int64) (off, n int64, ok bool, err error) {
 	o, m := index[2*i], index[2*i+1]
-	if o == missing && m == missing {
+	if o == Missing && m == Missing {
 		return 0, 0, false, nil
 	}
 	if o > uint64(size) || m > uint64(size)-o {
@@ -143,10 +145,10 @@ func (l *shardLevel) entry(index []uint64, i int, size int64) (off, n int64, ok 
 	return int64(o), int64(m), true, nil
 }
 
-// place returns the number of the shard that holds a part, the part's place in its index, and how many entries that has. The
+// Place returns the number of the shard that holds a part, the part's place in its index, and how many entries that has. The
 // part is given by its coordinates among parts of the given extents.
-func (l *shardLevel) place(coords, extents []int) (shard, entry, entries int) {
-	g := &l.grid
+func (l *Level) Place(coords, extents []int) (shard, entry, entries int) {
+	g := &l.Grid
 	if g.Regular() {
 		for d, c := range coords {
 			shard = shard*g.Counts[d] + c*extents[d]/g.Chunks[d]
@@ -168,6 +170,6 @@ func (l *shardLevel) place(coords, extents []int) (shard, entry, entries int) {
 	return shard, entry, entries
 }
 
-func tooShort(size int64, index, entries int) error {
+func TooShort(size int64, index, entries int) error {
 	return fmt.Errorf("the shard has %d bytes, fewer than the %d of its index of %d chunks", size, index, entries)
 }

@@ -1,4 +1,4 @@
-package zarrio
+package pipeline
 
 import (
 	"encoding/json"
@@ -10,7 +10,7 @@ import (
 )
 
 // bytes is the codec "bytes" of the Zarr v3 specification.
-func (c *compiler) bytes(p *pipeline, config json.RawMessage) error {
+func (c *compiler) bytes(p *Pipeline, config json.RawMessage) error {
 	d, err := configuration("bytes", config)
 	if err != nil {
 		return err
@@ -34,7 +34,7 @@ func (c *compiler) bytes(p *pipeline, config json.RawMessage) error {
 		c.steps = append(c.steps, recordStep{c.array.DType.Size, c.array.Record})
 	case swap <= 1 || endian == "little":
 	case len(c.steps) == 0:
-		p.bigEndian = true
+		p.BigEndian = true
 	default:
 		c.steps = append(c.steps, swapStep{swap})
 	}

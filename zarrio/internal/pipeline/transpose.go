@@ -1,4 +1,4 @@
-package zarrio
+package pipeline
 
 import (
 	"encoding/json"
@@ -13,7 +13,7 @@ import (
 
 // transpose is the codec "transpose" of the Zarr v3 specification: dimension i of what it makes is dimension order[i] of
 // what it is given. "C" and "F" are the spellings of an earlier draft.
-func (c *compiler) transpose(p *pipeline, config json.RawMessage) error {
+func (c *compiler) transpose(p *Pipeline, config json.RawMessage) error {
 	d, err := configuration("transpose", config)
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func (c *compiler) transpose(p *pipeline, config json.RawMessage) error {
 		for i, o := range order {
 			perm[i] = c.perm[o]
 		}
-		c.perm, p.order = perm, perm
+		c.perm, p.Order = perm, perm
 	}
 	c.shape = shape
 	return nil

@@ -1,4 +1,6 @@
-package zarrio
+// Package pipeline compiles the codecs of an array into what finds and decodes its chunks: levels of
+// shards, the order of dimensions and of bytes, and a chain of decoders.
+package pipeline
 
 import (
 	"encoding/json"
@@ -11,21 +13,20 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// A pipeline leads from the stored bytes of a part of an array to its elements: what the metadata's codecs say, compiled
-// once an array.
-type pipeline struct {
-	chunk     []int // extents of what is decoded by itself: a chunk, or an inner chunk of a shard
-	order     []int // order[i] is the dimension that is i-th in the decoded bytes, slowest first
-	bigEndian bool  // the decoded elements' byte order
-	chain     *codec.Chain
-	levels    []shardLevel // from the outermost; none where chunks aren't sharded
-	text      bool         // the chain ends in elements of varying length: see ReadStrings
+// A Pipeline leads from stored bytes to elements. It is compiled once for an array.
+type Pipeline struct {
+	Chunk     []int // extents of what is decoded by itself: a chunk, or an inner chunk of a shard
+	Order     []int // order[i] is the dimension that is i-th in the decoded bytes, slowest first
+	BigEndian bool  // the decoded elements' byte order
+	Chain     *codec.Chain
+	Levels    []Level // from the outermost; none where chunks aren't sharded
+	Text      bool    // the chain ends in elements of varying length: see ReadStrings
 }
 
-// compile makes an array's pipeline of its metadata. It sets the fields of opt that tell what the
-// codecs decode. Its error is why chunks can't be decoded.
-func compile(m *meta.Metadata, opt codec.Options) (pipeline, error) {
-	p := pipeline{chunk: m.Chunks, order: m.Order, bigEndian: m.BigEndian}
+// Compile returns the pipeline of the array that m describes. It sets the fields of opt that tell what
+// the codecs decode. Its error tells why chunks can't be decoded.
+func Compile(m *meta.Metadata, opt codec.Options) (Pipeline, error) {
+	p := Pipeline{Chunk: m.Chunks, Order: m.Order, BigEndian: m.BigEndian}
 	opt.Format, opt.Type = m.Format, codecType(m.DType, m.BigEndian)
 	c := compiler{array: m, opt: opt, shape: m.Chunks, perm: m.Order, size: m.DType.Size}
 	return p, c.compile(&p, m.Codecs)
@@ -70,7 +71,7 @@ type compiler struct {
 }
 
 // compile adds the codecs, which are listed in the order of decoding, and ends the pipeline with them.
-func (c *compiler) compile(p *pipeline, codecs []meta.CodecSpec) error {
+func (c *compiler) compile(p *Pipeline, codecs []meta.CodecSpec) error {
 	flat := c.array.Format == 2 // the array has become bytes: v2 doesn't tell the two apart
 	for i, spec := range slices.Backward(codecs) {
 		var err error
@@ -80,7 +81,7 @@ func (c *compiler) compile(p *pipeline, codecs []meta.CodecSpec) error {
 			if kind != meta.Object && (kind != meta.Bytes || name != "vlen-bytes") && (kind != meta.Unicode || name != "vlen-utf8") || name == "vlen-array" {
 				return &codec.UnsupportedError{Name: spec.Name}
 			}
-			p.text, flat = true, true
+			p.Text, flat = true, true
 		case c.array.Format == 2:
 			err = c.step(spec)
 		case name == "transpose":
@@ -108,12 +109,12 @@ func (c *compiler) compile(p *pipeline, codecs []meta.CodecSpec) error {
 	if !flat {
 		return errors.New("codecs: none makes bytes of the array, such as \"bytes\"")
 	}
-	if c.array.DType.Kind == meta.Object && !p.text {
+	if c.array.DType.Kind == meta.Object && !p.Text {
 		return &meta.UnsupportedError{What: "data type object with codecs", Found: fmt.Sprint(codecNames(codecs)), Supported: "vlen-utf8, vlen-bytes"}
 	}
 	slices.Reverse(c.steps)
 	var err error
-	p.chain, err = codec.NewChain(c.steps...)
+	p.Chain, err = codec.NewChain(c.steps...)
 	return err
 }
 

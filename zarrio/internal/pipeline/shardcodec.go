@@ -1,4 +1,4 @@
-package zarrio
+package pipeline
 
 import (
 	"encoding/json"
@@ -21,7 +21,7 @@ type shardStep struct {
 	swap     int    // of them, those that change places with the byte order
 	fill     []byte // little-endian; nil for zeros
 	unfilled bool   // what stands for the fill value after the filters before is not known
-	pipe     pipeline
+	pipe     Pipeline
 	elements int
 	more     int // bytes of indices, and of what codecs add to each inner chunk
 }
@@ -45,16 +45,16 @@ func (c *compiler) shardStep(config json.RawMessage) error {
 	if ndcopy.BigEndian {
 		ndcopy.SwapBytes(s.fill, s.swap)
 	}
-	if s.pipe, err = compile(m, codec.Options{SkipChecksums: c.opt.SkipChecksums}); err != nil {
+	if s.pipe, err = Compile(m, codec.Options{SkipChecksums: c.opt.SkipChecksums}); err != nil {
 		return err
 	}
 	inner := 1 // of a shard, on the level so far
-	for i := range s.pipe.levels {
-		l, outer := &s.pipe.levels[i], inner
-		if inner *= l.entries; inner > math.MaxInt/(64*maxLevels) {
+	for i := range s.pipe.Levels {
+		l, outer := &s.pipe.Levels[i], inner
+		if inner *= l.entries; inner > math.MaxInt/(64*MaxLevels) {
 			return fmt.Errorf("codec \"sharding_indexed\": %d inner chunks a shard are too many", inner)
 		}
-		s.more += outer * l.indexSize(l.entries)
+		s.more += outer * l.IndexSize(l.entries)
 	}
 	s.more += inner * 64
 	c.steps, c.fixed = append(c.steps, s), true
@@ -86,16 +86,16 @@ var shardMemories = sync.Pool{New: func() any { return new(shardMemory) }}
 
 // decode decodes a shard of level k, whose first element is dst's element number to.
 func (t shardStep) decode(m *shardMemory, dst, src []byte, k, to int) error {
-	l := &t.pipe.levels[k]
-	size := l.indexSize(l.entries)
+	l := &t.pipe.Levels[k]
+	size := l.IndexSize(l.entries)
 	if len(src) < size {
-		return tooShort(int64(len(src)), size, l.entries)
+		return TooShort(int64(len(src)), size, l.entries)
 	}
 	at := src[len(src)-size:]
-	if l.atStart {
+	if l.AtStart {
 		at = src[:size]
 	}
-	index, err := l.decodeIndex(at, l.entries, &m.scratch)
+	index, err := l.DecodeIndex(at, l.entries, &m.scratch)
 	if err != nil {
 		return fmt.Errorf("index: %w", err)
 	}
@@ -112,27 +112,27 @@ func (t shardStep) decode(m *shardMemory, dst, src []byte, k, to int) error {
 			axes[d].N = l.inner[d]
 			n *= l.inner[d]
 		}
-		off, size, ok, err := l.entry(index, i, int64(len(src)))
+		off, size, ok, err := l.Entry(index, i, int64(len(src)))
 		switch {
 		case err != nil:
 			return fmt.Errorf("inner chunk %d: %w", i, err)
 		case !ok && t.unfilled:
 			return fmt.Errorf("inner chunk %d is missing, and what its fill value is to the codecs before is not known: %w", i, errors.ErrUnsupported)
-		case ok && k+1 < len(t.pipe.levels):
+		case ok && k+1 < len(t.pipe.Levels):
 			if err := t.decode(m, dst, src[off:off+size], k+1, origin); err != nil {
 				return fmt.Errorf("inner shard %d: %w", i, err)
 			}
 			continue
 		case ok:
 			m.chunk = ndcopy.Grow(m.chunk, n*t.size)
-			if err := t.pipe.chain.Decode(m.chunk, src[off:off+size], nil, &m.scratch); err != nil {
+			if err := t.pipe.Chain.Decode(m.chunk, src[off:off+size], nil, &m.scratch); err != nil {
 				return fmt.Errorf("inner chunk %d: %w", i, err)
 			}
-			if t.pipe.bigEndian {
+			if t.pipe.BigEndian {
 				ndcopy.SwapBytes(m.chunk, t.swap)
 			}
 			from := 1
-			for _, d := range slices.Backward(t.pipe.order) {
+			for _, d := range slices.Backward(t.pipe.Order) {
 				axes[d].Src = from
 				from *= l.inner[d]
 			}
