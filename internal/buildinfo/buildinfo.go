@@ -3,7 +3,8 @@ package buildinfo
 
 import "runtime/debug"
 
-// Commit returns the commit that the Go command noted in info, with "-dirty" if files were changed, or "" if it noted none.
+// Commit returns the commit that the Go command noted in info, with "-dirty" if files were changed,
+// or "" if it noted none.
 func Commit(info *debug.BuildInfo) string {
 	var revision, dirty string
 	for _, s := range info.Settings {

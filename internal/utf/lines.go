@@ -9,7 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// swapped is what the byte order mark looks like in the other byte order. It is no letter of any text.
+// swapped is what the byte order mark looks like in the other byte order. It is no letter of any
+// text.
 const swapped = '\uFFFE'
 
 // ReadLines returns the text of a file as [DecodeLines] does. Its errors name the file.
@@ -25,12 +26,13 @@ func ReadLines(path string) ([]byte, error) {
 	return text, nil
 }
 
-// DecodeLines is [Decode] for text that is read line by line, such as the output of a program that a shell wrote to a file and that
-// may have been joined with others. A byte order mark at the start of a later line is dropped too. Lines keep their endings, and
-// bytes that are not valid UTF-8 stay as they are.
+// DecodeLines is [Decode] for text that is read line by line, such as the output of a program that
+// a shell wrote to a file and that may have been joined with others. A byte order mark at the start
+// of a later line is dropped too. Lines keep their endings, and bytes that are not valid UTF-8 stay
+// as they are.
 //
-// It is an error if lines would be lost: in UTF-32, in UTF-16 without a mark, in texts of two encodings, and if a mark is within
-// a line. The result may share memory with b.
+// It is an error if lines would be lost: in UTF-32, in UTF-16 without a mark, in texts of two
+// encodings, and if a mark is within a line. The result may share memory with b.
 func DecodeLines(b []byte) ([]byte, error) {
 	var err error
 	switch {

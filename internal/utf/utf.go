@@ -1,5 +1,5 @@
-// Package utf reads text that begins with a byte order mark, which editors and shells of Windows add: [Decode] documents, and
-// [DecodeLines] text of lines.
+// Package utf reads text that begins with a byte order mark, which editors and shells of Windows
+// add: [Decode] documents, and [DecodeLines] text of lines.
 package utf
 
 import (
@@ -34,8 +34,9 @@ var marks = []struct {
 	{[]byte("+/v"), "UTF-7", nil, false},
 }
 
-// Decode returns text as UTF-8 without its byte order mark: text itself if it has none. Text in UTF-16 is decoded if a mark says so.
-// An error names the mark: that of an encoding which is not supported, or of one in which text isn't valid.
+// Decode returns text as UTF-8 without its byte order mark: text itself if it has none. Text in
+// UTF-16 is decoded if a mark says so. An error names the mark: that of an encoding which is not
+// supported, or of one in which text isn't valid.
 func Decode(text []byte) ([]byte, error) {
 	for _, m := range marks {
 		rest, ok := bytes.CutPrefix(text, m.mark)
@@ -71,8 +72,8 @@ func decode16(text []byte, order binary.ByteOrder, name string) ([]byte, error) 
 	return out, nil
 }
 
-// rune16 returns the first character of text in UTF-16, of one byte pair or more, and its length in bytes. It returns false if
-// that is a surrogate without its other half.
+// rune16 returns the first character of text in UTF-16, of one byte pair or more, and its length in
+// bytes. It returns false if that is a surrogate without its other half.
 func rune16(text []byte, order binary.ByteOrder) (r rune, size int, ok bool) {
 	r = rune(order.Uint16(text))
 	if !utf16.IsSurrogate(r) {

@@ -20,8 +20,8 @@ type ChoiceError struct {
 // maxListed is how many assets a message lists.
 const maxListed = 20
 
-// Error returns the reason and, each in a line of its own, the assets with their keys, types and hrefs. The hrefs lack
-// their queries, which may be secrets. Zarr assets come first.
+// Error returns the reason and, each in a line of its own, the assets with their keys, types and
+// hrefs. The hrefs lack their queries, which may be secrets. Zarr assets come first.
 func (e *ChoiceError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "STAC %s %q: %s", e.Document.Type, short(e.Document.ID), e.Reason)
@@ -66,10 +66,12 @@ func printable(s string) string {
 	return q[1 : len(q)-1]
 }
 
-// Choose returns the asset that is to be opened: the one that key names or, where key is "", the only Zarr asset that can
-// be opened. Of several, it is the only one with the role "data". The error is a [ChoiceError].
+// Choose returns the asset that is to be opened: the one that key names or, where key is "", the
+// only Zarr asset that can be opened. Of several, it is the only one with the role "data". The
+// error is a [ChoiceError].
 //
-// An asset that key names need not be called a Zarr store, as long as its type doesn't call it something else.
+// An asset that key names need not be called a Zarr store, as long as its type doesn't call it
+// something else.
 func (d *Document) Choose(key string) (*Asset, error) {
 	if key != "" {
 		return d.named(key)

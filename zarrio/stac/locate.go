@@ -17,9 +17,11 @@ import (
 
 // A Location is where a place leads to.
 type Location struct {
-	// Place is that of the store: a directory, a zip file or a URL. It is the one that was given, unless that is a STAC document.
+	// Place is that of the store: a directory, a zip file or a URL. It is the one that was given,
+	// unless that is a STAC document.
 	Place string
-	// Asset is the one that was chosen of a STAC document, or nil. Its Group is the group that is meant of the store at Place.
+	// Asset is the one that was chosen of a STAC document, or nil. Its Group is the group that is
+	// meant of the store at Place.
 	Asset *Asset
 	// Document is where the STAC document is, without the query of its URL, or "".
 	Document string
@@ -27,23 +29,27 @@ type Location struct {
 	opt store.Options
 }
 
-// Locate finds out where a place leads to: one that [store.Open] takes, or a STAC place. It reads the document of a STAC place,
-// and asks nothing of other servers. The options are those of [Location.Open] too.
+// Locate finds out where a place leads to: one that [store.Open] takes, or a STAC place. It reads
+// the document of a STAC place, and asks nothing of other servers. The options are those of
+// [Location.Open] too.
 //
-// A STAC place is a path or a URL (file, http, https, gs, s3) that ends in .json or .geojson, such as an Item's, or any that has
-// the fragment "#asset", such as that of an API, whose URLs don't end so. "#asset=KEY" chooses an asset; without it the
-// only Zarr asset is meant, or else the only one that can be opened, or the only one of these with the role "data". If
-// that leaves none, or several, the error is a [ChoiceError], which lists the assets.
+// A STAC place is a path or a URL (file, http, https, gs, s3) that ends in .json or .geojson, such
+// as an Item's, or any that has the fragment "#asset", such as that of an API, whose URLs don't end
+// so. "#asset=KEY" chooses an asset; without it the only Zarr asset is meant, or else the only one
+// that can be opened, or the only one of these with the role "data". If that leaves none, or
+// several, the error is a [ChoiceError], which lists the assets.
 //
-// The document is not trusted. It may lead to another server, to which no header of opt.HTTP is sent then, but not from a server
-// to local files, and not from an encrypted connection to one that is not. Assets whose hrefs are of another scheme, or
-// which need credentials, are refused, as are references to chunks in other files (kerchunk). No link is followed. An Endpoint of
-// opt.HTTP takes precedence over one that the document names.
+// The document is not trusted. It may lead to another server, to which no header of opt.HTTP is
+// sent then, but not from a server to local files, and not from an encrypted connection to one that
+// is not. Assets whose hrefs are of another scheme, or which need credentials, are refused, as are
+// references to chunks in other files (kerchunk). No link is followed. An Endpoint of opt.HTTP
+// takes precedence over one that the document names.
 func Locate(ctx context.Context, place string, opt store.Options) (*Location, error) {
 	document, key, found := Cut(place)
 	name, local := places.Local(place)
 	if local {
-		// A directory may have a name that looks like a document's, and any file one that looks like it had a fragment.
+		// A directory may have a name that looks like a document's, and any file one that looks
+		// like it had a fragment.
 		if info, err := os.Stat(name); err == nil {
 			document, key, found = name, "", found && document == place && info.Mode().IsRegular()
 		} else if found {

@@ -105,7 +105,8 @@ func TestLocate(t *testing.T) {
 			case a != nil && (a.Key != tt.key || a.Key == "b" && a.Group != "g" || a.Key == "a" && (a.Consolidated == nil || !*a.Consolidated)):
 				t.Errorf("%s: Locate(%q): asset %+v, want %q", name, tt.place, *a, tt.key)
 			}
-			// The store opens from what was found, from its place and from the place that was given.
+			// The store opens from what was found, from its place and from the place that was
+			// given.
 			for _, openAgain := range []func() (store.Closer, error){
 				func() (store.Closer, error) { return l.Open(t.Context()) },
 				func() (store.Closer, error) { return store.Open(t.Context(), l.Place) },
@@ -172,7 +173,8 @@ func TestLocateNames(t *testing.T) {
 	}
 }
 
-// TestLocateBuckets opens stores in buckets that another server has: the caller's, or one that the document names.
+// TestLocateBuckets opens stores in buckets that another server has: the caller's, or one that the
+// document names.
 func TestLocateBuckets(t *testing.T) {
 	server := storetest.NewServer(t, map[string][]byte{
 		"cat/item.json":     stacItem(twoStores),

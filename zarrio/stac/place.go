@@ -11,9 +11,10 @@ import (
 	"strings"
 )
 
-// Cut reports whether place names a document, by its form alone: a URL or a path that ends in .json or .geojson, apart from a URL's
-// query, or that has the fragment "#asset" or "#asset=KEY". It returns the place without the fragment and the KEY, or "". A KEY
-// is escaped as in URLs; one that is not, though it has a "%", is taken as it stands.
+// Cut reports whether place names a document, by its form alone: a URL or a path that ends in .json
+// or .geojson, apart from a URL's query, or that has the fragment "#asset" or "#asset=KEY". It
+// returns the place without the fragment and the KEY, or "". A KEY is escaped as in URLs; one that
+// is not, though it has a "%", is taken as it stands.
 func Cut(place string) (document, key string, found bool) {
 	i := strings.LastIndexByte(place, '#')
 	if i < 0 {
@@ -58,8 +59,8 @@ func schemeOf(place string) string {
 	return scheme
 }
 
-// locate sets Place and Endpoint, or Refused. Where href can't be opened, an alternate asset that can takes its place: the
-// extension has it that both are the same data.
+// locate sets Place and Endpoint, or Refused. Where href can't be opened, an alternate asset that
+// can takes its place: the extension has it that both are the same data.
 func (a *Asset) locate(o, kwargs, schemes object, base string) error {
 	err := a.locateAt(o, kwargs, schemes, base)
 	if err != nil || a.Refused == "" {
@@ -182,8 +183,9 @@ func join(base, href string) (string, error) {
 	}
 }
 
-// access says what the storage options of an object ask for: the endpoint of another service than the scheme's own, or
-// what is refused, such as credentials. They are read as fsspec, and the storage extension in versions 1 and 2, have them.
+// access says what the storage options of an object ask for: the endpoint of another service than
+// the scheme's own, or what is refused, such as credentials. They are read as fsspec, and the
+// storage extension in versions 1 and 2, have them.
 func access(o, kwargs, schemes object) (endpoint, refused string, err error) {
 	options, err := o.object("xarray:storage_options")
 	if err != nil {
@@ -245,7 +247,8 @@ func (o object) asks(name string) bool {
 	return o.has(name) && v != "false" && v != `""` && v != `"anon"`
 }
 
-// endpoint returns the URL of the service that options of fsspec's s3 and gcs file systems name, or "".
+// endpoint returns the URL of the service that options of fsspec's s3 and gcs file systems name, or
+// "".
 func (o object) endpoint() (string, error) {
 	client, err := o.object("client_kwargs")
 	if err != nil {
@@ -259,7 +262,8 @@ func (o object) endpoint() (string, error) {
 	return "", nil
 }
 
-// secret returns the option, of those file systems, that asks for credentials, or "". anon, where it is false, is one.
+// secret returns the option, of those file systems, that asks for credentials, or "". anon, where
+// it is false, is one.
 func (o object) secret() string {
 	if string(o["anon"]) == "false" {
 		return "anon: false"

@@ -1,10 +1,11 @@
-// Package stac finds the Zarr store that a STAC document leads to: an Item or a Collection of the SpatioTemporal Asset
-// Catalog, versions 1.0 and 1.1. [Locate] reads the document that a place names; [Parse] asks nothing of any server. Neither
-// follows a link.
+// Package stac finds the Zarr store that a STAC document leads to: an Item or a Collection of the
+// SpatioTemporal Asset Catalog, versions 1.0 and 1.1. [Locate] reads the document that a place
+// names; [Parse] asks nothing of any server. Neither follows a link.
 //
-// Of a document, it looks at the assets' own fields (href, type, roles, alternate) and at those of the extensions zarr
-// (zarr:consolidated, zarr:node_type, zarr:zarr_format), xarray-assets (xarray:open_kwargs, xarray:storage_options) and storage.
-// What they say is a hint: the store itself tells what is true.
+// Of a document, it looks at the assets' own fields (href, type, roles, alternate) and at those of
+// the extensions zarr (zarr:consolidated, zarr:node_type, zarr:zarr_format), xarray-assets
+// (xarray:open_kwargs, xarray:storage_options) and storage. What they say is a hint: the store
+// itself tells what is true.
 package stac
 
 import (
@@ -20,7 +21,8 @@ import (
 	"zarrbench/internal/utf"
 )
 
-// MaxSize is how many bytes a document may have. An Item with an asset for each of some hundred variables has a tenth of that.
+// MaxSize is how many bytes a document may have. An Item with an asset for each of some hundred
+// variables has a tenth of that.
 const MaxSize = 16 << 20
 
 // maxAssets bounds what is kept of a document.
@@ -42,19 +44,22 @@ type Asset struct {
 	Type  string // the media type, or ""
 	Roles []string
 
-	// Zarr is true if the document calls it a Zarr store, or a group or an array in one, native or virtual.
+	// Zarr is true if the document calls it a Zarr store, or a group or an array in one, native or
+	// virtual.
 	Zarr bool
 	// Refused says why it can't be opened, or is "".
 	Refused string
-	// Place is where it is: a URL of http, https, gs, s3 or file, or a path. "" if it can't be opened.
+	// Place is where it is: a URL of http, https, gs, s3 or file, or a path. "" if it can't be
+	// opened.
 	Place string
-	// Endpoint is the URL of the service that has the bucket of Place, if the document names another one than Google's
-	// or Amazon's, else "".
+	// Endpoint is the URL of the service that has the bucket of Place, if the document names
+	// another one than Google's or Amazon's, else "".
 	Endpoint string
 
 	// Group is the path, in the store at Place, of the group that is meant; "" is its root.
 	Group string
-	// Consolidated is true if the store has consolidated metadata, and nil if the document doesn't say.
+	// Consolidated is true if the store has consolidated metadata, and nil if the document doesn't
+	// say.
 	Consolidated *bool
 	// Format is the version of Zarr, 2 or 3, or 0 if the document doesn't say.
 	Format int
@@ -62,14 +67,15 @@ type Asset struct {
 	NodeType string
 }
 
-// Parse reads a document. base is the place that it came from, a URL of http, https, gs or s3 or else a local path, which
-// relative hrefs are relative to; a link to the document itself (rel "self") plays no part, since it may name a place that
-// is gone or another's.
+// Parse reads a document. base is the place that it came from, a URL of http, https, gs or s3 or
+// else a local path, which relative hrefs are relative to; a link to the document itself (rel
+// "self") plays no part, since it may name a place that is gone or another's.
 //
-// A field of the wrong type is an error that names it; assets that can't be opened are none, but say so.
+// A field of the wrong type is an error that names it; assets that can't be opened are none, but
+// say so.
 //
-// Documents may be nested as deep as encoding/json allows, which is no recursion here: what has no part in the above stays
-// unread.
+// Documents may be nested as deep as encoding/json allows, which is no recursion here: what has no
+// part in the above stays unread.
 func Parse(doc []byte, base string) (*Document, error) {
 	if len(doc) > MaxSize {
 		return nil, fmt.Errorf("STAC document of %d bytes, more than the limit of %d", len(doc), MaxSize)
@@ -196,7 +202,8 @@ func parseAsset(key string, assets, schemes object, base string) (Asset, error) 
 	return a, a.locate(o, kwargs, schemes, base)
 }
 
-// mediaType returns a media type without its parameters, in lower case, and the version of Zarr that these name, or 0.
+// mediaType returns a media type without its parameters, in lower case, and the version of Zarr
+// that these name, or 0.
 func mediaType(s string) (media string, version int) {
 	media, params, err := mime.ParseMediaType(s)
 	if err != nil {
@@ -212,8 +219,8 @@ func mediaType(s string) (media string, version int) {
 	return media, version
 }
 
-// isZarr reports whether a media type is one of Zarr's: the one of pystac until 1.13, the one since (and in STAC's best practices
-// for Zarr), and an older one.
+// isZarr reports whether a media type is one of Zarr's: the one of pystac until 1.13, the one since
+// (and in STAC's best practices for Zarr), and an older one.
 func isZarr(media string) bool {
 	return media == "application/vnd+zarr" || media == "application/vnd.zarr" || media == "application/x-zarr"
 }

@@ -28,7 +28,8 @@ func collection(assets string) string {
 
 const web = "https://catalog.example/v1/wind.json?sig=secret"
 
-// TestChoose parses documents and chooses an asset, whose key and place are compared; or an error of each step, in part.
+// TestChoose parses documents and chooses an asset, whose key and place are compared; or an error
+// of each step, in part.
 func TestChoose(t *testing.T) {
 	const (
 		zarr   = `"type": "application/vnd+zarr"`

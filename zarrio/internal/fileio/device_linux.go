@@ -39,7 +39,8 @@ func (d *device) whyBuffered() string {
 	return ""
 }
 
-// deviceOf returns the device of that number. It is asked about by fd, a file on it, when it is first seen.
+// deviceOf returns the device of that number. It is asked about by fd, a file on it, when it is
+// first seen.
 func (f *Files) deviceOf(fd int, number uint64) *device {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -54,7 +55,8 @@ func (f *Files) deviceOf(fd int, number uint64) *device {
 	return d
 }
 
-// learn asks the kernel about a device, by one of its files. Reads find out what the kernel doesn't tell.
+// learn asks the kernel about a device, by one of its files. Reads find out what the kernel doesn't
+// tell.
 func (d *device) learn(sys *system, fd int) {
 	var fsys unix.Statfs_t
 	if err := Retry(func() error { return sys.statfs(fd, &fsys) }); err == nil {
@@ -74,8 +76,8 @@ func (d *device) learn(sys *system, fd int) {
 			d.fallBackTo(byTrial)
 		}
 	}
-	// Linux 6.1 and later tell the alignment, if the file system does. Zeros mean that this file can't be read around the page
-	// cache. Others may be: a small file can lie in its inode.
+	// Linux 6.1 and later tell the alignment, if the file system does. Zeros mean that this file
+	// can't be read around the page cache. Others may be: a small file can lie in its inode.
 	var st unix.Statx_t
 	if err := sys.statx(fd, unix.STATX_DIOALIGN, &st); err != nil || st.Mask&unix.STATX_DIOALIGN == 0 || st.Dio_offset_align == 0 {
 		return
@@ -89,7 +91,8 @@ func (d *device) learn(sys *system, fd int) {
 	}
 }
 
-// Remote reports whether a file system of this magic number has its data on another machine, or in a process that may.
+// Remote reports whether a file system of this magic number has its data on another machine, or in
+// a process that may.
 func Remote(kind uint32) bool {
 	const (
 		lustre = 0x0bd00bd0

@@ -9,13 +9,15 @@ import (
 	"zarrbench/zarrio/internal/hostmem"
 )
 
-// Reads around the page cache begin and end where blocks of the file do, and go to memory that is aligned too. Of a range that
-// is neither, the blocks that it touches are read to the first aligned address in its place, as far as they have room there, and
-// the rest into the reader's memory, all by one call; then what came is moved down to where it belongs, by fewer bytes than two
-// blocks, while it is in the cache. A range that is aligned lies where it belongs, but for its end. At the end of the file the
-// last block is asked for whole: less comes of it, and that is right.
+// Reads around the page cache begin and end where blocks of the file do, and go to memory that is
+// aligned too. Of a range that is neither, the blocks that it touches are read to the first aligned
+// address in its place, as far as they have room there, and the rest into the reader's memory, all
+// by one call; then what came is moved down to where it belongs, by fewer bytes than two blocks,
+// while it is in the cache. A range that is aligned lies where it belongs, but for its end. At the
+// end of the file the last block is asked for whole: less comes of it, and that is right.
 //
-// Addresses are aligned to pages, though many disks ask for less: what begins within one takes a tenth longer.
+// Addresses are aligned to pages, though many disks ask for less: what begins within one takes a
+// tenth longer.
 
 // readDirect fills dst around the page cache.
 func (f *File) readDirect(dst []byte, off int64) (n int, err error) {
@@ -46,8 +48,8 @@ func (f *File) readDirect(dst []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// readBlocks fills the first n bytes of dst by one read around the page cache, by which came bytes came: some of them lie before
-// the range.
+// readBlocks fills the first n bytes of dst by one read around the page cache, by which came bytes
+// came: some of them lie before the range.
 func (f *File) readBlocks(dst []byte, off int64) (n, came int, err error) {
 	r := f.r
 	b := cut(dst, off, f.device.align)
@@ -95,7 +97,8 @@ func (b *blocks) room(tail []byte) []byte {
 	return tail
 }
 
-// moveIntoPlace moves the first n bytes of the blocks to where they belong, and returns how many bytes of dst that fills.
+// moveIntoPlace moves the first n bytes of the blocks to where they belong, and returns how many
+// bytes of dst that fills.
 func (b *blocks) moveIntoPlace(n int, tail []byte) int {
 	if n <= b.head {
 		return 0
@@ -113,8 +116,9 @@ func (b *blocks) moveIntoPlace(n int, tail []byte) int {
 
 func roundUp(n, align int64) int64 { return (n + align - 1) &^ (align - 1) }
 
-// moveDown copies the first len(dst) bytes of src, which begins behind dst in the same memory. It does so piece by piece, since
-// copies of a megabyte and more write around the caches, which have what is copied here.
+// moveDown copies the first len(dst) bytes of src, which begins behind dst in the same memory. It
+// does so piece by piece, since copies of a megabyte and more write around the caches, which have
+// what is copied here.
 func moveDown(dst, src []byte) {
 	const piece = 128 << 10
 	for len(dst) > 0 {

@@ -1,9 +1,11 @@
-// Package fileio reads plain files for the workers of an engine: through the page cache, around it, by io_uring, or, by
-// what the page cache holds, through it or around it. It knows nothing of keys, chunks and codecs.
+// Package fileio reads plain files for the workers of an engine: through the page cache, around it,
+// by io_uring, or, by what the page cache holds, through it or around it. It knows nothing of keys,
+// chunks and codecs.
 //
-// The workers of an engine share a [Files], which has what is known about each file system. Each worker has a [Reader] of its own,
-// with the memory that reading takes, so that nothing is allocated for a file. All of this is for Linux; elsewhere a Files has no
-// readers, and its String says so.
+// The workers of an engine share a [Files], which has what is known about each file system. Each
+// worker has a [Reader] of its own, with the memory that reading takes, so that nothing is
+// allocated for a file. All of this is for Linux; elsewhere a Files has no readers, and its String
+// says so.
 package fileio
 
 import (
@@ -39,8 +41,8 @@ func (m Mode) String() string {
 
 // An Opener opens files by their names: a directory does.
 type Opener interface {
-	// OpenDescriptor opens a regular file for reading, with further open flags, and returns its descriptor, which the caller
-	// closes, its size, and the number of the device that it is on.
+	// OpenDescriptor opens a regular file for reading, with further open flags, and returns its
+	// descriptor, which the caller closes, its size, and the number of the device that it is on.
 	OpenDescriptor(ctx context.Context, key string, flags int) (fd int, size int64, device uint64, err error)
 }
 
@@ -57,9 +59,10 @@ type Files struct {
 	noRing  string // why there is no io_uring, if one was asked for
 }
 
-// New returns the Files of readers that read in mode. A reader takes one of the turns while it copies from the page cache, and none
-// while it waits for a disk; t is nil for a turn for each. depth is how many reads a reader has pending, if it can prefetch, or 0
-// for as many as keep a disk busy.
+// New returns the Files of readers that read in mode. A reader takes one of the turns while it
+// copies from the page cache, and none while it waits for a disk; t is nil for a turn for each.
+// depth is how many reads a reader has pending, if it can prefetch, or 0 for as many as keep a disk
+// busy.
 func New(mode Mode, t *turns.Turns, depth int) *Files {
 	return newFiles(mode, t, depth, &kernel)
 }
@@ -85,8 +88,8 @@ func (f *Files) ringless() bool {
 	return !f.rings() || f.noRing != ""
 }
 
-// Workers returns the number of workers that keeps a disk busy, or 0 if more workers than the cores need gain nothing. plain means
-// that workers may have no reads pending though they can prefetch.
+// Workers returns the number of workers that keeps a disk busy, or 0 if more workers than the cores
+// need gain nothing. plain means that workers may have no reads pending though they can prefetch.
 func (f *Files) Workers(plain bool) int {
 	if f.mode == Buffered || !plain && !f.ringless() {
 		return 0
@@ -94,8 +97,8 @@ func (f *Files) Workers(plain bool) int {
 	return f.sys.workers
 }
 
-// String returns the mode, and why files are read in another one, if so: "direct: read buffered, since tmpfs holds its files in
-// memory".
+// String returns the mode, and why files are read in another one, if so: "direct: read buffered,
+// since tmpfs holds its files in memory".
 func (f *Files) String() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

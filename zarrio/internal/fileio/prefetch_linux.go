@@ -7,14 +7,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A reader prefetches by a ring: a worker starts several reads, then asks for the first, and finds the next ones done, or in
-// flight, when it comes to them. Prefetching never changes what is read. Plain calls complete a read that was cut short, put off
-// or refused.
+// A reader prefetches by a ring: a worker starts several reads, then asks for the first, and finds
+// the next ones done, or in flight, when it comes to them. Prefetching never changes what is read.
+// Plain calls complete a read that was cut short, put off or refused.
 
 const (
 	// ringDepth is the number of reads that a reader can have in flight by default.
 	ringDepth = 16
-	// prefetchBytes is how many bytes are worth prefetching then: more would leave the CPU's caches before they are used.
+	// prefetchBytes is how many bytes are worth prefetching then: more would leave the CPU's caches
+	// before they are used.
 	prefetchBytes = 8 << 20
 )
 
@@ -72,8 +73,8 @@ func (a *ahead) close() error {
 	return a.ring.close()
 }
 
-// Ahead returns how many reads the reader can have pending besides the one that it waits for, or 0 if it can't prefetch. It must be
-// called before the first Prefetch.
+// Ahead returns how many reads the reader can have pending besides the one that it waits for, or 0
+// if it can't prefetch. It must be called before the first Prefetch.
 func (r *Reader) Ahead() int {
 	if r.ring {
 		r.ring = false
@@ -91,9 +92,10 @@ func (r *Reader) Ahead() int {
 	return ringDepth / 2 // so many chunks; parts of a shard are prefetched besides
 }
 
-// Prefetch starts to read n bytes of the file from off on, or up to its end, into dst, or if dst is nil, into memory of the reader.
-// The caller must not use dst until ReadAt has returned these bytes or the file is closed. Prefetch returns false if it started
-// nothing: there is no room, or the page cache holds a part of the range.
+// Prefetch starts to read n bytes of the file from off on, or up to its end, into dst, or if dst is
+// nil, into memory of the reader. The caller must not use dst until ReadAt has returned these bytes
+// or the file is closed. Prefetch returns false if it started nothing: there is no room, or the
+// page cache holds a part of the range.
 func (f *File) Prefetch(dst []byte, off int64, n int) bool {
 	r := f.r
 	if r == nil || r.ahead == nil {
@@ -144,7 +146,8 @@ func (f *File) Prefetch(dst []byte, off int64, n int) bool {
 	return true
 }
 
-// Submit hands the prefetched reads to the kernel, by one call. Waiting for one of them does so too.
+// Submit hands the prefetched reads to the kernel, by one call. Waiting for one of them does so
+// too.
 func (r *Reader) Submit() {
 	if r.ahead != nil && r.ahead.ring.queued > 0 {
 		// wait sees an error, and what stays in the queue.
@@ -166,8 +169,8 @@ func (a *ahead) reap() {
 	}
 }
 
-// wait waits until e is done. A read in flight writes to memory, so that wait doesn't give up after errors, unless the kernel never
-// got the read.
+// wait waits until e is done. A read in flight writes to memory, so that wait doesn't give up after
+// errors, unless the kernel never got the read.
 func (a *ahead) wait(e *pendingRead) {
 	a.reap()
 	for fruitless := 0; e.used && !e.done; a.reap() {
@@ -237,7 +240,8 @@ func (f *File) drop(e *pendingRead) {
 	e.used, e.blocks = false, blocks{}
 }
 
-// takePending looks for a range, which is not empty, among the pending reads. If it is there, takePending fills dst and returns true.
+// takePending looks for a range, which is not empty, among the pending reads. If it is there,
+// takePending fills dst and returns true.
 func (f *File) takePending(dst []byte, off int64) (n int, ok bool, err error) {
 	var found *pendingRead
 	for i := range f.r.ahead.pending {
@@ -273,8 +277,9 @@ func (f *File) takePending(dst []byte, off int64) (n int, ok bool, err error) {
 	return n, true, nil
 }
 
-// TakePrefetched returns n bytes of the file from off on, or up to its end, that were prefetched into memory of the reader. It
-// returns them in that memory, in exchange for buf, which is nil or from [Reader.Memory]. ok is false if there is no such read.
+// TakePrefetched returns n bytes of the file from off on, or up to its end, that were prefetched
+// into memory of the reader. It returns them in that memory, in exchange for buf, which is nil or
+// from [Reader.Memory]. ok is false if there is no such read.
 func (f *File) TakePrefetched(buf []byte, off int64, n int) (b []byte, ok bool, err error) {
 	if f.pending == 0 {
 		return nil, false, nil

@@ -185,7 +185,8 @@ func readAhead(t *testing.T, r *Reader, d dir, whole [][]byte, rnd *rand.Rand) {
 	}
 }
 
-// TestAheadMany: what finds no room is read when it is asked for, and closing the reader waits for what is under way.
+// TestAheadMany: what finds no room is read when it is asked for, and closing the reader waits for
+// what is under way.
 func TestAheadMany(t *testing.T) {
 	needRing(t)
 	d := dir(t.TempDir())

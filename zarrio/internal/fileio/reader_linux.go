@@ -30,7 +30,8 @@ type Reader struct {
 	pages  unix.Cachestat_t
 }
 
-// Reader returns a reader, or nil if the files are read by plain calls. Each worker has one of its own.
+// Reader returns a reader, or nil if the files are read by plain calls. Each worker has one of its
+// own.
 func (f *Files) Reader() *Reader {
 	if f.mode == Buffered {
 		return nil
@@ -52,10 +53,11 @@ func (f *Files) tryRing() {
 // hugeRead is a size from which memory to read into is worth huge pages.
 const hugeRead = 256 << 10
 
-// Memory returns n bytes to read into. The first keep of them are those of old, which must be nil or from this method. If old is
-// large enough, Memory returns it, else it frees it. Large memory is in huge pages: without them a disk is read around the page
-// cache at a third of its speed, since a request has room for few pieces of memory, which are pages. The memory is valid until the
-// reader is closed.
+// Memory returns n bytes to read into. The first keep of them are those of old, which must be nil
+// or from this method. If old is large enough, Memory returns it, else it frees it. Large memory is
+// in huge pages: without them a disk is read around the page cache at a third of its speed, since a
+// request has room for few pieces of memory, which are pages. The memory is valid until the reader
+// is closed.
 func (r *Reader) Memory(old []byte, n, keep int) []byte {
 	if cap(old) >= n {
 		return old[:n]
@@ -145,8 +147,9 @@ func (f *File) Close() error {
 	return unix.Close(fd)
 }
 
-// ReadRange opens a file, fills dst from off on, which counts from the file's end if it is negative, and closes it. It returns how
-// many bytes it read, fewer than len(dst) only if the file ends first, and the size of the file.
+// ReadRange opens a file, fills dst from off on, which counts from the file's end if it is
+// negative, and closes it. It returns how many bytes it read, fewer than len(dst) only if the file
+// ends first, and the size of the file.
 func (r *Reader) ReadRange(ctx context.Context, o Opener, key string, dst []byte, off int64) (n int, size int64, err error) {
 	f := &r.one
 	if err := r.Open(ctx, f, o, key); err != nil {
@@ -158,7 +161,8 @@ func (r *Reader) ReadRange(ctx context.Context, o Opener, key string, dst []byte
 	return n, size, err
 }
 
-// Probe reads a byte of a file around the page cache, so that the String of the Files tells how such files are read.
+// Probe reads a byte of a file around the page cache, so that the String of the Files tells how
+// such files are read.
 func (r *Reader) Probe(ctx context.Context, o Opener, key string) error {
 	f := &r.one
 	if err := r.Open(ctx, f, o, key); err != nil {
@@ -172,8 +176,8 @@ func (r *Reader) Probe(ctx context.Context, o Opener, key string) error {
 	return err
 }
 
-// ReadAt fills dst from off on, which counts from the file's end if it is negative, or up to the file's end. The bytes of dst after
-// the n that it fills stay as they are.
+// ReadAt fills dst from off on, which counts from the file's end if it is negative, or up to the
+// file's end. The bytes of dst after the n that it fills stay as they are.
 func (f *File) ReadAt(dst []byte, off int64) (n int, err error) {
 	if f.r == nil {
 		return 0, fs.ErrClosed
@@ -201,7 +205,8 @@ func (f *File) ReadAt(dst []byte, off int64) (n int, err error) {
 	return f.readAround(dst, off)
 }
 
-// setDirect makes the descriptor read around the page cache, or through it, and reports whether that worked.
+// setDirect makes the descriptor read around the page cache, or through it, and reports whether
+// that worked.
 func (f *File) setDirect(direct bool) bool {
 	if f.direct == direct {
 		return true

@@ -43,7 +43,8 @@ func shm(t *testing.T, f func(t *testing.T, d dir)) {
 // guard is written around what is read into, to see that nothing else is.
 const guard = 0xa5
 
-// room returns n bytes at an address that is skip bytes behind a page, within memory that is all guard.
+// room returns n bytes at an address that is skip bytes behind a page, within memory that is all
+// guard.
 func room(n, skip int) (all, dst []byte) {
 	all = hostmem.Make(n + skip + 3*4096)
 	for i := range all {
@@ -76,7 +77,8 @@ func checkRead(t *testing.T, r *Reader, d dir, key string, whole []byte, off int
 	}
 }
 
-// TestBoundaries reads files of up to three pages, whole and in parts around every boundary of pages and blocks.
+// TestBoundaries reads files of up to three pages, whole and in parts around every boundary of
+// pages and blocks.
 func TestBoundaries(t *testing.T) {
 	var near []int
 	for _, at := range []int{0, 512, 4096, 4608, 8192, 12288} {
@@ -202,7 +204,8 @@ func TestChanging(t *testing.T) {
 	})
 }
 
-// interrupted is a kernel that is interrupted, cuts reads short, and now and then asks to be asked again.
+// interrupted is a kernel that is interrupted, cuts reads short, and now and then asks to be asked
+// again.
 func interrupted(rnd *rand.Rand) *system {
 	sys := kernel
 	sys.preadv = func(fd int, iov []unix.Iovec, off int64, flags int) (int, error) {
@@ -254,7 +257,8 @@ func TestInterrupted(t *testing.T) {
 	})
 }
 
-// TestShortHead: a read that is cut short before the range begins is not taken for the end of the file.
+// TestShortHead: a read that is cut short before the range begins is not taken for the end of the
+// file.
 func TestShortHead(t *testing.T) {
 	for _, mode := range modes {
 		t.Run(mode.String(), func(t *testing.T) {

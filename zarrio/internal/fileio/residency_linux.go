@@ -10,13 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The mode Auto reads cached pages through the page cache and the rest around it. So it neither fills the cache nor evicts what other
-// programs have put there.
+// The mode Auto reads cached pages through the page cache and the rest around it. So it neither
+// fills the cache nor evicts what other programs have put there.
 //
-// cachestat tells which pages of a range are cached. It takes 0.25 us for a page, but 35 us for the 4 MiB of a chunk, so that only
-// some pages of a long range are probed. Cached pages are read with RWF_NOWAIT, which stops at a missing page. cachestat doesn't
-// work for files that the process may not write, behind an overlay, and before Linux 6.5. There a byte is read with RWF_NOWAIT.
-// A miss would make the kernel read ahead, so that read-ahead is turned off; it brings one page into the cache.
+// cachestat tells which pages of a range are cached. It takes 0.25 us for a page, but 35 us for the
+// 4 MiB of a chunk, so that only some pages of a long range are probed. Cached pages are read with
+// RWF_NOWAIT, which stops at a missing page. cachestat doesn't work for files that the process may
+// not write, behind an overlay, and before Linux 6.5. There a byte is read with RWF_NOWAIT. A miss
+// would make the kernel read ahead, so that read-ahead is turned off; it brings one page into the
+// cache.
 
 // A residency is what is known about the pages of a range.
 type residency int
@@ -44,7 +46,8 @@ var (
 )
 
 const (
-	// confidentHits is the number of cached short ranges in a row after which the next one is assumed to be cached.
+	// confidentHits is the number of cached short ranges in a row after which the next one is
+	// assumed to be cached.
 	confidentHits = 8
 	// probeWindow is the size of the pieces in which a partly cached range is probed.
 	probeWindow = 256 << 10
@@ -87,7 +90,8 @@ func (f *File) readThrough(dst []byte, off int64) (n int, err error) {
 	return f.readBuffered(dst, off)
 }
 
-// readHeld fills dst from the page cache up to the first missing page, and the rest around the cache.
+// readHeld fills dst from the page cache up to the first missing page, and the rest around the
+// cache.
 func (f *File) readHeld(dst []byte, off int64) (n int, err error) {
 	if f.setDirect(false) {
 		err = f.r.files.turns.Do(func() error { // it copies, and never waits
@@ -109,7 +113,8 @@ func (f *File) readHeld(dst []byte, off int64) (n int, err error) {
 	return n + m, err
 }
 
-// readWindows reads a partly cached range: each run of windows that are cached, or not, by one call.
+// readWindows reads a partly cached range: each run of windows that are cached, or not, by one
+// call.
 func (f *File) readWindows(dst []byte, off int64) (n int, err error) {
 	for n < len(dst) {
 		from := off + int64(n)
@@ -140,7 +145,8 @@ func (f *File) guess(off int64, n int) residency {
 	return f.look(off, n)
 }
 
-// LikelyCached reports whether the next range, of n bytes, is assumed to be cached, so that prefetching it gains nothing.
+// LikelyCached reports whether the next range, of n bytes, is assumed to be cached, so that
+// prefetching it gains nothing.
 func (r *Reader) LikelyCached(n int) bool { return r.hits >= confidentHits && n <= fullProbe }
 
 // look returns the residency of a range. Of a long one it probes three pages.
@@ -218,7 +224,8 @@ func (d *device) fallBackTo(s residencyProbe) {
 	}
 }
 
-// A trial compares reading through the page cache with reading around it, for files whose residency can't be probed.
+// A trial compares reading through the page cache with reading around it, for files whose residency
+// can't be probed.
 type trial struct {
 	mu      sync.Mutex
 	reads   [2]int // through and around
@@ -230,7 +237,8 @@ type trial struct {
 // trialReads is how many reads of each kind a trial takes.
 const trialReads = 16
 
-// try fills dst by the faster kind of read. During the trial it takes the kind that was tried less often.
+// try fills dst by the faster kind of read. During the trial it takes the kind that was tried less
+// often.
 func (f *File) try(dst []byte, off int64) (n int, err error) {
 	t := &f.device.trial
 	kind := int(t.verdict.Load()) - 1

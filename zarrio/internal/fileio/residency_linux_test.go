@@ -138,7 +138,8 @@ func TestAutoCold(t *testing.T) {
 	})
 }
 
-// TestAutoWarm: what the page cache holds is read there, and stays there; of short ranges a few are looked at.
+// TestAutoWarm: what the page cache holds is read there, and stays there; of short ranges a few are
+// looked at.
 func TestAutoWarm(t *testing.T) {
 	eventually(t, func(d dir, whole []byte) error {
 		d.warm(t, "file", 0, autoSize)
@@ -227,7 +228,8 @@ func TestAutoBlind(t *testing.T) {
 	}
 }
 
-// TestAutoTrial has a file system whose residency can't be probed: both kinds of reads are tried, then one is taken.
+// TestAutoTrial has a file system whose residency can't be probed: both kinds of reads are tried,
+// then one is taken.
 func TestAutoTrial(t *testing.T) {
 	d, whole := autoDir(t)
 	s := spy()
@@ -280,7 +282,8 @@ func TestTrial(t *testing.T) {
 	}
 }
 
-// TestRefusals: where files can't be read around the page cache, they are read through it, and the reason is told.
+// TestRefusals: where files can't be read around the page cache, they are read through it, and the
+// reason is told.
 func TestRefusals(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change func(*system)

@@ -13,8 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A ring is an io_uring, by the kernel's own calls: a queue of reads to submit, and one of those that are done, in memory that is
-// shared with the kernel. The structures are those of <linux/io_uring.h>. It is not safe for concurrent use.
+// A ring is an io_uring, by the kernel's own calls: a queue of reads to submit, and one of those
+// that are done, in memory that is shared with the kernel. The structures are those of
+// <linux/io_uring.h>. It is not safe for concurrent use.
 type ring struct {
 	sys    *system
 	fd     int
@@ -30,16 +31,16 @@ type ring struct {
 	thread int    // that used it last
 }
 
-// ringThreads are the threads that have used a ring. The kernel interrupts them at any time: when a read is done, and some 20 ms
-// after the ring was closed.
+// ringThreads are the threads that have used a ring. The kernel interrupts them at any time: when a
+// read is done, and some 20 ms after the ring was closed.
 var ringThreads struct {
 	sync.Mutex
 	ids map[int]bool
 }
 
-// RingThread reports whether the kernel may interrupt the calling goroutine's thread, to which it is locked, for an io_uring that was
-// used on it. An interruptible system call then fails with EINTR though no signal came. It may be true for a thread that has the
-// number of an earlier one.
+// RingThread reports whether the kernel may interrupt the calling goroutine's thread, to which it
+// is locked, for an io_uring that was used on it. An interruptible system call then fails with
+// EINTR though no signal came. It may be true for a thread that has the number of an earlier one.
 func RingThread() bool {
 	ringThreads.Lock()
 	defer ringThreads.Unlock()
@@ -162,8 +163,8 @@ func (g *ring) close() error {
 	return errors.Join(err, unix.Close(g.fd))
 }
 
-// read queues a read into a vector, which must stay as it is until it is submitted, as what it names must until the read is
-// done. It returns false where the queue is full.
+// read queues a read into a vector, which must stay as it is until it is submitted, as what it
+// names must until the read is done. It returns false where the queue is full.
 func (g *ring) read(fd int, iov []unix.Iovec, off int64, id int) bool {
 	tail := *g.sqTail // which only this program writes
 	if tail-atomic.LoadUint32(g.sqHead) > g.sqMask {
@@ -185,8 +186,8 @@ func (g *ring) recall() {
 	g.queued = 0
 }
 
-// submit tells the kernel of what is queued, and waits until something is done if wait says so. Where it fails, it may be tried
-// again: the kernel may want what is done to be taken first.
+// submit tells the kernel of what is queued, and waits until something is done if wait says so.
+// Where it fails, it may be tried again: the kernel may want what is done to be taken first.
 func (g *ring) submit(wait bool) error {
 	var least, flags uint32
 	if wait {
@@ -202,7 +203,8 @@ func (g *ring) submit(wait bool) error {
 	return err
 }
 
-// done returns one more read that is done: its id, and how many bytes were read or the error's negative number.
+// done returns one more read that is done: its id, and how many bytes were read or the error's
+// negative number.
 func (g *ring) done() (id, res int, ok bool) {
 	head := *g.cqHead // which only this program writes
 	if head == atomic.LoadUint32(g.cqTail) {

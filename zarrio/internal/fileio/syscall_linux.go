@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A system is the calls that the kernel is asked by. Tests put others in their place: what interrupts, cuts short and refuses.
+// A system is the calls that the kernel is asked by. Tests put others in their place: what
+// interrupts, cuts short and refuses.
 type system struct {
 	workers int // see Files.Workers
 
@@ -54,7 +55,8 @@ var kernel = system{
 	},
 }
 
-// preadv is unix.Preadv2 without its memory for the vector. Kernels that lack preadv2, and emulators of kernels, have preadv.
+// preadv is unix.Preadv2 without its memory for the vector. Kernels that lack preadv2, and
+// emulators of kernels, have preadv.
 func preadv(fd int, iov []unix.Iovec, off int64, flags int) (int, error) {
 	call := uintptr(unix.SYS_PREADV)
 	if flags != 0 {

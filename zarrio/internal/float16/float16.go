@@ -16,7 +16,8 @@ func Value(b uint16) float64 {
 	}
 }
 
-// Bits returns the bits of the number nearest to f, the even one of two. NaNs keep the top of their payload.
+// Bits returns the bits of the number nearest to f, the even one of two. NaNs keep the top of their
+// payload.
 func Bits(f float64) uint16 {
 	u := math.Float64bits(f)
 	sign := uint16(u>>48) & 0x8000
@@ -34,7 +35,8 @@ func Bits(f float64) uint16 {
 	return sign | uint16(u>>42)
 }
 
-// Values sets dst[i] to the number that the bits src[i] are. They may share memory if src ends where dst does, or later.
+// Values sets dst[i] to the number that the bits src[i] are. They may share memory if src ends
+// where dst does, or later.
 func Values(dst []float32, src []uint16) {
 	for i, h := range src {
 		sign := uint32(h&0x8000) << 16

@@ -23,7 +23,8 @@ func WithoutQuery(place string) string {
 	return place
 }
 
-// WithoutSecrets returns a URL for messages: without its query, and without a user's name and password.
+// WithoutSecrets returns a URL for messages: without its query, and without a user's name and
+// password.
 func WithoutSecrets(place string) string {
 	place = WithoutQuery(place)
 	scheme, rest, _ := strings.Cut(place, "://")
@@ -37,7 +38,8 @@ func WithoutSecrets(place string) string {
 	return scheme + "://" + host + path
 }
 
-// Split splits the URL of one value into that of a store, which has the same query, and the value's key there.
+// Split splits the URL of one value into that of a store, which has the same query, and the value's
+// key there.
 func Split(place string) (parent, key string, err error) {
 	base := WithoutQuery(place)
 	i := strings.LastIndexByte(base, '/')
@@ -53,8 +55,9 @@ func Split(place string) (parent, key string, err error) {
 	return base[:i] + place[len(base):], key, nil
 }
 
-// Local returns the path that a place names, or false if it is a URL of another scheme than file (RFC 8089). The path of a file
-// URL is percent-decoded, unless a file or directory has the name as it stands.
+// Local returns the path that a place names, or false if it is a URL of another scheme than file
+// (RFC 8089). The path of a file URL is percent-decoded, unless a file or directory has the name as
+// it stands.
 func Local(place string) (string, bool) {
 	const scheme = "file:"
 	if len(place) < len(scheme) || !strings.EqualFold(place[:len(scheme)], scheme) {

@@ -15,7 +15,8 @@ func Decode(dst, src []byte) error {
 		return errors.New("empty block")
 	}
 	if len(dst) == 0 {
-		// The library may not be given a nil destination. Nothing decodes to nothing but a lone zero token.
+		// The library may not be given a nil destination. Nothing decodes to nothing but a lone
+		// zero token.
 		if len(src) == 1 && src[0] == 0 {
 			return nil
 		}
@@ -34,11 +35,13 @@ func Decode(dst, src []byte) error {
 // minMatch is the length of a match whose token has length 0.
 const minMatch = 4
 
-// decodeGeneric decodes the sequences of src from si on into dst from di on, and returns the length of dst that is decoded then.
-// Both di and si are 0 at the start of a block, or are what decodeFast returned.
+// decodeGeneric decodes the sequences of src from si on into dst from di on, and returns the length
+// of dst that is decoded then. Both di and si are 0 at the start of a block, or are what decodeFast
+// returned.
 //
-// It accepts what liblz4 does: the last sequence ends after its literals, and the match in its token is ignored. Unlike liblz4 it
-// accepts fewer than 5 literals there, since older encoders wrote fewer.
+// It accepts what liblz4 does: the last sequence ends after its literals, and the match in its
+// token is ignored. Unlike liblz4 it accepts fewer than 5 literals there, since older encoders
+// wrote fewer.
 func decodeGeneric(dst, src []byte, di, si int) (int, error) {
 	for si < len(src) {
 		token := int(src[si])
@@ -73,7 +76,8 @@ func decodeGeneric(dst, src []byte, di, si int) (int, error) {
 		if si < 0 || offset == 0 || offset > di || n > len(dst)-di {
 			return 0, errCorrupt
 		}
-		// What has been copied of a match that overlaps itself is repeated with it, twice as much each time.
+		// What has been copied of a match that overlaps itself is repeated with it, twice as much
+		// each time.
 		match := dst[di-offset : di+n]
 		for have := offset; have < len(match); have *= 2 {
 			copy(match[have:], match[:have])
@@ -83,8 +87,8 @@ func decodeGeneric(dst, src []byte, di, si int) (int, error) {
 	return 0, errCorrupt // It ends after a match, or is empty.
 }
 
-// length returns the sum of the bytes of a length that goes on at si, and the index after them. The index is -1 if they have no
-// end, or if the sum exceeds limit and so might not fit into an int.
+// length returns the sum of the bytes of a length that goes on at si, and the index after them. The
+// index is -1 if they have no end, or if the sum exceeds limit and so might not fit into an int.
 func length(src []byte, si, limit int) (n, next int) {
 	for si < len(src) && n <= limit {
 		b := int(src[si])

@@ -105,9 +105,9 @@ func (c checker) check(t *testing.T, src []byte, size int) ([]byte, error) {
 	return want, err
 }
 
-// odd reports whether a block ends in a way that the library sees differently: it takes some blocks that end after a
-// match, and one without any sequence, and refuses those whose last token has a match that isn't there. liblz4 does the
-// contrary of all.
+// odd reports whether a block ends in a way that the library sees differently: it takes some blocks
+// that end after a match, and one without any sequence, and refuses those whose last token has a
+// match that isn't there. liblz4 does the contrary of all.
 func odd(src []byte) bool {
 	for si := 0; si < len(src); {
 		token := int(src[si])
@@ -169,7 +169,8 @@ func appendSequence(b, literals []byte, offset, match int) []byte {
 	return b
 }
 
-// sequences returns a block of random sequences as no compressor would choose them, and what it decodes to.
+// sequences returns a block of random sequences as no compressor would choose them, and what it
+// decodes to.
 func sequences(r *rand.Rand, n int) (src, decoded []byte) {
 	length := func(usual int) int {
 		switch r.IntN(12) {
@@ -203,7 +204,8 @@ func sequences(r *rand.Rand, n int) (src, decoded []byte) {
 	return appendSequence(src, literals, 0, 0), append(decoded, literals...)
 }
 
-// shuffledFloats returns the bytes of n values of a smooth field with some noise, as shuffled by Blosc.
+// shuffledFloats returns the bytes of n values of a smooth field with some noise, as shuffled by
+// Blosc.
 func shuffledFloats(r *rand.Rand, n int) []byte {
 	b := make([]byte, 4*n)
 	phase, amplitude := 6*r.Float64(), 5+20*r.Float64()

@@ -9,8 +9,8 @@ import (
 	"zarrbench/zarrio/codec/internal/match"
 )
 
-// A Decoder decodes LZMA by the LZMA specification of Igor Pavlov's SDK. The decoded bytes serve as the dictionary, so that no
-// memory depends on the size of the dictionary that a header names.
+// A Decoder decodes LZMA by the LZMA specification of Igor Pavlov's SDK. The decoded bytes serve as
+// the dictionary, so that no memory depends on the size of the dictionary that a header names.
 type Decoder struct {
 	src       []byte // what the range decoder hasn't taken yet
 	rng, code uint32
@@ -53,8 +53,8 @@ const (
 
 var errCorrupt = errors.New("corrupt LZMA data")
 
-// ErrShort is the error for data that end too early, and ErrLong for data that decode to more than is expected: a caller may try
-// again with more memory.
+// ErrShort is the error for data that end too early, and ErrLong for data that decode to more than
+// is expected: a caller may try again with more memory.
 var (
 	ErrShort = errors.New("stream is cut short")
 	ErrLong  = errors.New("decodes to more than is expected")
@@ -199,8 +199,8 @@ func (z *Decoder) distance(length uint) uint32 {
 	return d + direct<<4 + z.reverseTree(z.align[:], 4)
 }
 
-// literalByte decodes the byte at out[at]. The byte before it and, after a match, the one that the match would go on with
-// tell what to expect.
+// literalByte decodes the byte at out[at]. The byte before it and, after a match, the one that the
+// match would go on with tell what to expect.
 func (z *Decoder) literalByte(out []byte, at int) byte {
 	prev := uint(0)
 	if at > 0 {
@@ -227,8 +227,9 @@ func (z *Decoder) literalByte(out []byte, at int) byte {
 	return byte(symbol)
 }
 
-// decode goes on with out at index at, until it is full or there is an end marker, and returns the index that it has come
-// to and whether the marker was there. The bytes of out before at are the dictionary.
+// decode goes on with out at index at, until it is full or there is an end marker, and returns the
+// index that it has come to and whether the marker was there. The bytes of out before at are the
+// dictionary.
 func (z *Decoder) decode(out []byte, at int) (n int, marker bool, err error) {
 	for at < len(out) {
 		pos := uint(at) & (1<<z.pb - 1)
@@ -274,7 +275,8 @@ func (z *Decoder) decode(out []byte, at int) (n int, marker bool, err error) {
 	return at, false, nil
 }
 
-// match decodes what is no literal: its length, and its distance as z.rep[0]. It returns true at an end marker.
+// match decodes what is no literal: its length, and its distance as z.rep[0]. It returns true at an
+// end marker.
 func (z *Decoder) match(context, pos uint) (length uint, end bool) {
 	if z.bit(&z.isRep[z.state]) == 0 {
 		z.rep[3], z.rep[2], z.rep[1] = z.rep[2], z.rep[1], z.rep[0]
@@ -319,8 +321,9 @@ func (z *Decoder) finished() bool {
 	return z.code == 0 && !z.short
 }
 
-// Decode2 decodes the LZMA2 chunks at the start of src into out, up to the byte that ends them. It returns how many bytes they
-// decode to, at most limit, and how many they have. A nil Decoder writes nothing: it adds up the lengths that the chunks give.
+// Decode2 decodes the LZMA2 chunks at the start of src into out, up to the byte that ends them. It
+// returns how many bytes they decode to, at most limit, and how many they have. A nil Decoder
+// writes nothing: it adds up the lengths that the chunks give.
 func (z *Decoder) Decode2(out, src []byte, limit int) (n, used int, err error) {
 	start := 0 // of the dictionary, in out
 	needDict, needProperties := true, true
@@ -396,8 +399,9 @@ func (z *Decoder) Decode2(out, src []byte, limit int) (n, used int, err error) {
 	}
 }
 
-// Decode1 decodes LZMA data into out, and returns how many bytes they decode to. If sized, the header has said that these fill
-// out, and there may be an end marker; else there must be one. If they are more than out holds, the error is ErrLong.
+// Decode1 decodes LZMA data into out, and returns how many bytes they decode to. If sized, the
+// header has said that these fill out, and there may be an end marker; else there must be one. If
+// they are more than out holds, the error is ErrLong.
 func (z *Decoder) Decode1(out, src []byte, sized bool) (int, error) {
 	z.resetState()
 	if err := z.start(src); err != nil {

@@ -36,8 +36,9 @@ var (
 // checkSizes are the lengths of the checks by their number.
 var checkSizes = [16]int{0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64}
 
-// Decode decodes one or more streams, with padding after each, into out. It returns how many bytes they decode to, at most
-// limit. If z is nil, it writes nothing: it adds up the lengths that the chunks give.
+// Decode decodes one or more streams, with padding after each, into out. It returns how many bytes
+// they decode to, at most limit. If z is nil, it writes nothing: it adds up the lengths that the
+// chunks give.
 func Decode(z *lzma.Decoder, out, src []byte, limit int) (int, error) {
 	n, first := 0, true
 	for first || len(src) > 0 {
@@ -55,7 +56,8 @@ func Decode(z *lzma.Decoder, out, src []byte, limit int) (int, error) {
 	return n, nil
 }
 
-// decodeStream decodes the stream at the start of src and returns its decoded and its encoded length.
+// decodeStream decodes the stream at the start of src and returns its decoded and its encoded
+// length.
 func decodeStream(z *lzma.Decoder, out, src []byte, limit int) (n, used int, err error) {
 	if len(src) < headerLen {
 		return 0, 0, lzma.ErrShort
@@ -120,8 +122,8 @@ func record(sum, unpadded, unpacked uint64) uint64 {
 	return ((sum^unpadded)*odd ^ unpacked) * odd
 }
 
-// decodeBlock decodes the block at the start of src, and returns its decoded length, and its encoded one with and without
-// the padding.
+// decodeBlock decodes the block at the start of src, and returns its decoded length, and its
+// encoded one with and without the padding.
 func decodeBlock(z *lzma.Decoder, out, src []byte, limit, check int) (n, padded, unpadded int, err error) {
 	fail := func(err error) (int, int, int, error) { return 0, 0, 0, err }
 	size := (int(src[0]) + 1) * 4
@@ -207,7 +209,8 @@ func parseBlockHeader(h []byte) (packed, unpacked uint64, err error) {
 	return packed, unpacked, nil
 }
 
-// verify compares a block's check with that of its data. Kinds that the specification only reserves are unsupported.
+// verify compares a block's check with that of its data. Kinds that the specification only reserves
+// are unsupported.
 func verify(kind int, data, want []byte) error {
 	ok := true
 	switch kind {
@@ -228,8 +231,8 @@ func verify(kind int, data, want []byte) error {
 	return nil
 }
 
-// parseIndex reads the index at the start of src. It returns its length, what record makes of it, and how many blocks it
-// tells of.
+// parseIndex reads the index at the start of src. It returns its length, what record makes of it,
+// and how many blocks it tells of.
 func parseIndex(src []byte) (size int, sum, blocks uint64, err error) {
 	rest := src[1:]
 	blocks, rest, err = number(rest)
@@ -260,7 +263,8 @@ func parseIndex(src []byte) (size int, sum, blocks uint64, err error) {
 	return size + 4, sum, blocks, nil
 }
 
-// number reads a number of up to 63 bits, seven of them in each byte, the lowest first. It returns the bytes after it too.
+// number reads a number of up to 63 bits, seven of them in each byte, the lowest first. It returns
+// the bytes after it too.
 func number(b []byte) (uint64, []byte, error) {
 	v, n := binary.Uvarint(b)
 	switch {

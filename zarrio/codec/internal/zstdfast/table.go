@@ -82,8 +82,9 @@ const (
 	repeatMode
 )
 
-// mostlyRepeats reports whether most offsets of a table of offsets repeat an earlier one, as those of matches that overlap
-// themselves do. Their share is 0.9 in shuffled smooth fields, 0.4 in fields of wind, and next to none in unshuffled ones.
+// mostlyRepeats reports whether most offsets of a table of offsets repeat an earlier one, as those
+// of matches that overlap themselves do. Their share is 0.9 in shuffled smooth fields, 0.4 in
+// fields of wind, and next to none in unshuffled ones.
 func (d *description) mostlyRepeats() bool {
 	switch d.mode {
 	case describedMode:
@@ -138,7 +139,8 @@ func (t *table) build(k *codeKind, d *description) bool {
 	return true
 }
 
-// read reads the description of a table at the start of src. It returns its length, or -1 if it is invalid.
+// read reads the description of a table at the start of src. It returns its length, or -1 if it is
+// invalid.
 func (d *description) read(k *codeKind, mode uint8, src []byte) int {
 	d.mode = mode
 	switch mode {

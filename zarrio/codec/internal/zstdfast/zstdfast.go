@@ -9,10 +9,11 @@ import (
 	"zarrbench/zarrio/codec/internal/match"
 )
 
-// A Decoder decodes Zstandard frames of a known size and without a checksum. It is faster than the library if matches overlap
-// what they copy, as they do in the planes of shuffled smooth fields, whose upper bytes are the same over long stretches: the
-// library copies those byte by byte, and needs twice the time for a field of geopotential. For other frames the library's
-// assembly is faster. The Decoder refuses those, frames with anything unusual, and frames with errors.
+// A Decoder decodes Zstandard frames of a known size and without a checksum. It is faster than the
+// library if matches overlap what they copy, as they do in the planes of shuffled smooth fields,
+// whose upper bytes are the same over long stretches: the library copies those byte by byte, and
+// needs twice the time for a field of geopotential. For other frames the library's assembly is
+// faster. The Decoder refuses those, frames with anything unusual, and frames with errors.
 type Decoder struct {
 	norms    [3]description // as kinds
 	tables   [3]table       // as kinds
@@ -24,7 +25,8 @@ type Decoder struct {
 	all bool // decode also what the library decodes faster; for tests
 }
 
-// Decode decodes the frame src into the whole of dst, and reports whether it could. It may write behind dst, up to its capacity.
+// Decode decodes the frame src into the whole of dst, and reports whether it could. It may write
+// behind dst, up to its capacity.
 func (z *Decoder) Decode(dst, src []byte) bool {
 	const maxBlock = 128 << 10
 	header, ok := parseHeader(dst, src)
@@ -78,8 +80,8 @@ func (z *Decoder) Decode(dst, src []byte) bool {
 	return n == len(dst) && at == len(src)
 }
 
-// parseHeader returns the length of a frame's header, or false unless the frame decodes to len(dst) bytes and has neither a
-// checksum nor a dictionary.
+// parseHeader returns the length of a frame's header, or false unless the frame decodes to len(dst)
+// bytes and has neither a checksum nor a dictionary.
 func parseHeader(dst, src []byte) (int, bool) {
 	const single, unusual = 0x20, 0x1f // the latter: reserved bits, checksum, dictionary
 	if len(src) < 8 || binary.LittleEndian.Uint32(src) != 0xfd2fb528 || src[4]&unusual != 0 {
@@ -127,7 +129,8 @@ func fill(b []byte, v byte) {
 // minSequences is how many sequences a block must have for it to matter which decoder is faster.
 const minSequences = 64
 
-// block decodes the compressed block that src has from at to its end into dst from n on, and returns where it ends there.
+// block decodes the compressed block that src has from at to its end into dst from n on, and
+// returns where it ends there.
 func (z *Decoder) block(dst []byte, n int, src []byte, at int) (int, bool) {
 	section, at, ok := parseLiterals(src, at)
 	if !ok || at >= len(src) {
@@ -192,7 +195,8 @@ type literalSection struct {
 	data   []byte
 }
 
-// The kinds of literals; what is neither is Huffman-coded by the table that the block before it had.
+// The kinds of literals; what is neither is Huffman-coded by the table that the block before it
+// had.
 const (
 	rawLiterals = iota
 	rleLiterals
@@ -284,11 +288,12 @@ func (z *Decoder) room() []byte {
 	return z.literals
 }
 
-// sequences decodes and executes the sequences whose bits src has from at to its end. It writes to dst from n on and
-// returns where they end.
+// sequences decodes and executes the sequences whose bits src has from at to its end. It writes to
+// dst from n on and returns where they end.
 //
-// Bits are read from the end of src backwards. The word w holds the next of them uppermost; it is read anew before it can
-// run out, from the eight bytes before pos, which may begin before at: what is there is noticed when pos gets below it.
+// Bits are read from the end of src backwards. The word w holds the next of them uppermost; it is
+// read anew before it can run out, from the eight bytes before pos, which may begin before at: what
+// is there is noticed when pos gets below it.
 func (z *Decoder) sequences(dst []byte, n int, src []byte, at int, literals []byte, count int) (int, bool) {
 	lens, offs, matches := &z.tables[0], &z.tables[1], &z.tables[2]
 	top := src[len(src)-1]
@@ -414,7 +419,8 @@ func copy16(dst []byte, n int, src []byte, from int) {
 	*(*[16]byte)(dst[n:]) = *(*[16]byte)(src[from:])
 }
 
-// repeatWords fills b from n on with length bytes of the period that the offset bytes before it are, and up to 15 more.
+// repeatWords fills b from n on with length bytes of the period that the offset bytes before it
+// are, and up to 15 more.
 func repeatWords(b []byte, n, offset, length int) {
 	end := n + length
 	if offset == 1 { // by far the most frequent

@@ -50,7 +50,8 @@ func inputs() map[string][]byte {
 	}
 }
 
-// encodeInputs encodes the inputs and parts of them at all levels, as one run of the encoder and as several.
+// encodeInputs encodes the inputs and parts of them at all levels, as one run of the encoder and as
+// several.
 func encodeInputs(tb testing.TB) map[string][][2][]byte {
 	tb.Helper()
 	frames := map[string][][2][]byte{}
