@@ -72,10 +72,12 @@ func (d DType) String() string {
 	}
 }
 
-// Numeric says whether elements can be read: every kind but strings, objects, raw bits, records and unknown types.
+// Numeric reports whether elements can be read as numbers: not strings, objects, raw bits, records or
+// unknown types.
 func (d DType) Numeric() bool { return d.Kind >= Bool && d.Kind <= Timedelta }
 
-// SwapSize is the number of bytes that a change of byte order reverses as one, 1 where there is no order.
+// SwapSize returns the number of bytes that a change of byte order reverses as one: the size of a
+// number, half the size of a complex one, and 1 for types without a byte order.
 func (d DType) SwapSize() int {
 	switch d.Kind {
 	case Complex:
@@ -112,7 +114,7 @@ func variantOf(name string) string {
 	return name
 }
 
-// NumpyType returns the type's NumPy spelling, such as "<f4", or "" where NumPy itself has no such type.
+// NumpyType returns NumPy's spelling of the type, such as "<f4", or "" if NumPy has no such type.
 func NumpyType(d DType, bigEndian bool) string {
 	if d.Variant != "" && d.Kind != Raw && d.Kind != Object {
 		return ""
@@ -169,7 +171,8 @@ func ParseV2DType(doc json.RawMessage) (d DType, bigEndian bool, err error) {
 	return d, strings.HasPrefix(s, ">"), nil
 }
 
-// ParseTypeString reads a NumPy type string: the byte order, a letter for the kind, and the size.
+// ParseTypeString returns the type that a NumPy type string names by its byte order, a letter for the
+// kind, and the size. It returns false if it names none.
 func ParseTypeString(s string) (d DType, ok bool) {
 	if len(s) < 2 || s[0] != '<' && s[0] != '>' && s[0] != '|' {
 		return DType{}, false
@@ -267,7 +270,8 @@ func validTimeUnit(unit string) bool {
 	return slices.Contains(timeUnits, strings.TrimLeft(unit, "0123456789"))
 }
 
-// Product multiplies a shape's extents, refusing negative ones and a product above limit.
+// Product returns the product of the extents in shape. It returns an error if one is negative or the
+// product exceeds limit.
 func Product(shape []int, limit int) (int, error) {
 	n := 1
 	for _, s := range shape {

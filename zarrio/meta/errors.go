@@ -12,8 +12,8 @@ var ErrMissingChunk = errors.New("the chunk is missing, and missing chunks are r
 // ErrNodeType is what errors.Is finds when a group was asked for and the node is an array, or an array and it is a group.
 var ErrNodeType = errors.New("the node is of the other type")
 
-// An UnsupportedError tells that a document, this build or this machine asks for something that zarrio can't do: what was found,
-// and what is supported. It is [errors.ErrUnsupported].
+// An UnsupportedError tells that a document, this build or this machine asks for something that zarrio
+// can't do: what was found, and what is supported. It is [errors.ErrUnsupported].
 type UnsupportedError struct {
 	What      string // such as "data type"
 	Found     string
@@ -27,7 +27,7 @@ func (e *UnsupportedError) Error() string {
 // Is reports whether target is [errors.ErrUnsupported].
 func (e *UnsupportedError) Is(target error) bool { return target == errors.ErrUnsupported }
 
-// A MetadataError says which document of a store can't be used, and why.
+// A MetadataError names a document of a store that can't be used, and tells why.
 type MetadataError struct {
 	Store string
 	Key   string // the document, such as "t2m/.zarray"
@@ -40,7 +40,7 @@ func (e *MetadataError) Error() string {
 
 func (e *MetadataError) Unwrap() error { return e.Err }
 
-// A ChunkError says which chunk could not be read or written, and at which step.
+// A ChunkError names a chunk that could not be read or written, and the step that failed.
 type ChunkError struct {
 	Store string
 	Array string // the array's path in the store; "" is the root

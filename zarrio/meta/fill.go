@@ -16,8 +16,9 @@ import (
 	"zarrbench/zarrio/internal/ndcopy"
 )
 
-// ParseV2Fill reads the fill_value of a Zarr v2 array and returns one element in the machine's byte order. For null, which
-// leaves open what missing chunks hold, it returns what zarr-python gives: NaT for times, else nil, which stands for zeros.
+// ParseV2Fill returns the fill_value of a Zarr v2 array as one element in the machine's byte order. The
+// value null leaves open what missing chunks hold: ParseV2Fill then returns what zarr-python uses, NaT
+// for times, else nil, which means zeros.
 func ParseV2Fill(doc json.RawMessage, d DType) ([]byte, error) {
 	var v any
 	if len(doc) > 0 {
@@ -308,8 +309,8 @@ func putInteger(e []byte, v any, d DType) error {
 	return nil
 }
 
-// PutFloat writes a JSON number, a number or "NaN", "Infinity", "-Infinity" within quotes, or the bits of a float as
-// hexadecimal digits ("0x7fc00000").
+// PutFloat writes v as an element of type d into e. v is a JSON number, a string that holds a number,
+// "NaN", "Infinity" or "-Infinity", or the bits of the float as hexadecimal digits ("0x7fc00000").
 func PutFloat(e []byte, v any, d DType) error {
 	var f float64
 	switch x := v.(type) {
@@ -338,7 +339,7 @@ func PutFloat(e []byte, v any, d DType) error {
 	return err
 }
 
-// PutBits writes the low bits of u in the machine's byte order.
+// PutBits writes the low bits of u into e, which has 1, 2, 4 or 8 bytes, in the machine's byte order.
 func PutBits(e []byte, u uint64) {
 	switch len(e) {
 	case 1:
@@ -352,7 +353,7 @@ func PutBits(e []byte, u uint64) {
 	}
 }
 
-// GetBits is the reverse of putBits.
+// GetBits returns the integer of the size of e that PutBits wrote.
 func GetBits(e []byte) uint64 {
 	switch len(e) {
 	case 1:

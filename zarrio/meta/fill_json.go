@@ -17,10 +17,11 @@ func (m *Metadata) FillJSON() []byte {
 	return AppendJSON(nil, m.Fill, m.DType, m.Format)
 }
 
-// AppendJSON appends one element as the JSON of a fill_value, which parseV2Fill or parseV3Fill read to the same element.
-// e is in the machine's byte order, of variable-length types the text or bytes. Floats are written as the float64s of their
-// value, as other writers do: 0.1 in a float32 is 0.10000000149011612. Records, and bytes of any kind but v3's r8, r16, ...,
-// become base64.
+// AppendJSON appends to dst the element e of type d as a fill_value of the given format spells it. The
+// parsers of fill values read the result to the same element. e is in the machine's byte order; an
+// element of varying length is its text or bytes. Floats are written as the float64 of their value, as
+// other writers do: 0.1 in a float32 is 0.10000000149011612. Records become base64, as do bytes of any
+// kind but r8, r16 and so on of format 3.
 func AppendJSON(dst, e []byte, d DType, format int) []byte {
 	switch d.Kind {
 	case Bool:
@@ -105,7 +106,7 @@ func appendNumber(dst []byte, v float64) []byte {
 	return strconv.AppendInt(dst, int64(exponent), 10)
 }
 
-// TrimText returns the text of code points, without the zeros behind it.
+// TrimText returns the text of the code points in e in UTF-8, without the zeros behind it.
 func TrimText(e []byte) []byte {
 	var text []byte
 	for ; len(e) >= 4; e = e[4:] {

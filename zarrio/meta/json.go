@@ -10,8 +10,9 @@ import (
 	"slices"
 )
 
-// PlainJSON quotes the bare words NaN, Infinity and -Infinity, which Python's json module writes and JSON doesn't have, so
-// that documents with such attributes or fill values can be parsed. Other documents are returned as they are.
+// PlainJSON returns doc with the bare words NaN, Infinity and -Infinity in quotes, so that it can be
+// parsed: Python's json module writes them, but JSON has no such words. It returns other documents as
+// they are.
 func PlainJSON(doc []byte) []byte {
 	if json.Valid(doc) {
 		return doc
@@ -48,6 +49,7 @@ func PlainJSON(doc []byte) []byte {
 // A Document is a JSON object whose fields are looked up by their exact names.
 type Document map[string]json.RawMessage
 
+// ParseDocument returns the fields of a JSON object.
 func ParseDocument(doc json.RawMessage) (Document, error) {
 	var d Document
 	err := json.Unmarshal(doc, &d)
@@ -60,7 +62,8 @@ func ParseDocument(doc json.RawMessage) (Document, error) {
 	return d, nil
 }
 
-// Get stores the field name in v, which it leaves alone where the field is not there or null. want says what it is to be.
+// Get stores the field name in v. It leaves v alone if the field is missing or null. The text want
+// describes the wanted value in the error.
 func (d Document) Get(name string, v any, want string) error {
 	if IsNull(d[name]) {
 		return nil
@@ -74,9 +77,10 @@ func (d Document) Get(name string, v any, want string) error {
 	return nil
 }
 
+// IsNull reports whether a document's field is missing or null.
 func IsNull(doc json.RawMessage) bool { return len(doc) == 0 || string(doc) == "null" }
 
-// Quote quotes a value for a message, shortened, and says so where there is none.
+// Quote returns a JSON value for a message, shortened if it is long, or "(none)" if there is none.
 func Quote(doc json.RawMessage) string {
 	if len(doc) == 0 {
 		return "(none)"
@@ -91,8 +95,9 @@ func Quote(doc json.RawMessage) string {
 	return b.String()
 }
 
-// Difference returns the first field in which two documents differ, with both values, or "". The consolidated metadata
-// within one don't count: writers leave them out, or empty, where a document is repeated.
+// Difference returns the first field in which a and b differ, with both values, or "" if they are
+// equal. Consolidated metadata in a document don't count: writers leave them out, or empty, if they
+// repeat a document.
 func Difference(a, b json.RawMessage) (field string, inA, inB json.RawMessage) {
 	x, errA := ParseDocument(a)
 	y, errB := ParseDocument(b)
@@ -120,7 +125,7 @@ func sameJSON(a, b json.RawMessage) bool {
 	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }
 
-// prefix returns what the keys of the node at path begin with.
+// Prefix returns what the keys of the node at path begin with.
 func Prefix(path string) string {
 	if path == "" {
 		return ""

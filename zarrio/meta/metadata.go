@@ -34,7 +34,8 @@ type Metadata struct {
 	Record []SwapRun // of the fields of a v3 record: what a change of byte order reverses
 }
 
-// A SwapRun is n pieces of size bytes, one after the other, each of which has a byte order.
+// A SwapRun is N numbers of Size bytes, one after the other: a change of byte order reverses the bytes
+// of each.
 type SwapRun struct{ Size, N int }
 
 // A CodecSpec names one step from stored bytes to the array's bytes. Steps are listed in the order of decoding.
@@ -82,7 +83,7 @@ func (a Attributes) Text(name string) string {
 // fixed arrays.
 const MaxRank = 32
 
-// Validate checks what no document may claim, whatever its format.
+// Validate returns an error if m has properties that no document of any format may claim.
 func (m *Metadata) Validate() error {
 	if len(m.Shape) > MaxRank {
 		return &UnsupportedError{What: "number of dimensions", Found: fmt.Sprint(len(m.Shape)), Supported: fmt.Sprint("0 to ", MaxRank)}
@@ -112,7 +113,7 @@ func (m *Metadata) Validate() error {
 	return nil
 }
 
-// COrder returns the identity: the last dimension varies fastest.
+// COrder returns the order 0, 1, ..., rank-1, in which the last dimension varies fastest.
 func COrder(rank int) []int {
 	order := make([]int, rank)
 	for i := range order {
@@ -121,7 +122,7 @@ func COrder(rank int) []int {
 	return order
 }
 
-// Readable says why elements can't be read as numbers, or nil.
+// Readable returns nil if the elements can be read as numbers, else the error that tells why not.
 func (m *Metadata) Readable() error {
 	if m.DType.Numeric() {
 		return nil

@@ -69,7 +69,7 @@ func (d DType) format() (floatFormat, bool) {
 	return smallFormat(d.Variant)
 }
 
-// FloatValue returns the value of a Float element of type d: the number that its bits, given as an integer, stand for.
+// FloatValue returns the value of a Float element of type d, given its bits as an integer.
 func FloatValue(bits uint64, d DType) float64 {
 	if f, ok := d.format(); ok {
 		return f.value(bits)

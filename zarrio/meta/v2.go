@@ -16,7 +16,8 @@ const (
 	V2ConsolidatedDoc = ".zmetadata"
 )
 
-// extents reads a list of whole numbers that fit the machine. Numbers beyond it are named rather than rounded.
+// Extents is a list of whole numbers. Its method UnmarshalJSON returns an error that names a number
+// which doesn't fit an int, rather than round it.
 type Extents []int
 
 func (e *Extents) UnmarshalJSON(doc []byte) error {
@@ -48,7 +49,8 @@ func (d Document) checkFormat(field, want, kind string) error {
 	return &UnsupportedError{What: field, Found: Quote(d[field]), Supported: want + " in a " + kind + " document"}
 }
 
-// ParseV2Array reads a .zarray document, and the .zattrs beside it where there is one.
+// ParseV2Array returns what a .zarray document describes. attrs is the .zattrs document beside it, or
+// empty if there is none.
 func ParseV2Array(doc, attrs json.RawMessage) (*Metadata, error) {
 	z, err := ParseDocument(doc)
 	if err != nil {
@@ -137,6 +139,7 @@ func parseV2Codecs(z Document) ([]CodecSpec, error) {
 	return codecs, nil
 }
 
+// CheckV2Group returns an error if doc is not a .zgroup document of format 2.
 func CheckV2Group(doc json.RawMessage) error {
 	z, err := ParseDocument(doc)
 	if err != nil {
@@ -145,7 +148,7 @@ func CheckV2Group(doc json.RawMessage) error {
 	return z.checkFormat("zarr_format", "2", V2GroupDoc)
 }
 
-// ParseV2Consolidated reads a .zmetadata document: every other document of the hierarchy under its key.
+// ParseV2Consolidated returns the documents in a .zmetadata document by their keys.
 func ParseV2Consolidated(doc json.RawMessage) (map[string]json.RawMessage, error) {
 	z, err := ParseDocument(doc)
 	if err != nil {
@@ -164,6 +167,7 @@ func ParseV2Consolidated(doc json.RawMessage) (map[string]json.RawMessage, error
 	return docs, nil
 }
 
+// ParseAttrs returns the attributes in a .zattrs document, or none if doc is empty.
 func ParseAttrs(doc json.RawMessage) (Attributes, error) {
 	if IsNull(doc) {
 		return Attributes{}, nil

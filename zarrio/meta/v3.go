@@ -109,7 +109,7 @@ func (d Document) checkV3(nodeType string, fields []string) error {
 	return nil
 }
 
-// NodeTypeOf returns the node_type of a v3 document: "array", "group", or what else it has.
+// NodeTypeOf returns the node_type of a v3 document, such as "array" or "group".
 func NodeTypeOf(d Document) (s string) {
 	if json.Unmarshal(d["node_type"], &s) != nil {
 		return Quote(d["node_type"])
@@ -117,7 +117,7 @@ func NodeTypeOf(d Document) (s string) {
 	return s
 }
 
-// ParseV3Array reads the zarr.json document of an array.
+// ParseV3Array returns what the zarr.json document of an array describes.
 func ParseV3Array(doc json.RawMessage) (*Metadata, error) {
 	z, err := ParseDocument(doc)
 	if err != nil {
@@ -166,9 +166,9 @@ func ParseV3Array(doc json.RawMessage) (*Metadata, error) {
 	return m, nil
 }
 
-// ParseV3Codecs reads a list of codecs, as an array's or a shard's configuration has it, and returns them in the order of
-// decoding, which is the reverse of the list's. Config is the "configuration" of each. A codec that the document calls
-// optional is Optional: it can't be left out all the same, since what it made of the bytes would stay undone.
+// ParseV3Codecs returns a list of codecs, of an array or of a shard, in the order of decoding, which is
+// the reverse of the list's. Config is the "configuration" of each. A codec that the document marks as
+// one that needn't be understood is Optional.
 func ParseV3Codecs(list json.RawMessage) ([]CodecSpec, error) {
 	var steps []json.RawMessage
 	if json.Unmarshal(list, &steps) != nil || IsNull(list) {
@@ -259,7 +259,8 @@ func checkTransformers(doc json.RawMessage) error {
 	return nil
 }
 
-// ParseV3Group reads the zarr.json document of a group: its attributes and, unread, its consolidated metadata.
+// ParseV3Group returns the attributes of a group's zarr.json document and, unparsed, its consolidated
+// metadata.
 func ParseV3Group(doc json.RawMessage) (attrs Attributes, consolidated json.RawMessage, err error) {
 	z, err := ParseDocument(doc)
 	if err != nil {
@@ -274,8 +275,8 @@ func ParseV3Group(doc json.RawMessage) (attrs Attributes, consolidated json.RawM
 	return attrs, z["consolidated_metadata"], nil
 }
 
-// ParseV3Consolidated reads a group's consolidated metadata: the document of each member by its path below the group. It
-// returns nil where there are none, or none that must be understood.
+// ParseV3Consolidated returns the documents in a group's consolidated metadata, by the members' paths
+// below the group. It returns nil if there are none, or none that must be understood.
 func ParseV3Consolidated(doc json.RawMessage) (members map[string]json.RawMessage, err error) {
 	if IsNull(doc) {
 		return nil, nil

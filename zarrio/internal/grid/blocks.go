@@ -2,10 +2,10 @@ package grid
 
 import "slices"
 
-// Box is a selection, resolved: along each dimension a list of indices, or a run of them if list is nil.
+// A Box is a resolved selection: the selected indices along each dimension.
 type Box []Indices
 
-// Indices are those that are selected along a dimension: list, or run if list is nil.
+// Indices are those selected along a dimension: List, or Run if List is nil.
 type Indices struct {
 	List []int
 	Run  Run
@@ -19,6 +19,7 @@ func (b Box) Along(d int) int {
 	return b[d].Run.Count
 }
 
+// Count returns the number of selected elements.
 func (b Box) Count() int {
 	n := 1
 	for d := range b {
@@ -27,8 +28,9 @@ func (b Box) Count() int {
 	return n
 }
 
-// Each calls f with parts of a selection, of no more than most elements each, in C order: one follows the other in memory. The
-// selection is halved along its first dimension, then along the next, if possible between two chunks.
+// Each calls f with parts of b of at most most elements each, in C order: each part follows the one
+// before it in memory. It halves b along the first dimension of several indices, then along the next,
+// between two chunks if possible.
 func (b Box) Each(chunks []int, most int, f func(Box) error) error {
 	d := 0
 	for d < len(b) && b.Along(d) <= 1 {

@@ -12,7 +12,7 @@ type Grid struct {
 	Total  int
 }
 
-// New makes a grid of equal chunks, or of the given extents where there are any.
+// New returns a grid of equal chunks, or one of the given extents if extents is not nil.
 func New(shape, chunks []int, extents [][]int) Grid {
 	g := Grid{Shape: shape, Chunks: chunks, Counts: make([]int, len(shape)), Total: 1}
 	if extents != nil {
@@ -37,10 +37,10 @@ func New(shape, chunks []int, extents [][]int) Grid {
 	return g
 }
 
-// Regular says whether all chunks have the same extents.
+// Regular reports whether all chunks have the same extents.
 func (g *Grid) Regular() bool { return g.bounds == nil }
 
-// even says whether all chunks have the same extent along dimension d.
+// even reports whether all chunks have the same extent along dimension d.
 func (g *Grid) even(d int) bool { return g.bounds == nil || g.bounds[d] == nil }
 
 // Find returns the grid coordinate of the chunk that holds index i of dimension d.
@@ -55,7 +55,7 @@ func (g *Grid) Find(d, i int) int {
 	return c
 }
 
-// Span returns where the chunks at coordinate c of dimension d begin, and their extent.
+// Span returns the first index of the chunks at coordinate c of dimension d, and their extent.
 func (g *Grid) Span(d, c int) (lo, n int) {
 	if g.even(d) {
 		return c * g.Chunks[d], g.Chunks[d]

@@ -2,17 +2,19 @@ package grid
 
 import "slices"
 
-// A Pick is a resolved Axis: a run of indices, or, where there is none that says it all, segments of it by chunk.
+// A Pick is what is selected along a dimension: a run of indices, or segments of each touched chunk if
+// one run can't express it.
 type Pick struct {
 	N     int // indices
 	Run   Run
 	lists [][]Segment // by touched chunk, ascending: nil where run says it all
 }
 
-// Run is count indices from start on, step apart.
+// A Run is the Count indices Start, Start+Step and so on.
 type Run struct{ Start, Step, Count int }
 
-// A Segment is n indices from at on, step apart, whose places among the selected ones begin at pos and are by apart.
+// A Segment maps the N indices At, At+Step and so on to the positions Pos, Pos+By and so on among the
+// selected ones.
 type Segment struct{ At, Step, N, Pos, By int }
 
 // Pick returns what is selected along dimension d: the indices in list, or r if list is nil.
@@ -60,7 +62,8 @@ func (r Run) segments(g *Grid, d int) [][]Segment {
 	return lists
 }
 
-// join takes an index at a place into the segment if it goes on evenly.
+// join appends the index at, at position pos, to the segment if it continues it evenly. It returns
+// false if not.
 func (s *Segment) join(at, pos int) bool {
 	step, by := at-(s.At+(s.N-1)*s.Step), pos-(s.Pos+(s.N-1)*s.By)
 	if step == 0 || s.N > 1 && (step != s.Step || by != s.By) {
@@ -107,7 +110,7 @@ func (p *Pick) Within(g *Grid, d, i int, one *[1]Segment) []Segment {
 	return one[:]
 }
 
-// Last is the run's last index. It has one at least.
+// Last returns the last index of r, which is not empty.
 func (r Run) Last() int { return r.Start + r.Step*(r.Count-1) }
 
 // Chunks returns how many chunks of an extent of c the run touches. It touches as many as it has indices where these are so

@@ -4,11 +4,11 @@ package ndcopy
 
 import "unsafe"
 
-// A Box is a rectangle of elements, walked in two nested loops: n[0] rows of n[1] elements, at strides (in elements) of its
-// own in the source and in the destination.
+// A Box is a rectangle of elements: N[0] rows of N[1] elements. Src and Dst are its strides, in
+// elements, in the source and in the destination.
 type Box struct{ N, Src, Dst [2]int }
 
-// Contiguous says whether the box is one run of elements, in the same order on both sides.
+// Contiguous reports whether the box is one run of elements, in the same order on both sides.
 func (b *Box) Contiguous() bool {
 	flat := func(stride [2]int) bool {
 		return (b.N[1] == 1 || stride[1] == 1) && (b.N[0] == 1 || stride[0] == b.N[1])
@@ -16,9 +16,10 @@ func (b *Box) Contiguous() bool {
 	return flat(b.Src) && flat(b.Dst)
 }
 
+// Count returns the number of elements.
 func (b *Box) Count() int { return b.N[0] * b.N[1] }
 
-// Copy copies a box of elements of size bytes from src, where it begins at element s, to dst, where it begins at byte d.
+// Copy copies a box of elements of size bytes from element s of src to byte d of dst.
 func Copy(dst []byte, d int, src []byte, s, size int, b *Box) {
 	if b.Count() == 0 {
 		return
@@ -84,7 +85,7 @@ func copyElements[T element](dst []byte, d int, src []byte, s int, b *Box) {
 	}
 }
 
-// Fill writes the fill value, or zeros for nil, all over a box of dst.
+// Fill writes the element fill, or zeros if fill is nil, to each element of a box at byte d of dst.
 func Fill(dst []byte, d, size int, fill []byte, b *Box) {
 	for i := range b.N[0] {
 		row := d + i*b.Dst[0]*size
@@ -98,7 +99,8 @@ func Fill(dst []byte, d, size int, fill []byte, b *Box) {
 	}
 }
 
-// Repeat repeats fill, or zeros for nil, over dst, whose length is a multiple of fill's.
+// Repeat fills dst with copies of fill, or with zeros if fill is nil. The length of dst is a multiple of
+// fill's.
 func Repeat(dst, fill []byte) {
 	if fill == nil {
 		clear(dst)

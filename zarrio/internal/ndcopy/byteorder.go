@@ -7,9 +7,11 @@ import (
 	"zarrbench/zarrio/internal/hostmem"
 )
 
+// BigEndian reports whether the machine is big-endian.
 var BigEndian = *(*byte)(unsafe.Pointer(new(uint16(1)))) == 0
 
-// Grow returns a buffer of n bytes, buf itself if it is large enough. Its content is unspecified.
+// Grow returns a buffer of n bytes: buf if it is large enough, else new memory. Its content is
+// unspecified.
 func Grow(buf []byte, n int) []byte {
 	if cap(buf) < n {
 		buf = hostmem.Make(n)
@@ -17,7 +19,7 @@ func Grow(buf []byte, n int) []byte {
 	return buf[:n]
 }
 
-// SwapBytes reverses the bytes of each element of size bytes.
+// SwapBytes reverses the bytes of each element of size bytes, which is 1, 2, 4 or 8.
 func SwapBytes(p []byte, size int) {
 	switch size {
 	case 2:

@@ -2,11 +2,12 @@ package ndcopy
 
 import "slices"
 
-// Axis is one dimension of a copy: n elements at strides, in elements, in a chunk and in the destination.
+// An Axis is one dimension of a copy: N elements at strides, in elements, of Src in the source and Dst
+// in the destination.
 type Axis struct{ N, Src, Dst int }
 
-// Nest splits a copy over many dimensions into outer loops and a box: dimensions that run on without a gap on both sides
-// become one, and the box gets the dimensions with the smallest strides on either side.
+// Nest splits a copy over many dimensions into outer loops and a box. It joins dimensions that continue
+// each other without a gap on both sides; the box gets those with the smallest strides on either side.
 func Nest(axes []Axis) ([]Axis, Box) {
 	kept := axes[:0]
 	for _, x := range axes {
@@ -41,7 +42,8 @@ func Nest(axes []Axis) ([]Axis, Box) {
 	return kept, b
 }
 
-// Each calls f with the offsets of every combination of the outer dimensions.
+// Each calls f with the offsets of every combination of the outer loops' indices, starting at src and
+// dst.
 func Each(outer []Axis, src, dst int, f func(src, dst int)) {
 	if len(outer) == 0 {
 		f(src, dst)

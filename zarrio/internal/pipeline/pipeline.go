@@ -20,7 +20,7 @@ type Pipeline struct {
 	BigEndian bool  // the decoded elements' byte order
 	Chain     *codec.Chain
 	Levels    []Level // from the outermost; none where chunks aren't sharded
-	Text      bool    // the chain ends in elements of varying length: see ReadStrings
+	Text      bool    // the chain ends in elements of varying length
 }
 
 // Compile returns the pipeline of the array that m describes. It sets the fields of opt that tell what

@@ -27,7 +27,7 @@ type Level struct {
 	AtStart bool         // the index comes first in its shard, else last
 }
 
-// Missing is what both numbers of the index are for an inner chunk that is not there.
+// Missing is the offset and the length, in a shard's index, of a chunk that the shard doesn't hold.
 const Missing = math.MaxUint64
 
 // shard is the codec "sharding_indexed" whose shards can be read in parts: what is in them is compiled further.
@@ -81,7 +81,7 @@ func (c *compiler) shard(p *Pipeline, config json.RawMessage) error {
 	return nil
 }
 
-// MaxLevels bounds the shards within shards, so that no document makes the compiler recurse for long.
+// MaxLevels bounds the nesting of shards, so that no document makes the compiler recurse for long.
 const MaxLevels = 8
 
 // compileIndex compiles the codecs of the index: an array of two uint64 for each inner chunk, of a fixed size.
@@ -110,13 +110,13 @@ func (l *Level) compileIndex(list json.RawMessage) error {
 	return nil
 }
 
-// IndexSize returns the length of an encoded index, in bytes.
+// IndexSize returns the length in bytes of an encoded index of so many entries.
 func (l *Level) IndexSize(entries int) int {
 	n, _ := l.chain.EncodedLen(16 * entries) // compileIndex has seen that it is fixed
 	return n
 }
 
-// DecodeIndex decodes an index: an offset and a length for each inner chunk.
+// DecodeIndex decodes an index into an offset and a length for each entry.
 func (l *Level) DecodeIndex(src []byte, entries int, s *codec.Scratch) ([]uint64, error) {
 	plain := make([]byte, 16*entries)
 	if err := l.chain.Decode(plain, src, nil, s); err != nil {
@@ -133,7 +133,8 @@ func (l *Level) DecodeIndex(src []byte, entries int, s *codec.Scratch) ([]uint64
 	return index, nil
 }
 
-// Entry checks an entry of an index of a shard of size bytes, and returns false for an inner chunk that is not there.
+// Entry returns the offset and the length that entry i of an index tells, or false if the shard doesn't
+// hold the chunk. It returns an error if they are outside the shard, whose length is size.
 func (l *Level) Entry(index []uint64, i int, size int64) (off, n int64, ok bool, err error) {
 	o, m := index[2*i], index[2*i+1]
 	if o == Missing && m == Missing {
@@ -145,8 +146,8 @@ func (l *Level) Entry(index []uint64, i int, size int64) (off, n int64, ok bool,
 	return int64(o), int64(m), true, nil
 }
 
-// Place returns the number of the shard that holds a part, the part's place in its index, and how many entries that has. The
-// part is given by its coordinates among parts of the given extents.
+// Place returns the number of the shard that holds a part, the part's entry in the shard's index, and
+// the number of its entries. coords are the part's coordinates among parts of the given extents.
 func (l *Level) Place(coords, extents []int) (shard, entry, entries int) {
 	g := &l.Grid
 	if g.Regular() {
