@@ -57,7 +57,8 @@ func (e *ChoiceError) Error() string {
 	return b.String()
 }
 
-// Is makes e [errors.ErrUnsupported] where there are Zarr assets, but none that can be opened.
+// Is reports whether target is [errors.ErrUnsupported] and the document has Zarr assets, but none
+// that can be opened.
 func (e *ChoiceError) Is(target error) bool { return e.unsupported && target == errors.ErrUnsupported }
 
 // printable is text from a document, for a terminal.
@@ -66,7 +67,7 @@ func printable(s string) string {
 	return q[1 : len(q)-1]
 }
 
-// Choose returns the asset that is to be opened: the one that key names or, where key is "", the
+// Choose returns the asset that is to be opened: the one that key names or, if key is "", the
 // only Zarr asset that can be opened. Of several, it is the only one with the role "data". The
 // error is a [ChoiceError].
 //

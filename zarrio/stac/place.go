@@ -59,7 +59,7 @@ func schemeOf(place string) string {
 	return scheme
 }
 
-// locate sets Place and Endpoint, or Refused. Where href can't be opened, an alternate asset that
+// locate sets Place and Endpoint, or Refused. If href can't be opened, an alternate asset that
 // can takes its place: the extension has it that both are the same data.
 func (a *Asset) locate(o, kwargs, schemes object, base string) error {
 	err := a.locateAt(o, kwargs, schemes, base)

@@ -179,7 +179,7 @@ func parseAsset(key string, assets, schemes object, base string) (Asset, error) 
 	if err := kwargs.get("consolidated", &a.Consolidated, "a boolean"); err != nil {
 		return a, fmt.Errorf("xarray:open_kwargs: %w", err)
 	}
-	if err := o.get("zarr:consolidated", &a.Consolidated, "a boolean"); err != nil { // stands above the other
+	if err := o.get("zarr:consolidated", &a.Consolidated, "a boolean"); err != nil { // takes precedence over the other
 		return a, err
 	}
 	if err := o.get("zarr:zarr_format", &a.Format, "an integer"); err != nil {
@@ -274,7 +274,7 @@ func parseObject(doc []byte) (object, error) {
 
 func (o object) has(name string) bool { return len(o[name]) > 0 && string(o[name]) != "null" }
 
-// hasPrefix reports whether there is a field whose name begins so.
+// hasPrefix reports whether a field that is not null has a name with the prefix.
 func (o object) hasPrefix(prefix string) bool {
 	for name := range o {
 		if strings.HasPrefix(name, prefix) && o.has(name) {
@@ -284,7 +284,7 @@ func (o object) hasPrefix(prefix string) bool {
 	return false
 }
 
-// get stores a field in v, which it leaves alone where the field is not there or null.
+// get stores a field in v, and leaves v alone if the field is absent or null.
 func (o object) get(name string, v any, want string) error {
 	if !o.has(name) {
 		return nil

@@ -9,15 +9,15 @@ import (
 	"zarrbench/zarrio/internal/hostmem"
 )
 
-// Reads around the page cache begin and end where blocks of the file do, and go to memory that is
-// aligned too. Of a range that is neither, the blocks that it touches are read to the first aligned
-// address in its place, as far as they have room there, and the rest into the reader's memory, all
-// by one call; then what came is moved down to where it belongs, by fewer bytes than two blocks,
-// while it is in the cache. A range that is aligned lies where it belongs, but for its end. At the
-// end of the file the last block is asked for whole: less comes of it, and that is right.
+// A read around the page cache needs an offset, a length and an address that are multiples of the
+// block size. For any other range, one call reads the blocks that it touches: to the first aligned
+// address within dst, as far as there is room, and the rest to memory of the reader. The bytes are
+// then moved down into place, by less than two blocks, while they are in the CPU's cache. A range
+// that is aligned needs no move, except at its end. The last block of a file is requested whole,
+// and the read is short.
 //
-// Addresses are aligned to pages, though many disks ask for less: what begins within one takes a
-// tenth longer.
+// Addresses are aligned to pages though many disks need less: reads to an address within a page
+// take a tenth longer.
 
 // readDirect fills dst around the page cache.
 func (f *File) readDirect(dst []byte, off int64) (n int, err error) {
@@ -36,7 +36,7 @@ func (f *File) readDirect(dst []byte, off int64) (n int, err error) {
 		default:
 			return n, err
 		}
-		if m == 0 { // refused, or all that came lies before the range, since the file or the read ends there: the page cache tells
+		if m == 0 { // refused, or the file or the read ended before the range: a buffered read tells
 			if !f.setDirect(false) {
 				return n, cmp.Or(err, error(unix.EINVAL))
 			}
@@ -49,7 +49,7 @@ func (f *File) readDirect(dst []byte, off int64) (n int, err error) {
 }
 
 // readBlocks fills the first n bytes of dst by one read around the page cache, by which came bytes
-// came: some of them lie before the range.
+// came: some of them are before the range.
 func (f *File) readBlocks(dst []byte, off int64) (n, came int, err error) {
 	r := f.r
 	b := cut(dst, off, f.device.align)

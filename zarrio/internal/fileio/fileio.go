@@ -21,7 +21,7 @@ import (
 type Mode int
 
 const (
-	Auto     Mode = iota // through the page cache what it holds, around it what it doesn't, several reads at once where it can
+	Auto     Mode = iota // cached pages through the page cache, others around it, several reads at once if possible
 	Buffered             // through the page cache
 	Direct               // around it
 	Uring                // around it, several reads at once

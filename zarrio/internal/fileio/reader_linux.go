@@ -18,7 +18,7 @@ type Reader struct {
 
 	one  File // of ReadRange
 	iov  [2]unix.Iovec
-	tail []byte // what is read beyond a range, and what is too short or lies too badly to be read into place
+	tail []byte // blocks beyond a range, and those that can't be read into place
 
 	memory []*hostmem.Block // of Memory
 	ahead  *ahead           // nil if nothing is prefetched
@@ -241,7 +241,7 @@ func (f *File) readBuffered(dst []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// readMemory fills dst from a file that lies in memory.
+// readMemory fills dst from a file that is in memory.
 func (f *File) readMemory(dst []byte, off int64) (n int, err error) {
 	err = f.r.files.turns.Do(func() error {
 		n, err = f.readBuffered(dst, off)

@@ -53,7 +53,7 @@ func room(n, skip int) (all, dst []byte) {
 	return all, all[4096+skip:][:n:n]
 }
 
-// checkRead reads a range and compares it, and what lies around it.
+// checkRead reads a range and compares it, and the bytes around it.
 func checkRead(t *testing.T, r *Reader, d dir, key string, whole []byte, off int64, n, skip int) {
 	t.Helper()
 	all, dst := room(n, skip)
@@ -134,7 +134,7 @@ func TestRandom(t *testing.T) {
 	})
 }
 
-// TestFile reads an open file several times, and is told when it is closed.
+// TestFile reads an open file several times, and after it is closed.
 func TestFile(t *testing.T) {
 	eachMode(t, func(t *testing.T, mode Mode, d dir) {
 		whole := d.write(t, "file", 100_001)
@@ -373,7 +373,7 @@ func (f *fixed) OpenDescriptor(_ context.Context, _ string, flags int) (fd int, 
 	return int(n), f.stat.Size, f.stat.Dev, err
 }
 
-// TestNoOpener: what can't open files by descriptors is told to be read otherwise.
+// TestNoOpener: an Opener that can't open files gives errors.ErrUnsupported.
 func TestNoOpener(t *testing.T) {
 	r := newReader(t, Direct, nil)
 	if _, _, err := r.ReadRange(t.Context(), unable{}, "file", make([]byte, 10), 0); !errors.Is(err, errors.ErrUnsupported) {

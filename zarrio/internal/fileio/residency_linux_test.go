@@ -282,8 +282,8 @@ func TestTrial(t *testing.T) {
 	}
 }
 
-// TestRefusals: where files can't be read around the page cache, they are read through it, and the
-// reason is told.
+// TestRefusals: files that can't be read around the page cache are read through it, and String gives
+// the reason.
 func TestRefusals(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change func(*system)

@@ -27,7 +27,7 @@ type ring struct {
 	array                          unsafe.Pointer // of sqMask+1 uint32
 	results                        unsafe.Pointer // of cqMask+1 result
 
-	queued uint32 // submissions that the kernel was not told of
+	queued uint32 // submissions that the kernel does not have yet
 	thread int    // that used it last
 }
 
@@ -163,8 +163,8 @@ func (g *ring) close() error {
 	return errors.Join(err, unix.Close(g.fd))
 }
 
-// read queues a read into a vector, which must stay as it is until it is submitted, as what it
-// names must until the read is done. It returns false where the queue is full.
+// read queues a read into the memory that iov names. iov must stay unchanged until it is submitted,
+// and the memory allocated until the read is done. It returns false if the queue is full.
 func (g *ring) read(fd int, iov []unix.Iovec, off int64, id int) bool {
 	tail := *g.sqTail // which only this program writes
 	if tail-atomic.LoadUint32(g.sqHead) > g.sqMask {
@@ -180,14 +180,14 @@ func (g *ring) read(fd int, iov []unix.Iovec, off int64, id int) bool {
 	return true
 }
 
-// recall takes back all that is queued.
+// recall takes back the queued reads.
 func (g *ring) recall() {
 	atomic.StoreUint32(g.sqTail, *g.sqTail-g.queued)
 	g.queued = 0
 }
 
-// submit tells the kernel of what is queued, and waits until something is done if wait says so.
-// Where it fails, it may be tried again: the kernel may want what is done to be taken first.
+// submit hands the queued reads to the kernel, and if wait is true waits until a read is done.
+// After an error it may be called again: the kernel may need room for results first.
 func (g *ring) submit(wait bool) error {
 	var least, flags uint32
 	if wait {

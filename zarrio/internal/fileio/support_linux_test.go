@@ -59,7 +59,7 @@ func (d dir) evict(tb testing.TB, key string) {
 	}
 }
 
-// rounds is n, or less where all takes longer.
+// rounds returns n, or less in short and race runs.
 func rounds(n int) int {
 	if race.Enabled || testing.Short() {
 		return max(n/5, 1)
@@ -85,7 +85,7 @@ func newReader(tb testing.TB, mode Mode, sys *system) *Reader {
 	return r
 }
 
-// needDirect skips a test where the directory's files can't be read around the page cache.
+// needDirect skips a test if the directory's files can't be read around the page cache.
 func needDirect(tb testing.TB, d dir) {
 	tb.Helper()
 	d.write(tb, "probe", 5000)

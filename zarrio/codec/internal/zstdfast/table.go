@@ -9,7 +9,7 @@ import (
 type codeKind struct {
 	most     int     // the largest code
 	accuracy int     // at most of a table
-	norm     []int16 // how probable each code is where the format predefines that, of 1 << normBits
+	norm     []int16 // how probable each code is by default, of 1 << normBits
 	normBits int
 	base     []uint32
 	extra    []uint8 // bits that are added to base

@@ -18,7 +18,7 @@ type Decoder struct {
 	norms    [3]description // as kinds
 	tables   [3]table       // as kinds
 	rep      [3]int         // the last three offsets
-	literals []byte         // where they aren't in the frame as they are: maxLiterals
+	literals []byte         // maxLiterals bytes, for literals that the frame encodes
 	huff     *huff0.Scratch
 	hasHuff  bool // huff is of this frame
 
@@ -187,7 +187,7 @@ func (z *Decoder) block(dst []byte, n int, src []byte, at int) (int, bool) {
 	return z.sequences(dst, n, src, at, literals, count)
 }
 
-// A literalSection is a block's section of literals as it lies in the block.
+// A literalSection is a block's section of literals as it is in the block.
 type literalSection struct {
 	kind   uint8
 	single bool // one stream rather than four
@@ -247,7 +247,7 @@ func parseLiterals(src []byte, at int) (l literalSection, end int, ok bool) {
 	return l, end, true
 }
 
-// decodeLiterals returns the literals of a section. They lie in the frame or in z.
+// decodeLiterals returns the literals of a section. They are in the frame or in z.
 func (z *Decoder) decodeLiterals(l literalSection) ([]byte, bool) {
 	var err error
 	switch l.kind {
