@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"zarrbench/fixtures"
+
+	"github.com/stretchr/testify/require"
 )
 
 // TestFastest takes the fewest that are about as fast as the fastest, and tries no more where more bring nothing.
@@ -24,23 +26,25 @@ func TestFastest(t *testing.T) {
 		{[]time.Duration{10, 30, 10, 30, 10, 10}, 6, 1},
 		{[]time.Duration{7}, 1, 1},
 	} {
-		tried := 0
-		var numbers []int
-		for i := range c.took {
-			numbers = append(numbers, 1<<i)
-		}
-		best, text, err := fastest(numbers, func(int) (time.Duration, error) {
-			tried++
-			return c.took[tried-1] * time.Second, nil
+		t.Run(fmt.Sprint(c.took), func(t *testing.T) {
+			tried := 0
+			var numbers []int
+			for i := range c.took {
+				numbers = append(numbers, 1<<i)
+			}
+			best, text, err := fastest(numbers, func(int) (time.Duration, error) {
+				tried++
+				return c.took[tried-1] * time.Second, nil
+			})
+			require.NoError(t, err)
+			require.Equal(t, c.tried, tried)
+			require.Equal(t, c.best, best)
+			require.Regexp(t, fmt.Sprintf(`^1: %d\.000`, c.took[0]), text)
 		})
-		if err != nil || tried != c.tried || best != c.best || !strings.HasPrefix(text, fmt.Sprintf("1: %d.000", c.took[0])) {
-			t.Errorf("%v: %d after %d trials, %q, %v; want %d after %d", c.took, best, tried, text, err, c.best, c.tried)
-		}
 	}
 	broken := errors.New("broken")
-	if _, _, err := fastest([]int{1}, func(int) (time.Duration, error) { return 0, broken }); err != broken {
-		t.Error(err)
-	}
+	_, _, err := fastest([]int{1}, func(int) (time.Duration, error) { return 0, broken })
+	require.ErrorIs(t, err, broken)
 }
 
 // TestTune: -workers auto prints what it chose, for rows that have the same names and data in every run.
@@ -50,24 +54,14 @@ func TestTune(t *testing.T) {
 	args := []string{"-test.bench=^Benchmark(Epoch|Read)$", "-store", raw, "-batch", "3", "-io", "uring"}
 	want := rows(t, append(args, "-workers", "2")...)
 	stdout, stderr, err := bench(t, append(args, "-workers", "auto")...)
-	if err != nil {
-		t.Fatalf("%v\n%s%s", err, stdout, stderr)
-	}
+	require.NoError(t, err, stdout+stderr)
 	found := parse(t, stdout)
 	for _, name := range []string{"Epoch/store=raw/codec=none/chunk=1x13x24/batch=3/loss=mse", "Read/store=raw/codec=none/chunk=1x13x24/batch=3/io=uring/workers=auto"} {
 		got, like := found[name], want[strings.Replace(name, "=auto", "=2", 1)]
-		if got == nil || like == nil {
-			t.Fatalf("no row %s among\n%s", name, stdout)
-		}
-		if g, w := value(t, got, "data-crc32"), value(t, like, "data-crc32"); g != w {
-			t.Errorf("%s: data-crc32 %v, want %v", name, g, w)
-		}
-		line := regexp.MustCompile(`(?m)^Workers: ` + regexp.QuoteMeta(name) + `: -workers \d+( -depth \d+)? \(seconds by workers 1: .*\)$`)
-		if !line.MatchString(stdout) {
-			t.Errorf("no line Workers: of %s in\n%s", name, stdout)
-		}
+		require.NotNil(t, got, "no row %s among\n%s", name, stdout)
+		require.NotNil(t, like, name)
+		require.Equal(t, value(t, like, "data-crc32"), value(t, got, "data-crc32"), name)
+		require.Regexp(t, `(?m)^Workers: `+regexp.QuoteMeta(name)+`: -workers \d+( -depth \d+)? \(seconds by workers 1: .*\)$`, stdout)
 	}
-	if again := rows(t, append(args, "-workers", "3", "-depth", "5")...); len(again) != 2 {
-		t.Errorf("%d rows with -depth", len(again))
-	}
+	require.Len(t, rows(t, append(args, "-workers", "3", "-depth", "5")...), 2)
 }

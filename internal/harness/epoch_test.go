@@ -29,45 +29,38 @@ func TestBenchmarkOutput(t *testing.T) {
 		"Epoch/store=lz4/codec=blosc-lz4/chunk=1x13x24/batch=3/loss=mse",
 	} {
 		r := got[name]
-		if r == nil {
-			t.Fatalf("no row %s among %v", name, got)
-		}
-		if d, s, c := config(r, "data"), config(r, "steps"), config(r, "cache"); d != "synthetic" || s != "10" || c != "warm" {
-			t.Errorf("%s: data %q, steps %q, cache %q", name, d, s, c)
-		}
-		if e := config(r, "Engine"); e != "" {
-			t.Errorf("%s: the engine is in a line that benchstat compares", name)
-		}
+		require.NotNil(t, r, "no row %s among %v", name, got)
+		require.Equal(t, "synthetic", config(r, "data"), name)
+		require.Equal(t, "10", config(r, "steps"), name)
+		require.Equal(t, "warm", config(r, "cache"), name)
+		require.Empty(t, config(r, "Engine"), "%s: the engine is in a line that benchstat compares", name)
 		if crc == 0 {
 			crc, loss = value(t, r, "data-crc32"), value(t, r, "loss")
+			require.NotZero(t, crc, name)
+			require.Positive(t, loss, name)
 		}
-		if c, l := value(t, r, "data-crc32"), value(t, r, "loss"); c != crc || l != loss || c == 0 || !(l > 0) {
-			t.Errorf("%s: data-crc32 %v, loss %v; the other form has %v, %v", name, c, l, crc, loss)
-		}
+		require.Equal(t, crc, value(t, r, "data-crc32"), name)
+		require.Equal(t, loss, value(t, r, "loss"), name)
 		bps, spo := value(t, r, "B/s"), value(t, r, "sec/op")
-		if bytes := bps * spo; math.Abs(bytes-5*sampleBytes) > 1e-3*bytes+0.01e6*spo { // few digits are printed, two of them behind that of a MB/s
-			t.Errorf("%s: %v bytes an op, want %d", name, bytes, 5*sampleBytes)
-		}
+		bytes := bps * spo
+		require.InDelta(t, 5*sampleBytes, bytes, 1e-3*bytes+0.01e6*spo, name) // MB/s is printed with two digits after the point
 		for _, unit := range []string{"samples/s", "first-batch-sec", "p50-batch-sec", "slowest-batch-sec", "open-sec", "ceiling-sec", "ceiling-%"} {
-			if v := value(t, r, unit); !(v > 0) {
-				t.Errorf("%s: %s is %v", name, unit, v)
-			}
+			require.Positive(t, value(t, r, unit), "%s: %s", name, unit)
 		}
 	}
-	if v := value(t, got["Epoch/store=raw/codec=none/chunk=1x13x24/batch=3/loss=mse"], "read-B/op"); v != 5*sampleBytes {
-		t.Errorf("raw: %v bytes read an op, want %d", v, 5*sampleBytes)
-	}
+	require.EqualValues(t, 5*sampleBytes, value(t, got["Epoch/store=raw/codec=none/chunk=1x13x24/batch=3/loss=mse"], "read-B/op"))
 
 	// However an epoch is run, the data are the same.
 	for _, args := range [][]string{
 		{"-workers", "1"}, {"-workers", "5"}, {"-layout", "padded"}, {"-prefetch", "0"}, {"-prefetch", "3"}, {"-open", "epoch"}, {"-step", "1ms"},
 		{"-io", "buffered"}, {"-io", "direct"}, {"-io", "uring"}, {"-io", "uring", "-depth", "1"}, {"-io", "uring", "-depth", "30"},
 	} {
-		for name, r := range rows(t, append([]string{"-test.bench=^BenchmarkEpoch$", "-store", raw, "-batch", "3"}, args...)...) {
-			if c, l := value(t, r, "data-crc32"), value(t, r, "loss"); c != crc || l != loss {
-				t.Errorf("%v: %s: data-crc32 %v, loss %v; want %v, %v", args, name, c, l, crc, loss)
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			for name, r := range rows(t, append([]string{"-test.bench=^BenchmarkEpoch$", "-store", raw, "-batch", "3"}, args...)...) {
+				require.Equal(t, crc, value(t, r, "data-crc32"), name)
+				require.Equal(t, loss, value(t, r, "loss"), name)
 			}
-		}
+		})
 	}
 	// Another order is other data, and the same seed the same order.
 	seen := map[float64]bool{crc: true}
@@ -78,9 +71,8 @@ func TestBenchmarkOutput(t *testing.T) {
 				crcs = append(crcs, value(t, r, "data-crc32"))
 			}
 		}
-		if crcs[0] != crcs[1] || seen[crcs[0]] {
-			t.Errorf("-shuffle %s: data-crc32 %v, after %v", seed, crcs, seen)
-		}
+		require.Equal(t, crcs[0], crcs[1], "-shuffle %s", seed)
+		require.NotContains(t, seen, crcs[0], "-shuffle %s", seed)
 		seen[crcs[0]] = true
 	}
 }
@@ -96,9 +88,7 @@ func TestBenchmarksRun(t *testing.T) {
 		"Chunk/store=lz4/codec=blosc-lz4/chunk=4x3x24x12",
 		fmt.Sprintf("Decode/codec=zstd/bytes=%d", 4*3*24*12*4),
 	} {
-		if got[name] == nil {
-			t.Errorf("no row %s among %d", name, len(got))
-		}
+		require.NotNil(t, got[name], "no row %s among %d", name, len(got))
 	}
 	stdout, stderr, err := bench(t, "-test.bench=^BenchmarkEpoch$", "-store", lz4, "-vars", "geopotential", "-cache", "cold")
 	if err != nil && !strings.Contains(stdout+stderr, "stay in the page cache") || err == nil && !strings.Contains(stdout, "cache: cold") {
@@ -111,14 +101,10 @@ func TestBenchmarkFailures(t *testing.T) {
 	needEngine(t, defaultEngine)
 	whole := synthetic(t, fixtures.Synthetic{Steps: 6, Form: "raw", NLat: 12, NLon: 24})
 	half := synthetic(t, fixtures.Synthetic{Steps: 6, Form: "raw", NLat: 12, NLon: 24})
-	if err := os.Remove(filepath.Join(half, "u_component_of_wind", "3.0.0")); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Remove(filepath.Join(half, "u_component_of_wind", "3.0.0")))
 	nan := synthetic(t, fixtures.Synthetic{Steps: 6, Form: "raw", NLat: 12, NLon: 24})
 	field := bytes.Repeat(binary.LittleEndian.AppendUint32(nil, math.Float32bits(float32(math.NaN()))), 12*24)
-	if err := os.WriteFile(filepath.Join(nan, "geopotential", "2.0.0"), field, 0o666); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(filepath.Join(nan, "geopotential", "2.0.0"), field, 0o666))
 	for _, c := range []struct {
 		args []string
 		want string
@@ -135,10 +121,11 @@ func TestBenchmarkFailures(t *testing.T) {
 		{[]string{"-store", half, "-workers", "-1"}, "-workers -1: want 0 or more, or auto"},
 		{[]string{"-store", half, "-depth", "-1"}, "-depth -1: want 0 or more"},
 	} {
-		stdout, stderr, err := bench(t, append([]string{"-test.bench=^BenchmarkEpoch$"}, c.args...)...)
-		if err == nil || !strings.Contains(stdout+stderr, c.want) {
-			t.Errorf("%v: %v\n%s%s\nwant a failure with %q", c.args, err, stdout, stderr, c.want)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			stdout, stderr, err := bench(t, append([]string{"-test.bench=^BenchmarkEpoch$"}, c.args...)...)
+			require.Error(t, err)
+			require.Contains(t, stdout+stderr, c.want)
+		})
 	}
 }
 

@@ -12,13 +12,14 @@ import (
 	"sync"
 	"testing"
 
-	"golang.org/x/perf/benchfmt"
-
 	"zarrbench/fixtures"
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/write"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/perf/benchfmt"
 )
 
 // Fields of 65x64 points are more than kvikIO's threshold of 16 KiB, and no whole number of pages.
@@ -34,9 +35,7 @@ func forms(t *testing.T, s fixtures.Synthetic) []string {
 	for _, form := range []string{fixtures.FormRaw, fixtures.FormLZ4, fixtures.FormZstd, fixtures.FormShard} {
 		s.Form = form
 		path := filepath.Join(dir, form+".zarr")
-		if err := s.Write(t.Context(), path); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, s.Write(t.Context(), path))
 		add(path)
 	}
 	path := filepath.Join(dir, "rawshard.zarr")
@@ -49,48 +48,28 @@ func forms(t *testing.T, s fixtures.Synthetic) []string {
 func shardRaw(t *testing.T, from, to string) {
 	t.Helper()
 	g, err := zarrio.Open(t.Context(), from, zarrio.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer g.Close()
-	if err := os.Mkdir(to, 0o777); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Mkdir(to, 0o777))
 	dir, err := store.OpenDir(to)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer dir.Close()
 	w, err := write.Create(dir, 3, g.Attrs())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, channel := range loaderOptions().Channels {
 		a, err := g.Array(t.Context(), channel)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		data, err := zarrio.Read[float32](t.Context(), a, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		m := a.Metadata()
 		shard := slices.Clone(m.Chunks)
 		shard[0] *= 2
 		aw, err := w.Array(channel, write.ArraySpec{Shape: m.Shape, Chunks: m.Chunks, Shards: shard, DType: m.DType, Dims: m.Dims})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := aw.Write(t.Context(), make([]int, len(m.Shape)), m.Shape, zarrio.AsBytes(data)); err != nil {
-			t.Fatal(err)
-		}
-		if err := aw.Finish(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
+		require.NoError(t, aw.Write(t.Context(), make([]int, len(m.Shape)), m.Shape, zarrio.AsBytes(data)))
+		require.NoError(t, aw.Finish(t.Context()))
 	}
-	if err := w.Finish(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, w.Finish(t.Context()))
 }
 
 // A variant is a way to run BenchmarkEpoch: the emulation's options, and flags.
@@ -292,53 +271,48 @@ func TestGPULines(t *testing.T) {
 		{"nvfs=1", "kvikIO compat", "host", "", []string{"-engine", "gds", "-submit", "sync", "-compat", "on"}},
 		{"", "host", "host", "", []string{"-engine", "host"}},
 	} {
-		if cudaemu.RealCufile() && c.raw == "true GDS" {
-			continue // NVIDIA's library finds no nvidia-fs
-		}
-		args := append(append([]string{"-test.bench=^BenchmarkEpoch$", "-batch", "4"}, stores[:4]...), c.args...)
-		out, stderr, err := benchIn(t, emuEnv(t, strings.TrimPrefix(c.emu+","+lean, ",")), args...)
-		if err != nil {
-			t.Errorf("%v: %v\n%s%s", args, err, out, stderr)
-			continue
-		}
-		for key, want := range map[string]string{"Note": "emulated: timings mean nothing", "Endpoint": "device"} {
-			if got := linesOf(out, key); len(got) != 1 || got[0] != want {
-				t.Errorf("%v: lines %s: %q, want %q", c.args, key, got, want)
+		t.Run(strings.TrimSpace(c.emu+" "+strings.Join(c.args, " ")), func(t *testing.T) {
+			if cudaemu.RealCufile() && c.raw == "true GDS" {
+				t.Skip("NVIDIA's library finds no nvidia-fs")
 			}
-		}
-		if got := linesOf(out, "GDS"); len(got) != 1 || !strings.Contains(got[0], ", CUDA ") || !strings.Contains(got[0], "; raw on ") {
-			t.Errorf("%v: lines GDS: %q", c.args, got)
-		}
-		if got := linesOf(out, "Engine"); len(got) != 1 || !strings.HasPrefix(got[0], c.args[1]+" (") {
-			t.Errorf("%v: lines Engine: %q", c.args, got)
-		}
-		if got := linesOf(out, "Plan"); len(got) != 2 || !strings.HasPrefix(got[1], "lz4: host: ") {
-			t.Errorf("%v: lines Plan: %q", c.args, got)
-		}
-		paths := linesOf(out, "Path")
-		if len(paths) != 2 || !strings.HasPrefix(paths[0], rawRow+": path="+c.raw+", ") || !strings.HasPrefix(paths[1], lz4Row) || !strings.Contains(paths[1], ": path="+c.lz4+", ") {
-			t.Errorf("%v: lines Path: %q, want %s and %s", c.args, paths, c.raw, c.lz4)
-			continue
-		}
-		planes := int64(8 * 3 * gridLat * gridLon * 4)
-		where := map[string]string{"host": "host-B=%d", "kvikIO compat": "bounce-B=%d"}[c.raw]
-		if where == "" {
-			where = "cufile-B=%d"
-		}
-		if want := fmt.Sprintf(" "+where+",", planes); !strings.Contains(paths[0], want) {
-			t.Errorf("%v: %s\nwant%s", c.args, paths[0], want)
-		}
-		// Files that were opened in the untimed epoch stay open.
-		if anew := slices.Contains(c.args, "epoch"); c.args[1] == "gds" && strings.Contains(paths[0], "opened=0, evicted=0;") == anew {
-			t.Errorf("%v: %s", c.args, paths[0])
-		}
-		submit := linesOf(out, "Submit")
-		switch {
-		case c.submit == "" && len(submit) == 0:
-		case c.submit != "" && len(submit) == 1 && strings.HasPrefix(submit[0], rawRow+": ") && (c.submit == "any" || strings.HasPrefix(submit[0], rawRow+": "+c.submit)):
-		default:
-			t.Errorf("%v: lines Submit: %q", c.args, submit)
-		}
+			args := slices.Concat([]string{"-test.bench=^BenchmarkEpoch$", "-batch", "4"}, stores[:4], c.args)
+			out, stderr, err := benchIn(t, emuEnv(t, strings.TrimPrefix(c.emu+","+lean, ",")), args...)
+			require.NoError(t, err, out+stderr)
+			require.Equal(t, []string{"emulated: timings mean nothing"}, linesOf(out, "Note"))
+			require.Equal(t, []string{"device"}, linesOf(out, "Endpoint"))
+			require.Regexp(t, `^\[.*, CUDA .*; raw on .*\]$`, linesOf(out, "GDS"))
+			require.Regexp(t, `^\[`+c.args[1]+` \(`, linesOf(out, "Engine"))
+			plans := linesOf(out, "Plan")
+			require.Len(t, plans, 2)
+			require.Regexp(t, "^lz4: host: ", plans[1])
+			paths := linesOf(out, "Path")
+			require.Len(t, paths, 2)
+			require.Regexp(t, "^"+rawRow+": path="+c.raw+", ", paths[0])
+			require.Regexp(t, "^"+lz4Row+".*: path="+c.lz4+", ", paths[1])
+			where := "cufile-B"
+			switch c.raw {
+			case "host":
+				where = "host-B"
+			case "kvikIO compat":
+				where = "bounce-B"
+			}
+			require.Contains(t, paths[0], fmt.Sprintf(" %s=%d,", where, 8*3*gridLat*gridLon*4))
+			if c.args[1] == "gds" { // files that were opened in the untimed epoch stay open
+				anew := slices.Contains(c.args, "epoch")
+				require.Equal(t, !anew, strings.Contains(paths[0], "opened=0, evicted=0;"), paths[0])
+			}
+			submit := linesOf(out, "Submit")
+			switch c.submit {
+			case "":
+				require.Empty(t, submit)
+			case "any":
+				require.Len(t, submit, 1)
+				require.Regexp(t, "^"+rawRow+": ", submit[0])
+			default:
+				require.Len(t, submit, 1)
+				require.Regexp(t, "^"+rawRow+": "+c.submit, submit[0])
+			}
+		})
 	}
 }
 
@@ -347,19 +321,12 @@ func TestGPURaw(t *testing.T) {
 	cudaemu.Need(t)
 	stores := forms(t, fixtures.Synthetic{Steps: 8})[:4]
 	out, stderr, err := benchIn(t, emuEnv(t, lean), append(stores, "-test.bench=^BenchmarkRaw$")...)
-	if err != nil {
-		t.Fatalf("%v\n%s%s", err, out, stderr)
-	}
+	require.NoError(t, err, out+stderr)
 	got := parse(t, out)
-	if len(got) != 2*5*3*2 {
-		t.Errorf("%d rows, want 60", len(got))
-	}
+	require.Len(t, got, 2*5*3*2)
 	for _, name := range []string{"Raw/store=raw/threads=1/size=1MiB/registered=true", "Raw/store=lz4/threads=16/size=16MiB/registered=false"} {
 		r := got[name]
-		if r == nil {
-			t.Errorf("no row %s", name)
-			continue
-		}
+		require.NotNil(t, r, name)
 		bytes, fields := value(t, r, "B/s")*value(t, r, "sec/op"), 8.0*3*gridLat*gridLon*4
 		if strings.Contains(name, "=raw") && bytes < fields*0.9 || bytes > fields*1.1 {
 			t.Errorf("%s: %v bytes an op, the fields have %v", name, bytes, fields)

@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
+
+	"github.com/stretchr/testify/require"
 )
 
 // A fakeGPU is the CPU engine that counts transfers as GPU engines do.
@@ -105,12 +105,16 @@ func TestWayOfBatches(t *testing.T) {
 
 // The head says which way each store's arrays go, once for all that go the same way.
 func TestPlans(t *testing.T) {
-	for form, want := range map[string]string{"raw": "true GDS", "lz4": "host: the CPU decodes"} {
-		s := &benchStore{path: synthetic(t, fixtures.Synthetic{Steps: 2, Form: form, NLat: 3, NLon: 4})}
-		got, err := s.plans(t.Context(), new(fakeGPU))
-		if err != nil || len(got) != 1 || got[0] != want {
-			t.Errorf("%s: %q, %v; want %q", form, got, err, want)
-		}
+	for _, c := range []struct{ form, want string }{
+		{"raw", "true GDS"},
+		{"lz4", "host: the CPU decodes"},
+	} {
+		t.Run(c.form, func(t *testing.T) {
+			s := &benchStore{path: synthetic(t, fixtures.Synthetic{Steps: 2, Form: c.form, NLat: 3, NLon: 4})}
+			got, err := s.plans(t.Context(), new(fakeGPU))
+			require.NoError(t, err)
+			require.Equal(t, []string{c.want}, got)
+		})
 	}
 }
 
@@ -119,9 +123,7 @@ func TestCalibrate(t *testing.T) {
 	groups := map[string]*zarrio.Group{}
 	for _, form := range []string{"raw", "lz4"} {
 		g, err := zarrio.Open(t.Context(), synthetic(t, fixtures.Synthetic{Steps: 2, Form: form, NLat: 3, NLon: 4}), zarrio.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		defer g.Close()
 		groups[form] = g
 	}
@@ -132,13 +134,14 @@ func TestCalibrate(t *testing.T) {
 		{"gds", "batch", "once", "raw", ""},
 		{"host", "auto", "once", "raw", ""},
 	} {
-		set(t, engineFlag, c.engine)
-		set(t, submitFlag, c.submit)
-		set(t, openFlag, c.open)
-		var n deferredLines
-		se := &session{engine: new(fakeGPU), group: groups[c.form]}
-		if err := new(gpuDevice).calibrate(t.Context(), se, "Epoch/a", &n); err != nil || strings.Join(n, "\n") != c.want {
-			t.Errorf("%+v: %q, %v", c, n, err)
-		}
+		t.Run(strings.Join([]string{c.engine, c.submit, c.open, c.form}, " "), func(t *testing.T) {
+			set(t, engineFlag, c.engine)
+			set(t, submitFlag, c.submit)
+			set(t, openFlag, c.open)
+			var lines deferredLines
+			se := &session{engine: new(fakeGPU), group: groups[c.form]}
+			require.NoError(t, new(gpuDevice).calibrate(t.Context(), se, "Epoch/a", &lines))
+			require.Equal(t, c.want, strings.Join(lines, "\n"))
+		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"zarrbench/fixtures"
 
+	"github.com/stretchr/testify/require"
 	"golang.org/x/perf/benchfmt"
 )
 
@@ -18,9 +19,7 @@ import (
 func synthetic(t *testing.T, s fixtures.Synthetic) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), s.Form+".zarr")
-	if err := s.Write(t.Context(), dir); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, s.Write(t.Context(), dir))
 	return dir
 }
 
@@ -35,9 +34,7 @@ func bench(t *testing.T, args ...string) (stdout, stderr string, err error) {
 func benchIn(t *testing.T, env []string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), exe, append([]string{"-test.run=^$", "-test.benchtime=1x"}, args...)...)
 	var out, errOut bytes.Buffer
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, &out, &errOut
@@ -68,9 +65,7 @@ func parse(t *testing.T, stdout string) map[string]*benchfmt.Result {
 			t.Errorf("not in the benchmark format: %v", rec)
 		}
 	}
-	if err := r.Err(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, r.Err())
 	return found
 }
 
@@ -119,9 +114,7 @@ func useEngine(t *testing.T, name string) {
 	t.Helper()
 	needEngine(t, name)
 	set(t, engineFlag, name)
-	if err := openGPU(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, openGPU())
 	t.Cleanup(func() {
 		if err := closeGPU(); err != nil {
 			t.Error(err)

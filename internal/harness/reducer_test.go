@@ -3,12 +3,13 @@ package harness
 import (
 	"errors"
 	"hash/crc32"
-	"strings"
 	"testing"
 
 	"zarrbench/fixtures"
 	"zarrbench/internal/loss"
 	"zarrbench/zarrio"
+
+	"github.com/stretchr/testify/require"
 )
 
 // A reducingCPU is the CPU engine that computes on whole batches, as GPU engines do.
@@ -41,46 +42,35 @@ func TestReducer(t *testing.T) {
 	path := synthetic(t, fixtures.Synthetic{Steps: 14, Form: "lz4", NLat: 7, NLon: 10})
 	set(t, batchFlag, 3)
 	s, err := describe(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	run := func(e engine, withLoss bool) (epoch, digest, error) {
 		se, err := newSession(t.Context(), e, &s, withLoss)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		defer se.Close()
 		var d digest
 		ep, err := se.pass(t.Context(), newProgress("test", 7), func(b *zarrio.Batch) error { return d.add(e, b) })
 		return ep, d, err
 	}
 	want, wantDigest, err := run(zarrio.NewCPU(zarrio.CPUOptions{}), true)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	fake := &reducingCPU{CPU: zarrio.NewCPU(zarrio.CPUOptions{})}
 	got, gotDigest, err := run(fake, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got.loss != want.loss || gotDigest != wantDigest || !(got.loss > 0) || gotDigest == 0 {
-		t.Errorf("loss %v, digest %08x; want %v, %08x", got.loss, gotDigest, want.loss, wantDigest)
-	}
-	if fake.syncs != 3 {
-		t.Errorf("3 batches were synchronised %d times", fake.syncs)
-	}
-	if got, _, err := run(&reducingCPU{CPU: zarrio.NewCPU(zarrio.CPUOptions{})}, false); err != nil || got.loss != 0 {
-		t.Errorf("without a loss: %v, %v", got.loss, err)
-	}
+	require.NoError(t, err)
+	require.Equal(t, want.loss, got.loss)
+	require.Positive(t, got.loss)
+	require.Equal(t, wantDigest, gotDigest)
+	require.NotZero(t, gotDigest)
+	require.Equal(t, 3, fake.syncs, "3 batches are waited for once each")
+	got, _, err = run(&reducingCPU{CPU: zarrio.NewCPU(zarrio.CPUOptions{})}, false)
+	require.NoError(t, err)
+	require.Zero(t, got.loss, "without a loss")
 
 	lost := errors.New("the context is lost")
 	for _, withLoss := range []bool{true, false} {
-		if _, _, err := run(&reducingCPU{CPU: zarrio.NewCPU(zarrio.CPUOptions{}), fail: lost}, withLoss); !errors.Is(err, lost) {
-			t.Errorf("with a loss %t: error %v, want %v", withLoss, err, lost)
-		}
+		_, _, err := run(&reducingCPU{CPU: zarrio.NewCPU(zarrio.CPUOptions{}), fail: lost}, withLoss)
+		require.ErrorIs(t, err, lost, "with a loss: %t", withLoss)
 	}
 	set(t, windowFlag, "time=1")
-	if _, _, err := run(&reducingCPU{CPU: zarrio.NewCPU(zarrio.CPUOptions{})}, true); err == nil || !strings.Contains(err.Error(), "a window's first and last step") {
-		t.Errorf("windows of one step: error %v", err)
-	}
+	_, _, err = run(&reducingCPU{CPU: zarrio.NewCPU(zarrio.CPUOptions{})}, true)
+	require.ErrorContains(t, err, "a window's first and last step")
 }

@@ -3,11 +3,12 @@ package harness
 import (
 	"encoding/binary"
 	"hash/crc32"
-	"math"
 	"testing"
 
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
+
+	"github.com/stretchr/testify/require"
 )
 
 // The digest and the loss are what a reader of the store computes in the plainest way.
@@ -23,28 +24,19 @@ func testDigestAndLoss(t *testing.T, name string) {
 	const batch, plane = 3, 7 * 10
 	set(t, batchFlag, batch)
 	s, err := describe(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	se, err := openSession(t.Context(), &s, reading{io: ioMode(), workers: 2}, true)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer se.Close()
 	var got digest
 	e, err := se.pass(t.Context(), newProgress("test", 4), func(b *zarrio.Batch) error { return got.add(se.engine, b) })
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	fields := map[string][]float32{}
 	for _, name := range loaderOptions().Channels {
 		a, err := se.group.Array(t.Context(), name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if fields[name], err = zarrio.Read[float32](t.Context(), a, nil); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
+		fields[name], err = zarrio.Read[float32](t.Context(), a, nil)
+		require.NoError(t, err)
 	}
 	var want uint32
 	var loss float64
@@ -70,10 +62,6 @@ func testDigestAndLoss(t *testing.T, name string) {
 		}
 		loss += sum / float64(samples*3*plane) / 2
 	}
-	if uint32(got) != want {
-		t.Errorf("digest %08x, want %08x", uint32(got), want)
-	}
-	if math.Abs(e.loss-loss) > 1e-9*loss {
-		t.Errorf("loss %v, want %v", e.loss, loss)
-	}
+	require.Equal(t, want, uint32(got))
+	require.InEpsilon(t, loss, e.loss, 1e-9)
 }

@@ -5,7 +5,6 @@ package harness
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -19,6 +18,8 @@ import (
 	"zarrbench/fixtures"
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio"
+
+	"github.com/stretchr/testify/require"
 )
 
 // libraryPath returns an environment of the emulation whose libraries are looked for in dir alone.
@@ -49,17 +50,11 @@ func TestGPUSkips(t *testing.T) {
 	cudaemu.Need(t)
 	nothing, broken, onlyCUDA := t.TempDir(), t.TempDir(), t.TempDir()
 	for _, name := range []string{"libcuda.so.1", "libcufile.so.0"} {
-		if err := os.WriteFile(filepath.Join(broken, name), []byte("no library"), 0o666); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.WriteFile(filepath.Join(broken, name), []byte("no library"), 0o666))
 	}
-	if err := os.Symlink(emulated(t, "libcuda.so.1"), filepath.Join(onlyCUDA, "libcuda.so.1")); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Symlink(emulated(t, "libcuda.so.1"), filepath.Join(onlyCUDA, "libcuda.so.1")))
 	// One that can't be loaded hides the one that the machine may have.
-	if err := os.Symlink(filepath.Join(broken, "libcufile.so.0"), filepath.Join(onlyCUDA, "libcufile.so.0")); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Symlink(filepath.Join(broken, "libcufile.so.0"), filepath.Join(onlyCUDA, "libcufile.so.0")))
 	for _, c := range []struct {
 		name string
 		env  []string
@@ -73,23 +68,20 @@ func TestGPUSkips(t *testing.T) {
 		{"no device", emuEnv(t, "devices=0"), nil, "there is no NVIDIA GPU"},
 		{"no cuFile", libraryPath(t, onlyCUDA), []string{"-compat", "off"}, "libcufile.so.0"},
 	} {
-		if c.name == "no library" && exists("/proc/driver/nvidia") {
-			continue // this machine has the real one
-		}
-		args := append([]string{"-test.bench=."}, c.args...)
-		out, stderr, err := benchIn(t, c.env, args...)
-		if err != nil {
-			t.Errorf("%s: %v\n%s%s", c.name, err, out, stderr)
-		}
-		for _, b := range []string{"Epoch", "Read", "Chunk", "Decode", "Raw"} {
-			if !regexp.MustCompile(`(?m)^Benchmark` + b + `: skipped: -engine (gds|host): .*` + regexp.QuoteMeta(c.want)).MatchString(stderr) {
-				t.Errorf("%s: Benchmark%s: no reason with %q in\n%s", c.name, b, c.want, stderr)
+		t.Run(c.name, func(t *testing.T) {
+			if c.name == "no library" && exists("/proc/driver/nvidia") {
+				t.Skip("this machine has the library")
 			}
-		}
-		out, stderr, err = benchIn(t, c.env, append(args, "-require")...)
-		if err == nil || !strings.HasPrefix(lastLine(stderr), "zarrbench: -require: -engine ") || !strings.Contains(lastLine(stderr), c.want) {
-			t.Errorf("%s, -require: %v\n%s%s", c.name, err, out, stderr)
-		}
+			args := append([]string{"-test.bench=."}, c.args...)
+			out, stderr, err := benchIn(t, c.env, args...)
+			require.NoError(t, err, out+stderr)
+			for _, b := range []string{"Epoch", "Read", "Chunk", "Decode", "Raw"} {
+				require.Regexp(t, `(?m)^Benchmark`+b+`: skipped: -engine (gds|host): .*`+regexp.QuoteMeta(c.want), stderr)
+			}
+			_, stderr, err = benchIn(t, c.env, append(args, "-require")...)
+			require.Error(t, err)
+			require.Regexp(t, `^zarrbench: -require: -engine .*`+regexp.QuoteMeta(c.want), lastLine(stderr))
+		})
 	}
 }
 
@@ -102,9 +94,7 @@ func TestGPURequire(t *testing.T) {
 	stores := forms(t, fixtures.Synthetic{Steps: 8})
 	raw, lz4, rawShards := stores[:2], stores[2:4], stores[8:]
 	onlyCUDA := t.TempDir()
-	if err := os.Symlink(emulated(t, "libcuda.so.1"), filepath.Join(onlyCUDA, "libcuda.so.1")); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Symlink(emulated(t, "libcuda.so.1"), filepath.Join(onlyCUDA, "libcuda.so.1")))
 	for _, c := range []struct {
 		name string
 		env  []string
@@ -123,13 +113,16 @@ func TestGPURequire(t *testing.T) {
 		{"no cuFile", libraryPath(t, onlyCUDA), raw, "not true GDS"},
 		{"compressed", emuEnv(t, "nvfs=1,"+lean), lz4, "path=host, not true GDS: host: chunks are encoded"},
 	} {
-		out, stderr, err := benchIn(t, c.env, append([]string{"-test.bench=^BenchmarkEpoch$", "-require"}, c.args...)...)
-		if (err != nil) != (c.want != "") || c.want != "" && (!strings.HasPrefix(lastLine(stderr), "zarrbench: -require: Epoch/store=") || !strings.Contains(lastLine(stderr), c.want)) {
-			t.Errorf("%s: %v\n%s%s\nwant %q at the end", c.name, err, out, stderr, c.want)
-		}
-		if len(linesOf(out, "Path")) != 1 {
-			t.Errorf("%s: no line says the path\n%s", c.name, out)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			out, stderr, err := benchIn(t, c.env, append([]string{"-test.bench=^BenchmarkEpoch$", "-require"}, c.args...)...)
+			if c.want == "" {
+				require.NoError(t, err, out+stderr)
+			} else {
+				require.Error(t, err, out)
+				require.Regexp(t, `^zarrbench: -require: Epoch/store=.*`+regexp.QuoteMeta(c.want), lastLine(stderr))
+			}
+			require.Len(t, linesOf(out, "Path"), 1, out)
+		})
 	}
 }
 
@@ -137,26 +130,24 @@ func TestGPURequire(t *testing.T) {
 func TestGPUFailures(t *testing.T) {
 	cudaemu.Need(t)
 	half, nan := forms(t, fixtures.Synthetic{Steps: 6})[1], forms(t, fixtures.Synthetic{Steps: 6})[1]
-	if err := os.Remove(filepath.Join(half, "u_component_of_wind", "3.0.0")); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Remove(filepath.Join(half, "u_component_of_wind", "3.0.0")))
 	field := bytes.Repeat(binary.LittleEndian.AppendUint32(nil, math.Float32bits(float32(math.NaN()))), gridLat*gridLon)
-	if err := os.WriteFile(filepath.Join(nan, "geopotential", "2.0.0"), field, 0o666); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(filepath.Join(nan, "geopotential", "2.0.0"), field, 0o666))
 	for _, engine := range [][]string{{"-engine", "host"}, {"-engine", "gds"}, {"-engine", "gds", "-submit", "batch"}, {"-engine", "gds", "-compat", "on"}} {
-		out, stderr, err := bench(t, append([]string{"-test.bench=^BenchmarkEpoch$", "-gpu", "1"}, engine...)...)
-		if err == nil || !strings.Contains(stderr, "GPU 1: ") {
-			t.Errorf("%v: the second of one GPU: %v\n%s%s", engine, err, out, stderr)
-		}
-		for store, want := range map[string]string{
-			half: `array "u_component_of_wind": chunk "u_component_of_wind/3.0.0": read: the chunk is missing`,
-			nan:  "the loss is NaN",
+		for _, c := range []struct {
+			name string
+			args []string
+			want string
+		}{
+			{"the second of one GPU", []string{"-gpu", "1"}, "GPU 1: "},
+			{"a missing chunk", []string{"-store", half}, `array "u_component_of_wind": chunk "u_component_of_wind/3.0.0": read: the chunk is missing`},
+			{"NaN", []string{"-store", nan}, "the loss is NaN"},
 		} {
-			out, stderr, err := bench(t, append([]string{"-test.bench=^BenchmarkEpoch$", "-store", store}, engine...)...)
-			if err == nil || !strings.Contains(out+stderr, want) {
-				t.Errorf("%v: %v\n%s%s\nwant a failure with %q", engine, err, out, stderr, want)
-			}
+			t.Run(strings.Join(engine, " ")+"/"+c.name, func(t *testing.T) {
+				out, stderr, err := bench(t, slices.Concat([]string{"-test.bench=^BenchmarkEpoch$"}, c.args, engine)...)
+				require.Error(t, err)
+				require.Contains(t, out+stderr, c.want)
+			})
 		}
 	}
 }
@@ -172,30 +163,24 @@ func TestGPUFileShrinks(t *testing.T) {
 			t.Run(fmt.Sprintf("%d/%s", form, name), func(t *testing.T) {
 				useEngine(t, name)
 				s, err := describe(t.Context(), forms(t, fixtures.Synthetic{Steps: 12})[form])
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				se, err := openSession(t.Context(), &s, reading{io: ioMode(), workers: 2}, true)
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				defer se.Close()
-				if _, err := se.pass(t.Context(), newProgress("test", 6), nil); err != nil { // files are open now
-					t.Fatal(err)
-				}
+				_, err = se.pass(t.Context(), newProgress("test", 6), nil) // files are open now
+				require.NoError(t, err)
 				last := ""
 				err = s.chunkFiles(func(f *os.File) error {
-					if filepath.Base(f.Name()) == map[int]string{1: "9.0.0", 9: "0"}[form] {
+					if name := filepath.Base(f.Name()); name == "9.0.0" {
 						last = f.Name()
 					}
 					return nil
 				})
+				require.NoError(t, err)
 				if form == 9 {
 					last = filepath.Join(s.path, "geopotential", "c", "4", "0", "0")
 				}
-				if err != nil || last == "" {
-					t.Fatalf("no file to shrink: %v", err)
-				}
+				require.FileExists(t, last)
 				_, err = se.pass(t.Context(), newProgress("test", 6), func(b *zarrio.Batch) error {
 					if b.Index == 0 {
 						return os.Truncate(last, 5000)
@@ -203,9 +188,8 @@ func TestGPUFileShrinks(t *testing.T) {
 					return nil
 				})
 				var chunk *zarrio.ChunkError
-				if !errors.As(err, &chunk) || !strings.Contains(chunk.Error(), filepath.Base(s.path)) {
-					t.Errorf("error %v, want one of a chunk", err)
-				}
+				require.ErrorAs(t, err, &chunk)
+				require.ErrorContains(t, chunk, filepath.Base(s.path))
 			})
 		}
 	}
@@ -216,20 +200,19 @@ func TestGPUMemory(t *testing.T) {
 	cudaemu.Need(t)
 	raw := forms(t, fixtures.Synthetic{Steps: 80})[:2] // 40 samples of 6 fields of 17 kB
 	for _, engine := range []string{"host", "gds"} {
-		env := emuEnv(t, fmt.Sprintf("memory=%d", 6<<20))
-		args := append([]string{"-test.bench=^BenchmarkEpoch$", "-engine", engine}, raw...)
-		out, stderr, err := benchIn(t, env, append(args, "-batch", "40")...)
-		refusal := regexp.MustCompile(`a batch of 40 samples needs \d+ bytes, 2 of them .* only \d+ bytes of memory are available: a batch of (\d+) would fit`)
-		found := refusal.FindStringSubmatch(out + stderr)
-		if err == nil || found == nil {
-			t.Errorf("%s: %v\n%s%s", engine, err, out, stderr)
-			continue
-		}
-		if n, _ := strconv.Atoi(found[1]); n < 1 {
-			t.Errorf("%s: %q", engine, found[0])
-		}
-		if out, stderr, err := benchIn(t, env, append(args, "-batch", found[1])...); err != nil {
-			t.Errorf("%s: -batch %s: %v\n%s%s", engine, found[1], err, out, stderr)
-		}
+		t.Run(engine, func(t *testing.T) {
+			env := emuEnv(t, fmt.Sprintf("memory=%d", 6<<20))
+			args := append([]string{"-test.bench=^BenchmarkEpoch$", "-engine", engine}, raw...)
+			out, stderr, err := benchIn(t, env, append(args, "-batch", "40")...)
+			refusal := regexp.MustCompile(`a batch of 40 samples needs \d+ bytes, 2 of them .* only \d+ bytes of memory are available: a batch of (\d+) would fit`)
+			found := refusal.FindStringSubmatch(out + stderr)
+			require.Error(t, err)
+			require.NotNil(t, found, out+stderr)
+			n, err := strconv.Atoi(found[1])
+			require.NoError(t, err)
+			require.Positive(t, n)
+			out, stderr, err = benchIn(t, env, append(args, "-batch", found[1])...)
+			require.NoError(t, err, "-batch %s: %s%s", found[1], out, stderr)
+		})
 	}
 }

@@ -1,16 +1,17 @@
 package harness
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/write"
+
+	"github.com/stretchr/testify/require"
 )
 
 // TestDescribe holds what rows say of stores of every form.
@@ -32,14 +33,14 @@ func TestDescribe(t *testing.T) {
 			chunk = "1x5x8/shard=8x5x8"
 		}
 		for _, format := range tt.formats {
-			path := synthetic(t, fixtures.Synthetic{Steps: 9, Form: tt.form, Format: format, NLat: 5, NLon: 8})
-			s, err := describe(t.Context(), path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if s.codec != tt.codec || s.chunk != chunk || s.steps != 9 || s.data != "synthetic" {
-				t.Errorf("%s in format %d: codec %q, chunk %q, %d steps of %q, want %q, %q, 9 of synthetic", tt.form, format, s.codec, s.chunk, s.steps, s.data, tt.codec, chunk)
-			}
+			t.Run(fmt.Sprintf("%s in format %d", tt.form, format), func(t *testing.T) {
+				path := synthetic(t, fixtures.Synthetic{Steps: 9, Form: tt.form, Format: format, NLat: 5, NLon: 8})
+				s, err := describe(t.Context(), path)
+				require.NoError(t, err)
+				require.Equal(t, form{tt.codec, chunk}, s.form)
+				require.Equal(t, 9, s.steps)
+				require.Equal(t, "synthetic", s.data)
+			})
 		}
 	}
 }
