@@ -17,6 +17,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // fetchBucket is the bucket that the stores of the test are in. It has the public one's name, so that objects which are known
@@ -56,9 +58,7 @@ func TestInteropFetch(t *testing.T) {
 	exe := pythons[len(pythons)-1]
 	root := t.TempDir()
 	bucket := filepath.Join(root, fetchBucket, "datasets", "era5")
-	if err := os.MkdirAll(bucket, 0o777); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.MkdirAll(bucket, 0o777))
 	runCommand(t, exe, "-B", "era5.py", "write", bucket, "../../fixtures/mini/wb2_exact")
 	endpoint, moved := serveBuckets(t, server, root)
 	era5 := filepath.Join(t.TempDir(), "era5")
@@ -89,14 +89,10 @@ func TestInteropFetch(t *testing.T) {
 	t.Run("an object that is not the known one", func(t *testing.T) {
 		const key = "datasets/era5/" + lowResolution + "/latitude/.zarray"
 		document, err := os.ReadFile(filepath.Join(root, fetchBucket, key))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		upload := endpoint + "/upload/storage/v1/b/" + fetchBucket + "/o?uploadType=media&name=" + url.QueryEscape(key)
 		resp, err := http.Post(upload, "application/octet-stream", bytes.NewReader(append(document, '\n')))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		defer resp.Body.Close()
 		if resp.StatusCode != http.StatusOK {
 			t.Fatalf("upload: %s", resp.Status)
@@ -133,9 +129,7 @@ func objectBytes(t *testing.T, dir string) (size int64) {
 		}
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return size
 }
 
@@ -144,9 +138,7 @@ func objectBytes(t *testing.T, dir string) (size int64) {
 func serveBuckets(t *testing.T, server, root string) (endpoint string, moved *atomic.Int64) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	address := l.Addr().String() // free a moment ago
 	l.Close()
 	_, port, _ := net.SplitHostPort(address)
@@ -154,9 +146,7 @@ func serveBuckets(t *testing.T, server, root string) (endpoint string, moved *at
 	cmd := exec.CommandContext(t.Context(), server, "-scheme", "http", "-host", "127.0.0.1", "-port", port, "-public-host", address,
 		"-backend", "memory", "-data", root, "-log-level", "warn")
 	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, cmd.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() {

@@ -14,6 +14,8 @@ import (
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/write"
+
+	"github.com/stretchr/testify/require"
 )
 
 // TestInteropWrites lets other software read what this project writes.
@@ -21,20 +23,25 @@ func TestInteropWrites(t *testing.T) {
 	dirs := map[string]string{}  // by the store's name
 	since := map[string]string{} // the first environment that can read it
 	add := func(dir, first string) { dirs[filepath.Base(dir)], since[filepath.Base(dir)] = dir, first }
-	for format, first := range map[int]string{2: "zarr-2", 3: "zarr-3"} {
+	for _, v := range []struct {
+		format int
+		first  string
+	}{{2, "zarr-2"}, {3, "zarr-3"}} {
+		format, first := v.format, v.first
 		for _, form := range []string{fixtures.FormRaw, fixtures.FormLZ4, fixtures.FormZstd, fixtures.FormGzip, fixtures.FormBzstd, fixtures.FormShard} {
-			for name, s := range map[string]fixtures.Synthetic{
-				"plain":  {Steps: 3, NLat: 9, NLon: 16},
-				"levels": {Steps: 5, NLat: 9, NLon: 16, Levels: 13, ChunkSteps: 2, LonLat: true},
+			for _, c := range []struct {
+				name string
+				fixtures.Synthetic
+			}{
+				{"plain", fixtures.Synthetic{Steps: 3, NLat: 9, NLon: 16}},
+				{"levels", fixtures.Synthetic{Steps: 5, NLat: 9, NLon: 16, Levels: 13, ChunkSteps: 2, LonLat: true}},
 			} {
 				if format == 2 && form == fixtures.FormShard {
 					continue
 				}
-				s.Form, s.Format = form, format
-				dir := filepath.Join(t.TempDir(), fmt.Sprintf("%s-%s-v%d.zarr", form, name, format))
-				if err := s.Write(t.Context(), dir); err != nil {
-					t.Fatal(err)
-				}
+				c.Form, c.Format = form, format
+				dir := filepath.Join(t.TempDir(), fmt.Sprintf("%s-%s-v%d.zarr", form, c.name, format))
+				require.NoError(t, c.Write(t.Context(), dir))
 				add(dir, first)
 			}
 		}
@@ -53,9 +60,7 @@ func TestInteropWrites(t *testing.T) {
 		}
 		type reading struct{ software, store string }
 		readings := sortOut(python(t, exe, args...), func(a peerArray) reading { return reading{a.Software, a.Store} })
-		if len(readings) < len(args)-1 {
-			t.Errorf("%d stores read, %d were written", len(readings), len(args)-1)
-		}
+		require.GreaterOrEqual(t, len(readings), len(args)-1, "stores that were read and written")
 		for r, want := range readings {
 			t.Run(r.software+"/"+r.store, func(t *testing.T) { compareStore(t, dirs[r.store], zarrio.Verify, want) })
 		}
@@ -73,7 +78,10 @@ func writeTypes(t *testing.T, format int, big bool) string {
 	for _, d := range types {
 		specs[d.String()] = write.ArraySpec{Shape: []int{7, 5}, Chunks: []int{3, 2}, DType: d, BigEndian: big}
 	}
-	order := map[bool]string{false: "little", true: "big"}[big]
+	order := "little"
+	if big {
+		order = "big"
+	}
 	return writeStore(t, fmt.Sprintf("%s-v%d.zarr", order, format), format, specs)
 }
 
@@ -91,8 +99,11 @@ func writeForms(t *testing.T, format int) string {
 			specs["dense shards "+name], specs["sparse shards "+name] = spec, sparse
 		}
 	}
-	for name, separator := range map[string]byte{"dot": '.', "slash": '/'} {
-		specs["separator "+name] = write.ArraySpec{Shape: []int{3, 4, 5}, Chunks: []int{2, 3, 4}, DType: f4, Separator: separator,
+	for _, c := range []struct {
+		name      string
+		separator byte
+	}{{"dot", '.'}, {"slash", '/'}} {
+		specs["separator "+c.name] = write.ArraySpec{Shape: []int{3, 4, 5}, Chunks: []int{2, 3, 4}, DType: f4, Separator: c.separator,
 			Dims: []string{"", "größe", ""}, Attrs: map[string]any{"né": []any{1.5, nil, "x"}}}
 	}
 	specs["scalar"] = write.ArraySpec{Shape: []int{}, Chunks: []int{}, DType: f4}
@@ -115,47 +126,32 @@ func writeTimes(t *testing.T, format int) string {
 // writeStore writes arrays of noise, whose first rows are zeros, into a new store, and returns its path.
 func writeStore(t *testing.T, name string, format int, specs map[string]write.ArraySpec) string {
 	dir := filepath.Join(t.TempDir(), name)
-	if err := os.Mkdir(dir, 0o777); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Mkdir(dir, 0o777))
 	st, err := store.OpenDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer st.Close()
 	w, err := write.Create(st, format, map[string]any{"title": "né"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Group("with space", nil); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	require.NoError(t, w.Group("with space", nil))
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, name := range slices.Sorted(maps.Keys(specs)) {
 		spec := specs[name]
 		a, err := w.Array("with space/"+name, spec)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		size := spec.DType.Size
 		for _, n := range spec.Shape {
 			size *= n
 		}
 		data := make([]byte, size)
 		for i := size / 3; i < size; i++ {
-			if data[i] = byte(rng.Uint32()); spec.DType.Kind == meta.Bool {
+			data[i] = byte(rng.Uint32())
+			if spec.DType.Kind == meta.Bool {
 				data[i] &= 1
 			}
 		}
-		if err := a.Write(t.Context(), make([]int, len(spec.Shape)), spec.Shape, data); err != nil {
-			t.Fatal(err)
-		}
-		if err := a.Finish(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, a.Write(t.Context(), make([]int, len(spec.Shape)), spec.Shape, data))
+		require.NoError(t, a.Finish(t.Context()))
 	}
-	if err := w.Finish(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, w.Finish(t.Context()))
 	return dir
 }
