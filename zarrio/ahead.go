@@ -67,7 +67,7 @@ func (a *Array) begins() bool { return a.h.files != nil && len(a.pipe.Levels) ==
 func (w *worker) begin(ctx context.Context, e *CPU, p *Plan, r *ChunkRead, j *job) {
 	a := r.Array
 	whole := a.chunkBytes()
-	if w.files.LikelyCached(whole) || j.skip != nil && j.skip(r) || e.keep.has(r) || w.begun(a, r.Chunk) != nil {
+	if w.files.LikelyCached(whole) || j.skip != nil && j.skip(r) || e.keep.Has(keyOf(r)) || w.begun(a, r.Chunk) != nil {
 		return
 	}
 	pieces, size := p.Pieces[r.First:r.First+r.Count], a.meta.DType.Size

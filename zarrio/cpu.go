@@ -1,6 +1,7 @@
 package zarrio
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"sync"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/chunkcache"
 	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/internal/hostmem"
 	"zarrbench/zarrio/internal/ndcopy"
@@ -37,7 +39,7 @@ type CPU struct {
 	mu      sync.Mutex // of Fill: one batch at a time has the workers
 	workers []*worker
 	auto    bool // their number may grow
-	keep    keeper
+	keep    *chunkcache.Cache[chunkKey]
 	files   *fileio.Files
 	turns   *turns.Turns // of the workers to compute, see worker.compute
 
@@ -52,11 +54,8 @@ func NewCPU(opt CPUOptions) *CPU {
 	if n <= 0 {
 		n = max(coreWorkers(), files.Workers(false))
 	}
-	e := &CPU{auto: opt.Workers <= 0, keep: keeper{limit: opt.KeepBytes}, files: files, turns: all, name: "cpu"}
-	if opt.KeepBytes == 0 {
-		e.keep.limit = 64 << 20
-	}
-	e.keep.clear()
+	keep := chunkcache.New[chunkKey](cmp.Or(opt.KeepBytes, 64<<20))
+	e := &CPU{auto: opt.Workers <= 0, keep: keep, files: files, turns: all, name: "cpu"}
 	for range n {
 		e.workers = append(e.workers, &worker{files: files.Reader(), turns: all})
 	}
@@ -132,7 +131,7 @@ func (e *CPU) Close() error {
 		}
 	}
 	e.workers = nil
-	e.keep.clear()
+	e.keep.Clear()
 	return err
 }
 
@@ -141,23 +140,39 @@ func (e *CPU) Fill(ctx context.Context, p *Plan, m Memory) (Stats, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if p.Fresh {
-		e.keep.turn()
+		e.keep.Rotate()
 	}
 	dst := m.Bytes()
 	stats, err := e.each(ctx, p, &job{dst: dst, read: func(ctx context.Context, w *worker, r *ChunkRead) error {
 		return e.read(ctx, w, p, r, dst)
 	}})
-	e.kept(err)
+	e.endBatch(err)
 	return stats, err
 }
 
-// kept ends a batch for the keeper: after an error, what it holds may be half decoded.
-func (e *CPU) kept(err error) {
+// endBatch ends a batch for the cache: after an error, what it holds may be half decoded.
+func (e *CPU) endBatch(err error) {
 	if err != nil {
-		e.keep.clear()
+		e.keep.Clear()
 	} else {
-		e.keep.turn()
+		e.keep.Rotate()
 	}
+}
+
+// A chunkKey names a decoded chunk that is kept.
+type chunkKey struct {
+	array *Array
+	chunk int
+}
+
+func keyOf(r *ChunkRead) chunkKey { return chunkKey{r.Array, r.Chunk} }
+
+// reserve returns memory for r's chunk, or nil if r.Keep is false or the cache is full.
+func (e *CPU) reserve(r *ChunkRead) []byte {
+	if !r.Keep {
+		return nil
+	}
+	return e.keep.Reserve(keyOf(r), r.Array.chunkBytes())
 }
 
 // read brings one chunk's pieces into place.
@@ -167,12 +182,12 @@ func (e *CPU) read(ctx context.Context, w *worker, p *Plan, r *ChunkRead, dst []
 	for i := range pieces {
 		w.stats.PlacedBytes += int64(pieces[i].N[0] * pieces[i].N[1] * size)
 	}
-	if dec := e.keep.find(r); dec != nil {
+	if dec := e.keep.Lookup(keyOf(r), r.Keep); dec != nil {
 		w.stats.Reused++
 		return w.compute(func() error { return place(ctx, p, pieces, dst, dec, size) })
 	}
 	// A chunk that is kept is decoded whole, into memory of its own.
-	dec := e.keep.take(r)
+	dec := e.reserve(r)
 	kept := dec != nil
 	var spans []codec.Span
 	if !kept {
@@ -195,7 +210,7 @@ func (e *CPU) read(ctx context.Context, w *worker, p *Plan, r *ChunkRead, dst []
 		return err
 	}
 	if kept {
-		e.keep.drop(r)
+		e.keep.Discard(keyOf(r))
 	}
 	return w.compute(func() error { return fill(p, pieces, dst, a) })
 }

@@ -136,7 +136,7 @@ func (e *CPU) row(ctx context.Context, w *worker, p *Plan, first int32, j *job) 
 	for i := first; ; i = p.Reads[i].next {
 		switch r := &p.Reads[i]; {
 		case skip(r):
-		case e.keep.has(r): // nothing is read of it, so that it must not be read with others
+		case e.keep.Has(keyOf(r)): // nothing is read of it, so that it must not be read with others
 			if err := j.read(ctx, w, r); err != nil {
 				return err
 			}

@@ -208,10 +208,10 @@ func (e *gpuCore) exclusively(m Memory, f func(*gpuMemory) (Stats, error)) (Stat
 // write does the job that fills mem.
 func (e *gpuCore) write(ctx context.Context, p *Plan, mem *gpuMemory, j *job) (Stats, error) {
 	if p.Fresh {
-		e.cpu.keep.turn()
+		e.cpu.keep.Rotate()
 	}
 	stats, err := e.run(ctx, p, mem, j)
-	e.cpu.kept(err)
+	e.cpu.endBatch(err)
 	return stats, err
 }
 

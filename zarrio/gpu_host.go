@@ -103,18 +103,18 @@ func (e *gpuCore) readHost(ctx context.Context, h *gpuHand, r *ChunkRead, pieces
 // readPieces stages one chunk's pieces. Runs of an uncompressed chunk are read into a slot, a chunk that is sent whole is read
 // or decoded into one, and others are decoded aside and their pieces packed into slots.
 func (e *gpuCore) readPieces(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece, mem *gpuMemory) error {
-	w, a, keep := h.w, r.Array, &e.cpu.keep
+	w, a, keep := h.w, r.Array, e.cpu.keep
 	size, whole := a.meta.DType.Size, a.chunkBytes()
 	n, err := e.measure(pieces, size)
 	if err != nil {
 		return err
 	}
 	w.stats.PlacedBytes += n
-	if dec := keep.find(r); dec != nil {
+	if dec := keep.Lookup(keyOf(r), r.Keep); dec != nil {
 		w.stats.Reused++
 		return e.pack(ctx, h, pieces, mem, dec, size)
 	}
-	dec := keep.take(r)
+	dec := e.cpu.reserve(r)
 	kept := dec != nil
 	var spans []codec.Span
 	switch {
@@ -135,7 +135,7 @@ func (e *gpuCore) readPieces(ctx context.Context, h *gpuHand, r *ChunkRead, piec
 	}
 	if !ok {
 		if kept {
-			keep.drop(r)
+			keep.Discard(keyOf(r))
 		}
 		return e.fillIn(h, pieces, mem, a)
 	}
