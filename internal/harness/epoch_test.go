@@ -116,6 +116,7 @@ func TestBenchmarkFailures(t *testing.T) {
 		{[]string{"-store", half, "-window", "time"}, `window "time": want DIMENSION=SIZE`},
 		{[]string{"-store", whole, "-window", "time=1"}, "-loss mse compares a window's first and last step"},
 		{[]string{"-store", half, "-io", "x"}, "-io x: want auto or buffered"},
+		{[]string{"-store", half, "-io", "mmap"}, "-io mmap: want auto or buffered"},
 		{[]string{"-store", half, "-shuffle", "x"}, "-shuffle x: want a number"},
 		{[]string{"-store", half, "-batch", "0"}, "-batch 0: want 1 or more"},
 		{[]string{"-store", half, "-workers", "-1"}, "-workers -1: want 0 or more, or auto"},
