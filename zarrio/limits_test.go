@@ -1,0 +1,19 @@
+package zarrio
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"zarrbench/zarrio/internal/hostmem"
+)
+
+// As much memory as the process may use is not refused, and one byte more is.
+func TestCheckMemory(t *testing.T) {
+	limit := hostmem.Limit()
+	require.NoError(t, checkMemory(limit))
+	if limit < math.MaxInt64 {
+		require.ErrorContains(t, checkMemory(limit+1), "more than the memory of")
+	}
+}
