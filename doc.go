@@ -2,7 +2,7 @@
 //
 // It re-does a study that timed the loading of ERA5 fields for training a weather model: windows of two time steps of three
 // variables on a grid of 721x1440 points, stacked to batches of 32 samples, epoch after epoch. The package has benchmarks
-// only; what they measure is package zarrbench/zarrio.
+// only. Package zarrbench/internal/harness is what they do, and package zarrbench/zarrio is what they measure.
 //
 // BenchmarkEpoch times whole epochs: one op is one epoch. BenchmarkRead sweeps the number of workers over the same work
 // without the loss, BenchmarkChunk reads one chunk, and BenchmarkDecode runs one codec on one buffer. With the tag gds, batches
