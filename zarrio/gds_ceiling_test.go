@@ -1,0 +1,29 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package zarrio
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"zarrbench/internal/cudaemu"
+)
+
+// Encoded chunks, which the host reads for the gds engine too, are as many bytes of the ceiling as they are of the CPU engine's.
+func TestGDSCeilingEncoded(t *testing.T) {
+	needEmulatedCuFile(t)
+	cudaemu.NoLeaks(t)
+	g := testGPU(t, 0)
+	s := newLdStore()
+	s.put(t, &ldArray{name: "packed", dims: []string{"time", "y", "x"}, shape: []int{8, 4, 6}, chunks: []int{1, 4, 6}, blosc: true})
+	group, _ := onDisk(t, s, Options{})
+	opt := LoaderOptions{Channels: []string{"packed"}, Batch: 4}
+	want, err := ldLoader(t, group, CPUOptions{}, opt).Ceiling(t.Context())
+	require.NoError(t, err)
+	require.Positive(t, want.ReadBytes)
+	_, l := gdsLoader(t, g, group, GDSOptions{}, opt)
+	got, err := l.Ceiling(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, want.ReadBytes, got.ReadBytes)
+}
