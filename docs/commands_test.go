@@ -147,7 +147,7 @@ func newBed(t *testing.T, root string) *bed {
 	copyModule(t, root, b.module)
 	mine := filepath.Join(top, "mine")
 	require.NoError(t, os.Mkdir(mine, 0o777))
-	require.NoError(t, os.WriteFile(filepath.Join(mine, "main.go"), []byte(program(t, filepath.Join(root, "README.md"))), 0o666))
+	require.NoError(t, os.WriteFile(filepath.Join(mine, "main.go"), []byte(program(t, filepath.Join(root, "docs", "library.md"))), 0o666))
 	for _, line := range []string{
 		"go run ./tools/era5 -synthetic -steps 8 -grid 12x24 -levels 3 -form lz4 -out ERA5.zarr",
 		"go run ./tools/era5 -synthetic -steps 8 -grid 12x24 -form raw -out data/era5.zarr",
