@@ -65,8 +65,8 @@ func (b *Batch) Retain() {
 // and releases it with the stream, within the same turn.
 func (b *Batch) Release(streams ...Stream) {
 	if len(streams) > 0 && b.leases.Load()%loopLease != 0 {
-		if m, ok := b.mem.(streamMemory); ok {
-			m.release(streams)
+		if m, ok := b.mem.(DeviceMemory); ok {
+			m.Release(streams)
 		}
 	}
 	for {
@@ -86,8 +86,8 @@ func (b *Batch) Release(streams ...Stream) {
 // Ready returns the event after which the batch's memory holds what the batch is: what a stream that reads it waits for. It is
 // 0 where there is nothing to wait for, as in host memory. The event is the batch's, and valid as long as it is.
 func (b *Batch) Ready() Event {
-	if m, ok := b.mem.(streamMemory); ok {
-		return m.readyEvent()
+	if m, ok := b.mem.(DeviceMemory); ok {
+		return m.Ready()
 	}
 	return 0
 }

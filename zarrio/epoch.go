@@ -223,7 +223,7 @@ func (l *Loader) fill(ctx context.Context, p *planner, b *Batch) error {
 
 // blank puts the fill value where partial windows have nothing to read.
 func (l *Loader) blank(b *Batch) error {
-	far, onDevice := b.mem.(fillableMemory)
+	far, onDevice := b.mem.(DeviceMemory)
 	for i, w := range b.Windows {
 		if w.Size == [3]int{l.cuts.by[0].size, l.places.rows, l.places.cols} {
 			continue
@@ -233,17 +233,11 @@ func (l *Loader) blank(b *Batch) error {
 				fill := l.channels[c].array.meta.Fill
 				if !onDevice {
 					ndcopy.Repeat(t.PlaneBytes(i, c), fill)
-				} else if err := far.fill(t.Offset+int64((i*t.Strides[0]+c*t.Strides[1])*t.DType.Size), t.Shape[2]*t.Shape[3], t.DType.Size, fill); err != nil {
+				} else if err := far.Repeat(t.Offset+int64((i*t.Strides[0]+c*t.Strides[1])*t.DType.Size), t.Shape[2]*t.Shape[3], t.DType.Size, fill); err != nil {
 					return err
 				}
 			}
 		}
 	}
 	return nil
-}
-
-// fillableMemory is memory on a device that can be filled with elements, before what the next Fill writes there. A nil fill is
-// zeros.
-type fillableMemory interface {
-	fill(off int64, elements, size int, fill []byte) error
 }

@@ -7,19 +7,6 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// A Stream is a CUDA stream (CUstream) of the device that a batch is on; 0 is the default stream.
-type Stream uintptr
-
-// An Event is a CUDA event (CUevent) of the device that a batch is on.
-type Event uintptr
-
-// streamMemory is memory that work queued on streams writes and reads.
-type streamMemory interface {
-	// release makes the next Fill wait for all that is queued on the streams by now.
-	release([]Stream)
-	readyEvent() Event
-}
-
 // paddedAllocator is an engine that can read files straight into memory whose planes start on pages.
 type paddedAllocator interface {
 	allocPadded(n int64) (Memory, error)

@@ -63,11 +63,11 @@ func (g *cudaGPU) newMemory(n int64) (*gpuMemory, error) {
 	return m, nil
 }
 
-func (m *gpuMemory) Len() int64        { return m.n }
-func (m *gpuMemory) Device() Device    { return m.gpu.device() }
-func (m *gpuMemory) Bytes() []byte     { return nil }
-func (m *gpuMemory) address() uintptr  { return uintptr(m.base) }
-func (m *gpuMemory) readyEvent() Event { return Event(m.ready) }
+func (m *gpuMemory) Len() int64     { return m.n }
+func (m *gpuMemory) Device() Device { return m.gpu.device() }
+func (m *gpuMemory) Bytes() []byte  { return nil }
+func (m *gpuMemory) Addr() uintptr  { return uintptr(m.base) }
+func (m *gpuMemory) Ready() Event   { return Event(m.ready) }
 
 // at returns the address of rows of width bytes, pitch apart, that begin so many bytes from the start.
 func (m *gpuMemory) at(to, pitch, width, rows int) (cuda.Ptr, error) {
@@ -103,8 +103,8 @@ func (m *gpuMemory) Free() error {
 	})
 }
 
-// release records an event behind all that is queued on each of the streams.
-func (m *gpuMemory) release(streams []Stream) {
+// Release records an event behind all that is queued on each of the streams.
+func (m *gpuMemory) Release(streams []Stream) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	dev := m.gpu.dev
@@ -159,8 +159,8 @@ func (m *gpuMemory) waited() {
 	m.waits, m.spare = m.waits[:0], append(m.spare, m.waits...)
 }
 
-// fill queues the writing of elements, behind what was released, and what the next Fill writes behind it.
-func (m *gpuMemory) fill(off int64, elements, size int, fill []byte) error {
+// Repeat implements DeviceMemory. What the next Fill writes is queued behind it.
+func (m *gpuMemory) Repeat(off int64, elements, size int, fill []byte) error {
 	if off < 0 || int64(elements)*int64(size) > m.n-off {
 		return fmt.Errorf("zarrio: %d elements of %d bytes at %d of a batch of %d bytes", elements, size, off, m.n)
 	}
@@ -183,8 +183,8 @@ func (m *gpuMemory) fill(off int64, elements, size int, fill []byte) error {
 	})
 }
 
-// read copies from the memory to the host, behind what is under way in it.
-func (m *gpuMemory) read(dst []byte, off int64) error {
+// CopyOut implements DeviceMemory.
+func (m *gpuMemory) CopyOut(dst []byte, off int64) error {
 	if off < 0 || off > m.n || int64(len(dst)) > m.n-off {
 		return fmt.Errorf("zarrio: %d bytes at %d of a batch of %d bytes", len(dst), off, m.n)
 	}

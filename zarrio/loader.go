@@ -217,7 +217,7 @@ func (l *Loader) alloc() error {
 		}
 		b := &Batch{loader: l, mem: mem, Windows: make([]Origin, samples)}
 		l.slots = append(l.slots, b)
-		if _, ok := mem.(fillableMemory); mem.Bytes() == nil && (l.opt.Partial && !ok || l.opt.OnSample != nil) {
+		if _, ok := mem.(DeviceMemory); mem.Bytes() == nil && (l.opt.Partial && !ok || l.opt.OnSample != nil) {
 			return errors.Join(&meta.UnsupportedError{What: "partial windows, or calls for each sample, in", Found: "memory on a device", Supported: "host memory"}, l.Close())
 		}
 		for s := range steps {

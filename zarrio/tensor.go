@@ -34,6 +34,29 @@ type Memory interface {
 	Free() error
 }
 
+// DeviceMemory is memory that the CPU can't reach, such as a GPU's. Work that reads and writes it is
+// queued on streams.
+type DeviceMemory interface {
+	Memory
+	// Addr returns the address of the first byte on the device.
+	Addr() uintptr
+	// CopyOut copies the bytes at off into dst. It waits for what is under way in the memory.
+	CopyOut(dst []byte, off int64) error
+	// Repeat queues the writing of an element, or of zeros if fill is nil, over a number of elements
+	// of size bytes at off. It waits for released streams, and the next Fill for it.
+	Repeat(off int64, elements, size int, fill []byte) error
+	// Release makes the next Fill wait for all that is queued on the streams by now.
+	Release(streams []Stream)
+	// Ready returns the event after which the memory holds what the last Fill wrote.
+	Ready() Event
+}
+
+// A Stream is a CUDA stream (CUstream) of the device that a batch is on; 0 is the default stream.
+type Stream uintptr
+
+// An Event is a CUDA event (CUevent) of the device that a batch is on.
+type Event uintptr
+
 // A Tensor is an n-dimensional view of a Memory: of rank 4 in batches, with the dimensions sample, channel and the grid's
 // two. It owns nothing: it is valid as long as its batch is.
 type Tensor struct {
@@ -56,8 +79,8 @@ func (t Tensor) Elements() int {
 
 // Addr returns the address of the first element on the tensor's device, for a consumer such as DLPack's or a kernel.
 func (t Tensor) Addr() uintptr {
-	if m, ok := t.mem.(interface{ address() uintptr }); ok {
-		return m.address() + uintptr(t.Offset)
+	if m, ok := t.mem.(DeviceMemory); ok {
+		return m.Addr() + uintptr(t.Offset)
 	}
 	return uintptr(t.Base())
 }
@@ -103,7 +126,7 @@ func (t Tensor) CopyTo(dst []byte) error {
 	if want := t.Elements() * t.DType.Size; len(dst) != want {
 		return fmt.Errorf("zarrio: destination has %d bytes, the tensor %d", len(dst), want)
 	}
-	if m, ok := t.mem.(deviceReader); ok {
+	if m, ok := t.mem.(DeviceMemory); ok {
 		return t.copyFrom(m, dst)
 	}
 	if t.mem.Bytes() == nil && len(dst) > 0 {
@@ -117,17 +140,12 @@ func (t Tensor) CopyTo(dst []byte) error {
 	return nil
 }
 
-// A deviceReader is memory that the CPU can't reach, but copy from.
-type deviceReader interface {
-	read(dst []byte, off int64) error
-}
-
-func (t Tensor) copyFrom(m deviceReader, dst []byte) error {
+func (t Tensor) copyFrom(m DeviceMemory, dst []byte) error {
 	plane := t.Shape[2] * t.Shape[3] * t.DType.Size
 	for i := range t.Shape[0] {
 		for j := range t.Shape[1] {
 			off := t.Offset + int64((i*t.Strides[0]+j*t.Strides[1])*t.DType.Size)
-			if err := m.read(dst[:plane], off); err != nil {
+			if err := m.CopyOut(dst[:plane], off); err != nil {
 				return err
 			}
 			dst = dst[plane:]
