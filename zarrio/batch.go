@@ -3,6 +3,8 @@ package zarrio
 import (
 	"fmt"
 	"sync/atomic"
+
+	"zarrbench/zarrio/tensor"
 )
 
 // A Batch is a minibatch: a tensor for each step of its windows, with the times beside them. The study's input and target
@@ -17,7 +19,7 @@ type Batch struct {
 	Len   int // samples: the last batch of an epoch may have fewer than the rest
 
 	// Tensors has a tensor for each step of the windows, of shape [Len, channels, rows, columns].
-	Tensors []Tensor
+	Tensors []tensor.Tensor
 	// Times has a row for each step of the windows: the sample's time there, in ns since 1970. It is nil where the step
 	// dimension has no times. Steps behind the end of the array, in partial windows, have the time of the last that is not.
 	Times [][]int64
@@ -25,7 +27,7 @@ type Batch struct {
 	Windows []Origin
 
 	loader *Loader
-	mem    Memory
+	mem    tensor.Memory
 	leases atomic.Int32 // one for each Retain, and the loop's: see loopLease
 }
 
@@ -35,10 +37,10 @@ type Batch struct {
 type Origin struct{ Start, Size [3]int }
 
 // Input returns the first step's tensor.
-func (b *Batch) Input() Tensor { return b.Tensors[0] }
+func (b *Batch) Input() tensor.Tensor { return b.Tensors[0] }
 
 // Target returns the last step's tensor: the second one's, for windows of two steps.
-func (b *Batch) Target() Tensor { return b.Tensors[len(b.Tensors)-1] }
+func (b *Batch) Target() tensor.Tensor { return b.Tensors[len(b.Tensors)-1] }
 
 // loopLease is the loop's lease of a batch, in Batch.leases: a Retain counts 1.
 const loopLease = 1 << 30
@@ -63,9 +65,9 @@ func (b *Batch) Retain() {
 // On a GPU, work that reads the batch may still be queued: Release takes the streams that it was queued on, and the memory is
 // not written again before all that is queued there by now is done. Whoever queues work on a batch of the loop retains it,
 // and releases it with the stream, within the same turn.
-func (b *Batch) Release(streams ...Stream) {
+func (b *Batch) Release(streams ...tensor.Stream) {
 	if len(streams) > 0 && b.leases.Load()%loopLease != 0 {
-		if m, ok := b.mem.(DeviceMemory); ok {
+		if m, ok := b.mem.(tensor.DeviceMemory); ok {
 			m.Release(streams)
 		}
 	}
@@ -85,8 +87,8 @@ func (b *Batch) Release(streams ...Stream) {
 
 // Ready returns the event after which the batch's memory holds what the batch is: what a stream that reads it waits for. It is
 // 0 where there is nothing to wait for, as in host memory. The event is the batch's, and valid as long as it is.
-func (b *Batch) Ready() Event {
-	if m, ok := b.mem.(DeviceMemory); ok {
+func (b *Batch) Ready() tensor.Event {
+	if m, ok := b.mem.(tensor.DeviceMemory); ok {
 		return m.Ready()
 	}
 	return 0

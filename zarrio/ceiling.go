@@ -6,12 +6,13 @@ import (
 	"fmt"
 
 	"zarrbench/zarrio/meta"
+	"zarrbench/zarrio/tensor"
 )
 
 // A storedReader is an engine that can do the reading part of a Fill alone: the same bytes, into the same memory or that
 // which they pass through. What the next batch has too is read once, there.
 type storedReader interface {
-	readStored(ctx context.Context, p *Plan, m Memory) (Stats, error)
+	readStored(ctx context.Context, p *Plan, m tensor.Memory) (Stats, error)
 }
 
 // Ceiling does the reading of the next epoch and nothing else: the same stored bytes, by the engine's workers, into the
@@ -55,7 +56,7 @@ func (l *Loader) readStored(ctx context.Context, f func(i int, read func() (Stat
 	})
 }
 
-func (e *CPU) readStored(ctx context.Context, p *Plan, m Memory) (Stats, error) {
+func (e *CPU) readStored(ctx context.Context, p *Plan, m tensor.Memory) (Stats, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.each(ctx, p, &job{dst: m.Bytes(), skip: later, read: func(ctx context.Context, w *worker, r *ChunkRead) error {

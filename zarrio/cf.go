@@ -10,6 +10,7 @@ import (
 	"zarrbench/zarrio/cf"
 	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/meta"
+	"zarrbench/zarrio/tensor"
 )
 
 // FillMask says whether the fill value in an array's metadata, which is what missing chunks hold, also stands for missing
@@ -135,7 +136,7 @@ func readPacked[T float32 | float64](ctx context.Context, a *Array, p *cf.Packin
 	size, wide := a.meta.DType.Size, int(unsafe.Sizeof(*new(T)))
 	if size <= wide {
 		// Elements are read into the end of dst, and unpacked from there on: none is overwritten before it is read.
-		raw := AsBytes(dst)[len(dst)*(wide-size):]
+		raw := tensor.AsBytes(dst)[len(dst)*(wide-size):]
 		stats, err := a.ReadInto(ctx, sel, raw)
 		if err == nil {
 			unpackBytes(p, dst, raw)
@@ -150,7 +151,7 @@ func readPacked[T float32 | float64](ctx context.Context, a *Array, p *cf.Packin
 		return Stats{}, a.wrap(fmt.Errorf("destination has %d elements, the selection %d", len(dst), n))
 	}
 	most := max(4<<20, a.readers(0)*a.chunkBytes()) / size
-	buf := AsBytes(make([]float64, min(most, len(dst)))) // of words, for elements of up to 8 bytes
+	buf := tensor.AsBytes(make([]float64, min(most, len(dst)))) // of words, for elements of up to 8 bytes
 	var stats Stats
 	err = box.Each(a.grid.Chunks, most, func(part grid.Box) error {
 		n := part.Count()
@@ -186,7 +187,7 @@ func unpackBytes[T float32 | float64](p *cf.Packing, dst []T, raw []byte) {
 	case cf.Type{Kind: cf.KindUint, Size: 8}:
 		cf.Unpack(p, dst, elements[uint64](raw))
 	case cf.Type{Kind: cf.KindFloat, Size: 2}: // widened on the way, in dst's own memory
-		all := AsBytes(dst)
+		all := tensor.AsBytes(dst)
 		single := elements[float32](all[len(all)-4*len(dst):])
 		cf.FromHalf(single, elements[uint16](raw))
 		cf.Unpack(p, dst, single)
@@ -198,7 +199,7 @@ func unpackBytes[T float32 | float64](p *cf.Packing, dst []T, raw []byte) {
 }
 
 // elements is the inverse of AsBytes. raw is aligned for T.
-func elements[T Element](raw []byte) []T {
+func elements[T tensor.Element](raw []byte) []T {
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(raw))), len(raw)/int(unsafe.Sizeof(*new(T))))
 }
 

@@ -19,6 +19,7 @@ import (
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/store/storetest"
+	"zarrbench/zarrio/tensor"
 	"zarrbench/zarrio/write"
 )
 
@@ -198,7 +199,7 @@ func TestChunkPartsOfShards(t *testing.T) {
 	}
 	m := levelsModel{steps: 5, levels: 37, lat: 121, lon: 240}
 	x, err := w.Array("x", write.ArraySpec{Shape: []int{5, 37, 121, 240}, Chunks: []int{1, 37, 121, 240}, Shards: []int{3, 37, 121, 240}, DType: meta.Float32,
-		Compressor: write.Compressor{Name: "blosc-lz4"}, Fill: AsBytes([]float32{-1}), OmitFill: true})
+		Compressor: write.Compressor{Name: "blosc-lz4"}, Fill: tensor.AsBytes([]float32{-1}), OmitFill: true})
 	if err != nil {
 		t.Fatal(err)
 	}

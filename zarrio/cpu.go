@@ -18,6 +18,7 @@ import (
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/turns"
 	"zarrbench/zarrio/meta"
+	"zarrbench/zarrio/tensor"
 )
 
 // CPUOptions say how the CPU engine works. The zero value is right for most uses.
@@ -104,11 +105,11 @@ func (e *CPU) Workers() int { return len(e.workers) }
 
 type hostMemory struct{ *hostmem.Block }
 
-func (m hostMemory) Len() int64     { return int64(len(m.Bytes())) }
-func (m hostMemory) Device() Device { return Device{Type: DeviceCPU} }
+func (m hostMemory) Len() int64            { return int64(len(m.Bytes())) }
+func (m hostMemory) Device() tensor.Device { return tensor.Device{Type: tensor.DeviceCPU} }
 
 // Alloc implements Engine: the memory is host memory, in huge pages where there are any.
-func (e *CPU) Alloc(n int64) (Memory, error) {
+func (e *CPU) Alloc(n int64) (tensor.Memory, error) {
 	b, err := hostmem.Alloc(n)
 	if err != nil {
 		return nil, err
@@ -120,7 +121,7 @@ func (e *CPU) Alloc(n int64) (Memory, error) {
 func (e *CPU) Available() int64 { return hostmem.Available() }
 
 // Sync implements Engine: Fill has waited already.
-func (e *CPU) Sync(Memory) error { return nil }
+func (e *CPU) Sync(tensor.Memory) error { return nil }
 
 // Close implements Engine.
 func (e *CPU) Close() error {
@@ -136,7 +137,7 @@ func (e *CPU) Close() error {
 }
 
 // Fill implements Engine.
-func (e *CPU) Fill(ctx context.Context, p *Plan, m Memory) (Stats, error) {
+func (e *CPU) Fill(ctx context.Context, p *Plan, m tensor.Memory) (Stats, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if p.Fresh {

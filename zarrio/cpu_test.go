@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"zarrbench/zarrio/tensor"
 )
 
 func TestCPU(t *testing.T) {
@@ -19,7 +21,7 @@ func TestCPU(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.Len() != 10000 || len(m.Bytes()) != 10000 || m.Device().Type != DeviceCPU || e.Sync(m) != nil {
+	if m.Len() != 10000 || len(m.Bytes()) != 10000 || m.Device().Type != tensor.DeviceCPU || e.Sync(m) != nil {
 		t.Errorf("%d bytes on %v", m.Len(), m.Device())
 	}
 	if _, err := e.Alloc(-1); err == nil {
@@ -106,7 +108,7 @@ func TestLoaderRuns(t *testing.T) {
 		}
 		for i := range b.Len {
 			for step, x := range b.Tensors {
-				p := Plane[uint16](x, i, 0)
+				p := tensor.Plane[uint16](x, i, 0)
 				for _, at := range []int{0, 256, len(p) - 1} {
 					if want := uint16(2*i+step) | uint16(at/256)<<8; p[at] != want {
 						t.Fatalf("sample %d, step %d, element %d: %#x, want %#x", i, step, at, p[at], want)

@@ -6,7 +6,7 @@
 //	g, err := zarrio.Open(ctx, "era5.zarr", zarrio.Options{})
 //	t2m, err := g.Array(ctx, "2m_temperature")
 //	field := make([]float32, 721*1440)
-//	_, err = t2m.ReadInto(ctx, zarrio.Selection{zarrio.At(-1)}, zarrio.AsBytes(field))
+//	_, err = t2m.ReadInto(ctx, zarrio.Selection{zarrio.At(-1)}, tensor.AsBytes(field))
 //
 // A [Loader] cuts arrays into windows along time (and space, if wanted), stacks variables and levels as channels, and
 // yields batches that an [Engine] fills ahead of the loop:
@@ -17,12 +17,13 @@
 //		// b.Input() and b.Target() are [samples, channels, latitude, longitude]
 //	}
 //
-// Zarr v2 and v3 are read alike, whatever their codecs; where chunks are packed into shards, the innermost ones are what is
-// read and decoded by itself. [ReadCF] and [ReadTimes] decode numbers and times by the CF conventions. The package write writes.
+// Zarr v2 and v3 are read alike, with any codecs. In a sharded array, the inner chunk is what is read and decoded.
+// [ReadCF] and [ReadTimes] decode numbers and times by the CF conventions. The package write writes, meta has the
+// types of elements, and tensor the memory of batches.
 //
-// The way of a byte is: store, codec, the tensor's place in the batch. An uncompressed chunk that is a whole plane is read
-// straight into its place, a compressed one decoded straight into it; nothing is allocated for a chunk.
+// Bytes flow from the store through the codec into the batch's tensor. An uncompressed chunk that is a whole plane is read
+// straight into its place, and a compressed one decoded straight into it; nothing is allocated for a chunk.
 //
-// Errors name the store, the array, the chunk's key and the step; [errors.ErrUnsupported], [ErrMissingChunk] and fs.ErrNotExist
-// are their kinds. Damaged data never panic and are never returned as data.
+// Errors name the store, the array, the chunk's key and the step; test for them with errors.Is and
+// [errors.ErrUnsupported], [ErrMissingChunk] or fs.ErrNotExist. Damaged data never panic and are never returned as data.
 package zarrio

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/tensor"
 )
 
 // An Engine fills batches: it reads what a Plan lists into memory of its own kind.
@@ -15,12 +16,12 @@ import (
 // refuse batches that won't fit before it takes memory for the first.
 type Engine interface {
 	// Alloc returns memory for batches of n bytes, touched, aligned to a page and kept until it is freed.
-	Alloc(n int64) (Memory, error)
+	Alloc(n int64) (tensor.Memory, error)
 	// Fill reads all that the plan lists into m. It returns when every piece is in place or, on an engine whose copies go on
 	// by themselves, under way: Sync waits for these. After an error the content of m is unspecified.
-	Fill(ctx context.Context, p *Plan, m Memory) (Stats, error)
+	Fill(ctx context.Context, p *Plan, m tensor.Memory) (Stats, error)
 	// Sync returns when m may be read, or with the error of a copy that Fill had left under way.
-	Sync(m Memory) error
+	Sync(m tensor.Memory) error
 	// Close frees what the engine holds, except memory from Alloc.
 	Close() error
 }

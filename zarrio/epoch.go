@@ -11,6 +11,7 @@ import (
 
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/race"
+	"zarrbench/zarrio/tensor"
 )
 
 // Batches returns an iterator over one epoch; each time it is ranged over it gives the next one, in an order of its own
@@ -223,7 +224,7 @@ func (l *Loader) fill(ctx context.Context, p *planner, b *Batch) error {
 
 // blank puts the fill value where partial windows have nothing to read.
 func (l *Loader) blank(b *Batch) error {
-	far, onDevice := b.mem.(DeviceMemory)
+	far, onDevice := b.mem.(tensor.DeviceMemory)
 	for i, w := range b.Windows {
 		if w.Size == [3]int{l.cuts.by[0].size, l.places.rows, l.places.cols} {
 			continue

@@ -7,6 +7,7 @@ import (
 
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/tensor"
 )
 
 func ExampleOpen() {
@@ -57,7 +58,7 @@ func ExampleArray_ReadInto() {
 	}
 	// The latest field, at every 16th latitude from the south, and the first three longitudes.
 	box := make([]float32, 2*3)
-	stats, err := z.ReadInto(ctx, zarrio.Selection{zarrio.At(-1), zarrio.Steps(31, -1, -16), zarrio.Span(0, 3)}, zarrio.AsBytes(box))
+	stats, err := z.ReadInto(ctx, zarrio.Selection{zarrio.At(-1), zarrio.Steps(31, -1, -16), zarrio.Span(0, 3)}, tensor.AsBytes(box))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/tensor"
 	"zarrbench/zarrio/write"
 )
 
@@ -33,7 +34,7 @@ func ExampleCreate() {
 		for i := range field {
 			field[i] = 280 + float32(10*step+i)
 		}
-		if err := t2m.Write(ctx, []int{step, 0, 0}, []int{1, 3, 4}, zarrio.AsBytes(field)); err != nil {
+		if err := t2m.Write(ctx, []int{step, 0, 0}, []int{1, 3, 4}, tensor.AsBytes(field)); err != nil {
 			log.Fatal(err)
 		}
 	}

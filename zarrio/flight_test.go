@@ -19,6 +19,7 @@ import (
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/store/storetest"
+	"zarrbench/zarrio/tensor"
 	"zarrbench/zarrio/write"
 )
 
@@ -118,7 +119,7 @@ func flightStore(t testing.TB, steps int, sharded bool, compressor string) map[s
 	for i := range values {
 		values[i] = flightValue(i)
 	}
-	require.NoError(t, a.Write(t.Context(), []int{0, 0, 0}, spec.Shape, AsBytes(values)))
+	require.NoError(t, a.Write(t.Context(), []int{0, 0, 0}, spec.Shape, tensor.AsBytes(values)))
 	require.NoError(t, a.Finish(t.Context()))
 	require.NoError(t, w.Finish(t.Context()))
 	files := map[string][]byte{}
@@ -222,7 +223,7 @@ func (f *flight) values(t *testing.T, e Engine, begin func()) {
 		require.NoError(t, err)
 		batches++
 		got := make([]float32, f.steps*flightSide*flightSide)
-		require.NoError(t, b.Input().CopyTo(AsBytes(got)))
+		require.NoError(t, b.Input().CopyTo(tensor.AsBytes(got)))
 		for i, v := range got {
 			if v != flightValue(i) {
 				t.Fatalf("element %d is %v, want %v", i, v, flightValue(i))

@@ -14,6 +14,7 @@ import (
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/cufile"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/tensor"
 )
 
 // gdsEngine is the engine of NewGDS.
@@ -129,7 +130,7 @@ func (e *gdsEngine) measureBatches() error {
 		if err != nil {
 			return err
 		}
-		e.largest = max(2*pageSize, int(min(n, int64(e.largest)))&^(pageSize-1))
+		e.largest = max(2*tensor.PageSize, int(min(n, int64(e.largest)))&^(tensor.PageSize-1))
 	}
 	e.share = max(1, cap(e.slots.free)/e.workers())
 	each := (e.slots.size + e.largest - 1) / e.largest
@@ -139,10 +140,10 @@ func (e *gdsEngine) measureBatches() error {
 
 // slotFor returns the size of slots for reads of so many bytes: whole pages, and two at least, since a read that begins within
 // a page ends within another.
-func slotFor(n int) int { return max(pages(n), 2*pageSize) }
+func slotFor(n int) int { return max(pages(n), 2*tensor.PageSize) }
 
 // pages rounds up to whole pages.
-func pages(n int) int { return (n + pageSize - 1) &^ (pageSize - 1) }
+func pages(n int) int { return (n + tensor.PageSize - 1) &^ (tensor.PageSize - 1) }
 
 func (e *gdsEngine) choose(s Submit) { e.submit.Store(&s) }
 
@@ -234,7 +235,7 @@ func sized(n int) string {
 	return fmt.Sprintf("%d B", n)
 }
 
-func (e *gdsEngine) alloc(n int64, padded bool) (Memory, error) {
+func (e *gdsEngine) alloc(n int64, padded bool) (tensor.Memory, error) {
 	m, err := e.memory(n)
 	if err != nil || !padded || e.cufile == nil || n == 0 {
 		return asMemory(m, err)
@@ -247,7 +248,7 @@ func (e *gdsEngine) alloc(n int64, padded bool) (Memory, error) {
 	return m, nil
 }
 
-func (e *gdsEngine) fill(ctx context.Context, p *Plan, m Memory) (Stats, error) {
+func (e *gdsEngine) fill(ctx context.Context, p *Plan, m tensor.Memory) (Stats, error) {
 	return e.exclusively(m, func(mem *gpuMemory) (Stats, error) {
 		return e.write(ctx, p, mem, e.job(p, mem, nil, func(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece) error {
 			return e.readHost(ctx, h, r, pieces, mem)
@@ -255,7 +256,7 @@ func (e *gdsEngine) fill(ctx context.Context, p *Plan, m Memory) (Stats, error) 
 	})
 }
 
-func (e *gdsEngine) readStored(ctx context.Context, p *Plan, m Memory) (Stats, error) {
+func (e *gdsEngine) readStored(ctx context.Context, p *Plan, m tensor.Memory) (Stats, error) {
 	return e.exclusively(m, func(mem *gpuMemory) (Stats, error) {
 		skip := func(r *ChunkRead) bool { return r.Keep && !e.alone(r.Array) }
 		return e.run(ctx, p, mem, e.job(p, nil, skip, e.readHostStored))

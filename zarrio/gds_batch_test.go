@@ -12,6 +12,7 @@ import (
 
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/zarrtest"
+	"zarrbench/zarrio/tensor"
 )
 
 // TestGDSBatchSlots reads by versions of cuFile that take at most 1 MiB in one read of a batch: such reads share the slots, so
@@ -26,15 +27,15 @@ func TestGDSBatchSlots(t *testing.T) {
 	want := cpuEpoch(t, group, opt)
 	for _, tt := range []struct {
 		version, short int64
-		layout         Layout
+		layout         tensor.Layout
 		ring           int64
 		workers        int
 		reads, submits int64
 	}{
-		{1140, 0, Dense, n * slotSize, 1, 4 * n, 1}, {1150, 0, Dense, n * slotSize, 1, 4 * n, 1}, {1150, 0, Padded, n * slotSize, 1, 4 * n, 1},
-		{1180, 0, Dense, n * slotSize / 2, 1, 4 * n, 2}, {1200, 0, Dense, n * slotSize, 1, n, 1}, {1150, 0, Dense, n * slotSize, 2, 4 * n, 2},
-		{1150, 3, Dense, n * slotSize, 1, 4 * n, 1}, {1150, 3, Padded, n * slotSize, 1, 4 * n, 1},
-		{1150, 0, Dense, 64 * slotSize, 64, 4 * n, 2 * n}, // two reads a worker
+		{1140, 0, tensor.Dense, n * slotSize, 1, 4 * n, 1}, {1150, 0, tensor.Dense, n * slotSize, 1, 4 * n, 1}, {1150, 0, tensor.Padded, n * slotSize, 1, 4 * n, 1},
+		{1180, 0, tensor.Dense, n * slotSize / 2, 1, 4 * n, 2}, {1200, 0, tensor.Dense, n * slotSize, 1, n, 1}, {1150, 0, tensor.Dense, n * slotSize, 2, 4 * n, 2},
+		{1150, 3, tensor.Dense, n * slotSize, 1, 4 * n, 1}, {1150, 3, tensor.Padded, n * slotSize, 1, 4 * n, 1},
+		{1150, 0, tensor.Dense, 64 * slotSize, 64, 4 * n, 2 * n}, // two reads a worker
 	} {
 		t.Run(fmt.Sprintf("%d/%d/%v/%d", tt.version, tt.short, tt.layout, tt.workers), func(t *testing.T) {
 			cudaemu.Set(t, "cufile.version", tt.version)
@@ -42,7 +43,7 @@ func TestGDSBatchSlots(t *testing.T) {
 			opt := opt
 			opt.Layout = tt.layout
 			want := want
-			if tt.layout == Padded {
+			if tt.layout == tensor.Padded {
 				want = cpuEpoch(t, group, opt)
 			}
 			e := must(t)(NewGDS(g, GDSOptions{Submit: SubmitBatch, Workers: tt.workers, RingBytes: tt.ring}))
@@ -56,7 +57,7 @@ func TestGDSBatchSlots(t *testing.T) {
 			if tt.short == 0 {
 				require.EqualValues(t, n*721*1440*4, x.CuFileBytes)
 			}
-			require.Equal(t, tt.layout == Padded, x.InPlaceBytes > 0)
+			require.Equal(t, tt.layout == tensor.Padded, x.InPlaceBytes > 0)
 		})
 	}
 

@@ -14,6 +14,7 @@ import (
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
+	"zarrbench/zarrio/tensor"
 )
 
 // change replaces the value of a step by f's result of it; nil for none. In place, it stays the same file.
@@ -69,7 +70,7 @@ func TestGDSFilesChange(t *testing.T) {
 			{"copied", false, same, "", ""},
 		} {
 			for _, mode := range []string{"sync", "batch", "compat", "direct"} {
-				for _, layout := range []Layout{Dense, Padded} {
+				for _, layout := range []tensor.Layout{tensor.Dense, tensor.Padded} {
 					for _, open := range []bool{true, false} {
 						t.Run(fmt.Sprintf("%s/%s/%s/%v/open=%t", kind, tt.name, mode, layout, open), func(t *testing.T) {
 							group, dir := onDisk(t, s, Options{Strict: true})

@@ -18,6 +18,7 @@ import (
 	"zarrbench/zarrio/internal/cufile"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
+	"zarrbench/zarrio/tensor"
 )
 
 // needEmulatedCuFile skips the test over NVIDIA's library, which has no options and fails only where it must.
@@ -118,7 +119,7 @@ func TestGDSBatchErrors(t *testing.T) {
 	group, _ := onDisk(t, gdsFields(t, 32, 4, 6), Options{})
 	opt := LoaderOptions{Batch: 8}
 	want := cpuEpoch(t, group, opt)
-	for _, layout := range []Layout{Dense, Padded} {
+	for _, layout := range []tensor.Layout{tensor.Dense, tensor.Padded} {
 		for _, tt := range []struct {
 			call string
 			code int
@@ -200,7 +201,7 @@ func TestGDSMissing(t *testing.T) {
 		}
 		defer strict.Close()
 		for _, gds := range []GDSOptions{{Submit: SubmitSync}, {Submit: SubmitBatch}, {Compat: CompatOn}, {Handles: 1}} {
-			for _, layout := range []Layout{Dense, Padded} {
+			for _, layout := range []tensor.Layout{tensor.Dense, tensor.Padded} {
 				t.Run(fmt.Sprintf("%s/%+v/%v", kind, gds, layout), func(t *testing.T) {
 					opt := LoaderOptions{Batch: 3, Layout: layout}
 					cpu := cpuLoader(t, group, opt)
@@ -251,7 +252,7 @@ func TestGPULost(t *testing.T) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(engines)) {
 		for _, loss := range slices.Sorted(maps.Keys(losses)) {
-			for _, layout := range []Layout{Dense, Padded} {
+			for _, layout := range []tensor.Layout{tensor.Dense, tensor.Padded} {
 				for _, lazy := range []int64{0, 1} {
 					t.Run(fmt.Sprintf("%s/%s/%v/lazy=%d", name, loss, layout, lazy), func(t *testing.T) {
 						cudaemu.NoLeaks(t)
@@ -280,7 +281,7 @@ func TestGPULost(t *testing.T) {
 							}
 						}
 						used := strings.HasPrefix(loss, "7") || name == "host" && loss == "cuMemcpyHtoDAsync_v2" || name == "compat" && loss == "cuMemcpyHtoDAsync_v2" ||
-							(name == "sync" || name == "batch") && layout == Dense && loss == "cuMemcpyDtoDAsync_v2"
+							(name == "sync" || name == "batch") && layout == tensor.Dense && loss == "cuMemcpyDtoDAsync_v2"
 						var ce *cuda.Error
 						if used && !errors.As(failed, &ce) && !errors.As(failed, new(*cufile.Error)) {
 							t.Errorf("the epoch ended with %v, want an error of CUDA or cuFile", failed)
@@ -315,7 +316,7 @@ func TestGPUCancel(t *testing.T) {
 	for _, lazy := range []int64{0, 1} {
 		cudaemu.Set(t, "lazy", lazy)
 		for _, gds := range []GDSOptions{{Submit: SubmitSync, Workers: 3}, {Submit: SubmitBatch, Workers: 3}, {Compat: CompatOn, Workers: 3}} {
-			for _, layout := range []Layout{Dense, Padded} {
+			for _, layout := range []tensor.Layout{tensor.Dense, tensor.Padded} {
 				opt := LoaderOptions{Batch: 2, Layout: layout, Prefetch: 2}
 				want := cpuEpoch(t, group, opt)
 				_, l := gdsLoader(t, g, group, gds, opt)

@@ -15,6 +15,7 @@ import (
 
 	"zarrbench/zarrio/internal/cufile"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/tensor"
 )
 
 // A fileCache keeps files open that the engine reads from, the ones that were used last: to open and register one costs a
@@ -303,7 +304,7 @@ func (f *openedFile) read(ctx context.Context, w *worker, room []byte, at, n int
 	if f.direct == nil {
 		return f.pread(ctx, w, dst, off)
 	}
-	head := int(off % pageSize)
+	head := int(off % tensor.PageSize)
 	if overread && at >= head {
 		lo, hi := at-head, pages(at+n)
 		if hi <= len(room) {
@@ -312,8 +313,8 @@ func (f *openedFile) read(ctx context.Context, w *worker, room []byte, at, n int
 		}
 	}
 	// A first part up to the next page, and a last one of less than a page, are read by way of the page cache.
-	first := min(n, (pageSize-head)%pageSize)
-	middle := (n - first) &^ (pageSize - 1)
+	first := min(n, (tensor.PageSize-head)%tensor.PageSize)
+	middle := (n - first) &^ (tensor.PageSize - 1)
 	total := 0
 	for _, part := range []struct {
 		n      int
@@ -342,7 +343,7 @@ func (f *openedFile) read(ctx context.Context, w *worker, room []byte, at, n int
 // asked for by way of the page cache, since O_DIRECT would refuse it.
 func (f *openedFile) preadPages(ctx context.Context, w *worker, dst []byte, off int64) (n int, err error) {
 	for n < len(dst) {
-		if n%pageSize != 0 { // the end of the file, or of what a disk of smaller blocks gave at once
+		if n%tensor.PageSize != 0 { // the end of the file, or of what a disk of smaller blocks gave at once
 			m, err := f.pread(ctx, w, dst[n:], off+int64(n))
 			return n + m, err
 		}

@@ -11,6 +11,7 @@ import (
 
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/meta"
+	"zarrbench/zarrio/tensor"
 )
 
 // A transfer is one read of a chunk's file, and the strips of pieces that it holds.
@@ -146,7 +147,7 @@ func (e *gdsEngine) transfer(ctx context.Context, h *gpuHand, p *Plan, t transfe
 	if t.file.handle == nil || t.run < e.settings.threshold {
 		return e.transferPOSIX(ctx, h, t)
 	}
-	t.start = t.off &^ (pageSize - 1)
+	t.start = t.off &^ (tensor.PageSize - 1)
 	t.asked = pages(int(t.off-t.start) + t.n)
 	if err := e.makeRoom(ctx, h, &t); err != nil {
 		return err
@@ -179,7 +180,7 @@ func (e *gdsEngine) transfer(ctx context.Context, h *gpuHand, p *Plan, t transfe
 // holds nothing else. Other places in the batch that the same bytes belong to are copied to from there.
 func (e *gdsEngine) straight(p *Plan, t *transfer) bool {
 	q := &t.strips[0]
-	if t.mem == nil || !t.mem.registered || q.rows != 1 || t.off%pageSize != 0 || p.stride%pageSize != 0 || p.tensor == 0 {
+	if t.mem == nil || !t.mem.registered || q.rows != 1 || t.off%tensor.PageSize != 0 || p.stride%tensor.PageSize != 0 || p.tensor == 0 {
 		return false
 	}
 	for i := range t.strips {
@@ -188,7 +189,7 @@ func (e *gdsEngine) straight(p *Plan, t *transfer) bool {
 		}
 	}
 	at := q.place(t.read.Array.meta.DType.Size)
-	return at%pageSize == 0 && (t.n%pageSize == 0 || at%p.tensor%p.stride+t.n == p.plane)
+	return at%tensor.PageSize == 0 && (t.n%tensor.PageSize == 0 || at%p.tensor%p.stride+t.n == p.plane)
 }
 
 // target returns where cuFile reads to: memory that is registered with it, and how far behind its start.
@@ -209,7 +210,7 @@ func (e *gdsEngine) pull(t *transfer, lo, got, hi int) (int, error) {
 	for got < need {
 		from := got
 		if aligned { // a part of a page is read again
-			from = max(lo, from&^(pageSize-1))
+			from = max(lo, from&^(tensor.PageSize-1))
 		}
 		n, err := t.file.handle.Read(base, hi-from, t.start+int64(from), at+int64(from))
 		if err != nil {
@@ -219,7 +220,7 @@ func (e *gdsEngine) pull(t *transfer, lo, got, hi int) (int, error) {
 			return got, nil
 		}
 		t.fromFile += int64(n)
-		if from%pageSize != 0 {
+		if from%tensor.PageSize != 0 {
 			e.unaligned.Add(int64(n))
 		}
 		// Where there is no more of the page than before, it is read on from its middle. What was there behind the bytes that have
@@ -293,7 +294,7 @@ func (e *gdsEngine) transferPOSIX(ctx context.Context, h *gpuHand, t transfer) e
 	if err != nil {
 		return err
 	}
-	at := int(t.off % pageSize)
+	at := int(t.off % tensor.PageSize)
 	r := trace.StartRegion(ctx, "read")
 	got, err := t.file.read(ctx, h.w, s.host, at, t.n, t.off, e.settings.overread)
 	r.End()

@@ -19,6 +19,7 @@ import (
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/race"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/tensor"
 )
 
 // gdsFields is a store with one array "t" of n steps, each a chunk of rows x cols float32.
@@ -132,7 +133,7 @@ func TestGDSSteady(t *testing.T) {
 			s, files = gdsShards(t, n, 4, rows, cols, nil), n/4
 		}
 		group, opens := counted(t, s)
-		for _, layout := range []Layout{Dense, Padded} {
+		for _, layout := range []tensor.Layout{tensor.Dense, tensor.Padded} {
 			for _, submit := range []Submit{SubmitSync, SubmitBatch} {
 				t.Run(fmt.Sprintf("%s/%v/%s", kind, layout, submit), func(t *testing.T) {
 					opt := LoaderOptions{Batch: 4, Layout: layout, Shuffle: ByWindow, Seed: 3}
@@ -163,10 +164,10 @@ func TestGDSSteady(t *testing.T) {
 						if x.CuFileBytes != bytes || x.HostBytes != 0 || x.UnalignedBytes != 0 || x.Evicted != 0 {
 							t.Errorf("epoch %d: %+v, want %d bytes by cuFile", epoch, x, bytes)
 						}
-						if layout == Padded && (x.InPlaceBytes != bytes || copies != 0) {
+						if layout == tensor.Padded && (x.InPlaceBytes != bytes || copies != 0) {
 							t.Errorf("epoch %d: %d of %d bytes were read in place, and %d copies made", epoch, x.InPlaceBytes, bytes, copies)
 						}
-						if layout == Dense && (x.InPlaceBytes != 0 || copies != n) {
+						if layout == tensor.Dense && (x.InPlaceBytes != 0 || copies != n) {
 							t.Errorf("epoch %d: %d bytes were read in place, and %d copies made, want %d", epoch, x.InPlaceBytes, copies, n)
 						}
 					}
@@ -212,8 +213,8 @@ func TestGPUFillAllocs(t *testing.T) {
 	for kind, s := range stores {
 		group, _ := onDisk(t, s, Options{})
 		for _, name := range slices.Sorted(maps.Keys(engines)) {
-			for _, layout := range []Layout{Dense, Padded} {
-				if layout == Padded && name != "sync" && name != "batch" {
+			for _, layout := range []tensor.Layout{tensor.Dense, tensor.Padded} {
+				if layout == tensor.Padded && name != "sync" && name != "batch" {
 					continue // it is all the same to the others
 				}
 				t.Run(fmt.Sprintf("%s/%s/%v", kind, name, layout), func(t *testing.T) {

@@ -5,6 +5,8 @@ package zarrio
 import (
 	"cmp"
 	"slices"
+
+	"zarrbench/zarrio/tensor"
 )
 
 // A strip is rows of a piece, or a part of one: rows rows of width bytes, pitch bytes apart in the file.
@@ -23,7 +25,7 @@ type strip struct {
 func (q *strip) end() int64 { return q.off + int64((q.rows-1)*q.pitch+q.width) }
 
 // pagesEnd returns where in the file its last page ends.
-func (q *strip) pagesEnd() int64 { return (q.end() + pageSize - 1) &^ (pageSize - 1) }
+func (q *strip) pagesEnd() int64 { return (q.end() + tensor.PageSize - 1) &^ (tensor.PageSize - 1) }
 
 // place returns where in the batch the strip belongs, whose elements have size bytes.
 func (q *strip) place(size int) int { return q.piece.Dst + q.row*q.piece.DstBy[0]*size + q.col }
@@ -93,10 +95,10 @@ func (e *gdsEngine) cutPiece(strips []strip, q *Piece, several bool, base int64,
 
 // room returns how many bytes one read can bring from off on: what is left of a slot when the read begins and ends on pages.
 func (e *gdsEngine) room(off int64, pitch, rows int) int {
-	if off%pageSize == 0 && (rows == 1 || pitch%pageSize == 0) {
+	if off%tensor.PageSize == 0 && (rows == 1 || pitch%tensor.PageSize == 0) {
 		return e.slotBytes()
 	}
-	return e.slotBytes() - pageSize
+	return e.slotBytes() - tensor.PageSize
 }
 
 // slotBytes returns the most bytes of one read, in whole pages.
@@ -116,7 +118,7 @@ func (e *gdsEngine) slotBytes() int {
 // unless it may be read straight into mem.
 func (e *gdsEngine) together(strips []strip, mem *gpuMemory) int {
 	size, inPlace := int64(e.slotBytes()), mem != nil && mem.registered
-	start, end := strips[0].off&^(pageSize-1), strips[0].pagesEnd()
+	start, end := strips[0].off&^(tensor.PageSize-1), strips[0].pagesEnd()
 	for i := range strips[1:] {
 		q := &strips[1+i]
 		if q.off > end || q.off == end && inPlace && q.rows == 1 || q.pagesEnd()-start > size {

@@ -19,6 +19,7 @@ import (
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/tensor"
 )
 
 // TestGDSBAR makes engines on GPUs whose BAR has little room.
@@ -38,7 +39,7 @@ func TestGDSBAR(t *testing.T) {
 		for _, submit := range bothSubmits {
 			t.Run(fmt.Sprintf("%d/%d/%s", tt.bar, tt.ring, submit), func(t *testing.T) {
 				cudaemu.Set(t, "bar", tt.bar)
-				opt := LoaderOptions{Batch: 4, Layout: Padded}
+				opt := LoaderOptions{Batch: 4, Layout: tensor.Padded}
 				t.Setenv("KVIKIO_GDS_THRESHOLD", "0")
 				e := must(t)(NewGDS(g, GDSOptions{Submit: submit, RingBytes: tt.ring}))
 				opt.Channels = []string{"t"}
@@ -204,7 +205,7 @@ func TestGDSTasks(t *testing.T) {
 		{"4194304", "0", 1}, {"65536", "0", 4}, {"8192", "0", 25}, {"65536", "3500", 4}, {"65536", "200000", 4}, {"65536", "200001", 0}, {"4194304", "", 1}, {"200000", "", 1},
 		{"65535", "", 4},
 	} {
-		for _, layout := range []Layout{Dense, Padded} {
+		for _, layout := range []tensor.Layout{tensor.Dense, tensor.Padded} {
 			t.Run(fmt.Sprintf("%s/%s/%v", tt.task, tt.threshold, layout), func(t *testing.T) {
 				if tt.threshold == "" { // kvikIO's default, of which gdsLoader knows nothing
 					tt.threshold = "16384"
@@ -239,7 +240,7 @@ func TestGDSOddSizes(t *testing.T) {
 	s := newLdStore()
 	var sizes []int
 	for p := range 3 {
-		sizes = append(sizes, (p+1)*pageSize-1, (p+1)*pageSize, (p+1)*pageSize+1)
+		sizes = append(sizes, (p+1)*tensor.PageSize-1, (p+1)*tensor.PageSize, (p+1)*tensor.PageSize+1)
 	}
 	sizes = append(sizes, 1, 511, 513)
 	for _, n := range sizes {
@@ -272,7 +273,7 @@ func TestGDSOddSizes(t *testing.T) {
 				defer e.Close()
 				for _, n := range sizes {
 					for _, name := range []string{"a", "b"} {
-						for _, layout := range []Layout{Dense, Padded} {
+						for _, layout := range []tensor.Layout{tensor.Dense, tensor.Padded} {
 							opt := LoaderOptions{Channels: []string{fmt.Sprintf("%s%d", name, n)}, Batch: 2, Layout: layout}
 							l, err := NewLoader(t.Context(), group, e, opt)
 							if err != nil {
@@ -349,7 +350,7 @@ func TestGDSCalibrate(t *testing.T) {
 			{GDSOptions{Compat: CompatOn}, 1200, "^nothing to choose: cuFile is not used$"},
 			{GDSOptions{}, 1060, "^sync: this cuFile has no batches$"},
 		} {
-			for _, layout := range []Layout{Dense, Padded} {
+			for _, layout := range []tensor.Layout{tensor.Dense, tensor.Padded} {
 				t.Run(fmt.Sprintf("%s/%s/%v", name, tt.want, layout), func(t *testing.T) {
 					cudaemu.Set(t, "cufile.version", tt.version)
 					opt := LoaderOptions{Batch: 2, Layout: layout, Shuffle: ByWindow, Seed: 4}

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"zarrbench/internal/cudaemu"
+	"zarrbench/zarrio/tensor"
 )
 
 // readSoFar returns how many bytes this process has read from files.
@@ -108,7 +109,7 @@ func TestGDSTaskSizes(t *testing.T) {
 	for _, pages := range []int{1, 2, 3, 16, 25, 64, 255, 256} {
 		for _, way := range []string{"sync", "batch", "compat"} {
 			t.Run(fmt.Sprintf("%d/%s", pages, way), func(t *testing.T) {
-				size := fmt.Sprint(pages * pageSize)
+				size := fmt.Sprint(pages * tensor.PageSize)
 				t.Setenv("KVIKIO_TASK_SIZE", size)
 				t.Setenv("KVIKIO_BOUNCE_BUFFER_SIZE", size)
 				t.Setenv("KVIKIO_GDS_THRESHOLD", "0")

@@ -5,11 +5,12 @@ import (
 	"fmt"
 
 	"zarrbench/zarrio/meta"
+	"zarrbench/zarrio/tensor"
 )
 
 // paddedAllocator is an engine that can read files straight into memory whose planes start on pages.
 type paddedAllocator interface {
-	allocPadded(n int64) (Memory, error)
+	allocPadded(n int64) (tensor.Memory, error)
 }
 
 // A GPU is an NVIDIA GPU with what engines need of it. Several GPUs work in one process, as do several engines on one GPU.
@@ -32,7 +33,7 @@ func OpenGPU(ordinal int) (*GPU, error) {
 func (g *GPU) Close() error { return g.gpu.close() }
 
 // Device says which device batches on this GPU are on.
-func (g *GPU) Device() Device { return g.gpu.device() }
+func (g *GPU) Device() tensor.Device { return g.gpu.device() }
 
 // String names the GPU, the version of CUDA that its driver has, and cuFile's once it is open: "NVIDIA RTX A2000, CUDA 12.9,
 // cuFile 1.14".
@@ -130,24 +131,24 @@ func NewGDS(g *GPU, opt GDSOptions) (*GPUEngine, error) {
 type GPUEngine struct{ engine gpuEngine }
 
 // Alloc implements Engine: the memory is one allocation on the GPU.
-func (e *GPUEngine) Alloc(n int64) (Memory, error) { return e.engine.alloc(n, false) }
+func (e *GPUEngine) Alloc(n int64) (tensor.Memory, error) { return e.engine.alloc(n, false) }
 
-func (e *GPUEngine) allocPadded(n int64) (Memory, error) { return e.engine.alloc(n, true) }
+func (e *GPUEngine) allocPadded(n int64) (tensor.Memory, error) { return e.engine.alloc(n, true) }
 
 // Available returns how much memory Alloc can still give: what is free on the GPU.
 func (e *GPUEngine) Available() int64 { return e.engine.available() }
 
 // Fill implements Engine.
-func (e *GPUEngine) Fill(ctx context.Context, p *Plan, m Memory) (Stats, error) {
+func (e *GPUEngine) Fill(ctx context.Context, p *Plan, m tensor.Memory) (Stats, error) {
 	return e.engine.fill(ctx, p, m)
 }
 
-func (e *GPUEngine) readStored(ctx context.Context, p *Plan, m Memory) (Stats, error) {
+func (e *GPUEngine) readStored(ctx context.Context, p *Plan, m tensor.Memory) (Stats, error) {
 	return e.engine.readStored(ctx, p, m)
 }
 
 // Sync implements Engine.
-func (e *GPUEngine) Sync(m Memory) error { return e.engine.sync(m) }
+func (e *GPUEngine) Sync(m tensor.Memory) error { return e.engine.sync(m) }
 
 // Close implements Engine. It waits for what is under way.
 func (e *GPUEngine) Close() error { return e.engine.close() }
@@ -180,13 +181,13 @@ func (e *GPUEngine) PathOf(a *Array) (Path, string) { return e.engine.pathOf(a) 
 type Reducer interface {
 	// SquaredErrors sets sums to the sum of the squared differences of each pair of planes of a and b, by sample and channel:
 	// float32 tensors of one shape. It is package loss's SquaredError, to the bit.
-	SquaredErrors(a, b Tensor, sums []float64) error
+	SquaredErrors(a, b tensor.Tensor, sums []float64) error
 	// Checksums sets sums to the CRC-32 (IEEE) of each plane, by sample and channel.
-	Checksums(t Tensor, sums []uint32) error
+	Checksums(t tensor.Tensor, sums []uint32) error
 }
 
 // SquaredErrors implements Reducer, on the GPU. It waits for the batch and for the result.
-func (e *GPUEngine) SquaredErrors(a, b Tensor, sums []float64) error {
+func (e *GPUEngine) SquaredErrors(a, b tensor.Tensor, sums []float64) error {
 	if !sameShape(a, b) || a.DType != meta.Float32 || b.DType != meta.Float32 || len(a.Shape) != 4 {
 		return fmt.Errorf("zarrio: squared errors of %s %v and %s %v: want two float32 tensors of one shape", a.DType, a.Shape, b.DType, b.Shape)
 	}
@@ -197,7 +198,7 @@ func (e *GPUEngine) SquaredErrors(a, b Tensor, sums []float64) error {
 }
 
 // Checksums implements Reducer, on the GPU. It waits for the batch and for the result.
-func (e *GPUEngine) Checksums(t Tensor, sums []uint32) error {
+func (e *GPUEngine) Checksums(t tensor.Tensor, sums []uint32) error {
 	if len(t.Shape) != 4 || len(sums) != t.Shape[0]*t.Shape[1] {
 		return fmt.Errorf("zarrio: checksums of the planes of a tensor of shape %v into %d sums", t.Shape, len(sums))
 	}
@@ -206,14 +207,14 @@ func (e *GPUEngine) Checksums(t Tensor, sums []uint32) error {
 
 // CopyDense queues, on a stream, the copy of a tensor's planes to an address on the same GPU, which has room for its elements:
 // without the gaps of a padded layout.
-func (e *GPUEngine) CopyDense(dst uintptr, t Tensor, s Stream) error {
+func (e *GPUEngine) CopyDense(dst uintptr, t tensor.Tensor, s tensor.Stream) error {
 	if len(t.Shape) != 4 {
 		return fmt.Errorf("zarrio: copy of a tensor of shape %v: want one of a batch", t.Shape)
 	}
 	return e.engine.copyDense(dst, t, s)
 }
 
-func sameShape(a, b Tensor) bool {
+func sameShape(a, b tensor.Tensor) bool {
 	if len(a.Shape) != len(b.Shape) {
 		return false
 	}
@@ -254,7 +255,7 @@ func (r *RawReader) Close() error { return r.r.close() }
 // The seam between what programs see, in every build, and what is built with the tag gds alone.
 type gpuDevice interface {
 	close() error
-	device() Device
+	device() tensor.Device
 	emulated() bool
 	rawReader(paths []string, opt RawOptions) (rawReader, error)
 	fmt.Stringer
@@ -266,20 +267,20 @@ type rawReader interface {
 }
 
 type gpuEngine interface {
-	alloc(n int64, padded bool) (Memory, error)
+	alloc(n int64, padded bool) (tensor.Memory, error)
 	available() int64
-	fill(ctx context.Context, p *Plan, m Memory) (Stats, error)
-	readStored(ctx context.Context, p *Plan, m Memory) (Stats, error)
-	sync(m Memory) error
+	fill(ctx context.Context, p *Plan, m tensor.Memory) (Stats, error)
+	readStored(ctx context.Context, p *Plan, m tensor.Memory) (Stats, error)
+	sync(m tensor.Memory) error
 	close() error
 	workers() int
 	probe(ctx context.Context, g *Group) error
 	calibrate(ctx context.Context, l *Loader) (string, error)
 	transfers() Transfers
 	pathOf(a *Array) (Path, string)
-	squaredErrors(a, b Tensor, sums []float64) error
-	checksums(t Tensor, sums []uint32) error
-	copyDense(dst uintptr, t Tensor, s Stream) error
+	squaredErrors(a, b tensor.Tensor, sums []float64) error
+	checksums(t tensor.Tensor, sums []uint32) error
+	copyDense(dst uintptr, t tensor.Tensor, s tensor.Stream) error
 	fmt.Stringer
 }
 

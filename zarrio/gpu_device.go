@@ -11,6 +11,7 @@ import (
 	"zarrbench/zarrio/internal/cufile"
 	"zarrbench/zarrio/internal/numa"
 	"zarrbench/zarrio/internal/ptx"
+	"zarrbench/zarrio/tensor"
 )
 
 // cudaGPU is a GPU with its primary context. What engines make on it is counted, so that it is not closed under them.
@@ -52,7 +53,9 @@ func (g *cudaGPU) String() string {
 	return name
 }
 
-func (g *cudaGPU) device() Device { return Device{Type: DeviceCUDA, ID: int32(g.dev.Ordinal())} }
+func (g *cudaGPU) device() tensor.Device {
+	return tensor.Device{Type: tensor.DeviceCUDA, ID: int32(g.dev.Ordinal())}
+}
 
 func (g *cudaGPU) emulated() bool { return g.dev.Driver().Emulated() }
 
@@ -155,7 +158,7 @@ func (g *cudaGPU) crcTables() (cuda.Ptr, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.tables == 0 {
-		table := AsBytes(ptx.CRCTable())
+		table := tensor.AsBytes(ptx.CRCTable())
 		p, err := g.dev.Alloc(int64(len(table)))
 		if err != nil {
 			return 0, err

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"zarrbench/zarrio/internal/cuda"
+	"zarrbench/zarrio/tensor"
 )
 
 // slotSize is the size of a ring's slots: kvikIO's task size, in which a field of 721x1440 float32 is one read.
@@ -157,7 +158,7 @@ func (e *gpuCore) available() int64 {
 	return free
 }
 
-func (e *gpuCore) sync(m Memory) error {
+func (e *gpuCore) sync(m tensor.Memory) error {
 	mem, err := e.own(m)
 	if err != nil {
 		return err
@@ -178,7 +179,7 @@ func (e *gpuCore) closed() error {
 }
 
 // own returns memory that was allocated on the engine's GPU.
-func (e *gpuCore) own(m Memory) (*gpuMemory, error) {
+func (e *gpuCore) own(m tensor.Memory) (*gpuMemory, error) {
 	if e.gpu == nil {
 		return nil, e.closed()
 	}
@@ -195,7 +196,7 @@ func (e *gpuCore) own(m Memory) (*gpuMemory, error) {
 }
 
 // exclusively has f use memory of the engine's GPU, while nobody else uses the workers.
-func (e *gpuCore) exclusively(m Memory, f func(*gpuMemory) (Stats, error)) (Stats, error) {
+func (e *gpuCore) exclusively(m tensor.Memory, f func(*gpuMemory) (Stats, error)) (Stats, error) {
 	e.cpu.mu.Lock()
 	defer e.cpu.mu.Unlock()
 	mem, err := e.own(m)

@@ -11,6 +11,7 @@ import (
 
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/tensor"
 )
 
 // hostEngine is the engine of NewHost.
@@ -54,19 +55,19 @@ func (e *hostEngine) String() string {
 		map[ringKind]string{pinned: "pinned, copies overlap with reading", pageable: "pageable, copies are waited for"}[e.host.kind])
 }
 
-func (e *hostEngine) alloc(n int64, _ bool) (Memory, error) { return asMemory(e.memory(n)) }
+func (e *hostEngine) alloc(n int64, _ bool) (tensor.Memory, error) { return asMemory(e.memory(n)) }
 
 func (e *hostEngine) close() error { return e.gpuCore.close(nil) }
 
 // asMemory keeps a nil *gpuMemory from becoming a Memory.
-func asMemory(m *gpuMemory, err error) (Memory, error) {
+func asMemory(m *gpuMemory, err error) (tensor.Memory, error) {
 	if err != nil {
 		return nil, err
 	}
 	return m, nil
 }
 
-func (e *hostEngine) fill(ctx context.Context, p *Plan, m Memory) (Stats, error) {
+func (e *hostEngine) fill(ctx context.Context, p *Plan, m tensor.Memory) (Stats, error) {
 	return e.exclusively(m, func(mem *gpuMemory) (Stats, error) {
 		return e.write(ctx, p, mem, &job{read: func(ctx context.Context, w *worker, r *ChunkRead) error {
 			return e.readHost(ctx, hand(w), r, p.Pieces[r.First:r.First+r.Count], mem)
@@ -74,7 +75,7 @@ func (e *hostEngine) fill(ctx context.Context, p *Plan, m Memory) (Stats, error)
 	})
 }
 
-func (e *hostEngine) readStored(ctx context.Context, p *Plan, m Memory) (Stats, error) {
+func (e *hostEngine) readStored(ctx context.Context, p *Plan, m tensor.Memory) (Stats, error) {
 	return e.exclusively(m, func(mem *gpuMemory) (Stats, error) {
 		return e.run(ctx, p, mem, &job{skip: later, read: func(ctx context.Context, w *worker, r *ChunkRead) error {
 			return e.readHostStored(ctx, hand(w), r, p.Pieces[r.First:r.First+r.Count])
@@ -159,7 +160,7 @@ func sentWhole(pieces []Piece, size, whole int) bool {
 // readSlot reads or decodes a chunk into a slot, and stages its pieces.
 func (e *gpuCore) readSlot(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece, mem *gpuMemory) error {
 	a, size := r.Array, r.Array.meta.DType.Size
-	at, host, err := e.reserve(h, a.chunkBytes(), pageSize)
+	at, host, err := e.reserve(h, a.chunkBytes(), tensor.PageSize)
 	if err != nil {
 		return err
 	}
@@ -208,7 +209,7 @@ func (e *gpuCore) readRuns(ctx context.Context, h *gpuHand, r *ChunkRead, pieces
 // as the first.
 func (e *gpuCore) readRun(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece, mem *gpuMemory, from, n int) (bool, error) {
 	a, size := r.Array, r.Array.meta.DType.Size
-	at, host, err := e.reserve(h, n, pageSize)
+	at, host, err := e.reserve(h, n, tensor.PageSize)
 	if err != nil {
 		return false, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/ptx"
+	"zarrbench/zarrio/tensor"
 )
 
 // gpuPage is what batches, rings and reads are aligned to on the GPU: its page, for which direct I/O needs no bounce buffers.
@@ -63,11 +64,11 @@ func (g *cudaGPU) newMemory(n int64) (*gpuMemory, error) {
 	return m, nil
 }
 
-func (m *gpuMemory) Len() int64     { return m.n }
-func (m *gpuMemory) Device() Device { return m.gpu.device() }
-func (m *gpuMemory) Bytes() []byte  { return nil }
-func (m *gpuMemory) Addr() uintptr  { return uintptr(m.base) }
-func (m *gpuMemory) Ready() Event   { return Event(m.ready) }
+func (m *gpuMemory) Len() int64            { return m.n }
+func (m *gpuMemory) Device() tensor.Device { return m.gpu.device() }
+func (m *gpuMemory) Bytes() []byte         { return nil }
+func (m *gpuMemory) Addr() uintptr         { return uintptr(m.base) }
+func (m *gpuMemory) Ready() tensor.Event   { return tensor.Event(m.ready) }
 
 // at returns the address of rows of width bytes, pitch apart, that begin so many bytes from the start.
 func (m *gpuMemory) at(to, pitch, width, rows int) (cuda.Ptr, error) {
@@ -104,7 +105,7 @@ func (m *gpuMemory) Free() error {
 }
 
 // Release records an event behind all that is queued on each of the streams.
-func (m *gpuMemory) Release(streams []Stream) {
+func (m *gpuMemory) Release(streams []tensor.Stream) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	dev := m.gpu.dev

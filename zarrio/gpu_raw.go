@@ -15,6 +15,7 @@ import (
 
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/cufile"
+	"zarrbench/zarrio/tensor"
 )
 
 // cudaRaw reads files by cuFile, and nothing else.
@@ -31,8 +32,8 @@ type cudaRaw struct {
 
 func (g *cudaGPU) rawReader(paths []string, opt RawOptions) (rawReader, error) {
 	opt.Workers, opt.Size = cmp.Or(opt.Workers, 8), cmp.Or(opt.Size, slotSize)
-	if opt.Workers < 0 || opt.Workers > 1<<10 || opt.Size < pageSize || opt.Size%pageSize != 0 || opt.Size > 1<<30 {
-		return nil, fmt.Errorf("zarrio: raw reads: %d workers, %d bytes a read: want 1 to 1,024, and a multiple of %d to 1 GiB", opt.Workers, opt.Size, pageSize)
+	if opt.Workers < 0 || opt.Workers > 1<<10 || opt.Size < tensor.PageSize || opt.Size%tensor.PageSize != 0 || opt.Size > 1<<30 {
+		return nil, fmt.Errorf("zarrio: raw reads: %d workers, %d bytes a read: want 1 to 1,024, and a multiple of %d to 1 GiB", opt.Workers, opt.Size, tensor.PageSize)
 	}
 	if err := g.use(); err != nil {
 		return nil, err

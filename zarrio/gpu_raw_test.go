@@ -14,6 +14,7 @@ import (
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/cufile"
 	"zarrbench/zarrio/internal/zarrtest"
+	"zarrbench/zarrio/tensor"
 )
 
 // TestRawReader reads files whole, in several sizes.
@@ -104,7 +105,7 @@ func TestGPUClosed(t *testing.T) {
 		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
-		for _, layout := range []Layout{Dense, Padded} {
+		for _, layout := range []tensor.Layout{tensor.Dense, tensor.Padded} {
 			if _, err := NewLoader(t.Context(), group, e, LoaderOptions{Channels: []string{"t"}, Layout: layout}); err == nil {
 				t.Errorf("%v: a loader on a closed engine", e)
 			}

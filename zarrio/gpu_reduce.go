@@ -11,6 +11,7 @@ import (
 
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/ptx"
+	"zarrbench/zarrio/tensor"
 )
 
 // A reduction is the memory that results of kernels take, kept from call to call.
@@ -90,8 +91,8 @@ func (g *cudaGPU) launch(name string, grid, block uint32, s cuda.Stream, args ..
 
 // planes describes the planes of a tensor in the memory of a batch: their number, their size, and the distance between two,
 // in bytes.
-func (e *gpuCore) planes(t Tensor) (mem *gpuMemory, count, bytes, stride uint64, err error) {
-	if mem, err = e.own(t.mem); err != nil {
+func (e *gpuCore) planes(t tensor.Tensor) (mem *gpuMemory, count, bytes, stride uint64, err error) {
+	if mem, err = e.own(t.Memory); err != nil {
 		return nil, 0, 0, 0, err
 	}
 	size, rows, cols := t.DType.Size, t.Shape[2], t.Shape[3]
@@ -105,7 +106,7 @@ func (e *gpuCore) planes(t Tensor) (mem *gpuMemory, count, bytes, stride uint64,
 	return mem, uint64(planes), uint64(plane), uint64(by), nil
 }
 
-func (e *gpuCore) squaredErrors(a, b Tensor, sums []float64) error {
+func (e *gpuCore) squaredErrors(a, b tensor.Tensor, sums []float64) error {
 	memA, planes, bytes, strideA, err := e.planes(a)
 	if err != nil {
 		return err
@@ -160,7 +161,7 @@ func (e *gpuCore) collect(r *reduction, n uint64) error {
 // crcPiece is how many bytes a thread makes the CRC of: enough of them for a GPU to be busy with one batch.
 const crcPiece = 16 << 10
 
-func (e *gpuCore) checksums(t Tensor, sums []uint32) error {
+func (e *gpuCore) checksums(t tensor.Tensor, sums []uint32) error {
 	mem, planes, bytes, stride, err := e.planes(t)
 	if err != nil {
 		return err
@@ -202,7 +203,7 @@ func (e *gpuCore) checksums(t Tensor, sums []uint32) error {
 }
 
 // copyDense queues the copy of a tensor's planes, without gaps, to an address on the same GPU.
-func (e *gpuCore) copyDense(dst uintptr, t Tensor, s Stream) error {
+func (e *gpuCore) copyDense(dst uintptr, t tensor.Tensor, s tensor.Stream) error {
 	mem, planes, bytes, stride, err := e.planes(t)
 	if err != nil || planes*bytes == 0 {
 		return err

@@ -13,6 +13,7 @@ import (
 	"zarrbench/internal/cudaemu"
 	"zarrbench/internal/loss"
 	"zarrbench/zarrio/internal/cuda"
+	"zarrbench/zarrio/tensor"
 )
 
 // TestGPUReduce compares what the GPU computes of batches with the CPU's results, to the bit, and copies padded batches densely.
@@ -25,7 +26,7 @@ func TestGPUReduce(t *testing.T) {
 		s.put(t, &ldArray{name: name, dims: []string{"time", "y", "x"}, shape: []int{13, 61, 97}, chunks: []int{1, 61, 97}})
 	}
 	group, _ := onDisk(t, s, Options{})
-	for _, layout := range []Layout{Dense, Padded} {
+	for _, layout := range []tensor.Layout{tensor.Dense, tensor.Padded} {
 		opt := LoaderOptions{Channels: []string{"b", "a"}, Batch: 4, Layout: layout, Prefetch: -1}
 		near := ldLoader(t, group, CPUOptions{}, opt)
 		var wantSums [][]float64
@@ -39,7 +40,7 @@ func TestGPUReduce(t *testing.T) {
 			var crcs []uint32
 			for i := range b.Len {
 				for c := range 2 {
-					sums = append(sums, loss.SquaredError(Plane[float32](x, i, c), Plane[float32](y, i, c)))
+					sums = append(sums, loss.SquaredError(tensor.Plane[float32](x, i, c), tensor.Plane[float32](y, i, c)))
 					crcs = append(crcs, crc32.ChecksumIEEE(y.PlaneBytes(i, c)))
 				}
 			}
@@ -71,7 +72,7 @@ func TestGPUReduce(t *testing.T) {
 			}
 			for _, err := range []error{
 				e.SquaredErrors(b.Input(), b.Target(), sums[1:]),
-				e.SquaredErrors(Tensor{}, b.Target(), sums),
+				e.SquaredErrors(tensor.Tensor{}, b.Target(), sums),
 				e.Checksums(b.Input(), crcs[1:]),
 			} {
 				if err == nil || !strings.HasPrefix(err.Error(), "zarrio: ") {
@@ -97,7 +98,7 @@ func TestGPUReduce(t *testing.T) {
 func calls(name string) int64 { return cudaemu.Get("calls." + name) }
 
 // denseCopy copies a tensor by CopyDense.
-func denseCopy(t *testing.T, g *GPU, e *GPUEngine, x Tensor) []byte {
+func denseCopy(t *testing.T, g *GPU, e *GPUEngine, x tensor.Tensor) []byte {
 	dev := g.gpu.(*cudaGPU).dev
 	dst := make([]byte, x.Elements()*4)
 	err := dev.Do(func() error {
@@ -111,7 +112,7 @@ func denseCopy(t *testing.T, g *GPU, e *GPUEngine, x Tensor) []byte {
 			return err
 		}
 		defer dev.FreeStream(s)
-		if err := e.CopyDense(uintptr(p), x, Stream(s)); err != nil {
+		if err := e.CopyDense(uintptr(p), x, tensor.Stream(s)); err != nil {
 			return err
 		}
 		if err := dev.Synchronize(s); err != nil {

@@ -14,6 +14,7 @@ import (
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/meta"
+	"zarrbench/zarrio/tensor"
 )
 
 // TestGDSStraightRows reads windows whose rows lie so far apart in the file that each is a read of its own, straight into a
@@ -26,7 +27,7 @@ func TestGDSStraightRows(t *testing.T) {
 	s := newLdStore()
 	s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{3, 4, cols}, chunks: []int{1, 4, cols}})
 	group, _ := onDisk(t, s, Options{})
-	opt := LoaderOptions{Channels: []string{"t"}, Batch: 2, Layout: Padded,
+	opt := LoaderOptions{Channels: []string{"t"}, Batch: 2, Layout: tensor.Padded,
 		Windows: []Window{{Dim: "time", Size: 1}, {Dim: "y", Size: 3}, {Dim: "x", Size: 1024}}}
 	want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)
 	for _, submit := range []Submit{SubmitSync, SubmitBatch} {
@@ -75,7 +76,7 @@ func TestGPUReleaseAfterError(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.Release(Stream(stream))
+		b.Release(tensor.Stream(stream))
 		cudaemu.Fail(t, "cuStreamWaitEvent", 999, 0, 0, 1)
 	}
 	if failed == nil {

@@ -12,6 +12,7 @@ import (
 
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/ptx"
+	"zarrbench/zarrio/tensor"
 )
 
 // TestGPUCalls bounds the calls of the driver for each chunk, whatever the number of its pieces.
@@ -24,7 +25,7 @@ func TestGPUCalls(t *testing.T) {
 		blosc               bool
 		windows             []Window
 		batch               int
-		layout              Layout
+		layout              tensor.Layout
 		calls               float64 // a chunk, at most
 		copies, boxesCopied int64   // of the host's memory; launches
 	}{
@@ -32,7 +33,7 @@ func TestGPUCalls(t *testing.T) {
 		{name: "encoded fields", steps: 4, rows: 721, cols: 1440, blosc: true, batch: 4, windows: tiles[:1], calls: 6, copies: 4},
 		{name: "tiles", steps: 2, rows: 721, cols: 1440, batch: 900, windows: tiles, calls: 8, copies: 2, boxesCopied: 2},
 		{name: "encoded tiles", steps: 2, rows: 721, cols: 1440, blosc: true, batch: 900, windows: tiles, calls: 8, copies: 2, boxesCopied: 2},
-		{name: "padded tiles", steps: 2, rows: 721, cols: 1440, batch: 900, windows: tiles, layout: Padded, calls: 8, copies: 2, boxesCopied: 2},
+		{name: "padded tiles", steps: 2, rows: 721, cols: 1440, batch: 900, windows: tiles, layout: tensor.Padded, calls: 8, copies: 2, boxesCopied: 2},
 		{name: "small chunks", steps: 40, rows: 121, cols: 240, batch: 40, windows: tiles[:1], calls: 1, copies: 3, boxesCopied: 3},
 		{name: "small encoded chunks", steps: 40, rows: 121, cols: 240, blosc: true, batch: 40, windows: tiles[:1], calls: 1, copies: 3, boxesCopied: 3},
 	} {

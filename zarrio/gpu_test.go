@@ -15,6 +15,7 @@ import (
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/race"
 	"zarrbench/zarrio/meta"
+	"zarrbench/zarrio/tensor"
 )
 
 // testGPU opens a GPU for a test, which closes it at its end.
@@ -148,7 +149,7 @@ func TestGPUBatches(t *testing.T) {
 			t.Setenv("KVIKIO_GDS_THRESHOLD", "0")
 			opt := opt
 			if name == "padded" {
-				opt.Layout = Padded
+				opt.Layout = tensor.Padded
 			}
 			l := ldLoaderOn(t, group, engine(), opt)
 			var stream cuda.Stream
@@ -161,7 +162,7 @@ func TestGPUBatches(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if b.Input().Device != (Device{Type: DeviceCUDA}) || b.Input().Base() != nil || b.Ready() == 0 {
+				if b.Input().Device != (tensor.Device{Type: tensor.DeviceCUDA}) || b.Input().Base() != nil || b.Ready() == 0 {
 					t.Fatalf("%v: on %v, base %v, event %v", b, b.Input().Device, b.Input().Base(), b.Ready())
 				}
 				b.Retain()
@@ -178,7 +179,7 @@ func TestGPUBatches(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				b.Release(Stream(stream))
+				b.Release(tensor.Stream(stream))
 			}
 			err = dev.Do(func() error { return errors.Join(dev.Synchronize(stream), dev.FreeStream(stream)) })
 			if err != nil {
@@ -189,8 +190,8 @@ func TestGPUBatches(t *testing.T) {
 			}
 			for i, dst := range copies {
 				stride := 4 * 6 * 4
-				if opt.Layout == Padded {
-					stride = pageSize
+				if opt.Layout == tensor.Padded {
+					stride = tensor.PageSize
 				}
 				for s := 0; s*stride < len(dst); s++ {
 					if !bytes.Equal(dst[s*stride:][:96], want[i][s*96:][:96]) {
@@ -244,7 +245,7 @@ func TestGPUDevices(t *testing.T) {
 	}
 	defer host.Free()
 	for _, tt := range []struct {
-		mem  Memory
+		mem  tensor.Memory
 		want string
 	}{{m, "memory of GPU 1"}, {host, "memory of another engine"}} {
 		if _, err := engines[0].Fill(t.Context(), &Plan{}, tt.mem); err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -254,15 +255,15 @@ func TestGPUDevices(t *testing.T) {
 			t.Errorf("Sync: %v, want %q", err, tt.want)
 		}
 	}
-	x := Tensor{Shape: []int{1, 1, 2, 2}, Strides: []int{4, 4, 2, 1}, DType: meta.Float32, mem: m}
+	x := tensor.Tensor{Shape: []int{1, 1, 2, 2}, Strides: []int{4, 4, 2, 1}, DType: meta.Float32, Memory: m}
 	if err := engines[0].Checksums(x, make([]uint32, 1)); err == nil || !strings.Contains(err.Error(), "memory of GPU 1") {
 		t.Errorf("Checksums: %v", err)
 	}
 	y := x
-	if y.mem, err = engines[0].Alloc(4096); err != nil {
+	if y.Memory, err = engines[0].Alloc(4096); err != nil {
 		t.Fatal(err)
 	}
-	defer y.mem.Free()
+	defer y.Memory.Free()
 	if err := engines[0].CopyDense(x.Addr(), y, 0); err == nil || !strings.Contains(err.Error(), "device") {
 		t.Errorf("CopyDense to the other GPU: %v", err)
 	}

@@ -16,6 +16,7 @@ import (
 	"zarrbench/zarrio/internal/race"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/tensor"
 )
 
 var allIO = []IO{IOAuto, IOBuffered, IODirect, IOUring}
@@ -107,7 +108,7 @@ func TestIOBoundaries(t *testing.T) {
 			opt := LoaderOptions{Channels: []string{"t"}, Batch: 4}
 			want := ldEpoch(t, ldLoader(t, s.open(t, Options{}), CPUOptions{}, opt))
 			for _, io := range allIO {
-				for _, opt.Layout = range []Layout{Dense, Padded} {
+				for _, opt.Layout = range []tensor.Layout{tensor.Dense, tensor.Padded} {
 					l := ldLoader(t, g, CPUOptions{Workers: 2, IO: io}, opt)
 					evict(t, dir)
 					for _, cache := range []string{"cold", "warm"} {

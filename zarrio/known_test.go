@@ -12,6 +12,7 @@ import (
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
+	"zarrbench/zarrio/tensor"
 )
 
 // A known answer is what Python's readers gave of a store's array.
@@ -102,7 +103,7 @@ func (k *known) checkField(t *testing.T, a *Array) {
 			t.Errorf("%s: element %d is %v, want %v", k.arrayName, i, got[i], v)
 		}
 	}
-	k.checkSum(t, AsBytes(got))
+	k.checkSum(t, tensor.AsBytes(got))
 }
 
 func (k *known) checkSum(t *testing.T, b []byte) {
@@ -142,7 +143,7 @@ func readCoord[T float32 | float64 | int32 | int64](t *testing.T, k *known, a *A
 	if err != nil {
 		t.Fatal(err)
 	}
-	k.checkSum(t, AsBytes(got))
+	k.checkSum(t, tensor.AsBytes(got))
 	for _, v := range got {
 		out = append(out, float64(v))
 	}

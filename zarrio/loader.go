@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"zarrbench/zarrio/meta"
+	"zarrbench/zarrio/tensor"
 )
 
 // LoaderOptions say what a loader's batches hold and in which order they come.
@@ -41,7 +42,7 @@ type LoaderOptions struct {
 	// Retain is the number of batches that may be retained at a time without holding up the loader. An epoch ends with an
 	// error where so many are, at the loop's turn, that none is left to be filled.
 	Retain int
-	Layout Layout
+	Layout tensor.Layout
 	// OnSample, if not nil, is called as soon as a sample is whole, by the goroutine that placed its last piece: while it
 	// may still be in that CPU's cache. It may change the sample. Calls for different samples may overlap. An error ends the
 	// epoch. Samples on a GPU are whole when their batch is: an engine that fills them has no use for it.
@@ -99,7 +100,7 @@ func NewLoader(ctx context.Context, g *Group, e Engine, opt LoaderOptions) (*Loa
 		return fail("retain %d batches: want 0 to %d", opt.Retain, 1<<20)
 	case opt.Shuffle < InOrder || opt.Shuffle > ByChunk:
 		return fail("no shuffle has the number %d", opt.Shuffle)
-	case opt.Layout < Dense || opt.Layout > Padded:
+	case opt.Layout < tensor.Dense || opt.Layout > tensor.Padded:
 		return fail("no layout has the number %d", opt.Layout)
 	}
 	l := &Loader{engine: e, opt: opt}
@@ -184,7 +185,7 @@ func (l *Loader) alloc() error {
 	rows, cols, size := l.cuts.by[1].size, l.cuts.by[2].size, l.dtype.Size
 	samples := min(l.opt.Batch, l.hi-l.lo)
 	steps, slots := l.cuts.by[0].size, l.opt.Prefetch+1+l.opt.Retain
-	plane := l.opt.Layout.planeStride(rows*cols, size)
+	plane := l.opt.Layout.PlaneStride(rows*cols, size)
 	bytes := func(samples int) (tensor, batch float64) {
 		tensor = float64(samples) * float64(len(l.channels)) * float64(plane) * float64(size)
 		return tensor, tensor * float64(steps)
@@ -203,26 +204,26 @@ func (l *Loader) alloc() error {
 		return fmt.Errorf("zarrio: loader: a batch of %d samples needs %.0f bytes, %d of them (prefetch %d, retain %d) %.0f, but only %d bytes of memory are available: %s",
 			samples, batch, slots, l.opt.Prefetch, l.opt.Retain, batch*float64(slots), available, advice)
 	}
-	tensor := (samples*len(l.channels)*plane*size + pageSize - 1) &^ (pageSize - 1)
-	l.places = places{tensor: tensor, plane: plane, rows: rows, cols: cols, size: size}
+	tensorBytes := (samples*len(l.channels)*plane*size + tensor.PageSize - 1) &^ (tensor.PageSize - 1)
+	l.places = places{tensor: tensorBytes, plane: plane, rows: rows, cols: cols, size: size}
 	l.free = make(chan *Batch, slots)
 	for range slots {
 		alloc := l.engine.Alloc
-		if e, ok := l.engine.(paddedAllocator); ok && l.opt.Layout == Padded {
+		if e, ok := l.engine.(paddedAllocator); ok && l.opt.Layout == tensor.Padded {
 			alloc = e.allocPadded
 		}
-		mem, err := alloc(int64(tensor) * int64(steps))
+		mem, err := alloc(int64(tensorBytes) * int64(steps))
 		if err != nil {
 			return errors.Join(fmt.Errorf("zarrio: loader: %w", err), l.Close())
 		}
 		b := &Batch{loader: l, mem: mem, Windows: make([]Origin, samples)}
 		l.slots = append(l.slots, b)
-		if _, ok := mem.(DeviceMemory); mem.Bytes() == nil && (l.opt.Partial && !ok || l.opt.OnSample != nil) {
+		if _, ok := mem.(tensor.DeviceMemory); mem.Bytes() == nil && (l.opt.Partial && !ok || l.opt.OnSample != nil) {
 			return errors.Join(&meta.UnsupportedError{What: "partial windows, or calls for each sample, in", Found: "memory on a device", Supported: "host memory"}, l.Close())
 		}
 		for s := range steps {
-			b.Tensors = append(b.Tensors, Tensor{Shape: []int{samples, len(l.channels), rows, cols},
-				Strides: []int{len(l.channels) * plane, plane, cols, 1}, DType: l.dtype, Device: mem.Device(), Offset: int64(s * tensor), mem: mem})
+			b.Tensors = append(b.Tensors, tensor.Tensor{Shape: []int{samples, len(l.channels), rows, cols},
+				Strides: []int{len(l.channels) * plane, plane, cols, 1}, DType: l.dtype, Device: mem.Device(), Offset: int64(s * tensorBytes), Memory: mem})
 			if l.times.some() {
 				b.Times = append(b.Times, make([]int64, samples))
 			}

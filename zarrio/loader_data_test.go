@@ -11,6 +11,7 @@ import (
 
 	"zarrbench/internal/loss"
 	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/tensor"
 )
 
 // TestLoaderKnown runs the study's loop over real data and compares with what xbatcher and NumPy made of them.
@@ -51,7 +52,7 @@ func TestLoaderKnown(t *testing.T) {
 				}
 				defer g.Close()
 				want := answers[tt.name]
-				for _, layout := range []Layout{Dense, Padded} {
+				for _, layout := range []tensor.Layout{tensor.Dense, tensor.Padded} {
 					l := ldLoader(t, g, CPUOptions{}, LoaderOptions{Channels: tt.channels, Batch: tt.batch, Layout: layout})
 					if l.Len() != len(want) || len(want) == 0 {
 						t.Fatalf("%d batches, want %d", l.Len(), len(want))
@@ -67,7 +68,7 @@ func TestLoaderKnown(t *testing.T) {
 						var sums []float64
 						for i := range b.Len {
 							for c := range b.Input().Shape[1] {
-								sums = append(sums, loss.SquaredError(Plane[float32](b.Input(), i, c), Plane[float32](b.Target(), i, c)))
+								sums = append(sums, loss.SquaredError(tensor.Plane[float32](b.Input(), i, c), tensor.Plane[float32](b.Target(), i, c)))
 							}
 						}
 						if got := loss.Mean(sums, int64(b.Input().Elements())); math.Abs(got-w.MSE) > 1e-6*w.MSE {

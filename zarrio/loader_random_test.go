@@ -11,6 +11,7 @@ import (
 
 	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/race"
+	"zarrbench/zarrio/tensor"
 )
 
 // ldCase is a random store with a loader's options, and what its channels mean.
@@ -122,7 +123,7 @@ func newLdCase(tb testing.TB, r *rand.Rand) *ldCase {
 	c.opt.Seed = r.Uint64()
 	c.opt.Prefetch = r.IntN(5) - 1
 	c.opt.Retain = r.IntN(3)
-	c.opt.Layout = Layout(r.IntN(2))
+	c.opt.Layout = tensor.Layout(r.IntN(2))
 	c.open = Options{CoalesceGap: []int64{0, -1, 20, 500}[r.IntN(4)], CoalesceSize: []int64{0, 0, -1, 100, 2000}[r.IntN(5)]}
 	c.cpu = CPUOptions{Workers: 1 + r.IntN(5), KeepBytes: []int64{0, -1, 5000, 20000}[r.IntN(4)]}
 	return c
@@ -196,8 +197,8 @@ func (c *ldCase) plane(o Origin, ch, step, rows, cols int) []byte {
 }
 
 // ldPlane returns the bytes of a plane, wherever it is.
-func ldPlane(t Tensor, i, ch int) ([]byte, error) {
-	if t.Device.Type == DeviceCPU {
+func ldPlane(t tensor.Tensor, i, ch int) ([]byte, error) {
+	if t.Device.Type == tensor.DeviceCPU {
 		return t.PlaneBytes(i, ch), nil
 	}
 	one := t

@@ -18,6 +18,7 @@ import (
 	"zarrbench/zarrio/internal/chunkcache"
 	"zarrbench/zarrio/internal/race"
 	"zarrbench/zarrio/meta"
+	"zarrbench/zarrio/tensor"
 )
 
 // ldOnce says which chunks were not read exactly once.
@@ -160,7 +161,7 @@ func TestLoaderMissing(t *testing.T) {
 				for i, o := range b.Windows {
 					for s := range b.Tensors {
 						missing := (o.Start[0]+s)/2 == 3
-						if v := Plane[float32](b.Tensors[s], i, 0)[5]; (v == 7.5) != missing {
+						if v := tensor.Plane[float32](b.Tensors[s], i, 0)[5]; (v == 7.5) != missing {
 							t.Errorf("blosc %t, keep %d: step %d: %v", blosc, keep, o.Start[0]+s, v)
 						}
 					}
@@ -273,7 +274,7 @@ type ldTight struct {
 
 func (e *ldTight) Available() int64 { return e.left }
 
-func (e *ldTight) Alloc(n int64) (Memory, error) {
+func (e *ldTight) Alloc(n int64) (tensor.Memory, error) {
 	if e.allocs--; e.allocs < 0 {
 		return nil, fmt.Errorf("allocate %d bytes: %w", n, errors.ErrUnsupported)
 	}

@@ -13,6 +13,7 @@ import (
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
+	"zarrbench/zarrio/tensor"
 )
 
 func TestMetadataV2(t *testing.T) {
@@ -50,9 +51,11 @@ func TestMetadataV2(t *testing.T) {
 		{"scalar", map[string]string{"shape": "[]", "chunks": "[]"}, "", func(m *meta.Metadata) bool { return len(m.Shape) == 0 && m.Shape != nil }},
 		{"whole floats", map[string]string{"shape": "[4.0]", "chunks": "[2e0]"}, "", func(m *meta.Metadata) bool { return m.Shape[0] == 4 && m.Chunks[0] == 2 }},
 		{"nothing in it", map[string]string{"shape": "[0]"}, "", func(m *meta.Metadata) bool { return m.Shape[0] == 0 }},
-		{"bare NaN", map[string]string{"fill_value": "NaN"}, "", func(m *meta.Metadata) bool { return string(m.Fill) == string(AsBytes([]float32{float32(math.NaN())})) }},
+		{"bare NaN", map[string]string{"fill_value": "NaN"}, "", func(m *meta.Metadata) bool {
+			return string(m.Fill) == string(tensor.AsBytes([]float32{float32(math.NaN())}))
+		}},
 		{"bare -Infinity", map[string]string{"fill_value": "-Infinity"}, "", func(m *meta.Metadata) bool {
-			return string(m.Fill) == string(AsBytes([]float32{float32(math.Inf(-1))}))
+			return string(m.Fill) == string(tensor.AsBytes([]float32{float32(math.Inf(-1))}))
 		}},
 		{"attributes", nil, `{"units": "K", "_FillValue": NaN, "n": [1, 2], "_ARRAY_DIMENSIONS": ["time"]}`, func(m *meta.Metadata) bool {
 			return m.Attrs.Text("units") == "K" && m.Attrs.Text("n") == "" && m.Attrs.Text("none") == "" && m.Attrs.Text("_FillValue") == "NaN" && m.Dims[0] == "time"

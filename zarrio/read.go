@@ -11,18 +11,19 @@ import (
 	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/meta"
+	"zarrbench/zarrio/tensor"
 )
 
 // Read reads a selection into new memory, in C order. T must fit the array's data type: float32 data are read as float32.
-func Read[T Element](ctx context.Context, a *Array, sel Selection) ([]T, error) {
-	if err := fits[T](a.DType()); err != nil {
+func Read[T tensor.Element](ctx context.Context, a *Array, sel Selection) ([]T, error) {
+	if err := tensor.Fits[T](a.DType()); err != nil {
 		return nil, a.wrap(err)
 	}
 	dst, err := makeElements[T](a, sel)
 	if err != nil {
 		return nil, err
 	}
-	raw := AsBytes(dst)
+	raw := tensor.AsBytes(dst)
 	if _, err := a.ReadInto(ctx, sel, raw); err != nil {
 		return nil, err
 	}
@@ -35,7 +36,7 @@ func Read[T Element](ctx context.Context, a *Array, sel Selection) ([]T, error) 
 }
 
 // makeElements returns memory for a selection's elements as Ts, which are refused if they are too many for this process.
-func makeElements[T Element](a *Array, sel Selection) ([]T, error) {
+func makeElements[T tensor.Element](a *Array, sel Selection) ([]T, error) {
 	shape, err := sel.Shape(a.Shape())
 	if err != nil {
 		return nil, a.wrap(err)

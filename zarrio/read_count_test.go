@@ -12,6 +12,7 @@ import (
 	"zarrbench/zarrio/internal/race"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/store/storetest"
+	"zarrbench/zarrio/tensor"
 )
 
 // TestReadCounts checks that nothing is read that isn't needed, and nothing twice.
@@ -43,7 +44,7 @@ func TestReadFarApart(t *testing.T) {
 		raw[i] = uint16(i * 7 >> 3)
 	}
 	dtype := map[bool]string{false: `"<u2"`, true: `">u2"`}[ndcopy.BigEndian]
-	encoded, err := codec.EncodeBlosc(nil, AsBytes(raw), 2, "lz4", nil)
+	encoded, err := codec.EncodeBlosc(nil, tensor.AsBytes(raw), 2, "lz4", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func TestReadFarApart(t *testing.T) {
 		{"F", "[50000, 1, 5]", Selection{Steps(102, 99, -1), All(), Steps(4, -1, -1)}},
 	} {
 		fields := map[string]string{"shape": tt.shape, "chunks": tt.shape, "dtype": dtype, "order": `"` + tt.order + `"`}
-		files := map[string]string{".zgroup": zarrtest.ZGroup, "x/0.0": string(AsBytes(raw)), "x/0.0.0": string(AsBytes(raw)), "x/.zarray": zarrtest.ZArray(fields)}
+		files := map[string]string{".zgroup": zarrtest.ZGroup, "x/0.0": string(tensor.AsBytes(raw)), "x/0.0.0": string(tensor.AsBytes(raw)), "x/.zarray": zarrtest.ZArray(fields)}
 		a := openArray(t, zarrtest.DirStore(t, files), Options{Strict: true})
 		fields["compressor"] = bloscLZ4
 		files = map[string]string{".zgroup": zarrtest.ZGroup, "x/0.0": string(encoded), "x/0.0.0": string(encoded), "x/.zarray": zarrtest.ZArray(fields)}
@@ -68,7 +69,7 @@ func TestReadFarApart(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := make([]uint16, 15)
-		stats, err := a.ReadInto(t.Context(), tt.sel, AsBytes(got))
+		stats, err := a.ReadInto(t.Context(), tt.sel, tensor.AsBytes(got))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,7 +77,7 @@ func TestReadFarApart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := model{shape: a.Shape(), size: 2, elements: AsBytes(want)}
+		m := model{shape: a.Shape(), size: 2, elements: tensor.AsBytes(want)}
 		var axes []pickAxis
 		picks, _ := tt.sel.resolve(&a.grid)
 		for _, pick := range picks {
@@ -86,7 +87,7 @@ func TestReadFarApart(t *testing.T) {
 			}
 			axes = append(axes, p)
 		}
-		if !bytes.Equal(AsBytes(got), m.pick(axes)) {
+		if !bytes.Equal(tensor.AsBytes(got), m.pick(axes)) {
 			t.Errorf("%s %s: %v", tt.order, tt.shape, got)
 		}
 		if !slices.Equal(compressed, got) {

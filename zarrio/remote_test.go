@@ -12,6 +12,7 @@ import (
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/store/storetest"
+	"zarrbench/zarrio/tensor"
 	"zarrbench/zarrio/write"
 )
 
@@ -55,7 +56,7 @@ func TestRemoteLoader(t *testing.T) {
 	for i := range want {
 		want[i] = float32(i)
 	}
-	if err := a.Write(t.Context(), []int{0, 0, 0}, []int{20, 4, 6}, AsBytes(want)); err != nil {
+	if err := a.Write(t.Context(), []int{0, 0, 0}, []int{20, 4, 6}, tensor.AsBytes(want)); err != nil {
 		t.Fatal(err)
 	}
 	for _, finish := range []error{a.Finish(t.Context()), w.Finish(t.Context())} {
@@ -92,7 +93,7 @@ func TestRemoteLoader(t *testing.T) {
 			}
 			for i := range b.Len {
 				for _, x := range b.Tensors {
-					got = append(got, Plane[float32](x, i, 0)...)
+					got = append(got, tensor.Plane[float32](x, i, 0)...)
 				}
 			}
 		}

@@ -9,15 +9,16 @@ import (
 	"unsafe"
 
 	"zarrbench/zarrio/meta"
+	"zarrbench/zarrio/tensor"
 )
 
 func TestTensor(t *testing.T) {
 	s := ldSteps(t, 9, 1, false)
 	s.put(t, &ldArray{name: "u", dims: []string{"time", "y", "x"}, shape: []int{9, 4, 6}})
-	for _, layout := range []Layout{Dense, Padded} {
+	for _, layout := range []tensor.Layout{tensor.Dense, tensor.Padded} {
 		l := ldLoader(t, s.open(t, Options{}), CPUOptions{}, LoaderOptions{Channels: []string{"t", "u"}, Batch: 3, Layout: layout})
 		align, plane := uintptr(64), 24
-		if layout == Padded {
+		if layout == tensor.Padded {
 			align, plane = 4096, 1024
 		}
 		for b, err := range l.Batches(t.Context()) {
@@ -34,7 +35,7 @@ func TestTensor(t *testing.T) {
 				if uintptr(x.Base())%64 != 0 || x.Offset%4096 != 0 || uintptr(x.Base()) != uintptr(b.Tensors[0].Base())+uintptr(x.Offset) {
 					t.Errorf("step %d: base %p, offset %d", step, x.Base(), x.Offset)
 				}
-				if x.DType != meta.Float32 || x.Device != (Device{DeviceCPU, 0}) {
+				if x.DType != meta.Float32 || x.Device != (tensor.Device{Type: tensor.DeviceCPU, ID: 0}) {
 					t.Errorf("%v on %v", x.DType, x.Device)
 				}
 				dst := make([]byte, x.Elements()*4)
@@ -43,11 +44,11 @@ func TestTensor(t *testing.T) {
 				}
 				for i := range b.Len {
 					for c := range 2 {
-						p := Plane[float32](x, i, c)
-						if layout == Padded && uintptr(unsafe.Pointer(&p[0]))%align != 0 {
+						p := tensor.Plane[float32](x, i, c)
+						if layout == tensor.Padded && uintptr(unsafe.Pointer(&p[0]))%align != 0 {
 							t.Errorf("plane %d, %d at %p", i, c, &p[0])
 						}
-						if len(p) != 24 || cap(p) != 24 || !slices.Equal(AsBytes(p), dst[(i*2+c)*96:][:96]) {
+						if len(p) != 24 || cap(p) != 24 || !slices.Equal(tensor.AsBytes(p), dst[(i*2+c)*96:][:96]) {
 							t.Errorf("plane %d, %d is not what CopyTo copies", i, c)
 						}
 						// By strides, as DLPack's consumers find an element.
@@ -60,11 +61,11 @@ func TestTensor(t *testing.T) {
 			}
 			x := b.Input()
 			for what, f := range map[string]func(){
-				fmt.Sprintf("zarrio: plane %d, 0 of a tensor of shape [%d 2 4 6]", b.Len, b.Len): func() { Plane[float32](x, b.Len, 0) },
-				fmt.Sprintf("zarrio: plane -1, 0 of a tensor of shape [%d 2 4 6]", b.Len):        func() { Plane[float32](x, -1, 0) },
-				fmt.Sprintf("zarrio: plane 0, 2 of a tensor of shape [%d 2 4 6]", b.Len):         func() { Plane[float32](x, 0, 2) },
-				"zarrio: Plane: elements of type float32 can't be read as float64":               func() { Plane[float64](x, 0, 0) },
-				"zarrio: Plane: elements of type float32 can't be read as int32":                 func() { Plane[int32](x, 0, 0) },
+				fmt.Sprintf("zarrio: plane %d, 0 of a tensor of shape [%d 2 4 6]", b.Len, b.Len): func() { tensor.Plane[float32](x, b.Len, 0) },
+				fmt.Sprintf("zarrio: plane -1, 0 of a tensor of shape [%d 2 4 6]", b.Len):        func() { tensor.Plane[float32](x, -1, 0) },
+				fmt.Sprintf("zarrio: plane 0, 2 of a tensor of shape [%d 2 4 6]", b.Len):         func() { tensor.Plane[float32](x, 0, 2) },
+				"zarrio: Plane: elements of type float32 can't be read as float64":               func() { tensor.Plane[float64](x, 0, 0) },
+				"zarrio: Plane: elements of type float32 can't be read as int32":                 func() { tensor.Plane[int32](x, 0, 0) },
 			} {
 				if got := ldPanics(f); got != what {
 					t.Errorf("panic %v, want %s", got, what)
@@ -79,31 +80,31 @@ func TestTensor(t *testing.T) {
 
 func TestPlaneStride(t *testing.T) {
 	for _, tt := range []struct {
-		layout        Layout
+		layout        tensor.Layout
 		n, size, want int
 	}{
-		{Dense, 100, 4, 100},
-		{Padded, 721 * 1440, 4, 4153344 / 4},
-		{Padded, 1024, 4, 1024},
-		{Padded, 1, 8, 512},
-		{Padded, 257, 16, 512},
-		{Padded, 0, 4, 0},
+		{tensor.Dense, 100, 4, 100},
+		{tensor.Padded, 721 * 1440, 4, 4153344 / 4},
+		{tensor.Padded, 1024, 4, 1024},
+		{tensor.Padded, 1, 8, 512},
+		{tensor.Padded, 257, 16, 512},
+		{tensor.Padded, 0, 4, 0},
 	} {
-		if got := tt.layout.planeStride(tt.n, tt.size); got != tt.want {
+		if got := tt.layout.PlaneStride(tt.n, tt.size); got != tt.want {
 			t.Errorf("%+v: got %d", tt, got)
 		}
 	}
 }
 
 // ldFar is memory that the CPU can't reach.
-type ldFar struct{ Memory }
+type ldFar struct{ tensor.Memory }
 
-func (ldFar) Device() Device { return Device{Type: DeviceCUDA} }
-func (ldFar) Bytes() []byte  { return nil }
+func (ldFar) Device() tensor.Device { return tensor.Device{Type: tensor.DeviceCUDA} }
+func (ldFar) Bytes() []byte         { return nil }
 
 type ldFarEngine struct{ *CPU }
 
-func (e ldFarEngine) Alloc(n int64) (Memory, error) {
+func (e ldFarEngine) Alloc(n int64) (tensor.Memory, error) {
 	m, err := e.CPU.Alloc(n)
 	return ldFar{m}, err
 }
@@ -116,14 +117,14 @@ func TestTensorFar(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Free()
-	x := Tensor{Shape: []int{1, 1, 2, 2}, Strides: []int{4, 4, 2, 1}, DType: meta.Float32, Device: m.Device(), mem: m}
+	x := tensor.Tensor{Shape: []int{1, 1, 2, 2}, Strides: []int{4, 4, 2, 1}, DType: meta.Float32, Device: m.Device(), Memory: m}
 	if x.Base() != nil {
 		t.Error("a host address of device memory")
 	}
 	if err := x.CopyTo(make([]byte, 16)); !errors.Is(err, errors.ErrUnsupported) {
 		t.Error(err)
 	}
-	if got := ldPanics(func() { Plane[float32](x, 0, 0) }); got != "zarrio: plane of a tensor that is not in host memory, or used after Close" {
+	if got := ldPanics(func() { tensor.Plane[float32](x, 0, 0) }); got != "zarrio: plane of a tensor that is not in host memory, or used after Close" {
 		t.Error(got)
 	}
 	_, err = NewLoader(t.Context(), ldSteps(t, 9, 1, false).open(t, Options{}), ldFarEngine{e}, LoaderOptions{Channels: []string{"t"}, Partial: true})

@@ -9,6 +9,7 @@ import (
 
 	"zarrbench/zarrio/cf"
 	"zarrbench/zarrio/meta"
+	"zarrbench/zarrio/tensor"
 )
 
 // NaT is the time that [ReadTimes] gives for a missing value.
@@ -74,13 +75,13 @@ func readTimes(ctx context.Context, a *Array, u cf.Units, sel Selection, fill js
 		return a.wrap(err)
 	}
 	if p.Packed() || t.Kind == cf.KindFloat {
-		floats := elements[float64](AsBytes(times))
+		floats := elements[float64](tensor.AsBytes(times))
 		if _, err := readPacked(ctx, a, p, sel, floats); err != nil {
 			return err
 		}
 		err = cf.DecodeTimes(u, times, floats)
 	} else {
-		raw := AsBytes(times)[len(times)*(8-t.Size):]
+		raw := tensor.AsBytes(times)[len(times)*(8-t.Size):]
 		if _, err := a.ReadInto(ctx, sel, raw); err != nil {
 			return err
 		}

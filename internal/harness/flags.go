@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/tensor"
 )
 
 // The flags of the benchmarks, given after -args. Their defaults are the study's choices.
@@ -225,7 +226,7 @@ func loaderOptions() zarrio.LoaderOptions {
 		opt.Prefetch = -1
 	}
 	if *layoutFlag == "padded" {
-		opt.Layout = zarrio.Padded
+		opt.Layout = tensor.Padded
 	}
 	return opt
 }

@@ -12,14 +12,15 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+	"golang.org/x/perf/benchfmt"
+
 	"zarrbench/fixtures"
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/tensor"
 	"zarrbench/zarrio/write"
-
-	"github.com/stretchr/testify/require"
-	"golang.org/x/perf/benchfmt"
 )
 
 // Fields of 65x64 points are more than kvikIO's threshold of 16 KiB, and no whole number of pages.
@@ -66,7 +67,7 @@ func shardRaw(t *testing.T, from, to string) {
 		shard[0] *= 2
 		aw, err := w.Array(channel, write.ArraySpec{Shape: m.Shape, Chunks: m.Chunks, Shards: shard, DType: m.DType, Dims: m.Dims})
 		require.NoError(t, err)
-		require.NoError(t, aw.Write(t.Context(), make([]int, len(m.Shape)), m.Shape, zarrio.AsBytes(data)))
+		require.NoError(t, aw.Write(t.Context(), make([]int, len(m.Shape)), m.Shape, tensor.AsBytes(data)))
 		require.NoError(t, aw.Finish(t.Context()))
 	}
 	require.NoError(t, w.Finish(t.Context()))

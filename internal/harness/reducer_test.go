@@ -5,11 +5,12 @@ import (
 	"hash/crc32"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/fixtures"
 	"zarrbench/internal/loss"
 	"zarrbench/zarrio"
-
-	"github.com/stretchr/testify/require"
+	"zarrbench/zarrio/tensor"
 )
 
 // A reducingCPU is the CPU engine that computes on whole batches, as GPU engines do.
@@ -19,22 +20,22 @@ type reducingCPU struct {
 	syncs int
 }
 
-func (e *reducingCPU) SquaredErrors(a, b zarrio.Tensor, sums []float64) error {
+func (e *reducingCPU) SquaredErrors(a, b tensor.Tensor, sums []float64) error {
 	for i := range sums {
 		s, c := i/a.Shape[1], i%a.Shape[1]
-		sums[i] = loss.SquaredError(zarrio.Plane[float32](a, s, c), zarrio.Plane[float32](b, s, c))
+		sums[i] = loss.SquaredError(tensor.Plane[float32](a, s, c), tensor.Plane[float32](b, s, c))
 	}
 	return e.fail
 }
 
-func (e *reducingCPU) Checksums(t zarrio.Tensor, sums []uint32) error {
+func (e *reducingCPU) Checksums(t tensor.Tensor, sums []uint32) error {
 	for i := range sums {
 		sums[i] = crc32.ChecksumIEEE(t.PlaneBytes(i/t.Shape[1], i%t.Shape[1]))
 	}
 	return e.fail
 }
 
-func (e *reducingCPU) Sync(m zarrio.Memory) error { e.syncs++; return e.CPU.Sync(m) }
+func (e *reducingCPU) Sync(m tensor.Memory) error { e.syncs++; return e.CPU.Sync(m) }
 
 // An engine that computes on batches where they are gives the loss and the digest that the CPU engine's host memory does, and
 // each batch is waited for once.

@@ -16,6 +16,7 @@ import (
 
 	"zarrbench/internal/loss"
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/tensor"
 )
 
 // An engine is an engine of zarrio whose name can be printed in the head.
@@ -179,7 +180,7 @@ func (m *mse) sample(b *zarrio.Batch, i int) error {
 	}
 	sums := v.([]float64)
 	for c := range channels {
-		sums[i*channels+c] = loss.SquaredError(zarrio.Plane[float32](x, i, c), zarrio.Plane[float32](y, i, c))
+		sums[i*channels+c] = loss.SquaredError(tensor.Plane[float32](x, i, c), tensor.Plane[float32](y, i, c))
 	}
 	return nil
 }

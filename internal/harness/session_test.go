@@ -5,10 +5,11 @@ import (
 	"hash/crc32"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
-
-	"github.com/stretchr/testify/require"
+	"zarrbench/zarrio/tensor"
 )
 
 // The digest and the loss are what a reader of the store computes in the plainest way.
@@ -43,19 +44,19 @@ func testDigestAndLoss(t *testing.T, name string) {
 	for b, first := range []int{0, 3} {
 		var sum float64
 		samples := min(batch, 4-first)
-		for tensor := range 2 {
+		for end := range 2 { // input and target
 			for i := range samples {
 				for c, name := range loaderOptions().Channels {
 					at := func(step int) []float32 { return fields[name][(2*(first+i)+step)*plane:][:plane] }
-					crc := crc32.ChecksumIEEE(zarrio.AsBytes(at(tensor)))
+					crc := crc32.ChecksumIEEE(tensor.AsBytes(at(end)))
 					var record []byte
-					for _, v := range []int{b, tensor, i, c, int(crc)} {
+					for _, v := range []int{b, end, i, c, int(crc)} {
 						record = binary.LittleEndian.AppendUint32(record, uint32(v))
 					}
 					want = crc32.Update(want, crc32.IEEETable, record)
 					for k, x := range at(0) {
 						d := float64(x - at(1)[k])
-						sum += float64(tensor) * d * d
+						sum += float64(end) * d * d
 					}
 				}
 			}

@@ -16,6 +16,7 @@ import (
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/tensor"
 )
 
 // A benchStore is a store that the benchmarks run on, with what the names of its rows say about it.
@@ -226,14 +227,14 @@ type outline struct {
 	zarrio.Engine // nil: its Fill is never called
 }
 
-func (outline) Alloc(n int64) (zarrio.Memory, error) { return noMemory(n), nil }
-func (outline) Sync(zarrio.Memory) error             { return nil }
+func (outline) Alloc(n int64) (tensor.Memory, error) { return noMemory(n), nil }
+func (outline) Sync(tensor.Memory) error             { return nil }
 func (outline) Close() error                         { return nil }
 
 type noMemory int64
 
 func (m noMemory) Len() int64          { return int64(m) }
-func (noMemory) Device() zarrio.Device { return zarrio.Device{} }
+func (noMemory) Device() tensor.Device { return tensor.Device{} }
 func (noMemory) Bytes() []byte         { return nil }
 func (noMemory) Free() error           { return nil }
 

@@ -6,12 +6,13 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/tensor"
 	"zarrbench/zarrio/write"
-
-	"github.com/stretchr/testify/require"
 )
 
 // TestDescribe holds what rows say of stores of every form.
@@ -75,7 +76,7 @@ func mixedStore(t *testing.T) string {
 		for i := range fields {
 			fields[i] = float32(i)
 		}
-		require.NoError(t, a.Write(t.Context(), make([]int, len(spec.Shape)), spec.Shape, zarrio.AsBytes(fields)))
+		require.NoError(t, a.Write(t.Context(), make([]int, len(spec.Shape)), spec.Shape, tensor.AsBytes(fields)))
 		require.NoError(t, a.Finish(t.Context()))
 	}
 	require.NoError(t, w.Finish(t.Context()))

@@ -8,6 +8,7 @@ import (
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/tensor"
 	"zarrbench/zarrio/write"
 )
 
@@ -54,18 +55,18 @@ func TestCheckField(t *testing.T) {
 		data  []byte
 		want  string
 	}{
-		{"geopotential", zarrio.Float32, nil, zarrio.AsBytes([]float32{-2000, 54000, 500000}), ""},
-		{"geopotential", zarrio.Float32, nil, zarrio.AsBytes([]float32{54000, 6e5}), "element 1 is 600000: want -8000 to 550000"},
-		{"geopotential", zarrio.Float32, nil, zarrio.AsBytes([]float32{54000, nan32}), "element 1 is NaN: want finite numbers"},
-		{"geopotential", double, nil, zarrio.AsBytes([]float64{54000, 1e300}), "element 1 is 1e+300"},
-		{"anything", zarrio.Float32, nil, zarrio.AsBytes([]float32{1e38, -1e38}), ""},
-		{"anything", zarrio.Float32, nil, zarrio.AsBytes([]float32{1, inf32}), "element 1 is +Inf: want finite numbers"},
-		{"anything", double, nil, zarrio.AsBytes([]float64{math.NaN()}), "element 0 is NaN"},
-		{"sea_surface_temperature", zarrio.Float32, nil, zarrio.AsBytes([]float32{nan32, 290}), ""},
-		{"sea_surface_temperature", zarrio.Float32, nil, zarrio.AsBytes([]float32{290, 0}), "element 1 is 0: want 260 to 320"},
-		{"2m_temperature", short, packed, zarrio.AsBytes([]int16{0, 1500}), ""},
-		{"2m_temperature", short, packed, zarrio.AsBytes([]int16{0, 30000}), "element 1 is 573: want 150 to 345"},
-		{"2m_temperature", zarrio.DType{Kind: meta.Int, Size: 4}, nil, zarrio.AsBytes([]int32{-1}), ""}, // not looked at
+		{"geopotential", zarrio.Float32, nil, tensor.AsBytes([]float32{-2000, 54000, 500000}), ""},
+		{"geopotential", zarrio.Float32, nil, tensor.AsBytes([]float32{54000, 6e5}), "element 1 is 600000: want -8000 to 550000"},
+		{"geopotential", zarrio.Float32, nil, tensor.AsBytes([]float32{54000, nan32}), "element 1 is NaN: want finite numbers"},
+		{"geopotential", double, nil, tensor.AsBytes([]float64{54000, 1e300}), "element 1 is 1e+300"},
+		{"anything", zarrio.Float32, nil, tensor.AsBytes([]float32{1e38, -1e38}), ""},
+		{"anything", zarrio.Float32, nil, tensor.AsBytes([]float32{1, inf32}), "element 1 is +Inf: want finite numbers"},
+		{"anything", double, nil, tensor.AsBytes([]float64{math.NaN()}), "element 0 is NaN"},
+		{"sea_surface_temperature", zarrio.Float32, nil, tensor.AsBytes([]float32{nan32, 290}), ""},
+		{"sea_surface_temperature", zarrio.Float32, nil, tensor.AsBytes([]float32{290, 0}), "element 1 is 0: want 260 to 320"},
+		{"2m_temperature", short, packed, tensor.AsBytes([]int16{0, 1500}), ""},
+		{"2m_temperature", short, packed, tensor.AsBytes([]int16{0, 30000}), "element 1 is 573: want 150 to 345"},
+		{"2m_temperature", zarrio.DType{Kind: meta.Int, Size: 4}, nil, tensor.AsBytes([]int32{-1}), ""}, // not looked at
 	}
 	for _, tt := range tests {
 		err := checkField(tt.name, arrayOf(t, tt.dtype, tt.attrs), tt.data)

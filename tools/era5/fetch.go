@@ -19,6 +19,7 @@ import (
 
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/tensor"
 )
 
 // fetch makes the store that the options ask for, unless it is there.
@@ -257,7 +258,7 @@ func (f *fetching) fetchUnits(ctx context.Context, todo []unit) error {
 	buffers := make([][]byte, workers)
 	return parallel(ctx, workers, len(todo), func(ctx context.Context, worker, i int) error {
 		if buffers[worker] == nil {
-			buffers[worker] = zarrio.AsBytes(make([]float64, (most+7)/8)) // aligned
+			buffers[worker] = tensor.AsBytes(make([]float64, (most+7)/8)) // aligned
 		}
 		u := todo[i]
 		e, err := f.fetchUnit(ctx, u, buffers[worker][:f.sel.unitBytes(u)])

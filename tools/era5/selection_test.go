@@ -14,6 +14,7 @@ import (
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/tensor"
 	"zarrbench/zarrio/write"
 )
 
@@ -86,7 +87,7 @@ func elementsOf[T float32 | int64](n int, values func(i int) float64) []byte {
 	for i := range list {
 		list[i] = T(values(i))
 	}
-	return zarrio.AsBytes(list)
+	return tensor.AsBytes(list)
 }
 
 // Which dimension is time and which the level follows from the store, whatever their order and names.

@@ -9,13 +9,14 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/tensor"
 	"zarrbench/zarrio/write"
-
-	"github.com/stretchr/testify/require"
 )
 
 // TestInteropWrites lets other software read what this project writes.
@@ -88,7 +89,7 @@ func writeTypes(t *testing.T, format int, big bool) string {
 // writeForms writes a store of every layout and compressor that write.Writer has, and returns its path.
 func writeForms(t *testing.T, format int) string {
 	specs := map[string]write.ArraySpec{}
-	f4, zero := zarrio.Float32, zarrio.AsBytes([]float32{0})
+	f4, zero := zarrio.Float32, tensor.AsBytes([]float32{0})
 	for _, name := range []string{"", "blosc-lz4", "blosc-zstd", "zstd", "gzip"} {
 		spec := write.ArraySpec{Shape: []int{40, 33}, Chunks: []int{3, 4}, DType: f4, Compressor: write.Compressor{Name: name}}
 		sparse := spec

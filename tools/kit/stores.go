@@ -12,6 +12,7 @@ import (
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/tensor"
 	"zarrbench/zarrio/write"
 )
 
@@ -150,7 +151,7 @@ func copySharded(ctx context.Context, w *write.Writer, g *zarrio.Group, name str
 	if err != nil {
 		return err
 	}
-	if err := to.Write(ctx, make([]int, len(m.Shape)), m.Shape, zarrio.AsBytes(data)); err != nil {
+	if err := to.Write(ctx, make([]int, len(m.Shape)), m.Shape, tensor.AsBytes(data)); err != nil {
 		return err
 	}
 	return to.Finish(ctx)

@@ -15,6 +15,7 @@ import (
 	"zarrbench/tools/internal/cli"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/tensor"
 	"zarrbench/zarrio/write"
 )
 
@@ -30,7 +31,7 @@ func TestMain(m *testing.M) {
 // grid of 2 x 3 that hold the numbers from 0 on. It has consolidated metadata.
 func makeStore(t *testing.T, format int) string {
 	t.Helper()
-	spec := write.ArraySpec{Shape: []int{4, 2, 3}, Chunks: []int{1, 2, 3}, DType: zarrio.Float32, Fill: zarrio.AsBytes([]float32{0.1}),
+	spec := write.ArraySpec{Shape: []int{4, 2, 3}, Chunks: []int{1, 2, 3}, DType: zarrio.Float32, Fill: tensor.AsBytes([]float32{0.1}),
 		Dims: []string{"time", "latitude", "longitude"}, Attrs: map[string]string{"units": "K"}}
 	arrays := []arraySpec{{"raw", spec}}
 	spec.Compressor.Name = "blosc-lz4"
@@ -74,7 +75,7 @@ func makeArrays(t *testing.T, format int, attrs any, arrays ...arraySpec) string
 			a, err = w.Array(spec.path, spec.ArraySpec)
 		}
 		if err == nil {
-			err = a.Write(t.Context(), make([]int, len(spec.Shape)), spec.Shape, zarrio.AsBytes(elements))
+			err = a.Write(t.Context(), make([]int, len(spec.Shape)), spec.Shape, tensor.AsBytes(elements))
 		}
 		if err == nil {
 			err = a.Finish(t.Context())

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strings"
 
-	"zarrbench/zarrio"
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/tensor"
 )
 
 // A form is an array as it can be written, with its elements in the machine's byte order.
@@ -55,7 +55,7 @@ func forms(format int) []form {
 			add(fmt.Sprintf("codecs/%d-sharded-big", i), spec)
 		}
 	}
-	for i, fill := range [][]byte{zarrio.AsBytes([]float32{float32(math.NaN())}), zarrio.AsBytes([]float32{float32(math.Inf(-1))}), zarrio.AsBytes([]float32{-9.96921e36})} {
+	for i, fill := range [][]byte{tensor.AsBytes([]float32{float32(math.NaN())}), tensor.AsBytes([]float32{float32(math.Inf(-1))}), tensor.AsBytes([]float32{-9.96921e36})} {
 		spec := ArraySpec{Shape: shape, Chunks: chunks, DType: meta.Float32, Fill: fill, OmitFill: true, Compressor: Compressor{Name: "zstd"}}
 		f := add(fmt.Sprintf("fills/%d", i), spec)
 		ndcopy.Repeat(f.data[:2*7*6*4], fill) // the first two rows of chunks
@@ -67,8 +67,8 @@ func forms(format int) []form {
 		}
 	}
 	f8, c16 := meta.DType{Kind: meta.Float, Size: 8}, meta.DType{Kind: meta.Complex, Size: 16}
-	add("fills/nan", ArraySpec{Shape: []int{3}, Chunks: []int{2}, DType: f8, Fill: zarrio.AsBytes([]float64{math.NaN()})})
-	add("fills/complex", ArraySpec{Shape: []int{3}, Chunks: []int{2}, DType: c16, Fill: zarrio.AsBytes([]complex128{complex(math.Inf(1), -0.25)})})
+	add("fills/nan", ArraySpec{Shape: []int{3}, Chunks: []int{2}, DType: f8, Fill: tensor.AsBytes([]float64{math.NaN()})})
+	add("fills/complex", ArraySpec{Shape: []int{3}, Chunks: []int{2}, DType: c16, Fill: tensor.AsBytes([]complex128{complex(math.Inf(1), -0.25)})})
 	add("fills/bool", ArraySpec{Shape: []int{3}, Chunks: []int{2}, DType: meta.DType{Kind: meta.Bool, Size: 1}, Fill: []byte{1}})
 	add("shapes/scalar", ArraySpec{DType: meta.Float32, Compressor: Compressor{Name: "blosc-lz4"}})
 	add("shapes/empty", ArraySpec{Shape: []int{0, 3}, Chunks: []int{1, 2}, DType: meta.Float32})

@@ -16,6 +16,7 @@ import (
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/tensor"
 	"zarrbench/zarrio/write"
 )
 
@@ -82,7 +83,7 @@ func writeSmall(t *testing.T, dir string, format int) {
 		}
 	}
 	field := write.ArraySpec{Shape: []int{4, 6, 8}, Chunks: []int{1, 6, 8}, DType: zarrio.Float32,
-		Fill: zarrio.AsBytes([]float32{float32(math.NaN())}), Attrs: map[string]any{"units": "m"}, Dims: []string{"t", "y", "x"}}
+		Fill: tensor.AsBytes([]float32{float32(math.NaN())}), Attrs: map[string]any{"units": "m"}, Dims: []string{"t", "y", "x"}}
 	for _, c := range []string{"", "blosc-lz4", "blosc-zstd", "zstd", "gzip"} {
 		field.Compressor = write.Compressor{Name: c}
 		add("field-"+cmp.Or(c, "none"), 768, field)
@@ -99,9 +100,9 @@ func writeSmall(t *testing.T, dir string, format int) {
 	add("sub/big", 8, line)
 	line.DType, line.BigEndian = kind(meta.Datetime, 8, "25s"), false
 	add("sub/time", 32, line)
-	line.DType, line.Fill, line.Separator = kind(meta.Complex, 8, ""), zarrio.AsBytes([]complex64{complex(1, float32(math.Inf(1)))}), '.'
+	line.DType, line.Fill, line.Separator = kind(meta.Complex, 8, ""), tensor.AsBytes([]complex64{complex(1, float32(math.Inf(1)))}), '.'
 	add("sub/complex", 32, line)
-	line.DType, line.Fill, line.Separator = kind(meta.Float, 8, ""), zarrio.AsBytes([]float64{1.5e-300}), '/'
+	line.DType, line.Fill, line.Separator = kind(meta.Float, 8, ""), tensor.AsBytes([]float64{1.5e-300}), '/'
 	add("sub/small", 32, line)
 	add("sub/empty", 0, write.ArraySpec{Shape: []int{0, 3}, Chunks: []int{1, 3}, DType: kind(meta.Bool, 1, ""), Fill: []byte{0}, Dims: []string{"n", ""}})
 	add("scalar", 4, write.ArraySpec{DType: zarrio.Float32})
@@ -118,7 +119,7 @@ func TestWriteAsPublished(t *testing.T) {
 	}
 	float64s := zarrio.DType{Kind: meta.Float, Size: 8}
 	int64s := zarrio.DType{Kind: meta.Int, Size: 8}
-	nan := zarrio.AsBytes([]float32{float32(math.NaN())})
+	nan := tensor.AsBytes([]float32{float32(math.NaN())})
 	tests := []struct {
 		name          string
 		shape, chunks []int
@@ -128,7 +129,7 @@ func TestWriteAsPublished(t *testing.T) {
 		{"geopotential", []int{93544, 13, 240, 121}, []int{8, 13, 240, 121}, zarrio.Float32, nan},
 		{"2m_temperature", []int{93544, 240, 121}, []int{8, 240, 121}, zarrio.Float32, nan},
 		{"land_sea_mask", []int{240, 121}, []int{240, 121}, zarrio.Float32, nan},
-		{"latitude", []int{121}, []int{121}, float64s, zarrio.AsBytes([]float64{math.NaN()})},
+		{"latitude", []int{121}, []int{121}, float64s, tensor.AsBytes([]float64{math.NaN()})},
 		{"level", []int{13}, []int{13}, int64s, nil},
 	}
 	dir := t.TempDir()

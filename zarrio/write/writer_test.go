@@ -17,6 +17,7 @@ import (
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
+	"zarrbench/zarrio/tensor"
 )
 
 // TestWriteOrder holds the order of what is put: chunks, the array's document, groups from the leaves up, consolidated last.
@@ -164,7 +165,7 @@ func TestWriteTogether(t *testing.T) {
 
 // TestWriteOmit counts what is left out.
 func TestWriteOmit(t *testing.T) {
-	nan := zarrio.AsBytes([]float32{float32(math.NaN())})
+	nan := tensor.AsBytes([]float32{float32(math.NaN())})
 	tests := []struct {
 		name   string
 		format int
@@ -183,7 +184,7 @@ func TestWriteOmit(t *testing.T) {
 	for _, tt := range tests {
 		tt.spec.Shape, tt.spec.Chunks, tt.spec.DType = []int{7}, []int{2}, meta.Float32
 		var r recorder
-		f := form{"x", tt.spec, zarrio.AsBytes(tt.data)}
+		f := form{"x", tt.spec, tensor.AsBytes(tt.data)}
 		if err := writeForms(t.Context(), &r, tt.format, []form{f}); err != nil {
 			t.Fatal(err)
 		}

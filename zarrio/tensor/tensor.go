@@ -1,4 +1,6 @@
-package zarrio
+// Package tensor describes the memory of batches: blocks of memory on the host or on a GPU, and
+// n-dimensional views of them.
+package tensor
 
 import (
 	"fmt"
@@ -8,7 +10,7 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// A DeviceType says where memory is, by DLPack's numbers.
+// A DeviceType is a kind of memory, by DLPack's numbers.
 type DeviceType int32
 
 // The devices that a tensor can be on.
@@ -18,17 +20,17 @@ const (
 	DeviceCUDAHost DeviceType = 3 // kDLCUDAHost: pinned host memory
 )
 
-// A Device is where memory is.
+// A Device has memory.
 type Device struct {
 	Type DeviceType
 	ID   int32
 }
 
-// Memory is a block of memory of an engine, kept from batch to batch.
+// A Memory is a block of memory that an engine allocates and keeps from batch to batch.
 type Memory interface {
 	Len() int64
 	Device() Device
-	// Bytes returns the memory, or nil where the CPU can't reach it. It is valid until Free.
+	// Bytes returns the memory, or nil if the CPU can't reach it. It is valid until Free.
 	Bytes() []byte
 	// Free gives the memory back. Nothing may use it afterwards.
 	Free() error
@@ -57,15 +59,15 @@ type Stream uintptr
 // An Event is a CUDA event (CUevent) of the device that a batch is on.
 type Event uintptr
 
-// A Tensor is an n-dimensional view of a Memory: of rank 4 in batches, with the dimensions sample, channel and the grid's
-// two. It owns nothing: it is valid as long as its batch is.
+// A Tensor is an n-dimensional view of a Memory. In batches its dimensions are sample, channel and the
+// grid's two. It owns nothing, and is valid as long as its batch.
 type Tensor struct {
 	Shape   []int
 	Strides []int // in elements; a padded layout leaves gaps between planes, never within one
 	DType   meta.DType
 	Device  Device
-	Offset  int64 // of the first element in the memory, in bytes
-	mem     Memory
+	Offset  int64 // of the first element in Memory, in bytes
+	Memory  Memory
 }
 
 // Elements returns the number of elements, gaps not counted.
@@ -79,15 +81,15 @@ func (t Tensor) Elements() int {
 
 // Addr returns the address of the first element on the tensor's device, for a consumer such as DLPack's or a kernel.
 func (t Tensor) Addr() uintptr {
-	if m, ok := t.mem.(DeviceMemory); ok {
+	if m, ok := t.Memory.(DeviceMemory); ok {
 		return m.Addr() + uintptr(t.Offset)
 	}
 	return uintptr(t.Base())
 }
 
-// Base returns the address of the first element in host memory; nil for memory on a device that the CPU can't reach.
+// Base returns the address of the first element in host memory, or nil if the CPU can't reach it.
 func (t Tensor) Base() unsafe.Pointer {
-	b := t.mem.Bytes()
+	b := t.Memory.Bytes()
 	if b == nil || t.Elements() == 0 {
 		return nil
 	}
@@ -99,7 +101,7 @@ func (t Tensor) PlaneBytes(i, j int) []byte {
 	if len(t.Shape) != 4 || uint(i) >= uint(t.Shape[0]) || uint(j) >= uint(t.Shape[1]) {
 		panic(fmt.Sprintf("zarrio: plane %d, %d of a tensor of shape %v", i, j, t.Shape))
 	}
-	mem := t.mem.Bytes()
+	mem := t.Memory.Bytes()
 	if mem == nil && t.Elements() > 0 {
 		panic("zarrio: plane of a tensor that is not in host memory, or used after Close")
 	}
@@ -109,27 +111,27 @@ func (t Tensor) PlaneBytes(i, j int) []byte {
 	return mem[off : off+n : off+n]
 }
 
-// Plane returns plane i, j of a tensor in host memory: its last two dimensions, without gaps, in C order. It panics where
-// the indices are outside the shape, T doesn't fit the data type or the tensor is not in host memory, as indexing a slice
-// does.
+// Plane returns plane i, j of a tensor in host memory: its last two dimensions, without gaps, in C order.
+// Like indexing a slice, it panics if the indices are outside the shape, if T doesn't fit the data type
+// or if the tensor is not in host memory.
 func Plane[T Element](t Tensor, i, j int) []T {
-	if err := fits[T](t.DType); err != nil {
+	if err := Fits[T](t.DType); err != nil {
 		panic("zarrio: Plane: " + err.Error())
 	}
 	b := t.PlaneBytes(i, j)
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/t.DType.Size)
 }
 
-// CopyTo copies the elements, without gaps and in C order, into dst, which has exactly their size in bytes. It waits for what
-// is under way on a device.
+// CopyTo copies the elements, without gaps and in C order, into dst, which has exactly their size in
+// bytes. It waits for work that is under way on a device.
 func (t Tensor) CopyTo(dst []byte) error {
 	if want := t.Elements() * t.DType.Size; len(dst) != want {
 		return fmt.Errorf("zarrio: destination has %d bytes, the tensor %d", len(dst), want)
 	}
-	if m, ok := t.mem.(DeviceMemory); ok {
+	if m, ok := t.Memory.(DeviceMemory); ok {
 		return t.copyFrom(m, dst)
 	}
-	if t.mem.Bytes() == nil && len(dst) > 0 {
+	if t.Memory.Bytes() == nil && len(dst) > 0 {
 		return &meta.UnsupportedError{What: "copying from device", Found: fmt.Sprint(t.Device.Type), Supported: "memory that is not closed, on the host or of a GPUEngine"}
 	}
 	for i := range t.Shape[0] {
@@ -154,7 +156,7 @@ func (t Tensor) copyFrom(m DeviceMemory, dst []byte) error {
 	return nil
 }
 
-// A Layout says how the planes of a batch lie in memory.
+// A Layout tells how the planes of a batch lie in memory.
 type Layout int
 
 // The layouts.
@@ -165,17 +167,17 @@ const (
 	Padded
 )
 
-// planeStride returns the distance between two planes of n elements, in elements.
-func (l Layout) planeStride(n, size int) int {
+// PlaneStride returns the distance between two planes of n elements of size bytes, in elements.
+func (l Layout) PlaneStride(n, size int) int {
 	if l == Dense || n == 0 {
 		return n
 	}
-	step := pageSize / size
+	step := PageSize / size
 	if n > math.MaxInt-step {
 		return n
 	}
 	return (n + step - 1) / step * step
 }
 
-// pageSize is what padded planes, tensors and batches are aligned to.
-const pageSize = 4096
+// PageSize is the alignment, in bytes, of padded planes, tensors and batches.
+const PageSize = 4096

@@ -1,4 +1,4 @@
-package zarrio
+package tensor
 
 import (
 	"fmt"
@@ -7,19 +7,20 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// An Element is a Go type that array elements can be read as: one of the size and the kind of the array's data type.
-// Datetime and Timedelta elements are int64 counts of the type's unit; bool elements may be read as uint8 too.
+// An Element is a Go type that elements of an array can be read as: one of the size and the kind of the
+// array's data type. Datetime and Timedelta elements are int64 counts of the type's unit. Bool elements
+// may be read as uint8 too.
 type Element interface {
 	bool | int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64 | float32 | float64 | complex64 | complex128
 }
 
-// AsBytes returns the memory of s.
+// AsBytes returns the memory of s. It doesn't copy.
 func AsBytes[T Element](s []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(*new(T))))
 }
 
-// fits says why elements of type d can't be read as T, or nil.
-func fits[T Element](d meta.DType) error {
+// Fits returns nil if elements of type d can be read as T, else the error that tells why not.
+func Fits[T Element](d meta.DType) error {
 	var kind meta.Kind
 	switch any(*new(T)).(type) {
 	case bool:
@@ -34,7 +35,7 @@ func fits[T Element](d meta.DType) error {
 		kind = meta.Complex
 	}
 	same := d.Kind == kind || kind == meta.Int && (d.Kind == meta.Datetime || d.Kind == meta.Timedelta) || kind == meta.Uint && d.Kind == meta.Bool
-	if d.Variant != "" { // Go has no such type: its bits are had as an integer
+	if d.Variant != "" { // Go has no such type; read it as an integer of the same size
 		same = kind == meta.Uint || kind == meta.Int && d.Kind == meta.Int
 	}
 	if !same || d.Size != int(unsafe.Sizeof(*new(T))) {
