@@ -27,3 +27,26 @@ func TestGDSCeilingEncoded(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, want.ReadBytes, got.ReadBytes)
 }
+
+// The host engine's ceiling is as many bytes as the CPU engine's, of uncompressed chunks that hold several pieces.
+func TestHostCeiling(t *testing.T) {
+	cudaemu.NoLeaks(t)
+	g := testGPU(t, 0)
+	for _, tt := range []struct {
+		name  string
+		chunk int // steps
+	}{{"a piece a chunk", 1}, {"pieces that are neighbours", 2}, {"pieces apart", 4}} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newLdStore()
+			s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{8, 100, 120}, chunks: []int{tt.chunk, 100, 120}})
+			group, _ := onDisk(t, s, Options{})
+			opt := LoaderOptions{Channels: []string{"t"}, Batch: 2}
+			want, err := ldLoader(t, group, CPUOptions{}, opt).Ceiling(t.Context())
+			require.NoError(t, err)
+			require.EqualValues(t, 8*100*120*4, want.ReadBytes)
+			got, err := ldLoaderOn(t, group, must(t)(NewHost(g, HostOptions{})), opt).Ceiling(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, want.ReadBytes, got.ReadBytes)
+		})
+	}
+}
