@@ -118,11 +118,11 @@ func (w *worker) takeWhole(a *Array, chunk, limit int) (n int, size int64, ok bo
 		return 0, 0, false, nil
 	}
 	size = h.file.Size()
-	enc, ok, err := h.file.TakePrefetched(w.enc, 0, int(size))
+	enc, ok, err := h.file.TakePrefetched(w.buf.enc, 0, int(size))
 	if !ok {
 		return 0, 0, false, nil
 	}
-	w.enc = enc
+	w.buf.enc = enc
 	h.close()
 	if err != nil {
 		err = readError(a, string(w.valueKey(a, chunk)), err)

@@ -18,31 +18,39 @@ import (
 	"zarrbench/zarrio/store"
 )
 
-// A worker reads chunks, one at a time, with memory that it keeps from chunk to chunk.
+// A worker reads chunks, one at a time. It reuses its buffers from chunk to chunk.
 type worker struct {
-	key     []byte
+	stats Stats
+
+	buf   buffers
+	shard openShard   // the shard that it reads from
+	ahead []aheadFile // prefetched chunks
+	value fileValue   // the value that it holds open
+
+	files *fileio.Reader // of local files; nil if plain reads will do
+	turns *turns.Turns   // to compute; nil for no limit
+
+	// What it reads of a shard, or for a plan.
+	parts []part
+	group []int   // chunks of one shard
+	reads []int32 // the plan's reads that bring them
+	rows  []int32 // plan rows that it has taken, each by its first read
+
+	on runner // where it works; nil for a goroutine of its own
+}
+
+// buffers are a worker's memory, which grows to what the largest chunk needs.
+type buffers struct {
+	key     []byte // of a value
 	enc     []byte // a chunk as stored, or several of a shard
-	dec     []byte // a chunk as decoded, where it can't be decoded in place
+	dec     []byte // a decoded chunk that isn't decoded in place
 	index   []byte // a shard's index as stored
-	shard   openShard
-	parts   []part
-	group   []int   // chunks of one shard
-	reads   []int32 // of the plan that bring them
 	coords  [meta.MaxRank]int
 	scratch codec.Scratch
 	spans   []codec.Span
-	pieces  []codec.Part // of a chunk that is read in parts
-	ranges  []partRange  // that these are read in
-	texts   [][]byte
-	stats   Stats
-
-	files *fileio.Reader // of local files; nil where plain reads do
-	turns *turns.Turns   // to compute; nil for no limit
-	value fileValue      // what it holds open
-	ahead []aheadFile    // what it has begun to read
-	rows  []int32        // of the plan that it has taken, by their first reads
-
-	on runner // where it works; nil for a goroutine of its own
+	pieces  []codec.Part // parts of a chunk that is read in parts
+	ranges  []partRange  // ranges in which they are read
+	texts   [][]byte     // elements of varying length
 }
 
 // A runner runs what a worker does, one thing after the other.
@@ -97,11 +105,11 @@ func (a *Array) appendValueKey(key []byte, number int) []byte {
 
 // valueKey makes the key of a chunk or a shard in the worker's memory: it is valid until the next call.
 func (w *worker) valueKey(a *Array, number int) string {
-	if w.key == nil {
-		w.key = make([]byte, 0, keySize)
+	if w.buf.key == nil {
+		w.buf.key = make([]byte, 0, keySize)
 	}
-	w.key = a.appendValueKey(w.key[:0], number)
-	return unsafe.String(unsafe.SliceData(w.key), len(w.key))
+	w.buf.key = a.appendValueKey(w.buf.key[:0], number)
+	return unsafe.String(unsafe.SliceData(w.buf.key), len(w.buf.key))
 }
 
 // checkChunk refuses arrays whose chunks can't be read, before memory is taken for one.
@@ -151,14 +159,14 @@ const largeChunk = 64 << 20
 
 // room returns memory for a decoded chunk of n bytes, the worker's own.
 func (w *worker) room(ctx context.Context, a *Array, chunk, n int) ([]byte, error) {
-	if n > largeChunk && n > cap(w.dec) && a.raw() && len(a.pipe.Levels) == 0 {
+	if n > largeChunk && n > cap(w.buf.dec) && a.raw() && len(a.pipe.Levels) == 0 {
 		_, size, err := w.readRange(ctx, a, chunk, nil, 0)
 		if err == nil && size != int64(n) {
 			return nil, a.fail(chunk, "read", wrongSize(a, size, n))
 		}
 	}
-	w.dec = w.grow(w.dec, n)
-	return w.dec, nil
+	w.buf.dec = w.grow(w.buf.dec, n)
+	return w.buf.dec, nil
 }
 
 func wrongSize(a *Array, size int64, want int) error {
@@ -344,13 +352,13 @@ func (w *worker) readWhole(ctx context.Context, a *Array, chunk, limit int) (n i
 	}
 	first := limit
 	if limit > largeChunk {
-		first = min(limit, max(cap(w.enc), 1<<20))
+		first = min(limit, max(cap(w.buf.enc), 1<<20))
 	}
-	w.enc = w.grow(w.enc, first)
-	n, size, err = w.readRange(ctx, a, chunk, w.enc, 0)
+	w.buf.enc = w.grow(w.buf.enc, first)
+	n, size, err = w.readRange(ctx, a, chunk, w.buf.enc, 0)
 	if err == nil && size > int64(first) && size <= int64(limit) {
-		w.enc = w.grow(w.enc, min(limit, int(size+size/8))) // the next chunk may be somewhat longer
-		n, size, err = w.readRange(ctx, a, chunk, w.enc, 0)
+		w.buf.enc = w.grow(w.buf.enc, min(limit, int(size+size/8))) // the next chunk may be somewhat longer
+		n, size, err = w.readRange(ctx, a, chunk, w.buf.enc, 0)
 	}
 	return n, size, err
 }
@@ -375,7 +383,7 @@ func (w *worker) loadWhole(ctx context.Context, a *Array, chunk int, dst []byte,
 	}
 	err = w.compute(func() error {
 		region := trace.StartRegion(ctx, "decode")
-		err := a.pipe.Chain.Decode(dst, src, spans, &w.scratch)
+		err := a.pipe.Chain.Decode(dst, src, spans, &w.buf.scratch)
 		region.End()
 		if err != nil {
 			return a.failStep(chunk, err)
@@ -423,5 +431,5 @@ func (w *worker) readEncoded(ctx context.Context, a *Array, chunk, n int) ([]byt
 		return nil, a.fail(chunk, "read", errEmpty)
 	}
 	w.stats.ReadBytes += int64(got)
-	return w.enc[:got], nil
+	return w.buf.enc[:got], nil
 }

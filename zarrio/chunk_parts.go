@@ -105,7 +105,7 @@ func (w *worker) readParts(ctx context.Context, a *Array, chunk, n int, dst []by
 	if err != nil {
 		return win, err
 	}
-	head := len(w.enc)
+	head := len(w.buf.enc)
 	longest, err := w.cover(a, int64(head), p.n)
 	if err != nil {
 		return win, err
@@ -113,22 +113,22 @@ func (w *worker) readParts(ctx context.Context, a *Array, chunk, n int, dst []by
 	win.bytes = dst
 	if dst == nil {
 		lo, hi := n, 0
-		for _, q := range w.pieces {
+		for _, q := range w.buf.pieces {
 			lo, hi = min(lo, q.Decoded.Lo), max(hi, q.Decoded.Hi)
 		}
 		win.from = lo - lo%a.meta.DType.Size
-		w.dec = w.grow(w.dec, max(hi-win.from, 0))
-		win.bytes = w.dec
+		w.buf.dec = w.grow(w.buf.dec, max(hi-win.from, 0))
+		win.bytes = w.buf.dec
 	}
 	w.extend(head, int(longest))
 	first := 0
-	for _, r := range w.ranges {
-		if err := w.readMore(ctx, p, w.enc[head:][:r.hi-r.lo], r.lo); err != nil {
+	for _, r := range w.buf.ranges {
+		if err := w.readMore(ctx, p, w.buf.enc[head:][:r.hi-r.lo], r.lo); err != nil {
 			return win, err
 		}
 		err := w.compute(func() error {
 			defer trace.StartRegion(ctx, "decode").End()
-			return w.decodeParts(a, win, head, r.lo, w.pieces[first:r.pieces])
+			return w.decodeParts(a, win, head, r.lo, w.buf.pieces[first:r.pieces])
 		})
 		if err != nil {
 			return win, &codec.StepError{Name: a.parts.Name(), Err: err}
@@ -143,8 +143,8 @@ func (w *worker) readParts(ctx context.Context, a *Array, chunk, n int, dst []by
 func (w *worker) decodeParts(a *Array, win window, head int, lo int64, parts []codec.Part) error {
 	for _, q := range parts {
 		at := head + q.Encoded.Lo - int(lo) // what begins in the head goes on in the range that follows on it
-		src := w.enc[at:][:q.Encoded.Hi-q.Encoded.Lo]
-		if err := a.parts.DecodePart(win.bytes[q.Decoded.Lo-win.from:q.Decoded.Hi-win.from], src, w.enc[:head], q, &w.scratch); err != nil {
+		src := w.buf.enc[at:][:q.Encoded.Hi-q.Encoded.Lo]
+		if err := a.parts.DecodePart(win.bytes[q.Decoded.Lo-win.from:q.Decoded.Hi-win.from], src, w.buf.enc[:head], q, &w.buf.scratch); err != nil {
 			return err
 		}
 	}
@@ -160,19 +160,19 @@ func (w *worker) findParts(ctx context.Context, a *Array, chunk, n int, spans []
 	}
 	for range 3 { // each time more of the head is there, and less is missing
 		var need int
-		w.pieces, need, err = a.parts.Parts(w.pieces[:0], w.enc, int(p.n), n, spans, &w.scratch)
-		had := len(w.enc)
+		w.buf.pieces, need, err = a.parts.Parts(w.buf.pieces[:0], w.buf.enc, int(p.n), n, spans, &w.buf.scratch)
+		had := len(w.buf.enc)
 		switch {
 		case err != nil:
 			return p, &codec.StepError{Name: a.parts.Name(), Err: err}
 		case need <= had:
-			slices.SortFunc(w.pieces, func(q, r codec.Part) int { return q.Encoded.Lo - r.Encoded.Lo })
+			slices.SortFunc(w.buf.pieces, func(q, r codec.Part) int { return q.Encoded.Lo - r.Encoded.Lo })
 			return p, nil
 		case int64(need) > p.n/8: // parts this small are no better than the whole
 			return p, errWhole
 		}
 		w.extend(had, need-had)
-		if err := w.readMore(ctx, p, w.enc[had:], int64(had)); err != nil {
+		if err := w.readMore(ctx, p, w.buf.enc[had:], int64(had)); err != nil {
 			return p, err
 		}
 	}
@@ -199,14 +199,14 @@ func (w *worker) readHead(ctx context.Context, a *Array, chunk, n int, spans []c
 			return p, errWhole
 		}
 		w.shard.held = byteSpan{}
-		w.enc = w.grow(w.enc, int(min(int64(head), p.n)))
-		return p, w.readValue(ctx, w.enc, p.off, p.value)
+		w.buf.enc = w.grow(w.buf.enc, int(min(int64(head), p.n)))
+		return p, w.readValue(ctx, w.buf.enc, p.off, p.value)
 	}
 	if err := w.open(ctx, a, chunk); err != nil {
 		return p, err
 	}
-	w.enc = w.grow(w.enc, head)
-	got, size, err := w.shard.value.ReadRange(ctx, w.enc, 0)
+	w.buf.enc = w.grow(w.buf.enc, head)
+	got, size, err := w.shard.value.ReadRange(ctx, w.buf.enc, 0)
 	switch {
 	case err != nil:
 		return p, err
@@ -218,19 +218,19 @@ func (w *worker) readHead(ctx context.Context, a *Array, chunk, n int, spans []c
 		return p, fmt.Errorf("%w: read %d of its first %d bytes", store.ErrChanged, got, min(int64(head), size))
 	}
 	w.stats.ReadBytes += int64(got)
-	w.enc = w.enc[:got]
+	w.buf.enc = w.buf.enc[:got]
 	return part{chunk: chunk, n: size, ok: true, value: size}, nil
 }
 
 // extend makes the worker's memory for stored bytes, of which had are in use, n bytes longer than that.
 func (w *worker) extend(had, n int) {
 	if w.files != nil {
-		w.enc = w.files.Memory(w.enc, had+n, had)
+		w.buf.enc = w.files.Memory(w.buf.enc, had+n, had)
 		return
 	}
-	old := w.enc[:had]
-	w.enc = ndcopy.Grow(w.enc, had+n)
-	copy(w.enc, old)
+	old := w.buf.enc[:had]
+	w.buf.enc = ndcopy.Grow(w.buf.enc, had+n)
+	copy(w.buf.enc, old)
 }
 
 // readMore reads what is stored of a chunk from its byte number off on, after its head.
@@ -256,21 +256,21 @@ type partRange struct {
 // cover finds the ranges that hold the parts of a chunk of which size bytes are stored, and returns the length of the longest.
 // The first of them follows on the head, of which head bytes have been read, and may be empty.
 func (w *worker) cover(a *Array, head, size int64) (longest int64, err error) {
-	w.ranges = append(w.ranges[:0], partRange{lo: head, hi: head})
-	for i, q := range w.pieces {
+	w.buf.ranges = append(w.buf.ranges[:0], partRange{lo: head, hi: head})
+	for i, q := range w.buf.pieces {
 		lo, hi := int64(q.Encoded.Lo), int64(q.Encoded.Hi)
-		r, gap := &w.ranges[len(w.ranges)-1], a.h.gap
+		r, gap := &w.buf.ranges[len(w.buf.ranges)-1], a.h.gap
 		if r.hi == head { // which is there: nothing is gained by going on from it
 			gap = 0
 		}
 		if hi > r.hi && (lo-r.hi > gap || hi-r.lo > a.h.size) {
-			w.ranges = append(w.ranges, partRange{lo: lo, hi: lo})
-			r = &w.ranges[len(w.ranges)-1]
+			w.buf.ranges = append(w.buf.ranges, partRange{lo: lo, hi: lo})
+			r = &w.buf.ranges[len(w.buf.ranges)-1]
 		}
 		r.hi, r.pieces = max(r.hi, hi), i+1
 	}
 	cost := int64(0)
-	for _, r := range w.ranges {
+	for _, r := range w.buf.ranges {
 		if r.hi > r.lo {
 			cost += r.hi - r.lo + max(a.h.gap, 0)
 		}

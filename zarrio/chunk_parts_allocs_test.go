@@ -70,7 +70,7 @@ func TestChunkPartsAllocs(t *testing.T) {
 	if allocs > 3 { // those of the open value
 		t.Errorf("%v allocations a chunk", allocs)
 	}
-	if largest := 16 * 121 * 240; cap(w.dec) > largest {
-		t.Errorf("memory for %d decoded bytes, want at most %d for a level", cap(w.dec), largest)
+	if largest := 16 * 121 * 240; cap(w.buf.dec) > largest {
+		t.Errorf("memory for %d decoded bytes, want at most %d for a level", cap(w.buf.dec), largest)
 	}
 }

@@ -283,13 +283,13 @@ func sameRun(p, q *Piece) bool { return p.Src == q.Src && p.N[0]*p.N[1] == q.N[0
 
 // need lists the bytes of a chunk that the pieces take, in the worker's memory.
 func (w *worker) need(pieces []Piece, size int) []codec.Span {
-	w.spans = w.spans[:0]
+	w.buf.spans = w.buf.spans[:0]
 	for i := range pieces {
 		b := pieces[i].box()
 		last := pieces[i].Src + (b.N[0]-1)*b.Src[0] + (b.N[1]-1)*b.Src[1]
-		w.spans = append(w.spans, codec.Span{Lo: pieces[i].Src * size, Hi: (last + 1) * size})
+		w.buf.spans = append(w.buf.spans, codec.Span{Lo: pieces[i].Src * size, Hi: (last + 1) * size})
 	}
-	return joinSpans(w.spans)
+	return joinSpans(w.buf.spans)
 }
 
 // place copies the pieces of a decoded chunk to where they belong.

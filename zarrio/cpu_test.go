@@ -74,8 +74,8 @@ func TestLoaderInPlace(t *testing.T) {
 			t.Fatal(err)
 		}
 		ldEpoch(t, l)
-		if w := e.workers[0]; w.dec != nil {
-			t.Errorf("blosc %t: %d bytes were decoded beside the batch", blosc, len(w.dec))
+		if w := e.workers[0]; w.buf.dec != nil {
+			t.Errorf("blosc %t: %d bytes were decoded beside the batch", blosc, len(w.buf.dec))
 		}
 		// 6, 6 and 4 steps a batch; of a chunk of z, a third.
 		if got, want := l.Stats(), int64(16*4*6*4*2); got.DecodedBytes != want || got.Chunks != 32 {
@@ -117,7 +117,7 @@ func TestLoaderRuns(t *testing.T) {
 			}
 		}
 	}
-	if got, want := l.Stats(), int64(15*150*256*2); got.Chunks != 3 || got.ReadBytes != want || e.workers[0].dec != nil || e.workers[1].dec != nil {
+	if got, want := l.Stats(), int64(15*150*256*2); got.Chunks != 3 || got.ReadBytes != want || e.workers[0].buf.dec != nil || e.workers[1].buf.dec != nil {
 		t.Errorf("%+v, want %d bytes read, in place", got, want)
 	}
 	// A file that vanishes between two runs is an error, not the fill value.

@@ -316,7 +316,7 @@ func (e *gdsEngine) transferPOSIX(ctx context.Context, h *gpuHand, t transfer) e
 // recall finds an inner chunk by indices that were read before, without opening anything: the number of its outermost shard
 // and its part. It returns false where an index is missing, or another one by now.
 func (w *worker) recall(a *Array, chunk int) (shard int, p part, ok bool) {
-	coords := w.coords[:len(a.grid.Counts)]
+	coords := w.buf.coords[:len(a.grid.Counts)]
 	a.grid.Coords(coords, chunk)
 	p.chunk = chunk
 	for k := range a.pipe.Levels {

@@ -123,21 +123,21 @@ func (w *worker) readChunk(ctx context.Context, a *Array, p *chunkPart, strides 
 			}
 			return err
 		}
-		w.spans = reach(w.spans[:0], outer, &inner, src, size)
+		w.buf.spans = reach(w.buf.spans[:0], outer, &inner, src, size)
 	} else {
-		w.spans = w.spans[:0]
+		w.buf.spans = w.buf.spans[:0]
 		limit := 1 << 16 // spans: lists along several dimensions make many, which overlap
 		p.each(func(at []int) {
 			src, _ := p.axes(axes, strides, at)
 			outer, inner := ndcopy.Nest(axes)
-			if w.spans = reach(w.spans, outer, &inner, src, size); len(w.spans) > limit {
-				w.spans = joinSpans(w.spans)
-				limit = max(limit, 2*len(w.spans))
+			if w.buf.spans = reach(w.buf.spans, outer, &inner, src, size); len(w.buf.spans) > limit {
+				w.buf.spans = joinSpans(w.buf.spans)
+				limit = max(limit, 2*len(w.buf.spans))
 			}
 		})
-		w.spans = joinSpans(w.spans)
+		w.buf.spans = joinSpans(w.buf.spans)
 	}
-	dec, from, ok, err := w.loadSpans(ctx, a, p.chunk, whole, w.spans)
+	dec, from, ok, err := w.loadSpans(ctx, a, p.chunk, whole, w.buf.spans)
 	if err != nil {
 		return err
 	}

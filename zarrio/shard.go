@@ -60,7 +60,7 @@ type part struct {
 
 // locate finds an inner chunk by the indices of the shards that it is in. The outermost one is left open.
 func (w *worker) locate(ctx context.Context, a *Array, chunk int) (part, error) {
-	coords := w.coords[:len(a.grid.Counts)]
+	coords := w.buf.coords[:len(a.grid.Counts)]
 	a.grid.Coords(coords, chunk)
 	p := part{chunk: chunk}
 	for k := range a.pipe.Levels {
@@ -147,8 +147,8 @@ func (w *worker) readIndex(ctx context.Context, l *pipeline.Level, entries, k in
 	if (k > 0 || want > largeIndex) && p.n < int64(want) {
 		return nil, pipeline.TooShort(p.n, want, entries)
 	}
-	w.index = ndcopy.Grow(w.index, want)
-	buf := w.index
+	w.buf.index = ndcopy.Grow(w.buf.index, want)
+	buf := w.buf.index
 	off := p.off
 	switch {
 	case l.AtStart:
@@ -173,7 +173,7 @@ func (w *worker) readIndex(ctx context.Context, l *pipeline.Level, entries, k in
 	if k > 0 {
 		t.size = p.n
 	}
-	if t.entries, err = l.DecodeIndex(buf, entries, &w.scratch); err != nil {
+	if t.entries, err = l.DecodeIndex(buf, entries, &w.buf.scratch); err != nil {
 		return nil, fmt.Errorf("index: %w", err)
 	}
 	return t, nil

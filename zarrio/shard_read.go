@@ -36,7 +36,7 @@ func (w *worker) readPart(ctx context.Context, p part, lo, hi int64, dst []byte)
 			w.shard.held = s
 			w.beginSpans(s.hi)
 		}
-		b := w.enc[p.off-s.lo:][:p.n][lo:hi]
+		b := w.buf.enc[p.off-s.lo:][:p.n][lo:hi]
 		if dst != nil {
 			_ = w.compute(func() error {
 				copy(dst, b)
@@ -53,7 +53,7 @@ func (w *worker) readPart(ctx context.Context, p part, lo, hi int64, dst []byte)
 			return nil, err
 		}
 		w.beginSpans(own.hi)
-		return w.enc, nil
+		return w.buf.enc, nil
 	}
 	return dst, w.readValue(ctx, dst, p.off+lo, p.value)
 }
@@ -61,16 +61,16 @@ func (w *worker) readPart(ctx context.Context, p part, lo, hi int64, dst []byte)
 // readSpan reads bytes that are read at once into the worker's memory.
 func (w *worker) readSpan(ctx context.Context, s byteSpan, want int64) error {
 	if w.shard.value == &w.value {
-		enc, ok, err := w.value.file.TakePrefetched(w.enc, s.lo, int(s.hi-s.lo))
+		enc, ok, err := w.value.file.TakePrefetched(w.buf.enc, s.lo, int(s.hi-s.lo))
 		if ok {
-			w.enc = enc
+			w.buf.enc = enc
 		}
 		if ok && err == nil {
 			return w.wasRead(len(enc), int(s.hi-s.lo), w.value.file.Size(), want)
 		}
 	}
-	w.enc = w.grow(w.enc, int(s.hi-s.lo))
-	return w.readValue(ctx, w.enc, s.lo, want)
+	w.buf.enc = w.grow(w.buf.enc, int(s.hi-s.lo))
+	return w.readValue(ctx, w.buf.enc, s.lo, want)
 }
 
 // readValue fills dst from the open shard, or the open chunk, whose value had a size when its index or its head was read.

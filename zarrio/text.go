@@ -148,19 +148,19 @@ func (w *worker) loadObjects(ctx context.Context, a *Array, p *chunkPart) ([][]b
 		return nil, err
 	}
 	defer trace.StartRegion(ctx, "decode").End()
-	if src, err = a.pipe.Chain.DecodeAll(src, limit, &w.scratch); err != nil {
+	if src, err = a.pipe.Chain.DecodeAll(src, limit, &w.buf.scratch); err != nil {
 		return nil, a.failStep(p.chunk, err)
 	}
 	n := p.elements()
-	if w.texts, err = codec.DecodeVLen(w.texts[:0], src); err == nil && len(w.texts) != n {
-		err = fmt.Errorf("%d strings, the chunk has %d elements", len(w.texts), n)
+	if w.buf.texts, err = codec.DecodeVLen(w.buf.texts[:0], src); err == nil && len(w.buf.texts) != n {
+		err = fmt.Errorf("%d strings, the chunk has %d elements", len(w.buf.texts), n)
 	}
 	if err != nil {
 		return nil, a.fail(p.chunk, "vlen", err)
 	}
 	w.stats.Chunks++
 	w.stats.DecodedBytes += int64(len(src))
-	return w.texts, nil
+	return w.buf.texts, nil
 }
 
 // ElementsJSON returns the elements of the whole array in C order, each as fill values are written in Zarr v3 metadata:
