@@ -60,23 +60,23 @@ func (e *CPU) readStored(ctx context.Context, p *Plan, m tensor.Memory) (Stats, 
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.each(ctx, p, &job{dst: m.Bytes(), skip: later, read: func(ctx context.Context, w *worker, r *ChunkRead) error {
-		return w.readStored(ctx, r, p.Pieces[r.First:r.First+r.Count], m.Bytes())
+		return readStored(ctx, w, r, p.Pieces[r.First:r.First+r.Count], m.Bytes())
 	}})
 }
 
 // later says that a chunk is read with the next batch.
 func later(r *ChunkRead) bool { return r.Keep }
 
-func (w *worker) readStored(ctx context.Context, r *ChunkRead, pieces []Piece, dst []byte) error {
+func readStored(ctx context.Context, w *worker, r *ChunkRead, pieces []Piece, dst []byte) error {
 	if a := r.Array; a.raw() && a.native() && inPlace(a, pieces) {
-		_, err := w.loadInPlace(ctx, r, pieces, dst, func() error { return nil })
+		_, err := loadInPlace(ctx, w, r, pieces, dst, func() error { return nil })
 		return err
 	}
-	return w.readAside(ctx, r, pieces)
+	return readDiscarding(ctx, w, r, pieces)
 }
 
 // readAside reads the stored bytes of a chunk that pieces need into the worker's memory.
-func (w *worker) readAside(ctx context.Context, r *ChunkRead, pieces []Piece) error {
+func readDiscarding(ctx context.Context, w *worker, r *ChunkRead, pieces []Piece) error {
 	a := r.Array
 	if !a.raw() {
 		_, err := w.readEncoded(ctx, a, r.Chunk, a.chunkBytes())
@@ -84,7 +84,7 @@ func (w *worker) readAside(ctx context.Context, r *ChunkRead, pieces []Piece) er
 	}
 	dec, err := w.room(ctx, a, r.Chunk, a.chunkBytes())
 	if err == nil {
-		_, err = w.loadRaw(ctx, a, r.Chunk, dec, w.need(pieces, a.meta.DType.Size))
+		_, err = w.loadRaw(ctx, a, r.Chunk, dec, needed(w, pieces, a.meta.DType.Size))
 	}
 	return err
 }

@@ -194,7 +194,7 @@ func (e *CPU) read(ctx context.Context, w *worker, p *Plan, r *ChunkRead, dst []
 	if !kept {
 		if inPlace(a, pieces) {
 			// Only when all are in place: Done may change a sample that others were copied from.
-			ok, err := w.loadInPlace(ctx, r, pieces, dst, func() error { return placed(p, pieces) })
+			ok, err := loadInPlace(ctx, w, r, pieces, dst, func() error { return placed(p, pieces) })
 			if ok || err != nil {
 				return err
 			}
@@ -204,7 +204,7 @@ func (e *CPU) read(ctx context.Context, w *worker, p *Plan, r *ChunkRead, dst []
 		if dec, err = w.room(ctx, a, r.Chunk, a.chunkBytes()); err != nil {
 			return err
 		}
-		spans = w.need(pieces, size)
+		spans = needed(w, pieces, size)
 	}
 	ok, err := w.load(ctx, a, r.Chunk, dec, spans, func() error { return place(ctx, p, pieces, dst, dec, size) })
 	if ok || err != nil {
@@ -236,7 +236,7 @@ func inPlace(a *Array, pieces []Piece) bool {
 
 // loadInPlace loads a chunk that inPlace allows, and then calls use within a turn; pieces of the same run are copied from the
 // first. It returns false, and does not call use, for a chunk that is not in the store.
-func (w *worker) loadInPlace(ctx context.Context, r *ChunkRead, pieces []Piece, dst []byte, use func() error) (bool, error) {
+func loadInPlace(ctx context.Context, w *worker, r *ChunkRead, pieces []Piece, dst []byte, use func() error) (bool, error) {
 	a, size, chunks := r.Array, r.Array.meta.DType.Size, w.stats.Chunks
 	run := func(q *Piece) []byte { return dst[q.Dst:][:q.N[0]*q.N[1]*size] }
 	first := func(i int) int { // the first piece of the same run
@@ -282,7 +282,7 @@ var errVanished = errors.New("the file vanished while it was read")
 func sameRun(p, q *Piece) bool { return p.Src == q.Src && p.N[0]*p.N[1] == q.N[0]*q.N[1] }
 
 // need lists the bytes of a chunk that the pieces take, in the worker's memory.
-func (w *worker) need(pieces []Piece, size int) []codec.Span {
+func needed(w *worker, pieces []Piece, size int) []codec.Span {
 	w.buf.spans = w.buf.spans[:0]
 	for i := range pieces {
 		b := pieces[i].box()

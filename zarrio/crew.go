@@ -26,7 +26,7 @@ func (e *CPU) each(ctx context.Context, p *Plan, j *job) (Stats, error) {
 	if e.workers == nil {
 		return Stats{}, fmt.Errorf("zarrio: %s engine: used after Close", e.name)
 	}
-	workers, err := e.crew(p)
+	workers, err := e.ensureWorkers(p)
 	if err != nil {
 		return Stats{}, err
 	}
@@ -41,7 +41,7 @@ func (e *CPU) each(ctx context.Context, p *Plan, j *job) (Stats, error) {
 			var row int32
 			var ok bool
 			if w.files != nil && w.files.Ahead() > 0 {
-				row, ok = w.next(ctx, e, p, j, rows)
+				row, ok = e.next(ctx, w, p, j, rows)
 			} else {
 				row, ok = rows.take()
 			}
@@ -79,16 +79,16 @@ func (q *rowQueue) take() (int32, bool) {
 // share is how many rows a worker may have taken, so that the others get theirs: all of them end at the same time.
 func (q *rowQueue) share() int { return max((len(q.rows)-int(q.next.Load()))/q.workers, 1) }
 
-// crew returns the workers for a plan, and hires them where a remote store answers more at once. Where their number is not given,
-// those that only keep a disk busy are as many as have room for their chunks.
-func (e *CPU) crew(p *Plan) ([]*worker, error) {
+// ensureWorkers returns the workers for p. If their number is not given, it starts more if the store
+// answers more requests at once, or if more keep a disk busy and there is memory for their chunks.
+func (e *CPU) ensureWorkers(p *Plan) ([]*worker, error) {
 	if !e.auto {
 		return e.workers, nil
 	}
 	n := coreWorkers()
 	for i := range p.Reads {
 		if a := p.Reads[i].Array; i == 0 || a != p.Reads[i-1].Array {
-			// See begin for what is not begun ahead; of shards, the next one's first chunk is not.
+			// Sharded arrays need one worker more: the first chunk of the next shard is not prefetched.
 			n = max(n, a.readers(e.files.Workers(len(a.pipe.Levels) > 0 || e.hire != nil && a.raw())))
 		}
 	}
@@ -149,7 +149,7 @@ func (e *CPU) row(ctx context.Context, w *worker, p *Plan, first int32, j *job) 
 	}
 	slices.SortFunc(w.reads, func(i, j int32) int { return p.Reads[i].Chunk - p.Reads[j].Chunk })
 	w.gather(ctx, a, w.group)
-	w.beginSpans(0)
+	w.prefetchSpans(0)
 	for _, chunk := range w.group {
 		i, _ := slices.BinarySearchFunc(w.reads, chunk, func(i int32, chunk int) int { return p.Reads[i].Chunk - chunk })
 		if err := j.read(ctx, w, &p.Reads[w.reads[i]]); err != nil {

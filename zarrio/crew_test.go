@@ -35,7 +35,7 @@ func TestCrew(t *testing.T) {
 			for i, a := range tt.arrays {
 				p.Reads = append(p.Reads, ChunkRead{Array: a, Chunk: i})
 			}
-			workers, err := e.crew(&p)
+			workers, err := e.ensureWorkers(&p)
 			require.NoError(t, err)
 			require.Len(t, workers, tt.want)
 		})

@@ -128,7 +128,7 @@ func (e *gpuCore) readPieces(ctx context.Context, h *gpuHand, r *ChunkRead, piec
 		if dec, err = w.room(ctx, a, r.Chunk, whole); err != nil {
 			return err
 		}
-		spans = w.need(pieces, size)
+		spans = needed(w, pieces, size)
 	}
 	ok, err := w.load(ctx, a, r.Chunk, dec, spans, nil)
 	if err != nil {
@@ -164,7 +164,7 @@ func (e *gpuCore) readSlot(ctx context.Context, h *gpuHand, r *ChunkRead, pieces
 	if err != nil {
 		return err
 	}
-	ok, err := h.w.load(ctx, a, r.Chunk, host, h.w.need(pieces, size), nil)
+	ok, err := h.w.load(ctx, a, r.Chunk, host, needed(h.w, pieces, size), nil)
 	if err != nil {
 		return err
 	}
@@ -298,5 +298,5 @@ func (e *gpuCore) readHostStored(ctx context.Context, h *gpuHand, r *ChunkRead, 
 		}
 		return e.endChunk(h)
 	}
-	return h.w.readAside(ctx, r, pieces)
+	return readDiscarding(ctx, h.w, r, pieces)
 }

@@ -65,7 +65,7 @@ func (w *worker) readRange(ctx context.Context, a *Array, number int, dst []byte
 	if w.files == nil || a.h.files == nil {
 		return a.h.store.ReadRange(ctx, key, dst, off)
 	}
-	if h := w.begun(a, number); h != nil {
+	if h := w.prefetched(a, number); h != nil {
 		size = h.file.Size()
 		n, err = h.file.ReadAt(dst, off)
 		h.close()
@@ -87,7 +87,7 @@ func (w *worker) openValue(ctx context.Context, a *Array, number int) (store.Val
 	if w.files != nil && a.h.files != nil {
 		v := &w.value
 		var err error
-		if h := w.begun(a, number); h != nil {
+		if h := w.prefetched(a, number); h != nil {
 			v.file, *h = h.file, aheadFile{}
 		} else {
 			err = w.files.Open(ctx, &v.file, a.h.files, key)

@@ -14,14 +14,14 @@ import (
 
 // An openShard is the shard that a worker reads from, kept open until it reads from another one.
 type openShard struct {
-	array *Array
-	shard int // its number on the outermost level
-	value store.Value
-	fail  error      // why none of its chunks can be found, if so: nobody asks twice
-	fresh bool       // its size was seen to be the one that it had when its index was read
-	spans []byteSpan // what is better read at once, ascending
-	begun int        // of these, how many were begun to be read
-	held  byteSpan   // what the worker's memory for stored bytes holds
+	array   *Array
+	shard   int // its number on the outermost level
+	value   store.Value
+	fail    error      // why none of its chunks can be found, if so: nobody asks twice
+	fresh   bool       // its size was seen to be the one that it had when its index was read
+	spans   []byteSpan // what is better read at once, ascending
+	started int        // how many of these are prefetched
+	held    byteSpan   // what the worker's memory for stored bytes holds
 }
 
 // A byteSpan is the bytes [lo, hi) of a value.
@@ -183,7 +183,7 @@ func (w *worker) readIndex(ctx context.Context, l *pipeline.Level, entries, k in
 // Chunks that are not there come last, when reading has told whether the shard is still the same. Where one can't be found,
 // that is left for its reading to find out.
 func (w *worker) gather(ctx context.Context, a *Array, chunks []int) {
-	w.shard.spans, w.shard.begun = w.shard.spans[:0], 0
+	w.shard.spans, w.shard.started = w.shard.spans[:0], 0
 	w.parts = w.parts[:0]
 	for _, chunk := range chunks {
 		p, err := w.locate(ctx, a, chunk)

@@ -34,7 +34,7 @@ func (w *worker) readPart(ctx context.Context, p part, lo, hi int64, dst []byte)
 				return nil, err
 			}
 			w.shard.held = s
-			w.beginSpans(s.hi)
+			w.prefetchSpans(s.hi)
 		}
 		b := w.buf.enc[p.off-s.lo:][:p.n][lo:hi]
 		if dst != nil {
@@ -52,7 +52,7 @@ func (w *worker) readPart(ctx context.Context, p part, lo, hi int64, dst []byte)
 		if err := w.readSpan(ctx, own, p.value); err != nil {
 			return nil, err
 		}
-		w.beginSpans(own.hi)
+		w.prefetchSpans(own.hi)
 		return w.buf.enc, nil
 	}
 	return dst, w.readValue(ctx, dst, p.off+lo, p.value)

@@ -1,0 +1,70 @@
+package zarrio
+
+import "context"
+
+// next returns the first read of the next plan row for w, or false after the last. It also takes and
+// prefetches some of the rows behind it. A row that can't be prefetched is the last that it takes:
+// another worker may have nothing to do.
+func (e *CPU) next(ctx context.Context, w *worker, p *Plan, j *job, q *rowQueue) (int32, bool) {
+	more := true
+	for len(w.rows) == 0 || more && len(w.rows) <= w.files.Ahead() && len(w.rows) < q.share() && !w.files.QueueFull() {
+		row, ok := q.take()
+		if !ok {
+			break
+		}
+		w.rows = append(w.rows, row)
+		r := &p.Reads[row]
+		if more = r.Array.prefetches(); more {
+			e.prefetch(ctx, w, p, r, j)
+		}
+	}
+	if len(w.rows) == 0 {
+		return 0, false
+	}
+	w.files.Submit()
+	row := w.rows[0]
+	w.rows = w.rows[:copy(w.rows, w.rows[1:])]
+	return row, true
+}
+
+// prefetch starts to read a chunk that is a file, if it will be read whole, or straight into its only
+// place. It leaves alone what is read into memory that a GPU copies from: each worker reads one chunk
+// there, and there are as many workers as keep a disk busy.
+func (e *CPU) prefetch(ctx context.Context, w *worker, p *Plan, r *ChunkRead, j *job) {
+	a := r.Array
+	whole := a.chunkBytes()
+	if w.files.LikelyCached(whole) || j.skip != nil && j.skip(r) || e.keep.Has(keyOf(r)) || w.prefetched(a, r.Chunk) != nil {
+		return
+	}
+	pieces, size := p.Pieces[r.First:r.First+r.Count], a.meta.DType.Size
+	var dst []byte
+	off, n := 0, whole
+	if a.raw() {
+		if !r.Keep && inPlace(a, pieces) {
+			if j.dst == nil {
+				return
+			}
+			q := &pieces[0]
+			off, n = q.Src*size, q.N[0]*q.N[1]*size
+			dst = j.dst[q.Dst:][:n]
+		} else if need := spanBytes(needed(w, pieces, size)); need < whole/2 {
+			return
+		}
+	}
+	h := w.prefetched(nil, 0)
+	if h == nil {
+		w.ahead = append(w.ahead, aheadFile{})
+		h = &w.ahead[len(w.ahead)-1]
+	}
+	// Whatever is wrong with the file, its reading will tell.
+	if err := w.files.Open(ctx, &h.file, a.h.files, w.valueKey(a, r.Chunk)); err != nil {
+		return
+	}
+	h.array, h.number = a, r.Chunk
+	switch found := h.file.Size(); {
+	case a.raw() && found == int64(whole):
+		h.file.Prefetch(dst, int64(off), n)
+	case !a.raw() && found <= int64(a.pipe.Chain.EncodedLimit(whole)):
+		h.file.Prefetch(nil, 0, int(found))
+	}
+}
