@@ -5,13 +5,12 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"testing"
+
+	"github.com/pierrec/lz4/v4"
 
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/codec"
-
-	"github.com/pierrec/lz4/v4"
 )
 
 // Chunk reads the chunks of each store's first array one after the other, each whole, into the same buffer. In sharded arrays
@@ -46,7 +45,7 @@ func openChunks(b *testing.B, s *benchStore) *chunkReader {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { g.Close() })
-	name, _, _ := strings.Cut(loaderOptions().Channels[0], "@")
+	name := arrayNames()[0]
 	a, err := g.Array(b.Context(), name)
 	if err != nil {
 		b.Fatal(err)

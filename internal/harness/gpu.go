@@ -118,12 +118,11 @@ func (s *benchStore) plans(ctx context.Context, e gpuEngine) (plans []string, er
 
 // eachPath calls f with the path by which e will read each array that the flags name.
 func eachPath(ctx context.Context, g *zarrio.Group, e gpuEngine, f func(path zarrio.Path, why string)) error {
-	for _, channel := range loaderOptions().Channels {
-		name, _, _ := strings.Cut(channel, "@")
-		a, err := g.Array(ctx, name)
-		if err != nil {
-			return err
-		}
+	arrays, err := channelArrays(ctx, g)
+	if err != nil {
+		return err
+	}
+	for _, a := range arrays {
 		f(e.PathOf(a))
 	}
 	return nil

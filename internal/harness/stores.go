@@ -186,15 +186,19 @@ func describe(ctx context.Context, path string) (benchStore, error) {
 	return s, nil
 }
 
-// channelArrays opens the arrays of -vars, each once.
-func channelArrays(ctx context.Context, g *zarrio.Group) (arrays []*zarrio.Array, err error) {
-	seen := map[string]bool{}
+// arrayNames returns the names of the arrays of -vars, each once.
+func arrayNames() (names []string) {
 	for _, channel := range loaderOptions().Channels {
-		name, _, _ := strings.Cut(channel, "@")
-		if seen[name] {
-			continue
+		if name, _, _ := strings.Cut(channel, "@"); !slices.Contains(names, name) {
+			names = append(names, name)
 		}
-		seen[name] = true
+	}
+	return names
+}
+
+// channelArrays opens the arrays of -vars.
+func channelArrays(ctx context.Context, g *zarrio.Group) (arrays []*zarrio.Array, err error) {
+	for _, name := range arrayNames() {
 		a, err := g.Array(ctx, name)
 		if err != nil {
 			return nil, fmt.Errorf("%w (-vars chooses the arrays)", err)
@@ -315,13 +319,7 @@ func (s *benchStore) chunkFiles(f func(*os.File) error) error {
 		return fmt.Errorf("-cache cold needs a store of local files: %w", err)
 	}
 	defer d.Close()
-	seen := map[string]bool{}
-	for _, channel := range loaderOptions().Channels {
-		name, _, _ := strings.Cut(channel, "@")
-		if seen[name] {
-			continue
-		}
-		seen[name] = true
+	for _, name := range arrayNames() {
 		if err := eachFile(d, name, f); err != nil {
 			return err
 		}
