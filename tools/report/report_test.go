@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/internal/golden"
 	"zarrbench/tools/internal/cli"
-	"zarrbench/tools/internal/golden"
 	"zarrbench/tools/report/internal/summary"
 )
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"zarrbench/tools/internal/golden"
+	"zarrbench/internal/golden"
 	"zarrbench/tools/report/internal/summary"
 )
 

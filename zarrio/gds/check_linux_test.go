@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"zarrbench/internal/golden"
 )
 
 // look checks a fake machine without calling CUDA: the steps are those of a machine whose CUDA is not looked at.
@@ -109,8 +110,6 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-var update = flag.Bool("update", false, "write the golden files anew")
-
 // TestGolden holds the whole report of a good machine, and of one that has nothing: the keys are what programs rely on.
 func TestGolden(t *testing.T) {
 	for name, f := range map[string]fake{"good.json": good, "nothing.json": disks} {
@@ -124,20 +123,7 @@ func TestGolden(t *testing.T) {
 		}
 		got := strings.ReplaceAll(string(text), rep.Dir, "DIR") + "\n"
 		got = regexp.MustCompile(`(?s)("system.environment",\s*"value": )"[^"]*"`).ReplaceAllString(got, `$1"none"`)
-		file := filepath.Join("testdata", name)
-		if *update {
-			if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got != string(want) {
-			t.Errorf("%s is not what was found (-update writes it):\n%s", file, got)
-		}
+		golden.Compare(t, name, got)
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"zarrbench/fixtures"
+	"zarrbench/internal/golden"
 	"zarrbench/zarrio"
-	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/tensor"
@@ -38,19 +38,7 @@ func TestWriteDocuments(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden := fmt.Sprintf("testdata/write_v%d.txt", format)
-		if *zarrtest.Update {
-			if err := os.WriteFile(golden, []byte(got.String()), 0o666); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(golden)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got.String() != string(want) {
-			t.Errorf("documents of format %d are not those of %s: run this test with -update, and read the difference", format, golden)
-		}
+		golden.Compare(t, fmt.Sprintf("write_v%d.txt", format), got.String())
 	}
 }
 

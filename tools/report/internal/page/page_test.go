@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"zarrbench/tools/internal/golden"
+	"zarrbench/internal/golden"
 	"zarrbench/tools/report/internal/chart"
 	"zarrbench/tools/report/internal/reporttest"
 	"zarrbench/tools/report/internal/summary"

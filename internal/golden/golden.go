@@ -1,5 +1,5 @@
-// Package golden compares what tests of the commands got with files of their testdata. Where it is imported, go test takes -update,
-// which writes the files anew.
+// Package golden compares what tests got with files of their testdata. A test that imports it takes
+// -update, which writes the files anew.
 package golden
 
 import (
