@@ -17,10 +17,7 @@ import (
 // streamContent returns the bytes that the file of that name decodes to.
 func streamContent(t testing.TB, name string) []byte {
 	t.Helper()
-	pattern := make([]byte, 3000)
-	for i := range pattern {
-		pattern[i] = byte(i * i >> 7)
-	}
+	pattern := codectest.Pattern()
 	switch word, _, _ := strings.Cut(name, "."); word {
 	case "pattern":
 		return pattern

@@ -6,23 +6,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"zarrbench/zarrio/codec/codectest"
 	"zarrbench/zarrio/codec/internal/lzma"
 )
-
-// pattern is what the files that begin with "pattern" decode to.
-func pattern() []byte {
-	b := make([]byte, 3000)
-	for i := range b {
-		b[i] = byte(i * i >> 7)
-	}
-	return b
-}
 
 // TestDecode1 decodes what follows the 13 bytes of a .lzma file's header.
 func TestDecode1(t *testing.T) {
 	src, err := os.ReadFile("../../testdata/streams/pattern.sized.lzma")
 	require.NoError(t, err)
-	want := pattern()
+	want := codectest.Pattern()
 	z := new(lzma.Decoder)
 	require.NoError(t, z.SetProperties(src[0]))
 	got := make([]byte, len(want))
@@ -36,7 +28,7 @@ func TestDecode1(t *testing.T) {
 func TestDecode2(t *testing.T) {
 	src, err := os.ReadFile("../../testdata/streams/pattern.raw2")
 	require.NoError(t, err)
-	want := pattern()
+	want := codectest.Pattern()
 	z := new(lzma.Decoder)
 	got := make([]byte, len(want))
 	n, used, err := z.Decode2(got, append(src, 1, 2, 3), len(got))

@@ -6,23 +6,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"zarrbench/zarrio/codec/codectest"
 	"zarrbench/zarrio/codec/internal/lzma"
 	"zarrbench/zarrio/codec/internal/xz"
 )
 
-// pattern is what the files that begin with "pattern" decode to.
-func pattern() []byte {
-	b := make([]byte, 3000)
-	for i := range b {
-		b[i] = byte(i * i >> 7)
-	}
-	return b
-}
-
 func TestDecode(t *testing.T) {
 	src, err := os.ReadFile("../../testdata/streams/pattern.crc64.xz")
 	require.NoError(t, err)
-	want := pattern()
+	want := codectest.Pattern()
 	z := new(lzma.Decoder)
 	t.Run("into place", func(t *testing.T) {
 		got := make([]byte, len(want))
