@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"os"
 	"strings"
-	"syscall"
 
 	"zarrbench/zarrio/internal/places"
 	"zarrbench/zarrio/store"
@@ -141,28 +139,18 @@ func readDocument(ctx context.Context, document string, local bool, opt store.HT
 // readFile reads a document from a file. Its errors don't name the file.
 func readFile(name string) ([]byte, error) {
 	info, err := os.Stat(name)
+	if err == nil {
+		err = places.CheckMode(info.Mode())
+	}
 	if err != nil {
-		return nil, withoutPath(err)
-	}
-	if info.IsDir() {
-		return nil, syscall.EISDIR
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("is not a regular file")
+		return nil, places.WithoutPath(err)
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, withoutPath(err)
+		return nil, places.WithoutPath(err)
 	}
 	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, MaxSize+1)) // Parse refuses one byte too many.
-}
-
-func withoutPath(err error) error {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return e.Err
-	}
-	return err
 }
 
 // Open opens the store at l.Place. The caller closes it when nothing uses it any more.

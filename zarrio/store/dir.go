@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+
+	"zarrbench/zarrio/internal/places"
 )
 
 // A Dir is the store of one directory: the key "a/b" is the file b in its directory a. It is a [Store], a [Lister],
@@ -223,7 +225,7 @@ func (d *Dir) openRegular(key string) (f *os.File, size int64, err error) {
 	}
 	info, err := f.Stat()
 	if err == nil {
-		err = checkMode(info.Mode())
+		err = places.CheckMode(info.Mode())
 	}
 	if err != nil {
 		f.Close()
@@ -238,7 +240,7 @@ func (d *Dir) openRoot(key string, flags int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkMode(info.Mode()); err != nil {
+	if err := places.CheckMode(info.Mode()); err != nil {
 		return nil, err
 	}
 	return d.openPath(key, flags)
@@ -294,28 +296,17 @@ func (d *Dir) checkFlags(ctx context.Context, key string, flags int) error {
 
 // fail makes a KeyError of err. It keeps no path of a PathError, since the store and the key say more.
 func (d *Dir) fail(op, key string, err error) error {
-	err = outside(bareError(err))
+	err = outside(places.WithoutPath(err))
 	switch {
 	case err == syscall.ENOTDIR:
 		err = errNoParent
 	case err == syscall.ENXIO || err == syscall.EOPNOTSUPP:
 		// Sockets can't be opened. "no such device or address" would not tell.
 		if info, e := d.stat(key); e == nil && !info.Mode().IsRegular() {
-			err = checkMode(info.Mode())
+			err = places.CheckMode(info.Mode())
 		}
 	}
 	return &KeyError{Store: d.name, Op: op, Key: strings.Clone(key), Err: err}
-}
-
-// bareError is err without the path that the system call was made with.
-func bareError(err error) error {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return e.Err
-	}
-	if e, ok := errors.AsType[*os.LinkError](err); ok {
-		return e.Err
-	}
-	return err
 }
 
 // span cuts the range [off, off+n) to a value of size bytes; a negative off counts from the end.
@@ -324,22 +315,4 @@ func span(size, off int64, n int) (int64, int) {
 		off = max(size+off, 0)
 	}
 	return off, int(min(int64(n), max(size-off, 0)))
-}
-
-// checkMode refuses all but regular files.
-func checkMode(mode fs.FileMode) error {
-	switch t := mode.Type(); {
-	case t == 0:
-		return nil
-	case t&fs.ModeDir != 0:
-		return syscall.EISDIR // "is a directory"
-	case t&fs.ModeNamedPipe != 0:
-		return errors.New("is a named pipe")
-	case t&fs.ModeSocket != 0:
-		return errors.New("is a socket")
-	case t&fs.ModeDevice != 0:
-		return errors.New("is a device")
-	default:
-		return errors.New("is not a regular file")
-	}
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"zarrbench/zarrio/internal/places"
 )
 
 var (
@@ -50,7 +52,7 @@ func (d *Dir) resolve(prefix, name string) (isDir bool, err error) {
 	case errors.Is(err, syscall.ELOOP), err != nil && strings.Contains(err.Error(), "too many links"):
 		return false, errLinkLoop
 	case err != nil:
-		return false, outside(bareError(err))
+		return false, outside(places.WithoutPath(err))
 	case !info.IsDir():
 		return false, nil
 	}
@@ -60,7 +62,7 @@ func (d *Dir) resolve(prefix, name string) (isDir bool, err error) {
 		}
 		over, err := d.stat(at)
 		if err != nil {
-			return false, bareError(err)
+			return false, places.WithoutPath(err)
 		}
 		if os.SameFile(info, over) {
 			return false, fmt.Errorf("is a symbolic link that leads back to %q, which it is in", at)

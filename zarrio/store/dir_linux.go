@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"zarrbench/zarrio/internal/places"
 )
 
 // A beneath opens files beneath a directory by one openat2 each; os.Root makes a system call or more for every part of a key.
@@ -79,7 +81,7 @@ func (b *beneath) openValue(key string, flags int) (fd int, size int64, device u
 	}
 	var st unix.Stat_t
 	if err = unix.Fstat(fd, &st); err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
-		err = checkMode(fileType(st.Mode))
+		err = places.CheckMode(fileType(st.Mode))
 	}
 	if err != nil {
 		unix.Close(fd)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+
+	"zarrbench/zarrio/internal/places"
 )
 
 // A dirValue is an open file of a Dir. It has a descriptor of its own, so that the Dir may be closed before it.
@@ -102,7 +104,7 @@ func (v *dirValue) fail(op string, err error) error {
 	if key == "" {
 		key = string(v.short[:v.used])
 	}
-	return &KeyError{Store: v.store, Op: op, Key: key, Err: bareError(err)}
+	return &KeyError{Store: v.store, Op: op, Key: key, Err: places.WithoutPath(err)}
 }
 
 // readFull fills dst from off on, or as much of it as r has.

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zarrbench/zarrio/internal/fileio"
+	"zarrbench/zarrio/internal/places"
 )
 
 // Evict drops f's pages from the page cache, after writing the dirty ones to the disk, which would stay otherwise.
@@ -33,7 +34,7 @@ func Resident(f *os.File) (resident, size int64, known bool, err error) {
 		if err := unix.Fstat(fd, &st); err != nil {
 			return err
 		}
-		if err := checkMode(fileType(st.Mode)); err != nil {
+		if err := places.CheckMode(fileType(st.Mode)); err != nil {
 			return err
 		}
 		size = st.Size

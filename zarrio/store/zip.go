@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+
+	"zarrbench/zarrio/internal/places"
 )
 
 // A Zip is the store of one zip file: its entries are the values, under their names. It is a [Store], a [Lister] and an
@@ -68,11 +70,11 @@ func OpenZip(path string) (*Zip, error) {
 	}
 	info, err := f.Stat()
 	if err == nil {
-		err = checkMode(info.Mode())
+		err = places.CheckMode(info.Mode())
 	}
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("%s: %w", path, bareError(err))
+		return nil, fmt.Errorf("%s: %w", path, places.WithoutPath(err))
 	}
 	return openZip(context.Background(), &Zip{name: path, src: &fileValue{r: f, c: f, size: info.Size()}})
 }
@@ -335,7 +337,7 @@ func (v *fileValue) ReadRange(ctx context.Context, dst []byte, off int64) (n int
 	off, n = span(v.size, off, len(dst))
 	n, err = readFull(v.r, dst[:n], off)
 	if err != nil {
-		return 0, 0, bareError(err)
+		return 0, 0, places.WithoutPath(err)
 	}
 	return n, v.size, nil
 }

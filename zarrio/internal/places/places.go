@@ -1,4 +1,5 @@
-// Package places takes apart the places that stores are opened at: paths and URLs.
+// Package places takes apart the places that stores are opened at, paths and URLs, and words the
+// errors of local ones.
 package places
 
 import (
