@@ -16,7 +16,7 @@ type Array struct {
 	h    *hierarchy
 	path string
 	meta *meta.Metadata
-	grid grid.Grid // of what is decoded by itself: chunks, or the inner chunks of shards
+	grid grid.Grid // of chunks, or of the inner chunks of shards
 	pipe pipeline.Pipeline
 	// noCodec is why chunks can't be decoded, if they can't: the metadata of such an array can be read all the same.
 	noCodec error

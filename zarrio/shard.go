@@ -17,7 +17,7 @@ type openShard struct {
 	array   *Array
 	shard   int // its number on the outermost level
 	value   store.Value
-	fail    error      // why none of its chunks can be found, if so: nobody asks twice
+	fail    error      // why none of its chunks can be found; nil if they can. It is kept, so that the store is not asked again
 	fresh   bool       // its size was seen to be the one that it had when its index was read
 	spans   []byteSpan // what is better read at once, ascending
 	started int        // how many of these are prefetched

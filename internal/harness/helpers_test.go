@@ -109,7 +109,7 @@ func set[T any](t *testing.T, flag *T, v T) {
 	t.Cleanup(func() { *flag = old })
 }
 
-// useEngine makes an engine that which is opened in this process for one test, and opens the GPU that it needs.
+// useEngine sets -engine for one test, and opens the GPU that the engine needs.
 func useEngine(t *testing.T, name string) {
 	t.Helper()
 	needEngine(t, name)

@@ -19,7 +19,7 @@ const protocolUsage = `usage: bench compare|study|gate [-count N] [-out PREFIX] 
 
 Measures by a protocol, and reports:
   compare  both ways to the GPU: gds.test -engine host into cpu.txt, -engine gds into gpu.txt
-  study    the study's protocol: N epochs in one process per engine, each of which opens the store
+  study    the study's protocol: N epochs in one process per engine; each epoch opens the store
   gate     baseline.test and bench.test; the exit status is 1 if bench.test is slower
 The flags behind the first -- are passed to the binaries, those behind the second to the report.
 
@@ -153,7 +153,7 @@ func gate(_ context.Context, m measuring, _ io.Writer) (plan, error) {
 	return plan{count: m.count, sides: []*side{base, head}, report: report}, nil
 }
 
-// countStores returns the number of stores that the flags of a benchmark name, each of which is a row at least.
+// countStores returns the number of stores that the flags of a benchmark name. Each has one row at least.
 func countStores(flags []string) int {
 	n := 0
 	for _, word := range flags {

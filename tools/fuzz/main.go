@@ -76,10 +76,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		if _, err := output(ctx, "go", "test", "-c", "-tags", *tags, "-fuzz=.", "-o", binary, p.ImportPath); err != nil {
 			return err
 		}
+		// go test keeps the inputs that it finds interesting at the same place.
+		interesting := filepath.Join(strings.TrimSpace(string(cache)), "fuzz", filepath.FromSlash(p.ImportPath))
 		for _, target := range targets {
 			start := time.Now()
-			// go test keeps the inputs that it finds interesting at the same place.
-			interesting := filepath.Join(strings.TrimSpace(string(cache)), "fuzz", filepath.FromSlash(p.ImportPath))
 			cmd := exec.CommandContext(ctx, binary, "-test.run=^$", "-test.fuzz=^"+target+"$", "-test.fuzztime="+*limit, "-test.fuzzcachedir="+interesting)
 			cmd.Dir = p.Dir
 			cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // its workers end with it

@@ -145,7 +145,7 @@ func NumpyType(d DType, bigEndian bool) string {
 	return order + code + strconv.Itoa(d.Size)
 }
 
-const SupportedV2 = "|b1, <i1 to <i8, <u1 to <u8, <f2, <f4, <f8, <c8, <c16, <M8[UNIT], <m8[UNIT] and their big-endian forms; " +
+const supportedV2 = "|b1, <i1 to <i8, <u1 to <u8, <f2, <f4, <f8, <c8, <c16, <M8[UNIT], <m8[UNIT] and their big-endian forms; " +
 	"|SN, <UN, |VN, |O and records can be listed"
 
 // maxElement bounds the bytes of an element, so that no document makes products of sizes overflow.
@@ -166,7 +166,7 @@ func ParseV2DType(doc json.RawMessage) (d DType, bigEndian bool, err error) {
 		d.Size, ok = recordSize(v)
 	}
 	if !ok {
-		return DType{}, false, &UnsupportedError{What: "data type", Found: Quote(doc), Supported: SupportedV2}
+		return DType{}, false, &UnsupportedError{What: "data type", Found: Quote(doc), Supported: supportedV2}
 	}
 	return d, strings.HasPrefix(s, ">"), nil
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // TestFloatJSON has the spellings of other writers: the shortest digits of the float64, an exponent from 1e+16 on and below
-// 0.00001, and a point where there is no exponent.
+// 0.00001, and a point in numbers without an exponent.
 func TestFloatJSON(t *testing.T) {
 	double := DType{Kind: Float, Size: 8}
 	half := DType{Kind: Float, Size: 2}

@@ -15,7 +15,7 @@ import (
 
 // A Pipeline leads from stored bytes to elements. It is compiled once for an array.
 type Pipeline struct {
-	Chunk     []int // extents of what is decoded by itself: a chunk, or an inner chunk of a shard
+	Chunk     []int // extents of a chunk, or of an inner chunk of a shard
 	Order     []int // order[i] is the dimension that is i-th in the decoded bytes, slowest first
 	BigEndian bool  // the decoded elements' byte order
 	Chain     *codec.Chain
