@@ -62,7 +62,7 @@ type runner interface{ run(func()) }
 func (w *worker) compute(f func() error) error { return w.turns.Do(f) }
 
 // native says whether the array's decoded bytes are in the machine's byte order.
-func (a *Array) native() bool {
+func (a *chunkArray) native() bool {
 	return a.pipe.BigEndian == ndcopy.BigEndian || a.meta.DType.SwapSize() == 1
 }
 
@@ -78,7 +78,7 @@ func (w *worker) grow(buf []byte, n int) []byte {
 const keySize = 256
 
 // appendKey appends the key of the value that a chunk is in: its own, or its shard's.
-func (a *Array) appendKey(key []byte, chunk int) []byte {
+func (a *chunkArray) appendKey(key []byte, chunk int) []byte {
 	var buf [meta.MaxRank]int
 	coords := buf[:len(a.grid.Counts)]
 	a.grid.Coords(coords, chunk)
@@ -89,7 +89,7 @@ func (a *Array) appendKey(key []byte, chunk int) []byte {
 }
 
 // appendValueKey appends the key of a chunk, or of a shard, by its number.
-func (a *Array) appendValueKey(key []byte, number int) []byte {
+func (a *chunkArray) appendValueKey(key []byte, number int) []byte {
 	if a.path != "" {
 		key = append(append(key, a.path...), '/')
 	}
@@ -104,7 +104,7 @@ func (a *Array) appendValueKey(key []byte, number int) []byte {
 }
 
 // valueKey makes the key of a chunk or a shard in the worker's memory: it is valid until the next call.
-func (w *worker) valueKey(a *Array, number int) string {
+func (w *worker) valueKey(a *chunkArray, number int) string {
 	if w.buf.key == nil {
 		w.buf.key = make([]byte, 0, keySize)
 	}
@@ -113,7 +113,7 @@ func (w *worker) valueKey(a *Array, number int) string {
 }
 
 // checkChunk refuses arrays whose chunks can't be read, before memory is taken for one.
-func (a *Array) checkChunk() error {
+func (a *chunkArray) checkChunk() error {
 	if d := a.meta.DType; d.Size == 0 {
 		return a.wrap(&meta.UnsupportedError{What: "reading data type", Found: d.String(), Supported: "types whose elements have one length"})
 	}
@@ -127,7 +127,7 @@ func (a *Array) checkChunk() error {
 }
 
 // chunkBytes is the size of a decoded chunk, or of the largest where they differ.
-func (a *Array) chunkBytes() int {
+func (a *chunkArray) chunkBytes() int {
 	n := a.meta.DType.Size
 	for _, c := range a.grid.Chunks {
 		n *= c
@@ -152,13 +152,13 @@ func checkElements(n, size int) error {
 }
 
 // raw says whether chunks are stored as they are.
-func (a *Array) raw() bool { return a.pipe.Chain.Len() == 0 }
+func (a *chunkArray) raw() bool { return a.pipe.Chain.Len() == 0 }
 
 // largeChunk is a size from which memory for a stored chunk is not taken on the metadata's word alone.
 const largeChunk = 64 << 20
 
 // room returns memory for a decoded chunk of n bytes, the worker's own.
-func (w *worker) room(ctx context.Context, a *Array, chunk, n int) ([]byte, error) {
+func (w *worker) room(ctx context.Context, a *chunkArray, chunk, n int) ([]byte, error) {
 	if n > largeChunk && n > cap(w.buf.dec) && a.raw() && len(a.pipe.Levels) == 0 {
 		_, size, err := w.readRange(ctx, a, chunk, nil, 0)
 		if err == nil && size != int64(n) {
@@ -169,7 +169,7 @@ func (w *worker) room(ctx context.Context, a *Array, chunk, n int) ([]byte, erro
 	return w.buf.dec, nil
 }
 
-func wrongSize(a *Array, size int64, want int) error {
+func wrongSize(a *chunkArray, size int64, want int) error {
 	return fmt.Errorf("%d bytes where an uncompressed chunk of %v %s has %d", size, a.grid.Chunks, a.meta.DType, want)
 }
 
@@ -177,7 +177,7 @@ func wrongSize(a *Array, size int64, want int) error {
 // spans is not nil, only these bytes of dst need be right: they ascend and hold whole elements. Then load calls use, unless it is
 // nil, within the turn in which it has decoded. It returns false for a chunk that is not in the store: dst is as it was, and use
 // is not called.
-func (w *worker) load(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
+func (w *worker) load(ctx context.Context, a *chunkArray, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
 	if !a.raw() {
 		return w.loadEncoded(ctx, a, chunk, dst, spans, use)
 	}
@@ -189,7 +189,7 @@ func (w *worker) load(ctx context.Context, a *Array, chunk int, dst []byte, span
 }
 
 // finish ends the loading of a chunk whose stored bytes are in dst as they were, as load does.
-func (w *worker) finish(a *Array, dst []byte, spans []codec.Span, use func() error) error {
+func (w *worker) finish(a *chunkArray, dst []byte, spans []codec.Span, use func() error) error {
 	if use == nil && a.native() {
 		return nil
 	}
@@ -204,7 +204,7 @@ func (w *worker) finish(a *Array, dst []byte, spans []codec.Span, use func() err
 
 // toNative puts the bytes of a decoded chunk into the machine's order: all of dst, or the spans where these are not nil. dst
 // holds the chunk's bytes from number from on.
-func (a *Array) toNative(dst []byte, from int, spans []codec.Span) {
+func (a *chunkArray) toNative(dst []byte, from int, spans []codec.Span) {
 	if a.native() {
 		return
 	}
@@ -217,8 +217,8 @@ func (a *Array) toNative(dst []byte, from int, spans []codec.Span) {
 }
 
 // missing counts a chunk that is not there, or refuses it.
-func (w *worker) missing(a *Array, chunk int) error {
-	if a.h.opt.Strict {
+func (w *worker) missing(a *chunkArray, chunk int) error {
+	if a.src.opt.Strict {
 		return a.fail(chunk, "read", meta.ErrMissingChunk)
 	}
 	w.stats.Chunks++
@@ -231,7 +231,7 @@ func (w *worker) missing(a *Array, chunk int) error {
 const readGap = 64 << 10
 
 // loadRaw reads the spans of an uncompressed chunk, or all of it, into their places in dst.
-func (w *worker) loadRaw(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span) (bool, error) {
+func (w *worker) loadRaw(ctx context.Context, a *chunkArray, chunk int, dst []byte, spans []codec.Span) (bool, error) {
 	whole := [1]codec.Span{{Lo: 0, Hi: len(dst)}}
 	if spans == nil {
 		spans = whole[:]
@@ -239,7 +239,7 @@ func (w *worker) loadRaw(ctx context.Context, a *Array, chunk int, dst []byte, s
 	several := false
 	for i := 0; i < len(spans); {
 		lo, hi := spans[i].Lo, spans[i].Hi
-		for i++; i < len(spans) && int64(spans[i].Lo-hi) <= a.h.gap; i++ {
+		for i++; i < len(spans) && int64(spans[i].Lo-hi) <= a.src.gap; i++ {
 			hi = spans[i].Hi
 		}
 		several = several || i < len(spans)
@@ -254,7 +254,7 @@ func (w *worker) loadRaw(ctx context.Context, a *Array, chunk int, dst []byte, s
 }
 
 // release closes what was opened for several ranges of a chunk that is a value of its own.
-func (w *worker) release(a *Array) {
+func (w *worker) release(a *chunkArray) {
 	if w.shard.value != nil && len(a.pipe.Levels) == 0 {
 		w.close()
 	}
@@ -262,7 +262,7 @@ func (w *worker) release(a *Array) {
 
 // readAt reads the bytes of an uncompressed chunk of size bytes from lo on. A value of which several ranges are read stays
 // open.
-func (w *worker) readAt(ctx context.Context, a *Array, chunk int, dst []byte, lo, size int, several bool) (bool, error) {
+func (w *worker) readAt(ctx context.Context, a *chunkArray, chunk int, dst []byte, lo, size int, several bool) (bool, error) {
 	if len(a.pipe.Levels) > 0 {
 		src, err := w.readInner(ctx, a, chunk, lo, len(dst), size, dst)
 		return src != nil, err
@@ -296,7 +296,7 @@ func (w *worker) readAt(ctx context.Context, a *Array, chunk int, dst []byte, lo
 
 // readInner reads n bytes of an inner chunk from lo on, all of them for n < 0: into dst, or where that is nil into the worker's
 // memory. size is the size of the decoded chunk. It returns nil for an inner chunk that is not there.
-func (w *worker) readInner(ctx context.Context, a *Array, chunk, lo, n, size int, dst []byte) ([]byte, error) {
+func (w *worker) readInner(ctx context.Context, a *chunkArray, chunk, lo, n, size int, dst []byte) ([]byte, error) {
 	defer trace.StartRegion(ctx, "read").End()
 	for attempt := 0; ; attempt++ {
 		p, err := w.locate(ctx, a, chunk)
@@ -342,7 +342,7 @@ func tooLong(size int64, n int) error {
 
 // readWhole reads the value of a chunk of at most limit bytes into the worker's memory. A limit may be the metadata's word
 // alone: where it is large, memory is taken for what is there.
-func (w *worker) readWhole(ctx context.Context, a *Array, chunk, limit int) (n int, size int64, err error) {
+func (w *worker) readWhole(ctx context.Context, a *chunkArray, chunk, limit int) (n int, size int64, err error) {
 	defer trace.StartRegion(ctx, "read").End()
 	w.shard.held = byteSpan{}
 	if w.ahead != nil {
@@ -363,7 +363,7 @@ func (w *worker) readWhole(ctx context.Context, a *Array, chunk, limit int) (n i
 	return n, size, err
 }
 
-func (w *worker) loadEncoded(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
+func (w *worker) loadEncoded(ctx context.Context, a *chunkArray, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
 	if a.parts != nil && spans != nil {
 		if _, ok, err := w.loadParts(ctx, a, chunk, len(dst), dst, spans); err != errWhole {
 			if ok {
@@ -376,7 +376,7 @@ func (w *worker) loadEncoded(ctx context.Context, a *Array, chunk int, dst []byt
 }
 
 // loadWhole is loadEncoded for a chunk that is read whole.
-func (w *worker) loadWhole(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
+func (w *worker) loadWhole(ctx context.Context, a *chunkArray, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
 	src, err := w.readEncoded(ctx, a, chunk, len(dst))
 	if src == nil || err != nil {
 		return false, err
@@ -403,7 +403,7 @@ func (w *worker) loadWhole(ctx context.Context, a *Array, chunk int, dst []byte,
 }
 
 // failStep makes the error of a chunk of that of its chain of codecs.
-func (a *Array) failStep(chunk int, err error) error {
+func (a *chunkArray) failStep(chunk int, err error) error {
 	if e, ok := errors.AsType[*codec.StepError](err); ok {
 		return a.fail(chunk, e.Name, e.Err)
 	}
@@ -412,7 +412,7 @@ func (a *Array) failStep(chunk int, err error) error {
 
 // readEncoded reads a chunk as it is stored, whose decoded size is n, into the worker's memory: nil for a chunk that is not in
 // the store.
-func (w *worker) readEncoded(ctx context.Context, a *Array, chunk, n int) ([]byte, error) {
+func (w *worker) readEncoded(ctx context.Context, a *chunkArray, chunk, n int) ([]byte, error) {
 	if len(a.pipe.Levels) > 0 {
 		return w.readInner(ctx, a, chunk, 0, -1, n, nil)
 	}

@@ -22,7 +22,7 @@ var errWhole = errors.New("the chunk is better read whole")
 
 // loadSpans loads the bytes of a chunk of n bytes that spans name, as load does, into the worker's memory. dec holds the chunk's
 // elements from number from on, as far as they are needed.
-func (w *worker) loadSpans(ctx context.Context, a *Array, chunk, n int, spans []codec.Span) (dec []byte, from int, ok bool, err error) {
+func (w *worker) loadSpans(ctx context.Context, a *chunkArray, chunk, n int, spans []codec.Span) (dec []byte, from int, ok bool, err error) {
 	if a.parts == nil {
 		if dec, err = w.room(ctx, a, chunk, n); err == nil {
 			ok, err = w.load(ctx, a, chunk, dec, spans, nil)
@@ -49,7 +49,7 @@ type window struct {
 // loadParts loads the bytes of a chunk of n bytes that spans name, in the byte order in which they are stored: into dst, which
 // is the whole chunk, or where that is nil into a window of the worker's own memory, which begins with an element. It returns
 // false for a chunk that is not in the store, and errWhole for one that is better read whole.
-func (w *worker) loadParts(ctx context.Context, a *Array, chunk, n int, dst []byte, spans []codec.Span) (win window, ok bool, err error) {
+func (w *worker) loadParts(ctx context.Context, a *chunkArray, chunk, n int, dst []byte, spans []codec.Span) (win window, ok bool, err error) {
 	if len(a.pipe.Levels) == 0 && !a.saves(float64(n), n, spans) {
 		return win, false, errWhole
 	}
@@ -79,14 +79,14 @@ func (w *worker) loadParts(ctx context.Context, a *Array, chunk, n int, dst []by
 
 // saves says whether reading the spans of a chunk of n bytes in parts, by two requests, costs less than reading size bytes by
 // one, as far as can be told before its head is read: the spans are taken to be compressed as well as the rest.
-func (a *Array) saves(size float64, n int, spans []codec.Span) bool {
+func (a *chunkArray) saves(size float64, n int, spans []codec.Span) bool {
 	need := float64(spanBytes(spans)) / float64(n) * size
-	return a.skips() && float64(a.parts.HeadLen(n))+float64(a.h.gap)+need < size
+	return a.skips() && float64(a.parts.HeadLen(n))+float64(a.src.gap)+need < size
 }
 
 // skips says whether what is not asked for is not sent either. A server that ignores ranges would rather have all read at once.
-func (a *Array) skips() bool {
-	gap, most := a.h.priced.Coalesce()
+func (a *chunkArray) skips() bool {
+	gap, most := a.src.priced.Coalesce()
 	return gap < most
 }
 
@@ -100,7 +100,7 @@ func spanBytes(spans []codec.Span) int {
 }
 
 // readParts is loadParts, once and without the counts of what was decoded.
-func (w *worker) readParts(ctx context.Context, a *Array, chunk, n int, dst []byte, spans []codec.Span) (win window, err error) {
+func (w *worker) readParts(ctx context.Context, a *chunkArray, chunk, n int, dst []byte, spans []codec.Span) (win window, err error) {
 	p, err := w.findParts(ctx, a, chunk, n, spans)
 	if err != nil {
 		return win, err
@@ -140,7 +140,7 @@ func (w *worker) readParts(ctx context.Context, a *Array, chunk, n int, dst []by
 
 // decodeParts decodes parts of a chunk into the window. The worker's memory for stored bytes has the chunk's head, of head bytes,
 // and behind it the range from byte number lo on that the parts lie in.
-func (w *worker) decodeParts(a *Array, win window, head int, lo int64, parts []codec.Part) error {
+func (w *worker) decodeParts(a *chunkArray, win window, head int, lo int64, parts []codec.Part) error {
 	for _, q := range parts {
 		at := head + q.Encoded.Lo - int(lo) // what begins in the head goes on in the range that follows on it
 		src := w.buf.enc[at:][:q.Encoded.Hi-q.Encoded.Lo]
@@ -153,7 +153,7 @@ func (w *worker) decodeParts(a *Array, win window, head int, lo int64, parts []c
 
 // findParts reads the head of a chunk of n bytes into the worker's memory for stored bytes, which has the head's length then, and
 // lists the parts that hold the spans, in the order in which they are stored. It returns where the chunk lies.
-func (w *worker) findParts(ctx context.Context, a *Array, chunk, n int, spans []codec.Span) (part, error) {
+func (w *worker) findParts(ctx context.Context, a *chunkArray, chunk, n int, spans []codec.Span) (part, error) {
 	p, err := w.readHead(ctx, a, chunk, n, spans)
 	if err != nil {
 		return p, err
@@ -180,7 +180,7 @@ func (w *worker) findParts(ctx context.Context, a *Array, chunk, n int, spans []
 }
 
 // readHead reads the first bytes of a chunk of n bytes, as many as are usually its head or all that there are.
-func (w *worker) readHead(ctx context.Context, a *Array, chunk, n int, spans []codec.Span) (p part, err error) {
+func (w *worker) readHead(ctx context.Context, a *chunkArray, chunk, n int, spans []codec.Span) (p part, err error) {
 	limit, head := int64(a.pipe.Chain.EncodedLimit(n)), a.parts.HeadLen(n)
 	defer trace.StartRegion(ctx, "read").End()
 	if len(a.pipe.Levels) > 0 {
@@ -193,7 +193,7 @@ func (w *worker) readHead(ctx context.Context, a *Array, chunk, n int, spans []c
 			if w.shard.held == s { // it is there
 				return p, errWhole
 			}
-			size -= float64(a.h.gap) * (1 - size/float64(s.hi-s.lo)) // what others pay of the request
+			size -= float64(a.src.gap) * (1 - size/float64(s.hi-s.lo)) // what others pay of the request
 		}
 		if !a.saves(size, n, spans) {
 			return p, errWhole
@@ -255,15 +255,15 @@ type partRange struct {
 
 // cover finds the ranges that hold the parts of a chunk of which size bytes are stored, and returns the length of the longest.
 // The first of them follows on the head, of which head bytes have been read, and may be empty.
-func (w *worker) cover(a *Array, head, size int64) (longest int64, err error) {
+func (w *worker) cover(a *chunkArray, head, size int64) (longest int64, err error) {
 	w.buf.ranges = append(w.buf.ranges[:0], partRange{lo: head, hi: head})
 	for i, q := range w.buf.pieces {
 		lo, hi := int64(q.Encoded.Lo), int64(q.Encoded.Hi)
-		r, gap := &w.buf.ranges[len(w.buf.ranges)-1], a.h.gap
+		r, gap := &w.buf.ranges[len(w.buf.ranges)-1], a.src.gap
 		if r.hi == head { // which is there: nothing is gained by going on from it
 			gap = 0
 		}
-		if hi > r.hi && (lo-r.hi > gap || hi-r.lo > a.h.size) {
+		if hi > r.hi && (lo-r.hi > gap || hi-r.lo > a.src.size) {
 			w.buf.ranges = append(w.buf.ranges, partRange{lo: lo, hi: lo})
 			r = &w.buf.ranges[len(w.buf.ranges)-1]
 		}
@@ -272,11 +272,11 @@ func (w *worker) cover(a *Array, head, size int64) (longest int64, err error) {
 	cost := int64(0)
 	for _, r := range w.buf.ranges {
 		if r.hi > r.lo {
-			cost += r.hi - r.lo + max(a.h.gap, 0)
+			cost += r.hi - r.lo + max(a.src.gap, 0)
 		}
 		longest = max(longest, r.hi-r.lo)
 	}
-	if cost >= size+max(a.h.gap, 0) || cost > 0 && !a.skips() {
+	if cost >= size+max(a.src.gap, 0) || cost > 0 && !a.skips() {
 		return 0, errWhole
 	}
 	return longest, nil

@@ -17,9 +17,9 @@ func TestChunkPartsInPlace(t *testing.T) {
 		m.big = big
 		r := storetest.NewRecorder(memory(t, m.files()))
 		a := openArray(t, pricedStore{r, 4096, 1 << 20}, Options{})
-		want := make([]byte, a.chunkBytes())
+		want := make([]byte, a.c.chunkBytes())
 		w := new(worker)
-		if ok, err := w.load(t.Context(), a, 2, want, nil, nil); !ok || err != nil {
+		if ok, err := w.load(t.Context(), a.c, 2, want, nil, nil); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 		r.Clear()
@@ -28,7 +28,7 @@ func TestChunkPartsInPlace(t *testing.T) {
 			lo := rnd.IntN(len(want)/4-40000) * 4
 			spans := []codec.Span{{Lo: lo, Hi: lo + 400}, {Lo: lo + 80000, Hi: lo + 80004}}
 			got := make([]byte, len(want))
-			if ok, err := w.load(t.Context(), a, 2, got, spans, nil); !ok || err != nil {
+			if ok, err := w.load(t.Context(), a.c, 2, got, spans, nil); !ok || err != nil {
 				t.Fatal(ok, err)
 			}
 			for _, s := range spans {
@@ -52,8 +52,8 @@ func TestChunkPartsAllocs(t *testing.T) {
 	m.steps = 40
 	files := m.files()
 	a := openArray(t, costlyMem{memory(t, files)}, Options{})
-	p, strides := a.newPart(), []int{121 * 240, 121 * 240, 240, 1}
-	picks, err := Selection{All(), At(21), All(), All()}.resolve(&a.grid)
+	p, strides := a.c.newPart(), []int{121 * 240, 121 * 240, 240, 1}
+	picks, err := Selection{All(), At(21), All(), All()}.resolve(&a.c.grid)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,8 +61,8 @@ func TestChunkPartsAllocs(t *testing.T) {
 	w := new(worker)
 	chunk := 0
 	allocs := testing.AllocsPerRun(30, func() {
-		p.set(a, chunk, picks)
-		if err := w.readChunk(t.Context(), a, p, strides, dst); err != nil {
+		p.set(a.c, chunk, picks)
+		if err := w.readChunk(t.Context(), a.c, p, strides, dst); err != nil {
 			t.Fatal(err)
 		}
 		chunk++

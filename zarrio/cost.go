@@ -1,29 +1,47 @@
 package zarrio
 
-import "zarrbench/zarrio/store"
+import (
+	"fmt"
 
-// readCost is what reads cost in a store.
-type readCost struct {
+	"zarrbench/zarrio/internal/fileio"
+	"zarrbench/zarrio/store"
+)
+
+// A source is an open store, with what its chunks are read by.
+type source struct {
+	store store.Store
+	name  string // of the store, for errors
+	opt   sourceOptions
+	files fileio.Opener // the store, if its values are files that readers can open themselves; else nil
+
 	gap, size int64 // parts of a value that are gap bytes apart are read at once, up to size
 	requests  int   // that the store answers at once
 
-	priced store.Coalescer // the store, where each read has a price of its own; else nil
+	priced store.Coalescer // the store, if each read has a price of its own; else nil
 }
 
-func (opt *Options) cost(st store.Store) readCost {
+// sourceOptions say how chunks are read. zarrio.Options describes the fields.
+type sourceOptions struct {
+	Strict, SkipChecksums     bool
+	CoalesceGap, CoalesceSize int64
+}
+
+// newSource returns a source of chunks in st.
+func newSource(st store.Store, opt sourceOptions) *source {
 	// A read of a local file costs about as much as copying readGap bytes; what is copied should stay in the cache.
-	c := readCost{gap: readGap, size: 1 << 20}
-	if s, ok := st.(store.Coalescer); ok {
-		if gap, size := s.Coalesce(); size > 0 {
-			c.gap, c.size, c.priced = gap, size, s
+	s := &source{store: st, name: fmt.Sprint(st), opt: opt, gap: readGap, size: 1 << 20}
+	s.files, _ = st.(fileio.Opener)
+	if c, ok := st.(store.Coalescer); ok {
+		if gap, size := c.Coalesce(); size > 0 {
+			s.gap, s.size, s.priced = gap, size, c
 		}
-		c.requests = s.Requests()
+		s.requests = c.Requests()
 	}
 	if opt.CoalesceGap != 0 {
-		c.gap = max(opt.CoalesceGap, -1)
+		s.gap = max(opt.CoalesceGap, -1)
 	}
 	if opt.CoalesceSize != 0 {
-		c.size = max(opt.CoalesceSize, 0)
+		s.size = max(opt.CoalesceSize, 0)
 	}
-	return c
+	return s
 }

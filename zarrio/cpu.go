@@ -18,6 +18,7 @@ import (
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/turns"
 	"zarrbench/zarrio/meta"
+	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/tensor"
 )
 
@@ -80,19 +81,20 @@ func (e *CPU) staff() string {
 	return fmt.Sprintf("%d workers", n)
 }
 
-// Probe finds out, by one of the documents of a group, how files where it lies can be read, so that String tells before the first
-// Fill. Of a group that is in no local directory, or has no documents, there is nothing to find out.
-func (e *CPU) Probe(ctx context.Context, g *Group) error {
-	if g.h.files == nil {
+// Probe finds out how files of a store can be read, by one of the documents of the group at path, so that String tells before
+// the first Fill. It does nothing if the store is no local directory, or the group has no document.
+func (e *CPU) Probe(ctx context.Context, st store.Store, path string) error {
+	files, ok := st.(fileio.Opener)
+	if !ok {
 		return nil
 	}
 	r := e.files.Reader()
 	if r == nil {
 		return nil
 	}
-	err := r.Probe(ctx, g.h.files, meta.Prefix(g.path)+meta.V3Doc)
+	err := r.Probe(ctx, files, meta.Prefix(path)+meta.V3Doc)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = r.Probe(ctx, g.h.files, meta.Prefix(g.path)+meta.V2GroupDoc)
+		err = r.Probe(ctx, files, meta.Prefix(path)+meta.V2GroupDoc)
 	}
 	if err = errors.Join(err, r.Close()); err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, errors.ErrUnsupported) {
 		return nil
@@ -162,7 +164,7 @@ func (e *CPU) endBatch(err error) {
 
 // A chunkKey names a decoded chunk that is kept.
 type chunkKey struct {
-	array *Array
+	array *chunkArray
 	chunk int
 }
 
@@ -219,7 +221,7 @@ func (e *CPU) read(ctx context.Context, w *worker, p *Plan, r *ChunkRead, dst []
 // inPlace says whether a chunk is read or decoded straight into its pieces' places: each is the whole chunk, or an
 // uncompressed run of it, in the chunk's own order. Different runs are read one by one if they are long, since a read call
 // costs about as much as copying readGap bytes.
-func inPlace(a *Array, pieces []Piece) bool {
+func inPlace(a *chunkArray, pieces []Piece) bool {
 	size, whole := a.meta.DType.Size, a.chunkBytes()
 	one, long := true, true
 	for i := range pieces {
@@ -304,7 +306,7 @@ func place(ctx context.Context, p *Plan, pieces []Piece, dst, dec []byte, size i
 }
 
 // fill puts the fill value where a missing chunk's pieces belong.
-func fill(p *Plan, pieces []Piece, dst []byte, a *Array) error {
+func fill(p *Plan, pieces []Piece, dst []byte, a *chunkArray) error {
 	for i := range pieces {
 		b := pieces[i].box()
 		ndcopy.Fill(dst, pieces[i].Dst, a.meta.DType.Size, a.meta.Fill, &b)

@@ -12,7 +12,7 @@ type job struct {
 	read func(context.Context, *worker, *ChunkRead) error
 	skip func(*ChunkRead) bool // reads that are left out; nil for none
 	// alone, if not nil, says that the chunks of an array are read one by one, whatever they are parts of.
-	alone func(*Array) bool
+	alone func(*chunkArray) bool
 	// dst, if not nil, is the memory that whole chunks are read straight into.
 	dst []byte
 

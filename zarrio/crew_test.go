@@ -13,7 +13,7 @@ import (
 func TestCrew(t *testing.T) {
 	open := func(requests int) *Array {
 		a := openArray(t, zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(nil)}), Options{})
-		a.h.requests = requests
+		a.c.src.requests = requests
 		return a
 	}
 	few, many := open(1), open(coreWorkers()+30)
@@ -33,7 +33,7 @@ func TestCrew(t *testing.T) {
 			defer e.Close()
 			var p Plan
 			for i, a := range tt.arrays {
-				p.Reads = append(p.Reads, ChunkRead{Array: a, Chunk: i})
+				p.Reads = append(p.Reads, ChunkRead{Array: a.c, Chunk: i})
 			}
 			workers, err := e.ensureWorkers(&p)
 			require.NoError(t, err)

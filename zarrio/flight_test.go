@@ -282,17 +282,17 @@ func TestOneTurn(t *testing.T) {
 			defer g.Close()
 			a, err := g.Array(t.Context(), "x")
 			require.NoError(t, err)
-			require.Equal(t, 1, a.groupLimit())
+			require.Equal(t, 1, a.c.groupLimit())
 			e := one(t, io)
 			var p Plan
 			p.reset(1)
 			for chunk := range 80 {
-				p.Reads = append(p.Reads, ChunkRead{Array: a, Chunk: chunk})
+				p.Reads = append(p.Reads, ChunkRead{Array: a.c, Chunk: chunk})
 				p.first = append(p.first, int32(chunk))
-				p.Pieces = append(p.Pieces, Piece{Read: chunk, Dst: chunk * 50 * a.meta.DType.Size, N: [2]int{1, 50}, SrcBy: [2]int{50, 1}, DstBy: [2]int{50, 1}})
+				p.Pieces = append(p.Pieces, Piece{Read: chunk, Dst: chunk * 50 * a.c.meta.DType.Size, N: [2]int{1, 50}, SrcBy: [2]int{50, 1}, DstBy: [2]int{50, 1}})
 			}
 			p.group()
-			m, err := e.Alloc(int64(4000 * a.meta.DType.Size))
+			m, err := e.Alloc(int64(4000 * a.c.meta.DType.Size))
 			require.NoError(t, err)
 			defer m.Free()
 			stats, err := e.Fill(t.Context(), &p, m)

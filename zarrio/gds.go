@@ -288,7 +288,7 @@ func (e *gdsEngine) job(p *Plan, to *gpuMemory, skip func(*ChunkRead) bool, byHo
 }
 
 // obstacle says why an array's chunks can't be read by cuFile; "" where they can.
-func (e *gdsEngine) obstacle(a *Array) string {
+func (e *gdsEngine) obstacle(a *chunkArray) string {
 	switch {
 	case e.alone(a):
 		return ""
@@ -305,7 +305,7 @@ func (e *gdsEngine) obstacle(a *Array) string {
 	}
 }
 
-func (e *gdsEngine) pathOf(a *Array) (Path, string) {
+func (e *gdsEngine) pathOf(a *chunkArray) (Path, string) {
 	if why := e.obstacle(a); why != "" {
 		return PathHost, why
 	}
@@ -319,13 +319,13 @@ func (e *gdsEngine) pathOf(a *Array) (Path, string) {
 }
 
 // alone says that each chunk of an array is read by itself, from its file.
-func (e *gdsEngine) alone(a *Array) bool {
-	_, ok := a.h.store.(store.Filer)
+func (e *gdsEngine) alone(a *chunkArray) bool {
+	_, ok := a.src.store.(store.Filer)
 	return ok && a.raw() && a.native()
 }
 
 // byFile says that a chunk's pieces are read from its file: they are rows of it.
-func (e *gdsEngine) byFile(a *Array, pieces []Piece) bool { return e.alone(a) && byRows(pieces) }
+func (e *gdsEngine) byFile(a *chunkArray, pieces []Piece) bool { return e.alone(a) && byRows(pieces) }
 
 func (e *gdsEngine) transfers() Transfers {
 	if last := e.last.Load(); last != nil {

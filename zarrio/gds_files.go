@@ -41,7 +41,7 @@ type fileCache struct {
 
 // A fileID names the file of a chunk or a shard.
 type fileID struct {
-	array  *Array
+	array  *chunkArray
 	number int
 }
 
@@ -72,7 +72,7 @@ func defaultHandles() int {
 }
 
 // get returns a file, open, for whoever gives it back by put.
-func (c *fileCache) get(ctx context.Context, w *worker, a *Array, number int) (*openedFile, error) {
+func (c *fileCache) get(ctx context.Context, w *worker, a *chunkArray, number int) (*openedFile, error) {
 	id := fileID{a, number}
 	c.mu.Lock()
 	f := c.files[id]
@@ -218,7 +218,7 @@ func noDescriptor(err error) bool { return errors.Is(err, unix.EMFILE) || errors
 
 // openKey opens the file of a chunk or a shard.
 func (w *worker) openKey(id fileID, flags int) (*os.File, error) {
-	return id.array.h.store.(store.Filer).OpenFile(w.valueKey(id.array, id.number), flags)
+	return id.array.src.store.(store.Filer).OpenFile(w.valueKey(id.array, id.number), flags)
 }
 
 // openFile opens a file by kvikIO's rules: for cuFile with O_DIRECT; where that, or its registration, fails, as a file that is

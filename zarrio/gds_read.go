@@ -116,7 +116,7 @@ func (e *gdsEngine) find(ctx context.Context, w *worker, r *ChunkRead) (*openedF
 }
 
 // findInner finds an inner chunk in its shard's file. Where the indices are known, nothing is opened but by the cache.
-func (e *gdsEngine) findInner(ctx context.Context, w *worker, a *Array, chunk int) (*openedFile, part, error) {
+func (e *gdsEngine) findInner(ctx context.Context, w *worker, a *chunkArray, chunk int) (*openedFile, part, error) {
 	shard, p, ok := w.recall(a, chunk)
 	if !ok {
 		err := e.files.insist(ctx, w, func() (err error) {
@@ -315,7 +315,7 @@ func (e *gdsEngine) transferPOSIX(ctx context.Context, h *gpuHand, t transfer) e
 
 // recall finds an inner chunk by indices that were read before, without opening anything: the number of its outermost shard
 // and its part. It returns false where an index is missing, or another one by now.
-func (w *worker) recall(a *Array, chunk int) (shard int, p part, ok bool) {
+func (w *worker) recall(a *chunkArray, chunk int) (shard int, p part, ok bool) {
 	coords := w.buf.coords[:len(a.grid.Counts)]
 	a.grid.Coords(coords, chunk)
 	p.chunk = chunk

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"zarrbench/zarrio/meta"
+	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/tensor"
 )
 
@@ -154,7 +155,9 @@ func (e *GPUEngine) Sync(m tensor.Memory) error { return e.engine.sync(m) }
 func (e *GPUEngine) Close() error { return e.engine.close() }
 
 // Probe is that of the CPU engine, which reads for this one.
-func (e *GPUEngine) Probe(ctx context.Context, g *Group) error { return e.engine.probe(ctx, g) }
+func (e *GPUEngine) Probe(ctx context.Context, st store.Store, path string) error {
+	return e.engine.probe(ctx, st, path)
+}
 
 // Workers returns the number of workers.
 func (e *GPUEngine) Workers() int { return e.engine.workers() }
@@ -175,7 +178,7 @@ func (e *GPUEngine) Transfers() Transfers { return e.engine.transfers() }
 func (e *GPUEngine) Path() Path { return e.engine.transfers().Path() }
 
 // PathOf says which way an array's chunks will go, and why if that is PathHost.
-func (e *GPUEngine) PathOf(a *Array) (Path, string) { return e.engine.pathOf(a) }
+func (e *GPUEngine) PathOf(a Chunked) (Path, string) { return e.engine.pathOf(a.Chunks()) }
 
 // A Reducer is an engine that computes on batches where they are.
 type Reducer interface {
@@ -274,10 +277,10 @@ type gpuEngine interface {
 	sync(m tensor.Memory) error
 	close() error
 	workers() int
-	probe(ctx context.Context, g *Group) error
+	probe(ctx context.Context, st store.Store, path string) error
 	calibrate(ctx context.Context, l *Loader) (string, error)
 	transfers() Transfers
-	pathOf(a *Array) (Path, string)
+	pathOf(a *chunkArray) (Path, string)
 	squaredErrors(a, b tensor.Tensor, sums []float64) error
 	checksums(t tensor.Tensor, sums []uint32) error
 	copyDense(dst uintptr, t tensor.Tensor, s tensor.Stream) error

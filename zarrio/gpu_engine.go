@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"zarrbench/zarrio/internal/cuda"
+	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/tensor"
 )
 
@@ -108,7 +109,9 @@ func (h *gpuHand) dismiss(g *cudaGPU) error {
 	return g.dev.Do(func() error { return errors.Join(g.freeStream(h.stream), g.freeEvent(h.done)) })
 }
 
-func (e *gpuCore) probe(ctx context.Context, g *Group) error { return e.cpu.Probe(ctx, g) }
+func (e *gpuCore) probe(ctx context.Context, st store.Store, path string) error {
+	return e.cpu.Probe(ctx, st, path)
+}
 
 func (e *gpuCore) workers() int { return len(e.cpu.workers) }
 

@@ -89,7 +89,7 @@ func (e *hostEngine) calibrate(context.Context, *Loader) (string, error) {
 
 func (e *hostEngine) transfers() Transfers { return Transfers{HostBytes: e.hostBytes.Load()} }
 
-func (e *hostEngine) pathOf(*Array) (Path, string) {
+func (e *hostEngine) pathOf(*chunkArray) (Path, string) {
 	return PathHost, "the host engine reads by the CPU"
 }
 
@@ -249,7 +249,7 @@ func (e *gpuCore) measure(pieces []Piece, size int) (int64, error) {
 }
 
 // fillIn puts the fill value where a missing chunk's pieces belong. They count as nothing that was read.
-func (e *gpuCore) fillIn(h *gpuHand, pieces []Piece, mem *gpuMemory, a *Array) error {
+func (e *gpuCore) fillIn(h *gpuHand, pieces []Piece, mem *gpuMemory, a *chunkArray) error {
 	if mem == nil {
 		return nil
 	}

@@ -30,7 +30,7 @@ func TestGPUThreads(t *testing.T) {
 				if strings.Contains(e.String(), "without io_uring") {
 					return
 				}
-				if err := e.Probe(t.Context(), group); err != nil {
+				if err := e.Probe(t.Context(), group.Store(), group.Path()); err != nil {
 					t.Error(err)
 				}
 				if !fileio.RingThread() {

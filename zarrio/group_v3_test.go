@@ -378,7 +378,7 @@ func FuzzConsolidatedV3(f *testing.F) {
 	f.Add([]byte(files["zarr.json"]), "a")
 	f.Add([]byte(`{"zarr_format":3,"node_type":"group","consolidated_metadata":{"kind":"inline","metadata":{"../x":null,"":{},"a//b":{},"é":5}}}`), "é")
 	f.Fuzz(func(t *testing.T, doc []byte, name string) {
-		h := &hierarchy{store: nothing{}}
+		h := newHierarchy(nothing{}, Options{})
 		g, err := h.groupV3(t.Context(), nil, "", meta.PlainJSON(doc))
 		if err != nil || g.docs == nil {
 			return

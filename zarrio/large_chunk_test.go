@@ -17,11 +17,11 @@ func TestLargeChunkAskedOnce(t *testing.T) {
 	s.values["x/0"], s.values["x/1"] = make([]byte, n), make([]byte, n)
 	a, err := s.open(t, Options{}).Array(t.Context(), "x")
 	require.NoError(t, err)
-	require.Equal(t, n, a.chunkBytes())
+	require.Equal(t, n, a.c.chunkBytes())
 	s.counts()
 	var w worker
 	for chunk := range 2 {
-		dst, err := w.room(t.Context(), a, chunk, n)
+		dst, err := w.room(t.Context(), a.c, chunk, n)
 		require.NoError(t, err)
 		require.Len(t, dst, n)
 	}

@@ -181,7 +181,7 @@ func TestNotReadable(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			a := openArray(t, zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(tt.fields)}), Options{})
 			_, err := a.ReadInto(t.Context(), nil, make([]byte, 16))
-			zarrtest.WantError(t, err, append(tt.want, "zarrio: "+a.h.name+`: array "x": `)...)
+			zarrtest.WantError(t, err, append(tt.want, "zarrio: "+a.c.src.name+`: array "x": `)...)
 			if !errors.Is(err, errors.ErrUnsupported) {
 				t.Errorf("%v is not ErrUnsupported", err)
 			}
@@ -226,7 +226,7 @@ func TestSampleHierarchy(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if err := a.checkChunk(); err != nil {
+		if err := a.c.checkChunk(); err != nil {
 			t.Error(err)
 		}
 		if len(a.Dims()) != len(a.Shape()) || slices.Contains(a.Dims(), "") {
@@ -265,8 +265,8 @@ func FuzzMetadataV2(f *testing.F) {
 		if m.Fill != nil && len(m.Fill) != m.DType.Size && m.DType.Kind != meta.Object {
 			t.Fatalf("fill of %d bytes for %s", len(m.Fill), m.DType)
 		}
-		a := newArray(&hierarchy{store: nothing{}}, "x", m)
-		if a.checkChunk() != nil || a.chunkBytes() > 1<<20 {
+		a := newHierarchy(nothing{}, Options{}).newArray("x", m)
+		if a.c.checkChunk() != nil || a.c.chunkBytes() > 1<<20 {
 			return
 		}
 		// The array's first and last element, which no store has.
@@ -301,7 +301,7 @@ func FuzzConsolidated(f *testing.F) {
 		if err != nil {
 			return
 		}
-		g := &Group{h: &hierarchy{store: nothing{}}, docs: docs}
+		g := &Group{h: newHierarchy(nothing{}, Options{}), docs: docs}
 		members, err := g.Members(t.Context())
 		if err != nil {
 			t.Fatal(err)

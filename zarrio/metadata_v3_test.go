@@ -219,6 +219,6 @@ func FuzzV3Metadata(f *testing.F) {
 		if m.DType.Kind != meta.Unknown && !json.Valid(meta.AppendJSON(nil, m.Fill, m.DType, 3)) {
 			t.Fatalf("fill %x of %s", m.Fill, m.DType)
 		}
-		newArray(&hierarchy{store: nothing{}}, "x", m)
+		newHierarchy(nothing{}, Options{}).newArray("x", m)
 	})
 }

@@ -262,7 +262,7 @@ func (m *model) check(t *testing.T, a *Array, rng *rand.Rand, axes []pickAxis) {
 	if bytes.Count(buf[:skip], []byte{0xc5}) != skip || bytes.Count(buf[skip+len(want):], []byte{0xc5}) != guard {
 		t.Fatalf("%v, selection %s: written outside the destination", m, text)
 	}
-	chunks, missing := m.touched(&a.grid, axes)
+	chunks, missing := m.touched(&a.c.grid, axes)
 	if len(want) == 0 {
 		chunks, missing = 0, 0
 	}

@@ -15,9 +15,6 @@ type shardReads struct {
 	count int
 }
 
-// chunkID names a chunk among a loader's arrays.
-type chunkID struct{ array, chunk int }
-
 // places says where the tensors of a batch lie in its memory.
 type places struct {
 	tensor int // distance between the tensors of two window steps, in bytes
@@ -85,7 +82,7 @@ func (p *planner) read(c *channel, chunk int) int {
 	if !ok {
 		i = int32(len(p.Reads))
 		p.index[id] = i
-		p.Reads = append(p.Reads, ChunkRead{Array: c.array, Chunk: chunk, id: id})
+		p.Reads = append(p.Reads, ChunkRead{Array: c.array.c, Chunk: chunk, id: id})
 		p.follow(c, i)
 	}
 	return int(i)
@@ -93,18 +90,18 @@ func (p *planner) read(c *channel, chunk int) int {
 
 // follow makes a read follow the last one of its shard, or begin a row of reads of its own.
 func (p *planner) follow(c *channel, i int32) {
-	levels := c.array.pipe.Levels
+	levels := c.array.c.pipe.Levels
 	if len(levels) == 0 {
 		p.first = append(p.first, i)
 		return
 	}
 	var memory [meta.MaxRank]int
-	coords := memory[:len(c.array.grid.Counts)]
-	c.array.grid.Coords(coords, p.Reads[i].Chunk)
-	shard, _, _ := levels[0].Place(coords, c.array.grid.Chunks)
+	coords := memory[:len(c.array.c.grid.Counts)]
+	c.array.c.grid.Coords(coords, p.Reads[i].Chunk)
+	shard, _, _ := levels[0].Place(coords, c.array.c.grid.Chunks)
 	id := chunkID{c.id, shard}
 	row := p.shards[id]
-	if row.count == 0 || row.count == c.array.groupLimit() {
+	if row.count == 0 || row.count == c.array.c.groupLimit() {
 		p.first = append(p.first, i)
 		row.count = 0
 	} else {

@@ -57,7 +57,7 @@ func (e *CPU) prefetch(ctx context.Context, w *worker, p *Plan, r *ChunkRead, j 
 		h = &w.ahead[len(w.ahead)-1]
 	}
 	// Whatever is wrong with the file, its reading will tell.
-	if err := w.files.Open(ctx, &h.file, a.h.files, w.valueKey(a, r.Chunk)); err != nil {
+	if err := w.files.Open(ctx, &h.file, a.src.files, w.valueKey(a, r.Chunk)); err != nil {
 		return
 	}
 	h.array, h.number = a, r.Chunk

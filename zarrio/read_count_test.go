@@ -79,7 +79,7 @@ func TestReadFarApart(t *testing.T) {
 		}
 		m := model{shape: a.Shape(), size: 2, elements: tensor.AsBytes(want)}
 		var axes []pickAxis
-		picks, _ := tt.sel.resolve(&a.grid)
+		picks, _ := tt.sel.resolve(&a.c.grid)
 		for _, pick := range picks {
 			var p pickAxis
 			for i := range pick.N {
@@ -116,7 +116,7 @@ func TestReadIntoAllocs(t *testing.T) {
 		}
 		a := openArray(t, zarrtest.DirStore(t, files), Options{Strict: true})
 		buf := make([]byte, 1024)
-		if n := testing.AllocsPerRun(20, func() { a.h.store.ReadRange(t.Context(), "x/0.0.0", buf, 0) }); n > 0 {
+		if n := testing.AllocsPerRun(20, func() { a.c.src.store.ReadRange(t.Context(), "x/0.0.0", buf, 0) }); n > 0 {
 			t.Skipf("the store itself makes %v allocations a read on this system", n)
 		}
 		for name, rest := range map[string]Selection{

@@ -9,7 +9,7 @@ import "zarrbench/zarrio/internal/fileio"
 
 // An aheadFile is a file that was opened to prefetch a chunk.
 type aheadFile struct {
-	array  *Array // nil if it is not in use
+	array  *chunkArray // nil if it is not in use
 	number int
 	file   fileio.File
 }
@@ -23,7 +23,7 @@ func (h *aheadFile) close() {
 }
 
 // prefetched returns the file of a chunk that is prefetched, or nil.
-func (w *worker) prefetched(a *Array, number int) *aheadFile {
+func (w *worker) prefetched(a *chunkArray, number int) *aheadFile {
 	for i := range w.ahead {
 		if h := &w.ahead[i]; h.array == a && h.number == number {
 			return h
@@ -33,7 +33,7 @@ func (w *worker) prefetched(a *Array, number int) *aheadFile {
 }
 
 // prefetches reports whether chunks of the array can be prefetched: they are files.
-func (a *Array) prefetches() bool { return a.h.files != nil && len(a.pipe.Levels) == 0 }
+func (a *chunkArray) prefetches() bool { return a.src.files != nil && len(a.pipe.Levels) == 0 }
 
 // abandon drops all that was prefetched and all rows. When it returns, no read is under way.
 func (w *worker) abandon() {
@@ -45,7 +45,7 @@ func (w *worker) abandon() {
 
 // takeWhole returns the value of a chunk of at most limit bytes that was prefetched whole, in the
 // worker's memory. It returns false if there is none.
-func (w *worker) takeWhole(a *Array, chunk, limit int) (n int, size int64, ok bool, err error) {
+func (w *worker) takeWhole(a *chunkArray, chunk, limit int) (n int, size int64, ok bool, err error) {
 	h := w.prefetched(a, chunk)
 	if h == nil || h.file.Size() > int64(limit) {
 		return 0, 0, false, nil

@@ -194,8 +194,8 @@ func TestSelectionHuge(t *testing.T) {
 	// A run over uneven chunks is not listed either.
 	a := openArray(t, memStore(t, map[string]string{"zarr.json": v3Group, "x/zarr.json": rectilinear}), Options{})
 	before := allocated()
-	picks, err := Selection(nil).resolve(&a.grid)
-	if err != nil || picks[0].N != n || picks[0].Chunks(&a.grid, 0) != 2 {
+	picks, err := Selection(nil).resolve(&a.c.grid)
+	if err != nil || picks[0].N != n || picks[0].Chunks(&a.c.grid, 0) != 2 {
 		t.Errorf("%+v, %v", picks, err)
 	}
 	if b := allocated() - before; b > 1<<20 {

@@ -14,7 +14,7 @@ import (
 
 // An openShard is the shard that a worker reads from, kept open until it reads from another one.
 type openShard struct {
-	array   *Array
+	array   *chunkArray
 	shard   int // its number on the outermost level
 	value   store.Value
 	fail    error      // why none of its chunks can be found; nil if they can. It is kept, so that the store is not asked again
@@ -28,7 +28,7 @@ type openShard struct {
 type byteSpan struct{ lo, hi int64 }
 
 // open opens the shard if it isn't open yet. A missing one is fs.ErrNotExist, here or when it is read.
-func (w *worker) open(ctx context.Context, a *Array, shard int) error {
+func (w *worker) open(ctx context.Context, a *chunkArray, shard int) error {
 	if w.shard.array == a && w.shard.shard == shard {
 		return nil
 	}
@@ -59,7 +59,7 @@ type part struct {
 }
 
 // locate finds an inner chunk by the indices of the shards that it is in. The outermost one is left open.
-func (w *worker) locate(ctx context.Context, a *Array, chunk int) (part, error) {
+func (w *worker) locate(ctx context.Context, a *chunkArray, chunk int) (part, error) {
 	coords := w.buf.coords[:len(a.grid.Counts)]
 	a.grid.Coords(coords, chunk)
 	p := part{chunk: chunk}
@@ -182,7 +182,7 @@ func (w *worker) readIndex(ctx context.Context, l *pipeline.Level, entries, k in
 // gather prepares to read chunks of one shard: it sorts them by where they lie, and finds out which are better read at once.
 // Chunks that are not there come last, when reading has told whether the shard is still the same. Where one can't be found,
 // that is left for its reading to find out.
-func (w *worker) gather(ctx context.Context, a *Array, chunks []int) {
+func (w *worker) gather(ctx context.Context, a *chunkArray, chunks []int) {
 	w.shard.spans, w.shard.started = w.shard.spans[:0], 0
 	w.parts = w.parts[:0]
 	for _, chunk := range chunks {
@@ -208,7 +208,7 @@ func (w *worker) gather(ctx context.Context, a *Array, chunks []int) {
 		if !p.ok {
 			continue
 		}
-		if k := len(spans) - 1; k >= 0 && p.off-spans[k].hi <= a.h.gap && max(p.off+p.n, spans[k].hi)-spans[k].lo <= a.h.size {
+		if k := len(spans) - 1; k >= 0 && p.off-spans[k].hi <= a.src.gap && max(p.off+p.n, spans[k].hi)-spans[k].lo <= a.src.size {
 			spans[k].hi = max(spans[k].hi, p.off+p.n)
 		} else {
 			spans = append(spans, byteSpan{p.off, p.off + p.n})

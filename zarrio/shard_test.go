@@ -126,21 +126,21 @@ func TestShardReadsOnce(t *testing.T) {
 func TestShardOneWorker(t *testing.T) {
 	s := shards{n: 96, shard: 32, inner: []int{4}}
 	a, r := s.record(t, Options{CoalesceSize: 32})
-	picks, err := Selection(nil).resolve(&a.grid)
+	picks, err := Selection(nil).resolve(&a.c.grid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := a.jobs(picks)
+	j := a.c.jobs(picks)
 	at := make([]int, 1)
 	dst := make([]byte, 4*s.n)
 	w := new(worker)
-	p := a.newPart()
+	p := a.c.newPart()
 	for i := range j.total {
-		w.group = j.chunks(w.group[:0], a, picks, i, at)
-		w.gather(t.Context(), a, w.group)
+		w.group = j.chunks(w.group[:0], a.c, picks, i, at)
+		w.gather(t.Context(), a.c, w.group)
 		for _, chunk := range w.group {
-			p.set(a, chunk, picks)
-			if err := w.readChunk(t.Context(), a, p, []int{1}, dst); err != nil {
+			p.set(a.c, chunk, picks)
+			if err := w.readChunk(t.Context(), a.c, p, []int{1}, dst); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -220,7 +220,7 @@ func TestShardIndexCache(t *testing.T) {
 	for _, limit := range []int64{0, 100, 16*8 + 1, 1000} {
 		s := shards{n: 4096, shard: 512, inner: []int{64, 4}, codec: "crc32c", gone: func(i int) bool { return i%7 == 3 }}
 		a, _ := s.record(t, Options{})
-		a.indices.limit = limit
+		a.c.indices.limit = limit
 		rng := rand.New(rand.NewPCG(3, uint64(limit)))
 		for range 20 {
 			list := make([]int, 40)
@@ -228,7 +228,7 @@ func TestShardIndexCache(t *testing.T) {
 				list[i] = rng.IntN(s.n)
 			}
 			s.check(t, a, Selection{Indices(list)}, list)
-			c := &a.indices
+			c := &a.c.indices
 			sum := int64(0)
 			for _, x := range c.kept {
 				sum += x.bytes
@@ -300,7 +300,7 @@ func TestShardReplacedHalfKnown(t *testing.T) {
 	if err := mem.Put(t.Context(), "x/c/0", next.value(0)); err != nil {
 		t.Fatal(err)
 	}
-	x := a.indices.kept[shardID{1, 1}]
+	x := a.c.indices.kept[shardID{1, 1}]
 	if x == nil {
 		t.Fatal("the index of the second inner shard is not kept")
 	}
@@ -364,7 +364,7 @@ func TestShardShrinks(t *testing.T) {
 		{storetest.Fault{Err: fs.ErrPermission}, []string{`chunk "x/c/0": read: `, "permission"}},
 		{storetest.Fault{After: 1, Err: fs.ErrPermission}, []string{`shard "x/c/0": inner chunk [0]: read: `, "permission"}},
 	} {
-		a.indices.clear()
+		a.c.indices.clear()
 		faults.Set("x/c/0", tt.fault)
 		_, err := Read[int32](t.Context(), a, nil)
 		zarrtest.WantError(t, err, append(tt.words, `zarrio: faults(memory): array "x": `)...)

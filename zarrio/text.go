@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"iter"
 	"math"
-	"runtime/trace"
 	"slices"
 	"unicode/utf8"
 
-	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/hostmem"
 	"zarrbench/zarrio/internal/ndcopy"
@@ -20,30 +18,30 @@ import (
 // ReadStrings reads a selection of strings into new memory, in C order: text as UTF-8, byte strings as they are. Strings of
 // fixed length come without the NULs behind them. Arrays of another type are refused.
 func (a *Array) ReadStrings(ctx context.Context, sel Selection) ([]string, error) {
-	picks, err := sel.resolve(&a.grid)
+	picks, err := sel.resolve(&a.c.grid)
 	if err != nil {
-		return nil, a.wrap(err)
+		return nil, a.c.wrap(err)
 	}
 	_, elements, err := a.place(picks)
 	if err == nil {
-		err = checkElements(elements, a.meta.DType.Size+16) // a string is two words
+		err = checkElements(elements, a.c.meta.DType.Size+16) // a string is two words
 	}
 	if err != nil {
-		return nil, a.wrap(err)
+		return nil, a.c.wrap(err)
 	}
-	switch kind := a.meta.DType.Kind; {
-	case a.pipe.Text || kind == meta.Object:
+	switch kind := a.c.meta.DType.Kind; {
+	case a.c.pipe.Text || kind == meta.Object:
 		return a.readObjects(ctx, picks, elements)
-	case (kind == meta.Bytes || kind == meta.Unicode) && a.meta.DType.Size == 0:
+	case (kind == meta.Bytes || kind == meta.Unicode) && a.c.meta.DType.Size == 0:
 		return make([]string, elements), nil
 	case kind == meta.Bytes || kind == meta.Unicode:
-		raw := make([]byte, elements*a.meta.DType.Size)
+		raw := make([]byte, elements*a.c.meta.DType.Size)
 		if _, err := a.ReadInto(ctx, sel, raw); err != nil {
 			return nil, err
 		}
-		return fixedStrings(raw, a.meta.DType, elements), nil
+		return fixedStrings(raw, a.c.meta.DType, elements), nil
 	}
-	return nil, a.wrap(&meta.UnsupportedError{What: "reading as strings data type", Found: a.meta.DType.String(), Supported: "strings and byte strings"})
+	return nil, a.c.wrap(&meta.UnsupportedError{What: "reading as strings data type", Found: a.c.meta.DType.String(), Supported: "strings and byte strings"})
 }
 
 // fixedStrings cuts raw into n strings of fixed length.
@@ -62,17 +60,17 @@ func fixedStrings(raw []byte, d meta.DType, n int) []string {
 
 // readObjects reads strings that are stored with lengths of their own.
 func (a *Array) readObjects(ctx context.Context, picks []grid.Pick, elements int) ([]string, error) {
-	if a.noCodec != nil {
-		return nil, a.wrap(a.noCodec)
+	if a.c.noCodec != nil {
+		return nil, a.c.wrap(a.c.noCodec)
 	}
 	strides, _, _ := a.place(picks)
 	out := make([]string, elements)
 	if elements == 0 {
 		return out, nil
 	}
-	fill := a.meta.Fill
-	if a.meta.DType.Kind != meta.Object && fill != nil {
-		fill = []byte(fixedStrings(fill, a.meta.DType, 1)[0])
+	fill := a.c.meta.Fill
+	if a.c.meta.DType.Kind != meta.Object && fill != nil {
+		fill = []byte(fixedStrings(fill, a.c.meta.DType, 1)[0])
 	}
 	_, err := a.visitTexts(ctx, picks, strides, func(to int, text []byte, found bool) {
 		if !found {
@@ -86,12 +84,12 @@ func (a *Array) readObjects(ctx context.Context, picks []grid.Pick, elements int
 // readPadded reads elements of fixed length that are stored with lengths of their own, as zarr-python 3.0 writes them in Zarr
 // v2: cut, or padded with NULs.
 func (a *Array) readPadded(ctx context.Context, picks []grid.Pick, strides []int, dst []byte) (Stats, error) {
-	d := a.meta.DType
+	d := a.c.meta.DType
 	return a.visitTexts(ctx, picks, strides, func(to int, text []byte, found bool) {
 		e := dst[to*d.Size:][:d.Size]
 		switch {
 		case !found:
-			ndcopy.Repeat(e, a.meta.Fill)
+			ndcopy.Repeat(e, a.c.meta.Fill)
 		case d.Kind == meta.Bytes:
 			clear(e[copy(e, text):])
 		default:
@@ -110,8 +108,8 @@ func (a *Array) readPadded(ctx context.Context, picks []grid.Pick, strides []int
 // visitTexts calls f, by several goroutines at once, for each element of a selection with its place among the selected ones
 // and its text; found is false for one whose chunk is not in the store.
 func (a *Array) visitTexts(ctx context.Context, picks []grid.Pick, strides []int, f func(to int, text []byte, found bool)) (Stats, error) {
-	return a.visit(ctx, picks, func(ctx context.Context, w *worker, p *chunkPart) error {
-		texts, err := w.loadObjects(ctx, a, p)
+	return a.c.visit(ctx, picks, func(ctx context.Context, w *worker, p *chunkPart) error {
+		texts, err := w.loadObjects(ctx, a.c, p)
 		if err != nil {
 			return err
 		}
@@ -136,66 +134,39 @@ func (a *Array) visitTexts(ctx context.Context, picks []grid.Pick, strides []int
 	})
 }
 
-// maxTextChunk bounds a chunk of strings, stored or decoded: no metadata say how long it is.
-const maxTextChunk = 1 << 30
-
-// loadObjects reads a chunk of strings, which are valid until the worker reads another one: nil for one that is not in the
-// store.
-func (w *worker) loadObjects(ctx context.Context, a *Array, p *chunkPart) ([][]byte, error) {
-	limit := int(min(maxTextChunk, hostmem.Limit()/8))
-	src, err := w.readEncoded(ctx, a, p.chunk, limit)
-	if src == nil || err != nil {
-		return nil, err
-	}
-	defer trace.StartRegion(ctx, "decode").End()
-	if src, err = a.pipe.Chain.DecodeAll(src, limit, &w.buf.scratch); err != nil {
-		return nil, a.failStep(p.chunk, err)
-	}
-	n := p.elements()
-	if w.buf.texts, err = codec.DecodeVLen(w.buf.texts[:0], src); err == nil && len(w.buf.texts) != n {
-		err = fmt.Errorf("%d strings, the chunk has %d elements", len(w.buf.texts), n)
-	}
-	if err != nil {
-		return nil, a.fail(p.chunk, "vlen", err)
-	}
-	w.stats.Chunks++
-	w.stats.DecodedBytes += int64(len(src))
-	return w.buf.texts, nil
-}
-
 // ElementsJSON returns the elements of the whole array in C order, each as fill values are written in Zarr v3 metadata:
 // numbers, "NaN", a NaN's bits, [real, imaginary], text, or bytes in base64. They are read to the same bits; text that is not
 // Unicode can't be written so, and is an error. The bytes are valid until the next element. The array is read in parts, in
 // bounded memory; after an error the sequence ends.
 func (a *Array) ElementsJSON(ctx context.Context) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		if a.meta.DType.Size > 0 {
-			if err := a.checkChunk(); err != nil {
+		if a.c.meta.DType.Size > 0 {
+			if err := a.c.checkChunk(); err != nil {
 				yield(nil, err)
 				return
 			}
 		}
-		size := a.meta.DType.Size
+		size := a.c.meta.DType.Size
 		if size == 0 {
 			size = textRoom
 		}
 		format, number := 3, 0
-		if a.meta.DType.Kind == meta.Raw {
-			format = a.meta.Format // whose documents have other forms of these
+		if a.c.meta.DType.Kind == meta.Raw {
+			format = a.c.meta.Format // whose documents have other forms of these
 		}
 		var buf, dst []byte
-		for sel := range parts(a.Shape(), a.meta.Chunks, size, int(min(maxPart, hostmem.Limit()/8))) {
+		for sel := range parts(a.Shape(), a.c.meta.Chunks, size, int(min(maxPart, hostmem.Limit()/8))) {
 			var err error
 			var bad bool
 			if dst, err = a.elements(ctx, sel, dst, func(e []byte) bool {
-				if bad = !unicodeText(e, a.meta.DType); bad {
+				if bad = !unicodeText(e, a.c.meta.DType); bad {
 					return false
 				}
 				number++
-				buf = meta.AppendJSON(buf[:0], e, a.meta.DType, format)
+				buf = meta.AppendJSON(buf[:0], e, a.c.meta.DType, format)
 				return yield(buf, nil)
 			}); bad {
-				err = a.wrap(fmt.Errorf("element %d, in C order, is not Unicode text", number))
+				err = a.c.wrap(fmt.Errorf("element %d, in C order, is not Unicode text", number))
 			}
 			if err != nil {
 				if err != errStopped {
@@ -276,7 +247,7 @@ var errStopped = fmt.Errorf("stopped")
 // elements calls f for each element of a selection, with its bytes, or its text where elements vary in length. It returns
 // memory for the next call.
 func (a *Array) elements(ctx context.Context, sel Selection, dst []byte, f func([]byte) bool) ([]byte, error) {
-	if a.meta.DType.Size == 0 {
+	if a.c.meta.DType.Size == 0 {
 		texts, err := a.ReadStrings(ctx, sel)
 		for _, s := range texts {
 			if !f([]byte(s)) {
@@ -287,21 +258,21 @@ func (a *Array) elements(ctx context.Context, sel Selection, dst []byte, f func(
 	}
 	shape, err := sel.Shape(a.Shape())
 	if err != nil {
-		return dst, a.wrap(err)
+		return dst, a.c.wrap(err)
 	}
-	size := max(a.meta.DType.Size, 1)
+	size := max(a.c.meta.DType.Size, 1)
 	n, err := meta.Product(shape, math.MaxInt/size)
 	if err == nil {
 		err = checkElements(n, size)
 	}
 	if err != nil {
-		return dst, a.wrap(err)
+		return dst, a.c.wrap(err)
 	}
 	dst = slices.Grow(dst[:0], n*size)[:n*size]
 	if _, err := a.ReadInto(ctx, sel, dst); err != nil {
 		return dst, err
 	}
-	for e := range slices.Chunk(dst, max(a.meta.DType.Size, 1)) {
+	for e := range slices.Chunk(dst, max(a.c.meta.DType.Size, 1)) {
 		if !f(e) {
 			return dst, errStopped
 		}

@@ -40,7 +40,7 @@ func (x *stepTimes) label(ctx context.Context, times [][]int64, windows []Origin
 			return err
 		}
 		if i := slices.Index(times[s], NaT); i >= 0 {
-			return x.far.wrap(fmt.Errorf("the value at index %d is NaT", x.steps[i]))
+			return x.far.c.wrap(fmt.Errorf("the value at index %d is NaT", x.steps[i]))
 		}
 	}
 	return nil
@@ -118,18 +118,18 @@ func (g *Group) channelTimes(ctx context.Context, channels []channel, dim string
 	var done []string
 	for i := range channels {
 		c := &channels[i]
-		if slices.Contains(done, c.array.path) || !slices.Contains(c.role, stepDim) {
+		if slices.Contains(done, c.array.c.path) || !slices.Contains(c.role, stepDim) {
 			continue
 		}
-		done = append(done, c.array.path)
+		done = append(done, c.array.c.path)
 		a, err := g.coordinateArray(ctx, c.array, dim)
 		if err != nil {
 			return x, err
 		}
-		if a == nil || slices.Contains(done, a.path) {
+		if a == nil || slices.Contains(done, a.c.path) {
 			continue
 		}
-		done = append(done, a.path)
+		done = append(done, a.c.path)
 		y, err := stepTimesOf(ctx, a, n)
 		switch {
 		case err != nil:
@@ -145,8 +145,8 @@ func (g *Group) channelTimes(ctx context.Context, channels []channel, dim string
 		for _, step := range x.compared(&y, n) {
 			s, t, err := x.pair(ctx, &y, step)
 			if err == nil && s != t {
-				err = a.wrap(fmt.Errorf("the time at index %d is %s, that in %q, along the same step dimension, is %s: load them apart",
-					step, spellTime(t), first.path, spellTime(s)))
+				err = a.c.wrap(fmt.Errorf("the time at index %d is %s, that in %q, along the same step dimension, is %s: load them apart",
+					step, spellTime(t), first.c.path, spellTime(s)))
 			}
 			if err != nil {
 				return x, err
@@ -165,18 +165,18 @@ func stepTimesOf(ctx context.Context, a *Array, n int) (stepTimes, error) {
 		return x, err
 	}
 	if len(a.Shape()) != 1 || a.Shape()[0] != n {
-		return x, a.wrap(fmt.Errorf("times of shape %v for %d steps", a.Shape(), n))
+		return x, a.c.wrap(fmt.Errorf("times of shape %v for %d steps", a.Shape(), n))
 	}
-	if a.grid.Total > maxTimeChunks {
+	if a.c.grid.Total > maxTimeChunks {
 		x.far, x.units = a, u
 		return x, nil
 	}
 	atOnce := min(n, timesAtOnce)
-	if chunk := a.grid.Chunks[0]; !a.raw() {
+	if chunk := a.c.grid.Chunks[0]; !a.c.raw() {
 		atOnce = min(n, (timesAtOnce-1)/chunk*chunk+chunk) // so that none is decoded twice
 	}
 	if err := checkElements(atOnce, 8); err != nil {
-		return x, a.wrap(err)
+		return x, a.c.wrap(err)
 	}
 	times := make([]int64, atOnce)
 	for lo := 0; lo < n; lo += len(times) {
@@ -191,7 +191,7 @@ func stepTimesOf(ctx context.Context, a *Array, n int) (stepTimes, error) {
 		}
 		for i, t := range times {
 			if t == NaT {
-				return x, a.wrap(fmt.Errorf("the value at index %d is NaT", lo+i))
+				return x, a.c.wrap(fmt.Errorf("the value at index %d is NaT", lo+i))
 			}
 			x.axis = x.axis.add(lo+i, t)
 		}

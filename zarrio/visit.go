@@ -27,7 +27,7 @@ type chunkPart struct {
 // visit calls f for each chunk that a selection of at least one element touches, by several goroutines at once; the
 // chunkPart is valid during the call. Chunks of one shard are visited by one goroutine, in the order in which they lie, up to
 // as many as are better read at once.
-func (a *Array) visit(ctx context.Context, picks []grid.Pick, f func(context.Context, *worker, *chunkPart) error) (Stats, error) {
+func (a *chunkArray) visit(ctx context.Context, picks []grid.Pick, f func(context.Context, *worker, *chunkPart) error) (Stats, error) {
 	j := a.jobs(picks)
 	workers := make([]*worker, min(j.total, a.readers(0)))
 	for i := range workers {
@@ -63,7 +63,7 @@ func (a *Array) visit(ctx context.Context, picks []grid.Pick, f func(context.Con
 	return stats, err
 }
 
-func (a *Array) newPart() *chunkPart {
+func (a *chunkArray) newPart() *chunkPart {
 	rank := len(a.grid.Shape)
 	ints := make([]int, 4*rank)
 	return &chunkPart{coords: ints[:rank], lo: ints[rank : 2*rank], extents: ints[2*rank : 3*rank], strides: ints[3*rank:],
@@ -71,7 +71,7 @@ func (a *Array) newPart() *chunkPart {
 }
 
 // set describes what the selection takes of a chunk that it touches.
-func (p *chunkPart) set(a *Array, chunk int, picks []grid.Pick) {
+func (p *chunkPart) set(a *chunkArray, chunk int, picks []grid.Pick) {
 	p.chunk = chunk
 	a.grid.Coords(p.coords, chunk)
 	n := 1
@@ -101,7 +101,7 @@ type jobs struct {
 	total  int
 }
 
-func (a *Array) jobs(picks []grid.Pick) jobs {
+func (a *chunkArray) jobs(picks []grid.Pick) jobs {
 	j := jobs{n: make([]int, len(picks)), total: 1}
 	for d := range picks {
 		j.n[d] = picks[d].Chunks(&a.grid, d)
@@ -138,10 +138,12 @@ func (a *Array) jobs(picks []grid.Pick) jobs {
 
 // groupLimit is the number of chunks of a shard that are read by one worker at a time: more than are read at once would only
 // keep other workers waiting. Strings of varying length are taken to have a chunk of 64 KiB.
-func (a *Array) groupLimit() int { return int(max(1, a.h.size/int64(cmp.Or(a.chunkBytes(), 64<<10)))) }
+func (a *chunkArray) groupLimit() int {
+	return int(max(1, a.src.size/int64(cmp.Or(a.chunkBytes(), 64<<10))))
+}
 
 // chunks appends the numbers of the chunks of the i-th job. at is memory for one index a dimension.
-func (j *jobs) chunks(list []int, a *Array, picks []grid.Pick, i int, at []int) []int {
+func (j *jobs) chunks(list []int, a *chunkArray, picks []grid.Pick, i int, at []int) []int {
 	number := func() int {
 		n := 0
 		for d := range at {
@@ -182,12 +184,12 @@ func (j *jobs) chunks(list []int, a *Array, picks []grid.Pick, i int, at []int) 
 // readers returns how many goroutines read chunks of the array: two a core, which hides the waiting of buffered reads, or as
 // many as the store answers at once, or as depth says for local files; but no more than have room for a chunk, stored and
 // decoded, in half of the memory.
-func (a *Array) readers(depth int) int {
+func (a *chunkArray) readers(depth int) int {
 	room := hostmem.Limit() / 4 / int64(max(a.chunkBytes(), 1))
-	if a.h.files == nil {
+	if a.src.files == nil {
 		depth = 0
 	}
-	return int(max(1, min(int64(max(coreWorkers(), a.h.requests, depth)), room)))
+	return int(max(1, min(int64(max(coreWorkers(), a.src.requests, depth)), room)))
 }
 
 // idle keeps the memory of ReadInto's workers between calls.

@@ -31,7 +31,7 @@ type gpuEngine interface {
 	engine
 	Calibrate(context.Context, *zarrio.Loader) (string, error)
 	Transfers() zarrio.Transfers
-	PathOf(*zarrio.Array) (zarrio.Path, string)
+	PathOf(zarrio.Chunked) (zarrio.Path, string)
 }
 
 var _ gpuEngine = (*zarrio.GPUEngine)(nil)

@@ -24,8 +24,8 @@ func (e *fakeGPU) Calibrate(context.Context, *zarrio.Loader) (string, error) {
 	return "batch: faster", nil
 }
 func (e *fakeGPU) Transfers() zarrio.Transfers { return e.count }
-func (e *fakeGPU) PathOf(a *zarrio.Array) (zarrio.Path, string) {
-	if len(a.Metadata().Codecs) > 0 {
+func (e *fakeGPU) PathOf(a zarrio.Chunked) (zarrio.Path, string) {
+	if len(a.(*zarrio.Array).Metadata().Codecs) > 0 {
 		return zarrio.PathHost, "the CPU decodes"
 	}
 	return zarrio.PathGDS, ""

@@ -16,6 +16,7 @@ import (
 
 	"zarrbench/internal/loss"
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/tensor"
 )
 
@@ -36,7 +37,7 @@ func openEngine(r reading) (engine, error) {
 // probe lets e find out how the files of s will be read, which its name then tells.
 func (s *benchStore) probe(ctx context.Context, e engine) error {
 	p, ok := e.(interface {
-		Probe(context.Context, *zarrio.Group) error
+		Probe(context.Context, store.Store, string) error
 	})
 	if !ok {
 		return nil
@@ -45,7 +46,7 @@ func (s *benchStore) probe(ctx context.Context, e engine) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(p.Probe(ctx, g), g.Close())
+	return errors.Join(p.Probe(ctx, g.Store(), g.Path()), g.Close())
 }
 
 // A session is an open store with an engine and a loader.

@@ -1,0 +1,105 @@
+package zarrio
+
+import (
+	"slices"
+	"sync/atomic"
+
+	"zarrbench/zarrio/internal/ndcopy"
+)
+
+// A Plan lists what is to be read: chunks, and where the parts of each go.
+type Plan struct {
+	Reads  []ChunkRead
+	Pieces []Piece // those of each read are neighbours
+	// Done, if not nil, is called as soon as all pieces of a sample are in place, by whichever goroutine placed the last
+	// one: while the sample may still be in that CPU's cache. An error ends the Fill.
+	Done func(sample int) error
+
+	// Fresh says that the plan goes on from no other: what an engine kept before is out of date.
+	Fresh bool
+
+	tensor  int            // bytes from one tensor to the next
+	stride  int            // bytes from one plane to the next
+	plane   int            // bytes of a plane
+	first   []int32        // the first of the reads that are made by one worker, one after the other: of one shard
+	pending []atomic.Int32 // by sample: pieces that are not yet in place
+	spare   []Piece        // memory to sort pieces into
+}
+
+// A ChunkRead is one chunk to read and decode.
+type ChunkRead struct {
+	Array *chunkArray
+	Chunk int // row-major number in the array's chunk grid
+	First int // its pieces are Pieces[First:First+Count]
+	Count int
+	// Keep says that the next plan needs this chunk too: an engine with room for it keeps it, decoded.
+	Keep bool
+
+	id   chunkID
+	next int32 // the read of the same shard that is made after it, or 0
+}
+
+// A Piece is a part of a decoded chunk and its place in memory: N[0] rows of N[1] elements.
+type Piece struct {
+	Read   int // which of the plan's reads it belongs to
+	Sample int
+	Src    int    // first element, counted from the chunk's beginning
+	Dst    int    // first byte, counted from the memory's beginning
+	N      [2]int // rows, elements a row
+	SrcBy  [2]int // distance between rows and between elements in the chunk, in elements
+	DstBy  [2]int // the same in memory
+}
+
+func (p *Piece) box() ndcopy.Box { return ndcopy.Box{N: p.N, Src: p.SrcBy, Dst: p.DstBy} }
+
+// reset empties the plan for n samples, and keeps its memory.
+func (p *Plan) reset(samples int) {
+	p.Reads, p.Pieces, p.first = p.Reads[:0], p.Pieces[:0], p.first[:0]
+	if cap(p.pending) < samples {
+		p.pending = make([]atomic.Int32, samples)
+	}
+	p.pending = p.pending[:samples]
+	for i := range p.pending {
+		p.pending[i].Store(0)
+	}
+}
+
+// group makes the pieces of each read neighbours, in the order in which they were added, and sets First and Count.
+func (p *Plan) group() {
+	for i := range p.Reads {
+		p.Reads[i].Count = 0
+	}
+	sorted := true
+	for i := range p.Pieces {
+		p.Reads[p.Pieces[i].Read].Count++
+		p.pending[p.Pieces[i].Sample].Add(1)
+		sorted = sorted && (i == 0 || p.Pieces[i-1].Read <= p.Pieces[i].Read)
+	}
+	first := 0
+	for i := range p.Reads {
+		p.Reads[i].First = first
+		first += p.Reads[i].Count
+	}
+	if sorted {
+		return
+	}
+	// A counting sort: First serves as the place of the read's next piece.
+	p.spare = slices.Grow(p.spare[:0], len(p.Pieces))[:len(p.Pieces)]
+	for i := range p.Pieces {
+		r := &p.Reads[p.Pieces[i].Read]
+		p.spare[r.First] = p.Pieces[i]
+		r.First++
+	}
+	for i := range p.Reads {
+		p.Reads[i].First -= p.Reads[i].Count
+	}
+	p.Pieces, p.spare = p.spare, p.Pieces
+}
+
+// placed says that a piece is in place, and calls Done for the last one of a sample.
+func (p *Plan) placed(piece *Piece) error {
+	if p.pending[piece.Sample].Add(-1) == 0 && p.Done != nil {
+		return p.Done(piece.Sample)
+	}
+	return nil
+}
