@@ -32,7 +32,7 @@ func (a *Array) Check(ctx context.Context, report func(error)) (Stats, error) {
 	}
 	var mu sync.Mutex
 	shards := map[string]bool{} // that were reported as a whole
-	return a.c.visit(ctx, picks, func(ctx context.Context, w *worker, p *chunkPart) error {
+	return a.c.visit(ctx, picks, func(ctx context.Context, w *reader, p *chunkPart) error {
 		err := w.check(ctx, a.c, p, text)
 		if err == nil {
 			return nil

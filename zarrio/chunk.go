@@ -18,8 +18,8 @@ import (
 	"zarrbench/zarrio/store"
 )
 
-// A worker reads chunks, one at a time. It reuses its buffers from chunk to chunk.
-type worker struct {
+// A reader reads and decodes chunks, one at a time. It keeps its buffers from chunk to chunk.
+type reader struct {
 	stats Stats
 
 	buf   buffers
@@ -29,17 +29,12 @@ type worker struct {
 
 	files *fileio.Reader // of local files; nil if plain reads will do
 	turns *turns.Turns   // to compute; nil for no limit
-
-	// What it reads of a shard, or for a plan.
-	parts []part
-	group []int   // chunks of one shard
-	reads []int32 // the plan's reads that bring them
-	rows  []int32 // plan rows that it has taken, each by its first read
-
-	on runner // where it works; nil for a goroutine of its own
 }
 
-// buffers are a worker's memory, which grows to what the largest chunk needs.
+// attach has the reader read local files by way of files, and compute in turns. Either may be nil.
+func (w *reader) attach(files *fileio.Reader, turns *turns.Turns) { w.files, w.turns = files, turns }
+
+// buffers are a reader's memory, which grows to what the largest chunk needs.
 type buffers struct {
 	key     []byte // of a value
 	enc     []byte // a chunk as stored, or several of a shard
@@ -51,15 +46,14 @@ type buffers struct {
 	pieces  []codec.Part // parts of a chunk that is read in parts
 	ranges  []partRange  // ranges in which they are read
 	texts   [][]byte     // elements of varying length
+	parts   []part       // of a shard, to be read together
+	group   []int        // chunks of one shard
 }
-
-// A runner runs what a worker does, one thing after the other.
-type runner interface{ run(func()) }
 
 // compute runs f, which decodes or copies, within one of the turns that the workers of an engine share. Everything that
 // workers do outside of f is taken to wait: for files, stores, shards' indices or a GPU. So there can be as many workers as keep
 // these busy, and yet no more of them compete for the cores and their caches than these need. f must not wait for anything.
-func (w *worker) compute(f func() error) error { return w.turns.Do(f) }
+func (w *reader) compute(f func() error) error { return w.turns.Do(f) }
 
 // native says whether the array's decoded bytes are in the machine's byte order.
 func (a *chunkArray) native() bool {
@@ -67,7 +61,7 @@ func (a *chunkArray) native() bool {
 }
 
 // grow is the function grow for memory that files are read into.
-func (w *worker) grow(buf []byte, n int) []byte {
+func (w *reader) grow(buf []byte, n int) []byte {
 	if w.files != nil {
 		return w.files.Memory(buf, n, 0)
 	}
@@ -104,7 +98,7 @@ func (a *chunkArray) appendValueKey(key []byte, number int) []byte {
 }
 
 // valueKey makes the key of a chunk or a shard in the worker's memory: it is valid until the next call.
-func (w *worker) valueKey(a *chunkArray, number int) string {
+func (w *reader) valueKey(a *chunkArray, number int) string {
 	if w.buf.key == nil {
 		w.buf.key = make([]byte, 0, keySize)
 	}
@@ -158,7 +152,7 @@ func (a *chunkArray) raw() bool { return a.pipe.Chain.Len() == 0 }
 const largeChunk = 64 << 20
 
 // room returns memory for a decoded chunk of n bytes, the worker's own.
-func (w *worker) room(ctx context.Context, a *chunkArray, chunk, n int) ([]byte, error) {
+func (w *reader) room(ctx context.Context, a *chunkArray, chunk, n int) ([]byte, error) {
 	if n > largeChunk && n > cap(w.buf.dec) && a.raw() && len(a.pipe.Levels) == 0 {
 		_, size, err := w.readRange(ctx, a, chunk, nil, 0)
 		if err == nil && size != int64(n) {
@@ -177,7 +171,7 @@ func wrongSize(a *chunkArray, size int64, want int) error {
 // spans is not nil, only these bytes of dst need be right: they ascend and hold whole elements. Then load calls use, unless it is
 // nil, within the turn in which it has decoded. It returns false for a chunk that is not in the store: dst is as it was, and use
 // is not called.
-func (w *worker) load(ctx context.Context, a *chunkArray, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
+func (w *reader) load(ctx context.Context, a *chunkArray, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
 	if !a.raw() {
 		return w.loadEncoded(ctx, a, chunk, dst, spans, use)
 	}
@@ -189,7 +183,7 @@ func (w *worker) load(ctx context.Context, a *chunkArray, chunk int, dst []byte,
 }
 
 // finish ends the loading of a chunk whose stored bytes are in dst as they were, as load does.
-func (w *worker) finish(a *chunkArray, dst []byte, spans []codec.Span, use func() error) error {
+func (w *reader) finish(a *chunkArray, dst []byte, spans []codec.Span, use func() error) error {
 	if use == nil && a.native() {
 		return nil
 	}
@@ -217,7 +211,7 @@ func (a *chunkArray) toNative(dst []byte, from int, spans []codec.Span) {
 }
 
 // missing counts a chunk that is not there, or refuses it.
-func (w *worker) missing(a *chunkArray, chunk int) error {
+func (w *reader) missing(a *chunkArray, chunk int) error {
 	if a.src.opt.Strict {
 		return a.fail(chunk, "read", meta.ErrMissingChunk)
 	}
@@ -231,7 +225,7 @@ func (w *worker) missing(a *chunkArray, chunk int) error {
 const readGap = 64 << 10
 
 // loadRaw reads the spans of an uncompressed chunk, or all of it, into their places in dst.
-func (w *worker) loadRaw(ctx context.Context, a *chunkArray, chunk int, dst []byte, spans []codec.Span) (bool, error) {
+func (w *reader) loadRaw(ctx context.Context, a *chunkArray, chunk int, dst []byte, spans []codec.Span) (bool, error) {
 	whole := [1]codec.Span{{Lo: 0, Hi: len(dst)}}
 	if spans == nil {
 		spans = whole[:]
@@ -254,7 +248,7 @@ func (w *worker) loadRaw(ctx context.Context, a *chunkArray, chunk int, dst []by
 }
 
 // release closes what was opened for several ranges of a chunk that is a value of its own.
-func (w *worker) release(a *chunkArray) {
+func (w *reader) release(a *chunkArray) {
 	if w.shard.value != nil && len(a.pipe.Levels) == 0 {
 		w.close()
 	}
@@ -262,7 +256,7 @@ func (w *worker) release(a *chunkArray) {
 
 // readAt reads the bytes of an uncompressed chunk of size bytes from lo on. A value of which several ranges are read stays
 // open.
-func (w *worker) readAt(ctx context.Context, a *chunkArray, chunk int, dst []byte, lo, size int, several bool) (bool, error) {
+func (w *reader) readAt(ctx context.Context, a *chunkArray, chunk int, dst []byte, lo, size int, several bool) (bool, error) {
 	if len(a.pipe.Levels) > 0 {
 		src, err := w.readInner(ctx, a, chunk, lo, len(dst), size, dst)
 		return src != nil, err
@@ -296,7 +290,7 @@ func (w *worker) readAt(ctx context.Context, a *chunkArray, chunk int, dst []byt
 
 // readInner reads n bytes of an inner chunk from lo on, all of them for n < 0: into dst, or where that is nil into the worker's
 // memory. size is the size of the decoded chunk. It returns nil for an inner chunk that is not there.
-func (w *worker) readInner(ctx context.Context, a *chunkArray, chunk, lo, n, size int, dst []byte) ([]byte, error) {
+func (w *reader) readInner(ctx context.Context, a *chunkArray, chunk, lo, n, size int, dst []byte) ([]byte, error) {
 	defer trace.StartRegion(ctx, "read").End()
 	for attempt := 0; ; attempt++ {
 		p, err := w.locate(ctx, a, chunk)
@@ -342,7 +336,7 @@ func tooLong(size int64, n int) error {
 
 // readWhole reads the value of a chunk of at most limit bytes into the worker's memory. A limit may be the metadata's word
 // alone: where it is large, memory is taken for what is there.
-func (w *worker) readWhole(ctx context.Context, a *chunkArray, chunk, limit int) (n int, size int64, err error) {
+func (w *reader) readWhole(ctx context.Context, a *chunkArray, chunk, limit int) (n int, size int64, err error) {
 	defer trace.StartRegion(ctx, "read").End()
 	w.shard.held = byteSpan{}
 	if w.ahead != nil {
@@ -363,7 +357,7 @@ func (w *worker) readWhole(ctx context.Context, a *chunkArray, chunk, limit int)
 	return n, size, err
 }
 
-func (w *worker) loadEncoded(ctx context.Context, a *chunkArray, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
+func (w *reader) loadEncoded(ctx context.Context, a *chunkArray, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
 	if a.parts != nil && spans != nil {
 		if _, ok, err := w.loadParts(ctx, a, chunk, len(dst), dst, spans); err != errWhole {
 			if ok {
@@ -376,7 +370,7 @@ func (w *worker) loadEncoded(ctx context.Context, a *chunkArray, chunk int, dst 
 }
 
 // loadWhole is loadEncoded for a chunk that is read whole.
-func (w *worker) loadWhole(ctx context.Context, a *chunkArray, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
+func (w *reader) loadWhole(ctx context.Context, a *chunkArray, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
 	src, err := w.readEncoded(ctx, a, chunk, len(dst))
 	if src == nil || err != nil {
 		return false, err
@@ -412,7 +406,7 @@ func (a *chunkArray) failStep(chunk int, err error) error {
 
 // readEncoded reads a chunk as it is stored, whose decoded size is n, into the worker's memory: nil for a chunk that is not in
 // the store.
-func (w *worker) readEncoded(ctx context.Context, a *chunkArray, chunk, n int) ([]byte, error) {
+func (w *reader) readEncoded(ctx context.Context, a *chunkArray, chunk, n int) ([]byte, error) {
 	if len(a.pipe.Levels) > 0 {
 		return w.readInner(ctx, a, chunk, 0, -1, n, nil)
 	}

@@ -22,7 +22,7 @@ var errWhole = errors.New("the chunk is better read whole")
 
 // loadSpans loads the bytes of a chunk of n bytes that spans name, as load does, into the worker's memory. dec holds the chunk's
 // elements from number from on, as far as they are needed.
-func (w *worker) loadSpans(ctx context.Context, a *chunkArray, chunk, n int, spans []codec.Span) (dec []byte, from int, ok bool, err error) {
+func (w *reader) loadSpans(ctx context.Context, a *chunkArray, chunk, n int, spans []codec.Span) (dec []byte, from int, ok bool, err error) {
 	if a.parts == nil {
 		if dec, err = w.room(ctx, a, chunk, n); err == nil {
 			ok, err = w.load(ctx, a, chunk, dec, spans, nil)
@@ -49,7 +49,7 @@ type window struct {
 // loadParts loads the bytes of a chunk of n bytes that spans name, in the byte order in which they are stored: into dst, which
 // is the whole chunk, or where that is nil into a window of the worker's own memory, which begins with an element. It returns
 // false for a chunk that is not in the store, and errWhole for one that is better read whole.
-func (w *worker) loadParts(ctx context.Context, a *chunkArray, chunk, n int, dst []byte, spans []codec.Span) (win window, ok bool, err error) {
+func (w *reader) loadParts(ctx context.Context, a *chunkArray, chunk, n int, dst []byte, spans []codec.Span) (win window, ok bool, err error) {
 	if len(a.pipe.Levels) == 0 && !a.saves(float64(n), n, spans) {
 		return win, false, errWhole
 	}
@@ -100,7 +100,7 @@ func spanBytes(spans []codec.Span) int {
 }
 
 // readParts is loadParts, once and without the counts of what was decoded.
-func (w *worker) readParts(ctx context.Context, a *chunkArray, chunk, n int, dst []byte, spans []codec.Span) (win window, err error) {
+func (w *reader) readParts(ctx context.Context, a *chunkArray, chunk, n int, dst []byte, spans []codec.Span) (win window, err error) {
 	p, err := w.findParts(ctx, a, chunk, n, spans)
 	if err != nil {
 		return win, err
@@ -140,7 +140,7 @@ func (w *worker) readParts(ctx context.Context, a *chunkArray, chunk, n int, dst
 
 // decodeParts decodes parts of a chunk into the window. The worker's memory for stored bytes has the chunk's head, of head bytes,
 // and behind it the range from byte number lo on that the parts lie in.
-func (w *worker) decodeParts(a *chunkArray, win window, head int, lo int64, parts []codec.Part) error {
+func (w *reader) decodeParts(a *chunkArray, win window, head int, lo int64, parts []codec.Part) error {
 	for _, q := range parts {
 		at := head + q.Encoded.Lo - int(lo) // what begins in the head goes on in the range that follows on it
 		src := w.buf.enc[at:][:q.Encoded.Hi-q.Encoded.Lo]
@@ -153,7 +153,7 @@ func (w *worker) decodeParts(a *chunkArray, win window, head int, lo int64, part
 
 // findParts reads the head of a chunk of n bytes into the worker's memory for stored bytes, which has the head's length then, and
 // lists the parts that hold the spans, in the order in which they are stored. It returns where the chunk lies.
-func (w *worker) findParts(ctx context.Context, a *chunkArray, chunk, n int, spans []codec.Span) (part, error) {
+func (w *reader) findParts(ctx context.Context, a *chunkArray, chunk, n int, spans []codec.Span) (part, error) {
 	p, err := w.readHead(ctx, a, chunk, n, spans)
 	if err != nil {
 		return p, err
@@ -180,7 +180,7 @@ func (w *worker) findParts(ctx context.Context, a *chunkArray, chunk, n int, spa
 }
 
 // readHead reads the first bytes of a chunk of n bytes, as many as are usually its head or all that there are.
-func (w *worker) readHead(ctx context.Context, a *chunkArray, chunk, n int, spans []codec.Span) (p part, err error) {
+func (w *reader) readHead(ctx context.Context, a *chunkArray, chunk, n int, spans []codec.Span) (p part, err error) {
 	limit, head := int64(a.pipe.Chain.EncodedLimit(n)), a.parts.HeadLen(n)
 	defer trace.StartRegion(ctx, "read").End()
 	if len(a.pipe.Levels) > 0 {
@@ -223,7 +223,7 @@ func (w *worker) readHead(ctx context.Context, a *chunkArray, chunk, n int, span
 }
 
 // extend makes the worker's memory for stored bytes, of which had are in use, n bytes longer than that.
-func (w *worker) extend(had, n int) {
+func (w *reader) extend(had, n int) {
 	if w.files != nil {
 		w.buf.enc = w.files.Memory(w.buf.enc, had+n, had)
 		return
@@ -234,7 +234,7 @@ func (w *worker) extend(had, n int) {
 }
 
 // readMore reads what is stored of a chunk from its byte number off on, after its head.
-func (w *worker) readMore(ctx context.Context, p part, dst []byte, off int64) error {
+func (w *reader) readMore(ctx context.Context, p part, dst []byte, off int64) error {
 	if len(dst) == 0 {
 		return nil
 	}
@@ -255,7 +255,7 @@ type partRange struct {
 
 // cover finds the ranges that hold the parts of a chunk of which size bytes are stored, and returns the length of the longest.
 // The first of them follows on the head, of which head bytes have been read, and may be empty.
-func (w *worker) cover(a *chunkArray, head, size int64) (longest int64, err error) {
+func (w *reader) cover(a *chunkArray, head, size int64) (longest int64, err error) {
 	w.buf.ranges = append(w.buf.ranges[:0], partRange{lo: head, hi: head})
 	for i, q := range w.buf.pieces {
 		lo, hi := int64(q.Encoded.Lo), int64(q.Encoded.Hi)

@@ -18,7 +18,7 @@ func TestChunkPartsInPlace(t *testing.T) {
 		r := storetest.NewRecorder(memory(t, m.files()))
 		a := openArray(t, pricedStore{r, 4096, 1 << 20}, Options{})
 		want := make([]byte, a.c.chunkBytes())
-		w := new(worker)
+		w := new(reader)
 		if ok, err := w.load(t.Context(), a.c, 2, want, nil, nil); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
@@ -58,7 +58,7 @@ func TestChunkPartsAllocs(t *testing.T) {
 		t.Fatal(err)
 	}
 	dst := make([]byte, 4*40*121*240)
-	w := new(worker)
+	w := new(reader)
 	chunk := 0
 	allocs := testing.AllocsPerRun(30, func() {
 		p.set(a.c, chunk, picks)

@@ -59,7 +59,7 @@ func NewCPU(opt CPUOptions) *CPU {
 	keep := chunkcache.New[chunkKey](cmp.Or(opt.KeepBytes, 64<<20))
 	e := &CPU{auto: opt.Workers <= 0, keep: keep, files: files, turns: all, name: "cpu"}
 	for range n {
-		e.workers = append(e.workers, &worker{files: files.Reader(), turns: all})
+		e.add(new(worker))
 	}
 	return e
 }

@@ -7,6 +7,28 @@ import (
 	"sync/atomic"
 )
 
+// A worker is a goroutine or a thread of an engine that reads and decodes chunks.
+type worker struct {
+	reader
+	group []int   // chunks of one shard
+	reads []int32 // the plan's reads that bring them
+	rows  []int32 // plan rows that it has taken, each by its first read
+
+	thread thread // where it works; nil for any
+}
+
+// A thread runs what a worker does, one thing after the other.
+type thread interface{ do(func()) }
+
+// run runs f where the worker works.
+func (w *worker) run(f func() error) (err error) {
+	if w.thread == nil {
+		return f()
+	}
+	w.thread.do(func() { err = f() })
+	return err
+}
+
 // A job is what the workers do with the reads of a plan.
 type job struct {
 	read func(context.Context, *worker, *ChunkRead) error
@@ -32,32 +54,42 @@ func (e *CPU) each(ctx context.Context, p *Plan, j *job) (Stats, error) {
 	}
 	e.turns.Expect(len(workers))
 	rows := &rowQueue{rows: p.first, workers: len(workers)}
-	return spread(ctx, workers, func(ctx context.Context, w *worker) error {
-		var err error
-		if j.first != nil {
-			err = j.first(w)
-		}
-		for err == nil && ctx.Err() == nil {
-			var row int32
-			var ok bool
-			if w.files != nil && w.files.Ahead() > 0 {
-				row, ok = e.next(ctx, w, p, j, rows)
-			} else {
-				row, ok = rows.take()
-			}
-			if !ok {
-				break
-			}
-			err = e.row(ctx, w, p, row, j)
-		}
-		if w.files != nil {
-			w.abandon()
-		}
-		if j.last != nil {
-			err = j.last(ctx, w, err)
-		}
-		return err
+	err = together(ctx, workers, func(ctx context.Context, w *worker) error {
+		return w.run(func() error { return w.do(func() error { return e.work(ctx, w, p, j, rows) }) })
 	})
+	var stats Stats
+	for _, w := range workers {
+		stats.Add(w.stats)
+	}
+	return stats, err
+}
+
+// work does a worker's share of a job.
+func (e *CPU) work(ctx context.Context, w *worker, p *Plan, j *job, rows *rowQueue) (err error) {
+	if j.first != nil {
+		err = j.first(w)
+	}
+	for err == nil && ctx.Err() == nil {
+		var row int32
+		var ok bool
+		if w.files != nil && w.files.Ahead() > 0 {
+			row, ok = e.next(ctx, w, p, j, rows)
+		} else {
+			row, ok = rows.take()
+		}
+		if !ok {
+			break
+		}
+		err = e.row(ctx, w, p, row, j)
+	}
+	if w.files != nil {
+		w.rows = w.rows[:0]
+		w.abandon()
+	}
+	if j.last != nil {
+		err = j.last(ctx, w, err)
+	}
+	return err
 }
 
 // A rowQueue holds the rows of a plan that no worker has taken yet, each by its first read.
@@ -109,9 +141,13 @@ func (e *CPU) grow() error {
 			return err
 		}
 	}
-	w.files, w.turns = e.files.Reader(), e.turns
-	e.workers = append(e.workers, w)
+	e.add(w)
 	return nil
+}
+
+func (e *CPU) add(w *worker) {
+	w.attach(e.files.Reader(), e.turns)
+	e.workers = append(e.workers, w)
 }
 
 // row does the job for a read and those that follow it, in the order in which they lie in their shard.

@@ -51,10 +51,10 @@ type gpuHand struct {
 }
 
 // hand returns what a worker has on the GPU.
-func hand(w *worker) *gpuHand { return w.on.(*gpuHand) }
+func hand(w *worker) *gpuHand { return w.thread.(*gpuHand) }
 
-// run runs f on the hand's thread, which is bound to the GPU.
-func (h *gpuHand) run(f func()) { h.thread.run <- f }
+// do runs f on the hand's thread, which is bound to the GPU, and waits for it.
+func (h *gpuHand) do(f func()) { h.thread.do(f) }
 
 // open fills in the core of an engine.
 func (e *gpuCore) open(g *cudaGPU, name string, opt CPUOptions) error {
@@ -85,7 +85,7 @@ func (e *gpuCore) hire() (*worker, error) {
 	if h.thread, err = e.gpu.thread(e.quiet); err != nil {
 		return nil, err
 	}
-	h.w.on = h
+	h.w.thread = h
 	err = e.gpu.dev.Do(func() error {
 		var err error
 		if h.stream, err = e.gpu.newStream(); err == nil {

@@ -52,9 +52,9 @@ func TestGPUNode(t *testing.T) {
 		}
 		for i, h := range core.hands {
 			var now unix.CPUSet
-			done := make(chan error)
-			h.run(func() { done <- unix.SchedGetaffinity(0, &now) })
-			if err := <-done; err != nil || now.Count() != 1 || !now.IsSet(cpu) {
+			var err error
+			h.do(func() { err = unix.SchedGetaffinity(0, &now) })
+			if err != nil || now.Count() != 1 || !now.IsSet(cpu) {
 				t.Errorf("%s: worker %d may run on %d CPUs, want number %d alone: %v", name, i, now.Count(), cpu, err)
 			}
 		}

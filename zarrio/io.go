@@ -10,7 +10,7 @@ import (
 )
 
 // readRange is ReadRange of the store for the value of a chunk or a shard, in the way in which the worker reads files.
-func (w *worker) readRange(ctx context.Context, a *chunkArray, number int, dst []byte, off int64) (n int, size int64, err error) {
+func (w *reader) readRange(ctx context.Context, a *chunkArray, number int, dst []byte, off int64) (n int, size int64, err error) {
 	key := w.valueKey(a, number)
 	if w.files == nil || a.src.files == nil {
 		return a.src.store.ReadRange(ctx, key, dst, off)
@@ -32,7 +32,7 @@ func (w *worker) readRange(ctx context.Context, a *chunkArray, number int, dst [
 }
 
 // openValue is OpenValue of the store for the value of a chunk or a shard, read in the way in which the worker reads files.
-func (w *worker) openValue(ctx context.Context, a *chunkArray, number int) (store.Value, error) {
+func (w *reader) openValue(ctx context.Context, a *chunkArray, number int) (store.Value, error) {
 	key := w.valueKey(a, number)
 	if w.files != nil && a.src.files != nil {
 		v := &w.value

@@ -76,7 +76,7 @@ func (a *Array) ReadInto(ctx context.Context, sel Selection, dst []byte) (Stats,
 	if a.c.pipe.Text {
 		return a.readPadded(ctx, picks, strides, dst)
 	}
-	return a.c.visit(ctx, picks, func(ctx context.Context, w *worker, p *chunkPart) error {
+	return a.c.visit(ctx, picks, func(ctx context.Context, w *reader, p *chunkPart) error {
 		return w.readChunk(ctx, a.c, p, strides, dst)
 	})
 }

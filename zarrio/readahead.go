@@ -23,7 +23,7 @@ func (h *aheadFile) close() {
 }
 
 // prefetched returns the file of a chunk that is prefetched, or nil.
-func (w *worker) prefetched(a *chunkArray, number int) *aheadFile {
+func (w *reader) prefetched(a *chunkArray, number int) *aheadFile {
 	for i := range w.ahead {
 		if h := &w.ahead[i]; h.array == a && h.number == number {
 			return h
@@ -35,17 +35,16 @@ func (w *worker) prefetched(a *chunkArray, number int) *aheadFile {
 // prefetches reports whether chunks of the array can be prefetched: they are files.
 func (a *chunkArray) prefetches() bool { return a.src.files != nil && len(a.pipe.Levels) == 0 }
 
-// abandon drops all that was prefetched and all rows. When it returns, no read is under way.
-func (w *worker) abandon() {
+// abandon drops all that was prefetched. When it returns, no read is under way.
+func (w *reader) abandon() {
 	for i := range w.ahead {
 		w.ahead[i].close()
 	}
-	w.rows = w.rows[:0]
 }
 
 // takeWhole returns the value of a chunk of at most limit bytes that was prefetched whole, in the
 // worker's memory. It returns false if there is none.
-func (w *worker) takeWhole(a *chunkArray, chunk, limit int) (n int, size int64, ok bool, err error) {
+func (w *reader) takeWhole(a *chunkArray, chunk, limit int) (n int, size int64, ok bool, err error) {
 	h := w.prefetched(a, chunk)
 	if h == nil || h.file.Size() > int64(limit) {
 		return 0, 0, false, nil
@@ -65,7 +64,7 @@ func (w *worker) takeWhole(a *chunkArray, chunk, limit int) (n int, size int64, 
 
 // prefetchSpans prefetches ranges of the open shard from byte number from on, as many as the queue has
 // room for.
-func (w *worker) prefetchSpans(from int64) {
+func (w *reader) prefetchSpans(from int64) {
 	if w.files == nil || w.files.QueueFull() || w.shard.value != &w.value {
 		return
 	}

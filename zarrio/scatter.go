@@ -10,7 +10,7 @@ import (
 )
 
 // readChunk reads what a selection takes of a chunk to where it belongs in dst.
-func (w *worker) readChunk(ctx context.Context, a *chunkArray, p *chunkPart, strides []int, dst []byte) error {
+func (w *reader) readChunk(ctx context.Context, a *chunkArray, p *chunkPart, strides []int, dst []byte) error {
 	size := a.meta.DType.Size
 	var axisMemory [meta.MaxRank + 2]ndcopy.Axis // and the two of a box
 	axes := axisMemory[:len(strides)]
@@ -114,7 +114,7 @@ func joinSpans(spans []codec.Span) []codec.Span {
 
 // loadRun loads a run of the bytes of a chunk of size bytes from lo on into dst, the whole chunk or part of an uncompressed one,
 // and calls use as load does.
-func (w *worker) loadRun(ctx context.Context, a *chunkArray, chunk int, dst []byte, lo, size int, use func() error) (bool, error) {
+func (w *reader) loadRun(ctx context.Context, a *chunkArray, chunk int, dst []byte, lo, size int, use func() error) (bool, error) {
 	if len(dst) == size {
 		return w.load(ctx, a, chunk, dst, nil, use)
 	}

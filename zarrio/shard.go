@@ -28,7 +28,7 @@ type openShard struct {
 type byteSpan struct{ lo, hi int64 }
 
 // open opens the shard if it isn't open yet. A missing one is fs.ErrNotExist, here or when it is read.
-func (w *worker) open(ctx context.Context, a *chunkArray, shard int) error {
+func (w *reader) open(ctx context.Context, a *chunkArray, shard int) error {
 	if w.shard.array == a && w.shard.shard == shard {
 		return nil
 	}
@@ -42,7 +42,7 @@ func (w *worker) open(ctx context.Context, a *chunkArray, shard int) error {
 }
 
 // close closes the shard that is open.
-func (w *worker) close() {
+func (w *reader) close() {
 	if w.shard.value != nil {
 		w.shard.value.Close() // of a value that was only read, it has nothing to report
 	}
@@ -59,7 +59,7 @@ type part struct {
 }
 
 // locate finds an inner chunk by the indices of the shards that it is in. The outermost one is left open.
-func (w *worker) locate(ctx context.Context, a *chunkArray, chunk int) (part, error) {
+func (w *reader) locate(ctx context.Context, a *chunkArray, chunk int) (part, error) {
 	coords := w.buf.coords[:len(a.grid.Counts)]
 	a.grid.Coords(coords, chunk)
 	p := part{chunk: chunk}
@@ -105,7 +105,7 @@ func (w *worker) locate(ctx context.Context, a *chunkArray, chunk int) (part, er
 }
 
 // lost is what locate returns of any chunk of a shard that can't be used at all.
-func (w *worker) lost(p part) (part, error) {
+func (w *reader) lost(p part) (part, error) {
 	if errors.Is(w.shard.fail, fs.ErrNotExist) {
 		p.gone = true
 		return p, nil
@@ -115,7 +115,7 @@ func (w *worker) lost(p part) (part, error) {
 
 // verify looks whether the shard that holds nothing for a part still has the size that it had when its index was read:
 // another one may hold it. Reading what is there tells as much by itself.
-func (w *worker) verify(ctx context.Context, p part) error {
+func (w *reader) verify(ctx context.Context, p part) error {
 	if p.gone || w.shard.fresh {
 		return nil
 	}
@@ -135,7 +135,7 @@ const largeIndex = 1 << 20
 
 // readIndex reads the index of a shard of level k, which has so many entries: of the whole value, or of an inner shard that lies
 // at p.
-func (w *worker) readIndex(ctx context.Context, l *pipeline.Level, entries, k int, p part) (*indexTable, error) {
+func (w *reader) readIndex(ctx context.Context, l *pipeline.Level, entries, k int, p part) (*indexTable, error) {
 	value, want := w.shard.value, l.IndexSize(entries)
 	if k == 0 && want > largeIndex {
 		_, size, err := value.ReadRange(ctx, nil, 0)
@@ -182,17 +182,17 @@ func (w *worker) readIndex(ctx context.Context, l *pipeline.Level, entries, k in
 // gather prepares to read chunks of one shard: it sorts them by where they lie, and finds out which are better read at once.
 // Chunks that are not there come last, when reading has told whether the shard is still the same. Where one can't be found,
 // that is left for its reading to find out.
-func (w *worker) gather(ctx context.Context, a *chunkArray, chunks []int) {
+func (w *reader) gather(ctx context.Context, a *chunkArray, chunks []int) {
 	w.shard.spans, w.shard.started = w.shard.spans[:0], 0
-	w.parts = w.parts[:0]
+	w.buf.parts = w.buf.parts[:0]
 	for _, chunk := range chunks {
 		p, err := w.locate(ctx, a, chunk)
 		if err != nil {
 			return
 		}
-		w.parts = append(w.parts, p)
+		w.buf.parts = append(w.buf.parts, p)
 	}
-	slices.SortFunc(w.parts, func(p, q part) int {
+	slices.SortFunc(w.buf.parts, func(p, q part) int {
 		if p.ok != q.ok {
 			if p.ok {
 				return -1
@@ -202,8 +202,8 @@ func (w *worker) gather(ctx context.Context, a *chunkArray, chunks []int) {
 		return int(min(max(p.off-q.off, -1), 1))
 	})
 	spans := w.shard.spans
-	for i := range w.parts {
-		p := &w.parts[i]
+	for i := range w.buf.parts {
+		p := &w.buf.parts[i]
 		chunks[i] = p.chunk
 		if !p.ok {
 			continue

@@ -9,7 +9,7 @@ import (
 )
 
 // span returns the bytes that are to be read with a part, if they are more than its own.
-func (w *worker) span(p part) (byteSpan, bool) {
+func (w *reader) span(p part) (byteSpan, bool) {
 	i, _ := slices.BinarySearchFunc(w.shard.spans, p.off, func(s byteSpan, off int64) int {
 		if s.hi <= off {
 			return -1
@@ -25,7 +25,7 @@ func (w *worker) span(p part) (byteSpan, bool) {
 
 // readPart reads what is stored of an inner chunk from its byte number lo on, hi-lo bytes: into dst, or where that is nil into
 // the worker's memory. It returns these bytes.
-func (w *worker) readPart(ctx context.Context, p part, lo, hi int64, dst []byte) ([]byte, error) {
+func (w *reader) readPart(ctx context.Context, p part, lo, hi int64, dst []byte) ([]byte, error) {
 	s, shared := w.span(p)
 	if shared {
 		if w.shard.held != s {
@@ -59,7 +59,7 @@ func (w *worker) readPart(ctx context.Context, p part, lo, hi int64, dst []byte)
 }
 
 // readSpan reads bytes that are read at once into the worker's memory.
-func (w *worker) readSpan(ctx context.Context, s byteSpan, want int64) error {
+func (w *reader) readSpan(ctx context.Context, s byteSpan, want int64) error {
 	if w.shard.value == &w.value {
 		enc, ok, err := w.value.file.TakePrefetched(w.buf.enc, s.lo, int(s.hi-s.lo))
 		if ok {
@@ -74,7 +74,7 @@ func (w *worker) readSpan(ctx context.Context, s byteSpan, want int64) error {
 }
 
 // readValue fills dst from the open shard, or the open chunk, whose value had a size when its index or its head was read.
-func (w *worker) readValue(ctx context.Context, dst []byte, off, want int64) error {
+func (w *reader) readValue(ctx context.Context, dst []byte, off, want int64) error {
 	n, size, err := w.shard.value.ReadRange(ctx, dst, off)
 	if err != nil {
 		return err
@@ -84,7 +84,7 @@ func (w *worker) readValue(ctx context.Context, dst []byte, off, want int64) err
 
 // wasRead counts n bytes that were read of the open shard, or chunk, unless more were asked for, or its size is not the one that
 // is wanted.
-func (w *worker) wasRead(n, asked int, size, want int64) error {
+func (w *reader) wasRead(n, asked int, size, want int64) error {
 	if size != want || n != asked {
 		changed := errChanged
 		if len(w.shard.array.pipe.Levels) == 0 {

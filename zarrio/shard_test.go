@@ -133,12 +133,12 @@ func TestShardOneWorker(t *testing.T) {
 	j := a.c.jobs(picks)
 	at := make([]int, 1)
 	dst := make([]byte, 4*s.n)
-	w := new(worker)
+	w := new(reader)
 	p := a.c.newPart()
 	for i := range j.total {
-		w.group = j.chunks(w.group[:0], a.c, picks, i, at)
-		w.gather(t.Context(), a.c, w.group)
-		for _, chunk := range w.group {
+		w.buf.group = j.chunks(w.buf.group[:0], a.c, picks, i, at)
+		w.gather(t.Context(), a.c, w.buf.group)
+		for _, chunk := range w.buf.group {
 			p.set(a.c, chunk, picks)
 			if err := w.readChunk(t.Context(), a.c, p, []int{1}, dst); err != nil {
 				t.Fatal(err)

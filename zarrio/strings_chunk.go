@@ -14,7 +14,7 @@ const maxTextChunk = 1 << 30
 
 // loadObjects reads a chunk of strings, which are valid until the worker reads another one: nil for one that is not in the
 // store.
-func (w *worker) loadObjects(ctx context.Context, a *chunkArray, p *chunkPart) ([][]byte, error) {
+func (w *reader) loadObjects(ctx context.Context, a *chunkArray, p *chunkPart) ([][]byte, error) {
 	limit := int(min(maxTextChunk, hostmem.Limit()/8))
 	src, err := w.readEncoded(ctx, a, p.chunk, limit)
 	if src == nil || err != nil {

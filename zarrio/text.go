@@ -108,7 +108,7 @@ func (a *Array) readPadded(ctx context.Context, picks []grid.Pick, strides []int
 // visitTexts calls f, by several goroutines at once, for each element of a selection with its place among the selected ones
 // and its text; found is false for one whose chunk is not in the store.
 func (a *Array) visitTexts(ctx context.Context, picks []grid.Pick, strides []int, f func(to int, text []byte, found bool)) (Stats, error) {
-	return a.c.visit(ctx, picks, func(ctx context.Context, w *worker, p *chunkPart) error {
+	return a.c.visit(ctx, picks, func(ctx context.Context, w *reader, p *chunkPart) error {
 		texts, err := w.loadObjects(ctx, a.c, p)
 		if err != nil {
 			return err

@@ -8,7 +8,7 @@ import (
 )
 
 // check reads and decodes a chunk. One that is missing is an error.
-func (w *worker) check(ctx context.Context, a *chunkArray, p *chunkPart, text bool) error {
+func (w *reader) check(ctx context.Context, a *chunkArray, p *chunkPart, text bool) error {
 	var ok bool
 	var err error
 	if text {

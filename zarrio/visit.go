@@ -27,15 +27,15 @@ type chunkPart struct {
 // visit calls f for each chunk that a selection of at least one element touches, by several goroutines at once; the
 // chunkPart is valid during the call. Chunks of one shard are visited by one goroutine, in the order in which they lie, up to
 // as many as are better read at once.
-func (a *chunkArray) visit(ctx context.Context, picks []grid.Pick, f func(context.Context, *worker, *chunkPart) error) (Stats, error) {
+func (a *chunkArray) visit(ctx context.Context, picks []grid.Pick, f func(context.Context, *reader, *chunkPart) error) (Stats, error) {
 	j := a.jobs(picks)
-	workers := make([]*worker, min(j.total, a.readers(0)))
-	for i := range workers {
-		workers[i] = idle.Get().(*worker)
-		defer idle.Put(workers[i])
+	readers := make([]*reader, min(j.total, a.readers(0)))
+	for i := range readers {
+		readers[i] = idle.Get().(*reader)
+		defer idle.Put(readers[i])
 	}
 	var next atomic.Int64
-	stats, err := spread(ctx, workers, func(ctx context.Context, w *worker) error {
+	stats, err := spread(ctx, readers, func(ctx context.Context, w *reader) error {
 		p := a.newPart()
 		at := make([]int, len(picks))
 		for {
@@ -43,10 +43,10 @@ func (a *chunkArray) visit(ctx context.Context, picks []grid.Pick, f func(contex
 			if i >= j.total {
 				return nil
 			}
-			if w.group = j.chunks(w.group[:0], a, picks, i, at); len(a.pipe.Levels) > 0 {
-				w.gather(ctx, a, w.group)
+			if w.buf.group = j.chunks(w.buf.group[:0], a, picks, i, at); len(a.pipe.Levels) > 0 {
+				w.gather(ctx, a, w.buf.group)
 			}
-			for _, chunk := range w.group {
+			for _, chunk := range w.buf.group {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
@@ -192,50 +192,8 @@ func (a *chunkArray) readers(depth int) int {
 	return int(max(1, min(int64(max(coreWorkers(), a.src.requests, depth)), room)))
 }
 
-// idle keeps the memory of ReadInto's workers between calls.
-var idle = sync.Pool{New: func() any { return new(worker) }}
-
-// spread runs f with each of the workers at once and returns the sum of their counts. The first error stops them all.
-func spread(ctx context.Context, workers []*worker, f func(context.Context, *worker) error) (Stats, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	run := func(w *worker) {
-		w.stats = Stats{}
-		err := f(ctx, w)
-		w.close()
-		if err != nil {
-			cancel(err)
-		}
-	}
-	var wg sync.WaitGroup
-	for _, w := range workers[1:] {
-		w.start(&wg, func() { run(w) })
-	}
-	if w := workers[0]; w.on != nil {
-		w.start(&wg, func() { run(w) })
-	} else {
-		run(w)
-	}
-	wg.Wait()
-	var stats Stats
-	for _, w := range workers {
-		stats.Add(w.stats)
-	}
-	return stats, context.Cause(ctx)
-}
-
-// start runs f where the worker works.
-func (w *worker) start(wg *sync.WaitGroup, f func()) {
-	if w.on == nil {
-		wg.Go(f)
-		return
-	}
-	wg.Add(1)
-	w.on.run(func() {
-		defer wg.Done()
-		f()
-	})
-}
+// idle keeps the memory of visit's readers between calls.
+var idle = sync.Pool{New: func() any { return new(reader) }}
 
 // each calls f for every combination of segments, one a dimension: with their numbers.
 func (p *chunkPart) each(f func(at []int)) {

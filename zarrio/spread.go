@@ -1,0 +1,37 @@
+package zarrio
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// spread runs f with each of the readers at once, and returns the sum of their counts. The first error stops them all.
+func spread(ctx context.Context, readers []*reader, f func(context.Context, *reader) error) (Stats, error) {
+	err := together(ctx, readers, func(ctx context.Context, r *reader) error { return r.do(func() error { return f(ctx, r) }) })
+	var stats Stats
+	for _, r := range readers {
+		stats.Add(r.stats)
+	}
+	return stats, err
+}
+
+// do runs f, which reads. It counts from 0, and closes what f leaves open.
+func (w *reader) do(f func() error) error {
+	w.stats = Stats{}
+	defer w.close()
+	return f()
+}
+
+// together runs f with each of the workers at once. The first error ends the context of all, and is returned; so is the cause
+// of the end of ctx.
+func together[W any](ctx context.Context, workers []W, f func(context.Context, W) error) error {
+	g, all := errgroup.WithContext(ctx)
+	for _, w := range workers {
+		g.Go(func() error { return f(all, w) })
+	}
+	if g.Wait() != nil {
+		return context.Cause(all)
+	}
+	return context.Cause(ctx)
+}
