@@ -15,6 +15,8 @@ type (
 	UnsupportedError = meta.UnsupportedError
 	MetadataError    = meta.MetadataError
 	ChunkError       = meta.ChunkError
+
+	Stats = meta.Stats
 )
 
 // Float32 is the type that most of ERA5 is published in.

@@ -11,9 +11,9 @@ import (
 // Ceiling does the reading of the next epoch and nothing else: the same stored bytes, by the engine's workers, into the
 // batches' memory where they are read in place, and into the workers' or the engine's slots where they are not. No epoch can
 // take less time with these files on this machine. The epoch itself stays the next one; what the batches held is overwritten.
-func (l *Loader) Ceiling(ctx context.Context) (Stats, error) {
-	var total Stats
-	err := l.readStored(ctx, func(_ int, read func() (Stats, error)) error {
+func (l *Loader) Ceiling(ctx context.Context) (meta.Stats, error) {
+	var total meta.Stats
+	err := l.readStored(ctx, func(_ int, read func() (meta.Stats, error)) error {
 		stats, err := read()
 		total.Add(stats)
 		return err
@@ -22,7 +22,7 @@ func (l *Loader) Ceiling(ctx context.Context) (Stats, error) {
 }
 
 // readStored calls f for each batch of the next epoch, with what reads its stored bytes. The epoch stays the next one.
-func (l *Loader) readStored(ctx context.Context, f func(i int, read func() (Stats, error)) error) error {
+func (l *Loader) readStored(ctx context.Context, f func(i int, read func() (meta.Stats, error)) error) error {
 	e, ok := l.engine.(storedReader)
 	if !ok {
 		return &meta.UnsupportedError{What: "the raw ceiling of engine", Found: fmt.Sprint(l.engine), Supported: "the engines of this package"}
@@ -45,6 +45,6 @@ func (l *Loader) readStored(ctx context.Context, f func(i int, read func() (Stat
 	}
 	defer func() { l.free <- b }()
 	return l.eachPlan(epoch, sample, func(i int, p *planner, _ [][3]int) error {
-		return f(i, func() (Stats, error) { return e.readStored(ctx, &p.Plan, b.mem) })
+		return f(i, func() (meta.Stats, error) { return e.readStored(ctx, &p.Plan, b.mem) })
 	})
 }

@@ -74,16 +74,16 @@ func ReadCF[T float32 | float64](ctx context.Context, a *Array, sel Selection) (
 // ReadCFInto is [ReadCF] into the caller's memory, which has exactly the selection's size. Elements that are no longer than T
 // are decoded where they are read, and take no other memory; longer ones are read in parts, of what the chunks take that are
 // decoded at once, or of 4 MiB. After an error the content of dst is unspecified.
-func ReadCFInto[T float32 | float64](ctx context.Context, a *Array, sel Selection, dst []T) (Stats, error) {
+func ReadCFInto[T float32 | float64](ctx context.Context, a *Array, sel Selection, dst []T) (meta.Stats, error) {
 	if _, ok, err := a.timeUnits(); err != nil {
-		return Stats{}, err
+		return meta.Stats{}, err
 	} else if ok {
-		return Stats{}, a.c.wrap(&meta.UnsupportedError{What: "decoding times to", Found: fmt.Sprintf("%T", *new(T)),
+		return meta.Stats{}, a.c.wrap(&meta.UnsupportedError{What: "decoding times to", Found: fmt.Sprintf("%T", *new(T)),
 			Supported: "ReadTimes, which gives nanoseconds since 1970, and Read, which gives the numbers as they are stored"})
 	}
 	p, err := a.packing(a.ownFill())
 	if err != nil {
-		return Stats{}, err
+		return meta.Stats{}, err
 	}
 	return readPacked(ctx, a, p, sel, dst)
 }
@@ -132,7 +132,7 @@ func (a *Array) ownFill() json.RawMessage {
 }
 
 // readPacked reads a selection into dst and unpacks it.
-func readPacked[T float32 | float64](ctx context.Context, a *Array, p *cf.Packing, sel Selection, dst []T) (Stats, error) {
+func readPacked[T float32 | float64](ctx context.Context, a *Array, p *cf.Packing, sel Selection, dst []T) (meta.Stats, error) {
 	size, wide := a.c.meta.DType.Size, int(unsafe.Sizeof(*new(T)))
 	if size <= wide {
 		// Elements are read into the end of dst, and unpacked from there on: none is overwritten before it is read.
@@ -145,14 +145,14 @@ func readPacked[T float32 | float64](ctx context.Context, a *Array, p *cf.Packin
 	}
 	box, err := sel.box(a.Shape())
 	if err != nil {
-		return Stats{}, a.c.wrap(err)
+		return meta.Stats{}, a.c.wrap(err)
 	}
 	if n := box.Count(); n != len(dst) {
-		return Stats{}, a.c.wrap(fmt.Errorf("destination has %d elements, the selection %d", len(dst), n))
+		return meta.Stats{}, a.c.wrap(fmt.Errorf("destination has %d elements, the selection %d", len(dst), n))
 	}
 	most := max(4<<20, a.c.readers(0)*a.c.chunkBytes()) / size
 	buf := tensor.AsBytes(make([]float64, min(most, len(dst)))) // of words, for elements of up to 8 bytes
-	var stats Stats
+	var stats meta.Stats
 	err = box.Each(a.c.grid.Chunks, most, func(part grid.Box) error {
 		n := part.Count()
 		raw := buf[:n*size]

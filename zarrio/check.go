@@ -11,23 +11,23 @@ import (
 // Check reads and decodes every chunk of the array, and calls report for each that can't be read or is missing, with a
 // *ChunkError; calls don't overlap. A shard whose index can't be read, or that is missing, is reported once. It goes on after
 // these: its own error is that of the array as a whole, or of the context.
-func (a *Array) Check(ctx context.Context, report func(error)) (Stats, error) {
+func (a *Array) Check(ctx context.Context, report func(error)) (meta.Stats, error) {
 	text := a.c.pipe.Text
 	if a.c.noCodec != nil {
-		return Stats{}, a.c.wrap(a.c.noCodec)
+		return meta.Stats{}, a.c.wrap(a.c.noCodec)
 	}
 	if !text {
 		if err := a.c.checkChunk(); err != nil {
-			return Stats{}, err
+			return meta.Stats{}, err
 		}
 	}
 	picks, err := Selection(nil).resolve(&a.c.grid)
 	if err != nil {
-		return Stats{}, a.c.wrap(err)
+		return meta.Stats{}, a.c.wrap(err)
 	}
 	for i := range picks {
 		if picks[i].N == 0 {
-			return Stats{}, nil
+			return meta.Stats{}, nil
 		}
 	}
 	var mu sync.Mutex

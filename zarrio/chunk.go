@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"runtime/trace"
 	"unsafe"
 
@@ -20,7 +19,7 @@ import (
 
 // A reader reads and decodes chunks, one at a time. It keeps its buffers from chunk to chunk.
 type reader struct {
-	stats Stats
+	stats meta.Stats
 
 	buf   buffers
 	shard openShard   // the shard that it reads from
@@ -32,7 +31,7 @@ type reader struct {
 }
 
 // attach has the reader read local files by way of files, and compute in turns. Either may be nil.
-func (w *reader) attach(files *fileio.Reader, turns *turns.Turns) { w.files, w.turns = files, turns }
+func (r *reader) attach(files *fileio.Reader, turns *turns.Turns) { r.files, r.turns = files, turns }
 
 // buffers are a reader's memory, which grows to what the largest chunk needs.
 type buffers struct {
@@ -46,14 +45,14 @@ type buffers struct {
 	pieces  []codec.Part // parts of a chunk that is read in parts
 	ranges  []partRange  // ranges in which they are read
 	texts   [][]byte     // elements of varying length
-	parts   []part       // of a shard, to be read together
+	parts   []location   // of a shard, to be read together
 	group   []int        // chunks of one shard
 }
 
 // compute runs f, which decodes or copies, within one of the turns that the workers of an engine share. Everything that
 // workers do outside of f is taken to wait: for files, stores, shards' indices or a GPU. So there can be as many workers as keep
 // these busy, and yet no more of them compete for the cores and their caches than these need. f must not wait for anything.
-func (w *reader) compute(f func() error) error { return w.turns.Do(f) }
+func (r *reader) compute(f func() error) error { return r.turns.Do(f) }
 
 // native says whether the array's decoded bytes are in the machine's byte order.
 func (a *chunkArray) native() bool {
@@ -61,9 +60,9 @@ func (a *chunkArray) native() bool {
 }
 
 // grow is the function grow for memory that files are read into.
-func (w *reader) grow(buf []byte, n int) []byte {
-	if w.files != nil {
-		return w.files.Memory(buf, n, 0)
+func (r *reader) grow(buf []byte, n int) []byte {
+	if r.files != nil {
+		return r.files.Memory(buf, n, 0)
 	}
 	return ndcopy.Grow(buf, n)
 }
@@ -97,13 +96,13 @@ func (a *chunkArray) appendValueKey(key []byte, number int) []byte {
 	return a.meta.Keys.Append(key, coords)
 }
 
-// valueKey makes the key of a chunk or a shard in the worker's memory: it is valid until the next call.
-func (w *reader) valueKey(a *chunkArray, number int) string {
-	if w.buf.key == nil {
-		w.buf.key = make([]byte, 0, keySize)
+// valueKey makes the key of a chunk or a shard in the reader's memory: it is valid until the next call.
+func (r *reader) valueKey(a *chunkArray, number int) string {
+	if r.buf.key == nil {
+		r.buf.key = make([]byte, 0, keySize)
 	}
-	w.buf.key = a.appendValueKey(w.buf.key[:0], number)
-	return unsafe.String(unsafe.SliceData(w.buf.key), len(w.buf.key))
+	r.buf.key = a.appendValueKey(r.buf.key[:0], number)
+	return unsafe.String(unsafe.SliceData(r.buf.key), len(r.buf.key))
 }
 
 // checkChunk refuses arrays whose chunks can't be read, before memory is taken for one.
@@ -129,38 +128,22 @@ func (a *chunkArray) chunkBytes() int {
 	return n
 }
 
-// checkMemory refuses a request for more bytes than this process may ever use.
-func checkMemory(n int64) error {
-	if limit := hostmem.Limit(); n > limit {
-		return fmt.Errorf("%d bytes are more than the memory of %d bytes that this process may use", n, limit)
-	}
-	return nil
-}
-
-// checkElements is checkMemory for n elements of size bytes, whose product may be too large for an int.
-func checkElements(n, size int) error {
-	if n > math.MaxInt/size {
-		return fmt.Errorf("%d elements of %d bytes are more than there can be memory for", n, size)
-	}
-	return checkMemory(int64(n) * int64(size))
-}
-
 // raw says whether chunks are stored as they are.
 func (a *chunkArray) raw() bool { return a.pipe.Chain.Len() == 0 }
 
 // largeChunk is a size from which memory for a stored chunk is not taken on the metadata's word alone.
 const largeChunk = 64 << 20
 
-// room returns memory for a decoded chunk of n bytes, the worker's own.
-func (w *reader) room(ctx context.Context, a *chunkArray, chunk, n int) ([]byte, error) {
-	if n > largeChunk && n > cap(w.buf.dec) && a.raw() && len(a.pipe.Levels) == 0 {
-		_, size, err := w.readRange(ctx, a, chunk, nil, 0)
+// decodeBuffer returns memory for a decoded chunk of n bytes, the reader's own.
+func (r *reader) decodeBuffer(ctx context.Context, a *chunkArray, chunk, n int) ([]byte, error) {
+	if n > largeChunk && n > cap(r.buf.dec) && a.raw() && len(a.pipe.Levels) == 0 {
+		_, size, err := r.readRange(ctx, a, chunk, nil, 0)
 		if err == nil && size != int64(n) {
 			return nil, a.fail(chunk, "read", wrongSize(a, size, n))
 		}
 	}
-	w.buf.dec = w.grow(w.buf.dec, n)
-	return w.buf.dec, nil
+	r.buf.dec = r.grow(r.buf.dec, n)
+	return r.buf.dec, nil
 }
 
 func wrongSize(a *chunkArray, size int64, want int) error {
@@ -171,23 +154,23 @@ func wrongSize(a *chunkArray, size int64, want int) error {
 // spans is not nil, only these bytes of dst need be right: they ascend and hold whole elements. Then load calls use, unless it is
 // nil, within the turn in which it has decoded. It returns false for a chunk that is not in the store: dst is as it was, and use
 // is not called.
-func (w *reader) load(ctx context.Context, a *chunkArray, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
+func (r *reader) load(ctx context.Context, a *chunkArray, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
 	if !a.raw() {
-		return w.loadEncoded(ctx, a, chunk, dst, spans, use)
+		return r.loadEncoded(ctx, a, chunk, dst, spans, use)
 	}
-	ok, err := w.loadRaw(ctx, a, chunk, dst, spans)
+	ok, err := r.loadRaw(ctx, a, chunk, dst, spans)
 	if !ok || err != nil {
 		return false, err
 	}
-	return true, w.finish(a, dst, spans, use)
+	return true, r.finish(a, dst, spans, use)
 }
 
 // finish ends the loading of a chunk whose stored bytes are in dst as they were, as load does.
-func (w *reader) finish(a *chunkArray, dst []byte, spans []codec.Span, use func() error) error {
+func (r *reader) finish(a *chunkArray, dst []byte, spans []codec.Span, use func() error) error {
 	if use == nil && a.native() {
 		return nil
 	}
-	return w.compute(func() error {
+	return r.compute(func() error {
 		a.toNative(dst, 0, spans)
 		if use == nil {
 			return nil
@@ -211,12 +194,12 @@ func (a *chunkArray) toNative(dst []byte, from int, spans []codec.Span) {
 }
 
 // missing counts a chunk that is not there, or refuses it.
-func (w *reader) missing(a *chunkArray, chunk int) error {
+func (r *reader) missing(a *chunkArray, chunk int) error {
 	if a.src.opt.Strict {
 		return a.fail(chunk, "read", meta.ErrMissingChunk)
 	}
-	w.stats.Chunks++
-	w.stats.Missing++
+	r.stats.Chunks++
+	r.stats.Missing++
 	return nil
 }
 
@@ -225,7 +208,7 @@ func (w *reader) missing(a *chunkArray, chunk int) error {
 const readGap = 64 << 10
 
 // loadRaw reads the spans of an uncompressed chunk, or all of it, into their places in dst.
-func (w *reader) loadRaw(ctx context.Context, a *chunkArray, chunk int, dst []byte, spans []codec.Span) (bool, error) {
+func (r *reader) loadRaw(ctx context.Context, a *chunkArray, chunk int, dst []byte, spans []codec.Span) (bool, error) {
 	whole := [1]codec.Span{{Lo: 0, Hi: len(dst)}}
 	if spans == nil {
 		spans = whole[:]
@@ -237,45 +220,45 @@ func (w *reader) loadRaw(ctx context.Context, a *chunkArray, chunk int, dst []by
 			hi = spans[i].Hi
 		}
 		several = several || i < len(spans)
-		if ok, err := w.readAt(ctx, a, chunk, dst[lo:hi], lo, len(dst), several); !ok || err != nil {
-			w.release(a)
+		if ok, err := r.readAt(ctx, a, chunk, dst[lo:hi], lo, len(dst), several); !ok || err != nil {
+			r.release(a)
 			return false, err
 		}
 	}
-	w.release(a)
-	w.stats.Chunks++
+	r.release(a)
+	r.stats.Chunks++
 	return true, nil
 }
 
 // release closes what was opened for several ranges of a chunk that is a value of its own.
-func (w *reader) release(a *chunkArray) {
-	if w.shard.value != nil && len(a.pipe.Levels) == 0 {
-		w.close()
+func (r *reader) release(a *chunkArray) {
+	if r.shard.value != nil && len(a.pipe.Levels) == 0 {
+		r.close()
 	}
 }
 
 // readAt reads the bytes of an uncompressed chunk of size bytes from lo on. A value of which several ranges are read stays
 // open.
-func (w *reader) readAt(ctx context.Context, a *chunkArray, chunk int, dst []byte, lo, size int, several bool) (bool, error) {
+func (r *reader) readAt(ctx context.Context, a *chunkArray, chunk int, dst []byte, lo, size int, several bool) (bool, error) {
 	if len(a.pipe.Levels) > 0 {
-		src, err := w.readInner(ctx, a, chunk, lo, len(dst), size, dst)
+		src, err := r.readInner(ctx, a, chunk, lo, len(dst), size, dst)
 		return src != nil, err
 	}
-	r := trace.StartRegion(ctx, "read")
+	region := trace.StartRegion(ctx, "read")
 	var n int
 	var got int64
 	var err error
 	if several {
-		if err = w.open(ctx, a, chunk); err == nil {
-			n, got, err = w.shard.value.ReadRange(ctx, dst, int64(lo))
+		if err = r.open(ctx, a, chunk); err == nil {
+			n, got, err = r.shard.value.ReadRange(ctx, dst, int64(lo))
 		}
 	} else {
-		n, got, err = w.readRange(ctx, a, chunk, dst, int64(lo))
+		n, got, err = r.readRange(ctx, a, chunk, dst, int64(lo))
 	}
-	r.End()
+	region.End()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return false, w.missing(a, chunk)
+		return false, r.missing(a, chunk)
 	case err != nil:
 		return false, a.fail(chunk, "read", err)
 	case got != int64(size):
@@ -283,23 +266,23 @@ func (w *reader) readAt(ctx context.Context, a *chunkArray, chunk int, dst []byt
 	case n != len(dst):
 		return false, a.fail(chunk, "read", fmt.Errorf("read %d of %d bytes at offset %d: the file shrank while it was read", n, len(dst), lo))
 	}
-	w.stats.ReadBytes += int64(n)
-	w.stats.DecodedBytes += int64(n)
+	r.stats.ReadBytes += int64(n)
+	r.stats.DecodedBytes += int64(n)
 	return true, nil
 }
 
-// readInner reads n bytes of an inner chunk from lo on, all of them for n < 0: into dst, or where that is nil into the worker's
+// readInner reads n bytes of an inner chunk from lo on, all of them for n < 0: into dst, or where that is nil into the reader's
 // memory. size is the size of the decoded chunk. It returns nil for an inner chunk that is not there.
-func (w *reader) readInner(ctx context.Context, a *chunkArray, chunk, lo, n, size int, dst []byte) ([]byte, error) {
+func (r *reader) readInner(ctx context.Context, a *chunkArray, chunk, lo, n, size int, dst []byte) ([]byte, error) {
 	defer trace.StartRegion(ctx, "read").End()
 	for attempt := 0; ; attempt++ {
-		p, err := w.locate(ctx, a, chunk)
+		p, err := r.locate(ctx, a, chunk)
 		var src []byte
 		switch {
 		case err != nil:
-		case !p.ok:
-			if err = w.verify(ctx, p); err == nil {
-				return nil, w.missing(a, chunk)
+		case !p.present:
+			if err = r.verify(ctx, p); err == nil {
+				return nil, r.missing(a, chunk)
 			}
 		case n >= 0 && p.n != int64(size):
 			err = wrongSize(a, p.n, size)
@@ -308,17 +291,17 @@ func (w *reader) readInner(ctx context.Context, a *chunkArray, chunk, lo, n, siz
 		case p.n == 0 && n < 0:
 			err = errors.New("0 bytes are stored")
 		case n < 0:
-			src, err = w.readPart(ctx, p, 0, p.n, nil)
+			src, err = r.readPart(ctx, p, 0, p.n, nil)
 		default:
-			src, err = w.readPart(ctx, p, int64(lo), int64(lo+n), dst)
-			w.stats.DecodedBytes += int64(n)
+			src, err = r.readPart(ctx, p, int64(lo), int64(lo+n), dst)
+			r.stats.DecodedBytes += int64(n)
 		}
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, w.missing(a, chunk)
+			return nil, r.missing(a, chunk)
 		}
 		if attempt == 0 && (errors.Is(err, errChanged) || errors.Is(err, store.ErrChanged)) { // with its new index, all may be well
-			a.indices.clear()
-			w.close()
+			a.forgetIndices()
+			r.close()
 			continue
 		}
 		if err != nil {
@@ -334,59 +317,59 @@ func tooLong(size int64, n int) error {
 	return fmt.Errorf("%d bytes, more than any codec makes of the chunk's %d", size, n)
 }
 
-// readWhole reads the value of a chunk of at most limit bytes into the worker's memory. A limit may be the metadata's word
+// readWhole reads the value of a chunk of at most limit bytes into the reader's memory. A limit may be the metadata's word
 // alone: where it is large, memory is taken for what is there.
-func (w *reader) readWhole(ctx context.Context, a *chunkArray, chunk, limit int) (n int, size int64, err error) {
+func (r *reader) readWhole(ctx context.Context, a *chunkArray, chunk, limit int) (n int, size int64, err error) {
 	defer trace.StartRegion(ctx, "read").End()
-	w.shard.held = byteSpan{}
-	if w.ahead != nil {
-		if n, size, ok, err := w.takeWhole(a, chunk, limit); ok {
+	r.shard.held = byteSpan{}
+	if r.ahead != nil {
+		if n, size, ok, err := r.takeWhole(a, chunk, limit); ok {
 			return n, size, err
 		}
 	}
 	first := limit
 	if limit > largeChunk {
-		first = min(limit, max(cap(w.buf.enc), 1<<20))
+		first = min(limit, max(cap(r.buf.enc), 1<<20))
 	}
-	w.buf.enc = w.grow(w.buf.enc, first)
-	n, size, err = w.readRange(ctx, a, chunk, w.buf.enc, 0)
+	r.buf.enc = r.grow(r.buf.enc, first)
+	n, size, err = r.readRange(ctx, a, chunk, r.buf.enc, 0)
 	if err == nil && size > int64(first) && size <= int64(limit) {
-		w.buf.enc = w.grow(w.buf.enc, min(limit, int(size+size/8))) // the next chunk may be somewhat longer
-		n, size, err = w.readRange(ctx, a, chunk, w.buf.enc, 0)
+		r.buf.enc = r.grow(r.buf.enc, min(limit, int(size+size/8))) // the next chunk may be somewhat longer
+		n, size, err = r.readRange(ctx, a, chunk, r.buf.enc, 0)
 	}
 	return n, size, err
 }
 
-func (w *reader) loadEncoded(ctx context.Context, a *chunkArray, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
+func (r *reader) loadEncoded(ctx context.Context, a *chunkArray, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
 	if a.parts != nil && spans != nil {
-		if _, ok, err := w.loadParts(ctx, a, chunk, len(dst), dst, spans); err != errWhole {
+		if _, ok, err := r.loadParts(ctx, a, chunk, len(dst), dst, spans); err != errWhole {
 			if ok {
-				err = w.finish(a, dst, spans, use)
+				err = r.finish(a, dst, spans, use)
 			}
 			return ok && err == nil, err
 		}
 	}
-	return w.loadWhole(ctx, a, chunk, dst, spans, use)
+	return r.loadWhole(ctx, a, chunk, dst, spans, use)
 }
 
 // loadWhole is loadEncoded for a chunk that is read whole.
-func (w *reader) loadWhole(ctx context.Context, a *chunkArray, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
-	src, err := w.readEncoded(ctx, a, chunk, len(dst))
+func (r *reader) loadWhole(ctx context.Context, a *chunkArray, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
+	src, err := r.readEncoded(ctx, a, chunk, len(dst))
 	if src == nil || err != nil {
 		return false, err
 	}
-	err = w.compute(func() error {
+	err = r.compute(func() error {
 		region := trace.StartRegion(ctx, "decode")
-		err := a.pipe.Chain.Decode(dst, src, spans, &w.buf.scratch)
+		err := a.pipe.Chain.Decode(dst, src, spans, &r.buf.scratch)
 		region.End()
 		if err != nil {
 			return a.failStep(chunk, err)
 		}
-		w.stats.Chunks++
+		r.stats.Chunks++
 		if spans == nil {
-			w.stats.DecodedBytes += int64(len(dst))
+			r.stats.DecodedBytes += int64(len(dst))
 		}
-		w.stats.DecodedBytes += int64(spanBytes(spans))
+		r.stats.DecodedBytes += int64(spanBytes(spans))
 		a.toNative(dst, 0, spans)
 		if use == nil {
 			return nil
@@ -404,17 +387,17 @@ func (a *chunkArray) failStep(chunk int, err error) error {
 	return a.fail(chunk, "decode", err)
 }
 
-// readEncoded reads a chunk as it is stored, whose decoded size is n, into the worker's memory: nil for a chunk that is not in
+// readEncoded reads a chunk as it is stored, whose decoded size is n, into the reader's memory: nil for a chunk that is not in
 // the store.
-func (w *reader) readEncoded(ctx context.Context, a *chunkArray, chunk, n int) ([]byte, error) {
+func (r *reader) readEncoded(ctx context.Context, a *chunkArray, chunk, n int) ([]byte, error) {
 	if len(a.pipe.Levels) > 0 {
-		return w.readInner(ctx, a, chunk, 0, -1, n, nil)
+		return r.readInner(ctx, a, chunk, 0, -1, n, nil)
 	}
 	limit := a.pipe.Chain.EncodedLimit(n)
-	got, size, err := w.readWhole(ctx, a, chunk, limit)
+	got, size, err := r.readWhole(ctx, a, chunk, limit)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, w.missing(a, chunk)
+		return nil, r.missing(a, chunk)
 	case err != nil:
 		return nil, a.fail(chunk, "read", err)
 	case size > int64(limit):
@@ -424,6 +407,6 @@ func (w *reader) readEncoded(ctx context.Context, a *chunkArray, chunk, n int) (
 	case got == 0:
 		return nil, a.fail(chunk, "read", errEmpty)
 	}
-	w.stats.ReadBytes += int64(got)
-	return w.buf.enc[:got], nil
+	r.stats.ReadBytes += int64(got)
+	return r.buf.enc[:got], nil
 }

@@ -126,7 +126,7 @@ func (s pricedStore) Coalesce() (gap, size int64) { return s.gap, s.size }
 func (s pricedStore) Requests() int               { return 3 }
 
 // sameAs checks that a selection of a is the same as that of want, and returns what it cost.
-func sameAs(t *testing.T, a, want *Array, sel Selection) Stats {
+func sameAs(t *testing.T, a, want *Array, sel Selection) meta.Stats {
 	t.Helper()
 	shape, err := sel.Shape(a.Shape())
 	if err != nil {

@@ -64,9 +64,6 @@ func NewCPU(opt CPUOptions) *CPU {
 	return e
 }
 
-// coreWorkers is the number of workers that the cores have work for: two each, which hides the waiting of buffered reads.
-func coreWorkers() int { return 2 * runtime.GOMAXPROCS(0) }
-
 // String describes the engine for the head of a benchmark's output.
 func (e *CPU) String() string {
 	return fmt.Sprintf("cpu (%s, %v, %s)", e.staff(), e.files, runtime.Version())
@@ -139,7 +136,7 @@ func (e *CPU) Close() error {
 }
 
 // Fill implements Engine.
-func (e *CPU) Fill(ctx context.Context, p *Plan, m tensor.Memory) (Stats, error) {
+func (e *CPU) Fill(ctx context.Context, p *Plan, m tensor.Memory) (meta.Stats, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if p.Fresh {
@@ -203,7 +200,7 @@ func (e *CPU) read(ctx context.Context, w *worker, p *Plan, r *ChunkRead, dst []
 			return w.compute(func() error { return fill(p, pieces, dst, a) })
 		}
 		var err error
-		if dec, err = w.room(ctx, a, r.Chunk, a.chunkBytes()); err != nil {
+		if dec, err = w.decodeBuffer(ctx, a, r.Chunk, a.chunkBytes()); err != nil {
 			return err
 		}
 		spans = needed(w, pieces, size)
@@ -278,20 +275,18 @@ func loadInPlace(ctx context.Context, w *worker, r *ChunkRead, pieces []Piece, d
 	return true, nil
 }
 
-var errVanished = errors.New("the file vanished while it was read")
-
 // sameRun says whether two contiguous pieces are the same elements of a chunk.
 func sameRun(p, q *Piece) bool { return p.Src == q.Src && p.N[0]*p.N[1] == q.N[0]*q.N[1] }
 
 // need lists the bytes of a chunk that the pieces take, in the worker's memory.
 func needed(w *worker, pieces []Piece, size int) []codec.Span {
-	w.buf.spans = w.buf.spans[:0]
+	w.spans = w.spans[:0]
 	for i := range pieces {
 		b := pieces[i].box()
 		last := pieces[i].Src + (b.N[0]-1)*b.Src[0] + (b.N[1]-1)*b.Src[1]
-		w.buf.spans = append(w.buf.spans, codec.Span{Lo: pieces[i].Src * size, Hi: (last + 1) * size})
+		w.spans = append(w.spans, codec.Span{Lo: pieces[i].Src * size, Hi: (last + 1) * size})
 	}
-	return joinSpans(w.buf.spans)
+	return joinSpans(w.spans)
 }
 
 // place copies the pieces of a decoded chunk to where they belong.

@@ -5,14 +5,18 @@ import (
 	"fmt"
 	"slices"
 	"sync/atomic"
+
+	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/meta"
 )
 
 // A worker is a goroutine or a thread of an engine that reads and decodes chunks.
 type worker struct {
 	reader
-	group []int   // chunks of one shard
-	reads []int32 // the plan's reads that bring them
-	rows  []int32 // plan rows that it has taken, each by its first read
+	group []int        // chunks of one shard
+	reads []int32      // the plan's reads that bring them
+	spans []codec.Span // of a chunk, that pieces take
+	rows  []int32      // plan rows that it has taken, each by its first read
 
 	thread thread // where it works; nil for any
 }
@@ -44,20 +48,20 @@ type job struct {
 }
 
 // each does a job by all workers at once. The first error stops them all. e.mu is held.
-func (e *CPU) each(ctx context.Context, p *Plan, j *job) (Stats, error) {
+func (e *CPU) each(ctx context.Context, p *Plan, j *job) (meta.Stats, error) {
 	if e.workers == nil {
-		return Stats{}, fmt.Errorf("zarrio: %s engine: used after Close", e.name)
+		return meta.Stats{}, fmt.Errorf("zarrio: %s engine: used after Close", e.name)
 	}
 	workers, err := e.ensureWorkers(p)
 	if err != nil {
-		return Stats{}, err
+		return meta.Stats{}, err
 	}
 	e.turns.Expect(len(workers))
 	rows := &rowQueue{rows: p.first, workers: len(workers)}
 	err = together(ctx, workers, func(ctx context.Context, w *worker) error {
 		return w.run(func() error { return w.do(func() error { return e.work(ctx, w, p, j, rows) }) })
 	})
-	var stats Stats
+	var stats meta.Stats
 	for _, w := range workers {
 		stats.Add(w.stats)
 	}
@@ -185,7 +189,6 @@ func (e *CPU) row(ctx context.Context, w *worker, p *Plan, first int32, j *job) 
 	}
 	slices.SortFunc(w.reads, func(i, j int32) int { return p.Reads[i].Chunk - p.Reads[j].Chunk })
 	w.gather(ctx, a, w.group)
-	w.prefetchSpans(0)
 	for _, chunk := range w.group {
 		i, _ := slices.BinarySearchFunc(w.reads, chunk, func(i int32, chunk int) int { return p.Reads[i].Chunk - chunk })
 		if err := j.read(ctx, w, &p.Reads[w.reads[i]]); err != nil {

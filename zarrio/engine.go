@@ -3,6 +3,7 @@ package zarrio
 import (
 	"context"
 
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
 )
 
@@ -16,7 +17,7 @@ type Engine interface {
 	Alloc(n int64) (tensor.Memory, error)
 	// Fill reads all that the plan lists into m. It returns when every piece is in place or, on an engine whose copies go on
 	// by themselves, under way: Sync waits for these. After an error the content of m is unspecified.
-	Fill(ctx context.Context, p *Plan, m tensor.Memory) (Stats, error)
+	Fill(ctx context.Context, p *Plan, m tensor.Memory) (meta.Stats, error)
 	// Sync returns when m may be read, or with the error of a copy that Fill had left under way.
 	Sync(m tensor.Memory) error
 	// Close frees what the engine holds, except memory from Alloc.

@@ -13,7 +13,7 @@ import (
 
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/cufile"
-	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
 )
 
@@ -248,16 +248,16 @@ func (e *gdsEngine) alloc(n int64, padded bool) (tensor.Memory, error) {
 	return m, nil
 }
 
-func (e *gdsEngine) fill(ctx context.Context, p *Plan, m tensor.Memory) (Stats, error) {
-	return e.exclusively(m, func(mem *gpuMemory) (Stats, error) {
+func (e *gdsEngine) fill(ctx context.Context, p *Plan, m tensor.Memory) (meta.Stats, error) {
+	return e.exclusively(m, func(mem *gpuMemory) (meta.Stats, error) {
 		return e.write(ctx, p, mem, e.job(p, mem, nil, func(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece) error {
 			return e.readHost(ctx, h, r, pieces, mem)
 		}))
 	})
 }
 
-func (e *gdsEngine) readStored(ctx context.Context, p *Plan, m tensor.Memory) (Stats, error) {
-	return e.exclusively(m, func(mem *gpuMemory) (Stats, error) {
+func (e *gdsEngine) readStored(ctx context.Context, p *Plan, m tensor.Memory) (meta.Stats, error) {
+	return e.exclusively(m, func(mem *gpuMemory) (meta.Stats, error) {
 		skip := func(r *ChunkRead) bool { return r.Keep && !e.alone(r.Array) }
 		return e.run(ctx, p, mem, e.job(p, nil, skip, e.readHostStored))
 	})
@@ -320,8 +320,7 @@ func (e *gdsEngine) pathOf(a *chunkArray) (Path, string) {
 
 // alone says that each chunk of an array is read by itself, from its file.
 func (e *gdsEngine) alone(a *chunkArray) bool {
-	_, ok := a.src.store.(store.Filer)
-	return ok && a.raw() && a.native()
+	return a.valuesAreFiles() && a.raw() && a.native()
 }
 
 // byFile says that a chunk's pieces are read from its file: they are rows of it.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zarrbench/zarrio/internal/cufile"
+	"zarrbench/zarrio/meta"
 )
 
 // A submission is what a worker gives to cuFile at once: transfers, each of which is one read of the batch, or several that
@@ -242,7 +243,7 @@ func (e *gdsEngine) calibrate(ctx context.Context, l *Loader) (string, error) {
 // readAhead calls f for the first n batches of the next epoch, with what reads one's stored bytes, as often as it is called.
 func (l *Loader) readAhead(ctx context.Context, n int, f func(i int, read func() error) error) error {
 	enough := errors.New("enough")
-	err := l.readStored(ctx, func(i int, read func() (Stats, error)) error {
+	err := l.readStored(ctx, func(i int, read func() (meta.Stats, error)) error {
 		if i == n {
 			return enough
 		}

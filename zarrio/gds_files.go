@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zarrbench/zarrio/internal/cufile"
-	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/tensor"
 )
 
@@ -216,16 +215,11 @@ func (c *fileCache) insist(ctx context.Context, w *worker, open func() error) er
 // noDescriptor says that the process, or the system, has no descriptor left.
 func noDescriptor(err error) bool { return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) }
 
-// openKey opens the file of a chunk or a shard.
-func (w *worker) openKey(id fileID, flags int) (*os.File, error) {
-	return id.array.src.store.(store.Filer).OpenFile(w.valueKey(id.array, id.number), flags)
-}
-
 // openFile opens a file by kvikIO's rules: for cuFile with O_DIRECT; where that, or its registration, fails, as a file that is
 // read by POSIX calls, unless that is ruled out.
 func (c *fileCache) openFile(w *worker, f *openedFile) error {
 	if c.cufile != nil || c.direct {
-		file, err := w.openKey(f.id, unix.O_DIRECT)
+		file, err := w.openFile(f.id.array, f.id.number, unix.O_DIRECT)
 		if err == nil && c.cufile != nil {
 			if f.size, err = sizeOf(file); err == nil {
 				if f.handle, err = c.cufile.Register(file); err == nil {
@@ -246,7 +240,7 @@ func (c *fileCache) openFile(w *worker, f *openedFile) error {
 		}
 	}
 	var err error
-	if f.buffered, err = w.openKey(f.id, 0); err == nil {
+	if f.buffered, err = w.openFile(f.id.array, f.id.number, 0); err == nil {
 		f.size, err = sizeOf(f.buffered)
 	}
 	return err
@@ -267,7 +261,7 @@ func (f *openedFile) posix(ctx context.Context, w *worker) (*os.File, error) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if f.buffered == nil {
-			f.buffered, err = w.openKey(f.id, 0)
+			f.buffered, err = w.openFile(f.id.array, f.id.number, 0)
 		}
 		file = f.buffered
 		return err

@@ -100,7 +100,7 @@ func (e *gdsEngine) find(ctx context.Context, w *worker, r *ChunkRead) (*openedF
 	for attempt := 0; ; attempt++ {
 		f, p, err := e.findInner(ctx, w, a, chunk)
 		switch {
-		case errors.Is(err, fs.ErrNotExist), err == nil && !p.ok:
+		case errors.Is(err, fs.ErrNotExist), err == nil && !p.present:
 			return nil, 0, w.missing(a, chunk)
 		case err == nil && p.n != whole:
 			e.files.put(f)
@@ -110,23 +110,23 @@ func (e *gdsEngine) find(ctx context.Context, w *worker, r *ChunkRead) (*openedF
 		case attempt > 0 || !errors.Is(err, errChanged):
 			return nil, 0, failRead(r, err)
 		}
-		a.indices.clear() // with its new index, all may be well
+		a.forgetIndices() // with its new index, all may be well
 		w.close()
 	}
 }
 
 // findInner finds an inner chunk in its shard's file. Where the indices are known, nothing is opened but by the cache.
-func (e *gdsEngine) findInner(ctx context.Context, w *worker, a *chunkArray, chunk int) (*openedFile, part, error) {
+func (e *gdsEngine) findInner(ctx context.Context, w *worker, a *chunkArray, chunk int) (*openedFile, location, error) {
 	shard, p, ok := w.recall(a, chunk)
 	if !ok {
 		err := e.files.insist(ctx, w, func() (err error) {
-			if p, err = w.locate(ctx, a, chunk); err == nil && !p.ok {
+			if p, err = w.locate(ctx, a, chunk); err == nil && !p.present {
 				err = w.verify(ctx, p)
 			}
 			w.close()
 			return err
 		})
-		if err != nil || !p.ok {
+		if err != nil || !p.present {
 			return nil, p, err
 		}
 	}
@@ -311,30 +311,4 @@ func (e *gdsEngine) transferPOSIX(ctx context.Context, h *gpuHand, t transfer) e
 		err = e.send(h, s, at+int(q.off-t.off), q.pitch, t.mem, q.place(size), q.piece.DstBy[0]*size, q.width, q.rows)
 	}
 	return e.bounce.give(s, err == nil && t.mem != nil, h.stream, err)
-}
-
-// recall finds an inner chunk by indices that were read before, without opening anything: the number of its outermost shard
-// and its part. It returns false where an index is missing, or another one by now.
-func (w *worker) recall(a *chunkArray, chunk int) (shard int, p part, ok bool) {
-	coords := w.buf.coords[:len(a.grid.Counts)]
-	a.grid.Coords(coords, chunk)
-	p.chunk = chunk
-	for k := range a.pipe.Levels {
-		l := &a.pipe.Levels[k]
-		number, entry, count := l.Place(coords, a.grid.Chunks)
-		if k == 0 {
-			shard = number
-		}
-		x := a.indices.get(shardID{k, number}, int64(16*count)).known()
-		if x == nil || k > 0 && (x.size != p.n || x.value != p.value) {
-			return shard, p, false
-		}
-		off, n, there, err := l.Entry(x.entries, entry, x.size)
-		if !there || err != nil {
-			return shard, p, false
-		}
-		p.off, p.n, p.value = p.off+off, n, x.value
-	}
-	p.ok = true
-	return shard, p, true
 }

@@ -140,11 +140,11 @@ func (e *GPUEngine) allocPadded(n int64) (tensor.Memory, error) { return e.engin
 func (e *GPUEngine) Available() int64 { return e.engine.available() }
 
 // Fill implements Engine.
-func (e *GPUEngine) Fill(ctx context.Context, p *Plan, m tensor.Memory) (Stats, error) {
+func (e *GPUEngine) Fill(ctx context.Context, p *Plan, m tensor.Memory) (meta.Stats, error) {
 	return e.engine.fill(ctx, p, m)
 }
 
-func (e *GPUEngine) readStored(ctx context.Context, p *Plan, m tensor.Memory) (Stats, error) {
+func (e *GPUEngine) readStored(ctx context.Context, p *Plan, m tensor.Memory) (meta.Stats, error) {
 	return e.engine.readStored(ctx, p, m)
 }
 
@@ -272,8 +272,8 @@ type rawReader interface {
 type gpuEngine interface {
 	alloc(n int64, padded bool) (tensor.Memory, error)
 	available() int64
-	fill(ctx context.Context, p *Plan, m tensor.Memory) (Stats, error)
-	readStored(ctx context.Context, p *Plan, m tensor.Memory) (Stats, error)
+	fill(ctx context.Context, p *Plan, m tensor.Memory) (meta.Stats, error)
+	readStored(ctx context.Context, p *Plan, m tensor.Memory) (meta.Stats, error)
 	sync(m tensor.Memory) error
 	close() error
 	workers() int

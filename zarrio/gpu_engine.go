@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"zarrbench/zarrio/internal/cuda"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/tensor"
 )
@@ -199,18 +200,18 @@ func (e *gpuCore) own(m tensor.Memory) (*gpuMemory, error) {
 }
 
 // exclusively has f use memory of the engine's GPU, while nobody else uses the workers.
-func (e *gpuCore) exclusively(m tensor.Memory, f func(*gpuMemory) (Stats, error)) (Stats, error) {
+func (e *gpuCore) exclusively(m tensor.Memory, f func(*gpuMemory) (meta.Stats, error)) (meta.Stats, error) {
 	e.cpu.mu.Lock()
 	defer e.cpu.mu.Unlock()
 	mem, err := e.own(m)
 	if err != nil {
-		return Stats{}, err
+		return meta.Stats{}, err
 	}
 	return f(mem)
 }
 
 // write does the job that fills mem.
-func (e *gpuCore) write(ctx context.Context, p *Plan, mem *gpuMemory, j *job) (Stats, error) {
+func (e *gpuCore) write(ctx context.Context, p *Plan, mem *gpuMemory, j *job) (meta.Stats, error) {
 	if p.Fresh {
 		e.cpu.keep.Rotate()
 	}
@@ -220,7 +221,7 @@ func (e *gpuCore) write(ctx context.Context, p *Plan, mem *gpuMemory, j *job) (S
 }
 
 // run does a job that writes mem, and leaves mem's event behind all that it queues. After an error nothing is under way.
-func (e *gpuCore) run(ctx context.Context, p *Plan, mem *gpuMemory, j *job) (Stats, error) {
+func (e *gpuCore) run(ctx context.Context, p *Plan, mem *gpuMemory, j *job) (meta.Stats, error) {
 	dev, first, last := e.gpu.dev, j.first, j.last
 	wait := func(f func(cuda.Event) error) error {
 		if err := f(mem.ready); err != nil { // an error has perhaps left something of the Fill before
@@ -230,7 +231,7 @@ func (e *gpuCore) run(ctx context.Context, p *Plan, mem *gpuMemory, j *job) (Sta
 	}
 	if mem.registered { // what is written by no stream waits here
 		if err := e.gpu.bound(func() error { return wait(dev.SynchronizeEvent) }); err != nil {
-			return Stats{}, err
+			return meta.Stats{}, err
 		}
 	}
 	j.first = func(w *worker) error {

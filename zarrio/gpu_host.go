@@ -11,6 +11,7 @@ import (
 
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
 )
 
@@ -67,17 +68,17 @@ func asMemory(m *gpuMemory, err error) (tensor.Memory, error) {
 	return m, nil
 }
 
-func (e *hostEngine) fill(ctx context.Context, p *Plan, m tensor.Memory) (Stats, error) {
-	return e.exclusively(m, func(mem *gpuMemory) (Stats, error) {
+func (e *hostEngine) fill(ctx context.Context, p *Plan, m tensor.Memory) (meta.Stats, error) {
+	return e.exclusively(m, func(mem *gpuMemory) (meta.Stats, error) {
 		return e.write(ctx, p, mem, &job{read: func(ctx context.Context, w *worker, r *ChunkRead) error {
 			return e.readHost(ctx, hand(w), r, p.Pieces[r.First:r.First+r.Count], mem)
 		}})
 	})
 }
 
-func (e *hostEngine) readStored(ctx context.Context, p *Plan, m tensor.Memory) (Stats, error) {
-	return e.exclusively(m, func(mem *gpuMemory) (Stats, error) {
-		return e.run(ctx, p, mem, &job{skip: later, read: func(ctx context.Context, w *worker, r *ChunkRead) error {
+func (e *hostEngine) readStored(ctx context.Context, p *Plan, m tensor.Memory) (meta.Stats, error) {
+	return e.exclusively(m, func(mem *gpuMemory) (meta.Stats, error) {
+		return e.run(ctx, p, mem, &job{skip: keptForNext, read: func(ctx context.Context, w *worker, r *ChunkRead) error {
 			return e.readHostStored(ctx, hand(w), r, p.Pieces[r.First:r.First+r.Count])
 		}})
 	})
@@ -125,7 +126,7 @@ func (e *gpuCore) readPieces(ctx context.Context, h *gpuHand, r *ChunkRead, piec
 	case whole <= e.host.size && byRows(pieces) && sentWhole(pieces, size, whole):
 		return e.readSlot(ctx, h, r, pieces, mem)
 	default:
-		if dec, err = w.room(ctx, a, r.Chunk, whole); err != nil {
+		if dec, err = w.decodeBuffer(ctx, a, r.Chunk, whole); err != nil {
 			return err
 		}
 		spans = needed(w, pieces, size)

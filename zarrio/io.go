@@ -3,24 +3,25 @@ package zarrio
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 
 	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/store"
 )
 
-// readRange is ReadRange of the store for the value of a chunk or a shard, in the way in which the worker reads files.
-func (w *reader) readRange(ctx context.Context, a *chunkArray, number int, dst []byte, off int64) (n int, size int64, err error) {
-	key := w.valueKey(a, number)
-	if w.files == nil || a.src.files == nil {
+// readRange is ReadRange of the store for the value of a chunk or a shard, in the way in which the reader reads files.
+func (r *reader) readRange(ctx context.Context, a *chunkArray, number int, dst []byte, off int64) (n int, size int64, err error) {
+	key := r.valueKey(a, number)
+	if r.files == nil || a.src.files == nil {
 		return a.src.store.ReadRange(ctx, key, dst, off)
 	}
-	if h := w.prefetched(a, number); h != nil {
+	if h := r.prefetched(a, number); h != nil {
 		size = h.file.Size()
 		n, err = h.file.ReadAt(dst, off)
 		h.close()
 	} else {
-		n, size, err = w.files.ReadRange(ctx, a.src.files, key, dst, off)
+		n, size, err = r.files.ReadRange(ctx, a.src.files, key, dst, off)
 	}
 	if err != nil {
 		if errors.Is(err, errors.ErrUnsupported) {
@@ -31,16 +32,16 @@ func (w *reader) readRange(ctx context.Context, a *chunkArray, number int, dst [
 	return n, size, nil
 }
 
-// openValue is OpenValue of the store for the value of a chunk or a shard, read in the way in which the worker reads files.
-func (w *reader) openValue(ctx context.Context, a *chunkArray, number int) (store.Value, error) {
-	key := w.valueKey(a, number)
-	if w.files != nil && a.src.files != nil {
-		v := &w.value
+// openValue is OpenValue of the store for the value of a chunk or a shard, read in the way in which the reader reads files.
+func (r *reader) openValue(ctx context.Context, a *chunkArray, number int) (store.Value, error) {
+	key := r.valueKey(a, number)
+	if r.files != nil && a.src.files != nil {
+		v := &r.value
 		var err error
-		if h := w.prefetched(a, number); h != nil {
+		if h := r.prefetched(a, number); h != nil {
 			v.file, *h = h.file, aheadFile{}
 		} else {
-			err = w.files.Open(ctx, &v.file, a.src.files, key)
+			err = r.files.Open(ctx, &v.file, a.src.files, key)
 		}
 		if err == nil {
 			v.array, v.number = a, number
@@ -81,3 +82,16 @@ func readError(a *chunkArray, key string, err error) error {
 	}
 	return &store.KeyError{Store: a.src.name, Op: "read", Key: strings.Clone(key), Err: err}
 }
+
+// openFile opens the file of the value of a chunk or a shard. The array's values are files.
+func (r *reader) openFile(a *chunkArray, number, flags int) (*os.File, error) {
+	return a.src.store.(store.Filer).OpenFile(r.valueKey(a, number), flags)
+}
+
+// valuesAreFiles reports whether the array's values are files that any process can open.
+func (a *chunkArray) valuesAreFiles() bool {
+	_, ok := a.src.store.(store.Filer)
+	return ok
+}
+
+var errVanished = errors.New("the file vanished while it was read")

@@ -21,7 +21,7 @@ func TestLargeChunkAskedOnce(t *testing.T) {
 	s.counts()
 	var w worker
 	for chunk := range 2 {
-		dst, err := w.room(t.Context(), a.c, chunk, n)
+		dst, err := w.decodeBuffer(t.Context(), a.c, chunk, n)
 		require.NoError(t, err)
 		require.Len(t, dst, n)
 	}

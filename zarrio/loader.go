@@ -66,7 +66,7 @@ type Loader struct {
 	running  bool
 	epoch    int // of the next call of Batches
 	sample   int // the first sample of it
-	stats    Stats
+	stats    meta.Stats
 	retained int // batches that are leased beyond the loop's turn
 
 	slots []*Batch
@@ -277,7 +277,7 @@ func (l *Loader) SampleBytes() int64 {
 func (l *Loader) BatchBytes() int64 { return int64(l.cuts.by[0].size) * int64(l.places.tensor) }
 
 // Stats returns what all epochs so far cost, those that are under way up to their last whole batch.
-func (l *Loader) Stats() Stats {
+func (l *Loader) Stats() meta.Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.stats

@@ -194,7 +194,7 @@ func TestLoaderStats(t *testing.T) {
 	const plane = 4 * 6 * 4
 	stored := int64(8*plane + len(s.values["z/0.0.0"]) + len(s.values["z/1.0.0"]))
 	// 8 chunks of t, 2 of z, and the hole is looked for in both batches.
-	want := Stats{Chunks: 12, Missing: 2, ReadBytes: stored, DecodedBytes: 16 * plane, PlacedBytes: 24 * plane}
+	want := meta.Stats{Chunks: 12, Missing: 2, ReadBytes: stored, DecodedBytes: 16 * plane, PlacedBytes: 24 * plane}
 	for epoch := range int64(2) {
 		ldEpoch(t, l)
 		if epoch == 0 {

@@ -33,7 +33,7 @@ func (e *CPU) next(ctx context.Context, w *worker, p *Plan, j *job, q *rowQueue)
 func (e *CPU) prefetch(ctx context.Context, w *worker, p *Plan, r *ChunkRead, j *job) {
 	a := r.Array
 	whole := a.chunkBytes()
-	if w.files.LikelyCached(whole) || j.skip != nil && j.skip(r) || e.keep.Has(keyOf(r)) || w.prefetched(a, r.Chunk) != nil {
+	if w.files.LikelyCached(whole) || j.skip != nil && j.skip(r) || e.keep.Has(keyOf(r)) {
 		return
 	}
 	pieces, size := p.Pieces[r.First:r.First+r.Count], a.meta.DType.Size
@@ -51,20 +51,5 @@ func (e *CPU) prefetch(ctx context.Context, w *worker, p *Plan, r *ChunkRead, j 
 			return
 		}
 	}
-	h := w.prefetched(nil, 0)
-	if h == nil {
-		w.ahead = append(w.ahead, aheadFile{})
-		h = &w.ahead[len(w.ahead)-1]
-	}
-	// Whatever is wrong with the file, its reading will tell.
-	if err := w.files.Open(ctx, &h.file, a.src.files, w.valueKey(a, r.Chunk)); err != nil {
-		return
-	}
-	h.array, h.number = a, r.Chunk
-	switch found := h.file.Size(); {
-	case a.raw() && found == int64(whole):
-		h.file.Prefetch(dst, int64(off), n)
-	case !a.raw() && found <= int64(a.pipe.Chain.EncodedLimit(whole)):
-		h.file.Prefetch(nil, 0, int(found))
-	}
+	w.prefetch(ctx, a, r.Chunk, dst, off, n)
 }

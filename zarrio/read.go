@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"zarrbench/zarrio/internal/grid"
+	"zarrbench/zarrio/internal/hostmem"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
 )
@@ -42,7 +43,7 @@ func makeElements[T tensor.Element](a *Array, sel Selection) ([]T, error) {
 	size := int(unsafe.Sizeof(*new(T)))
 	n, err := meta.Product(shape, math.MaxInt/size)
 	if err == nil {
-		err = checkMemory(int64(n) * int64(size))
+		err = hostmem.Check(int64(n) * int64(size))
 	}
 	if err != nil {
 		return nil, a.c.wrap(fmt.Errorf("selection of shape %v: %w", shape, err))
@@ -55,23 +56,23 @@ func makeElements[T tensor.Element](a *Array, sel Selection) ([]T, error) {
 // dst without gaps is read or decoded straight into it. Over HTTP, of a chunk whose only codec is Blosc, the blocks that hold
 // the selection are read alone where they are few. Elements of fixed length that are no numbers (strings, raw bits,
 // records) come as their bytes. After an error the content of dst is unspecified.
-func (a *Array) ReadInto(ctx context.Context, sel Selection, dst []byte) (Stats, error) {
+func (a *Array) ReadInto(ctx context.Context, sel Selection, dst []byte) (meta.Stats, error) {
 	picks, err := sel.resolve(&a.c.grid)
 	if err != nil {
-		return Stats{}, a.c.wrap(err)
+		return meta.Stats{}, a.c.wrap(err)
 	}
 	if err := a.c.checkChunk(); err != nil {
-		return Stats{}, err
+		return meta.Stats{}, err
 	}
 	strides, elements, err := a.place(picks)
 	if err != nil {
-		return Stats{}, a.c.wrap(err)
+		return meta.Stats{}, a.c.wrap(err)
 	}
 	if want := elements * a.c.meta.DType.Size; len(dst) != want {
-		return Stats{}, a.c.wrap(fmt.Errorf("destination has %d bytes, the selection %d", len(dst), want))
+		return meta.Stats{}, a.c.wrap(fmt.Errorf("destination has %d bytes, the selection %d", len(dst), want))
 	}
 	if elements == 0 {
-		return Stats{}, nil
+		return meta.Stats{}, nil
 	}
 	if a.c.pipe.Text {
 		return a.readPadded(ctx, picks, strides, dst)

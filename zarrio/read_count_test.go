@@ -11,6 +11,7 @@ import (
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/race"
 	"zarrbench/zarrio/internal/zarrtest"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store/storetest"
 	"zarrbench/zarrio/tensor"
 )
@@ -31,7 +32,7 @@ func TestReadCounts(t *testing.T) {
 	if n := st.Total() - before; n != 4 || st.Reads("x/333.0") != 1 {
 		t.Errorf("%d reads, want 4", n)
 	}
-	if want := (Stats{Chunks: 4, ReadBytes: 32, DecodedBytes: 32, PlacedBytes: 32}); stats != want {
+	if want := (meta.Stats{Chunks: 4, ReadBytes: 32, DecodedBytes: 32, PlacedBytes: 32}); stats != want {
 		t.Errorf("%+v, want %+v", stats, want)
 	}
 }

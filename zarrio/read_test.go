@@ -82,7 +82,7 @@ func TestDestination(t *testing.T) {
 		_, err := a.ReadInto(t.Context(), nil, make([]byte, n))
 		zarrtest.WantError(t, err, a.c.src.name, fmt.Sprintf(`array "x": destination has %d bytes, the selection 48`, n))
 	}
-	if stats, err := a.ReadInto(t.Context(), Selection{Span(2, 2)}, nil); err != nil || stats != (Stats{}) {
+	if stats, err := a.ReadInto(t.Context(), Selection{Span(2, 2)}, nil); err != nil || stats != (meta.Stats{}) {
 		t.Errorf("an empty selection: %+v, %v", stats, err)
 	}
 	none := openArray(t, zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(map[string]string{"shape": "[0,3]", "chunks": "[2,2]"})}), Options{Strict: true})

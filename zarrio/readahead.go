@@ -1,6 +1,10 @@
 package zarrio
 
-import "zarrbench/zarrio/internal/fileio"
+import (
+	"context"
+
+	"zarrbench/zarrio/internal/fileio"
+)
 
 // A worker that has an io_uring takes several rows of a plan at a time, and prefetches what the later
 // ones need before it does the job of the first. Prefetching never changes what is read: the normal
@@ -23,57 +27,81 @@ func (h *aheadFile) close() {
 }
 
 // prefetched returns the file of a chunk that is prefetched, or nil.
-func (w *reader) prefetched(a *chunkArray, number int) *aheadFile {
-	for i := range w.ahead {
-		if h := &w.ahead[i]; h.array == a && h.number == number {
+func (r *reader) prefetched(a *chunkArray, number int) *aheadFile {
+	for i := range r.ahead {
+		if h := &r.ahead[i]; h.array == a && h.number == number {
 			return h
 		}
 	}
 	return nil
 }
 
+// prefetch starts to read the value of a chunk that is a file, and not prefetched yet: n bytes of an uncompressed one from off
+// on, into dst or, if that is nil, memory of the reader's; all of an encoded one. It does nothing about a file that is not as it
+// should be: reading it will tell.
+func (r *reader) prefetch(ctx context.Context, a *chunkArray, chunk int, dst []byte, off, n int) {
+	if r.prefetched(a, chunk) != nil {
+		return
+	}
+	h := r.prefetched(nil, 0)
+	if h == nil {
+		r.ahead = append(r.ahead, aheadFile{})
+		h = &r.ahead[len(r.ahead)-1]
+	}
+	if err := r.files.Open(ctx, &h.file, a.src.files, r.valueKey(a, chunk)); err != nil {
+		return
+	}
+	h.array, h.number = a, chunk
+	switch found, whole := h.file.Size(), a.chunkBytes(); {
+	case a.raw() && found == int64(whole):
+		h.file.Prefetch(dst, int64(off), n)
+	case !a.raw() && found <= int64(a.pipe.Chain.EncodedLimit(whole)):
+		h.file.Prefetch(nil, 0, int(found))
+	}
+}
+
 // prefetches reports whether chunks of the array can be prefetched: they are files.
 func (a *chunkArray) prefetches() bool { return a.src.files != nil && len(a.pipe.Levels) == 0 }
 
 // abandon drops all that was prefetched. When it returns, no read is under way.
-func (w *reader) abandon() {
-	for i := range w.ahead {
-		w.ahead[i].close()
+func (r *reader) abandon() {
+	for i := range r.ahead {
+		r.ahead[i].close()
 	}
 }
 
 // takeWhole returns the value of a chunk of at most limit bytes that was prefetched whole, in the
 // worker's memory. It returns false if there is none.
-func (w *reader) takeWhole(a *chunkArray, chunk, limit int) (n int, size int64, ok bool, err error) {
-	h := w.prefetched(a, chunk)
+func (r *reader) takeWhole(a *chunkArray, chunk, limit int) (n int, size int64, ok bool, err error) {
+	h := r.prefetched(a, chunk)
 	if h == nil || h.file.Size() > int64(limit) {
 		return 0, 0, false, nil
 	}
 	size = h.file.Size()
-	enc, ok, err := h.file.TakePrefetched(w.buf.enc, 0, int(size))
+	enc, ok, err := h.file.TakePrefetched(r.buf.enc, 0, int(size))
 	if !ok {
 		return 0, 0, false, nil
 	}
-	w.buf.enc = enc
+	r.buf.enc = enc
 	h.close()
 	if err != nil {
-		err = readError(a, string(w.valueKey(a, chunk)), err)
+		err = readError(a, string(r.valueKey(a, chunk)), err)
 	}
 	return len(enc), size, true, err
 }
 
 // prefetchSpans prefetches ranges of the open shard from byte number from on, as many as the queue has
 // room for.
-func (w *reader) prefetchSpans(from int64) {
-	if w.files == nil || w.files.QueueFull() || w.shard.value != &w.value {
+func (r *reader) prefetchSpans(from int64) {
+	if r.files == nil || r.files.QueueFull() || r.shard.value != &r.value {
 		return
 	}
-	s := &w.shard
+	s := &r.shard
 	for s.started < len(s.spans) && s.spans[s.started].lo < from {
 		s.started++
 	}
-	for s.started < len(s.spans) && !w.files.QueueFull() && w.value.file.Prefetch(nil, s.spans[s.started].lo, int(s.spans[s.started].hi-s.spans[s.started].lo)) {
+	for s.started < len(s.spans) && !r.files.QueueFull() && r.value.file.Prefetch(nil, s.spans[s.started].lo, int(s.spans[s.started].hi-s.spans[s.started].lo)) {
 		s.started++
 	}
-	w.files.Submit()
+	r.files.Submit()
 }

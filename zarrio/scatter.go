@@ -10,7 +10,7 @@ import (
 )
 
 // readChunk reads what a selection takes of a chunk to where it belongs in dst.
-func (w *reader) readChunk(ctx context.Context, a *chunkArray, p *chunkPart, strides []int, dst []byte) error {
+func (r *reader) readChunk(ctx context.Context, a *chunkArray, p *chunkPart, strides []int, dst []byte) error {
 	size := a.meta.DType.Size
 	var axisMemory [meta.MaxRank + 2]ndcopy.Axis // and the two of a box
 	axes := axisMemory[:len(strides)]
@@ -23,32 +23,32 @@ func (w *reader) readChunk(ctx context.Context, a *chunkArray, p *chunkPart, str
 		elements *= n
 		single = single && len(takes) == 1
 	}
-	w.stats.PlacedBytes += int64(elements * size)
+	r.stats.PlacedBytes += int64(elements * size)
 	if single {
 		src, to := p.axes(axes, strides, nil)
 		outer, inner := ndcopy.Nest(axes)
 		if len(outer) == 0 && inner.Contiguous() && (elements*size == whole || a.raw()) {
-			ok, err := w.loadRun(ctx, a, p.chunk, dst[to*size:][:elements*size], src*size, whole, nil)
+			ok, err := r.loadRun(ctx, a, p.chunk, dst[to*size:][:elements*size], src*size, whole, nil)
 			if err == nil && !ok {
 				ndcopy.Fill(dst, to*size, size, a.meta.Fill, &inner)
 			}
 			return err
 		}
-		w.buf.spans = reach(w.buf.spans[:0], outer, &inner, src, size)
+		r.buf.spans = spansOf(r.buf.spans[:0], outer, &inner, src, size)
 	} else {
-		w.buf.spans = w.buf.spans[:0]
+		r.buf.spans = r.buf.spans[:0]
 		limit := 1 << 16 // spans: lists along several dimensions make many, which overlap
 		p.each(func(at []int) {
 			src, _ := p.axes(axes, strides, at)
 			outer, inner := ndcopy.Nest(axes)
-			if w.buf.spans = reach(w.buf.spans, outer, &inner, src, size); len(w.buf.spans) > limit {
-				w.buf.spans = joinSpans(w.buf.spans)
-				limit = max(limit, 2*len(w.buf.spans))
+			if r.buf.spans = spansOf(r.buf.spans, outer, &inner, src, size); len(r.buf.spans) > limit {
+				r.buf.spans = joinSpans(r.buf.spans)
+				limit = max(limit, 2*len(r.buf.spans))
 			}
 		})
-		w.buf.spans = joinSpans(w.buf.spans)
+		r.buf.spans = joinSpans(r.buf.spans)
 	}
-	dec, from, ok, err := w.loadSpans(ctx, a, p.chunk, whole, w.buf.spans)
+	dec, from, ok, err := r.loadSpans(ctx, a, p.chunk, whole, r.buf.spans)
 	if err != nil {
 		return err
 	}
@@ -67,9 +67,9 @@ func (w *reader) readChunk(ctx context.Context, a *chunkArray, p *chunkPart, str
 	return nil
 }
 
-// reach appends to spans the bytes of a chunk that a copy from element src on takes: one span, or one for each index of the
+// spansOf appends to spans the bytes of a chunk that a copy from element src on takes: one span, or one for each index of the
 // dimension with the widest stride where these are far apart.
-func reach(spans []codec.Span, outer []ndcopy.Axis, inner *ndcopy.Box, src, size int) []codec.Span {
+func spansOf(spans []codec.Span, outer []ndcopy.Axis, inner *ndcopy.Box, src, size int) []codec.Span {
 	axes := append(outer, ndcopy.Axis{N: inner.N[0], Src: inner.Src[0]}, ndcopy.Axis{N: inner.N[1], Src: inner.Src[1]}) // there is room: see readChunk
 	far := 0
 	for i, x := range axes {
@@ -114,16 +114,30 @@ func joinSpans(spans []codec.Span) []codec.Span {
 
 // loadRun loads a run of the bytes of a chunk of size bytes from lo on into dst, the whole chunk or part of an uncompressed one,
 // and calls use as load does.
-func (w *reader) loadRun(ctx context.Context, a *chunkArray, chunk int, dst []byte, lo, size int, use func() error) (bool, error) {
+func (r *reader) loadRun(ctx context.Context, a *chunkArray, chunk int, dst []byte, lo, size int, use func() error) (bool, error) {
 	if len(dst) == size {
-		return w.load(ctx, a, chunk, dst, nil, use)
+		return r.load(ctx, a, chunk, dst, nil, use)
 	}
-	ok, err := w.readAt(ctx, a, chunk, dst, lo, size, false)
+	ok, err := r.readAt(ctx, a, chunk, dst, lo, size, false)
 	if !ok || err != nil {
 		return false, err
 	}
-	w.stats.Chunks++
-	return true, w.finish(a, dst, nil, use)
+	r.stats.Chunks++
+	return true, r.finish(a, dst, nil, use)
 }
 
 func abs(i int) int { return max(i, -i) }
+
+// readDiscarding reads what is stored of a chunk, or the spans of an uncompressed one, into the reader's memory, and decodes
+// nothing.
+func (r *reader) readDiscarding(ctx context.Context, a *chunkArray, chunk int, spans []codec.Span) error {
+	if !a.raw() {
+		_, err := r.readEncoded(ctx, a, chunk, a.chunkBytes())
+		return err
+	}
+	dec, err := r.decodeBuffer(ctx, a, chunk, a.chunkBytes())
+	if err == nil {
+		_, err = r.loadRaw(ctx, a, chunk, dec, spans)
+	}
+	return err
+}

@@ -4,12 +4,14 @@ import (
 	"context"
 
 	"golang.org/x/sync/errgroup"
+
+	"zarrbench/zarrio/meta"
 )
 
 // spread runs f with each of the readers at once, and returns the sum of their counts. The first error stops them all.
-func spread(ctx context.Context, readers []*reader, f func(context.Context, *reader) error) (Stats, error) {
+func spread(ctx context.Context, readers []*reader, f func(context.Context, *reader) error) (meta.Stats, error) {
 	err := together(ctx, readers, func(ctx context.Context, r *reader) error { return r.do(func() error { return f(ctx, r) }) })
-	var stats Stats
+	var stats meta.Stats
 	for _, r := range readers {
 		stats.Add(r.stats)
 	}
@@ -17,9 +19,9 @@ func spread(ctx context.Context, readers []*reader, f func(context.Context, *rea
 }
 
 // do runs f, which reads. It counts from 0, and closes what f leaves open.
-func (w *reader) do(f func() error) error {
-	w.stats = Stats{}
-	defer w.close()
+func (r *reader) do(f func() error) error {
+	r.stats = meta.Stats{}
+	defer r.close()
 	return f()
 }
 

@@ -3,25 +3,27 @@ package zarrio
 import (
 	"context"
 
+	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
 )
 
 // A storedReader is an engine that can do the reading part of a Fill alone: the same bytes, into the same memory or that
 // which they pass through. What the next batch has too is read once, there.
 type storedReader interface {
-	readStored(ctx context.Context, p *Plan, m tensor.Memory) (Stats, error)
+	readStored(ctx context.Context, p *Plan, m tensor.Memory) (meta.Stats, error)
 }
 
-func (e *CPU) readStored(ctx context.Context, p *Plan, m tensor.Memory) (Stats, error) {
+func (e *CPU) readStored(ctx context.Context, p *Plan, m tensor.Memory) (meta.Stats, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.each(ctx, p, &job{dst: m.Bytes(), skip: later, read: func(ctx context.Context, w *worker, r *ChunkRead) error {
+	return e.each(ctx, p, &job{dst: m.Bytes(), skip: keptForNext, read: func(ctx context.Context, w *worker, r *ChunkRead) error {
 		return readStored(ctx, w, r, p.Pieces[r.First:r.First+r.Count], m.Bytes())
 	}})
 }
 
-// later says that a chunk is read with the next batch.
-func later(r *ChunkRead) bool { return r.Keep }
+// keptForNext says that a chunk is read with the next batch.
+func keptForNext(r *ChunkRead) bool { return r.Keep }
 
 func readStored(ctx context.Context, w *worker, r *ChunkRead, pieces []Piece, dst []byte) error {
 	if a := r.Array; a.raw() && a.native() && inPlace(a, pieces) {
@@ -31,16 +33,11 @@ func readStored(ctx context.Context, w *worker, r *ChunkRead, pieces []Piece, ds
 	return readDiscarding(ctx, w, r, pieces)
 }
 
-// readAside reads the stored bytes of a chunk that pieces need into the worker's memory.
+// readDiscarding reads the stored bytes of a chunk that pieces need.
 func readDiscarding(ctx context.Context, w *worker, r *ChunkRead, pieces []Piece) error {
-	a := r.Array
-	if !a.raw() {
-		_, err := w.readEncoded(ctx, a, r.Chunk, a.chunkBytes())
-		return err
+	var spans []codec.Span
+	if r.Array.raw() {
+		spans = needed(w, pieces, r.Array.meta.DType.Size)
 	}
-	dec, err := w.room(ctx, a, r.Chunk, a.chunkBytes())
-	if err == nil {
-		_, err = w.loadRaw(ctx, a, r.Chunk, dec, needed(w, pieces, a.meta.DType.Size))
-	}
-	return err
+	return w.readDiscarding(ctx, r.Array, r.Chunk, spans)
 }

@@ -7,31 +7,60 @@ import (
 
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/hostmem"
+	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/meta"
 )
 
 // maxTextChunk bounds a chunk of strings, stored or decoded: no metadata say how long it is.
 const maxTextChunk = 1 << 30
 
-// loadObjects reads a chunk of strings, which are valid until the worker reads another one: nil for one that is not in the
+// loadObjects reads a chunk of strings, which are valid until the reader reads another one: nil for one that is not in the
 // store.
-func (w *reader) loadObjects(ctx context.Context, a *chunkArray, p *chunkPart) ([][]byte, error) {
+func (r *reader) loadObjects(ctx context.Context, a *chunkArray, p *chunkPart) ([][]byte, error) {
 	limit := int(min(maxTextChunk, hostmem.Limit()/8))
-	src, err := w.readEncoded(ctx, a, p.chunk, limit)
+	src, err := r.readEncoded(ctx, a, p.chunk, limit)
 	if src == nil || err != nil {
 		return nil, err
 	}
 	defer trace.StartRegion(ctx, "decode").End()
-	if src, err = a.pipe.Chain.DecodeAll(src, limit, &w.buf.scratch); err != nil {
+	if src, err = a.pipe.Chain.DecodeAll(src, limit, &r.buf.scratch); err != nil {
 		return nil, a.failStep(p.chunk, err)
 	}
 	n := p.elements()
-	if w.buf.texts, err = codec.DecodeVLen(w.buf.texts[:0], src); err == nil && len(w.buf.texts) != n {
-		err = fmt.Errorf("%d strings, the chunk has %d elements", len(w.buf.texts), n)
+	if r.buf.texts, err = codec.DecodeVLen(r.buf.texts[:0], src); err == nil && len(r.buf.texts) != n {
+		err = fmt.Errorf("%d strings, the chunk has %d elements", len(r.buf.texts), n)
 	}
 	if err != nil {
 		return nil, a.fail(p.chunk, "vlen", err)
 	}
-	w.stats.Chunks++
-	w.stats.DecodedBytes += int64(len(src))
-	return w.buf.texts, nil
+	r.stats.Chunks++
+	r.stats.DecodedBytes += int64(len(src))
+	return r.buf.texts, nil
+}
+
+// eachText calls f for each string that a selection takes of a chunk, with its place in a destination of the given strides, in
+// elements. found is false for those of a chunk that is not in the store. The text is valid during the call.
+func (r *reader) eachText(ctx context.Context, a *chunkArray, p *chunkPart, strides []int, f func(to int, text []byte, found bool)) error {
+	texts, err := r.loadObjects(ctx, a, p)
+	if err != nil {
+		return err
+	}
+	var memory [meta.MaxRank]ndcopy.Axis
+	axes := memory[:len(strides)]
+	p.each(func(at []int) {
+		src, to := p.axes(axes, strides, at)
+		outer, box := ndcopy.Nest(axes)
+		ndcopy.Each(outer, src, to, func(src, to int) {
+			for i := range box.N[0] {
+				for j := range box.N[1] {
+					var text []byte
+					if texts != nil {
+						text = texts[src+i*box.Src[0]+j*box.Src[1]]
+					}
+					f(to+i*box.Dst[0]+j*box.Dst[1], text, texts != nil)
+				}
+			}
+		})
+	})
+	return nil
 }

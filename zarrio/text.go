@@ -24,7 +24,7 @@ func (a *Array) ReadStrings(ctx context.Context, sel Selection) ([]string, error
 	}
 	_, elements, err := a.place(picks)
 	if err == nil {
-		err = checkElements(elements, a.c.meta.DType.Size+16) // a string is two words
+		err = hostmem.CheckElements(elements, a.c.meta.DType.Size+16) // a string is two words
 	}
 	if err != nil {
 		return nil, a.c.wrap(err)
@@ -83,7 +83,7 @@ func (a *Array) readObjects(ctx context.Context, picks []grid.Pick, elements int
 
 // readPadded reads elements of fixed length that are stored with lengths of their own, as zarr-python 3.0 writes them in Zarr
 // v2: cut, or padded with NULs.
-func (a *Array) readPadded(ctx context.Context, picks []grid.Pick, strides []int, dst []byte) (Stats, error) {
+func (a *Array) readPadded(ctx context.Context, picks []grid.Pick, strides []int, dst []byte) (meta.Stats, error) {
 	d := a.c.meta.DType
 	return a.visitTexts(ctx, picks, strides, func(to int, text []byte, found bool) {
 		e := dst[to*d.Size:][:d.Size]
@@ -107,30 +107,9 @@ func (a *Array) readPadded(ctx context.Context, picks []grid.Pick, strides []int
 
 // visitTexts calls f, by several goroutines at once, for each element of a selection with its place among the selected ones
 // and its text; found is false for one whose chunk is not in the store.
-func (a *Array) visitTexts(ctx context.Context, picks []grid.Pick, strides []int, f func(to int, text []byte, found bool)) (Stats, error) {
-	return a.c.visit(ctx, picks, func(ctx context.Context, w *reader, p *chunkPart) error {
-		texts, err := w.loadObjects(ctx, a.c, p)
-		if err != nil {
-			return err
-		}
-		var memory [meta.MaxRank]ndcopy.Axis
-		axes := memory[:len(strides)]
-		p.each(func(at []int) {
-			src, to := p.axes(axes, strides, at)
-			outer, box := ndcopy.Nest(axes)
-			ndcopy.Each(outer, src, to, func(src, to int) {
-				for i := range box.N[0] {
-					for j := range box.N[1] {
-						var text []byte
-						if texts != nil {
-							text = texts[src+i*box.Src[0]+j*box.Src[1]]
-						}
-						f(to+i*box.Dst[0]+j*box.Dst[1], text, texts != nil)
-					}
-				}
-			})
-		})
-		return nil
+func (a *Array) visitTexts(ctx context.Context, picks []grid.Pick, strides []int, f func(to int, text []byte, found bool)) (meta.Stats, error) {
+	return a.c.visit(ctx, picks, func(ctx context.Context, r *reader, p *chunkPart) error {
+		return r.eachText(ctx, a.c, p, strides, f)
 	})
 }
 
@@ -263,7 +242,7 @@ func (a *Array) elements(ctx context.Context, sel Selection, dst []byte, f func(
 	size := max(a.c.meta.DType.Size, 1)
 	n, err := meta.Product(shape, math.MaxInt/size)
 	if err == nil {
-		err = checkElements(n, size)
+		err = hostmem.CheckElements(n, size)
 	}
 	if err != nil {
 		return dst, a.c.wrap(err)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"zarrbench/zarrio/cf"
+	"zarrbench/zarrio/internal/hostmem"
 )
 
 // stepTimes is the times of the steps, as nanoseconds since 1970.
@@ -175,7 +176,7 @@ func stepTimesOf(ctx context.Context, a *Array, n int) (stepTimes, error) {
 	if chunk := a.c.grid.Chunks[0]; !a.c.raw() {
 		atOnce = min(n, (timesAtOnce-1)/chunk*chunk+chunk) // so that none is decoded twice
 	}
-	if err := checkElements(atOnce, 8); err != nil {
+	if err := hostmem.CheckElements(atOnce, 8); err != nil {
 		return x, a.c.wrap(err)
 	}
 	times := make([]int64, atOnce)

@@ -8,17 +8,17 @@ import (
 )
 
 // check reads and decodes a chunk. One that is missing is an error.
-func (w *reader) check(ctx context.Context, a *chunkArray, p *chunkPart, text bool) error {
+func (r *reader) check(ctx context.Context, a *chunkArray, p *chunkPart, text bool) error {
 	var ok bool
 	var err error
 	if text {
 		var texts [][]byte
-		texts, err = w.loadObjects(ctx, a, p)
+		texts, err = r.loadObjects(ctx, a, p)
 		ok = texts != nil
 	} else {
 		var dec []byte
-		if dec, err = w.room(ctx, a, p.chunk, p.elements()*a.meta.DType.Size); err == nil {
-			ok, err = w.load(ctx, a, p.chunk, dec, nil, nil)
+		if dec, err = r.decodeBuffer(ctx, a, p.chunk, p.elements()*a.meta.DType.Size); err == nil {
+			ok, err = r.load(ctx, a, p.chunk, dec, nil, nil)
 		}
 	}
 	if err != nil && !errors.Is(err, meta.ErrMissingChunk) || ok {
@@ -26,7 +26,7 @@ func (w *reader) check(ctx context.Context, a *chunkArray, p *chunkPart, text bo
 	}
 	err = errMissing
 	if len(a.pipe.Levels) > 0 {
-		if part, e := w.locate(ctx, a, p.chunk); e == nil && part.gone {
+		if part, e := r.locate(ctx, a, p.chunk); e == nil && part.noShard {
 			err = indexError{errMissing}
 		}
 	}

@@ -3,6 +3,7 @@ package zarrio
 import (
 	"cmp"
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -27,7 +28,7 @@ type chunkPart struct {
 // visit calls f for each chunk that a selection of at least one element touches, by several goroutines at once; the
 // chunkPart is valid during the call. Chunks of one shard are visited by one goroutine, in the order in which they lie, up to
 // as many as are better read at once.
-func (a *chunkArray) visit(ctx context.Context, picks []grid.Pick, f func(context.Context, *reader, *chunkPart) error) (Stats, error) {
+func (a *chunkArray) visit(ctx context.Context, picks []grid.Pick, f func(context.Context, *reader, *chunkPart) error) (meta.Stats, error) {
 	j := a.jobs(picks)
 	readers := make([]*reader, min(j.total, a.readers(0)))
 	for i := range readers {
@@ -228,3 +229,6 @@ func (p *chunkPart) axes(axes []ndcopy.Axis, strides, at []int) (src, to int) {
 	}
 	return src, to
 }
+
+// coreWorkers is the number of workers that the cores have work for: two each, which hides the waiting of buffered reads.
+func coreWorkers() int { return 2 * runtime.GOMAXPROCS(0) }

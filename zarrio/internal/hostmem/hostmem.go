@@ -5,6 +5,7 @@ package hostmem
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"unsafe"
 )
@@ -54,4 +55,20 @@ func Make(n int) []byte {
 	b := make([]byte, n+Align)
 	skip := -int(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) & (Align - 1)
 	return b[skip : skip+n : skip+n]
+}
+
+// Check returns an error for a request for more bytes than this process may ever use.
+func Check(n int64) error {
+	if limit := Limit(); n > limit {
+		return fmt.Errorf("%d bytes are more than the memory of %d bytes that this process may use", n, limit)
+	}
+	return nil
+}
+
+// CheckElements is [Check] for n elements of size bytes, whose product may be too large for an int.
+func CheckElements(n, size int) error {
+	if n > math.MaxInt/size {
+		return fmt.Errorf("%d elements of %d bytes are more than there can be memory for", n, size)
+	}
+	return Check(int64(n) * int64(size))
 }

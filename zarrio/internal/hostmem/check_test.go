@@ -1,4 +1,4 @@
-package zarrio
+package hostmem_test
 
 import (
 	"math"
@@ -12,8 +12,8 @@ import (
 // As much memory as the process may use is not refused, and one byte more is.
 func TestCheckMemory(t *testing.T) {
 	limit := hostmem.Limit()
-	require.NoError(t, checkMemory(limit))
+	require.NoError(t, hostmem.Check(limit))
 	if limit < math.MaxInt64 {
-		require.ErrorContains(t, checkMemory(limit+1), "more than the memory of")
+		require.ErrorContains(t, hostmem.Check(limit+1), "more than the memory of")
 	}
 }

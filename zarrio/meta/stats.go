@@ -1,4 +1,4 @@
-package zarrio
+package meta
 
 // Stats counts what reading cost. Counts add up over the calls that they are taken from.
 type Stats struct {
