@@ -3,35 +3,36 @@ package zarrio
 import (
 	"slices"
 
+	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/meta"
 )
 
 // An Array is an open Zarr array. It may be used by many goroutines at once.
 type Array struct {
-	c *chunkArray
+	c *chunk.Array
 	h *hierarchy // that it was opened in
 }
 
 // Path returns the array's path in its store.
-func (a *Array) Path() string { return a.c.path }
+func (a *Array) Path() string { return a.c.Path }
 
 // Metadata returns the array's description; it must not be changed.
-func (a *Array) Metadata() *meta.Metadata { return a.c.meta }
+func (a *Array) Metadata() *meta.Metadata { return a.c.Meta }
 
 // Shape returns the array's extents in elements; it must not be changed.
-func (a *Array) Shape() []int { return a.c.meta.Shape }
+func (a *Array) Shape() []int { return a.c.Meta.Shape }
 
 // DType returns the type of the elements.
-func (a *Array) DType() meta.DType { return a.c.meta.DType }
+func (a *Array) DType() meta.DType { return a.c.Meta.DType }
 
 // Dims returns the dimensions' names, "" where one has none; it must not be changed.
-func (a *Array) Dims() []string { return a.c.meta.Dims }
+func (a *Array) Dims() []string { return a.c.Meta.Dims }
 
 // Attrs returns the array's attributes; they must not be changed.
-func (a *Array) Attrs() meta.Attributes { return a.c.meta.Attrs }
+func (a *Array) Attrs() meta.Attributes { return a.c.Meta.Attrs }
 
 // Chunks returns the array as the loader and the engines of this module read it.
-func (a *Array) Chunks() *chunkArray { return a.c }
+func (a *Array) Chunks() *chunk.Array { return a.c }
 
 // A Storage says how an array's chunks are stored: what decides whether an engine can bring them straight into place.
 type Storage struct {
@@ -44,17 +45,17 @@ type Storage struct {
 
 // Storage returns how the chunks are stored, or why they can't be decoded.
 func (a *Array) Storage() (Storage, error) {
-	if a.c.noCodec != nil {
-		return Storage{}, a.c.wrap(a.c.noCodec)
+	if a.c.NoCodec != nil {
+		return Storage{}, a.c.Wrap(a.c.NoCodec)
 	}
-	s := Storage{Chunk: a.c.grid.Chunks, COrder: slices.IsSorted(a.c.pipe.Order), Native: a.c.native()}
-	if len(a.c.pipe.Levels) > 0 {
-		s.Shard = a.c.meta.Chunks
+	s := Storage{Chunk: a.c.Grid.Chunks, COrder: slices.IsSorted(a.c.Pipe.Order), Native: a.c.Native()}
+	if len(a.c.Pipe.Levels) > 0 {
+		s.Shard = a.c.Meta.Chunks
 	}
-	for _, d := range a.c.pipe.Chain.Steps() {
+	for _, d := range a.c.Pipe.Chain.Steps() {
 		s.Codecs = append(s.Codecs, d.Name())
 	}
-	if a.c.pipe.Text {
+	if a.c.Pipe.Text {
 		s.Codecs = append(s.Codecs, "vlen")
 	}
 	return s, nil

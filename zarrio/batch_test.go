@@ -1,6 +1,10 @@
 package zarrio
 
-import "testing"
+import (
+	"testing"
+
+	"zarrbench/zarrio/internal/arraytest"
+)
 
 // ldPanics runs f and returns what it panics with.
 func ldPanics(f func()) (v any) {
@@ -10,7 +14,7 @@ func ldPanics(f func()) (v any) {
 }
 
 func TestBatchLeases(t *testing.T) {
-	l := ldLoader(t, ldSteps(t, 8, 4, false).open(t, Options{}), CPUOptions{}, LoaderOptions{Channels: []string{"t"}, Batch: 2, Retain: 1})
+	l := ldLoader(t, openLd(t, arraytest.Steps(t, 8, 4, false), Options{}), CPUOptions{}, LoaderOptions{Channels: []string{"t"}, Batch: 2, Retain: 1})
 	const (
 		noRelease = "zarrio: Release of a batch that is not retained"
 		noRetain  = "zarrio: Retain of a batch that is no longer valid"
@@ -49,7 +53,7 @@ func TestBatchLeases(t *testing.T) {
 }
 
 func TestBatchDescribesItself(t *testing.T) {
-	l := ldLoader(t, ldSteps(t, 10, 4, false).open(t, Options{}), CPUOptions{}, LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 3, 1}}, Batch: 3})
+	l := ldLoader(t, openLd(t, arraytest.Steps(t, 10, 4, false), Options{}), CPUOptions{}, LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 3, 1}}, Batch: 3})
 	for b, err := range l.Batches(t.Context()) {
 		if err != nil {
 			t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/zarrtest"
 )
 
@@ -41,7 +42,7 @@ func TestBCSD(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := content{shape: a.Shape(), stored: make([]byte, volume(a.Shape())*a.DType().Size)}
+			c := content{shape: a.Shape(), stored: make([]byte, arraytest.Volume(a.Shape())*a.DType().Size)}
 			if _, err := a.ReadInto(t.Context(), nil, c.stored); err != nil {
 				t.Fatal(err)
 			}

@@ -32,13 +32,13 @@ const (
 func (a *Array) CFType() (meta.DType, error) {
 	if _, ok, err := a.timeUnits(); err != nil {
 		return meta.DType{}, err
-	} else if ok && a.c.meta.DType.Kind == meta.Datetime {
-		return a.c.meta.DType, nil
+	} else if ok && a.c.Meta.DType.Kind == meta.Datetime {
+		return a.c.Meta.DType, nil
 	} else if ok {
 		return meta.DType{Kind: meta.Datetime, Size: 8, Unit: "ns"}, nil
 	}
-	if _, ok := packedType(a.c.meta.DType); !ok {
-		return a.c.meta.DType, nil
+	if _, ok := packedType(a.c.Meta.DType); !ok {
+		return a.c.Meta.DType, nil
 	}
 	p, err := a.packing(a.ownFill())
 	if err != nil {
@@ -78,7 +78,7 @@ func ReadCFInto[T float32 | float64](ctx context.Context, a *Array, sel Selectio
 	if _, ok, err := a.timeUnits(); err != nil {
 		return meta.Stats{}, err
 	} else if ok {
-		return meta.Stats{}, a.c.wrap(&meta.UnsupportedError{What: "decoding times to", Found: fmt.Sprintf("%T", *new(T)),
+		return meta.Stats{}, a.c.Wrap(&meta.UnsupportedError{What: "decoding times to", Found: fmt.Sprintf("%T", *new(T)),
 			Supported: "ReadTimes, which gives nanoseconds since 1970, and Read, which gives the numbers as they are stored"})
 	}
 	p, err := a.packing(a.ownFill())
@@ -106,26 +106,26 @@ func packedType(d meta.DType) (cf.Type, bool) {
 
 // packing reads the attributes that say how elements are decoded. fill stands in for _FillValue, if it is not nil.
 func (a *Array) packing(fill json.RawMessage) (*cf.Packing, error) {
-	t, ok := packedType(a.c.meta.DType)
+	t, ok := packedType(a.c.Meta.DType)
 	if !ok {
-		return nil, a.c.wrap(&meta.UnsupportedError{What: "CF decoding of data type", Found: a.c.meta.DType.String(), Supported: "integers and floats; Read reads others as they are"})
+		return nil, a.c.Wrap(&meta.UnsupportedError{What: "CF decoding of data type", Found: a.c.Meta.DType.String(), Supported: "integers and floats; Read reads others as they are"})
 	}
 	p, err := cf.ParsePacking(a.Attrs(), t, fill)
 	if err != nil {
-		return nil, a.c.wrap(err)
+		return nil, a.c.Wrap(err)
 	}
 	return p, nil
 }
 
 // ownFill returns the array's own fill value, as an attribute's value, where it stands for missing values; else nil.
 func (a *Array) ownFill() json.RawMessage {
-	e, d := a.c.meta.Fill, a.c.meta.DType
-	mask := a.h.opt.FillMask == MaskAlways || a.h.opt.FillMask == MaskByFormat && a.c.meta.Format == 2
+	e, d := a.c.Meta.Fill, a.c.Meta.DType
+	mask := a.h.opt.FillMask == MaskAlways || a.h.opt.FillMask == MaskByFormat && a.c.Meta.Format == 2
 	if _, ok := packedType(d); !ok || !mask || len(e) != d.Size {
 		return nil
 	}
 	if d.Kind != meta.Float {
-		return meta.AppendJSON(nil, e, d, a.c.meta.Format)
+		return meta.AppendJSON(nil, e, d, a.c.Meta.Format)
 	}
 	// Within quotes, since it may be NaN.
 	return strconv.AppendQuote(nil, strconv.FormatFloat(meta.FloatValue(meta.GetBits(e), d), 'g', -1, 64))
@@ -133,7 +133,7 @@ func (a *Array) ownFill() json.RawMessage {
 
 // readPacked reads a selection into dst and unpacks it.
 func readPacked[T float32 | float64](ctx context.Context, a *Array, p *cf.Packing, sel Selection, dst []T) (meta.Stats, error) {
-	size, wide := a.c.meta.DType.Size, int(unsafe.Sizeof(*new(T)))
+	size, wide := a.c.Meta.DType.Size, int(unsafe.Sizeof(*new(T)))
 	if size <= wide {
 		// Elements are read into the end of dst, and unpacked from there on: none is overwritten before it is read.
 		raw := tensor.AsBytes(dst)[len(dst)*(wide-size):]
@@ -145,15 +145,15 @@ func readPacked[T float32 | float64](ctx context.Context, a *Array, p *cf.Packin
 	}
 	box, err := sel.box(a.Shape())
 	if err != nil {
-		return meta.Stats{}, a.c.wrap(err)
+		return meta.Stats{}, a.c.Wrap(err)
 	}
 	if n := box.Count(); n != len(dst) {
-		return meta.Stats{}, a.c.wrap(fmt.Errorf("destination has %d elements, the selection %d", len(dst), n))
+		return meta.Stats{}, a.c.Wrap(fmt.Errorf("destination has %d elements, the selection %d", len(dst), n))
 	}
-	most := max(4<<20, a.c.readers(0)*a.c.chunkBytes()) / size
+	most := max(4<<20, a.c.Readers(0)*a.c.ChunkBytes()) / size
 	buf := tensor.AsBytes(make([]float64, min(most, len(dst)))) // of words, for elements of up to 8 bytes
 	var stats meta.Stats
-	err = box.Each(a.c.grid.Chunks, most, func(part grid.Box) error {
+	err = box.Each(a.c.Grid.Chunks, most, func(part grid.Box) error {
 		n := part.Count()
 		raw := buf[:n*size]
 		s, err := a.ReadInto(ctx, selectionOf(part), raw)

@@ -7,19 +7,20 @@ import (
 	"slices"
 	"testing"
 
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
 )
 
 // cfArray puts an array of one dimension, which holds values, into a new store, and opens it.
-func cfArray(t *testing.T, a *ldArray, opt Options, values ...int64) *Array {
+func cfArray(t *testing.T, a *arraytest.Array, opt Options, values ...int64) *Array {
 	t.Helper()
-	a.name, a.shape, a.chunks = "v", []int{len(values)}, []int{2}
-	a.elem = ldInts(func(i int) int64 { return values[i] })
-	s := newLdStore()
-	s.put(t, a)
-	v, err := s.open(t, opt).Array(t.Context(), "v")
+	a.Name, a.Shape, a.Chunks = "v", []int{len(values)}, []int{2}
+	a.Elem = arraytest.Ints(func(i int) int64 { return values[i] })
+	s := arraytest.NewStore()
+	s.Put(t, a)
+	v, err := openLd(t, s, opt).Array(t.Context(), "v")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,25 +36,25 @@ func TestReadCF(t *testing.T) {
 	nan := math.NaN()
 	for _, tt := range []struct {
 		name   string
-		array  ldArray
+		array  arraytest.Array
 		opt    Options
 		stored []int64
 		want   []float64
 		as     meta.DType
 	}{
-		{"packed", ldArray{dtype: "<i2", fill: "-32767", attrs: map[string]any{"scale_factor": 0.0012, "add_offset": 273.15}}, Options{},
+		{"packed", arraytest.Array{Dtype: "<i2", Fill: "-32767", Attrs: map[string]any{"scale_factor": 0.0012, "add_offset": 273.15}}, Options{},
 			[]int64{-32767, -32766, 0, 1, 32767}, []float64{nan, 233.83079999999998, 273.15, 273.15119999999996, 312.4704}, meta.DType{Kind: meta.Float, Size: 8}},
-		{"masked", ldArray{dtype: ">i2", fill: "-1"}, Options{}, []int64{-1, 0, 7}, []float64{nan, 0, 7}, meta.DType{Kind: meta.Float, Size: 4}},
-		{"masked, long", ldArray{dtype: "<u4", fill: "4294967295"}, Options{}, []int64{4294967295, 5}, []float64{nan, 5}, meta.DType{Kind: meta.Float, Size: 8}},
-		{"unsigned", ldArray{dtype: "|i1", fill: "-1", attrs: map[string]any{"_Unsigned": "true"}}, Options{}, []int64{-1, -2, 3}, []float64{nan, 254, 3}, meta.DType{Kind: meta.Float, Size: 4}},
-		{"half precision", ldArray{dtype: "<f2", fill: `"NaN"`}, Options{}, []int64{0x3c00, 0x7e00, 0xc500}, []float64{1, nan, -5}, meta.DType{Kind: meta.Float, Size: 2}},
-		{"half precision, masked", ldArray{dtype: ">f2", fill: "-5"}, Options{}, []int64{0x3c00, 0xc500}, []float64{1, nan}, meta.DType{Kind: meta.Float, Size: 2}},
-		{"float32", ldArray{dtype: "<f4", fill: "1.0000000200408773e+20"}, Options{}, []int64{0x60ad78ec, 0x3f800000}, []float64{nan, 1}, meta.DType{Kind: meta.Float, Size: 4}},
-		{"float64", ldArray{dtype: ">f8", fill: `"-Infinity"`}, Options{}, []int64{-0x0010000000000000, 0x3ff0000000000000}, []float64{nan, 1}, meta.DType{Kind: meta.Float, Size: 8}},
-		{"int64", ldArray{dtype: "<i8", fill: "9"}, Options{}, []int64{9, -9, 1 << 40}, []float64{nan, -9, 1 << 40}, meta.DType{Kind: meta.Float, Size: 8}},
-		{"plain", ldArray{dtype: "<i4"}, Options{}, []int64{-3, 0, 1 << 20}, []float64{-3, 0, 1 << 20}, meta.DType{Kind: meta.Int, Size: 4}},
-		{"fill never masks", ldArray{dtype: "<u2", fill: "7"}, Options{FillMask: MaskNever}, []int64{7, 65535}, []float64{7, 65535}, meta.DType{Kind: meta.Uint, Size: 2}},
-		{"fill always masks", ldArray{dtype: "<u8", fill: "7"}, Options{FillMask: MaskAlways}, []int64{7, 65535}, []float64{nan, 65535}, meta.DType{Kind: meta.Float, Size: 8}},
+		{"masked", arraytest.Array{Dtype: ">i2", Fill: "-1"}, Options{}, []int64{-1, 0, 7}, []float64{nan, 0, 7}, meta.DType{Kind: meta.Float, Size: 4}},
+		{"masked, long", arraytest.Array{Dtype: "<u4", Fill: "4294967295"}, Options{}, []int64{4294967295, 5}, []float64{nan, 5}, meta.DType{Kind: meta.Float, Size: 8}},
+		{"unsigned", arraytest.Array{Dtype: "|i1", Fill: "-1", Attrs: map[string]any{"_Unsigned": "true"}}, Options{}, []int64{-1, -2, 3}, []float64{nan, 254, 3}, meta.DType{Kind: meta.Float, Size: 4}},
+		{"half precision", arraytest.Array{Dtype: "<f2", Fill: `"NaN"`}, Options{}, []int64{0x3c00, 0x7e00, 0xc500}, []float64{1, nan, -5}, meta.DType{Kind: meta.Float, Size: 2}},
+		{"half precision, masked", arraytest.Array{Dtype: ">f2", Fill: "-5"}, Options{}, []int64{0x3c00, 0xc500}, []float64{1, nan}, meta.DType{Kind: meta.Float, Size: 2}},
+		{"float32", arraytest.Array{Dtype: "<f4", Fill: "1.0000000200408773e+20"}, Options{}, []int64{0x60ad78ec, 0x3f800000}, []float64{nan, 1}, meta.DType{Kind: meta.Float, Size: 4}},
+		{"float64", arraytest.Array{Dtype: ">f8", Fill: `"-Infinity"`}, Options{}, []int64{-0x0010000000000000, 0x3ff0000000000000}, []float64{nan, 1}, meta.DType{Kind: meta.Float, Size: 8}},
+		{"int64", arraytest.Array{Dtype: "<i8", Fill: "9"}, Options{}, []int64{9, -9, 1 << 40}, []float64{nan, -9, 1 << 40}, meta.DType{Kind: meta.Float, Size: 8}},
+		{"plain", arraytest.Array{Dtype: "<i4"}, Options{}, []int64{-3, 0, 1 << 20}, []float64{-3, 0, 1 << 20}, meta.DType{Kind: meta.Int, Size: 4}},
+		{"fill never masks", arraytest.Array{Dtype: "<u2", Fill: "7"}, Options{FillMask: MaskNever}, []int64{7, 65535}, []float64{7, 65535}, meta.DType{Kind: meta.Uint, Size: 2}},
+		{"fill always masks", arraytest.Array{Dtype: "<u8", Fill: "7"}, Options{FillMask: MaskAlways}, []int64{7, 65535}, []float64{nan, 65535}, meta.DType{Kind: meta.Float, Size: 8}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := cfArray(t, &tt.array, tt.opt, tt.stored...)
@@ -83,26 +84,26 @@ func TestReadCF(t *testing.T) {
 
 func TestReadCFErrors(t *testing.T) {
 	for _, tt := range []struct {
-		array ldArray
+		array arraytest.Array
 		want  []string
 	}{
-		{ldArray{dtype: "<i8", attrs: map[string]any{"units": "hours since 1959-01-01"}}, []string{"decoding times to float32 is not supported", "ReadTimes"}},
-		{ldArray{dtype: "<M8[s]"}, []string{"ReadTimes"}},
-		{ldArray{dtype: "<i8", attrs: map[string]any{"units": "months since 1959-01-01"}}, []string{"has no fixed length"}},
-		{ldArray{dtype: "|b1"}, []string{"CF decoding of data type bool is not supported", "Read"}},
-		{ldArray{dtype: "<m8[s]"}, []string{"timedelta64[s]"}},
-		{ldArray{dtype: "<i2", attrs: map[string]any{"scale_factor": "m"}}, []string{`cf: scale_factor: "m" is no number`}},
+		{arraytest.Array{Dtype: "<i8", Attrs: map[string]any{"units": "hours since 1959-01-01"}}, []string{"decoding times to float32 is not supported", "ReadTimes"}},
+		{arraytest.Array{Dtype: "<M8[s]"}, []string{"ReadTimes"}},
+		{arraytest.Array{Dtype: "<i8", Attrs: map[string]any{"units": "months since 1959-01-01"}}, []string{"has no fixed length"}},
+		{arraytest.Array{Dtype: "|b1"}, []string{"CF decoding of data type bool is not supported", "Read"}},
+		{arraytest.Array{Dtype: "<m8[s]"}, []string{"timedelta64[s]"}},
+		{arraytest.Array{Dtype: "<i2", Attrs: map[string]any{"scale_factor": "m"}}, []string{`cf: scale_factor: "m" is no number`}},
 	} {
 		a := cfArray(t, &tt.array, Options{}, 0, 1)
 		_, err := ReadCF[float32](t.Context(), a, nil)
 		zarrtest.WantError(t, err, append(tt.want, `zarrio: mem: array "v": `)...)
 	}
-	a := cfArray(t, &ldArray{dtype: "<i2"}, Options{}, 0, 1)
+	a := cfArray(t, &arraytest.Array{Dtype: "<i2"}, Options{}, 0, 1)
 	_, err := ReadCFInto(t.Context(), a, nil, make([]float32, 3))
 	zarrtest.WantError(t, err, "destination has")
 	_, err = ReadCF[float32](t.Context(), a, Selection{At(2)})
 	zarrtest.WantError(t, err, "index 2 is outside")
-	a = cfArray(t, &ldArray{dtype: "<i8"}, Options{}, 0, 1)
+	a = cfArray(t, &arraytest.Array{Dtype: "<i8"}, Options{}, 0, 1)
 	_, err = ReadCFInto(t.Context(), a, nil, make([]float32, 3))
 	zarrtest.WantError(t, err, "destination has 3 elements, the selection 2")
 	_, err = ReadCFInto(t.Context(), a, Selection{At(7)}, make([]float32, 1))
@@ -111,14 +112,14 @@ func TestReadCFErrors(t *testing.T) {
 
 // TestReadCFParts reads elements that are longer than what they are decoded to, in several parts.
 func TestReadCFParts(t *testing.T) {
-	s := newLdStore()
-	s.put(t, &ldArray{name: "v", dtype: "<i8", fill: "-1", shape: []int{1500, 1000}, chunks: []int{7, 1000}, gone: func(c []int) bool { return c[0]%50 != 0 },
-		elem: func(e []byte, at []int) { binary.NativeEndian.PutUint64(e, uint64(at[0]*1000+at[1])) }})
-	a, err := s.open(t, Options{}).Array(t.Context(), "v")
+	s := arraytest.NewStore()
+	s.Put(t, &arraytest.Array{Name: "v", Dtype: "<i8", Fill: "-1", Shape: []int{1500, 1000}, Chunks: []int{7, 1000}, Gone: func(c []int) bool { return c[0]%50 != 0 },
+		Elem: func(e []byte, at []int) { binary.NativeEndian.PutUint64(e, uint64(at[0]*1000+at[1])) }})
+	a, err := openLd(t, s, Options{}).Array(t.Context(), "v")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.counts()
+	s.Counts()
 	got, err := ReadCF[float32](t.Context(), a, Selection{All(), Steps(0, 1000, 2)})
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +130,7 @@ func TestReadCFParts(t *testing.T) {
 			t.Fatalf("element %d, %d is %v", row, col, f)
 		}
 	}
-	for key, n := range s.counts() {
+	for key, n := range s.Counts() {
 		if n > 1 {
 			t.Errorf("chunk %s was read %d times", key, n)
 		}
@@ -155,7 +156,7 @@ func TestEachPart(t *testing.T) {
 			for d := range b {
 				counts[d] = b.Along(d)
 			}
-			ldEach(counts, func(at []int) {
+			arraytest.Each(counts, func(at []int) {
 				i := 0
 				for d, k := range at {
 					if b[d].List != nil {
@@ -191,20 +192,20 @@ func TestReadTimes(t *testing.T) {
 	const day = int64(86400e9)
 	for _, tt := range []struct {
 		name   string
-		array  ldArray
+		array  arraytest.Array
 		opt    Options
 		stored []int64
 		want   []int64
 	}{
-		{"days", ldArray{dtype: "<i4", attrs: map[string]any{"units": "days since 1970-01-01"}}, Options{}, []int64{-1, 0, 3}, []int64{-day, 0, 3 * day}},
-		{"masked", ldArray{dtype: "<i2", fill: "-1", attrs: map[string]any{"units": "days since 1970-01-02"}}, Options{}, []int64{-1, 0}, []int64{NaT, day}},
-		{"not masked", ldArray{dtype: "<i2", fill: "-1", attrs: map[string]any{"units": "days since 1970-01-02"}}, Options{FillMask: MaskNever}, []int64{-1, 0}, []int64{0, day}},
-		{"missing_value", ldArray{dtype: ">u8", attrs: map[string]any{"units": "days since 1970-01-01", "missing_value": 7}}, Options{}, []int64{7, 1}, []int64{NaT, day}},
-		{"packed", ldArray{dtype: "|i1", attrs: map[string]any{"units": "days since 1970-01-01", "scale_factor": 0.5, "add_offset": 1, "_FillValue": -9}}, Options{}, []int64{-9, 1, -2}, []int64{NaT, 3 * day / 2, 0}},
-		{"unsigned", ldArray{dtype: "|i1", attrs: map[string]any{"units": "days since 1970-01-01", "_Unsigned": "true"}}, Options{}, []int64{-1, 1}, []int64{255 * day, day}},
-		{"float64", ldArray{dtype: "<f8", fill: `"NaN"`, attrs: map[string]any{"units": "days since 1970-01-01"}}, Options{}, []int64{0x3ff8000000000000, 0x7ff8000000000000}, []int64{3 * day / 2, NaT}},
-		{"float32", ldArray{dtype: "<f4", attrs: map[string]any{"units": "days since 1970-01-01"}}, Options{}, []int64{0x3fc00000, 0}, []int64{3 * day / 2, 0}},
-		{"datetime64", ldArray{dtype: ">M8[D]", fill: "3", attrs: map[string]any{"units": "m"}}, Options{}, []int64{math.MinInt64, 3}, []int64{NaT, 3 * day}},
+		{"days", arraytest.Array{Dtype: "<i4", Attrs: map[string]any{"units": "days since 1970-01-01"}}, Options{}, []int64{-1, 0, 3}, []int64{-day, 0, 3 * day}},
+		{"masked", arraytest.Array{Dtype: "<i2", Fill: "-1", Attrs: map[string]any{"units": "days since 1970-01-02"}}, Options{}, []int64{-1, 0}, []int64{NaT, day}},
+		{"not masked", arraytest.Array{Dtype: "<i2", Fill: "-1", Attrs: map[string]any{"units": "days since 1970-01-02"}}, Options{FillMask: MaskNever}, []int64{-1, 0}, []int64{0, day}},
+		{"missing_value", arraytest.Array{Dtype: ">u8", Attrs: map[string]any{"units": "days since 1970-01-01", "missing_value": 7}}, Options{}, []int64{7, 1}, []int64{NaT, day}},
+		{"packed", arraytest.Array{Dtype: "|i1", Attrs: map[string]any{"units": "days since 1970-01-01", "scale_factor": 0.5, "add_offset": 1, "_FillValue": -9}}, Options{}, []int64{-9, 1, -2}, []int64{NaT, 3 * day / 2, 0}},
+		{"unsigned", arraytest.Array{Dtype: "|i1", Attrs: map[string]any{"units": "days since 1970-01-01", "_Unsigned": "true"}}, Options{}, []int64{-1, 1}, []int64{255 * day, day}},
+		{"float64", arraytest.Array{Dtype: "<f8", Fill: `"NaN"`, Attrs: map[string]any{"units": "days since 1970-01-01"}}, Options{}, []int64{0x3ff8000000000000, 0x7ff8000000000000}, []int64{3 * day / 2, NaT}},
+		{"float32", arraytest.Array{Dtype: "<f4", Attrs: map[string]any{"units": "days since 1970-01-01"}}, Options{}, []int64{0x3fc00000, 0}, []int64{3 * day / 2, 0}},
+		{"datetime64", arraytest.Array{Dtype: ">M8[D]", Fill: "3", Attrs: map[string]any{"units": "m"}}, Options{}, []int64{math.MinInt64, 3}, []int64{NaT, 3 * day}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := cfArray(t, &tt.array, tt.opt, tt.stored...)
@@ -222,13 +223,13 @@ func TestReadTimes(t *testing.T) {
 		})
 	}
 	for _, tt := range []struct {
-		array ldArray
+		array arraytest.Array
 		want  string
 	}{
-		{ldArray{dtype: "<i4"}, "reading times from units (none) is not supported"},
-		{ldArray{dtype: "<i4", attrs: map[string]any{"units": "K"}}, `from units "K"`},
-		{ldArray{dtype: "<i8", attrs: map[string]any{"units": "days since 0001-01-01", "calendar": "proleptic_gregorian"}}, "0 days since 0001-01-01 00:00:00 is not from 1677"},
-		{ldArray{dtype: "<i4", attrs: map[string]any{"units": "days since 1970-01-01", "add_offset": true}}, "add_offset: true is no number"},
+		{arraytest.Array{Dtype: "<i4"}, "reading times from units (none) is not supported"},
+		{arraytest.Array{Dtype: "<i4", Attrs: map[string]any{"units": "K"}}, `from units "K"`},
+		{arraytest.Array{Dtype: "<i8", Attrs: map[string]any{"units": "days since 0001-01-01", "calendar": "proleptic_gregorian"}}, "0 days since 0001-01-01 00:00:00 is not from 1677"},
+		{arraytest.Array{Dtype: "<i4", Attrs: map[string]any{"units": "days since 1970-01-01", "add_offset": true}}, "add_offset: true is no number"},
 	} {
 		_, err := ReadTimes(t.Context(), cfArray(t, &tt.array, Options{}, 0, 1), nil)
 		zarrtest.WantError(t, err, `zarrio: mem: array "v": `, tt.want)
@@ -237,12 +238,12 @@ func TestReadTimes(t *testing.T) {
 
 // TestStepsAreNotMissing: times of a step dimension may equal the array's fill value, and a level too.
 func TestStepsAreNotMissing(t *testing.T) {
-	s := ldSteps(t, 3, 1, false)
-	s.put(t, &ldArray{name: "time", dtype: "<i8", fill: "0", dims: []string{"time"}, shape: []int{3}, elem: ldInts(func(i int) int64 { return int64(i) }),
-		attrs: map[string]any{"units": "seconds since 1970-01-01"}})
-	s.put(t, &ldArray{name: "level", dtype: "<i2", fill: "0", dims: []string{"level"}, shape: []int{3}, elem: ldInts(func(i int) int64 { return int64(i) }),
-		attrs: map[string]any{"scale_factor": 0.5}})
-	g := s.open(t, Options{})
+	s := arraytest.Steps(t, 3, 1, false)
+	s.Put(t, &arraytest.Array{Name: "time", Dtype: "<i8", Fill: "0", Dims: []string{"time"}, Shape: []int{3}, Elem: arraytest.Ints(func(i int) int64 { return int64(i) }),
+		Attrs: map[string]any{"units": "seconds since 1970-01-01"}})
+	s.Put(t, &arraytest.Array{Name: "level", Dtype: "<i2", Fill: "0", Dims: []string{"level"}, Shape: []int{3}, Elem: arraytest.Ints(func(i int) int64 { return int64(i) }),
+		Attrs: map[string]any{"scale_factor": 0.5}})
+	g := openLd(t, s, Options{})
 	arrays := map[string]*Array{}
 	for _, name := range []string{"time", "level"} {
 		var err error

@@ -68,21 +68,21 @@ func parseChannel(s string) (channelSpec, error) {
 
 // loadable says why an array's fields can't be put into batches, or nil.
 func (a *Array) loadable() error {
-	if !a.c.grid.Regular() {
-		return a.c.wrap(&meta.UnsupportedError{What: "chunk grid of a channel", Found: "rectilinear", Supported: "regular"})
+	if !a.c.Grid.Regular() {
+		return a.c.Wrap(&meta.UnsupportedError{What: "chunk grid of a channel", Found: "rectilinear", Supported: "regular"})
 	}
-	if err := a.c.meta.Readable(); err != nil {
-		return a.c.wrap(err)
+	if err := a.c.Meta.Readable(); err != nil {
+		return a.c.Wrap(err)
 	}
-	return a.c.checkChunk()
+	return a.c.CheckChunk()
 }
 
 // dimName is the name of a dimension; one that has none goes by its number.
 func (a *Array) dimName(i int) string {
-	if a.c.meta.Dims[i] == "" {
+	if a.c.Meta.Dims[i] == "" {
 		return "dim_" + strconv.Itoa(i)
 	}
-	return a.c.meta.Dims[i]
+	return a.c.Meta.Dims[i]
 }
 
 // openChannels opens the arrays that the names ask for. The first decides which dimensions are the grid's, its last two; the
@@ -99,7 +99,7 @@ func openChannels(ctx context.Context, g *Group, names []string, windows []Windo
 		ids    = map[string]int{}
 	)
 	fail := func(err error) ([]channel, string, [2]string, error) {
-		return nil, "", grid, fmt.Errorf("zarrio: %s: %w", g.h.src.name, err)
+		return nil, "", grid, fmt.Errorf("zarrio: %s: %w", g.h.src.Name, err)
 	}
 	if len(names) == 0 {
 		return fail(errors.New("no channels: name at least one array"))
@@ -289,7 +289,7 @@ func (c *channel) derive() {
 	a := c.array
 	chunkBy := 1
 	for d := len(c.role) - 1; d >= 0; d-- {
-		s := stride{a.c.grid.Chunks[d], chunkBy, a.c.strides[d]}
+		s := stride{a.c.Grid.Chunks[d], chunkBy, a.c.Strides[d]}
 		switch c.role[d] {
 		case stepDim:
 			c.step = s
@@ -301,6 +301,6 @@ func (c *channel) derive() {
 			c.chunk0 += c.fixed[d] / s.n * s.chunkBy
 			c.src0 += c.fixed[d] % s.n * s.srcBy
 		}
-		chunkBy *= a.c.grid.Counts[d]
+		chunkBy *= a.c.Grid.Counts[d]
 	}
 }

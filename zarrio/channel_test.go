@@ -7,46 +7,48 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"zarrbench/zarrio/internal/arraytest"
 )
 
 // ldZoo is a store of arrays that fit together, and of some that don't.
-func ldZoo(t *testing.T) *ldStore {
-	s := newLdStore()
+func ldZoo(t *testing.T) *arraytest.Store {
+	s := arraytest.NewStore()
 	grid := []string{"lat", "lon"}
-	for _, a := range []ldArray{
-		{name: "t", dims: []string{"time", "level", "lat", "lon"}, shape: []int{6, 3, 2, 4}},
-		{name: "u", dims: []string{"time", "lat", "lon"}, shape: []int{6, 2, 4}},
-		{name: "ens", dims: []string{"time", "member", "level", "lat", "lon"}, shape: []int{6, 2, 3, 2, 4}},
-		{name: "land", dims: grid, shape: []int{2, 4}},
-		{name: "bare", shape: []int{6, 2, 4}},
-		{name: "double", dims: []string{"time", "lat", "lon"}, shape: []int{6, 2, 4}, dtype: "<f8"},
-		{name: "short", dims: []string{"time", "lat", "lon"}, shape: []int{5, 2, 4}},
-		{name: "turned", dims: []string{"time", "lon", "lat"}, shape: []int{6, 4, 2}},
-		{name: "zonal", dims: []string{"time", "level", "lon"}, shape: []int{6, 3, 4}},
-		{name: "twice", dims: []string{"time", "time", "lat", "lon"}, shape: []int{6, 6, 2, 4}},
-		{name: "hours", dims: []string{"hour", "lat", "lon"}, shape: []int{70000, 2, 4}, chunks: []int{70000, 2, 4}, only: true},
-		{name: "none", dims: []string{"time", "lat", "lon"}, shape: []int{0, 2, 4}, chunks: []int{1, 2, 4}},
-		{name: "flat", dims: []string{"time", "empty", "lon"}, shape: []int{6, 0, 4}, chunks: []int{1, 1, 4}},
-		{name: "nolevel", dims: []string{"time", "level", "lat", "lon"}, shape: []int{6, 0, 2, 4}, chunks: []int{1, 1, 2, 4}},
-		{name: "text", dims: []string{"time", "lat", "lon"}, shape: []int{6, 2, 4}, dtype: "|S8", only: true},
-		{name: "level", dims: []string{"level"}, shape: []int{3}, dtype: "<i4", elem: ldInts(func(i int) int64 { return []int64{500, 850, 1000}[i] })},
-		{name: "member", dims: []string{"member"}, shape: []int{3}, dtype: "<i4", elem: ldInts(func(i int) int64 { return int64(i) })},
-		{name: "p", dims: []string{"time", "fine", "lat", "lon"}, shape: []int{6, 3, 2, 4}},
-		{name: "fine", dims: []string{"fine"}, shape: []int{3}, elem: ldFloats(0.1, 0.2, 0.3)},
-		{name: "w", dims: []string{"time", "metre", "lat", "lon"}, shape: []int{6, 3, 2, 4}},
-		{name: "metre", dims: []string{"metre"}, shape: []int{3}, dtype: "<i8", elem: ldInts(func(i int) int64 { return 1e7 + int64(i) })},
-		{name: "long", dims: []string{"time", "station", "lat", "lon"}, shape: []int{6, 50, 2, 4}},
-		{name: "station", dims: []string{"station"}, shape: []int{50}, dtype: "|u1", elem: ldInts(func(i int) int64 { return int64(i) })},
-		{name: "codec", dims: []string{"time", "lat", "lon"}, shape: []int{6, 2, 4}},
+	for _, a := range []arraytest.Array{
+		{Name: "t", Dims: []string{"time", "level", "lat", "lon"}, Shape: []int{6, 3, 2, 4}},
+		{Name: "u", Dims: []string{"time", "lat", "lon"}, Shape: []int{6, 2, 4}},
+		{Name: "ens", Dims: []string{"time", "member", "level", "lat", "lon"}, Shape: []int{6, 2, 3, 2, 4}},
+		{Name: "land", Dims: grid, Shape: []int{2, 4}},
+		{Name: "bare", Shape: []int{6, 2, 4}},
+		{Name: "double", Dims: []string{"time", "lat", "lon"}, Shape: []int{6, 2, 4}, Dtype: "<f8"},
+		{Name: "short", Dims: []string{"time", "lat", "lon"}, Shape: []int{5, 2, 4}},
+		{Name: "turned", Dims: []string{"time", "lon", "lat"}, Shape: []int{6, 4, 2}},
+		{Name: "zonal", Dims: []string{"time", "level", "lon"}, Shape: []int{6, 3, 4}},
+		{Name: "twice", Dims: []string{"time", "time", "lat", "lon"}, Shape: []int{6, 6, 2, 4}},
+		{Name: "hours", Dims: []string{"hour", "lat", "lon"}, Shape: []int{70000, 2, 4}, Chunks: []int{70000, 2, 4}, Only: true},
+		{Name: "none", Dims: []string{"time", "lat", "lon"}, Shape: []int{0, 2, 4}, Chunks: []int{1, 2, 4}},
+		{Name: "flat", Dims: []string{"time", "empty", "lon"}, Shape: []int{6, 0, 4}, Chunks: []int{1, 1, 4}},
+		{Name: "nolevel", Dims: []string{"time", "level", "lat", "lon"}, Shape: []int{6, 0, 2, 4}, Chunks: []int{1, 1, 2, 4}},
+		{Name: "text", Dims: []string{"time", "lat", "lon"}, Shape: []int{6, 2, 4}, Dtype: "|S8", Only: true},
+		{Name: "level", Dims: []string{"level"}, Shape: []int{3}, Dtype: "<i4", Elem: arraytest.Ints(func(i int) int64 { return []int64{500, 850, 1000}[i] })},
+		{Name: "member", Dims: []string{"member"}, Shape: []int{3}, Dtype: "<i4", Elem: arraytest.Ints(func(i int) int64 { return int64(i) })},
+		{Name: "p", Dims: []string{"time", "fine", "lat", "lon"}, Shape: []int{6, 3, 2, 4}},
+		{Name: "fine", Dims: []string{"fine"}, Shape: []int{3}, Elem: arraytest.Floats(0.1, 0.2, 0.3)},
+		{Name: "w", Dims: []string{"time", "metre", "lat", "lon"}, Shape: []int{6, 3, 2, 4}},
+		{Name: "metre", Dims: []string{"metre"}, Shape: []int{3}, Dtype: "<i8", Elem: arraytest.Ints(func(i int) int64 { return 1e7 + int64(i) })},
+		{Name: "long", Dims: []string{"time", "station", "lat", "lon"}, Shape: []int{6, 50, 2, 4}},
+		{Name: "station", Dims: []string{"station"}, Shape: []int{50}, Dtype: "|u1", Elem: arraytest.Ints(func(i int) int64 { return int64(i) })},
+		{Name: "codec", Dims: []string{"time", "lat", "lon"}, Shape: []int{6, 2, 4}},
 	} {
-		s.put(t, &a)
+		s.Put(t, &a)
 	}
-	s.values["codec/.zarray"] = []byte(strings.Replace(string(s.values["codec/.zarray"]), `"compressor":null`, `"compressor":{"id":"categorize"}`, 1))
+	s.Values["codec/.zarray"] = []byte(strings.Replace(string(s.Values["codec/.zarray"]), `"compressor":null`, `"compressor":{"id":"categorize"}`, 1))
 	return s
 }
 
 func TestChannels(t *testing.T) {
-	g := ldZoo(t).open(t, Options{})
+	g := openLd(t, ldZoo(t), Options{})
 	for _, tt := range []struct{ names, want string }{
 		{"u", "u"},
 		{"land u", "land u"},
@@ -82,7 +84,7 @@ func TestChannels(t *testing.T) {
 }
 
 func TestLoaderRefuses(t *testing.T) {
-	g := ldZoo(t).open(t, Options{})
+	g := openLd(t, ldZoo(t), Options{})
 	time2 := []Window{{"time", 2, 0}}
 	for _, tt := range []struct {
 		name string
@@ -161,12 +163,12 @@ func TestLoaderRefuses(t *testing.T) {
 
 // TestLoaderTooManyWindows: their number overflows.
 func TestLoaderTooManyWindows(t *testing.T) {
-	s := newLdStore()
-	s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{1 << 40, 1 << 19, 1}, chunks: []int{1, 1, 1}, only: true})
+	s := arraytest.NewStore()
+	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{1 << 40, 1 << 19, 1}, Chunks: []int{1, 1, 1}, Only: true})
 	opt := LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 1, 0}, {"y", 1, 0}, {"x", 1, 0}}, World: 1000, Rank: 999}
 	e := NewCPU(CPUOptions{})
 	defer e.Close()
-	if _, err := NewLoader(t.Context(), s.open(t, Options{}), e, opt); err == nil || !strings.Contains(err.Error(), "too many windows: 1099511627776 x 524288 x 1") {
+	if _, err := NewLoader(t.Context(), openLd(t, s, Options{}), e, opt); err == nil || !strings.Contains(err.Error(), "too many windows: 1099511627776 x 524288 x 1") {
 		t.Error(err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/meta"
 )
 
@@ -12,18 +13,18 @@ import (
 // *ChunkError; calls don't overlap. A shard whose index can't be read, or that is missing, is reported once. It goes on after
 // these: its own error is that of the array as a whole, or of the context.
 func (a *Array) Check(ctx context.Context, report func(error)) (meta.Stats, error) {
-	text := a.c.pipe.Text
-	if a.c.noCodec != nil {
-		return meta.Stats{}, a.c.wrap(a.c.noCodec)
+	text := a.c.Pipe.Text
+	if a.c.NoCodec != nil {
+		return meta.Stats{}, a.c.Wrap(a.c.NoCodec)
 	}
 	if !text {
-		if err := a.c.checkChunk(); err != nil {
+		if err := a.c.CheckChunk(); err != nil {
 			return meta.Stats{}, err
 		}
 	}
-	picks, err := Selection(nil).resolve(&a.c.grid)
+	picks, err := Selection(nil).resolve(&a.c.Grid)
 	if err != nil {
-		return meta.Stats{}, a.c.wrap(err)
+		return meta.Stats{}, a.c.Wrap(err)
 	}
 	for i := range picks {
 		if picks[i].N == 0 {
@@ -32,8 +33,8 @@ func (a *Array) Check(ctx context.Context, report func(error)) (meta.Stats, erro
 	}
 	var mu sync.Mutex
 	shards := map[string]bool{} // that were reported as a whole
-	return a.c.visit(ctx, picks, func(ctx context.Context, w *reader, p *chunkPart) error {
-		err := w.check(ctx, a.c, p, text)
+	return a.c.ForEach(ctx, picks, func(ctx context.Context, w *chunk.Reader, p *chunk.Part) error {
+		err := w.Check(ctx, a.c, p, text)
 		if err == nil {
 			return nil
 		}
@@ -42,7 +43,7 @@ func (a *Array) Check(ctx context.Context, report func(error)) (meta.Stats, erro
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		if e, ok := errors.AsType[*meta.ChunkError](err); ok && e.Inner == nil && len(a.c.pipe.Levels) > 0 {
+		if e, ok := errors.AsType[*meta.ChunkError](err); ok && e.Inner == nil && len(a.c.Pipe.Levels) > 0 {
 			if shards[e.Key] {
 				return nil
 			}

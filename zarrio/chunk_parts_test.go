@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
@@ -25,70 +26,70 @@ import (
 
 // TestChunkParts counts what selections take of chunks of 37 levels.
 func TestChunkParts(t *testing.T) {
-	mixed := smallLevels
-	mixed.mixed = true
-	zstd := smallLevels
-	zstd.cname = "zstd"
-	big := smallLevels
-	big.big = true
-	made := map[levelsModel]map[string][]byte{}
-	fine := smallLevels
-	fine.blocksize = 2640 // 1628 blocks, whose offsets are more than the head that is read first
+	mixed := arraytest.SmallLevels
+	mixed.Mixed = true
+	zstd := arraytest.SmallLevels
+	zstd.Cname = "zstd"
+	big := arraytest.SmallLevels
+	big.Big = true
+	made := map[arraytest.Levels]map[string][]byte{}
+	fine := arraytest.SmallLevels
+	fine.Blocksize = 2640 // 1628 blocks, whose offsets are more than the head that is read first
 	for _, tt := range []struct {
 		name  string
-		m     levelsModel
+		m     arraytest.Levels
 		gap   int64
 		opt   Options
 		sel   Selection
 		reads int // of the chunk of step 1
 		share float64
 	}{
-		{"a level", smallLevels, 4096, Options{}, Selection{At(1), At(21), All(), All()}, 2, 0.06},
+		{"a level", arraytest.SmallLevels, 4096, Options{}, Selection{At(1), At(21), All(), All()}, 2, 0.06},
 		{"zstd", zstd, 4096, Options{}, Selection{At(1), At(21), All(), All()}, 2, 0.06},
 		{"big-endian", big, 4096, Options{}, Selection{At(1), At(21), All(), All()}, 2, 0.06},
 		{"blocks in any order", mixed, 1024, Options{}, Selection{At(1), At(21), All(), All()}, 6, 0.06},
-		{"the first level", smallLevels, 4096, Options{}, Selection{At(1), At(0), All(), All()}, 2, 0.06},
-		{"the last level", smallLevels, 4096, Options{}, Selection{At(1), At(36), All(), All()}, 2, 0.06},
-		{"two levels", smallLevels, 4096, Options{}, Selection{At(1), Indices([]int{30, 2}), All(), All()}, 3, 0.10},
-		{"levels next to each other", smallLevels, 4096, Options{}, Selection{At(1), Span(20, 23), All(), All()}, 2, 0.12},
-		{"levels backwards", smallLevels, 4096, Options{}, Selection{At(1), Steps(36, 0, -9), All(), All()}, 5, 0.20},
-		{"a level twice", smallLevels, 4096, Options{}, Selection{At(1), Indices([]int{3, 3}), All(), All()}, 2, 0.06},
-		{"a box of all steps", smallLevels, 4096, Options{}, Selection{All(), At(9), Span(3, 5), Span(7, 19)}, 2, 0.03},
-		{"a point", smallLevels, 4096, Options{}, Selection{At(1), At(36), At(120), At(239)}, 2, 0.03},
-		{"half of the levels", smallLevels, 4096, Options{}, Selection{At(1), Span(0, 18), All(), All()}, 2, 0.55},
-		{"nearly all levels", smallLevels, 128 << 10, Options{}, Selection{At(1), Span(1, 37), All(), All()}, 1, 1},
-		{"every second level", smallLevels, 512 << 10, Options{}, Selection{At(1), Steps(0, 37, 2), All(), All()}, 2, 1},
-		{"all", smallLevels, 4096, Options{}, Selection{At(1)}, 1, 1},
-		{"no gap", smallLevels, 4096, Options{CoalesceGap: -1}, Selection{At(1), At(21), All(), All()}, 6, 0.06},
-		{"in pieces", smallLevels, 4096, Options{CoalesceSize: 40000}, Selection{At(1), At(21), All(), All()}, 4, 0.06},
+		{"the first level", arraytest.SmallLevels, 4096, Options{}, Selection{At(1), At(0), All(), All()}, 2, 0.06},
+		{"the last level", arraytest.SmallLevels, 4096, Options{}, Selection{At(1), At(36), All(), All()}, 2, 0.06},
+		{"two levels", arraytest.SmallLevels, 4096, Options{}, Selection{At(1), Indices([]int{30, 2}), All(), All()}, 3, 0.10},
+		{"levels next to each other", arraytest.SmallLevels, 4096, Options{}, Selection{At(1), Span(20, 23), All(), All()}, 2, 0.12},
+		{"levels backwards", arraytest.SmallLevels, 4096, Options{}, Selection{At(1), Steps(36, 0, -9), All(), All()}, 5, 0.20},
+		{"a level twice", arraytest.SmallLevels, 4096, Options{}, Selection{At(1), Indices([]int{3, 3}), All(), All()}, 2, 0.06},
+		{"a box of all steps", arraytest.SmallLevels, 4096, Options{}, Selection{All(), At(9), Span(3, 5), Span(7, 19)}, 2, 0.03},
+		{"a point", arraytest.SmallLevels, 4096, Options{}, Selection{At(1), At(36), At(120), At(239)}, 2, 0.03},
+		{"half of the levels", arraytest.SmallLevels, 4096, Options{}, Selection{At(1), Span(0, 18), All(), All()}, 2, 0.55},
+		{"nearly all levels", arraytest.SmallLevels, 128 << 10, Options{}, Selection{At(1), Span(1, 37), All(), All()}, 1, 1},
+		{"every second level", arraytest.SmallLevels, 512 << 10, Options{}, Selection{At(1), Steps(0, 37, 2), All(), All()}, 2, 1},
+		{"all", arraytest.SmallLevels, 4096, Options{}, Selection{At(1)}, 1, 1},
+		{"no gap", arraytest.SmallLevels, 4096, Options{CoalesceGap: -1}, Selection{At(1), At(21), All(), All()}, 6, 0.06},
+		{"in pieces", arraytest.SmallLevels, 4096, Options{CoalesceSize: 40000}, Selection{At(1), At(21), All(), All()}, 4, 0.06},
 		{"a long table", fine, 4096, Options{}, Selection{At(1), At(21), All(), All()}, 3, 0.06},
-		{"a gap above all", smallLevels, 4096, Options{CoalesceGap: 1 << 40}, Selection{At(1), At(21), All(), All()}, 1, 1},
-		{"a server without ranges", smallLevels, 16 << 20, Options{}, Selection{At(1), At(21), All(), All()}, 1, 1},
+		{"a gap above all", arraytest.SmallLevels, 4096, Options{CoalesceGap: 1 << 40}, Selection{At(1), At(21), All(), All()}, 1, 1},
+		{"a server without ranges", arraytest.SmallLevels, 16 << 20, Options{}, Selection{At(1), At(21), All(), All()}, 1, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if made[tt.m] == nil {
-				made[tt.m] = tt.m.files()
+				made[tt.m] = tt.m.Files()
 			}
-			mem := memory(t, made[tt.m])
+			mem := arraytest.Memory(t, made[tt.m])
 			r := storetest.NewRecorder(mem)
-			a := openArray(t, pricedStore{r, tt.gap, 16 << 20}, tt.opt)
+			a := openArray(t, arraytest.PricedStore{Recorder: r, Gap: tt.gap, Size: 16 << 20}, tt.opt)
 			stats := sameAs(t, a, openArray(t, mem, Options{}), tt.sel)
-			_, size, err := mem.ReadRange(t.Context(), tt.m.key(1), nil, 0)
+			_, size, err := mem.ReadRange(t.Context(), tt.m.Key(1), nil, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
-			reads := r.Reads(tt.m.key(1))
+			reads := r.Reads(tt.m.Key(1))
 			if len(reads) != tt.reads {
 				t.Errorf("%d reads, want %d: %v", len(reads), tt.reads, reads)
 			}
-			if got := bytesOf(reads); tt.share < 1 && float64(got) > tt.share*float64(size) {
+			if got := arraytest.BytesOf(reads); tt.share < 1 && float64(got) > tt.share*float64(size) {
 				t.Errorf("%d of %d bytes were read, want at most %.0f %%", got, size, 100*tt.share)
 			}
 			var touched, all int64
-			for step := range tt.m.steps {
-				reads := r.Reads(tt.m.key(step))
+			for step := range tt.m.Steps {
+				reads := r.Reads(tt.m.Key(step))
 				touched += int64(min(len(reads), 1))
-				all += bytesOf(reads)
+				all += arraytest.BytesOf(reads)
 			}
 			if tt.share < 1 && stats.ReadBytes != all || tt.share == 1 && stats.ReadBytes != size {
 				t.Errorf("counted %d bytes, read %d of %d", stats.ReadBytes, all, size)
@@ -102,11 +103,11 @@ func TestChunkParts(t *testing.T) {
 
 // TestChunkPartsLocal reads what has no price whole, as ever.
 func TestChunkPartsLocal(t *testing.T) {
-	r := storetest.NewRecorder(memory(t, smallLevels.files()))
+	r := storetest.NewRecorder(arraytest.Memory(t, arraytest.SmallLevels.Files()))
 	a := openArray(t, r, Options{CoalesceGap: 4096})
 	sameAs(t, a, a, Selection{At(0), At(3), All(), All()})
-	if reads := r.Reads(smallLevels.key(0)); r.Opens(smallLevels.key(0)) != 0 || len(reads) != 2 {
-		t.Errorf("two selections: %d opens, reads %v", r.Opens(smallLevels.key(0)), reads)
+	if reads := r.Reads(arraytest.SmallLevels.Key(0)); r.Opens(arraytest.SmallLevels.Key(0)) != 0 || len(reads) != 2 {
+		t.Errorf("two selections: %d opens, reads %v", r.Opens(arraytest.SmallLevels.Key(0)), reads)
 	}
 }
 
@@ -125,8 +126,8 @@ func openParts(t *testing.T, server *storetest.Server, opt Options) *Array {
 
 // TestChunkPartsHTTP reads levels from servers of many kinds.
 func TestChunkPartsHTTP(t *testing.T) {
-	files := smallLevels.files()
-	want := openArray(t, memory(t, files), Options{})
+	files := arraytest.SmallLevels.Files()
+	want := openArray(t, arraytest.Memory(t, files), Options{})
 	for _, tt := range []struct {
 		name     string
 		opt      storetest.ServerOptions
@@ -146,7 +147,7 @@ func TestChunkPartsHTTP(t *testing.T) {
 			if got := server.Requests(); tt.requests != 0 && got != tt.requests {
 				t.Errorf("%d requests, want %d: %+v", got, tt.requests, server.Log())
 			}
-			if all := len(files[smallLevels.key(0)]) * 3; tt.requests != 0 && float64(stats.ReadBytes) > 0.06*float64(all) {
+			if all := len(files[arraytest.SmallLevels.Key(0)]) * 3; tt.requests != 0 && float64(stats.ReadBytes) > 0.06*float64(all) {
 				t.Errorf("%d of %d bytes were read", stats.ReadBytes, all)
 			}
 			for level := range 37 {
@@ -161,15 +162,15 @@ func TestChunkPartsRealShape(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a chunk of 154 MB")
 	}
-	m := levelsModel{steps: 1, levels: 37, lat: 721, lon: 1440}
-	files := m.files()
+	m := arraytest.Levels{Steps: 1, Levels: 37, Lat: 721, Lon: 1440}
+	files := m.Files()
 	server := storetest.NewServer(t, files, storetest.ServerOptions{})
 	a := openServer(t, server)
 	got, err := Read[float32](t.Context(), a, Selection{At(0), At(21), All(), All()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw := m.raw(0)[21*4*721*1440:]
+	raw := m.Raw(0)[21*4*721*1440:]
 	for i, v := range got {
 		if math.Float32bits(v) != binary.LittleEndian.Uint32(raw[4*i:]) {
 			t.Fatalf("element %d is %v", i, v)
@@ -183,7 +184,7 @@ func TestChunkPartsRealShape(t *testing.T) {
 		}
 		brought += hi - lo + 1
 	}
-	size := int64(len(files[m.key(0)]))
+	size := int64(len(files[m.Key(0)]))
 	t.Logf("%d requests, %d of %d bytes (%.2f %%)", server.Requests(), brought, size, 100*float64(brought)/float64(size))
 	if server.Requests() != 2 || float64(brought) > 0.06*float64(size) {
 		t.Errorf("%d requests for %d of %d bytes, want 2 for 6 %%", server.Requests(), brought, size)
@@ -197,25 +198,25 @@ func TestChunkPartsOfShards(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := levelsModel{steps: 5, levels: 37, lat: 121, lon: 240}
+	m := arraytest.Levels{Steps: 5, Levels: 37, Lat: 121, Lon: 240}
 	x, err := w.Array("x", write.ArraySpec{Shape: []int{5, 37, 121, 240}, Chunks: []int{1, 37, 121, 240}, Shards: []int{3, 37, 121, 240}, DType: meta.Float32,
 		Compressor: write.Compressor{Name: "blosc-lz4"}, Fill: tensor.AsBytes([]float32{-1}), OmitFill: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var raw []byte
-	for step := range m.steps {
-		raw = append(raw, m.raw(step)...)
+	for step := range m.Steps {
+		raw = append(raw, m.Raw(step)...)
 	}
-	one := len(raw) / m.steps
+	one := len(raw) / m.Steps
 	for i := one; i < 2*one; i += 4 { // missing, in a shard that is there
 		binary.LittleEndian.PutUint32(raw[i:], math.Float32bits(-1))
 	}
 	if ndcopy.BigEndian {
 		ndcopy.SwapBytes(raw, 4)
 	}
-	for lo := 0; lo < m.steps; lo += 3 {
-		hi := min(lo+3, m.steps)
+	for lo := 0; lo < m.Steps; lo += 3 {
+		hi := min(lo+3, m.Steps)
 		if err := x.Write(t.Context(), []int{lo, 0, 0, 0}, []int{hi - lo, 37, 121, 240}, raw[lo*one:hi*one]); err != nil {
 			t.Fatal(err)
 		}
@@ -262,11 +263,11 @@ func TestChunkPartsOfShards(t *testing.T) {
 
 // TestChunkPartsChanged changes a chunk between the requests that read it.
 func TestChunkPartsChanged(t *testing.T) {
-	m := smallLevels
+	m := arraytest.SmallLevels
 	other := m
-	other.add = 0.5
-	all := m.files()
-	frames := [][]byte{all[m.key(0)], other.frame(other.raw(0))}
+	other.Add = 0.5
+	all := m.Files()
+	frames := [][]byte{all[m.Key(0)], other.Frame(other.Raw(0))}
 	longer := append(bytes.Clone(frames[1]), 0)
 	for _, tt := range []struct {
 		name   string
@@ -283,7 +284,7 @@ func TestChunkPartsChanged(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var n atomic.Int64
 			var server *storetest.Server
-			key := m.key(0)
+			key := m.Key(0)
 			hook := func(w http.ResponseWriter, r *http.Request) bool {
 				if !strings.HasSuffix(r.URL.Path, key) {
 					return false
@@ -321,7 +322,7 @@ func TestChunkPartsChanged(t *testing.T) {
 			if tt.second != nil {
 				files := maps.Clone(all)
 				files[key] = tt.second
-				if want, err = Read[float32](t.Context(), openArray(t, memory(t, files), Options{}), sel); err != nil {
+				if want, err = Read[float32](t.Context(), openArray(t, arraytest.Memory(t, files), Options{}), sel); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -334,9 +335,9 @@ func TestChunkPartsChanged(t *testing.T) {
 
 // TestChunkPartsDamaged reads a level of damaged chunks.
 func TestChunkPartsDamaged(t *testing.T) {
-	m := smallLevels
-	files := m.files()
-	good := files[m.key(0)]
+	m := arraytest.SmallLevels
+	files := m.Files()
+	good := files[m.Key(0)]
 	damage := func(f func([]byte) []byte) []byte { return f(bytes.Clone(good)) }
 	put := func(at int, v uint32) []byte {
 		return damage(func(b []byte) []byte {
@@ -365,7 +366,7 @@ func TestChunkPartsDamaged(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			files := maps.Clone(files)
-			files[m.key(0)] = tt.value
+			files[m.Key(0)] = tt.value
 			a := openParts(t, storetest.NewServer(t, files, storetest.ServerOptions{}), Options{})
 			_, err := Read[float32](t.Context(), a, Selection{At(0), At(21), All(), All()})
 			zarrtest.WantError(t, err, `array "x": chunk "x/0.0.0.0": `+tt.want)
@@ -379,13 +380,13 @@ func TestChunkPartsDamaged(t *testing.T) {
 	}
 	t.Run("damage elsewhere", func(t *testing.T) {
 		all, files := files, maps.Clone(files)
-		files[m.key(0)] = put(16+4*100, 0)
+		files[m.Key(0)] = put(16+4*100, 0)
 		a := openParts(t, storetest.NewServer(t, files, storetest.ServerOptions{}), Options{})
-		sameAs(t, a, openArray(t, memory(t, all), Options{}), Selection{At(0), At(21), All(), All()})
+		sameAs(t, a, openArray(t, arraytest.Memory(t, all), Options{}), Selection{At(0), At(21), All(), All()})
 	})
 	t.Run("missing", func(t *testing.T) {
 		files := maps.Clone(files)
-		delete(files, m.key(0))
+		delete(files, m.Key(0))
 		a := openParts(t, storetest.NewServer(t, files, storetest.ServerOptions{}), Options{Strict: true})
 		_, err := Read[float32](t.Context(), a, Selection{At(0), At(21), All(), All()})
 		if !errors.Is(err, meta.ErrMissingChunk) {

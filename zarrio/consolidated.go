@@ -64,7 +64,7 @@ func (h *hierarchy) consolidatedV2(ctx context.Context) (documents, error) {
 	}
 	docs, err := meta.ParseV2Consolidated(doc)
 	if err != nil {
-		return nil, &meta.MetadataError{Store: h.src.name, Key: meta.V2ConsolidatedDoc, Err: err}
+		return nil, &meta.MetadataError{Store: h.src.Name, Key: meta.V2ConsolidatedDoc, Err: err}
 	}
 	return docs, h.verifyAtOpen(ctx, "", 2, meta.V2ConsolidatedDoc, docs)
 }
@@ -75,7 +75,7 @@ func (h *hierarchy) consolidatedV3(ctx context.Context, path string, doc json.Ra
 	key := meta.Prefix(path) + meta.V3Doc
 	members, err := meta.ParseV3Consolidated(doc)
 	if err != nil {
-		return nil, &meta.MetadataError{Store: h.src.name, Key: key, Err: fmt.Errorf("consolidated_metadata: %w", err)}
+		return nil, &meta.MetadataError{Store: h.src.Name, Key: key, Err: fmt.Errorf("consolidated_metadata: %w", err)}
 	}
 	if members == nil {
 		return nil, h.unconsolidated(key)
@@ -92,7 +92,7 @@ func (h *hierarchy) unconsolidated(key string) error {
 	if h.opt.Consolidated != Verify {
 		return nil
 	}
-	return &meta.MetadataError{Store: h.src.name, Key: key, Err: fmt.Errorf("there are no consolidated metadata to verify: %w", fs.ErrNotExist)}
+	return &meta.MetadataError{Store: h.src.Name, Key: key, Err: fmt.Errorf("there are no consolidated metadata to verify: %w", fs.ErrNotExist)}
 }
 
 // verifyAtOpen compares the consolidated metadata of the group at path with the store, if that is asked for, up to the first
@@ -118,7 +118,7 @@ func (g *Group) CheckConsolidated(ctx context.Context, report func(error)) error
 	}
 	return g.h.verifyAll(ctx, g.path, g.format, in, g.docs, func(err error) error {
 		if ctx.Err() != nil {
-			return fmt.Errorf("zarrio: %s: %w", g.h.src.name, context.Cause(ctx))
+			return fmt.Errorf("zarrio: %s: %w", g.h.src.Name, context.Cause(ctx))
 		}
 		report(err)
 		return nil
@@ -143,17 +143,17 @@ func (h *hierarchy) verifyAll(ctx context.Context, path string, format int, in s
 // verify compares an entry of the consolidated metadata with the document itself.
 func (h *hierarchy) verify(ctx context.Context, in, key string, entry json.RawMessage) error {
 	if err := store.CheckKey(key); err != nil {
-		return &meta.MetadataError{Store: h.src.name, Key: in, Err: fmt.Errorf("entry %q: %w", key, err)}
+		return &meta.MetadataError{Store: h.src.Name, Key: in, Err: fmt.Errorf("entry %q: %w", key, err)}
 	}
 	own, err := h.single(ctx, key)
 	if err != nil {
 		return err
 	}
 	if own == nil {
-		return &meta.MetadataError{Store: h.src.name, Key: key, Err: errors.New("consolidated metadata describe it, but it is not in the store")}
+		return &meta.MetadataError{Store: h.src.Name, Key: key, Err: errors.New("consolidated metadata describe it, but it is not in the store")}
 	}
 	if where, a, b := meta.Difference(entry, own); where != "" {
-		return &meta.MetadataError{Store: h.src.name, Key: key, Err: fmt.Errorf("consolidated metadata are stale: %s is %s there, %s in the document itself; consolidate anew, or open without them",
+		return &meta.MetadataError{Store: h.src.Name, Key: key, Err: fmt.Errorf("consolidated metadata are stale: %s is %s there, %s in the document itself; consolidate anew, or open without them",
 			where, meta.Quote(a), meta.Quote(b))}
 	}
 	return nil
@@ -161,7 +161,7 @@ func (h *hierarchy) verify(ctx context.Context, in, key string, entry json.RawMe
 
 // verifyMembers looks for documents that the consolidated metadata don't have, in stores that can list their keys.
 func (h *hierarchy) verifyMembers(ctx context.Context, path string, format int, docs documents, report func(error) error) error {
-	if _, ok := h.src.store.(store.Lister); !ok {
+	if _, ok := h.src.Store.(store.Lister); !ok {
 		return nil
 	}
 	nodes, unread, err := h.list(ctx, path, format)
@@ -172,7 +172,7 @@ func (h *hierarchy) verifyMembers(ctx context.Context, path string, format int, 
 		return err
 	}
 	lack := func(key string) error {
-		return report(&meta.MetadataError{Store: h.src.name, Key: key, Err: errors.New("consolidated metadata are stale: they lack it; consolidate anew, or open without them")})
+		return report(&meta.MetadataError{Store: h.src.Name, Key: key, Err: errors.New("consolidated metadata are stale: they lack it; consolidate anew, or open without them")})
 	}
 	for _, u := range unread {
 		if !docs.under(meta.Prefix(path) + u.Name) { // else it was reported

@@ -22,7 +22,7 @@ func (g *Group) coordinateArray(ctx context.Context, a *Array, dim string) (*Arr
 	if store.CheckKey(dim) != nil {
 		return nil, nil // no node can have this name
 	}
-	for at := a.c.path; at != g.path && at != ""; {
+	for at := a.c.Path; at != g.path && at != ""; {
 		if at = path.Dir(at); at == "." {
 			at = ""
 		}
@@ -54,7 +54,7 @@ func sinceUnits(units string) bool {
 // coordinate array, a one-dimensional array along it that a's attribute "coordinates" names or, if it has no coordinate array,
 // any such array beside a.
 func (g *Group) timeAxisOf(ctx context.Context, a *Array, d int) (*Array, error) {
-	dim := a.c.meta.Dims[d]
+	dim := a.c.Meta.Dims[d]
 	if dim == "" {
 		return nil, nil
 	}
@@ -85,7 +85,7 @@ func (g *Group) timeAxisOf(ctx context.Context, a *Array, d int) (*Array, error)
 // timesBeside returns a one-dimensional array of times along dim that stands beside a, or nil. What can't be listed or opened
 // is left out: it only might be one.
 func (g *Group) timesBeside(ctx context.Context, a *Array, dim string) *Array {
-	dir := path.Dir(a.c.path)
+	dir := path.Dir(a.c.Path)
 	if dir == "." {
 		dir = ""
 	}
@@ -143,8 +143,8 @@ func (g *Group) checkFree(ctx context.Context, c *channel, free []int, step stri
 			what = fmt.Sprintf("%q", units)
 		}
 		out := fmt.Sprintf("by value, %s@%s=..., or by index, %s@%s#0", c.name, dim, c.name, dim)
-		if path.Base(t.c.path) != dim {
-			what += fmt.Sprintf(" by the coordinate %q", t.c.path)
+		if path.Base(t.c.Path) != dim {
+			what += fmt.Sprintf(" by the coordinate %q", t.c.Path)
 			out = fmt.Sprintf("by its index, %s@%s#0", c.name, dim)
 		}
 		return fmt.Errorf("its dimension %q is an axis of time (%s) besides the step dimension %q, and would become channels that are the same at each step: choose one time, %s",
@@ -269,7 +269,7 @@ func spelled[T any](list []T, text func(T) string) string {
 // equals the array's own fill value, which is often 0, is a coordinate all the same.
 func (a *Array) numbers(ctx context.Context) ([]float64, error) {
 	if a.DType().Kind == meta.Datetime {
-		return nil, a.c.wrap(errors.New("is of times: want a date, such as 2000-01-01 or 2000-01-01T06:00"))
+		return nil, a.c.Wrap(errors.New("is of times: want a date, such as 2000-01-01 or 2000-01-01T06:00"))
 	}
 	p, err := a.packing(nil)
 	if err != nil {
@@ -288,7 +288,7 @@ func (h *hierarchy) within(err error) error {
 	if err == nil {
 		return nil
 	}
-	return nestedError{err, "zarrio: " + h.src.name + ": "}
+	return nestedError{err, "zarrio: " + h.src.Name + ": "}
 }
 
 type nestedError struct {

@@ -9,70 +9,71 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
 )
 
 // axisStore has z along time and, along a further dimension, p, whose coordinate is what a test puts there.
-func axisStore(t testing.TB, dim string, n int, coordinates ...ldArray) *ldStore {
-	s := newLdStore()
+func axisStore(t testing.TB, dim string, n int, coordinates ...arraytest.Array) *arraytest.Store {
+	s := arraytest.NewStore()
 	hours := map[string]any{"units": "hours since 2000-01-01"}
-	for _, a := range append([]ldArray{
-		{name: "z", dims: []string{"time", "y", "x"}, shape: []int{4, 2, 3}},
-		{name: "p", dims: []string{dim, "y", "x"}, shape: []int{n, 2, 3}},
-		{name: "both", dims: []string{"time", dim, "y", "x"}, shape: []int{4, n, 2, 3}},
-		{name: "time", dims: []string{"time"}, shape: []int{4}, dtype: "<i8", elem: ldInts(func(i int) int64 { return int64(6 * i) }), attrs: hours},
+	for _, a := range append([]arraytest.Array{
+		{Name: "z", Dims: []string{"time", "y", "x"}, Shape: []int{4, 2, 3}},
+		{Name: "p", Dims: []string{dim, "y", "x"}, Shape: []int{n, 2, 3}},
+		{Name: "both", Dims: []string{"time", dim, "y", "x"}, Shape: []int{4, n, 2, 3}},
+		{Name: "time", Dims: []string{"time"}, Shape: []int{4}, Dtype: "<i8", Elem: arraytest.Ints(func(i int) int64 { return int64(6 * i) }), Attrs: hours},
 	}, coordinates...) {
-		s.put(t, &a)
+		s.Put(t, &a)
 	}
 	return s
 }
 
 // consolidateLd adds consolidated metadata of all documents.
-func consolidateLd(s *ldStore) {
+func consolidateLd(s *arraytest.Store) {
 	docs := map[string]string{}
-	for key, doc := range s.values {
+	for key, doc := range s.Values {
 		if strings.HasSuffix(key, ".zarray") || strings.HasSuffix(key, ".zattrs") || strings.HasSuffix(key, ".zgroup") {
 			docs[key] = string(doc)
 		}
 	}
-	s.values[meta.V2ConsolidatedDoc] = []byte(consolidate(docs))
+	s.Values[meta.V2ConsolidatedDoc] = []byte(consolidate(docs))
 }
 
 // TestTimeAxisBesideSteps: an axis of time gives no channels, whatever says that it is one.
 func TestTimeAxisBesideSteps(t *testing.T) {
 	since := func(units string) map[string]any { return map[string]any{"units": units} }
-	day := func(dtype string, attrs map[string]any) ldArray {
-		return ldArray{name: "day", dims: []string{"day"}, shape: []int{2}, dtype: dtype, attrs: attrs}
+	day := func(dtype string, attrs map[string]any) arraytest.Array {
+		return arraytest.Array{Name: "day", Dims: []string{"day"}, Shape: []int{2}, Dtype: dtype, Attrs: attrs}
 	}
 	for _, tt := range []struct {
 		name       string
 		dim        string
-		coordinate []ldArray
+		coordinate []arraytest.Array
 		time       bool
 	}{
-		{"units", "day", []ldArray{day("<i8", since("days since 2000-01-01"))}, true},
-		{"float", "day", []ldArray{day("<f4", since("hours since 1900-01-01 00:00:00.0"))}, true},
-		{"capitals", "day", []ldArray{day("<i4", since("Days SINCE 2000-01-01"))}, true},
-		{"spaces", "day", []ldArray{day("<i4", since("  days \t since   2000-1-1 "))}, true},
-		{"no space", "day", []ldArray{day("<i4", since("days since2000-01-01"))}, true},
-		{"from", "day", []ldArray{day("<i4", since("hours from 2000-01-01"))}, true},
-		{"at", "day", []ldArray{day("<i4", since("seconds @ 1970-01-01"))}, true},
-		{"months", "day", []ldArray{day("<i4", since("months since 2000-01-01"))}, true},
-		{"absolute", "day", []ldArray{day("<f8", since("day as %Y%m%d.%f"))}, true},
-		{"calendar noleap", "day", []ldArray{day("<i4", map[string]any{"units": "days since 0001-01-01", "calendar": "noleap"})}, true},
-		{"calendar 360_day", "day", []ldArray{day("<i4", map[string]any{"units": "days since 0001-01-01", "calendar": "360_day"})}, true},
-		{"datetime64", "day", []ldArray{day("<M8[ns]", nil)}, true},
-		{"datetime64 of years", "day", []ldArray{day("<M8[Y]", nil)}, true},
-		{"packed", "day", []ldArray{day("<i2", map[string]any{"units": "days since 2000-01-01", "scale_factor": 0.5})}, true},
-		{"forecast reference time", "forecast_reference_time", []ldArray{
-			{name: "forecast_reference_time", dims: []string{"forecast_reference_time"}, shape: []int{2}, dtype: "<i8", attrs: since("seconds since 1970-01-01")}}, true},
-		{"timedelta64", "prediction_timedelta", []ldArray{{name: "prediction_timedelta", dims: []string{"prediction_timedelta"}, shape: []int{2}, dtype: "<m8[h]"}}, false},
-		{"hours", "prediction_timedelta", []ldArray{{name: "prediction_timedelta", dims: []string{"prediction_timedelta"}, shape: []int{2}, dtype: "<i8", attrs: since("hours")}}, false},
-		{"levels", "level", []ldArray{{name: "level", dims: []string{"level"}, shape: []int{2}, dtype: "<i4", attrs: since("hPa")}}, false},
-		{"no units", "member", []ldArray{{name: "member", dims: []string{"member"}, shape: []int{2}, dtype: "<i4"}}, false},
+		{"units", "day", []arraytest.Array{day("<i8", since("days since 2000-01-01"))}, true},
+		{"float", "day", []arraytest.Array{day("<f4", since("hours since 1900-01-01 00:00:00.0"))}, true},
+		{"capitals", "day", []arraytest.Array{day("<i4", since("Days SINCE 2000-01-01"))}, true},
+		{"spaces", "day", []arraytest.Array{day("<i4", since("  days \t since   2000-1-1 "))}, true},
+		{"no space", "day", []arraytest.Array{day("<i4", since("days since2000-01-01"))}, true},
+		{"from", "day", []arraytest.Array{day("<i4", since("hours from 2000-01-01"))}, true},
+		{"at", "day", []arraytest.Array{day("<i4", since("seconds @ 1970-01-01"))}, true},
+		{"months", "day", []arraytest.Array{day("<i4", since("months since 2000-01-01"))}, true},
+		{"absolute", "day", []arraytest.Array{day("<f8", since("day as %Y%m%d.%f"))}, true},
+		{"calendar noleap", "day", []arraytest.Array{day("<i4", map[string]any{"units": "days since 0001-01-01", "calendar": "noleap"})}, true},
+		{"calendar 360_day", "day", []arraytest.Array{day("<i4", map[string]any{"units": "days since 0001-01-01", "calendar": "360_day"})}, true},
+		{"datetime64", "day", []arraytest.Array{day("<M8[ns]", nil)}, true},
+		{"datetime64 of years", "day", []arraytest.Array{day("<M8[Y]", nil)}, true},
+		{"packed", "day", []arraytest.Array{day("<i2", map[string]any{"units": "days since 2000-01-01", "scale_factor": 0.5})}, true},
+		{"forecast reference time", "forecast_reference_time", []arraytest.Array{
+			{Name: "forecast_reference_time", Dims: []string{"forecast_reference_time"}, Shape: []int{2}, Dtype: "<i8", Attrs: since("seconds since 1970-01-01")}}, true},
+		{"timedelta64", "prediction_timedelta", []arraytest.Array{{Name: "prediction_timedelta", Dims: []string{"prediction_timedelta"}, Shape: []int{2}, Dtype: "<m8[h]"}}, false},
+		{"hours", "prediction_timedelta", []arraytest.Array{{Name: "prediction_timedelta", Dims: []string{"prediction_timedelta"}, Shape: []int{2}, Dtype: "<i8", Attrs: since("hours")}}, false},
+		{"levels", "level", []arraytest.Array{{Name: "level", Dims: []string{"level"}, Shape: []int{2}, Dtype: "<i4", Attrs: since("hPa")}}, false},
+		{"no units", "member", []arraytest.Array{{Name: "member", Dims: []string{"member"}, Shape: []int{2}, Dtype: "<i4"}}, false},
 		{"no coordinate", "member", nil, false},
-		{"a group", "member", []ldArray{{name: "member/weights", dims: []string{"k"}, shape: []int{2}}}, false},
+		{"a group", "member", []arraytest.Array{{Name: "member/weights", Dims: []string{"k"}, Shape: []int{2}}}, false},
 		{"no valid name", "a//b", nil, false},
 	} {
 		for _, consolidated := range []bool{false, true} {
@@ -84,7 +85,7 @@ func TestTimeAxisBesideSteps(t *testing.T) {
 					}
 					e := NewCPU(CPUOptions{Workers: 1})
 					defer e.Close()
-					l, err := NewLoader(t.Context(), s.open(t, Options{}), e, LoaderOptions{Channels: names, Batch: 1})
+					l, err := NewLoader(t.Context(), openLd(t, s, Options{}), e, LoaderOptions{Channels: names, Batch: 1})
 					if !tt.time {
 						require.NoError(t, err)
 						require.NoError(t, l.Close())
@@ -105,42 +106,42 @@ func TestTimeAxisBesideSteps(t *testing.T) {
 // TestTimeAxisMore has the axes of time that other windows, formats and stores make.
 func TestTimeAxisMore(t *testing.T) {
 	days := map[string]any{"units": "days since 2000-01-01"}
-	day := ldArray{name: "day", dims: []string{"day"}, shape: []int{2}, dtype: "<i8", attrs: days, elem: ldInts(func(i int) int64 { return int64(i) })}
+	day := arraytest.Array{Name: "day", Dims: []string{"day"}, Shape: []int{2}, Dtype: "<i8", Attrs: days, Elem: arraytest.Ints(func(i int) int64 { return int64(i) })}
 	one := day
-	one.shape = []int{1}
+	one.Shape = []int{1}
 	v3 := axisStore(t, "day", 2)
-	v3.values = map[string][]byte{"zarr.json": []byte(`{"zarr_format":3,"node_type":"group"}`)}
+	v3.Values = map[string][]byte{"zarr.json": []byte(`{"zarr_format":3,"node_type":"group"}`)}
 	for name, doc := range map[string]string{"z": `["time","y","x"]`, "p": `["day","y","x"]`, "day": `["day"]`} {
 		shape, dtype, attrs := "[2,2,3]", `"float32"`, "{}"
 		if name == "day" {
 			shape, dtype, attrs = "[2]", `{"name":"numpy.datetime64","configuration":{"unit":"ns","scale_factor":1}}`, "{}"
 		}
-		v3.values[name+"/zarr.json"] = []byte(`{"zarr_format":3,"node_type":"array","shape":` + shape + `,"data_type":` + dtype + `,"fill_value":0,"attributes":` + attrs +
+		v3.Values[name+"/zarr.json"] = []byte(`{"zarr_format":3,"node_type":"array","shape":` + shape + `,"data_type":` + dtype + `,"fill_value":0,"attributes":` + attrs +
 			`,"dimension_names":` + doc + `,"chunk_grid":{"name":"regular","configuration":{"chunk_shape":` + shape + `}},"chunk_key_encoding":{"name":"default"},"codecs":[{"name":"bytes","configuration":{"endian":"little"}}]}`)
 	}
-	nested := newLdStore()
-	nested.values["a/.zgroup"] = []byte(zarrtest.ZGroup)
-	for _, a := range []ldArray{
-		{name: "z", dims: []string{"time", "y", "x"}, shape: []int{4, 2, 3}},
-		{name: "a/p", dims: []string{"day", "y", "x"}, shape: []int{2, 2, 3}},
-		{name: "a/day", dims: []string{"day"}, shape: []int{2}, dtype: "<i8", attrs: days},
-		{name: "day", dims: []string{"day"}, shape: []int{2}, dtype: "<i8"},
+	nested := arraytest.NewStore()
+	nested.Values["a/.zgroup"] = []byte(zarrtest.ZGroup)
+	for _, a := range []arraytest.Array{
+		{Name: "z", Dims: []string{"time", "y", "x"}, Shape: []int{4, 2, 3}},
+		{Name: "a/p", Dims: []string{"day", "y", "x"}, Shape: []int{2, 2, 3}},
+		{Name: "a/day", Dims: []string{"day"}, Shape: []int{2}, Dtype: "<i8", Attrs: days},
+		{Name: "day", Dims: []string{"day"}, Shape: []int{2}, Dtype: "<i8"},
 	} {
-		nested.put(t, &a)
+		nested.Put(t, &a)
 	}
 	above := axisStore(t, "day", 2, day)
-	above.values["a/.zgroup"] = []byte(zarrtest.ZGroup)
-	above.put(t, &ldArray{name: "a/p", dims: []string{"day", "y", "x"}, shape: []int{2, 2, 3}})
+	above.Values["a/.zgroup"] = []byte(zarrtest.ZGroup)
+	above.Put(t, &arraytest.Array{Name: "a/p", Dims: []string{"day", "y", "x"}, Shape: []int{2, 2, 3}})
 	stale := axisStore(t, "day", 2)
 	consolidateLd(stale)
-	stale.put(t, &day)
+	stale.Put(t, &day)
 	broken := axisStore(t, "day", 2, day)
-	broken.values["day/.zarray"] = []byte("{")
-	named := axisStore(t, "day", 2, ldArray{name: "valid", dims: []string{"day"}, shape: []int{2}, dtype: "<i8", attrs: days})
-	named.values["p/.zattrs"] = []byte(`{"_ARRAY_DIMENSIONS":["day","y","x"],"coordinates":"lat valid"}`)
+	broken.Values["day/.zarray"] = []byte("{")
+	named := axisStore(t, "day", 2, arraytest.Array{Name: "valid", Dims: []string{"day"}, Shape: []int{2}, Dtype: "<i8", Attrs: days})
+	named.Values["p/.zattrs"] = []byte(`{"_ARRAY_DIMENSIONS":["day","y","x"],"coordinates":"lat valid"}`)
 	for _, tt := range []struct {
 		name   string
-		s      *ldStore
+		s      *arraytest.Store
 		names  []string
 		window Window
 		want   []string // of the error
@@ -158,7 +159,7 @@ func TestTimeAxisMore(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			e := NewCPU(CPUOptions{Workers: 1})
 			defer e.Close()
-			_, err := NewLoader(t.Context(), tt.s.open(t, Options{}), e, LoaderOptions{Channels: tt.names, Windows: []Window{tt.window}, Batch: 1})
+			_, err := NewLoader(t.Context(), openLd(t, tt.s, Options{}), e, LoaderOptions{Channels: tt.names, Windows: []Window{tt.window}, Batch: 1})
 			zarrtest.WantError(t, err, tt.want...)
 		})
 	}
@@ -167,11 +168,11 @@ func TestTimeAxisMore(t *testing.T) {
 	s := axisStore(t, "day", 2, day)
 	for _, name := range []string{"p@day#1", "p@day=1", "p@day=2000-01-02", "p@day=2000-01-02T00", "p@day=2000-01-02 00:00:00Z"} {
 		t.Run(name, func(t *testing.T) {
-			l := ldLoader(t, s.open(t, Options{}), CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"z", name}, Batch: 1})
+			l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"z", name}, Batch: 1})
 			require.Equal(t, 1, l.channels[1].fixed[0])
 		})
 	}
-	g, err := Open(t.Context(), axisStore(t, "day", 2, ldArray{name: "valid", dims: []string{"day"}, shape: []int{2}, dtype: "<i8", attrs: days}).write(t), Options{})
+	g, err := Open(t.Context(), axisStore(t, "day", 2, arraytest.Array{Name: "valid", Dims: []string{"day"}, Shape: []int{2}, Dtype: "<i8", Attrs: days}).Write(t), Options{})
 	require.NoError(t, err)
 	defer g.Close()
 	_, err = NewLoader(t.Context(), g, NewCPU(CPUOptions{Workers: 1}), LoaderOptions{Channels: []string{"z", "p"}})
@@ -198,13 +199,13 @@ func TestStepTimesOfGroups(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := axisStore(t, "day", 2)
-			s.values["a/.zgroup"] = []byte(zarrtest.ZGroup)
-			s.put(t, &ldArray{name: "a/u", dims: []string{"time", "y", "x"}, shape: []int{4, 2, 3}})
-			s.put(t, &ldArray{name: "a/time", dims: []string{"time"}, shape: []int{4}, dtype: "<i8", attrs: map[string]any{"units": tt.units},
-				elem: ldInts(func(i int) int64 { return tt.times[i] })})
+			s.Values["a/.zgroup"] = []byte(zarrtest.ZGroup)
+			s.Put(t, &arraytest.Array{Name: "a/u", Dims: []string{"time", "y", "x"}, Shape: []int{4, 2, 3}})
+			s.Put(t, &arraytest.Array{Name: "a/time", Dims: []string{"time"}, Shape: []int{4}, Dtype: "<i8", Attrs: map[string]any{"units": tt.units},
+				Elem: arraytest.Ints(func(i int) int64 { return tt.times[i] })})
 			e := NewCPU(CPUOptions{Workers: 1})
 			defer e.Close()
-			l, err := NewLoader(t.Context(), s.open(t, Options{}), e, LoaderOptions{Channels: []string{"z", "a/u"}, Batch: 1})
+			l, err := NewLoader(t.Context(), openLd(t, s, Options{}), e, LoaderOptions{Channels: []string{"z", "a/u"}, Batch: 1})
 			if tt.want != "" {
 				zarrtest.WantError(t, err, `array "a/time"`, tt.want, `that in "time"`)
 				return
@@ -220,36 +221,36 @@ func TestCoordinateValues(t *testing.T) {
 	nan := map[string]any{"_FillValue": -999.0}
 	for _, tt := range []struct {
 		name  string
-		coord ldArray
+		coord arraytest.Array
 		value string
 		index int
 		err   string
 	}{
-		{"NaN first", ldArray{dtype: "<f4", elem: nanFloats("NaN", 500, 850)}, "500", 1, ""},
-		{"NaN last", ldArray{dtype: "<f8", elem: nanFloats(500, 850, "NaN")}, "850", 1, ""},
-		{"NaN everywhere", ldArray{dtype: "<f4", elem: nanFloats("NaN", "NaN", "NaN")}, "500", 0, `"level" has no 500: it has NaN NaN NaN`},
-		{"NaN asked for", ldArray{dtype: "<f4", elem: nanFloats(500, "NaN", 850)}, "nan", 1, ""},
-		{"NaN asked for in vain", ldArray{dtype: "<f4", elem: nanFloats(500, 700, 850)}, "NaN", 0, `"level" has no NaN`},
-		{"masked first", ldArray{dtype: "<f8", attrs: nan, elem: ldFloats(-999, 500, 850)}, "500", 1, ""},
-		{"masked integers", ldArray{dtype: "<i4", attrs: map[string]any{"_FillValue": 1, "scale_factor": 0.5}, elem: ldInts(func(i int) int64 { return int64(i + 1) })}, "1.5", 2, ""},
-		{"masked itself", ldArray{dtype: "<f8", attrs: nan, elem: ldFloats(-999, 500, 850)}, "-999", 0, `"level" has no -999: it has NaN 500 850`},
-		{"twice", ldArray{dtype: "<f4", elem: ldFloats(500, 850, 500)}, "500", 0, `"level" has 500 at the indices 0 2: give one of them, such as level#0`},
-		{"another twice", ldArray{dtype: "<f4", elem: ldFloats(500, 850, 500)}, "850", 1, ""},
-		{"a missing chunk first", ldArray{dtype: "<f4", fill: `"NaN"`, chunks: []int{1}, elem: ldFloats(1, 500, 850), gone: func(c []int) bool { return c[0] == 0 }}, "500", 1, ""},
-		{"date of numbers", ldArray{dtype: "<f4", elem: ldFloats(1, 2, 3)}, "2000-01-01", 0, `coordinate "2000-01-01" of "level" is not a number`},
-		{"number of dates", ldArray{dtype: "<M8[D]", elem: ldInts(func(i int) int64 { return int64(i) })}, "1", 0, "want a date"},
-		{"date", ldArray{dtype: "<M8[D]", elem: ldInts(func(i int) int64 { return int64(i) })}, "1970-01-03", 2, ""},
-		{"NaT first", ldArray{dtype: "<M8[D]", elem: ldInts(func(i int) int64 { return []int64{NaT, 1, 2}[i] })}, "1970-01-02", 1, ""},
-		{"no such date", ldArray{dtype: "<M8[D]", elem: ldInts(func(i int) int64 { return []int64{NaT, 1, 2}[i] })}, "1970-01-01", 0, `has no 1970-01-01: it has NaT 1970-01-02T00:00:00 1970-01-03T00:00:00`},
-		{"date twice", ldArray{dtype: "<M8[D]", elem: ldInts(func(i int) int64 { return 1 })}, "1970-01-02", 0, "at the indices 0 1 2"},
+		{"NaN first", arraytest.Array{Dtype: "<f4", Elem: nanFloats("NaN", 500, 850)}, "500", 1, ""},
+		{"NaN last", arraytest.Array{Dtype: "<f8", Elem: nanFloats(500, 850, "NaN")}, "850", 1, ""},
+		{"NaN everywhere", arraytest.Array{Dtype: "<f4", Elem: nanFloats("NaN", "NaN", "NaN")}, "500", 0, `"level" has no 500: it has NaN NaN NaN`},
+		{"NaN asked for", arraytest.Array{Dtype: "<f4", Elem: nanFloats(500, "NaN", 850)}, "nan", 1, ""},
+		{"NaN asked for in vain", arraytest.Array{Dtype: "<f4", Elem: nanFloats(500, 700, 850)}, "NaN", 0, `"level" has no NaN`},
+		{"masked first", arraytest.Array{Dtype: "<f8", Attrs: nan, Elem: arraytest.Floats(-999, 500, 850)}, "500", 1, ""},
+		{"masked integers", arraytest.Array{Dtype: "<i4", Attrs: map[string]any{"_FillValue": 1, "scale_factor": 0.5}, Elem: arraytest.Ints(func(i int) int64 { return int64(i + 1) })}, "1.5", 2, ""},
+		{"masked itself", arraytest.Array{Dtype: "<f8", Attrs: nan, Elem: arraytest.Floats(-999, 500, 850)}, "-999", 0, `"level" has no -999: it has NaN 500 850`},
+		{"twice", arraytest.Array{Dtype: "<f4", Elem: arraytest.Floats(500, 850, 500)}, "500", 0, `"level" has 500 at the indices 0 2: give one of them, such as level#0`},
+		{"another twice", arraytest.Array{Dtype: "<f4", Elem: arraytest.Floats(500, 850, 500)}, "850", 1, ""},
+		{"a missing chunk first", arraytest.Array{Dtype: "<f4", Fill: `"NaN"`, Chunks: []int{1}, Elem: arraytest.Floats(1, 500, 850), Gone: func(c []int) bool { return c[0] == 0 }}, "500", 1, ""},
+		{"date of numbers", arraytest.Array{Dtype: "<f4", Elem: arraytest.Floats(1, 2, 3)}, "2000-01-01", 0, `coordinate "2000-01-01" of "level" is not a number`},
+		{"number of dates", arraytest.Array{Dtype: "<M8[D]", Elem: arraytest.Ints(func(i int) int64 { return int64(i) })}, "1", 0, "want a date"},
+		{"date", arraytest.Array{Dtype: "<M8[D]", Elem: arraytest.Ints(func(i int) int64 { return int64(i) })}, "1970-01-03", 2, ""},
+		{"NaT first", arraytest.Array{Dtype: "<M8[D]", Elem: arraytest.Ints(func(i int) int64 { return []int64{NaT, 1, 2}[i] })}, "1970-01-02", 1, ""},
+		{"no such date", arraytest.Array{Dtype: "<M8[D]", Elem: arraytest.Ints(func(i int) int64 { return []int64{NaT, 1, 2}[i] })}, "1970-01-01", 0, `has no 1970-01-01: it has NaT 1970-01-02T00:00:00 1970-01-03T00:00:00`},
+		{"date twice", arraytest.Array{Dtype: "<M8[D]", Elem: arraytest.Ints(func(i int) int64 { return 1 })}, "1970-01-02", 0, "at the indices 0 1 2"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := tt.coord
-			c.name, c.dims, c.shape = "level", []string{"level"}, []int{3}
+			c.Name, c.Dims, c.Shape = "level", []string{"level"}, []int{3}
 			s := axisStore(t, "level", 3, c)
 			e := NewCPU(CPUOptions{Workers: 1})
 			defer e.Close()
-			l, err := NewLoader(t.Context(), s.open(t, Options{}), e, LoaderOptions{Channels: []string{"both@level=" + tt.value}, Batch: 1})
+			l, err := NewLoader(t.Context(), openLd(t, s, Options{}), e, LoaderOptions{Channels: []string{"both@level=" + tt.value}, Batch: 1})
 			if tt.err != "" {
 				zarrtest.WantError(t, err, tt.err)
 				return
@@ -272,7 +273,7 @@ func nanFloats(values ...any) func(e []byte, at []int) {
 			floats[i] = math.NaN()
 		}
 	}
-	return ldFloats(floats...)
+	return arraytest.Floats(floats...)
 }
 
 // TestCases reads stores that users' reports describe.
@@ -292,8 +293,8 @@ func TestCases(t *testing.T) {
 
 func TestNodeType(t *testing.T) {
 	s := axisStore(t, "day", 2)
-	s.values["a/.zgroup"] = []byte(zarrtest.ZGroup)
-	dir := s.write(t)
+	s.Values["a/.zgroup"] = []byte(zarrtest.ZGroup)
+	dir := s.Write(t)
 	g, err := Open(t.Context(), dir, Options{})
 	require.NoError(t, err)
 	defer g.Close()

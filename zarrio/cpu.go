@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/internal/chunkcache"
 	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/internal/hostmem"
@@ -51,10 +52,10 @@ type CPU struct {
 
 // NewCPU returns a CPU engine. Close it to free its memory.
 func NewCPU(opt CPUOptions) *CPU {
-	all := turns.New(max(opt.Workers, coreWorkers()))
+	all := turns.New(max(opt.Workers, chunk.CoreWorkers()))
 	files, n := fileio.New(opt.IO.way(), all, opt.Depth), opt.Workers
 	if n <= 0 {
-		n = max(coreWorkers(), files.Workers(false))
+		n = max(chunk.CoreWorkers(), files.Workers(false))
 	}
 	keep := chunkcache.New[chunkKey](cmp.Or(opt.KeepBytes, 64<<20))
 	e := &CPU{auto: opt.Workers <= 0, keep: keep, files: files, turns: all, name: "cpu"}
@@ -126,8 +127,8 @@ func (e *CPU) Sync(tensor.Memory) error { return nil }
 func (e *CPU) Close() error {
 	var err error
 	for _, w := range e.workers {
-		if w.files != nil {
-			err = errors.Join(err, w.files.Close())
+		if w.Files != nil {
+			err = errors.Join(err, w.Files.Close())
 		}
 	}
 	e.workers = nil
@@ -161,7 +162,7 @@ func (e *CPU) endBatch(err error) {
 
 // A chunkKey names a decoded chunk that is kept.
 type chunkKey struct {
-	array *chunkArray
+	array *chunk.Array
 	chunk int
 }
 
@@ -172,19 +173,19 @@ func (e *CPU) reserve(r *ChunkRead) []byte {
 	if !r.Keep {
 		return nil
 	}
-	return e.keep.Reserve(keyOf(r), r.Array.chunkBytes())
+	return e.keep.Reserve(keyOf(r), r.Array.ChunkBytes())
 }
 
 // read brings one chunk's pieces into place.
 func (e *CPU) read(ctx context.Context, w *worker, p *Plan, r *ChunkRead, dst []byte) error {
 	a, pieces := r.Array, p.Pieces[r.First:r.First+r.Count]
-	size := a.meta.DType.Size
+	size := a.Meta.DType.Size
 	for i := range pieces {
-		w.stats.PlacedBytes += int64(pieces[i].N[0] * pieces[i].N[1] * size)
+		w.Stats.PlacedBytes += int64(pieces[i].N[0] * pieces[i].N[1] * size)
 	}
 	if dec := e.keep.Lookup(keyOf(r), r.Keep); dec != nil {
-		w.stats.Reused++
-		return w.compute(func() error { return place(ctx, p, pieces, dst, dec, size) })
+		w.Stats.Reused++
+		return w.Compute(func() error { return place(ctx, p, pieces, dst, dec, size) })
 	}
 	// A chunk that is kept is decoded whole, into memory of its own.
 	dec := e.reserve(r)
@@ -197,38 +198,38 @@ func (e *CPU) read(ctx context.Context, w *worker, p *Plan, r *ChunkRead, dst []
 			if ok || err != nil {
 				return err
 			}
-			return w.compute(func() error { return fill(p, pieces, dst, a) })
+			return w.Compute(func() error { return fill(p, pieces, dst, a) })
 		}
 		var err error
-		if dec, err = w.decodeBuffer(ctx, a, r.Chunk, a.chunkBytes()); err != nil {
+		if dec, err = w.DecodeBuffer(ctx, a, r.Chunk, a.ChunkBytes()); err != nil {
 			return err
 		}
 		spans = needed(w, pieces, size)
 	}
-	ok, err := w.load(ctx, a, r.Chunk, dec, spans, func() error { return place(ctx, p, pieces, dst, dec, size) })
+	ok, err := w.Load(ctx, a, r.Chunk, dec, spans, func() error { return place(ctx, p, pieces, dst, dec, size) })
 	if ok || err != nil {
 		return err
 	}
 	if kept {
 		e.keep.Discard(keyOf(r))
 	}
-	return w.compute(func() error { return fill(p, pieces, dst, a) })
+	return w.Compute(func() error { return fill(p, pieces, dst, a) })
 }
 
 // inPlace says whether a chunk is read or decoded straight into its pieces' places: each is the whole chunk, or an
 // uncompressed run of it, in the chunk's own order. Different runs are read one by one if they are long, since a read call
 // costs about as much as copying readGap bytes.
-func inPlace(a *chunkArray, pieces []Piece) bool {
-	size, whole := a.meta.DType.Size, a.chunkBytes()
+func inPlace(a *chunk.Array, pieces []Piece) bool {
+	size, whole := a.Meta.DType.Size, a.ChunkBytes()
 	one, long := true, true
 	for i := range pieces {
 		b := pieces[i].box()
 		n := b.Count() * size
-		if !b.Contiguous() || n != whole && !a.raw() {
+		if !b.Contiguous() || n != whole && !a.Raw() {
 			return false
 		}
 		one = one && sameRun(&pieces[i], &pieces[0])
-		long = long && n >= readGap
+		long = long && n >= chunk.ReadGap
 	}
 	return one || long
 }
@@ -236,7 +237,7 @@ func inPlace(a *chunkArray, pieces []Piece) bool {
 // loadInPlace loads a chunk that inPlace allows, and then calls use within a turn; pieces of the same run are copied from the
 // first. It returns false, and does not call use, for a chunk that is not in the store.
 func loadInPlace(ctx context.Context, w *worker, r *ChunkRead, pieces []Piece, dst []byte, use func() error) (bool, error) {
-	a, size, chunks := r.Array, r.Array.meta.DType.Size, w.stats.Chunks
+	a, size, chunks := r.Array, r.Array.Meta.DType.Size, w.Stats.Chunks
 	run := func(q *Piece) []byte { return dst[q.Dst:][:q.N[0]*q.N[1]*size] }
 	first := func(i int) int { // the first piece of the same run
 		return slices.IndexFunc(pieces, func(o Piece) bool { return sameRun(&pieces[i], &o) })
@@ -263,15 +264,15 @@ func loadInPlace(ctx context.Context, w *worker, r *ChunkRead, pieces []Piece, d
 		if i == last {
 			then = finish
 		}
-		ok, err := w.loadRun(ctx, a, r.Chunk, run(&pieces[i]), pieces[i].Src*size, a.chunkBytes(), then)
+		ok, err := w.LoadRun(ctx, a, r.Chunk, run(&pieces[i]), pieces[i].Src*size, a.ChunkBytes(), then)
 		if err == nil && !ok && i > 0 {
-			err = a.fail(r.Chunk, "read", errVanished)
+			err = a.Fail(r.Chunk, "read", chunk.ErrVanished)
 		}
 		if !ok || err != nil {
 			return false, err
 		}
 	}
-	w.stats.Chunks = chunks + 1 // whatever the number of its runs
+	w.Stats.Chunks = chunks + 1 // whatever the number of its runs
 	return true, nil
 }
 
@@ -286,7 +287,7 @@ func needed(w *worker, pieces []Piece, size int) []codec.Span {
 		last := pieces[i].Src + (b.N[0]-1)*b.Src[0] + (b.N[1]-1)*b.Src[1]
 		w.spans = append(w.spans, codec.Span{Lo: pieces[i].Src * size, Hi: (last + 1) * size})
 	}
-	return joinSpans(w.spans)
+	return chunk.JoinSpans(w.spans)
 }
 
 // place copies the pieces of a decoded chunk to where they belong.
@@ -301,10 +302,10 @@ func place(ctx context.Context, p *Plan, pieces []Piece, dst, dec []byte, size i
 }
 
 // fill puts the fill value where a missing chunk's pieces belong.
-func fill(p *Plan, pieces []Piece, dst []byte, a *chunkArray) error {
+func fill(p *Plan, pieces []Piece, dst []byte, a *chunk.Array) error {
 	for i := range pieces {
 		b := pieces[i].box()
-		ndcopy.Fill(dst, pieces[i].Dst, a.meta.DType.Size, a.meta.Fill, &b)
+		ndcopy.Fill(dst, pieces[i].Dst, a.Meta.DType.Size, a.Meta.Fill, &b)
 	}
 	return placed(p, pieces)
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/tensor"
 )
 
@@ -65,17 +66,17 @@ func TestPlanGroup(t *testing.T) {
 // several samples need it.
 func TestLoaderInPlace(t *testing.T) {
 	for _, blosc := range []bool{false, true} {
-		s := newLdStore()
-		s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{12, 4, 6}, chunks: []int{1, 4, 6}, dtype: ">f4", blosc: blosc})
-		s.put(t, &ldArray{name: "z", dims: []string{"level", "time", "y", "x"}, shape: []int{3, 12, 4, 6}, chunks: []int{3, 1, 4, 6}})
+		s := arraytest.NewStore()
+		s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{12, 4, 6}, Chunks: []int{1, 4, 6}, Dtype: ">f4", Blosc: blosc})
+		s.Put(t, &arraytest.Array{Name: "z", Dims: []string{"level", "time", "y", "x"}, Shape: []int{3, 12, 4, 6}, Chunks: []int{3, 1, 4, 6}})
 		e := NewCPU(CPUOptions{Workers: 1, KeepBytes: -1})
-		l, err := NewLoader(t.Context(), s.open(t, Options{}), e, LoaderOptions{Channels: []string{"t", "z@level#1"}, Windows: []Window{{"time", 3, 2}}, Batch: 4})
+		l, err := NewLoader(t.Context(), openLd(t, s, Options{}), e, LoaderOptions{Channels: []string{"t", "z@level#1"}, Windows: []Window{{"time", 3, 2}}, Batch: 4})
 		if err != nil {
 			t.Fatal(err)
 		}
 		ldEpoch(t, l)
-		if w := e.workers[0]; w.buf.dec != nil {
-			t.Errorf("blosc %t: %d bytes were decoded beside the batch", blosc, len(w.buf.dec))
+		if n, _ := e.workers[0].Holds(); n > 0 {
+			t.Errorf("blosc %t: %d bytes were decoded beside the batch", blosc, n)
 		}
 		// 6, 6 and 4 steps a batch; of a chunk of z, a third.
 		if got, want := l.Stats(), int64(16*4*6*4*2); got.DecodedBytes != want || got.Chunks != 32 {
@@ -90,18 +91,18 @@ func TestLoaderInPlace(t *testing.T) {
 
 // TestLoaderRuns has uncompressed chunks of several steps, long enough to be read one by one into the batch.
 func TestLoaderRuns(t *testing.T) {
-	s := newLdStore()
+	s := arraytest.NewStore()
 	fast := func(e []byte, at []int) { e[0], e[1] = byte(at[0]), byte(at[1]) }
 	shape := []int{15, 150, 256}
-	s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: shape, chunks: []int{5, 150, 256}, dtype: "<u2", elem: fast})
+	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: shape, Chunks: []int{5, 150, 256}, Dtype: "<u2", Elem: fast})
 	e := NewCPU(CPUOptions{Workers: 2, KeepBytes: -1})
 	defer e.Close()
-	l, err := NewLoader(t.Context(), s.open(t, Options{}), e, LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 3, 1}}, Batch: 7})
+	l, err := NewLoader(t.Context(), openLd(t, s, Options{}), e, LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 3, 1}}, Batch: 7})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	s.counts()
+	s.Counts()
 	for b, err := range l.Batches(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
@@ -117,12 +118,17 @@ func TestLoaderRuns(t *testing.T) {
 			}
 		}
 	}
-	if got, want := l.Stats(), int64(15*150*256*2); got.Chunks != 3 || got.ReadBytes != want || e.workers[0].buf.dec != nil || e.workers[1].buf.dec != nil {
+	if got, want := l.Stats(), int64(15*150*256*2); got.Chunks != 3 || got.ReadBytes != want {
 		t.Errorf("%+v, want %d bytes read, in place", got, want)
+	}
+	for i, w := range e.workers {
+		if n, _ := w.Holds(); n > 0 {
+			t.Errorf("worker %d decoded %d bytes beside the batch", i, n)
+		}
 	}
 	// A file that vanishes between two runs is an error, not the fill value.
 	var reads atomic.Int32
-	s.hook = func(key string) error {
+	s.Hook = func(key string) error {
 		if key == "t/1.0.0" && reads.Add(1) == 3 {
 			return fs.ErrNotExist
 		}
@@ -137,10 +143,10 @@ func TestLoaderRuns(t *testing.T) {
 
 // TestLoaderInPlaceTransform changes samples in OnSample: others that need the same chunk are not copied from them.
 func TestLoaderInPlaceTransform(t *testing.T) {
-	s := ldSteps(t, 12, 1, false)
-	s.put(t, &ldArray{name: "land", dims: []string{"y", "x"}, shape: []int{4, 6}, blosc: true})
+	s := arraytest.Steps(t, 12, 1, false)
+	s.Put(t, &arraytest.Array{Name: "land", Dims: []string{"y", "x"}, Shape: []int{4, 6}, Blosc: true})
 	opt := LoaderOptions{Channels: []string{"t", "land"}, Windows: []Window{{"time", 3, 2}}, Batch: 4}
-	want := ldEpoch(t, ldLoader(t, s.open(t, Options{}), CPUOptions{}, opt))
+	want := ldEpoch(t, ldLoader(t, openLd(t, s, Options{}), CPUOptions{}, opt))
 	for _, batch := range want {
 		for i := range batch {
 			batch[i] ^= 0xff
@@ -157,7 +163,7 @@ func TestLoaderInPlaceTransform(t *testing.T) {
 		return nil
 	}
 	for _, keep := range []int64{-1, 0} {
-		if got := ldEpoch(t, ldLoader(t, s.open(t, Options{}), CPUOptions{Workers: 3, KeepBytes: keep}, opt)); !ldEqual(got, want) {
+		if got := ldEpoch(t, ldLoader(t, openLd(t, s, Options{}), CPUOptions{Workers: 3, KeepBytes: keep}, opt)); !ldEqual(got, want) {
 			t.Errorf("keep %d: samples were copied from samples that had been changed", keep)
 		}
 	}
@@ -165,17 +171,17 @@ func TestLoaderInPlaceTransform(t *testing.T) {
 
 // TestLoaderBlocks: of a compressed chunk with many levels, those that are asked for are decoded.
 func TestLoaderBlocks(t *testing.T) {
-	s := newLdStore()
+	s := arraytest.NewStore()
 	shape := []int{4, 16, 64, 128}
-	s.put(t, &ldArray{name: "z", dims: []string{"time", "level", "y", "x"}, shape: shape, chunks: []int{1, 16, 64, 128}, blosc: true})
-	l := ldLoader(t, s.open(t, Options{}), CPUOptions{}, LoaderOptions{Channels: []string{"z@level#3", "z@level#4"}, Batch: 1})
+	s.Put(t, &arraytest.Array{Name: "z", Dims: []string{"time", "level", "y", "x"}, Shape: shape, Chunks: []int{1, 16, 64, 128}, Blosc: true})
+	l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{}, LoaderOptions{Channels: []string{"z@level#3", "z@level#4"}, Batch: 1})
 	for b, err := range l.Batches(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		e := make([]byte, 4)
 		for c := range 2 {
-			elem := ldElem("z")
+			elem := arraytest.Elem("z")
 			elem(e, []int{b.Windows[0].Start[0], 3 + c, 63, 127})
 			if got := b.Input().PlaneBytes(0, c); !bytes.Equal(got[len(got)-4:], e) {
 				t.Errorf("%v, channel %d: last element %x, want %x", b, c, got[len(got)-4:], e)
@@ -189,9 +195,9 @@ func TestLoaderBlocks(t *testing.T) {
 
 // BenchmarkPlan plans batches of many small chunks.
 func BenchmarkPlan(b *testing.B) {
-	s := newLdStore()
-	s.put(b, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{400, 256, 256}, chunks: []int{100, 16, 16}, only: true})
-	l := ldLoader(b, s.open(b, Options{}), CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"t"}, Batch: 32})
+	s := arraytest.NewStore()
+	s.Put(b, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{400, 256, 256}, Chunks: []int{100, 16, 16}, Only: true})
+	l := ldLoader(b, openLd(b, s, Options{}), CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"t"}, Batch: 32})
 	at := make([][3]int, 32)
 	for i := range at {
 		at[i][0] = i

@@ -7,12 +7,13 @@ import (
 	"sync/atomic"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/meta"
 )
 
 // A worker is a goroutine or a thread of an engine that reads and decodes chunks.
 type worker struct {
-	reader
+	chunk.Reader
 	group []int        // chunks of one shard
 	reads []int32      // the plan's reads that bring them
 	spans []codec.Span // of a chunk, that pieces take
@@ -38,7 +39,7 @@ type job struct {
 	read func(context.Context, *worker, *ChunkRead) error
 	skip func(*ChunkRead) bool // reads that are left out; nil for none
 	// alone, if not nil, says that the chunks of an array are read one by one, whatever they are parts of.
-	alone func(*chunkArray) bool
+	alone func(*chunk.Array) bool
 	// dst, if not nil, is the memory that whole chunks are read straight into.
 	dst []byte
 
@@ -58,12 +59,12 @@ func (e *CPU) each(ctx context.Context, p *Plan, j *job) (meta.Stats, error) {
 	}
 	e.turns.Expect(len(workers))
 	rows := &rowQueue{rows: p.first, workers: len(workers)}
-	err = together(ctx, workers, func(ctx context.Context, w *worker) error {
-		return w.run(func() error { return w.do(func() error { return e.work(ctx, w, p, j, rows) }) })
+	err = chunk.Together(ctx, workers, func(ctx context.Context, w *worker) error {
+		return w.run(func() error { return w.Do(func() error { return e.work(ctx, w, p, j, rows) }) })
 	})
 	var stats meta.Stats
 	for _, w := range workers {
-		stats.Add(w.stats)
+		stats.Add(w.Stats)
 	}
 	return stats, err
 }
@@ -76,7 +77,7 @@ func (e *CPU) work(ctx context.Context, w *worker, p *Plan, j *job, rows *rowQue
 	for err == nil && ctx.Err() == nil {
 		var row int32
 		var ok bool
-		if w.files != nil && w.files.Ahead() > 0 {
+		if w.Files != nil && w.Files.Ahead() > 0 {
 			row, ok = e.next(ctx, w, p, j, rows)
 		} else {
 			row, ok = rows.take()
@@ -86,9 +87,9 @@ func (e *CPU) work(ctx context.Context, w *worker, p *Plan, j *job, rows *rowQue
 		}
 		err = e.row(ctx, w, p, row, j)
 	}
-	if w.files != nil {
+	if w.Files != nil {
 		w.rows = w.rows[:0]
-		w.abandon()
+		w.Abandon()
 	}
 	if j.last != nil {
 		err = j.last(ctx, w, err)
@@ -121,11 +122,11 @@ func (e *CPU) ensureWorkers(p *Plan) ([]*worker, error) {
 	if !e.auto {
 		return e.workers, nil
 	}
-	n := coreWorkers()
+	n := chunk.CoreWorkers()
 	for i := range p.Reads {
 		if a := p.Reads[i].Array; i == 0 || a != p.Reads[i-1].Array {
 			// Sharded arrays need one worker more: the first chunk of the next shard is not prefetched.
-			n = max(n, a.readers(e.files.Workers(len(a.pipe.Levels) > 0 || e.hire != nil && a.raw())))
+			n = max(n, a.Readers(e.files.Workers(len(a.Pipe.Levels) > 0 || e.hire != nil && a.Raw())))
 		}
 	}
 	for len(e.workers) < n {
@@ -150,7 +151,7 @@ func (e *CPU) grow() error {
 }
 
 func (e *CPU) add(w *worker) {
-	w.attach(e.files.Reader(), e.turns)
+	w.Attach(e.files.Reader(), e.turns)
 	e.workers = append(e.workers, w)
 }
 
@@ -159,7 +160,7 @@ func (e *CPU) row(ctx context.Context, w *worker, p *Plan, first int32, j *job) 
 	skip := func(r *ChunkRead) bool { return j.skip != nil && j.skip(r) }
 	r := &p.Reads[first]
 	a := r.Array
-	if len(a.pipe.Levels) == 0 || j.alone != nil && j.alone(a) {
+	if len(a.Pipe.Levels) == 0 || j.alone != nil && j.alone(a) {
 		for {
 			if !skip(r) {
 				if err := j.read(ctx, w, r); err != nil {
@@ -188,7 +189,7 @@ func (e *CPU) row(ctx context.Context, w *worker, p *Plan, first int32, j *job) 
 		}
 	}
 	slices.SortFunc(w.reads, func(i, j int32) int { return p.Reads[i].Chunk - p.Reads[j].Chunk })
-	w.gather(ctx, a, w.group)
+	w.Gather(ctx, a, w.group)
 	for _, chunk := range w.group {
 		i, _ := slices.BinarySearchFunc(w.reads, chunk, func(i int32, chunk int) int { return p.Reads[i].Chunk - chunk })
 		if err := j.read(ctx, w, &p.Reads[w.reads[i]]); err != nil {

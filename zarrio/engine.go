@@ -3,6 +3,7 @@ package zarrio
 import (
 	"context"
 
+	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
 )
@@ -25,4 +26,4 @@ type Engine interface {
 }
 
 // Chunked is what an array is to engines: a [zarrio.Array].
-type Chunked interface{ Chunks() *chunkArray }
+type Chunked interface{ Chunks() *chunk.Array }

@@ -16,7 +16,7 @@ import (
 func oneTurnOf(c *CPU) {
 	c.turns = turns.New(1)
 	for _, w := range c.workers {
-		w.turns = c.turns
+		w.Attach(w.Files, c.turns)
 	}
 }
 

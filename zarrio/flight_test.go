@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/turns"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
@@ -261,7 +262,7 @@ func TestOneTurn(t *testing.T) {
 		t.Cleanup(func() { e.Close() })
 		e.turns = turns.New(1)
 		for _, w := range e.workers {
-			w.turns = e.turns
+			w.Attach(w.Files, e.turns)
 		}
 		return e
 	}
@@ -272,8 +273,8 @@ func TestOneTurn(t *testing.T) {
 	}
 	for _, io := range allIO {
 		t.Run("one shard/"+io.String(), func(t *testing.T) {
-			s := shards{n: 4000, shard: 4000, inner: []int{50}, codec: "gzip"}
-			server := storetest.NewServer(t, s.files(), storetest.ServerOptions{})
+			s := arraytest.Shards{N: 4000, Shard: 4000, Inner: []int{50}, Codec: "gzip"}
+			server := storetest.NewServer(t, s.Files(), storetest.ServerOptions{})
 			st, err := store.OpenHTTP(server.URL, store.HTTPOptions{})
 			require.NoError(t, err)
 			// Each inner chunk is a row of its own.
@@ -282,17 +283,17 @@ func TestOneTurn(t *testing.T) {
 			defer g.Close()
 			a, err := g.Array(t.Context(), "x")
 			require.NoError(t, err)
-			require.Equal(t, 1, a.c.groupLimit())
+			require.Equal(t, 1, a.c.GroupLimit())
 			e := one(t, io)
 			var p Plan
 			p.reset(1)
 			for chunk := range 80 {
 				p.Reads = append(p.Reads, ChunkRead{Array: a.c, Chunk: chunk})
 				p.first = append(p.first, int32(chunk))
-				p.Pieces = append(p.Pieces, Piece{Read: chunk, Dst: chunk * 50 * a.c.meta.DType.Size, N: [2]int{1, 50}, SrcBy: [2]int{50, 1}, DstBy: [2]int{50, 1}})
+				p.Pieces = append(p.Pieces, Piece{Read: chunk, Dst: chunk * 50 * a.c.Meta.DType.Size, N: [2]int{1, 50}, SrcBy: [2]int{50, 1}, DstBy: [2]int{50, 1}})
 			}
 			p.group()
-			m, err := e.Alloc(int64(4000 * a.c.meta.DType.Size))
+			m, err := e.Alloc(int64(4000 * a.c.Meta.DType.Size))
 			require.NoError(t, err)
 			defer m.Free()
 			stats, err := e.Fill(t.Context(), &p, m)

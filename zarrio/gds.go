@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/cufile"
 	"zarrbench/zarrio/meta"
@@ -288,43 +289,43 @@ func (e *gdsEngine) job(p *Plan, to *gpuMemory, skip func(*ChunkRead) bool, byHo
 }
 
 // obstacle says why an array's chunks can't be read by cuFile; "" where they can.
-func (e *gdsEngine) obstacle(a *chunkArray) string {
+func (e *gdsEngine) obstacle(a *chunk.Array) string {
 	switch {
 	case e.alone(a):
 		return ""
-	case !a.raw():
+	case !a.Raw():
 		var names []string
-		for _, d := range a.pipe.Chain.Steps() {
+		for _, d := range a.Pipe.Chain.Steps() {
 			names = append(names, d.Name())
 		}
 		return "chunks are encoded (" + strings.Join(names, ", ") + ")"
-	case !a.native():
+	case !a.Native():
 		return "elements are not in this machine's byte order"
 	default:
 		return "chunks are not files of a local directory"
 	}
 }
 
-func (e *gdsEngine) pathOf(a *chunkArray) (Path, string) {
+func (e *gdsEngine) pathOf(a *chunk.Array) (Path, string) {
 	if why := e.obstacle(a); why != "" {
 		return PathHost, why
 	}
 	if e.cufile == nil {
 		return PathKvikIOCompat, "cuFile is not used"
 	}
-	if n := a.chunkBytes(); n < e.settings.threshold {
+	if n := a.ChunkBytes(); n < e.settings.threshold {
 		return PathKvikIOCompat, fmt.Sprintf("chunks of %d bytes are below KVIKIO_GDS_THRESHOLD, %d", n, e.settings.threshold)
 	}
 	return PathUnknown, "read by cuFile, which tells the path when it has read"
 }
 
 // alone says that each chunk of an array is read by itself, from its file.
-func (e *gdsEngine) alone(a *chunkArray) bool {
-	return a.valuesAreFiles() && a.raw() && a.native()
+func (e *gdsEngine) alone(a *chunk.Array) bool {
+	return a.ValuesAreFiles() && a.Raw() && a.Native()
 }
 
 // byFile says that a chunk's pieces are read from its file: they are rows of it.
-func (e *gdsEngine) byFile(a *chunkArray, pieces []Piece) bool { return e.alone(a) && byRows(pieces) }
+func (e *gdsEngine) byFile(a *chunk.Array, pieces []Piece) bool { return e.alone(a) && byRows(pieces) }
 
 func (e *gdsEngine) transfers() Transfers {
 	if last := e.last.Load(); last != nil {

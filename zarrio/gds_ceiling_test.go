@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"zarrbench/internal/cudaemu"
+	"zarrbench/zarrio/internal/arraytest"
 )
 
 // Encoded chunks, which the host reads for the gds engine too, are as many bytes of the ceiling as they are of the CPU engine's.
@@ -15,8 +16,8 @@ func TestGDSCeilingEncoded(t *testing.T) {
 	needEmulatedCuFile(t)
 	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
-	s := newLdStore()
-	s.put(t, &ldArray{name: "packed", dims: []string{"time", "y", "x"}, shape: []int{8, 4, 6}, chunks: []int{1, 4, 6}, blosc: true})
+	s := arraytest.NewStore()
+	s.Put(t, &arraytest.Array{Name: "packed", Dims: []string{"time", "y", "x"}, Shape: []int{8, 4, 6}, Chunks: []int{1, 4, 6}, Blosc: true})
 	group, _ := onDisk(t, s, Options{})
 	opt := LoaderOptions{Channels: []string{"packed"}, Batch: 4}
 	want, err := ldLoader(t, group, CPUOptions{}, opt).Ceiling(t.Context())
@@ -37,8 +38,8 @@ func TestHostCeiling(t *testing.T) {
 		chunk int // steps
 	}{{"a piece a chunk", 1}, {"pieces that are neighbours", 2}, {"pieces apart", 4}} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newLdStore()
-			s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{8, 100, 120}, chunks: []int{tt.chunk, 100, 120}})
+			s := arraytest.NewStore()
+			s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{8, 100, 120}, Chunks: []int{tt.chunk, 100, 120}})
 			group, _ := onDisk(t, s, Options{})
 			opt := LoaderOptions{Channels: []string{"t"}, Batch: 2}
 			want, err := ldLoader(t, group, CPUOptions{}, opt).Ceiling(t.Context())

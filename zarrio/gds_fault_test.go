@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"zarrbench/internal/cudaemu"
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/cufile"
 	"zarrbench/zarrio/internal/zarrtest"
@@ -185,12 +186,12 @@ func TestGDSMissing(t *testing.T) {
 	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	const n = 32
-	stores := map[string]*ldStore{"chunks": gdsFields(t, n, 32, 40), "shards": gdsShards(t, n, 4, 32, 40, nil),
+	stores := map[string]*arraytest.Store{"chunks": gdsFields(t, n, 32, 40), "shards": gdsShards(t, n, 4, 32, 40, nil),
 		"inner": gdsShards(t, n, 4, 32, 40, func(step int) bool { return step%5 == 2 })}
 	for step := range n / 4 {
 		if step%3 == 1 {
-			delete(stores["chunks"].values, fmt.Sprintf("t/%d.0.0", 3*step))
-			delete(stores["shards"].values, fmt.Sprintf("t/c/%d/0/0", step))
+			delete(stores["chunks"].Values, fmt.Sprintf("t/%d.0.0", 3*step))
+			delete(stores["shards"].Values, fmt.Sprintf("t/c/%d/0/0", step))
 		}
 	}
 	for kind, s := range stores {

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/internal/cufile"
 	"zarrbench/zarrio/tensor"
 )
@@ -40,7 +41,7 @@ type fileCache struct {
 
 // A fileID names the file of a chunk or a shard.
 type fileID struct {
-	array  *chunkArray
+	array  *chunk.Array
 	number int
 }
 
@@ -71,7 +72,7 @@ func defaultHandles() int {
 }
 
 // get returns a file, open, for whoever gives it back by put.
-func (c *fileCache) get(ctx context.Context, w *worker, a *chunkArray, number int) (*openedFile, error) {
+func (c *fileCache) get(ctx context.Context, w *worker, a *chunk.Array, number int) (*openedFile, error) {
 	id := fileID{a, number}
 	c.mu.Lock()
 	f := c.files[id]
@@ -219,7 +220,7 @@ func noDescriptor(err error) bool { return errors.Is(err, unix.EMFILE) || errors
 // read by POSIX calls, unless that is ruled out.
 func (c *fileCache) openFile(w *worker, f *openedFile) error {
 	if c.cufile != nil || c.direct {
-		file, err := w.openFile(f.id.array, f.id.number, unix.O_DIRECT)
+		file, err := w.OpenFile(f.id.array, f.id.number, unix.O_DIRECT)
 		if err == nil && c.cufile != nil {
 			if f.size, err = sizeOf(file); err == nil {
 				if f.handle, err = c.cufile.Register(file); err == nil {
@@ -240,7 +241,7 @@ func (c *fileCache) openFile(w *worker, f *openedFile) error {
 		}
 	}
 	var err error
-	if f.buffered, err = w.openFile(f.id.array, f.id.number, 0); err == nil {
+	if f.buffered, err = w.OpenFile(f.id.array, f.id.number, 0); err == nil {
 		f.size, err = sizeOf(f.buffered)
 	}
 	return err
@@ -261,7 +262,7 @@ func (f *openedFile) posix(ctx context.Context, w *worker) (*os.File, error) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if f.buffered == nil {
-			f.buffered, err = w.openFile(f.id.array, f.id.number, 0)
+			f.buffered, err = w.OpenFile(f.id.array, f.id.number, 0)
 		}
 		file = f.buffered
 		return err

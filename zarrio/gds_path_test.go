@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"zarrbench/internal/cudaemu"
+	"zarrbench/zarrio/internal/arraytest"
 )
 
 // TestGDSPath tells the path that the bytes took, by either way to submit reads.
@@ -16,8 +17,8 @@ func TestGDSPath(t *testing.T) {
 	needEmulatedCuFile(t)
 	cudaemu.NoLeaks(t)
 	s := gdsFields(t, 16, 4, 6)
-	s.put(t, &ldArray{name: "z", dims: []string{"time", "y", "x"}, shape: []int{16, 4, 6}, chunks: []int{1, 4, 6}, blosc: true})
-	s.put(t, &ldArray{name: "big", dims: []string{"time", "y", "x"}, shape: []int{16, 4, 6}, chunks: []int{1, 4, 6}, dtype: ">f4"})
+	s.Put(t, &arraytest.Array{Name: "z", Dims: []string{"time", "y", "x"}, Shape: []int{16, 4, 6}, Chunks: []int{1, 4, 6}, Blosc: true})
+	s.Put(t, &arraytest.Array{Name: "big", Dims: []string{"time", "y", "x"}, Shape: []int{16, 4, 6}, Chunks: []int{1, 4, 6}, Dtype: ">f4"})
 	group, _ := onDisk(t, s, Options{})
 	for _, tt := range []struct {
 		name        string

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"runtime/trace"
 
+	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
@@ -38,13 +39,13 @@ type transfer struct {
 // readFile reads a chunk's pieces from its file.
 func (e *gdsEngine) readFile(ctx context.Context, h *gpuHand, p *Plan, r *ChunkRead, pieces []Piece, mem *gpuMemory) error {
 	w, a := h.w, r.Array
-	size := a.meta.DType.Size
+	size := a.Meta.DType.Size
 	n, err := e.measure(pieces, size)
 	if err != nil {
 		return err
 	}
 	if mem != nil {
-		w.stats.PlacedBytes += n
+		w.Stats.PlacedBytes += n
 	}
 	if err := e.prepare(ctx, h); err != nil {
 		return failRead(r, err)
@@ -67,7 +68,7 @@ func (e *gdsEngine) readFile(ctx context.Context, h *gpuHand, p *Plan, r *ChunkR
 		strips = strips[k:]
 	}
 	e.files.put(f)
-	w.stats.Chunks++
+	w.Stats.Chunks++
 	return nil
 }
 
@@ -76,57 +77,57 @@ func failRead(r *ChunkRead, err error) error {
 	if _, ok := errors.AsType[*meta.ChunkError](err); ok {
 		return err
 	}
-	return r.Array.fail(r.Chunk, "read", err)
+	return r.Array.Fail(r.Chunk, "read", err)
 }
 
 // find opens the file that a chunk is in, and returns where in it the chunk begins: no file for a chunk that is not there.
 func (e *gdsEngine) find(ctx context.Context, w *worker, r *ChunkRead) (*openedFile, int64, error) {
-	a, chunk := r.Array, r.Chunk
-	whole := int64(a.chunkBytes())
-	if len(a.pipe.Levels) == 0 {
-		f, err := e.files.get(ctx, w, a, chunk)
+	a, number := r.Array, r.Chunk
+	whole := int64(a.ChunkBytes())
+	if len(a.Pipe.Levels) == 0 {
+		f, err := e.files.get(ctx, w, a, number)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return nil, 0, w.missing(a, chunk)
+			return nil, 0, w.Missing(a, number)
 		case err != nil:
 			return nil, 0, failRead(r, err)
 		case f.size != whole:
 			size := f.size
 			e.files.forget(f)
-			return nil, 0, a.fail(chunk, "read", wrongSize(a, size, int(whole)))
+			return nil, 0, a.Fail(number, "read", chunk.WrongSize(a, size, int(whole)))
 		}
 		return f, 0, nil
 	}
 	for attempt := 0; ; attempt++ {
-		f, p, err := e.findInner(ctx, w, a, chunk)
+		f, p, err := e.findInner(ctx, w, a, number)
 		switch {
-		case errors.Is(err, fs.ErrNotExist), err == nil && !p.present:
-			return nil, 0, w.missing(a, chunk)
-		case err == nil && p.n != whole:
+		case errors.Is(err, fs.ErrNotExist), err == nil && !p.Present:
+			return nil, 0, w.Missing(a, number)
+		case err == nil && p.N != whole:
 			e.files.put(f)
-			return nil, 0, a.fail(chunk, "read", wrongSize(a, p.n, int(whole)))
+			return nil, 0, a.Fail(number, "read", chunk.WrongSize(a, p.N, int(whole)))
 		case err == nil:
-			return f, p.off, nil
-		case attempt > 0 || !errors.Is(err, errChanged):
+			return f, p.Off, nil
+		case attempt > 0 || !errors.Is(err, chunk.ErrChanged):
 			return nil, 0, failRead(r, err)
 		}
-		a.forgetIndices() // with its new index, all may be well
-		w.close()
+		a.ForgetIndices() // with its new index, all may be well
+		w.Close()
 	}
 }
 
 // findInner finds an inner chunk in its shard's file. Where the indices are known, nothing is opened but by the cache.
-func (e *gdsEngine) findInner(ctx context.Context, w *worker, a *chunkArray, chunk int) (*openedFile, location, error) {
-	shard, p, ok := w.recall(a, chunk)
+func (e *gdsEngine) findInner(ctx context.Context, w *worker, a *chunk.Array, number int) (*openedFile, chunk.Location, error) {
+	shard, p, ok := w.Recall(a, number)
 	if !ok {
 		err := e.files.insist(ctx, w, func() (err error) {
-			if p, err = w.locate(ctx, a, chunk); err == nil && !p.present {
-				err = w.verify(ctx, p)
+			if p, err = w.Locate(ctx, a, number); err == nil && !p.Present {
+				err = w.Verify(ctx, p)
 			}
-			w.close()
+			w.Close()
 			return err
 		})
-		if err != nil || !p.present {
+		if err != nil || !p.Present {
 			return nil, p, err
 		}
 	}
@@ -134,8 +135,8 @@ func (e *gdsEngine) findInner(ctx context.Context, w *worker, a *chunkArray, chu
 	if err != nil {
 		return nil, p, err
 	}
-	if f.size != p.value {
-		err := fmt.Errorf("%w: it had %d bytes, now %d", errChanged, p.value, f.size)
+	if f.size != p.Value {
+		err := fmt.Errorf("%w: it had %d bytes, now %d", chunk.ErrChanged, p.Value, f.size)
 		e.files.forget(f)
 		return nil, p, err
 	}
@@ -153,7 +154,7 @@ func (e *gdsEngine) transfer(ctx context.Context, h *gpuHand, p *Plan, t transfe
 		return err
 	}
 	if e.straight(p, &t) {
-		t.to = t.mem.base + cuda.Ptr(t.strips[0].place(t.read.Array.meta.DType.Size))
+		t.to = t.mem.base + cuda.Ptr(t.strips[0].place(t.read.Array.Meta.DType.Size))
 	} else {
 		// With fewer slots than workers wait with, what this one has not submitted must not keep them.
 		s, err := e.slots.tryTake()
@@ -188,7 +189,7 @@ func (e *gdsEngine) straight(p *Plan, t *transfer) bool {
 			return false
 		}
 	}
-	at := q.place(t.read.Array.meta.DType.Size)
+	at := q.place(t.read.Array.Meta.DType.Size)
 	return at%tensor.PageSize == 0 && (t.n%tensor.PageSize == 0 || at%p.tensor%p.stride+t.n == p.plane)
 }
 
@@ -236,8 +237,8 @@ func (t *transfer) ended(w *worker, got int) error {
 	if got < t.n {
 		return fmt.Errorf("read %d of %d bytes at offset %d: the file shrank while it was read", max(0, got), t.n, t.off)
 	}
-	w.stats.ReadBytes += t.fromFile
-	w.stats.DecodedBytes += int64(t.n)
+	w.Stats.ReadBytes += t.fromFile
+	w.Stats.DecodedBytes += int64(t.n)
 	return nil
 }
 
@@ -263,7 +264,7 @@ func (e *gdsEngine) finish(h *gpuHand, t *transfer, got int, err error) error {
 
 // deliver queues the copies on the GPU to where the strips belong.
 func (e *gdsEngine) deliver(h *gpuHand, t *transfer) error {
-	dev, size := e.gpu.dev, t.read.Array.meta.DType.Size
+	dev, size := e.gpu.dev, t.read.Array.Meta.DType.Size
 	for i := range t.strips {
 		if i == 0 && t.slot == nil {
 			continue
@@ -305,7 +306,7 @@ func (e *gdsEngine) transferPOSIX(ctx context.Context, h *gpuHand, t transfer) e
 	if err == nil {
 		e.bounceBytes.Add(t.fromFile)
 	}
-	size := t.read.Array.meta.DType.Size
+	size := t.read.Array.Meta.DType.Size
 	for i := 0; err == nil && t.mem != nil && i < len(t.strips); i++ {
 		q := &t.strips[i]
 		err = e.send(h, s, at+int(q.off-t.off), q.pitch, t.mem, q.place(size), q.piece.DstBy[0]*size, q.width, q.rows)

@@ -17,25 +17,26 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zarrbench/internal/cudaemu"
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/race"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/tensor"
 )
 
 // gdsFields is a store with one array "t" of n steps, each a chunk of rows x cols float32.
-func gdsFields(tb testing.TB, n, rows, cols int) *ldStore {
-	s := newLdStore()
-	s.put(tb, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{n, rows, cols}, chunks: []int{1, rows, cols}, fill: "7"})
+func gdsFields(tb testing.TB, n, rows, cols int) *arraytest.Store {
+	s := arraytest.NewStore()
+	s.Put(tb, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{n, rows, cols}, Chunks: []int{1, rows, cols}, Fill: "7"})
 	return s
 }
 
 // gdsShards is gdsFields in shards of per steps, whose inner chunks lie one behind the other. Those of which gone says so are
 // missing.
-func gdsShards(tb testing.TB, n, per, rows, cols int, gone func(step int) bool) *ldStore {
-	s := newLdStore()
-	a := &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{n, rows, cols}, chunks: []int{per, rows, cols}, fill: "7", whole: true,
-		form: &partForm{inner: []int{1, rows, cols}, sum: true, sub: &partForm{}}}
-	s.put(tb, a)
+func gdsShards(tb testing.TB, n, per, rows, cols int, gone func(step int) bool) *arraytest.Store {
+	s := arraytest.NewStore()
+	a := &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{n, rows, cols}, Chunks: []int{per, rows, cols}, Fill: "7", Whole: true,
+		Form: &arraytest.Form{Inner: []int{1, rows, cols}, Sum: true, Sub: &arraytest.Form{}}}
+	s.Put(tb, a)
 	for k := range (n + per - 1) / per {
 		parts := make([][]byte, per)
 		for i := range min(per, n-k*per) {
@@ -43,13 +44,13 @@ func gdsShards(tb testing.TB, n, per, rows, cols int, gone func(step int) bool) 
 				continue
 			}
 			parts[i] = make([]byte, 0, 4*rows*cols)
-			ldEach([]int{rows, cols}, func(at []int) {
+			arraytest.Each([]int{rows, cols}, func(at []int) {
 				var e [4]byte
-				a.elem(e[:], []int{k*per + i, at[0], at[1]})
+				a.Elem(e[:], []int{k*per + i, at[0], at[1]})
 				parts[i] = append(parts[i], e[:]...)
 			})
 		}
-		s.values[fmt.Sprintf("t/c/%d/0/0", k)] = packShard(parts, false)
+		s.Values[fmt.Sprintf("t/c/%d/0/0", k)] = arraytest.PackShard(parts, false)
 	}
 	return s
 }
@@ -104,9 +105,9 @@ func (c *openCounter) OpenValue(ctx context.Context, key string) (store.Value, e
 }
 
 // counted opens a store's directory with an openCounter.
-func counted(tb testing.TB, s *ldStore) (*Group, *openCounter) {
+func counted(tb testing.TB, s *arraytest.Store) (*Group, *openCounter) {
 	tb.Helper()
-	d, err := store.OpenDir(s.write(tb))
+	d, err := store.OpenDir(s.Write(tb))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -209,7 +210,7 @@ func TestGPUFillAllocs(t *testing.T) {
 	}
 	engines := map[string]func() *GPUEngine{"host": host(false), "pageable": host(true), "sync": gds(GDSOptions{Submit: SubmitSync}),
 		"batch": gds(GDSOptions{Submit: SubmitBatch}), "compat": gds(GDSOptions{Compat: CompatOn})}
-	stores := map[string]*ldStore{"chunks": gdsFields(t, 128, 32, 32), "shards": gdsShards(t, 128, 16, 32, 32, nil)}
+	stores := map[string]*arraytest.Store{"chunks": gdsFields(t, 128, 32, 32), "shards": gdsShards(t, 128, 16, 32, 32, nil)}
 	for kind, s := range stores {
 		group, _ := onDisk(t, s, Options{})
 		for _, name := range slices.Sorted(maps.Keys(engines)) {

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"slices"
 
+	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/tensor"
 )
 
@@ -61,7 +62,7 @@ func (e *gdsEngine) cutPiece(strips []strip, q *Piece, several bool, base int64,
 	}
 	most := e.room(off, pitch, rows)
 	together, run := 1, width // rows that are read at once, and the bytes that lie side by side but for small gaps
-	if pitch >= width && pitch-width <= readGap && width <= most {
+	if pitch >= width && pitch-width <= chunk.ReadGap && width <= most {
 		together = (most-width)/pitch + 1
 		run = (rows-1)*pitch + width
 	}

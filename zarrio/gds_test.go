@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zarrbench/internal/cudaemu"
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/store"
@@ -237,15 +238,15 @@ func TestGDSOddSizes(t *testing.T) {
 	needEmulatedCuFile(t)
 	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
-	s := newLdStore()
+	s := arraytest.NewStore()
 	var sizes []int
 	for p := range 3 {
 		sizes = append(sizes, (p+1)*tensor.PageSize-1, (p+1)*tensor.PageSize, (p+1)*tensor.PageSize+1)
 	}
 	sizes = append(sizes, 1, 511, 513)
 	for _, n := range sizes {
-		s.put(t, &ldArray{name: fmt.Sprintf("a%d", n), dims: []string{"time", "y", "x"}, shape: []int{6, 1, n}, chunks: []int{1, 1, n}, dtype: "|u1"})
-		s.put(t, &ldArray{name: fmt.Sprintf("b%d", n), dims: []string{"time", "y", "x"}, shape: []int{6, 1, n}, chunks: []int{4, 1, n}, dtype: "|u1"})
+		s.Put(t, &arraytest.Array{Name: fmt.Sprintf("a%d", n), Dims: []string{"time", "y", "x"}, Shape: []int{6, 1, n}, Chunks: []int{1, 1, n}, Dtype: "|u1"})
+		s.Put(t, &arraytest.Array{Name: fmt.Sprintf("b%d", n), Dims: []string{"time", "y", "x"}, Shape: []int{6, 1, n}, Chunks: []int{4, 1, n}, Dtype: "|u1"})
 	}
 	group, _ := onDisk(t, s, Options{})
 	for _, mode := range []string{"sync", "batch", "compat", "direct", "overread"} {
@@ -307,7 +308,7 @@ func (d noDirect) OpenFile(key string, flags int) (*os.File, error) {
 func TestGDSNoDirectIO(t *testing.T) {
 	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
-	d, err := store.OpenDir(gdsFields(t, 8, 4, 6).write(t))
+	d, err := store.OpenDir(gdsFields(t, 8, 4, 6).Write(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -337,7 +338,7 @@ func TestGDSCalibrate(t *testing.T) {
 	needEmulatedCuFile(t)
 	cudaemu.NoLeaks(t)
 	s := gdsFields(t, 24, 32, 40)
-	for name, s := range map[string]*ldStore{"chunks": s, "shards": gdsShards(t, 24, 4, 32, 40, func(i int) bool { return i%7 == 3 })} {
+	for name, s := range map[string]*arraytest.Store{"chunks": s, "shards": gdsShards(t, 24, 4, 32, 40, func(i int) bool { return i%7 == 3 })} {
 		group, _ := onDisk(t, s, Options{})
 		for _, tt := range []struct {
 			gds     GDSOptions

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/tensor"
@@ -280,7 +281,7 @@ type gpuEngine interface {
 	probe(ctx context.Context, st store.Store, path string) error
 	calibrate(ctx context.Context, l *Loader) (string, error)
 	transfers() Transfers
-	pathOf(a *chunkArray) (Path, string)
+	pathOf(a *chunk.Array) (Path, string)
 	squaredErrors(a, b tensor.Tensor, sums []float64) error
 	checksums(t tensor.Tensor, sums []uint32) error
 	copyDense(dst uintptr, t tensor.Tensor, s tensor.Stream) error

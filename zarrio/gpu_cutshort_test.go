@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"zarrbench/internal/cudaemu"
+	"zarrbench/zarrio/internal/arraytest"
 )
 
 // An epoch that a failed read ends leaves no worker with a slot that holds chunks for the batch: the next epoch would send them.
@@ -18,7 +19,7 @@ func TestGDSCutShort(t *testing.T) {
 	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	s := gdsFields(t, 8, 4, 6)
-	s.put(t, &ldArray{name: "packed", dims: []string{"time", "y", "x"}, shape: []int{8, 4, 6}, chunks: []int{1, 4, 6}, blosc: true})
+	s.Put(t, &arraytest.Array{Name: "packed", Dims: []string{"time", "y", "x"}, Shape: []int{8, 4, 6}, Chunks: []int{1, 4, 6}, Blosc: true})
 	group, _ := onDisk(t, s, Options{})
 	opt := LoaderOptions{Channels: []string{"packed", "t"}, Batch: 4}
 	want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)

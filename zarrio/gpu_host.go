@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
@@ -90,7 +91,7 @@ func (e *hostEngine) calibrate(context.Context, *Loader) (string, error) {
 
 func (e *hostEngine) transfers() Transfers { return Transfers{HostBytes: e.hostBytes.Load()} }
 
-func (e *hostEngine) pathOf(*chunkArray) (Path, string) {
+func (e *hostEngine) pathOf(*chunk.Array) (Path, string) {
 	return PathHost, "the host engine reads by the CPU"
 }
 
@@ -106,14 +107,14 @@ func (e *gpuCore) readHost(ctx context.Context, h *gpuHand, r *ChunkRead, pieces
 // or decoded into one, and others are decoded aside and their pieces packed into slots.
 func (e *gpuCore) readPieces(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece, mem *gpuMemory) error {
 	w, a, keep := h.w, r.Array, e.cpu.keep
-	size, whole := a.meta.DType.Size, a.chunkBytes()
+	size, whole := a.Meta.DType.Size, a.ChunkBytes()
 	n, err := e.measure(pieces, size)
 	if err != nil {
 		return err
 	}
-	w.stats.PlacedBytes += n
+	w.Stats.PlacedBytes += n
 	if dec := keep.Lookup(keyOf(r), r.Keep); dec != nil {
-		w.stats.Reused++
+		w.Stats.Reused++
 		return e.pack(ctx, h, pieces, mem, dec, size)
 	}
 	dec := e.cpu.reserve(r)
@@ -121,17 +122,17 @@ func (e *gpuCore) readPieces(ctx context.Context, h *gpuHand, r *ChunkRead, piec
 	var spans []codec.Span
 	switch {
 	case kept:
-	case a.raw() && inPlace(a, pieces):
+	case a.Raw() && inPlace(a, pieces):
 		return e.readRuns(ctx, h, r, pieces, mem)
 	case whole <= e.host.size && byRows(pieces) && sentWhole(pieces, size, whole):
 		return e.readSlot(ctx, h, r, pieces, mem)
 	default:
-		if dec, err = w.decodeBuffer(ctx, a, r.Chunk, whole); err != nil {
+		if dec, err = w.DecodeBuffer(ctx, a, r.Chunk, whole); err != nil {
 			return err
 		}
 		spans = needed(w, pieces, size)
 	}
-	ok, err := w.load(ctx, a, r.Chunk, dec, spans, nil)
+	ok, err := w.Load(ctx, a, r.Chunk, dec, spans, nil)
 	if err != nil {
 		return err
 	}
@@ -160,12 +161,12 @@ func sentWhole(pieces []Piece, size, whole int) bool {
 
 // readSlot reads or decodes a chunk into a slot, and stages its pieces.
 func (e *gpuCore) readSlot(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece, mem *gpuMemory) error {
-	a, size := r.Array, r.Array.meta.DType.Size
-	at, host, err := e.reserve(h, a.chunkBytes(), tensor.PageSize)
+	a, size := r.Array, r.Array.Meta.DType.Size
+	at, host, err := e.reserve(h, a.ChunkBytes(), tensor.PageSize)
 	if err != nil {
 		return err
 	}
-	ok, err := h.w.load(ctx, a, r.Chunk, host, needed(h.w, pieces, size), nil)
+	ok, err := h.w.Load(ctx, a, r.Chunk, host, needed(h.w, pieces, size), nil)
 	if err != nil {
 		return err
 	}
@@ -181,7 +182,7 @@ func (e *gpuCore) readSlot(ctx context.Context, h *gpuHand, r *ChunkRead, pieces
 
 // readRuns reads the runs of an uncompressed chunk that its pieces are, slot by slot. Without mem the runs go no further.
 func (e *gpuCore) readRuns(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece, mem *gpuMemory) error {
-	w, a, size, chunks := h.w, r.Array, r.Array.meta.DType.Size, h.w.stats.Chunks
+	w, a, size, chunks := h.w, r.Array, r.Array.Meta.DType.Size, h.w.Stats.Chunks
 	most := e.host.size - e.host.size%size
 	for i := range pieces {
 		q := &pieces[i]
@@ -192,7 +193,7 @@ func (e *gpuCore) readRuns(ctx context.Context, h *gpuHand, r *ChunkRead, pieces
 		for at := 0; at < n; at += most {
 			ok, err := e.readRun(ctx, h, r, pieces[i:], mem, at, min(most, n-at))
 			if err == nil && !ok && (i > 0 || at > 0) {
-				err = a.fail(r.Chunk, "read", errVanished)
+				err = a.Fail(r.Chunk, "read", chunk.ErrVanished)
 			}
 			if err != nil {
 				return err
@@ -202,19 +203,19 @@ func (e *gpuCore) readRuns(ctx context.Context, h *gpuHand, r *ChunkRead, pieces
 			}
 		}
 	}
-	w.stats.Chunks = chunks + 1 // whatever the number of its runs
+	w.Stats.Chunks = chunks + 1 // whatever the number of its runs
 	return nil
 }
 
 // readRun reads n bytes of a run from its byte number from on into a slot, and stages them for the pieces that are the same run
 // as the first.
 func (e *gpuCore) readRun(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece, mem *gpuMemory, from, n int) (bool, error) {
-	a, size := r.Array, r.Array.meta.DType.Size
+	a, size := r.Array, r.Array.Meta.DType.Size
 	at, host, err := e.reserve(h, n, tensor.PageSize)
 	if err != nil {
 		return false, err
 	}
-	ok, err := h.w.loadRun(ctx, a, r.Chunk, host, pieces[0].Src*size+from, a.chunkBytes(), nil)
+	ok, err := h.w.LoadRun(ctx, a, r.Chunk, host, pieces[0].Src*size+from, a.ChunkBytes(), nil)
 	for i := 0; ok && err == nil && mem != nil && i < len(pieces); i++ {
 		if q := &pieces[i]; sameRun(q, &pieces[0]) {
 			e.stage(h, mem, at+n, newStagedBox(at, n, q.Dst+from, n, n, 1))
@@ -250,14 +251,14 @@ func (e *gpuCore) measure(pieces []Piece, size int) (int64, error) {
 }
 
 // fillIn puts the fill value where a missing chunk's pieces belong. They count as nothing that was read.
-func (e *gpuCore) fillIn(h *gpuHand, pieces []Piece, mem *gpuMemory, a *chunkArray) error {
+func (e *gpuCore) fillIn(h *gpuHand, pieces []Piece, mem *gpuMemory, a *chunk.Array) error {
 	if mem == nil {
 		return nil
 	}
-	size := a.meta.DType.Size
+	size := a.Meta.DType.Size
 	e.hostBytes.Add(-countElements(pieces) * int64(size))
 	return e.eachPart(h, pieces, mem, size, func(host []byte, _ *Piece, _, _ int, b *ndcopy.Box) {
-		ndcopy.Fill(host, 0, size, a.meta.Fill, b)
+		ndcopy.Fill(host, 0, size, a.Meta.Fill, b)
 	})
 }
 
@@ -279,7 +280,7 @@ func (e *gpuCore) eachPart(h *gpuHand, pieces []Piece, mem *gpuMemory, size int,
 				if err != nil {
 					return err
 				}
-				_ = h.w.compute(func() error {
+				_ = h.w.Compute(func() error {
 					put(host, q, row, col, &b)
 					return nil
 				})
@@ -293,7 +294,7 @@ func (e *gpuCore) eachPart(h *gpuHand, pieces []Piece, mem *gpuMemory, size int,
 
 // readHostStored is the reading part of readHost.
 func (e *gpuCore) readHostStored(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece) error {
-	if a := r.Array; a.raw() && inPlace(a, pieces) {
+	if a := r.Array; a.Raw() && inPlace(a, pieces) {
 		if err := e.readRuns(ctx, h, r, pieces, nil); err != nil {
 			return e.dropStaged(h, false, err)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"zarrbench/internal/cudaemu"
+	"zarrbench/zarrio/internal/arraytest"
 )
 
 // TestGPUPool makes engine after engine on one GPU, as a benchmark does that opens everything anew for each epoch: only the
@@ -90,7 +91,7 @@ func TestGPUPoolBlocks(t *testing.T) {
 
 // A barrierStore has reads of chunks wait until n of them do.
 type barrierStore struct {
-	*ldStore
+	*arraytest.Store
 	n    int64
 	in   atomic.Int64
 	open chan struct{}
@@ -107,7 +108,7 @@ func (s *barrierStore) ReadRange(ctx context.Context, key string, dst []byte, of
 			return 0, 0, ctx.Err()
 		}
 	}
-	return s.ldStore.ReadRange(ctx, key, dst, off)
+	return s.Store.ReadRange(ctx, key, dst, off)
 }
 
 func (s *barrierStore) Coalesce() (gap, size int64) { return 0, 0 }
@@ -117,7 +118,7 @@ func (s *barrierStore) Requests() int               { return int(s.n) }
 func TestGPUSlots(t *testing.T) {
 	cudaemu.NoLeaks(t)
 	const workers = 64
-	s := &barrierStore{ldStore: ldSteps(t, workers+1, 1, true), n: workers, open: make(chan struct{})}
+	s := &barrierStore{Store: arraytest.Steps(t, workers+1, 1, true), n: workers, open: make(chan struct{})}
 	group, err := OpenStore(t.Context(), s, Options{})
 	require.NoError(t, err)
 	g := testGPU(t, 0)

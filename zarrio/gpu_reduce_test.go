@@ -12,6 +12,7 @@ import (
 
 	"zarrbench/internal/cudaemu"
 	"zarrbench/internal/loss"
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/tensor"
 )
@@ -21,9 +22,9 @@ func TestGPUReduce(t *testing.T) {
 	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	cudaemu.Set(t, "lazy", 1)
-	s := newLdStore()
+	s := arraytest.NewStore()
 	for _, name := range []string{"a", "b"} {
-		s.put(t, &ldArray{name: name, dims: []string{"time", "y", "x"}, shape: []int{13, 61, 97}, chunks: []int{1, 61, 97}})
+		s.Put(t, &arraytest.Array{Name: name, Dims: []string{"time", "y", "x"}, Shape: []int{13, 61, 97}, Chunks: []int{1, 61, 97}})
 	}
 	group, _ := onDisk(t, s, Options{})
 	for _, layout := range []tensor.Layout{tensor.Dense, tensor.Padded} {

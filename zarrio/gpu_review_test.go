@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"zarrbench/internal/cudaemu"
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
@@ -24,8 +25,8 @@ func TestGDSStraightRows(t *testing.T) {
 	g := testGPU(t, 0)
 	t.Setenv("KVIKIO_GDS_THRESHOLD", "0")
 	const cols = 1024 + 20<<10 // the gap is longer than what is rather read than skipped
-	s := newLdStore()
-	s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{3, 4, cols}, chunks: []int{1, 4, cols}})
+	s := arraytest.NewStore()
+	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{3, 4, cols}, Chunks: []int{1, 4, cols}})
 	group, _ := onDisk(t, s, Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 2, Layout: tensor.Padded,
 		Windows: []Window{{Dim: "time", Size: 1}, {Dim: "y", Size: 3}, {Dim: "x", Size: 1024}}}
@@ -48,7 +49,7 @@ func TestGPUReleaseAfterError(t *testing.T) {
 	g := testGPU(t, 0)
 	cudaemu.Set(t, "lazy", 1)
 	dev := g.gpu.(*cudaGPU).dev
-	group, _ := onDisk(t, ldSteps(t, 24, 1, false), Options{})
+	group, _ := onDisk(t, arraytest.Steps(t, 24, 1, false), Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 2, Prefetch: -1}
 	want := ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt))[0]
 	l := ldLoaderOn(t, group, must(t)(NewHost(g, HostOptions{Workers: 1})), opt)
@@ -107,7 +108,7 @@ func TestGPUReleaseAfterError(t *testing.T) {
 func TestGPUWorkerRefused(t *testing.T) {
 	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
-	group, _ := onDisk(t, ldSteps(t, 24, 1, false), Options{})
+	group, _ := onDisk(t, arraytest.Steps(t, 24, 1, false), Options{})
 	e := must(t)(NewHost(g, HostOptions{Workers: 2}))
 	l := ldLoaderOn(t, group, e, LoaderOptions{Channels: []string{"t"}, Batch: 2})
 	cudaemu.Fail(t, "cuEventCreate", 2, 0, 0, 1)
@@ -156,7 +157,7 @@ func TestGDSFewSlots(t *testing.T) {
 	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	t.Setenv("KVIKIO_GDS_THRESHOLD", "0")
-	group, _ := onDisk(t, ldSteps(t, 64, 1, false), Options{})
+	group, _ := onDisk(t, arraytest.Steps(t, 64, 1, false), Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 32, Windows: []Window{{Dim: "time", Size: 1}}}
 	want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)
 	e := must(t)(NewGDS(g, GDSOptions{Workers: 4, RingBytes: 16 * slotSize, Submit: SubmitBatch}))
@@ -183,7 +184,7 @@ func TestGPUMisuse(t *testing.T) {
 	}
 	t.Setenv("KVIKIO_TASK_SIZE", "")
 
-	group, _ := onDisk(t, ldSteps(t, 24, 1, false), Options{})
+	group, _ := onDisk(t, arraytest.Steps(t, 24, 1, false), Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 2}
 	e := must(t)(NewGDS(g, GDSOptions{}))
 	l := ldLoaderOn(t, group, e, opt)
@@ -231,9 +232,9 @@ func TestGDSHonest(t *testing.T) {
 	g := testGPU(t, 0)
 	t.Setenv("KVIKIO_TASK_SIZE", "8192")
 	t.Setenv("KVIKIO_GDS_THRESHOLD", "4096")
-	s := newLdStore()
-	s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{8, 4, 600}, chunks: []int{1, 4, 600}, fill: "1.5",
-		gone: func(at []int) bool { return at[0] == 5 }})
+	s := arraytest.NewStore()
+	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{8, 4, 600}, Chunks: []int{1, 4, 600}, Fill: "1.5",
+		Gone: func(at []int) bool { return at[0] == 5 }})
 	group, _ := onDisk(t, s, Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 4, Windows: []Window{{Dim: "time", Size: 1}}}
 	want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)
@@ -255,7 +256,7 @@ func TestGDSFileMended(t *testing.T) {
 	g := testGPU(t, 0)
 	t.Setenv("KVIKIO_GDS_THRESHOLD", "0")
 	for _, opt := range []GDSOptions{{Submit: SubmitSync}, {Submit: SubmitBatch}, {Compat: CompatOn}} {
-		group, dir := onDisk(t, ldSteps(t, 24, 1, false), Options{})
+		group, dir := onDisk(t, arraytest.Steps(t, 24, 1, false), Options{})
 		l := ldLoaderOn(t, group, must(t)(NewGDS(g, opt)), LoaderOptions{Channels: []string{"t"}, Batch: 4})
 		want := gpuEpoch(t, l)
 		path := filepath.Join(dir, "t", "7.0.0")

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"zarrbench/internal/cudaemu"
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/ptx"
 	"zarrbench/zarrio/tensor"
 )
@@ -38,8 +39,8 @@ func TestGPUCalls(t *testing.T) {
 		{name: "small encoded chunks", steps: 40, rows: 121, cols: 240, blosc: true, batch: 40, windows: tiles[:1], calls: 1, copies: 3, boxesCopied: 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newLdStore()
-			s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{tt.steps, tt.rows, tt.cols}, chunks: []int{1, tt.rows, tt.cols}, blosc: tt.blosc})
+			s := arraytest.NewStore()
+			s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{tt.steps, tt.rows, tt.cols}, Chunks: []int{1, tt.rows, tt.cols}, Blosc: tt.blosc})
 			group, _ := onDisk(t, s, Options{})
 			opt := LoaderOptions{Channels: []string{"t"}, Batch: tt.batch, Windows: tt.windows, Layout: tt.layout, Prefetch: -1}
 			want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)
@@ -109,9 +110,9 @@ func TestGPUScatter(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, blosc := range []bool{false, true} {
-				s := newLdStore()
-				s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{3, tt.side, tt.side}, chunks: []int{1, tt.side, tt.side}, blosc: blosc,
-					gone: func(at []int) bool { return at[0] == 2 }})
+				s := arraytest.NewStore()
+				s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{3, tt.side, tt.side}, Chunks: []int{1, tt.side, tt.side}, Blosc: blosc,
+					Gone: func(at []int) bool { return at[0] == 2 }})
 				group, _ := onDisk(t, s, Options{})
 				opt := LoaderOptions{Channels: []string{"t"}, Batch: cmp.Or(tt.batch, 400), Windows: tt.windows, Prefetch: -1, Shuffle: ByWindow, Seed: 5}
 				want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"zarrbench/internal/cudaemu"
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/ptx"
 )
 
@@ -33,7 +34,7 @@ func TestGPUCloseWaits(t *testing.T) {
 // TestGPUNoSpins counts the waits of the engines that keep a core busy.
 func TestGPUNoSpins(t *testing.T) {
 	cudaemu.NoLeaks(t)
-	group, _ := onDisk(t, ldSteps(t, 24, 1, false), Options{})
+	group, _ := onDisk(t, arraytest.Steps(t, 24, 1, false), Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 4}
 	want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)
 	for _, tt := range []struct {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"zarrbench/internal/cudaemu"
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/race"
 	"zarrbench/zarrio/meta"
@@ -59,9 +60,9 @@ func gpuEpoch(tb testing.TB, l *Loader) []byte {
 }
 
 // onDisk writes a store to a directory and opens it.
-func onDisk(tb testing.TB, s *ldStore, opt Options) (g *Group, dir string) {
+func onDisk(tb testing.TB, s *arraytest.Store, opt Options) (g *Group, dir string) {
 	tb.Helper()
-	dir = s.write(tb)
+	dir = s.Write(tb)
 	g, err := Open(tb.Context(), dir, opt)
 	if err != nil {
 		tb.Fatal(err)
@@ -135,7 +136,7 @@ func TestGPUBatches(t *testing.T) {
 	g := testGPU(t, 0)
 	cudaemu.Set(t, "lazy", 1)
 	dev := g.gpu.(*cudaGPU).dev
-	group, _ := onDisk(t, ldSteps(t, 24, 1, false), Options{})
+	group, _ := onDisk(t, arraytest.Steps(t, 24, 1, false), Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 2, Prefetch: 1}
 	want := ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt))
 	engines := map[string]func() *GPUEngine{
@@ -210,7 +211,7 @@ func TestGPUBatches(t *testing.T) {
 func TestGPUDevices(t *testing.T) {
 	cudaemu.NoLeaks(t)
 	cudaemu.Set(t, "devices", 2)
-	group, _ := onDisk(t, ldSteps(t, 24, 1, false), Options{})
+	group, _ := onDisk(t, arraytest.Steps(t, 24, 1, false), Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 3}
 	want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)
 	t.Setenv("KVIKIO_GDS_THRESHOLD", "0")

@@ -10,6 +10,7 @@ import (
 	"path"
 
 	"zarrbench/internal/utf"
+	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/stac"
 	"zarrbench/zarrio/store"
@@ -49,17 +50,17 @@ type Group struct {
 
 // A hierarchy is what all nodes of one opened store share.
 type hierarchy struct {
-	src *source
+	src *chunk.Source
 	opt Options
 }
 
 func newHierarchy(st store.Store, opt Options) *hierarchy {
-	return &hierarchy{opt: opt, src: newSource(st, sourceOptions{Strict: opt.Strict, SkipChecksums: opt.SkipChecksums,
+	return &hierarchy{opt: opt, src: chunk.NewSource(st, chunk.Options{Strict: opt.Strict, SkipChecksums: opt.SkipChecksums,
 		CoalesceGap: opt.CoalesceGap, CoalesceSize: opt.CoalesceSize})}
 }
 
 func (h *hierarchy) newArray(path string, m *meta.Metadata) *Array {
-	return &Array{c: newArray(h.src, path, m), h: h}
+	return &Array{c: chunk.New(h.src, path, m), h: h}
 }
 
 // documents are metadata documents by their keys in the store.
@@ -118,7 +119,7 @@ func OpenStore(ctx context.Context, st store.Store, opt Options) (*Group, error)
 
 // Close closes the store.
 func (g *Group) Close() error {
-	if c, ok := g.h.src.store.(io.Closer); ok {
+	if c, ok := g.h.src.Store.(io.Closer); ok {
 		return c.Close()
 	}
 	return nil
@@ -128,7 +129,7 @@ func (g *Group) Close() error {
 func (g *Group) Path() string { return g.path }
 
 // Store returns the store that the group was opened in.
-func (g *Group) Store() store.Store { return g.h.src.store }
+func (g *Group) Store() store.Store { return g.h.src.Store }
 
 // Consolidated reports whether the nodes beneath the group are those that consolidated metadata have, as [Options] ask.
 func (g *Group) Consolidated() bool { return g.docs != nil }
@@ -168,7 +169,7 @@ func (g *Group) child(name string) (string, error) {
 		return p, nil
 	}
 	if err := store.CheckKey(name); err != nil {
-		return "", fmt.Errorf("zarrio: %s: node %q: %w", g.h.src.name, name, err)
+		return "", fmt.Errorf("zarrio: %s: node %q: %w", g.h.src.Name, name, err)
 	}
 	return p, nil
 }
@@ -186,7 +187,7 @@ func (h *hierarchy) document(ctx context.Context, docs documents, key string) (j
 
 // single reads one document from the store, or nil where there is none.
 func (h *hierarchy) single(ctx context.Context, key string) (json.RawMessage, error) {
-	doc, err := store.ReadAll(ctx, h.src.store, key, maxDocument)
+	doc, err := store.ReadAll(ctx, h.src.Store, key, maxDocument)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -194,10 +195,10 @@ func (h *hierarchy) single(ctx context.Context, key string) (json.RawMessage, er
 		return nil, fmt.Errorf("zarrio: %w", err)
 	}
 	if len(doc) == 0 {
-		return nil, &meta.MetadataError{Store: h.src.name, Key: key, Err: errors.New("the document is empty")}
+		return nil, &meta.MetadataError{Store: h.src.Name, Key: key, Err: errors.New("the document is empty")}
 	}
 	if doc, err = utf.Decode(doc); err != nil {
-		return nil, &meta.MetadataError{Store: h.src.name, Key: key, Err: err}
+		return nil, &meta.MetadataError{Store: h.src.Name, Key: key, Err: err}
 	}
 	return meta.PlainJSON(doc), nil
 }
@@ -243,13 +244,13 @@ func (h *hierarchy) groupV3(ctx context.Context, docs documents, path string, do
 	key := meta.Prefix(path) + meta.V3Doc
 	if isArray(meta.V3Doc, doc) {
 		if path != "" {
-			return nil, &meta.MetadataError{Store: h.src.name, Key: key, Err: fmt.Errorf("no group here, but an array: %w", meta.ErrNodeType)}
+			return nil, &meta.MetadataError{Store: h.src.Name, Key: key, Err: fmt.Errorf("no group here, but an array: %w", meta.ErrNodeType)}
 		}
 		return &Group{h: h, format: 3, attrs: meta.Attributes{}, array: true}, nil
 	}
 	attrs, consolidated, err := meta.ParseV3Group(doc)
 	if err != nil {
-		return nil, &meta.MetadataError{Store: h.src.name, Key: key, Err: err}
+		return nil, &meta.MetadataError{Store: h.src.Name, Key: key, Err: err}
 	}
 	if docs == nil && h.opt.Consolidated != Never {
 		if docs, err = h.consolidatedV3(ctx, path, consolidated); err != nil {
@@ -273,12 +274,12 @@ func (h *hierarchy) groupV2(ctx context.Context, docs documents, path string) (*
 		case array == nil:
 			return nil, nil
 		case path != "":
-			return nil, &meta.MetadataError{Store: h.src.name, Key: meta.Prefix(path) + meta.V2GroupDoc, Err: fmt.Errorf("no group here, but an array: %w", meta.ErrNodeType)}
+			return nil, &meta.MetadataError{Store: h.src.Name, Key: meta.Prefix(path) + meta.V2GroupDoc, Err: fmt.Errorf("no group here, but an array: %w", meta.ErrNodeType)}
 		}
 		return &Group{h: h, format: 2, attrs: meta.Attributes{}, array: true, docs: docs}, nil
 	}
 	if err := meta.CheckV2Group(doc); err != nil {
-		return nil, &meta.MetadataError{Store: h.src.name, Key: meta.Prefix(path) + meta.V2GroupDoc, Err: err}
+		return nil, &meta.MetadataError{Store: h.src.Name, Key: meta.Prefix(path) + meta.V2GroupDoc, Err: err}
 	}
 	attrs, err := h.document(ctx, docs, meta.Prefix(path)+meta.V2AttrsDoc)
 	if err != nil {
@@ -286,7 +287,7 @@ func (h *hierarchy) groupV2(ctx context.Context, docs documents, path string) (*
 	}
 	g := &Group{h: h, path: path, format: 2, docs: docs}
 	if g.attrs, err = meta.ParseAttrs(attrs); err != nil {
-		return nil, &meta.MetadataError{Store: h.src.name, Key: meta.Prefix(path) + meta.V2AttrsDoc, Err: err}
+		return nil, &meta.MetadataError{Store: h.src.Name, Key: meta.Prefix(path) + meta.V2AttrsDoc, Err: err}
 	}
 	return g, nil
 }
@@ -320,7 +321,7 @@ func (h *hierarchy) parseArray(ctx context.Context, docs documents, path, file s
 	key := meta.Prefix(path) + file
 	if file == meta.V3Doc {
 		if z, err := meta.ParseDocument(doc); err == nil && meta.NodeTypeOf(z) == "group" {
-			return nil, &meta.MetadataError{Store: h.src.name, Key: key, Err: fmt.Errorf("no array here, but a group: %w", meta.ErrNodeType)}
+			return nil, &meta.MetadataError{Store: h.src.Name, Key: key, Err: fmt.Errorf("no array here, but a group: %w", meta.ErrNodeType)}
 		}
 		m, err = meta.ParseV3Array(doc)
 	} else {
@@ -331,7 +332,7 @@ func (h *hierarchy) parseArray(ctx context.Context, docs documents, path, file s
 		m, err = meta.ParseV2Array(doc, attrs)
 	}
 	if err != nil {
-		return nil, &meta.MetadataError{Store: h.src.name, Key: key, Err: err}
+		return nil, &meta.MetadataError{Store: h.src.Name, Key: key, Err: err}
 	}
 	return m, nil
 }
@@ -358,5 +359,5 @@ func (h *hierarchy) missing(ctx context.Context, from *Group, path, kind string,
 			}
 		}
 	}
-	return &meta.MetadataError{Store: h.src.name, Key: key, Err: err}
+	return &meta.MetadataError{Store: h.src.Name, Key: key, Err: err}
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/internal/race"
 	"zarrbench/zarrio/internal/zarrtest"
@@ -94,19 +95,19 @@ func evict(t *testing.T, dir string) {
 func TestIOBoundaries(t *testing.T) {
 	for _, n := range []int{1, 511, 512, 4095, 4096, 4097, 8191, 8192, 8193, 12287, 12288, 12289} {
 		for _, kind := range []string{"raw", "blosc", "sharded"} {
-			s := newLdStore()
-			a := &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{12, n, 1}, chunks: []int{1, n, 1}, dtype: "|u1", blosc: kind == "blosc"}
+			s := arraytest.NewStore()
+			a := &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{12, n, 1}, Chunks: []int{1, n, 1}, Dtype: "|u1", Blosc: kind == "blosc"}
 			if kind == "sharded" {
-				a.chunks[0], a.form = 6, &partForm{inner: []int{1, n, 1}, sum: true, sub: &partForm{size: 1}}
+				a.Chunks[0], a.Form = 6, &arraytest.Form{Inner: []int{1, n, 1}, Sum: true, Sub: &arraytest.Form{Size: 1}}
 			}
-			s.put(t, a)
-			dir := s.write(t)
+			s.Put(t, a)
+			dir := s.Write(t)
 			g, err := Open(t.Context(), dir, Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			opt := LoaderOptions{Channels: []string{"t"}, Batch: 4}
-			want := ldEpoch(t, ldLoader(t, s.open(t, Options{}), CPUOptions{}, opt))
+			want := ldEpoch(t, ldLoader(t, openLd(t, s, Options{}), CPUOptions{}, opt))
 			for _, io := range allIO {
 				for _, opt.Layout = range []tensor.Layout{tensor.Dense, tensor.Padded} {
 					l := ldLoader(t, g, CPUOptions{Workers: 2, IO: io}, opt)
@@ -126,14 +127,14 @@ func TestIOBoundaries(t *testing.T) {
 // ioSteps is a store on disk of n steps of 40,000 bytes, of some kind.
 func ioSteps(t *testing.T, kind string, n int) (g *Group, dir string) {
 	t.Helper()
-	s := newLdStore()
-	a := &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{n, 100, 200}, chunks: []int{1, 100, 200}, dtype: "<u2", blosc: kind == "blosc"}
+	s := arraytest.NewStore()
+	a := &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{n, 100, 200}, Chunks: []int{1, 100, 200}, Dtype: "<u2", Blosc: kind == "blosc"}
 	if kind == "sharded" {
-		a.whole = true
-		a.chunks[0], a.form = 8, &partForm{inner: []int{1, 100, 200}, sum: true, sub: &partForm{size: 2}}
+		a.Whole = true
+		a.Chunks[0], a.Form = 8, &arraytest.Form{Inner: []int{1, 100, 200}, Sum: true, Sub: &arraytest.Form{Size: 2}}
 	}
-	s.put(t, a)
-	dir = s.write(t)
+	s.Put(t, a)
+	dir = s.Write(t)
 	g, err := Open(t.Context(), dir, Options{Strict: true})
 	if err != nil {
 		t.Fatal(err)
@@ -206,10 +207,8 @@ func TestIOCancel(t *testing.T) {
 				}
 				cancel()
 				for i, w := range e.workers {
-					for _, h := range w.ahead {
-						if h.array != nil {
-							t.Errorf("%v, %s: worker %d has a file open", io, kind, i)
-						}
+					if _, files := w.Holds(); files > 0 {
+						t.Errorf("%v, %s: worker %d has %d files open", io, kind, i, files)
 					}
 				}
 			}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store/storetest"
 )
@@ -43,7 +44,7 @@ const ldIterSteps, ldIterBatches = 22, 7
 
 // ldReference returns the first epochs of ldIter.
 func ldReference(t *testing.T, epochs int) [][][]byte {
-	l := ldLoader(t, ldSteps(t, ldIterSteps, 4, false).open(t, Options{}), CPUOptions{Workers: 1, KeepBytes: -1}, ldIter(-1))
+	l := ldLoader(t, openLd(t, arraytest.Steps(t, ldIterSteps, 4, false), Options{}), CPUOptions{Workers: 1, KeepBytes: -1}, ldIter(-1))
 	var want [][][]byte
 	for range epochs {
 		want = append(want, ldEpoch(t, l))
@@ -59,7 +60,7 @@ func TestBatchesBreak(t *testing.T) {
 	for _, prefetch := range ldPrefetches {
 		for stop := range ldIterBatches {
 			synctest.Test(t, func(t *testing.T) {
-				l := ldLoader(t, ldSteps(t, ldIterSteps, 4, stop%2 == 0).open(t, Options{}), CPUOptions{Workers: 2}, ldIter(prefetch))
+				l := ldLoader(t, openLd(t, arraytest.Steps(t, ldIterSteps, 4, stop%2 == 0), Options{}), CPUOptions{Workers: 2}, ldIter(prefetch))
 				var kept *Batch
 				for b, err := range l.Batches(t.Context()) {
 					if err != nil {
@@ -97,7 +98,7 @@ func TestBatchesCancel(t *testing.T) {
 	for _, prefetch := range ldPrefetches {
 		for stop := range ldIterBatches + 1 {
 			synctest.Test(t, func(t *testing.T) {
-				l := ldLoader(t, ldSteps(t, ldIterSteps, 4, false).open(t, Options{}), CPUOptions{Workers: 2}, ldIter(prefetch))
+				l := ldLoader(t, openLd(t, arraytest.Steps(t, ldIterSteps, 4, false), Options{}), CPUOptions{Workers: 2}, ldIter(prefetch))
 				ctx, cancel := context.WithCancelCause(t.Context())
 				defer cancel(nil)
 				if stop == 0 {
@@ -136,7 +137,7 @@ func TestBatchesCancel(t *testing.T) {
 // TestBatchesCancelRead cancels while the workers wait for the store.
 func TestBatchesCancelRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := storetest.NewFaults(ldSteps(t, ldIterSteps, 4, false))
+		f := storetest.NewFaults(arraytest.Steps(t, ldIterSteps, 4, false))
 		g, err := OpenStore(t.Context(), f, Options{})
 		if err != nil {
 			t.Fatal(err)
@@ -167,7 +168,7 @@ func TestBatchesError(t *testing.T) {
 		for after := 0; ; after++ {
 			clean := false
 			synctest.Test(t, func(t *testing.T) {
-				f := storetest.NewFaults(ldSteps(t, ldIterSteps, 4, after%2 == 0))
+				f := storetest.NewFaults(arraytest.Steps(t, ldIterSteps, 4, after%2 == 0))
 				g, err := OpenStore(t.Context(), f, Options{})
 				if err != nil {
 					t.Fatal(err)
@@ -223,7 +224,7 @@ func TestBatchesError(t *testing.T) {
 func TestBatchesAllRetained(t *testing.T) {
 	for _, prefetch := range ldPrefetches {
 		synctest.Test(t, func(t *testing.T) {
-			l := ldLoader(t, ldSteps(t, ldIterSteps, 4, false).open(t, Options{}), CPUOptions{Workers: 2}, ldIter(prefetch))
+			l := ldLoader(t, openLd(t, arraytest.Steps(t, ldIterSteps, 4, false), Options{}), CPUOptions{Workers: 2}, ldIter(prefetch))
 			var kept []*Batch
 			var last error
 			for b, err := range l.Batches(t.Context()) {
@@ -253,7 +254,7 @@ func TestBatchesAllRetained(t *testing.T) {
 // TestBatchesRetainWhole retains an epoch that has as many batches as there are slots: none is lacking.
 func TestBatchesRetainWhole(t *testing.T) {
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 2, Retain: 1}
-	l := ldLoader(t, ldSteps(t, 12, 4, false).open(t, Options{}), CPUOptions{}, opt)
+	l := ldLoader(t, openLd(t, arraytest.Steps(t, 12, 4, false), Options{}), CPUOptions{}, opt)
 	n := 0
 	for b, err := range l.Batches(t.Context()) {
 		if err != nil {
@@ -271,7 +272,7 @@ func TestBatchesRetainWhole(t *testing.T) {
 // TestBatchesPipeline releases batches from other goroutines.
 func TestBatchesPipeline(t *testing.T) {
 	want := ldReference(t, 2)
-	l := ldLoader(t, ldSteps(t, ldIterSteps, 4, true).open(t, Options{}), CPUOptions{Workers: 2}, ldIter(1))
+	l := ldLoader(t, openLd(t, arraytest.Steps(t, ldIterSteps, 4, true), Options{}), CPUOptions{Workers: 2}, ldIter(1))
 	got := make([][]byte, ldIterBatches)
 	var wg sync.WaitGroup
 	room := make(chan struct{}, 1) // Retain
@@ -297,7 +298,7 @@ func TestBatchesPipeline(t *testing.T) {
 func TestBatchesPanic(t *testing.T) {
 	want := ldReference(t, 2)
 	synctest.Test(t, func(t *testing.T) {
-		l := ldLoader(t, ldSteps(t, ldIterSteps, 4, false).open(t, Options{}), CPUOptions{Workers: 2}, ldIter(1))
+		l := ldLoader(t, openLd(t, arraytest.Steps(t, ldIterSteps, 4, false), Options{}), CPUOptions{Workers: 2}, ldIter(1))
 		func() {
 			defer func() {
 				if recover() == nil {
@@ -316,7 +317,7 @@ func TestBatchesPanic(t *testing.T) {
 
 func TestBatchesMisuse(t *testing.T) {
 	e := NewCPU(CPUOptions{})
-	g := ldSteps(t, 8, 4, false).open(t, Options{})
+	g := openLd(t, arraytest.Steps(t, 8, 4, false), Options{})
 	l, err := NewLoader(t.Context(), g, e, LoaderOptions{Channels: []string{"t"}, Batch: 2})
 	if err != nil {
 		t.Fatal(err)
@@ -374,7 +375,7 @@ func TestBatchesShareEngine(t *testing.T) {
 	e := NewCPU(CPUOptions{Workers: 2})
 	var wg sync.WaitGroup
 	for range 2 {
-		l, err := NewLoader(t.Context(), ldSteps(t, ldIterSteps, 4, true).open(t, Options{}), e, ldIter(1))
+		l, err := NewLoader(t.Context(), openLd(t, arraytest.Steps(t, ldIterSteps, 4, true), Options{}), e, ldIter(1))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -406,7 +407,7 @@ func TestBatchesResume(t *testing.T) {
 			opt := ldIter(1)
 			opt.Shuffle, opt.DropLast = shuffle, drop
 			opt.Rank, opt.World = 1, 2
-			g := ldSteps(t, 43, 4, true).open(t, Options{})
+			g := openLd(t, arraytest.Steps(t, 43, 4, true), Options{})
 			l := ldLoader(t, g, CPUOptions{}, opt)
 			var whole [][]byte // by sample
 			run := func(sample int) (got [][]byte) {

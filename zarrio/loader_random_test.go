@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/race"
 	"zarrbench/zarrio/tensor"
@@ -16,7 +17,7 @@ import (
 
 // ldCase is a random store with a loader's options, and what its channels mean.
 type ldCase struct {
-	store    *ldStore
+	store    *arraytest.Store
 	cpu      CPUOptions
 	opt      LoaderOptions
 	open     Options
@@ -29,12 +30,12 @@ type ldCase struct {
 }
 
 type ldChannel struct {
-	array *ldArray
+	array *arraytest.Array
 	fixed map[string]int
 }
 
 func newLdCase(tb testing.TB, r *rand.Rand) *ldCase {
-	c := &ldCase{store: newLdStore(), extent: map[string]int{"time": 1 + r.IntN(20), "level": 1 + r.IntN(4), "lat": 1 + r.IntN(9), "lon": 1 + r.IntN(11)}}
+	c := &ldCase{store: arraytest.NewStore(), extent: map[string]int{"time": 1 + r.IntN(20), "level": 1 + r.IntN(4), "lat": 1 + r.IntN(9), "lon": 1 + r.IntN(11)}}
 	c.grid = [2]string{"lat", "lon"}
 	if r.IntN(2) == 0 {
 		c.grid = [2]string{"lon", "lat"}
@@ -43,9 +44,9 @@ func newLdCase(tb testing.TB, r *rand.Rand) *ldCase {
 	for i := range levels {
 		levels[i] = float64(50 + 175*i)
 	}
-	c.store.put(tb, &ldArray{name: "level", dims: []string{"level"}, shape: []int{len(levels)}, dtype: "<f8", elem: ldFloats(levels...)})
-	c.store.put(tb, &ldArray{name: "time", dims: []string{"time"}, shape: []int{c.extent["time"]}, dtype: "<i8",
-		attrs: map[string]any{"units": "hours since 1959-01-01"}, elem: ldInts(func(i int) int64 { return int64(6 * i) })})
+	c.store.Put(tb, &arraytest.Array{Name: "level", Dims: []string{"level"}, Shape: []int{len(levels)}, Dtype: "<f8", Elem: arraytest.Floats(levels...)})
+	c.store.Put(tb, &arraytest.Array{Name: "time", Dims: []string{"time"}, Shape: []int{c.extent["time"]}, Dtype: "<i8",
+		Attrs: map[string]any{"units": "hours since 1959-01-01"}, Elem: arraytest.Ints(func(i int) int64 { return int64(6 * i) })})
 	types := [][]string{{"<f4", ">f4"}, {"<f8", ">f8"}, {"<i2", ">i2"}, {"|u1"}, {"<c8", ">c8"}, {"<u4", ">u4"}}[r.IntN(6)]
 	arrays := 1 + r.IntN(3)
 	timed := r.IntN(arrays) // this one has the step dimension, the others may
@@ -57,15 +58,15 @@ func newLdCase(tb testing.TB, r *rand.Rand) *ldCase {
 		if r.IntN(2) == 0 {
 			dims = slices.Insert(dims, r.IntN(ldPlaces(i, len(dims))), "level")
 		}
-		a := &ldArray{name: "v" + strconv.Itoa(i), dims: dims, dtype: types[r.IntN(len(types))], order: []string{"C", "F"}[r.IntN(2)],
-			blosc: r.IntN(2) == 0, fill: []string{"null", "7", "0"}[r.IntN(3)]}
+		a := &arraytest.Array{Name: "v" + strconv.Itoa(i), Dims: dims, Dtype: types[r.IntN(len(types))], Order: []string{"C", "F"}[r.IntN(2)],
+			Blosc: r.IntN(2) == 0, Fill: []string{"null", "7", "0"}[r.IntN(3)]}
 		for _, d := range dims {
 			n := c.extent[d]
-			a.shape = append(a.shape, n)
-			a.chunks = append(a.chunks, []int{n, 1 + r.IntN(n), 1, n + 1}[r.IntN(4)])
+			a.Shape = append(a.Shape, n)
+			a.Chunks = append(a.Chunks, []int{n, 1 + r.IntN(n), 1, n + 1}[r.IntN(4)])
 		}
 		if holes := uint64(r.IntN(3)); holes > 0 {
-			a.gone = func(coords []int) bool {
+			a.Gone = func(coords []int) bool {
 				x := holes
 				for _, k := range coords {
 					x = mix(x ^ uint64(k))
@@ -73,20 +74,20 @@ func newLdCase(tb testing.TB, r *rand.Rand) *ldCase {
 				return x%4 == 0
 			}
 		}
-		if chunks := grid.New(a.shape, a.chunks, nil).Total; r.IntN(2) == 0 && chunks < 200 { // codecs of very many take long
-			a.dtype = strings.Replace(a.dtype, ">", "<", 1) // the codec says which
-			if a.dtype[1] == 'c' {
-				a.fill = "null"
+		if chunks := grid.New(a.Shape, a.Chunks, nil).Total; r.IntN(2) == 0 && chunks < 200 { // codecs of very many take long
+			a.Dtype = strings.Replace(a.Dtype, ">", "<", 1) // the codec says which
+			if a.Dtype[1] == 'c' {
+				a.Fill = "null"
 			}
 			filters := 2
-			if a.dtype == "<f4" {
+			if a.Dtype == "<f4" {
 				filters = 0 // its elements are any bits, and astype does not keep all of them
 			}
-			a.form = newForm(r, a.dtype, a.chunks, 2, filters, false)
+			a.Form = arraytest.NewForm(r, a.Dtype, a.Chunks, 2, filters, false)
 		}
-		c.store.put(tb, a)
-		c.size = a.size()
-		name, fixed := a.name, r.IntN(c.extent["level"])
+		c.store.Put(tb, a)
+		c.size = a.Size()
+		name, fixed := a.Name, r.IntN(c.extent["level"])
 		if !slices.Contains(dims, "level") {
 			c.channels = append(c.channels, ldChannel{a, nil})
 		} else {
@@ -167,17 +168,17 @@ func (c *ldCase) plane(o Origin, ch, step, rows, cols int) []byte {
 	out := make([]byte, 0, rows*cols*c.size)
 	e := make([]byte, c.size)
 	fill := make([]byte, c.size)
-	if f := a.fillElement(); f != nil {
+	if f := a.FillElement(); f != nil {
 		fill = f
 	}
-	at := make([]int, len(a.dims))
+	at := make([]int, len(a.Dims))
 	for y := range rows {
 		for x := range cols {
 			if step >= o.Size[0] || y >= o.Size[1] || x >= o.Size[2] {
 				out = append(out, fill...)
 				continue
 			}
-			for d, name := range a.dims {
+			for d, name := range a.Dims {
 				switch name {
 				case "time":
 					at[d] = o.Start[0] + step
@@ -189,7 +190,7 @@ func (c *ldCase) plane(o Origin, ch, step, rows, cols int) []byte {
 					at[d] = c.channels[ch].fixed[name]
 				}
 			}
-			a.element(e, at)
+			a.Element(e, at)
 			out = append(out, e...)
 		}
 	}
@@ -237,7 +238,7 @@ func (c *ldCase) check(t *testing.T, r *rand.Rand) {
 	}
 	var l *Loader
 	if c.engine == nil {
-		l = ldLoader(t, c.store.open(t, c.open), c.cpu, c.opt)
+		l = ldLoader(t, openLd(t, c.store, c.open), c.cpu, c.opt)
 	} else {
 		l = ldLoaderOn(t, c.group(t), c.engine(t), c.opt)
 	}
@@ -297,9 +298,9 @@ func (c *ldCase) check(t *testing.T, r *rand.Rand) {
 // group opens the case's store.
 func (c *ldCase) group(t *testing.T) *Group {
 	if !c.onDisk {
-		return c.store.open(t, c.open)
+		return openLd(t, c.store, c.open)
 	}
-	g, err := Open(t.Context(), c.store.write(t), c.open)
+	g, err := Open(t.Context(), c.store.Write(t), c.open)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,12 +311,12 @@ func (c *ldCase) group(t *testing.T) *Group {
 // checkRead compares the channels' arrays, read whole by ReadInto, with the elements' definition.
 func (c *ldCase) checkRead(t *testing.T) {
 	for _, ch := range c.channels {
-		a, err := c.store.open(t, c.open).Array(t.Context(), ch.array.name)
+		a, err := openLd(t, c.store, c.open).Array(t.Context(), ch.array.Name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		n := c.size
-		for _, s := range ch.array.shape {
+		for _, s := range ch.array.Shape {
 			n *= s
 		}
 		got, want := make([]byte, n), make([]byte, 0, n)
@@ -323,12 +324,12 @@ func (c *ldCase) checkRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := make([]byte, c.size)
-		ldEach(ch.array.shape, func(at []int) {
-			ch.array.element(e, at)
+		arraytest.Each(ch.array.Shape, func(at []int) {
+			ch.array.Element(e, at)
 			want = append(want, e...)
 		})
 		if !bytes.Equal(got, want) {
-			t.Fatalf("array %s: ReadInto differs from the elements' definition", ch.array.name)
+			t.Fatalf("array %s: ReadInto differs from the elements' definition", ch.array.Name)
 		}
 	}
 }
@@ -366,9 +367,9 @@ func ldRandomOn(t *testing.T, seed uint64, change func(*ldCase, *rand.Rand)) {
 		defer func() {
 			if t.Failed() {
 				for _, ch := range c.channels {
-					t.Logf("%s %v %v chunks %v %s %s blosc %t", ch.array.name, ch.array.dims, ch.array.shape, ch.array.chunks, ch.array.dtype, ch.array.order, ch.array.blosc)
-					if ch.array.form != nil {
-						t.Logf("%s", c.store.values[ch.array.name+"/zarr.json"])
+					t.Logf("%s %v %v chunks %v %s %s blosc %t", ch.array.Name, ch.array.Dims, ch.array.Shape, ch.array.Chunks, ch.array.Dtype, ch.array.Order, ch.array.Blosc)
+					if ch.array.Form != nil {
+						t.Logf("%s", c.store.Values[ch.array.Name+"/zarr.json"])
 					}
 				}
 				t.Logf("%+v\n%+v", c.opt, c.cpu)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/chunkcache"
 	"zarrbench/zarrio/internal/race"
 	"zarrbench/zarrio/meta"
@@ -37,14 +38,14 @@ func ldOnce(t *testing.T, got map[string]int, chunks int) {
 func TestLoaderReadsOnce(t *testing.T) {
 	for _, blosc := range []bool{false, true} {
 		for _, shuffle := range []Shuffle{InOrder, ByChunk} {
-			s := ldSteps(t, 61, 8, blosc)
-			l := ldLoader(t, s.open(t, Options{}), CPUOptions{Workers: 3},
+			s := arraytest.Steps(t, 61, 8, blosc)
+			l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{Workers: 3},
 				LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 3, 2}}, Batch: 5, Shuffle: shuffle})
-			s.counts()
+			s.Counts()
 			for range 2 {
 				before := l.Stats()
 				ldEpoch(t, l)
-				reads := s.counts()
+				reads := s.Counts()
 				after := l.Stats()
 				n := 0
 				for _, r := range reads {
@@ -69,13 +70,13 @@ func TestLoaderReadsOnce(t *testing.T) {
 // TestLoaderSharesChunk has two levels of one array as channels, and both in a chunk.
 func TestLoaderSharesChunk(t *testing.T) {
 	for _, blosc := range []bool{false, true} {
-		s := newLdStore()
-		s.put(t, &ldArray{name: "z", dims: []string{"time", "level", "y", "x"}, shape: []int{12, 5, 4, 6}, chunks: []int{1, 5, 4, 6}, blosc: blosc})
-		s.put(t, &ldArray{name: "land", dims: []string{"y", "x"}, shape: []int{4, 6}, blosc: blosc})
-		l := ldLoader(t, s.open(t, Options{}), CPUOptions{Workers: 3}, LoaderOptions{Channels: []string{"z@level#4", "land", "z@level#1"}, Batch: 2})
-		s.counts()
+		s := arraytest.NewStore()
+		s.Put(t, &arraytest.Array{Name: "z", Dims: []string{"time", "level", "y", "x"}, Shape: []int{12, 5, 4, 6}, Chunks: []int{1, 5, 4, 6}, Blosc: blosc})
+		s.Put(t, &arraytest.Array{Name: "land", Dims: []string{"y", "x"}, Shape: []int{4, 6}, Blosc: blosc})
+		l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{Workers: 3}, LoaderOptions{Channels: []string{"z@level#4", "land", "z@level#1"}, Batch: 2})
+		s.Counts()
 		ldEpoch(t, l)
-		ldOnce(t, s.counts(), 12+1)
+		ldOnce(t, s.Counts(), 12+1)
 		if got, want := l.Stats().DecodedBytes, int64(13*4*6*4*5); got > want {
 			t.Errorf("decoded %d bytes, want at most %d", got, want)
 		}
@@ -87,12 +88,12 @@ func TestLoaderSharesChunk(t *testing.T) {
 func TestLoaderKeepsLittle(t *testing.T) {
 	const chunk = 8 * 4 * 6 * 4
 	opt := LoaderOptions{Channels: []string{"t", "u"}, Windows: []Window{{"time", 9, 8}}, Batch: 2}
-	build := func() *ldStore {
-		s := ldSteps(t, 40, 8, true)
-		s.put(t, &ldArray{name: "u", dims: []string{"time", "y", "x"}, shape: []int{40, 4, 6}, chunks: []int{8, 4, 6}})
+	build := func() *arraytest.Store {
+		s := arraytest.Steps(t, 40, 8, true)
+		s.Put(t, &arraytest.Array{Name: "u", Dims: []string{"time", "y", "x"}, Shape: []int{40, 4, 6}, Chunks: []int{8, 4, 6}})
 		return s
 	}
-	want := ldEpoch(t, ldLoader(t, build().open(t, Options{}), CPUOptions{}, opt))
+	want := ldEpoch(t, ldLoader(t, openLd(t, build(), Options{}), CPUOptions{}, opt))
 	for _, limit := range []int64{-1, 1, chunkcache.Cost(chunk) - 1, chunkcache.Cost(chunk), 2*chunkcache.Cost(chunk) + 5, 100 * chunkcache.Cost(chunk)} {
 		s := build()
 		e := NewCPU(CPUOptions{Workers: 3, KeepBytes: limit})
@@ -101,17 +102,17 @@ func TestLoaderKeepsLittle(t *testing.T) {
 			checks.Add(1)
 			return e.keep.Verify()
 		}
-		l, err := NewLoader(t.Context(), s.open(t, Options{}), e, opt)
+		l, err := NewLoader(t.Context(), openLd(t, s, Options{}), e, opt)
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.counts()
+		s.Counts()
 		if got := ldEpoch(t, l); !ldEqual(got, want) {
 			t.Errorf("limit %d: batches differ", limit)
 		}
 		require.Positive(t, checks.Load(), "samples")
 		total := 0
-		for _, n := range s.counts() {
+		for _, n := range s.Counts() {
 			total += n
 		}
 		if full := limit >= 100*chunkcache.Cost(chunk); (total == 10) != full {
@@ -127,25 +128,25 @@ func TestLoaderKeepsLittle(t *testing.T) {
 // batch is out of date.
 func TestLoaderFilesChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := ldSteps(t, 20, 20, false)
+		s := arraytest.Steps(t, 20, 20, false)
 		opt := LoaderOptions{Channels: []string{"t"}, Batch: 2}
-		l := ldLoader(t, s.open(t, Options{}), CPUOptions{}, opt)
+		l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{}, opt)
 		for range l.Batches(t.Context()) {
 			synctest.Wait() // until the next batch is filled, and what the third needs is kept
 			break
 		}
-		s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{20, 4, 6}, elem: ldElem("new")})
-		want := ldEpoch(t, ldLoader(t, s.open(t, Options{}), CPUOptions{}, opt))
+		s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{20, 4, 6}, Elem: arraytest.Elem("new")})
+		want := ldEpoch(t, ldLoader(t, openLd(t, s, Options{}), CPUOptions{}, opt))
 		if !ldEqual(ldEpoch(t, l), want) {
 			t.Error("the epoch after the change has data from before it")
 		}
 	})
 }
 
-func ldHoles(t *testing.T, blosc bool) *ldStore {
-	s := newLdStore()
-	s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{12, 4, 6}, chunks: []int{2, 4, 3}, blosc: blosc, fill: "7.5",
-		gone: func(c []int) bool { return c[0] == 3 && c[2] == 1 }})
+func ldHoles(t *testing.T, blosc bool) *arraytest.Store {
+	s := arraytest.NewStore()
+	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{12, 4, 6}, Chunks: []int{2, 4, 3}, Blosc: blosc, Fill: "7.5",
+		Gone: func(c []int) bool { return c[0] == 3 && c[2] == 1 }})
 	return s
 }
 
@@ -153,7 +154,7 @@ func TestLoaderMissing(t *testing.T) {
 	for _, blosc := range []bool{false, true} {
 		for _, keep := range []int64{0, -1} {
 			opt := LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 3, 2}}, Batch: 2}
-			l := ldLoader(t, ldHoles(t, blosc).open(t, Options{}), CPUOptions{KeepBytes: keep}, opt)
+			l := ldLoader(t, openLd(t, ldHoles(t, blosc), Options{}), CPUOptions{KeepBytes: keep}, opt)
 			for b, err := range l.Batches(t.Context()) {
 				if err != nil {
 					t.Fatal(err)
@@ -171,7 +172,7 @@ func TestLoaderMissing(t *testing.T) {
 				t.Errorf("%+v", st)
 			}
 		}
-		l := ldLoader(t, ldHoles(t, blosc).open(t, Options{Strict: true}), CPUOptions{}, LoaderOptions{Channels: []string{"t"}, Batch: 2})
+		l := ldLoader(t, openLd(t, ldHoles(t, blosc), Options{Strict: true}), CPUOptions{}, LoaderOptions{Channels: []string{"t"}, Batch: 2})
 		var last error
 		n := 0
 		for _, err := range l.Batches(t.Context()) {
@@ -186,13 +187,13 @@ func TestLoaderMissing(t *testing.T) {
 }
 
 func TestLoaderStats(t *testing.T) {
-	s := newLdStore()
-	s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{8, 4, 6}, chunks: []int{1, 4, 6}})
-	s.put(t, &ldArray{name: "z", dims: []string{"time", "y", "x"}, shape: []int{8, 4, 6}, chunks: []int{4, 4, 6}, blosc: true})
-	s.put(t, &ldArray{name: "hole", dims: []string{"y", "x"}, shape: []int{4, 6}, gone: func([]int) bool { return true }})
-	l := ldLoader(t, s.open(t, Options{}), CPUOptions{Workers: 2}, LoaderOptions{Channels: []string{"t", "z", "hole"}, Batch: 2})
+	s := arraytest.NewStore()
+	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{8, 4, 6}, Chunks: []int{1, 4, 6}})
+	s.Put(t, &arraytest.Array{Name: "z", Dims: []string{"time", "y", "x"}, Shape: []int{8, 4, 6}, Chunks: []int{4, 4, 6}, Blosc: true})
+	s.Put(t, &arraytest.Array{Name: "hole", Dims: []string{"y", "x"}, Shape: []int{4, 6}, Gone: func([]int) bool { return true }})
+	l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{Workers: 2}, LoaderOptions{Channels: []string{"t", "z", "hole"}, Batch: 2})
 	const plane = 4 * 6 * 4
-	stored := int64(8*plane + len(s.values["z/0.0.0"]) + len(s.values["z/1.0.0"]))
+	stored := int64(8*plane + len(s.Values["z/0.0.0"]) + len(s.Values["z/1.0.0"]))
 	// 8 chunks of t, 2 of z, and the hole is looked for in both batches.
 	want := meta.Stats{Chunks: 12, Missing: 2, ReadBytes: stored, DecodedBytes: 16 * plane, PlacedBytes: 24 * plane}
 	for epoch := range int64(2) {
@@ -210,11 +211,11 @@ func TestLoaderStats(t *testing.T) {
 }
 
 func TestLoaderOnSample(t *testing.T) {
-	s := ldSteps(t, 21, 4, true)
-	s.put(t, &ldArray{name: "u", dims: []string{"time", "y", "x"}, shape: []int{21, 4, 6}, chunks: []int{3, 2, 5}})
+	s := arraytest.Steps(t, 21, 4, true)
+	s.Put(t, &arraytest.Array{Name: "u", Dims: []string{"time", "y", "x"}, Shape: []int{21, 4, 6}, Chunks: []int{3, 2, 5}})
 	opt := LoaderOptions{Channels: []string{"t", "u"}, Windows: []Window{{"time", 2, 1}}, Batch: 3, Prefetch: 2}
 	want := map[int][]byte{}
-	plain := ldLoader(t, s.open(t, Options{}), CPUOptions{}, opt)
+	plain := ldLoader(t, openLd(t, s, Options{}), CPUOptions{}, opt)
 	sample := func(b *Batch, i int) (out []byte) {
 		for _, tensor := range b.Tensors {
 			out = append(append(out, tensor.PlaneBytes(i, 0)...), tensor.PlaneBytes(i, 1)...)
@@ -243,7 +244,7 @@ func TestLoaderOnSample(t *testing.T) {
 		}
 		return nil
 	}
-	l := ldLoader(t, s.open(t, Options{}), CPUOptions{Workers: 4}, opt)
+	l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{Workers: 4}, opt)
 	ldEpoch(t, l)
 	for i := range calls {
 		if n := calls[i].Load(); n != 1 {
@@ -284,7 +285,7 @@ func (e *ldTight) Alloc(n int64) (tensor.Memory, error) {
 func TestLoaderMemory(t *testing.T) {
 	cpu := NewCPU(CPUOptions{})
 	defer cpu.Close()
-	g := ldSteps(t, 100, 4, false).open(t, Options{})
+	g := openLd(t, arraytest.Steps(t, 100, 4, false), Options{})
 	const sample = 2 * 4 * 6 * 4
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 40, Retain: 1}
 	load := func(left int64, allocs int) (string, error) {
@@ -325,7 +326,7 @@ func TestLoaderAllocs(t *testing.T) {
 	}
 	measure := func(steps, batch, chunk int, blosc bool) float64 {
 		opt := LoaderOptions{Channels: []string{"t"}, Batch: batch, Windows: []Window{{"time", 4, 2}}}
-		l := ldLoader(t, ldBare{ldSteps(t, steps, chunk, blosc)}.open(t), CPUOptions{Workers: 2}, opt)
+		l := ldLoader(t, ldBare{arraytest.Steps(t, steps, chunk, blosc)}.open(t), CPUOptions{Workers: 2}, opt)
 		epoch := func() {
 			for _, err := range l.Batches(context.Background()) {
 				if err != nil {
@@ -349,10 +350,10 @@ func TestLoaderAllocs(t *testing.T) {
 }
 
 // ldBare is a store that allocates nothing for a read.
-type ldBare struct{ *ldStore }
+type ldBare struct{ *arraytest.Store }
 
 func (s ldBare) ReadRange(_ context.Context, key string, dst []byte, off int64) (int, int64, error) {
-	value, ok := s.values[key]
+	value, ok := s.Values[key]
 	if !ok {
 		return 0, 0, fs.ErrNotExist
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store/storetest"
@@ -14,20 +15,20 @@ import (
 
 // ldShards is a store with one array "t" of 61 steps on a grid of 4 x 6, in shards of 16 steps, each of which holds inner
 // chunks of two. None is missing.
-func ldShards(t *testing.T, names ...string) *ldStore {
-	s := newLdStore()
-	s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{61, 4, 6}, chunks: []int{16, 4, 6}, whole: true,
-		form: &partForm{inner: []int{2, 4, 6}, sum: true, sub: &partForm{bytes: names, size: 4}}})
+func ldShards(t *testing.T, names ...string) *arraytest.Store {
+	s := arraytest.NewStore()
+	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{61, 4, 6}, Chunks: []int{16, 4, 6}, Whole: true,
+		Form: &arraytest.Form{Inner: []int{2, 4, 6}, Sum: true, Sub: &arraytest.Form{Bytes: names, Size: 4}}})
 	for k := range 4 { // in the order of their steps, without gaps
 		key := fmt.Sprintf("t/c/%d/0/0", k)
-		value := s.values[key]
-		table := value[len(value)-index(8):]
+		value := s.Values[key]
+		table := value[len(value)-arraytest.Index(8):]
 		var parts [][]byte
 		for i := range 8 {
 			off := binary.LittleEndian.Uint64(table[16*i:])
 			parts = append(parts, value[off:][:binary.LittleEndian.Uint64(table[16*i+8:])])
 		}
-		s.values[key] = packShard(parts, false)
+		s.Values[key] = arraytest.PackShard(parts, false)
 	}
 	return s
 }
@@ -56,14 +57,14 @@ func TestLoaderShardsOnce(t *testing.T) {
 				}
 				for k := range 4 {
 					key := fmt.Sprintf("t/c/%d/0/0", k)
-					value := s.values[key]
+					value := s.Values[key]
 					seen := make([]bool, len(value))
 					for _, read := range r.Reads(key) {
 						off := int(read.Off)
 						if off < 0 {
 							off += len(value)
 						}
-						if off == len(value)-index(8) && epoch > 0 {
+						if off == len(value)-arraytest.Index(8) && epoch > 0 {
 							t.Errorf("%v, %+v: the index of %s was read in epoch %d", names, opt, key, epoch)
 						}
 						for i := off; i < off+read.Len; i++ {
@@ -81,17 +82,17 @@ func TestLoaderShardsOnce(t *testing.T) {
 
 // TestLoaderShardsMissing reads an array whose inner chunks are missing here and there.
 func TestLoaderShardsMissing(t *testing.T) {
-	s := newLdStore()
-	s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{64, 4, 6}, chunks: []int{16, 4, 6}, fill: "7",
-		form: &partForm{inner: []int{2, 2, 6}, sub: &partForm{bytes: []string{"gzip"}}}})
+	s := arraytest.NewStore()
+	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{64, 4, 6}, Chunks: []int{16, 4, 6}, Fill: "7",
+		Form: &arraytest.Form{Inner: []int{2, 2, 6}, Sub: &arraytest.Form{Bytes: []string{"gzip"}}}})
 	opt := LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 2, 0}}, Batch: 4}
-	l := ldLoader(t, s.open(t, Options{}), CPUOptions{}, opt)
+	l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{}, opt)
 	ldEpoch(t, l)
 	stats := l.Stats()
 	if stats.Chunks != 64 || stats.Missing < 1 || stats.Missing > 40 {
 		t.Errorf("%+v, want 64 chunks, some of which are missing", stats)
 	}
-	strict := ldLoader(t, s.open(t, Options{Strict: true}), CPUOptions{}, opt)
+	strict := ldLoader(t, openLd(t, s, Options{Strict: true}), CPUOptions{}, opt)
 	var err error
 	for _, e := range strict.Batches(t.Context()) {
 		err = e
@@ -109,7 +110,7 @@ func TestLoaderShardsCeiling(t *testing.T) {
 	for _, names := range [][]string{nil, {"gzip"}, {"crc32c"}} {
 		for _, windows := range [][]Window{nil, {{"time", 3, 2}}} {
 			s := ldShards(t, names...)
-			l := ldLoader(t, s.open(t, Options{CoalesceGap: -1}), CPUOptions{Workers: 2}, LoaderOptions{Channels: []string{"t"}, Windows: windows, Batch: 5})
+			l := ldLoader(t, openLd(t, s, Options{CoalesceGap: -1}), CPUOptions{Workers: 2}, LoaderOptions{Channels: []string{"t"}, Windows: windows, Batch: 5})
 			ldEpoch(t, l) // reads the indices
 			before := l.Stats().ReadBytes
 			want := ldEpoch(t, l)
@@ -136,7 +137,7 @@ func TestLoaderShardsDamaged(t *testing.T) {
 	}
 	l := ldLoader(t, g, CPUOptions{Workers: 2}, LoaderOptions{Channels: []string{"t"}, Batch: 5, Prefetch: 2})
 	want := ldEpoch(t, l)
-	bad := append([]byte{}, s.values["t/c/2/0/0"]...)
+	bad := append([]byte{}, s.Values["t/c/2/0/0"]...)
 	bad[100] ^= 1
 	faults.Set("t/c/2/0/0", storetest.Fault{Value: bad})
 	var failed error

@@ -4,13 +4,15 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"zarrbench/zarrio/internal/arraytest"
 )
 
 // An epoch that can't begin yields one error, and no batch.
 func TestLoaderCannotBegin(t *testing.T) {
-	s := newLdStore()
-	s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{8, 4, 6}, chunks: []int{1, 4, 6}})
-	l := ldLoader(t, s.open(t, Options{}), CPUOptions{}, LoaderOptions{Channels: []string{"t"}, Batch: 2})
+	s := arraytest.NewStore()
+	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{8, 4, 6}, Chunks: []int{1, 4, 6}})
+	l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{}, LoaderOptions{Channels: []string{"t"}, Batch: 2})
 	errs := func() (all []string) {
 		for b, err := range l.Batches(t.Context()) {
 			require.Nil(t, b)

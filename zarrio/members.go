@@ -73,7 +73,7 @@ func (g *Group) Inspect(ctx context.Context) (members []Member, unusable []store
 		nodes, unusable, err = g.h.list(ctx, g.path, g.format)
 		members = membersOf(nodes)
 	}
-	if a, ok := g.h.src.store.(store.Auditor); ok && err == nil {
+	if a, ok := g.h.src.Store.(store.Auditor); ok && err == nil {
 		var names []store.Unusable
 		if names, err = a.Unusable(ctx, g.path); g.docs != nil && errors.Is(err, fs.ErrNotExist) {
 			err = nil // consolidated metadata may have a group that isn't there: CheckConsolidated tells
@@ -104,10 +104,10 @@ type listed struct {
 
 // list returns the nodes right under a group, sorted by name, from the store, and names that have a document which can't be read.
 func (h *hierarchy) list(ctx context.Context, path string, format int) (nodes []listed, unread []store.Unusable, err error) {
-	l, ok := h.src.store.(store.Lister)
+	l, ok := h.src.Store.(store.Lister)
 	if !ok {
-		return nil, nil, fmt.Errorf("zarrio: %s: %w", h.src.name, &meta.UnsupportedError{What: "listing without consolidated metadata",
-			Found: fmt.Sprintf("in a %T", h.src.store), Supported: "stores that can list their keys"})
+		return nil, nil, fmt.Errorf("zarrio: %s: %w", h.src.Name, &meta.UnsupportedError{What: "listing without consolidated metadata",
+			Found: fmt.Sprintf("in a %T", h.src.Store), Supported: "stores that can list their keys"})
 	}
 	names, err := l.List(ctx, path)
 	if err != nil {
@@ -131,7 +131,7 @@ func (h *hierarchy) list(ctx context.Context, path string, format int) (nodes []
 				found, err = h.has(ctx, key)
 			}
 			if ctx.Err() != nil {
-				return nil, nil, fmt.Errorf("zarrio: %s: %w", h.src.name, context.Cause(ctx))
+				return nil, nil, fmt.Errorf("zarrio: %s: %w", h.src.Name, context.Cause(ctx))
 			}
 			if err != nil {
 				unread = append(unread, store.Unusable{Name: name, Err: err})
@@ -157,7 +157,7 @@ func (h *hierarchy) hasV3(ctx context.Context, key string) (found, array bool, e
 
 // has says whether the store has a value at key.
 func (h *hierarchy) has(ctx context.Context, key string) (bool, error) {
-	_, _, err := h.src.store.ReadRange(ctx, key, nil, 0)
+	_, _, err := h.src.Store.ReadRange(ctx, key, nil, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -169,7 +169,7 @@ func (h *hierarchy) has(ctx context.Context, key string) (bool, error) {
 
 // withArrays adds the names of the arrays in g to the error of one that isn't there, if listing them takes no requests.
 func (g *Group) withArrays(ctx context.Context, err error) error {
-	_, local := g.h.src.store.(store.Auditor)
+	_, local := g.h.src.Store.(store.Auditor)
 	if !errors.Is(err, fs.ErrNotExist) || errors.Is(err, errStale) || g.array || !local && g.docs == nil {
 		return err
 	}

@@ -181,7 +181,7 @@ func TestNotReadable(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			a := openArray(t, zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(tt.fields)}), Options{})
 			_, err := a.ReadInto(t.Context(), nil, make([]byte, 16))
-			zarrtest.WantError(t, err, append(tt.want, "zarrio: "+a.c.src.name+`: array "x": `)...)
+			zarrtest.WantError(t, err, append(tt.want, "zarrio: "+a.c.Source.Name+`: array "x": `)...)
 			if !errors.Is(err, errors.ErrUnsupported) {
 				t.Errorf("%v is not ErrUnsupported", err)
 			}
@@ -226,7 +226,7 @@ func TestSampleHierarchy(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if err := a.c.checkChunk(); err != nil {
+		if err := a.c.CheckChunk(); err != nil {
 			t.Error(err)
 		}
 		if len(a.Dims()) != len(a.Shape()) || slices.Contains(a.Dims(), "") {
@@ -266,7 +266,7 @@ func FuzzMetadataV2(f *testing.F) {
 			t.Fatalf("fill of %d bytes for %s", len(m.Fill), m.DType)
 		}
 		a := newHierarchy(nothing{}, Options{}).newArray("x", m)
-		if a.c.checkChunk() != nil || a.c.chunkBytes() > 1<<20 {
+		if a.c.CheckChunk() != nil || a.c.ChunkBytes() > 1<<20 {
 			return
 		}
 		// The array's first and last element, which no store has.

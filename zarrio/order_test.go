@@ -3,6 +3,8 @@ package zarrio
 import (
 	"slices"
 	"testing"
+
+	"zarrbench/zarrio/internal/arraytest"
 )
 
 func TestPermute(t *testing.T) {
@@ -166,7 +168,7 @@ func TestOrderAllocs(t *testing.T) {
 
 // TestLoaderRanks: together, the ranks see each window once.
 func TestLoaderRanks(t *testing.T) {
-	g := ldSteps(t, 62, 4, false).open(t, Options{})
+	g := openLd(t, arraytest.Steps(t, 62, 4, false), Options{})
 	for _, shuffle := range []Shuffle{InOrder, ByWindow, ByChunk} {
 		for _, drop := range []bool{false, true} {
 			for world := 1; world <= 7; world++ {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/zarrtest"
 )
 
@@ -28,16 +29,16 @@ func TestSkipChecksums(t *testing.T) {
 		value        []byte
 		sum          int // offset of the checksum
 	}{
-		{"crc32c", littleBytes + `, "crc32c"`, castagnoli, 16},
-		{"numcodecs.crc32c", littleBytes + `, {"name": "numcodecs.crc32c", "configuration": {"location": "end"}}`, castagnoli, 16},
-		{"crc32", littleBytes + `, {"name": "numcodecs.crc32", "configuration": {}}`, before(crc32.ChecksumIEEE(raw)), 0},
-		{"adler32", littleBytes + `, {"name": "numcodecs.adler32", "configuration": {}}`, before(adler32.Checksum(raw)), 0},
-		{"in a shard", shardWith("codecs", "["+littleBytes+`, "crc32c"]`), packShard([][]byte{castagnoli}, false), 16},
-		{"in a shard behind another codec", shardWith("codecs", "["+littleBytes+`, "crc32c"]`) + `, {"name": "numcodecs.crc32", "configuration": {}}`, nil, 20},
+		{"crc32c", arraytest.LittleBytes + `, "crc32c"`, castagnoli, 16},
+		{"numcodecs.crc32c", arraytest.LittleBytes + `, {"name": "numcodecs.crc32c", "configuration": {"location": "end"}}`, castagnoli, 16},
+		{"crc32", arraytest.LittleBytes + `, {"name": "numcodecs.crc32", "configuration": {}}`, before(crc32.ChecksumIEEE(raw)), 0},
+		{"adler32", arraytest.LittleBytes + `, {"name": "numcodecs.adler32", "configuration": {}}`, before(adler32.Checksum(raw)), 0},
+		{"in a shard", arraytest.ShardWith("codecs", "["+arraytest.LittleBytes+`, "crc32c"]`), arraytest.PackShard([][]byte{castagnoli}, false), 16},
+		{"in a shard behind another codec", arraytest.ShardWith("codecs", "["+arraytest.LittleBytes+`, "crc32c"]`) + `, {"name": "numcodecs.crc32", "configuration": {}}`, nil, 20},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.value == nil {
-				shard := packShard([][]byte{castagnoli}, false)
+				shard := arraytest.PackShard([][]byte{castagnoli}, false)
 				tt.value = append(binary.LittleEndian.AppendUint32(nil, crc32.ChecksumIEEE(shard)), shard...)
 			}
 			for bit := range 33 {
@@ -45,7 +46,7 @@ func TestSkipChecksums(t *testing.T) {
 				if bit < 32 {
 					value[tt.sum+bit/8] ^= 1 << (bit % 8)
 				}
-				mem := memStore(t, map[string]string{"zarr.json": v3Group, "x/zarr.json": v3Array(`"int32"`, 4, 4, tt.codecs), "x/c/0": string(value)})
+				mem := arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": arraytest.V3Array(`"int32"`, 4, 4, tt.codecs), "x/c/0": string(value)})
 				got, err := Read[int32](t.Context(), openArray(t, mem, Options{}), nil)
 				if bit == 32 && (err != nil || !slices.Equal(got, want)) || bit < 32 && err == nil {
 					t.Fatalf("bit %d: %v, %v", bit, got, err)
@@ -60,9 +61,9 @@ func TestSkipChecksums(t *testing.T) {
 			}
 		})
 	}
-	value := packShard([][]byte{castagnoli}, false)
+	value := arraytest.PackShard([][]byte{castagnoli}, false)
 	value[len(value)-1] ^= 1
-	a := openArray(t, memStore(t, map[string]string{"zarr.json": v3Group, "x/zarr.json": v3Array(`"int32"`, 4, 4, shardWith("codecs", "["+littleBytes+`, "crc32c"]`)),
+	a := openArray(t, arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": arraytest.V3Array(`"int32"`, 4, 4, arraytest.ShardWith("codecs", "["+arraytest.LittleBytes+`, "crc32c"]`)),
 		"x/c/0": string(value)}), Options{SkipChecksums: true})
 	_, err := Read[int32](t.Context(), a, nil)
 	zarrtest.WantError(t, err, "index: crc32c: checksum")
@@ -80,27 +81,27 @@ func TestPipelineErrors(t *testing.T) {
 		want                      string
 		unsupported               bool
 	}{
-		{"a shard of uneven chunks behind a checksum", uneven, `"int32"`, shardWith() + `, "crc32c"`, "chunk grid of shards rectilinear is not supported", true},
-		{"a shard of uneven chunks behind a filter", uneven, `"int32"`, delta + ", " + shardWith(), "chunk grid of shards rectilinear is not supported", true},
-		{"a transposition of uneven chunks behind a filter", uneven, `"int32"`, delta + ", " + transpose + ", " + littleBytes, "rectilinear is not supported", true},
-		{"a shard of packed bools", "", `"bool"`, named("numcodecs.packbits", "") + ", " + shardWith(), "sharding_indexed: decodes to 32 bytes, expected 5", false},
-		{"a transposition of packed bools", "", `"bool"`, named("numcodecs.packbits", "") + ", " + transpose + ", " + littleBytes, "transpose: ", false},
-		{"no permutation", "", `"int32"`, named("transpose", `"order": [1]`) + ", " + littleBytes, "order [1] is no permutation of 1 dimensions", false},
-		{"no order", "", `"int32"`, named("transpose", "") + ", " + littleBytes, "is no permutation of 1 dimensions", false},
-		{"order of more", "", `"int32"`, named("transpose", `"order": [0, 1]`) + ", " + littleBytes, "order [0 1] is no permutation of 1 dimensions", false},
+		{"a shard of uneven chunks behind a checksum", uneven, `"int32"`, arraytest.ShardWith() + `, "crc32c"`, "chunk grid of shards rectilinear is not supported", true},
+		{"a shard of uneven chunks behind a filter", uneven, `"int32"`, delta + ", " + arraytest.ShardWith(), "chunk grid of shards rectilinear is not supported", true},
+		{"a transposition of uneven chunks behind a filter", uneven, `"int32"`, delta + ", " + transpose + ", " + arraytest.LittleBytes, "rectilinear is not supported", true},
+		{"a shard of packed bools", "", `"bool"`, named("numcodecs.packbits", "") + ", " + arraytest.ShardWith(), "sharding_indexed: decodes to 32 bytes, expected 5", false},
+		{"a transposition of packed bools", "", `"bool"`, named("numcodecs.packbits", "") + ", " + transpose + ", " + arraytest.LittleBytes, "transpose: ", false},
+		{"no permutation", "", `"int32"`, named("transpose", `"order": [1]`) + ", " + arraytest.LittleBytes, "order [1] is no permutation of 1 dimensions", false},
+		{"no order", "", `"int32"`, named("transpose", "") + ", " + arraytest.LittleBytes, "is no permutation of 1 dimensions", false},
+		{"order of more", "", `"int32"`, named("transpose", `"order": [0, 1]`) + ", " + arraytest.LittleBytes, "order [0 1] is no permutation of 1 dimensions", false},
 		{"no endian", "", `"int32"`, `"bytes"`, `no endian for elements of 4 bytes`, false},
 		{"an endian of neither", "", `"int32"`, named("bytes", `"endian": "middle"`), `endian of codec "bytes" "middle"`, true},
-		{"a reshape to fewer", "", `"int32"`, named("reshape", `"shape": [31]`) + ", " + littleBytes, "does not have the 32 elements", false},
-		{"a reshape to more", "", `"int32"`, named("reshape", `"shape": [4611686018427387904, 4]`) + ", " + littleBytes, "does not have the", false},
-		{"a reshape of two unknowns", "", `"int32"`, named("reshape", `"shape": [-1, -1]`) + ", " + littleBytes, "found -1", false},
-		{"a reshape of no dimension", "", `"int32"`, named("reshape", `"shape": [[1]]`) + ", " + littleBytes, "shape [[1]] does not have the 32 elements of [32]", false},
-		{"a reshape that doesn't divide", "", `"int32"`, named("reshape", `"shape": [5, -1]`) + ", " + littleBytes, "does not have the 32 elements", false},
+		{"a reshape to fewer", "", `"int32"`, named("reshape", `"shape": [31]`) + ", " + arraytest.LittleBytes, "does not have the 32 elements", false},
+		{"a reshape to more", "", `"int32"`, named("reshape", `"shape": [4611686018427387904, 4]`) + ", " + arraytest.LittleBytes, "does not have the", false},
+		{"a reshape of two unknowns", "", `"int32"`, named("reshape", `"shape": [-1, -1]`) + ", " + arraytest.LittleBytes, "found -1", false},
+		{"a reshape of no dimension", "", `"int32"`, named("reshape", `"shape": [[1]]`) + ", " + arraytest.LittleBytes, "shape [[1]] does not have the 32 elements of [32]", false},
+		{"a reshape that doesn't divide", "", `"int32"`, named("reshape", `"shape": [5, -1]`) + ", " + arraytest.LittleBytes, "does not have the 32 elements", false},
 		{"vlen of numbers", "", `"int32"`, `"vlen-utf8"`, "vlen-utf8", true},
-		{"strings of no length", "", `"string"`, littleBytes, "data type object with codecs", true},
+		{"strings of no length", "", `"string"`, arraytest.LittleBytes, "data type object with codecs", true},
 		{"strings that are filtered", "", `"string"`, delta + `, "vlen-utf8"`, "", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			doc := v3Array(tt.dtype, 64, 32, tt.codecs)
+			doc := arraytest.V3Array(tt.dtype, 64, 32, tt.codecs)
 			if tt.grid != "" {
 				doc = fmt.Sprintf(`{"zarr_format": 3, "node_type": "array", "shape": [64], "data_type": %s, "chunk_grid": %s,
 					"chunk_key_encoding": {"name": "default"}, "fill_value": 0, "codecs": [%s]}`, tt.dtype, tt.grid, tt.codecs)
@@ -109,7 +110,7 @@ func TestPipelineErrors(t *testing.T) {
 			if fill != "" {
 				doc = strings.Replace(doc, `"fill_value": 0`, `"fill_value": `+fill, 1)
 			}
-			mem := memStore(t, map[string]string{"zarr.json": v3Group, "x/zarr.json": doc})
+			mem := arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": doc})
 			size := 400
 			if strings.Contains(tt.name, "transposition of packed") {
 				size = 5

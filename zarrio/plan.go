@@ -90,18 +90,18 @@ func (p *planner) read(c *channel, chunk int) int {
 
 // follow makes a read follow the last one of its shard, or begin a row of reads of its own.
 func (p *planner) follow(c *channel, i int32) {
-	levels := c.array.c.pipe.Levels
+	levels := c.array.c.Pipe.Levels
 	if len(levels) == 0 {
 		p.first = append(p.first, i)
 		return
 	}
 	var memory [meta.MaxRank]int
-	coords := memory[:len(c.array.c.grid.Counts)]
-	c.array.c.grid.Coords(coords, p.Reads[i].Chunk)
-	shard, _, _ := levels[0].Place(coords, c.array.c.grid.Chunks)
+	coords := memory[:len(c.array.c.Grid.Counts)]
+	c.array.c.Grid.Coords(coords, p.Reads[i].Chunk)
+	shard, _, _ := levels[0].Place(coords, c.array.c.Grid.Chunks)
 	id := chunkID{c.id, shard}
 	row := p.shards[id]
-	if row.count == 0 || row.count == c.array.c.groupLimit() {
+	if row.count == 0 || row.count == c.array.c.GroupLimit() {
 		p.first = append(p.first, i)
 		row.count = 0
 	} else {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/internal/ndcopy"
 )
 
@@ -28,7 +29,7 @@ type Plan struct {
 
 // A ChunkRead is one chunk to read and decode.
 type ChunkRead struct {
-	Array *chunkArray
+	Array *chunk.Array
 	Chunk int // row-major number in the array's chunk grid
 	First int // its pieces are Pieces[First:First+Count]
 	Count int

@@ -1,27 +1,31 @@
 package zarrio
 
-import "context"
+import (
+	"context"
+
+	"zarrbench/zarrio/internal/chunk"
+)
 
 // next returns the first read of the next plan row for w, or false after the last. It also takes and
 // prefetches some of the rows behind it. A row that can't be prefetched is the last that it takes:
 // another worker may have nothing to do.
 func (e *CPU) next(ctx context.Context, w *worker, p *Plan, j *job, q *rowQueue) (int32, bool) {
 	more := true
-	for len(w.rows) == 0 || more && len(w.rows) <= w.files.Ahead() && len(w.rows) < q.share() && !w.files.QueueFull() {
+	for len(w.rows) == 0 || more && len(w.rows) <= w.Files.Ahead() && len(w.rows) < q.share() && !w.Files.QueueFull() {
 		row, ok := q.take()
 		if !ok {
 			break
 		}
 		w.rows = append(w.rows, row)
 		r := &p.Reads[row]
-		if more = r.Array.prefetches(); more {
+		if more = r.Array.Prefetches(); more {
 			e.prefetch(ctx, w, p, r, j)
 		}
 	}
 	if len(w.rows) == 0 {
 		return 0, false
 	}
-	w.files.Submit()
+	w.Files.Submit()
 	row := w.rows[0]
 	w.rows = w.rows[:copy(w.rows, w.rows[1:])]
 	return row, true
@@ -32,14 +36,14 @@ func (e *CPU) next(ctx context.Context, w *worker, p *Plan, j *job, q *rowQueue)
 // there, and there are as many workers as keep a disk busy.
 func (e *CPU) prefetch(ctx context.Context, w *worker, p *Plan, r *ChunkRead, j *job) {
 	a := r.Array
-	whole := a.chunkBytes()
-	if w.files.LikelyCached(whole) || j.skip != nil && j.skip(r) || e.keep.Has(keyOf(r)) {
+	whole := a.ChunkBytes()
+	if w.Files.LikelyCached(whole) || j.skip != nil && j.skip(r) || e.keep.Has(keyOf(r)) {
 		return
 	}
-	pieces, size := p.Pieces[r.First:r.First+r.Count], a.meta.DType.Size
+	pieces, size := p.Pieces[r.First:r.First+r.Count], a.Meta.DType.Size
 	var dst []byte
 	off, n := 0, whole
-	if a.raw() {
+	if a.Raw() {
 		if !r.Keep && inPlace(a, pieces) {
 			if j.dst == nil {
 				return
@@ -47,9 +51,9 @@ func (e *CPU) prefetch(ctx context.Context, w *worker, p *Plan, r *ChunkRead, j 
 			q := &pieces[0]
 			off, n = q.Src*size, q.N[0]*q.N[1]*size
 			dst = j.dst[q.Dst:][:n]
-		} else if need := spanBytes(needed(w, pieces, size)); need < whole/2 {
+		} else if need := chunk.SpanBytes(needed(w, pieces, size)); need < whole/2 {
 			return
 		}
 	}
-	w.prefetch(ctx, a, r.Chunk, dst, off, n)
+	w.Prefetch(ctx, a, r.Chunk, dst, off, n)
 }

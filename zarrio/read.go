@@ -7,6 +7,7 @@ import (
 	"slices"
 	"unsafe"
 
+	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/hostmem"
 	"zarrbench/zarrio/meta"
@@ -16,7 +17,7 @@ import (
 // Read reads a selection into new memory, in C order. T must fit the array's data type: float32 data are read as float32.
 func Read[T tensor.Element](ctx context.Context, a *Array, sel Selection) ([]T, error) {
 	if err := tensor.Fits[T](a.DType()); err != nil {
-		return nil, a.c.wrap(err)
+		return nil, a.c.Wrap(err)
 	}
 	dst, err := makeElements[T](a, sel)
 	if err != nil {
@@ -38,7 +39,7 @@ func Read[T tensor.Element](ctx context.Context, a *Array, sel Selection) ([]T, 
 func makeElements[T tensor.Element](a *Array, sel Selection) ([]T, error) {
 	shape, err := sel.Shape(a.Shape())
 	if err != nil {
-		return nil, a.c.wrap(err)
+		return nil, a.c.Wrap(err)
 	}
 	size := int(unsafe.Sizeof(*new(T)))
 	n, err := meta.Product(shape, math.MaxInt/size)
@@ -46,7 +47,7 @@ func makeElements[T tensor.Element](a *Array, sel Selection) ([]T, error) {
 		err = hostmem.Check(int64(n) * int64(size))
 	}
 	if err != nil {
-		return nil, a.c.wrap(fmt.Errorf("selection of shape %v: %w", shape, err))
+		return nil, a.c.Wrap(fmt.Errorf("selection of shape %v: %w", shape, err))
 	}
 	return make([]T, n), nil
 }
@@ -57,35 +58,35 @@ func makeElements[T tensor.Element](a *Array, sel Selection) ([]T, error) {
 // the selection are read alone where they are few. Elements of fixed length that are no numbers (strings, raw bits,
 // records) come as their bytes. After an error the content of dst is unspecified.
 func (a *Array) ReadInto(ctx context.Context, sel Selection, dst []byte) (meta.Stats, error) {
-	picks, err := sel.resolve(&a.c.grid)
+	picks, err := sel.resolve(&a.c.Grid)
 	if err != nil {
-		return meta.Stats{}, a.c.wrap(err)
+		return meta.Stats{}, a.c.Wrap(err)
 	}
-	if err := a.c.checkChunk(); err != nil {
+	if err := a.c.CheckChunk(); err != nil {
 		return meta.Stats{}, err
 	}
 	strides, elements, err := a.place(picks)
 	if err != nil {
-		return meta.Stats{}, a.c.wrap(err)
+		return meta.Stats{}, a.c.Wrap(err)
 	}
-	if want := elements * a.c.meta.DType.Size; len(dst) != want {
-		return meta.Stats{}, a.c.wrap(fmt.Errorf("destination has %d bytes, the selection %d", len(dst), want))
+	if want := elements * a.c.Meta.DType.Size; len(dst) != want {
+		return meta.Stats{}, a.c.Wrap(fmt.Errorf("destination has %d bytes, the selection %d", len(dst), want))
 	}
 	if elements == 0 {
 		return meta.Stats{}, nil
 	}
-	if a.c.pipe.Text {
+	if a.c.Pipe.Text {
 		return a.readPadded(ctx, picks, strides, dst)
 	}
-	return a.c.visit(ctx, picks, func(ctx context.Context, w *reader, p *chunkPart) error {
-		return w.readChunk(ctx, a.c, p, strides, dst)
+	return a.c.ForEach(ctx, picks, func(ctx context.Context, w *chunk.Reader, p *chunk.Part) error {
+		return w.ReadChunk(ctx, a.c, p, strides, dst)
 	})
 }
 
 // place returns the destination's strides, in elements, and the number of elements selected.
 func (a *Array) place(picks []grid.Pick) (strides []int, elements int, err error) {
 	strides, elements = make([]int, len(picks)), 1
-	limit := math.MaxInt / max(a.c.meta.DType.Size, 1)
+	limit := math.MaxInt / max(a.c.Meta.DType.Size, 1)
 	for i := range slices.Backward(picks) {
 		n := picks[i].N
 		strides[i] = elements

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/race"
 	"zarrbench/zarrio/internal/zarrtest"
@@ -78,9 +79,9 @@ func TestReadFarApart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := model{shape: a.Shape(), size: 2, elements: tensor.AsBytes(want)}
+		m := arraytest.Model{Shape: a.Shape(), Size: 2, Elements: tensor.AsBytes(want)}
 		var axes []pickAxis
-		picks, _ := tt.sel.resolve(&a.c.grid)
+		picks, _ := tt.sel.resolve(&a.c.Grid)
 		for _, pick := range picks {
 			var p pickAxis
 			for i := range pick.N {
@@ -88,7 +89,7 @@ func TestReadFarApart(t *testing.T) {
 			}
 			axes = append(axes, p)
 		}
-		if !bytes.Equal(tensor.AsBytes(got), m.pick(axes)) {
+		if !bytes.Equal(tensor.AsBytes(got), pickOf(&m, axes)) {
 			t.Errorf("%s %s: %v", tt.order, tt.shape, got)
 		}
 		if !slices.Equal(compressed, got) {
@@ -117,7 +118,7 @@ func TestReadIntoAllocs(t *testing.T) {
 		}
 		a := openArray(t, zarrtest.DirStore(t, files), Options{Strict: true})
 		buf := make([]byte, 1024)
-		if n := testing.AllocsPerRun(20, func() { a.c.src.store.ReadRange(t.Context(), "x/0.0.0", buf, 0) }); n > 0 {
+		if n := testing.AllocsPerRun(20, func() { a.c.Source.Store.ReadRange(t.Context(), "x/0.0.0", buf, 0) }); n > 0 {
 			t.Skipf("the store itself makes %v allocations a read on this system", n)
 		}
 		for name, rest := range map[string]Selection{
@@ -134,7 +135,7 @@ func TestReadIntoAllocs(t *testing.T) {
 						t.Fatal(err)
 					}
 					return testing.AllocsPerRun(20, func() {
-						if _, err := a.ReadInto(t.Context(), sel, dst[:4*volume(shape)]); err != nil {
+						if _, err := a.ReadInto(t.Context(), sel, dst[:4*arraytest.Volume(shape)]); err != nil {
 							t.Fatal(err)
 						}
 					})

@@ -80,7 +80,7 @@ func TestDestination(t *testing.T) {
 	a := openArray(t, zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(map[string]string{"shape": "[4,3]", "chunks": "[2,2]"})}), Options{})
 	for _, n := range []int{0, 47, 49} {
 		_, err := a.ReadInto(t.Context(), nil, make([]byte, n))
-		zarrtest.WantError(t, err, a.c.src.name, fmt.Sprintf(`array "x": destination has %d bytes, the selection 48`, n))
+		zarrtest.WantError(t, err, a.c.Source.Name, fmt.Sprintf(`array "x": destination has %d bytes, the selection 48`, n))
 	}
 	if stats, err := a.ReadInto(t.Context(), Selection{Span(2, 2)}, nil); err != nil || stats != (meta.Stats{}) {
 		t.Errorf("an empty selection: %+v, %v", stats, err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
@@ -20,17 +21,17 @@ import (
 // right, each with one request in twenty: all must come out exact, and the limit on requests must hold.
 func TestRemoteFaults(t *testing.T) {
 	const limit = 6
-	for _, s := range []shards{
-		{n: 4000, shard: 100, inner: []int{10}, codec: "gzip"},
-		{n: 4000, shard: 100, inner: []int{50, 10}, start: true, gone: func(i int) bool { return i%7 == 3 }},
+	for _, s := range []arraytest.Shards{
+		{N: 4000, Shard: 100, Inner: []int{10}, Codec: "gzip"},
+		{N: 4000, Shard: 100, Inner: []int{50, 10}, Start: true, Gone: func(i int) bool { return i%7 == 3 }},
 	} {
-		server := storetest.NewServer(t, s.files(), storetest.ServerOptions{Latency: 30 * time.Millisecond, Rate: 0.05, Faults: storetest.ServerFaults(), Seed: 5})
+		server := storetest.NewServer(t, s.Files(), storetest.ServerOptions{Latency: 30 * time.Millisecond, Rate: 0.05, Faults: storetest.ServerFaults(), Seed: 5})
 		st, err := store.OpenHTTP(server.URL, store.HTTPOptions{Requests: limit, Backoff: time.Millisecond, MaxBackoff: 5 * time.Millisecond})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer st.Close()
-		s.check(t, openArray(t, st, Options{}), nil, numbers(0, s.n))
+		checkShards(t, s, openArray(t, st, Options{}), nil, arraytest.Numbers(0, s.N))
 		if server.Faults() == 0 {
 			t.Error("nothing went wrong: the test shows nothing")
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/store/storetest"
@@ -14,9 +15,9 @@ import (
 
 // selectionFiles are those of an array of 6 x 8 uint16, each its own number, in chunks of 2 x 3, compressed.
 func selectionFiles(codec string) map[string]string {
-	files := map[string]string{"zarr.json": v3Group, "x/zarr.json": fmt.Sprintf(`{"zarr_format": 3, "node_type": "array", "shape": [6, 8], "data_type": "uint16",
+	files := map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": fmt.Sprintf(`{"zarr_format": 3, "node_type": "array", "shape": [6, 8], "data_type": "uint16",
 		"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2, 3]}}, "chunk_key_encoding": {"name": "default"}, "fill_value": 0,
-		"codecs": [%s, {"name": %q, "configuration": {"level": 1}}]}`, littleBytes, codec)}
+		"codecs": [%s, {"name": %q, "configuration": {"level": 1}}]}`, arraytest.LittleBytes, codec)}
 	for cy := range 3 {
 		for cx := range 3 {
 			var raw []byte
@@ -25,14 +26,14 @@ func selectionFiles(codec string) map[string]string {
 					raw = binary.LittleEndian.AppendUint16(raw, uint16(8*y+x))
 				}
 			}
-			files[fmt.Sprintf("x/c/%d/%d", cy, cx)] = string(encodeBytes(codec, raw, 2))
+			files[fmt.Sprintf("x/c/%d/%d", cy, cx)] = string(arraytest.EncodeBytes(codec, raw, 2))
 		}
 	}
 	return files
 }
 
 func TestSelectionLists(t *testing.T) {
-	r := storetest.NewRecorder(memStore(t, selectionFiles("gzip")))
+	r := storetest.NewRecorder(arraytest.TextStore(t, selectionFiles("gzip")))
 	a := openArray(t, r, Options{})
 	mask := func(n int, set ...int) []bool {
 		m := make([]bool, n)
@@ -102,7 +103,7 @@ func TestSelectionLists(t *testing.T) {
 // TestSelectionOnce reads all in a shuffled order, along both axes: each chunk is read once.
 func TestSelectionOnce(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 9))
-	r := storetest.NewRecorder(memStore(t, selectionFiles("gzip")))
+	r := storetest.NewRecorder(arraytest.TextStore(t, selectionFiles("gzip")))
 	a := openArray(t, r, Options{})
 	for range 20 {
 		r.Clear()
@@ -169,12 +170,12 @@ func TestSelectionHuge(t *testing.T) {
 	rectilinear := fmt.Sprintf(`{"zarr_format": 3, "node_type": "array", "shape": [%d], "data_type": "string", "chunk_grid": {"name": "rectilinear",
 		"configuration": {"kind": "inline", "chunk_shapes": [[%d, %d]]}}, "chunk_key_encoding": {"name": "default"}, "fill_value": "", "codecs": ["vlen-utf8"]}`, n, n-5, 5)
 	for _, doc := range []string{
-		v3Array(`"uint8"`, n, 1<<10, littleBytes),
-		v3Array(`"uint8"`, n, 1<<10, littleBytes+`, {"name": "gzip", "configuration": {"level": 1}}`),
-		v3Array(`"uint8"`, n, 1<<20, shardWith("chunk_shape", "[1024]")),
-		v3Array(`"uint8"`, n, n, shardWith("chunk_shape", "[1024]")),
+		arraytest.V3Array(`"uint8"`, n, 1<<10, arraytest.LittleBytes),
+		arraytest.V3Array(`"uint8"`, n, 1<<10, arraytest.LittleBytes+`, {"name": "gzip", "configuration": {"level": 1}}`),
+		arraytest.V3Array(`"uint8"`, n, 1<<20, arraytest.ShardWith("chunk_shape", "[1024]")),
+		arraytest.V3Array(`"uint8"`, n, n, arraytest.ShardWith("chunk_shape", "[1024]")),
 	} {
-		a := openArray(t, memStore(t, map[string]string{"zarr.json": v3Group, "x/zarr.json": doc}), Options{})
+		a := openArray(t, arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": doc}), Options{})
 		for _, sel := range []Selection{
 			{At(-1)}, {Indices([]int{n - 1, 0, 5, n / 2})}, {Steps(0, n, n/4)}, {Steps(n-1, -1, -n/4)}, {Span(n-10, n)},
 		} {
@@ -192,10 +193,10 @@ func TestSelectionHuge(t *testing.T) {
 		}
 	}
 	// A run over uneven chunks is not listed either.
-	a := openArray(t, memStore(t, map[string]string{"zarr.json": v3Group, "x/zarr.json": rectilinear}), Options{})
+	a := openArray(t, arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": rectilinear}), Options{})
 	before := allocated()
-	picks, err := Selection(nil).resolve(&a.c.grid)
-	if err != nil || picks[0].N != n || picks[0].Chunks(&a.c.grid, 0) != 2 {
+	picks, err := Selection(nil).resolve(&a.c.Grid)
+	if err != nil || picks[0].N != n || picks[0].Chunks(&a.c.Grid, 0) != 2 {
 		t.Errorf("%+v, %v", picks, err)
 	}
 	if b := allocated() - before; b > 1<<20 {
@@ -211,8 +212,8 @@ func TestSelectionSpans(t *testing.T) {
 		binary.LittleEndian.PutUint16(values[2*i:], uint16(i))
 	}
 	doc := fmt.Sprintf(`{"zarr_format": 3, "node_type": "array", "shape": [%d, %d], "data_type": "uint16", "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [%d, %d]}},
-		"chunk_key_encoding": {"name": "default"}, "fill_value": 0, "codecs": [%s]}`, n, n, n, n, littleBytes)
-	a := openArray(t, memStore(t, map[string]string{"zarr.json": v3Group, "x/zarr.json": doc, "x/c/0/0": string(values)}), Options{})
+		"chunk_key_encoding": {"name": "default"}, "fill_value": 0, "codecs": [%s]}`, n, n, n, n, arraytest.LittleBytes)
+	a := openArray(t, arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": doc, "x/c/0/0": string(values)}), Options{})
 	rng := rand.New(rand.NewPCG(4, 9))
 	y, x := rng.Perm(n), rng.Perm(n)[:300]
 	y = append(y, y...)

@@ -11,15 +11,15 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/pipeline"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
-	"zarrbench/zarrio/store"
 )
 
 // setEntry changes an entry of the index at the end of a shard of count chunks, and the index's checksum.
 func setEntry(shard []byte, count, entry int, off, n uint64) []byte {
-	table := shard[len(shard)-index(count):]
+	table := shard[len(shard)-arraytest.Index(count):]
 	binary.LittleEndian.PutUint64(table[16*entry:], off)
 	binary.LittleEndian.PutUint64(table[16*entry+8:], n)
 	binary.LittleEndian.PutUint32(table[16*count:], crc32.Checksum(table[:16*count], crc32.MakeTable(crc32.Castagnoli)))
@@ -29,16 +29,16 @@ func setEntry(shard []byte, count, entry int, off, n uint64) []byte {
 // TestShardDamage damages a shard of 8 inner chunks of 4 elements in every way.
 func TestShardDamage(t *testing.T) {
 	whole, inner := `zarrio: memory: array "x": chunk "x/c/0": read: `, `zarrio: memory: array "x": shard "x/c/0": inner chunk [2]: `
-	plain := shards{n: 32, shard: 32, inner: []int{4}}
+	plain := arraytest.Shards{N: 32, Shard: 32, Inner: []int{4}}
 	sum, gz, nested := plain, plain, plain
-	sum.codec, gz.codec, nested.inner = "crc32c", "gzip", []int{16, 4}
+	sum.Codec, gz.Codec, nested.Inner = "crc32c", "gzip", []int{16, 4}
 	entry := func(i int, off, n uint64) func([]byte) []byte {
 		return func(b []byte) []byte { return setEntry(b, 8, i, off, n) }
 	}
 	const part = 4*16 + 4*16 + 4 // bytes of a shard in nested
 	for _, tt := range []struct {
 		name   string
-		shards shards
+		shards arraytest.Shards
 		damage func(shard []byte) []byte
 		want   []string
 	}{
@@ -64,11 +64,11 @@ func TestShardDamage(t *testing.T) {
 		{"another's", sum, entry(2, 41, 20), []string{inner + "crc32c: checksum of 16 bytes is"}},
 		{"not gzip", gz, func(b []byte) []byte { return setEntry(append(make([]byte, 20), b...), 8, 2, 0, 20) }, []string{`inner chunk [`, "gzip: "}},
 		{"gzip of less", gz, func(b []byte) []byte {
-			short := encodeBytes("gzip", make([]byte, 12), 1)
-			return packShard([][]byte{nil, nil, short, nil, nil, nil, nil, nil}, false)
+			short := arraytest.EncodeBytes("gzip", make([]byte, 12), 1)
+			return arraytest.PackShard([][]byte{nil, nil, short, nil, nil, nil, nil, nil}, false)
 		}, []string{inner + "gzip: "}},
 		{"gzip of more", gz, func(b []byte) []byte {
-			return packShard([][]byte{nil, nil, encodeBytes("gzip", make([]byte, 1<<20), 1), nil, nil, nil, nil, nil}, false)
+			return arraytest.PackShard([][]byte{nil, nil, arraytest.EncodeBytes("gzip", make([]byte, 1<<20), 1), nil, nil, nil, nil, nil}, false)
 		}, []string{inner + "gzip: "}},
 		{"inner shard too short", nested, func(b []byte) []byte { return setEntry(b, 2, 0, 0, 67) }, []string{`inner chunk [0]: read: the shard has 67 bytes, fewer than the 68 of its index of 4 chunks`}},
 		{"inner shard of nothing", nested, func(b []byte) []byte { return setEntry(b, 2, 0, 0, 0) }, []string{`inner chunk [0]: read: the shard has 0 bytes, fewer than the 68 of its index of 4 chunks`}},
@@ -79,8 +79,8 @@ func TestShardDamage(t *testing.T) {
 		{"inner overflow", nested, func(b []byte) []byte { setEntry(b[:part], 4, 2, math.MaxUint64-20, 16); return b }, []string{inner + "read: its entry in the index, 16 bytes from"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			mem := tt.shards.mem(t)
-			if err := mem.Put(t.Context(), "x/c/0", tt.damage(tt.shards.value(0))); err != nil {
+			mem := tt.shards.Mem(t)
+			if err := mem.Put(t.Context(), "x/c/0", tt.damage(tt.shards.Value(0))); err != nil {
 				t.Fatal(err)
 			}
 			a := openArray(t, mem, Options{})
@@ -103,58 +103,43 @@ func TestShardDamage(t *testing.T) {
 	}
 }
 
-// shardWith is the codec sharding_indexed of a configuration with fields replaced, or left out for "".
-func shardWith(fields ...string) string {
-	config := map[string]string{"chunk_shape": "[4]", "codecs": "[" + littleBytes + "]", "index_codecs": "[" + littleBytes + `, "crc32c"]`}
-	for i := 0; i < len(fields); i += 2 {
-		config[fields[i]] = fields[i+1]
-	}
-	var parts []string
-	for _, name := range []string{"chunk_shape", "codecs", "index_codecs", "index_location"} {
-		if config[name] != "" {
-			parts = append(parts, fmt.Sprintf("%q: %s", name, config[name]))
-		}
-	}
-	return `{"name": "sharding_indexed", "configuration": {` + strings.Join(parts, ", ") + "}}"
-}
-
 // TestShardMetadata opens arrays with bad shards: their metadata can be read, and reading elements says what is wrong.
 func TestShardMetadata(t *testing.T) {
-	nested := littleBytes
+	nested := arraytest.LittleBytes
 	for range pipeline.MaxLevels + 1 {
-		nested = shardWith("codecs", "["+nested+"]")
+		nested = arraytest.ShardWith("codecs", "["+nested+"]")
 	}
 	for _, tt := range []struct {
 		name, codecs string
 		want         []string
 		unsupported  bool
 	}{
-		{"does not divide", shardWith("chunk_shape", "[5]"), []string{`codec "sharding_indexed": chunk_shape [5] does not divide the shard [32]`}, false},
-		{"larger", shardWith("chunk_shape", "[64]"), []string{"chunk_shape [64] does not divide the shard [32]"}, false},
-		{"nothing", shardWith("chunk_shape", "[0]"), []string{"chunk_shape [0] does not divide the shard [32]"}, false},
-		{"negative", shardWith("chunk_shape", "[-4]"), []string{`codec "sharding_indexed": chunk_shape`}, false},
-		{"rank", shardWith("chunk_shape", "[4, 4]"), []string{"chunk_shape [4 4] has 2 dimensions, the shard [32] has 1"}, false},
-		{"no shape", shardWith("chunk_shape", ""), []string{"chunk_shape [] has 0 dimensions, the shard [32] has 1"}, false},
-		{"location", shardWith("index_location", `"middle"`), []string{`index_location "middle"`}, true},
-		{"location of another type", shardWith("index_location", `1`), []string{"index_location"}, false},
-		{"no codecs", shardWith("codecs", ""), []string{`codec "sharding_indexed": codecs: `}, false},
-		{"no codecs in the list", shardWith("codecs", "[]"), []string{`codec "sharding_indexed": codecs: the list is empty`}, false},
-		{"no index codecs", shardWith("index_codecs", ""), []string{`codec "sharding_indexed": index_codecs: `}, false},
-		{"compressed index", shardWith("index_codecs", "["+littleBytes+`, {"name": "gzip", "configuration": {"level": 1}}]`), []string{"index_codecs: a compressed index has no known size"}, false},
-		{"sharded index", shardWith("index_codecs", "["+shardWith()+"]"), []string{"codec of a shard's index sharding_indexed"}, true},
-		{"transposed index", shardWith("index_codecs", `[{"name": "transpose", "configuration": {"order": [1, 0]}}, `+littleBytes+"]"), []string{"codec of a shard's index transpose"}, true},
-		{"unknown index codec", shardWith("index_codecs", "["+littleBytes+`, "wonder"]`), []string{"wonder"}, true},
-		{"index without bytes", shardWith("index_codecs", `["crc32c"]`), []string{"none makes bytes of the array"}, false},
-		{"unknown codec", shardWith("codecs", "["+littleBytes+`, "wonder"]`), []string{"wonder"}, true},
-		{"unknown codec outside", shardWith() + `, "wonder"`, []string{"wonder"}, true},
-		{"unknown codec in a shard behind a checksum", shardWith("codecs", "["+littleBytes+`, "wonder"]`) + `, "crc32c"`, []string{"wonder"}, true},
+		{"does not divide", arraytest.ShardWith("chunk_shape", "[5]"), []string{`codec "sharding_indexed": chunk_shape [5] does not divide the shard [32]`}, false},
+		{"larger", arraytest.ShardWith("chunk_shape", "[64]"), []string{"chunk_shape [64] does not divide the shard [32]"}, false},
+		{"nothing", arraytest.ShardWith("chunk_shape", "[0]"), []string{"chunk_shape [0] does not divide the shard [32]"}, false},
+		{"negative", arraytest.ShardWith("chunk_shape", "[-4]"), []string{`codec "sharding_indexed": chunk_shape`}, false},
+		{"rank", arraytest.ShardWith("chunk_shape", "[4, 4]"), []string{"chunk_shape [4 4] has 2 dimensions, the shard [32] has 1"}, false},
+		{"no shape", arraytest.ShardWith("chunk_shape", ""), []string{"chunk_shape [] has 0 dimensions, the shard [32] has 1"}, false},
+		{"location", arraytest.ShardWith("index_location", `"middle"`), []string{`index_location "middle"`}, true},
+		{"location of another type", arraytest.ShardWith("index_location", `1`), []string{"index_location"}, false},
+		{"no codecs", arraytest.ShardWith("codecs", ""), []string{`codec "sharding_indexed": codecs: `}, false},
+		{"no codecs in the list", arraytest.ShardWith("codecs", "[]"), []string{`codec "sharding_indexed": codecs: the list is empty`}, false},
+		{"no index codecs", arraytest.ShardWith("index_codecs", ""), []string{`codec "sharding_indexed": index_codecs: `}, false},
+		{"compressed index", arraytest.ShardWith("index_codecs", "["+arraytest.LittleBytes+`, {"name": "gzip", "configuration": {"level": 1}}]`), []string{"index_codecs: a compressed index has no known size"}, false},
+		{"sharded index", arraytest.ShardWith("index_codecs", "["+arraytest.ShardWith()+"]"), []string{"codec of a shard's index sharding_indexed"}, true},
+		{"transposed index", arraytest.ShardWith("index_codecs", `[{"name": "transpose", "configuration": {"order": [1, 0]}}, `+arraytest.LittleBytes+"]"), []string{"codec of a shard's index transpose"}, true},
+		{"unknown index codec", arraytest.ShardWith("index_codecs", "["+arraytest.LittleBytes+`, "wonder"]`), []string{"wonder"}, true},
+		{"index without bytes", arraytest.ShardWith("index_codecs", `["crc32c"]`), []string{"none makes bytes of the array"}, false},
+		{"unknown codec", arraytest.ShardWith("codecs", "["+arraytest.LittleBytes+`, "wonder"]`), []string{"wonder"}, true},
+		{"unknown codec outside", arraytest.ShardWith() + `, "wonder"`, []string{"wonder"}, true},
+		{"unknown codec in a shard behind a checksum", arraytest.ShardWith("codecs", "["+arraytest.LittleBytes+`, "wonder"]`) + `, "crc32c"`, []string{"wonder"}, true},
 		{"nested too deep", nested, []string{"nesting of shards more than 8 levels"}, true},
 		{"no configuration", `"sharding_indexed"`, []string{`codec "sharding_indexed": chunk_shape [] has 0 dimensions`}, false},
-		{"nested that does not divide", shardWith("codecs", "["+shardWith("chunk_shape", "[3]")+"]"), []string{"chunk_shape [3] does not divide the shard [4]"}, false},
-		{"not bytes", shardWith("codecs", `["crc32c"]`), []string{"none makes bytes of the array"}, false},
+		{"nested that does not divide", arraytest.ShardWith("codecs", "["+arraytest.ShardWith("chunk_shape", "[3]")+"]"), []string{"chunk_shape [3] does not divide the shard [4]"}, false},
+		{"not bytes", arraytest.ShardWith("codecs", `["crc32c"]`), []string{"none makes bytes of the array"}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			a := openArray(t, memStore(t, map[string]string{"zarr.json": v3Group, "x/zarr.json": v3Array(`"int32"`, 64, 32, tt.codecs)}), Options{})
+			a := openArray(t, arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": arraytest.V3Array(`"int32"`, 64, 32, tt.codecs)}), Options{})
 			if !slices.Equal(a.Shape(), []int{64}) {
 				t.Errorf("shape %v", a.Shape())
 			}
@@ -171,24 +156,10 @@ func TestShardMetadata(t *testing.T) {
 			}
 		})
 	}
-	a := openArray(t, memStore(t, map[string]string{"zarr.json": v3Group, "x/zarr.json": strings.Replace(v3Array(`"int32"`, 64, 32, shardWith()),
+	a := openArray(t, arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": strings.Replace(arraytest.V3Array(`"int32"`, 64, 32, arraytest.ShardWith()),
 		`{"name": "regular", "configuration": {"chunk_shape": [32]}}`, `{"name": "rectilinear", "configuration": {"kind": "inline", "chunk_shapes": [[6, 60]]}}`, 1)}), Options{})
 	_, err := Read[int32](t.Context(), a, nil)
 	zarrtest.WantError(t, err, "does not divide every extent of the shards along dimension 0")
-}
-
-const v3Group = `{"zarr_format": 3, "node_type": "group"}`
-
-// memStore is a store in memory that holds files, by their keys.
-func memStore(t testing.TB, files map[string]string) *store.Mem {
-	t.Helper()
-	mem := store.NewMem()
-	for key, value := range files {
-		if err := mem.Put(t.Context(), key, []byte(value)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return mem
 }
 
 // allocated returns how many bytes this process has allocated so far.
@@ -201,15 +172,15 @@ func allocated() uint64 {
 // TestShardHugeIndex reads from shards that would have an index of terabytes: what it costs follows from what the store has.
 func TestShardHugeIndex(t *testing.T) {
 	for _, codecs := range []string{
-		shardWith("chunk_shape", "[1]"),
-		shardWith("chunk_shape", "[1]", "index_location", `"start"`),
-		shardWith("chunk_shape", "[1099511627776]", "codecs", "["+shardWith("chunk_shape", "[1]")+"]"),
-		shardWith("chunk_shape", "[1]") + `, "crc32c"`,
-		shardWith("chunk_shape", "[1]") + `, {"name": "gzip", "configuration": {"level": 1}}`,
+		arraytest.ShardWith("chunk_shape", "[1]"),
+		arraytest.ShardWith("chunk_shape", "[1]", "index_location", `"start"`),
+		arraytest.ShardWith("chunk_shape", "[1099511627776]", "codecs", "["+arraytest.ShardWith("chunk_shape", "[1]")+"]"),
+		arraytest.ShardWith("chunk_shape", "[1]") + `, "crc32c"`,
+		arraytest.ShardWith("chunk_shape", "[1]") + `, {"name": "gzip", "configuration": {"level": 1}}`,
 	} {
 		for _, value := range []int{0, 100, 3 << 20} {
 			table := make([]byte, value) // that of one chunk, so that there is a shard in the shard
-			mem := memStore(t, map[string]string{"zarr.json": v3Group, "x/zarr.json": v3Array(`"uint8"`, 1<<41, 1<<40, codecs), "x/c/0": string(table)})
+			mem := arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": arraytest.V3Array(`"uint8"`, 1<<41, 1<<40, codecs), "x/c/0": string(table)})
 			before := allocated()
 			a := openArray(t, mem, Options{})
 			_, err := Read[uint8](t.Context(), a, Selection{At(5)})
@@ -224,44 +195,44 @@ func TestShardHugeIndex(t *testing.T) {
 			}
 		}
 	}
-	a := openArray(t, memStore(t, map[string]string{"zarr.json": v3Group, "x/zarr.json": v3Array(`"uint8"`, 1<<61, 1<<61, shardWith("chunk_shape", "[1]"))}), Options{})
+	a := openArray(t, arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": arraytest.V3Array(`"uint8"`, 1<<61, 1<<61, arraytest.ShardWith("chunk_shape", "[1]"))}), Options{})
 	_, err := Read[uint8](t.Context(), a, Selection{At(0)})
 	zarrtest.WantError(t, err, "2305843009213693952 inner chunks a shard are too many")
 }
 
 // fuzzShards are the codecs that FuzzShard reads a shard of 64 int32 by.
 func fuzzShards() []string {
-	gzip := "[" + littleBytes + `, {"name": "gzip", "configuration": {"level": 1}}]`
+	gzip := "[" + arraytest.LittleBytes + `, {"name": "gzip", "configuration": {"level": 1}}]`
 	return []string{
-		shardWith(),
-		shardWith("index_location", `"start"`, "codecs", gzip),
-		shardWith("index_codecs", "["+littleBytes+"]"),
-		shardWith("index_codecs", "["+littleBytes+"]", "codecs", gzip),
-		shardWith("index_codecs", "["+littleBytes+"]", "chunk_shape", "[16]", "codecs", "["+shardWith("index_codecs", "["+littleBytes+"]")+"]"),
-		shardWith("index_codecs", "["+littleBytes+"]", "chunk_shape", "[16]", "codecs", "["+shardWith("index_codecs", "["+littleBytes+"]", "codecs", gzip)+"]") + `, "crc32c"`,
-		`{"name": "numcodecs.delta", "configuration": {"dtype": "<i4"}}, ` + shardWith("index_codecs", "["+littleBytes+"]", "index_location", `"start"`),
-		shardWith("index_codecs", "["+littleBytes+"]", "codecs", "["+littleBytes+`, {"name": "blosc", "configuration": {"typesize": 4}}]`),
+		arraytest.ShardWith(),
+		arraytest.ShardWith("index_location", `"start"`, "codecs", gzip),
+		arraytest.ShardWith("index_codecs", "["+arraytest.LittleBytes+"]"),
+		arraytest.ShardWith("index_codecs", "["+arraytest.LittleBytes+"]", "codecs", gzip),
+		arraytest.ShardWith("index_codecs", "["+arraytest.LittleBytes+"]", "chunk_shape", "[16]", "codecs", "["+arraytest.ShardWith("index_codecs", "["+arraytest.LittleBytes+"]")+"]"),
+		arraytest.ShardWith("index_codecs", "["+arraytest.LittleBytes+"]", "chunk_shape", "[16]", "codecs", "["+arraytest.ShardWith("index_codecs", "["+arraytest.LittleBytes+"]", "codecs", gzip)+"]") + `, "crc32c"`,
+		`{"name": "numcodecs.delta", "configuration": {"dtype": "<i4"}}, ` + arraytest.ShardWith("index_codecs", "["+arraytest.LittleBytes+"]", "index_location", `"start"`),
+		arraytest.ShardWith("index_codecs", "["+arraytest.LittleBytes+"]", "codecs", "["+arraytest.LittleBytes+`, {"name": "blosc", "configuration": {"typesize": 4}}]`),
 	}
 }
 
 // FuzzShard reads any bytes as a shard: an error or data, and no more memory than a shard of that size can need.
 func FuzzShard(f *testing.F) {
-	plain := shards{n: 64, shard: 64, inner: []int{4}}
+	plain := arraytest.Shards{N: 64, Shard: 64, Inner: []int{4}}
 	sum, gz, nested, first := plain, plain, plain, plain
-	sum.codec, gz.codec, nested.inner, first.start = "crc32c", "gzip", []int{16, 4}, true
+	sum.Codec, gz.Codec, nested.Inner, first.Start = "crc32c", "gzip", []int{16, 4}, true
 	for form := range fuzzShards() {
-		for _, s := range []shards{plain, sum, gz, nested, first} {
-			value := s.value(0)
+		for _, s := range []arraytest.Shards{plain, sum, gz, nested, first} {
+			value := s.Value(0)
 			f.Add(uint8(form), value)
 			f.Add(uint8(form), value[:len(value)-4]) // without its checksum
 			f.Add(uint8(form), value[:len(value)/2])
 		}
 		f.Add(uint8(form), slices.Repeat([]byte{0xff}, 400)) // nothing is there
-		f.Add(uint8(form), setEntry(plain.value(0), 16, 3, math.MaxUint64-3, 8))
+		f.Add(uint8(form), setEntry(plain.Value(0), 16, 3, math.MaxUint64-3, 8))
 	}
 	f.Fuzz(func(t *testing.T, form uint8, value []byte) {
 		docs := fuzzShards()
-		mem := memStore(t, map[string]string{"zarr.json": v3Group, "x/zarr.json": v3Array(`"int32"`, 64, 64, docs[int(form)%len(docs)]), "x/c/0": string(value)})
+		mem := arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": arraytest.V3Array(`"int32"`, 64, 64, docs[int(form)%len(docs)]), "x/c/0": string(value)})
 		a := openArray(t, mem, Options{})
 		before := allocated()
 		for _, sel := range []Selection{nil, {At(9)}, {Steps(63, -1, -7)}} {

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
@@ -27,31 +27,31 @@ func TestShardReads(t *testing.T) {
 		sel   []int
 		reads reads // besides that of the index, in any order
 	}{
-		{"all", false, Options{}, numbers(0, 32), reads{{0, 128}}},
-		{"all, index first", true, Options{}, numbers(0, 32), reads{{132, 128}}},
+		{"all", false, Options{}, arraytest.Numbers(0, 32), reads{{0, 128}}},
+		{"all, index first", true, Options{}, arraytest.Numbers(0, 32), reads{{132, 128}}},
 		{"a gap", false, Options{CoalesceGap: 96}, []int{0, 31}, reads{{0, 128}}},
 		{"a wider gap", false, Options{CoalesceGap: 95}, []int{0, 31}, reads{{0, 4}, {124, 4}}},
-		{"no gap", false, Options{CoalesceGap: -1}, numbers(0, 12), reads{{0, 16}, {16, 16}, {32, 16}}},
+		{"no gap", false, Options{CoalesceGap: -1}, arraytest.Numbers(0, 12), reads{{0, 16}, {16, 16}, {32, 16}}},
 		{"backwards", false, Options{}, []int{31, 30, 13, 12}, reads{{48, 80}}},
 		{"shuffled", false, Options{CoalesceGap: 16}, []int{8, 30, 1, 9, 31, 0, 8}, reads{{0, 48}, {120, 8}}},
-		{"three at once", false, Options{CoalesceSize: 3 * 16}, numbers(0, 32), reads{{0, 48}, {48, 48}, {96, 32}}},
-		{"a little more than two at once", false, Options{CoalesceSize: 3*16 - 1}, numbers(0, 32), reads{{0, 32}, {32, 32}, {64, 32}, {96, 32}}},
-		{"each alone", false, Options{CoalesceSize: -1}, numbers(0, 12), reads{{0, 16}, {16, 16}, {32, 16}}},
+		{"three at once", false, Options{CoalesceSize: 3 * 16}, arraytest.Numbers(0, 32), reads{{0, 48}, {48, 48}, {96, 32}}},
+		{"a little more than two at once", false, Options{CoalesceSize: 3*16 - 1}, arraytest.Numbers(0, 32), reads{{0, 32}, {32, 32}, {64, 32}, {96, 32}}},
+		{"each alone", false, Options{CoalesceSize: -1}, arraytest.Numbers(0, 12), reads{{0, 16}, {16, 16}, {32, 16}}},
 		{"part of one", false, Options{}, []int{13, 14}, reads{{52, 8}}},
 		{"parts of two, apart", false, Options{CoalesceGap: -1}, []int{1, 6, 7}, reads{{4, 4}, {24, 8}}},
 		{"part of one, index first", true, Options{}, []int{31}, reads{{132 + 124, 4}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := shards{n: 32, shard: 32, inner: []int{4}, start: tt.start}
-			a, r := s.record(t, tt.opt)
+			s := arraytest.Shards{N: 32, Shard: 32, Inner: []int{4}, Start: tt.start}
+			a, r := recordShards(t, s, tt.opt)
 			for round := range 2 { // the second time the index is known
-				s.check(t, a, Selection{Indices(tt.sel)}, tt.sel)
+				checkShards(t, s, a, Selection{Indices(tt.sel)}, tt.sel)
 				want := slices.Clone(tt.reads)
 				switch {
 				case round == 0 && tt.start:
-					want = append(want, [2]int{0, index(8)})
+					want = append(want, [2]int{0, arraytest.Index(8)})
 				case round == 0:
-					want = append(want, [2]int{-index(8), index(8)})
+					want = append(want, [2]int{-arraytest.Index(8), arraytest.Index(8)})
 				}
 				var got reads
 				for _, read := range r.Reads("x/c/0") {
@@ -74,19 +74,19 @@ func TestShardReads(t *testing.T) {
 
 // TestShardReadsOnce reads large arrays: no byte twice, and no shard more often opened than there are parts of it.
 func TestShardReadsOnce(t *testing.T) {
-	for _, s := range []shards{
-		{n: 4000, shard: 512, inner: []int{16}, codec: "gzip"},
-		{n: 4096, shard: 512, inner: []int{16}, start: true},
-		{n: 4096, shard: 1024, inner: []int{128, 16}, codec: "crc32c", gone: func(i int) bool { return i%3 == 1 || i > 200 }},
-		{n: 4096, shard: 1024, inner: []int{512, 128, 4}, start: true},
+	for _, s := range []arraytest.Shards{
+		{N: 4000, Shard: 512, Inner: []int{16}, Codec: "gzip"},
+		{N: 4096, Shard: 512, Inner: []int{16}, Start: true},
+		{N: 4096, Shard: 1024, Inner: []int{128, 16}, Codec: "crc32c", Gone: func(i int) bool { return i%3 == 1 || i > 200 }},
+		{N: 4096, Shard: 1024, Inner: []int{512, 128, 4}, Start: true},
 	} {
 		for _, opt := range []Options{{}, {CoalesceSize: 512}, {CoalesceGap: -1}} {
-			if len(s.inner) > 1 && opt.CoalesceGap == 0 {
+			if len(s.Inner) > 1 && opt.CoalesceGap == 0 {
 				continue // the indices of inner shards may lie in the gaps that are read
 			}
-			a, r := s.record(t, opt)
-			s.check(t, a, nil, numbers(0, s.n))
-			for key, value := range s.files() {
+			a, r := recordShards(t, s, opt)
+			checkShards(t, s, a, nil, arraytest.Numbers(0, s.N))
+			for key, value := range s.Files() {
 				if key == "zarr.json" || key == "x/zarr.json" {
 					continue
 				}
@@ -102,7 +102,7 @@ func TestShardReadsOnce(t *testing.T) {
 						seen[int(read.Off)+i] = true
 					}
 				}
-				if s.gone == nil && s.n%s.shard == 0 && slices.Contains(seen, false) {
+				if s.Gone == nil && s.N%s.Shard == 0 && slices.Contains(seen, false) {
 					t.Errorf("%+v, %+v: byte %d of %s was not read", s, opt, slices.Index(seen, false), key)
 				}
 				if n := r.Opens(key); n < 1 || opt.CoalesceSize == 0 && n != 1 {
@@ -110,10 +110,10 @@ func TestShardReadsOnce(t *testing.T) {
 				}
 			}
 			r.Clear()
-			s.check(t, a, nil, numbers(0, s.n))
-			for key, value := range s.files() {
+			checkShards(t, s, a, nil, arraytest.Numbers(0, s.N))
+			for key, value := range s.Files() {
 				for _, read := range r.Reads(key) {
-					if read.Off < 0 || s.start && read.Off == 0 || int(read.Off)+read.Len > len(value) {
+					if read.Off < 0 || s.Start && read.Off == 0 || int(read.Off)+read.Len > len(value) {
 						t.Errorf("%+v, %+v: an index was read again: %v", s, opt, read)
 					}
 				}
@@ -122,63 +122,32 @@ func TestShardReadsOnce(t *testing.T) {
 	}
 }
 
-// TestShardOneWorker has one worker read shards in parts: each is opened once.
-func TestShardOneWorker(t *testing.T) {
-	s := shards{n: 96, shard: 32, inner: []int{4}}
-	a, r := s.record(t, Options{CoalesceSize: 32})
-	picks, err := Selection(nil).resolve(&a.c.grid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	j := a.c.jobs(picks)
-	at := make([]int, 1)
-	dst := make([]byte, 4*s.n)
-	w := new(reader)
-	p := a.c.newPart()
-	for i := range j.total {
-		w.buf.group = j.chunks(w.buf.group[:0], a.c, picks, i, at)
-		w.gather(t.Context(), a.c, w.buf.group)
-		for _, chunk := range w.buf.group {
-			p.set(a.c, chunk, picks)
-			if err := w.readChunk(t.Context(), a.c, p, []int{1}, dst); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	w.close()
-	for k := range 3 {
-		if key := fmt.Sprintf("x/c/%d", k); r.Opens(key) != 1 || len(r.Reads(key)) != 1+4 {
-			t.Errorf("%s: opened %d times, reads %v", key, r.Opens(key), r.Reads(key))
-		}
-	}
-}
-
 // TestShardRequests counts what 10 neighbouring inner chunks take over HTTP.
 func TestShardRequests(t *testing.T) {
-	for _, s := range []shards{
-		{n: 400, shard: 400, inner: []int{4}, codec: "gzip"},
-		{n: 400, shard: 400, inner: []int{4}, codec: "gzip", start: true},
-		{n: 400, shard: 400, inner: []int{4}},
-		{n: 1 << 20, shard: 1 << 19, inner: []int{1 << 13}, codec: "crc32c"},
+	for _, s := range []arraytest.Shards{
+		{N: 400, Shard: 400, Inner: []int{4}, Codec: "gzip"},
+		{N: 400, Shard: 400, Inner: []int{4}, Codec: "gzip", Start: true},
+		{N: 400, Shard: 400, Inner: []int{4}},
+		{N: 1 << 20, Shard: 1 << 19, Inner: []int{1 << 13}, Codec: "crc32c"},
 	} {
-		server := storetest.NewServer(t, s.files(), storetest.ServerOptions{})
+		server := storetest.NewServer(t, s.Files(), storetest.ServerOptions{})
 		a := openServer(t, server)
-		n := s.inner[0]
-		s.check(t, a, Selection{Span(5*n, 15*n)}, numbers(5*n, 15*n))
+		n := s.Inner[0]
+		checkShards(t, s, a, Selection{Span(5*n, 15*n)}, arraytest.Numbers(5*n, 15*n))
 		if got := server.Requests(); got != 2 {
 			t.Errorf("%d requests for the first 10 inner chunks, want 2: %+v", got, server.Log())
 		}
 		server.ResetLog()
-		s.check(t, a, Selection{Span(20*n, 30*n)}, numbers(20*n, 30*n))
+		checkShards(t, s, a, Selection{Span(20*n, 30*n)}, arraytest.Numbers(20*n, 30*n))
 		if got := server.Requests(); got != 1 {
 			t.Errorf("%d requests for 10 more, want 1: %+v", got, server.Log())
 		}
 	}
 
 	// A shard that is not there takes one request.
-	s := shards{n: 40, shard: 40, inner: []int{4}, gone: func(int) bool { return true }}
-	server := storetest.NewServer(t, s.files(), storetest.ServerOptions{})
-	s.check(t, openServer(t, server), nil, numbers(0, 40))
+	s := arraytest.Shards{N: 40, Shard: 40, Inner: []int{4}, Gone: func(int) bool { return true }}
+	server := storetest.NewServer(t, s.Files(), storetest.ServerOptions{})
+	checkShards(t, s, openServer(t, server), nil, arraytest.Numbers(0, 40))
 	if got := server.Requests(); got != 1 {
 		t.Errorf("%d requests for a missing shard, want 1: %+v", got, server.Log())
 	}
@@ -199,9 +168,9 @@ func openServer(t *testing.T, server *storetest.Server) *Array {
 
 // TestShardMissingOnce asks for a shard that is not there once, however many of its chunks are read.
 func TestShardMissingOnce(t *testing.T) {
-	s := shards{n: 64, shard: 32, inner: []int{4}, gone: func(i int) bool { return i >= 8 }}
-	a, r := s.record(t, Options{})
-	s.check(t, a, nil, numbers(0, 64))
+	s := arraytest.Shards{N: 64, Shard: 32, Inner: []int{4}, Gone: func(i int) bool { return i >= 8 }}
+	a, r := recordShards(t, s, Options{})
+	checkShards(t, s, a, nil, arraytest.Numbers(0, 64))
 	if n := r.Opens("x/c/1"); n != 1 {
 		t.Errorf("opened %d times", n)
 	}
@@ -215,55 +184,30 @@ func TestShardMissingOnce(t *testing.T) {
 	}
 }
 
-// TestShardIndexCache reads arrays whose indices don't fit their cache.
-func TestShardIndexCache(t *testing.T) {
-	for _, limit := range []int64{0, 100, 16*8 + 1, 1000} {
-		s := shards{n: 4096, shard: 512, inner: []int{64, 4}, codec: "crc32c", gone: func(i int) bool { return i%7 == 3 }}
-		a, _ := s.record(t, Options{})
-		a.c.indices.limit = limit
-		rng := rand.New(rand.NewPCG(3, uint64(limit)))
-		for range 20 {
-			list := make([]int, 40)
-			for i := range list {
-				list[i] = rng.IntN(s.n)
-			}
-			s.check(t, a, Selection{Indices(list)}, list)
-			c := &a.c.indices
-			sum := int64(0)
-			for _, x := range c.kept {
-				sum += x.bytes
-			}
-			if sum != c.bytes || len(c.kept) != len(c.order) || sum > limit && len(c.kept) > 1 {
-				t.Fatalf("limit %d: %d indices of %d bytes are kept, counted as %d of %d", limit, len(c.kept), sum, len(c.order), c.bytes)
-			}
-		}
-	}
-}
-
 // TestShardReplaced replaces shards between two reads by others of other sizes.
 func TestShardReplaced(t *testing.T) {
-	old := shards{n: 64, shard: 32, inner: []int{4}, codec: "gzip", gone: func(i int) bool { return i == 3 || i == 12 }}
+	old := arraytest.Shards{N: 64, Shard: 32, Inner: []int{4}, Codec: "gzip", Gone: func(i int) bool { return i == 3 || i == 12 }}
 	for _, tt := range []struct {
 		name string
-		old  shards
-		next shards
+		old  arraytest.Shards
+		next arraytest.Shards
 		sel  []int
 	}{
-		{"all", old, shards{n: 64, shard: 32, inner: []int{4}, codec: "gzip", add: 1 << 20}, numbers(0, 64)},
-		{"one", old, shards{n: 64, shard: 32, inner: []int{4}, codec: "gzip", add: 1 << 20}, []int{5}},
-		{"what was missing", old, shards{n: 64, shard: 32, inner: []int{4}, codec: "gzip", add: 7}, []int{13, 14}},
-		{"what is missing", old, shards{n: 64, shard: 32, inner: []int{4}, codec: "gzip", gone: func(i int) bool { return i < 7 }}, numbers(0, 64)},
-		{"raw", shards{n: 64, shard: 32, inner: []int{4}, gone: func(i int) bool { return i%8 == 2 }}, shards{n: 64, shard: 32, inner: []int{4}, add: 5}, numbers(3, 40)},
-		{"nested", shards{n: 64, shard: 32, inner: []int{16, 4}, gone: func(i int) bool { return i%4 == 2 }}, shards{n: 64, shard: 32, inner: []int{16, 4}, add: 5}, numbers(0, 64)},
-		{"nested, missing", shards{n: 64, shard: 32, inner: []int{16, 4}, gone: func(i int) bool { return i%4 == 2 }}, shards{n: 64, shard: 32, inner: []int{16, 4}, add: 5}, []int{9}},
+		{"all", old, arraytest.Shards{N: 64, Shard: 32, Inner: []int{4}, Codec: "gzip", Add: 1 << 20}, arraytest.Numbers(0, 64)},
+		{"one", old, arraytest.Shards{N: 64, Shard: 32, Inner: []int{4}, Codec: "gzip", Add: 1 << 20}, []int{5}},
+		{"what was missing", old, arraytest.Shards{N: 64, Shard: 32, Inner: []int{4}, Codec: "gzip", Add: 7}, []int{13, 14}},
+		{"what is missing", old, arraytest.Shards{N: 64, Shard: 32, Inner: []int{4}, Codec: "gzip", Gone: func(i int) bool { return i < 7 }}, arraytest.Numbers(0, 64)},
+		{"raw", arraytest.Shards{N: 64, Shard: 32, Inner: []int{4}, Gone: func(i int) bool { return i%8 == 2 }}, arraytest.Shards{N: 64, Shard: 32, Inner: []int{4}, Add: 5}, arraytest.Numbers(3, 40)},
+		{"nested", arraytest.Shards{N: 64, Shard: 32, Inner: []int{16, 4}, Gone: func(i int) bool { return i%4 == 2 }}, arraytest.Shards{N: 64, Shard: 32, Inner: []int{16, 4}, Add: 5}, arraytest.Numbers(0, 64)},
+		{"nested, missing", arraytest.Shards{N: 64, Shard: 32, Inner: []int{16, 4}, Gone: func(i int) bool { return i%4 == 2 }}, arraytest.Shards{N: 64, Shard: 32, Inner: []int{16, 4}, Add: 5}, []int{9}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			mem := tt.old.mem(t)
+			mem := tt.old.Mem(t)
 			dir := zarrtest.DirStore(t, nil)
-			for key, value := range tt.old.files() {
+			for key, value := range tt.old.Files() {
 				zarrtest.Put(t, dir, key, value)
 			}
-			server := storetest.NewServer(t, tt.old.files(), storetest.ServerOptions{})
+			server := storetest.NewServer(t, tt.old.Files(), storetest.ServerOptions{})
 			for _, st := range []struct {
 				name string
 				a    *Array
@@ -277,47 +221,27 @@ func TestShardReplaced(t *testing.T) {
 				{"directory", openArray(t, dir, Options{}), func(key string, value []byte) { zarrtest.Put(t, dir, key, value) }},
 				{"server", openServer(t, server), server.Set},
 			} {
-				tt.old.check(t, st.a, nil, numbers(0, 64))
+				checkShards(t, tt.old, st.a, nil, arraytest.Numbers(0, 64))
 				for k := range 2 {
-					st.put(fmt.Sprintf("x/c/%d", k), tt.next.value(k))
+					st.put(fmt.Sprintf("x/c/%d", k), tt.next.Value(k))
 				}
 				t.Log(st.name)
-				tt.next.check(t, st.a, Selection{Indices(tt.sel)}, tt.sel)
-				tt.next.check(t, st.a, nil, numbers(0, 64))
+				checkShards(t, tt.next, st.a, Selection{Indices(tt.sel)}, tt.sel)
+				checkShards(t, tt.next, st.a, nil, arraytest.Numbers(0, 64))
 			}
 		})
 	}
 }
 
-// TestShardReplacedHalfKnown replaces a shard when its index is known, but that of an inner shard no longer is, as where another
-// worker has found out at that moment.
-func TestShardReplacedHalfKnown(t *testing.T) {
-	old := shards{n: 32, shard: 32, inner: []int{16, 4}, gone: func(i int) bool { return i%4 == 2 }}
-	next := shards{n: 32, shard: 32, inner: []int{16, 4}, add: 5}
-	mem := old.mem(t)
-	a := openArray(t, mem, Options{})
-	old.check(t, a, nil, numbers(0, 32))
-	if err := mem.Put(t.Context(), "x/c/0", next.value(0)); err != nil {
-		t.Fatal(err)
-	}
-	x := a.c.indices.kept[shardID{1, 1}]
-	if x == nil {
-		t.Fatal("the index of the second inner shard is not kept")
-	}
-	x.table = nil
-	next.check(t, a, Selection{Indices([]int{17, 31})}, []int{17, 31})
-	next.check(t, a, nil, numbers(0, 32))
-}
-
 // TestShardVanished removes a shard after it was read.
 func TestShardVanished(t *testing.T) {
-	s := shards{n: 64, shard: 32, inner: []int{4}, codec: "gzip"}
+	s := arraytest.Shards{N: 64, Shard: 32, Inner: []int{4}, Codec: "gzip"}
 	for _, strict := range []bool{false, true} {
 		dir := zarrtest.DirStore(t, nil)
-		for key, value := range s.files() {
+		for key, value := range s.Files() {
 			zarrtest.Put(t, dir, key, value)
 		}
-		faults := storetest.NewFaults(s.mem(t))
+		faults := storetest.NewFaults(s.Mem(t))
 		for _, st := range []struct {
 			a      *Array
 			remove func()
@@ -331,7 +255,7 @@ func TestShardVanished(t *testing.T) {
 			{openArray(t, faults, Options{Strict: strict}), func() { faults.Set("x/c/1", storetest.Fault{After: 1, Err: fs.ErrNotExist}) }}, // once the index was read
 		} {
 			faults.Clear()
-			s.check(t, st.a, Selection{Span(0, 32)}, numbers(0, 32))
+			checkShards(t, s, st.a, Selection{Span(0, 32)}, arraytest.Numbers(0, 32))
 			st.remove()
 			if strict {
 				_, err := Read[int32](t.Context(), st.a, nil)
@@ -342,16 +266,16 @@ func TestShardVanished(t *testing.T) {
 				continue
 			}
 			left := s
-			left.gone = func(i int) bool { return i >= 8 }
-			left.check(t, st.a, nil, numbers(0, 64))
+			left.Gone = func(i int) bool { return i >= 8 }
+			checkShards(t, left, st.a, nil, arraytest.Numbers(0, 64))
 		}
 	}
 }
 
 // TestShardShrinks has a shard change while it is read: that is an error, and no data.
 func TestShardShrinks(t *testing.T) {
-	s := shards{n: 32, shard: 32, inner: []int{4}, codec: "gzip"}
-	faults := storetest.NewFaults(s.mem(t))
+	s := arraytest.Shards{N: 32, Shard: 32, Inner: []int{4}, Codec: "gzip"}
+	faults := storetest.NewFaults(s.Mem(t))
 	a := openArray(t, faults, Options{})
 	for _, tt := range []struct {
 		fault storetest.Fault
@@ -364,13 +288,13 @@ func TestShardShrinks(t *testing.T) {
 		{storetest.Fault{Err: fs.ErrPermission}, []string{`chunk "x/c/0": read: `, "permission"}},
 		{storetest.Fault{After: 1, Err: fs.ErrPermission}, []string{`shard "x/c/0": inner chunk [0]: read: `, "permission"}},
 	} {
-		a.c.indices.clear()
+		a.c.ForgetIndices()
 		faults.Set("x/c/0", tt.fault)
 		_, err := Read[int32](t.Context(), a, nil)
 		zarrtest.WantError(t, err, append(tt.words, `zarrio: faults(memory): array "x": `)...)
 	}
 	faults.Clear()
-	s.check(t, a, nil, numbers(0, 32))
+	checkShards(t, s, a, nil, arraytest.Numbers(0, 32))
 }
 
 // TestShardBehindCompressor decodes shards as a whole whose indices are longer than all else in them.
@@ -385,8 +309,8 @@ func TestShardBehindCompressor(t *testing.T) {
 	mem := store.NewMem()
 	for key, value := range map[string]string{
 		"zarr.json":   `{"zarr_format": 3, "node_type": "group"}`,
-		"x/zarr.json": v3Array(`"uint8"`, n, n, `{"name": "sharding_indexed", "configuration": {"chunk_shape": [1], "codecs": [{"name": "bytes"}], "index_codecs": [`+littleBytes+`]}}, {"name": "gzip", "configuration": {"level": 1}}`),
-		"x/c/0":       string(encodeBytes("gzip", append(slices.Clone(data), table...), 1)),
+		"x/zarr.json": arraytest.V3Array(`"uint8"`, n, n, `{"name": "sharding_indexed", "configuration": {"chunk_shape": [1], "codecs": [{"name": "bytes"}], "index_codecs": [`+arraytest.LittleBytes+`]}}, {"name": "gzip", "configuration": {"level": 1}}`),
+		"x/c/0":       string(arraytest.EncodeBytes("gzip", append(slices.Clone(data), table...), 1)),
 	} {
 		if err := mem.Put(t.Context(), key, []byte(value)); err != nil {
 			t.Fatal(err)
@@ -398,22 +322,14 @@ func TestShardBehindCompressor(t *testing.T) {
 	}
 }
 
-const littleBytes = `{"name": "bytes", "configuration": {"endian": "little"}}`
-
-// v3Array is the document of an array of one dimension.
-func v3Array(dtype string, n, chunk int, codecs string) string {
-	return fmt.Sprintf(`{"zarr_format": 3, "node_type": "array", "shape": [%d], "data_type": %s, "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [%d]}},
-		"chunk_key_encoding": {"name": "default"}, "fill_value": 0, "codecs": [%s]}`, n, dtype, chunk, codecs)
-}
-
 // TestShardAllocs reads warm shards without an allocation for each inner chunk.
 func TestShardAllocs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("short")
 	}
-	s := shards{n: 1 << 14, shard: 1 << 14, inner: []int{16}, codec: "crc32c"}
-	a := openArray(t, s.mem(t), Options{})
-	dst := make([]byte, 4*s.n)
+	s := arraytest.Shards{N: 1 << 14, Shard: 1 << 14, Inner: []int{16}, Codec: "crc32c"}
+	a := openArray(t, s.Mem(t), Options{})
+	dst := make([]byte, 4*s.N)
 	read := func() {
 		if _, err := a.ReadInto(t.Context(), nil, dst); err != nil {
 			t.Fatal(err)

@@ -26,7 +26,7 @@ func (e *CPU) readStored(ctx context.Context, p *Plan, m tensor.Memory) (meta.St
 func keptForNext(r *ChunkRead) bool { return r.Keep }
 
 func readStored(ctx context.Context, w *worker, r *ChunkRead, pieces []Piece, dst []byte) error {
-	if a := r.Array; a.raw() && a.native() && inPlace(a, pieces) {
+	if a := r.Array; a.Raw() && a.Native() && inPlace(a, pieces) {
 		_, err := loadInPlace(ctx, w, r, pieces, dst, func() error { return nil })
 		return err
 	}
@@ -36,8 +36,8 @@ func readStored(ctx context.Context, w *worker, r *ChunkRead, pieces []Piece, ds
 // readDiscarding reads the stored bytes of a chunk that pieces need.
 func readDiscarding(ctx context.Context, w *worker, r *ChunkRead, pieces []Piece) error {
 	var spans []codec.Span
-	if r.Array.raw() {
-		spans = needed(w, pieces, r.Array.meta.DType.Size)
+	if r.Array.Raw() {
+		spans = needed(w, pieces, r.Array.Meta.DType.Size)
 	}
-	return w.readDiscarding(ctx, r.Array, r.Chunk, spans)
+	return w.ReadDiscarding(ctx, r.Array, r.Chunk, spans)
 }

@@ -8,15 +8,16 @@ import (
 	"testing"
 	"unsafe"
 
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
 )
 
 func TestTensor(t *testing.T) {
-	s := ldSteps(t, 9, 1, false)
-	s.put(t, &ldArray{name: "u", dims: []string{"time", "y", "x"}, shape: []int{9, 4, 6}})
+	s := arraytest.Steps(t, 9, 1, false)
+	s.Put(t, &arraytest.Array{Name: "u", Dims: []string{"time", "y", "x"}, Shape: []int{9, 4, 6}})
 	for _, layout := range []tensor.Layout{tensor.Dense, tensor.Padded} {
-		l := ldLoader(t, s.open(t, Options{}), CPUOptions{}, LoaderOptions{Channels: []string{"t", "u"}, Batch: 3, Layout: layout})
+		l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{}, LoaderOptions{Channels: []string{"t", "u"}, Batch: 3, Layout: layout})
 		align, plane := uintptr(64), 24
 		if layout == tensor.Padded {
 			align, plane = 4096, 1024
@@ -127,7 +128,7 @@ func TestTensorFar(t *testing.T) {
 	if got := ldPanics(func() { tensor.Plane[float32](x, 0, 0) }); got != "zarrio: plane of a tensor that is not in host memory, or used after Close" {
 		t.Error(got)
 	}
-	_, err = NewLoader(t.Context(), ldSteps(t, 9, 1, false).open(t, Options{}), ldFarEngine{e}, LoaderOptions{Channels: []string{"t"}, Partial: true})
+	_, err = NewLoader(t.Context(), openLd(t, arraytest.Steps(t, 9, 1, false), Options{}), ldFarEngine{e}, LoaderOptions{Channels: []string{"t"}, Partial: true})
 	if !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("partial windows on a device: %v", err)
 	}

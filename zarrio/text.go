@@ -9,6 +9,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/hostmem"
 	"zarrbench/zarrio/internal/ndcopy"
@@ -18,30 +19,30 @@ import (
 // ReadStrings reads a selection of strings into new memory, in C order: text as UTF-8, byte strings as they are. Strings of
 // fixed length come without the NULs behind them. Arrays of another type are refused.
 func (a *Array) ReadStrings(ctx context.Context, sel Selection) ([]string, error) {
-	picks, err := sel.resolve(&a.c.grid)
+	picks, err := sel.resolve(&a.c.Grid)
 	if err != nil {
-		return nil, a.c.wrap(err)
+		return nil, a.c.Wrap(err)
 	}
 	_, elements, err := a.place(picks)
 	if err == nil {
-		err = hostmem.CheckElements(elements, a.c.meta.DType.Size+16) // a string is two words
+		err = hostmem.CheckElements(elements, a.c.Meta.DType.Size+16) // a string is two words
 	}
 	if err != nil {
-		return nil, a.c.wrap(err)
+		return nil, a.c.Wrap(err)
 	}
-	switch kind := a.c.meta.DType.Kind; {
-	case a.c.pipe.Text || kind == meta.Object:
+	switch kind := a.c.Meta.DType.Kind; {
+	case a.c.Pipe.Text || kind == meta.Object:
 		return a.readObjects(ctx, picks, elements)
-	case (kind == meta.Bytes || kind == meta.Unicode) && a.c.meta.DType.Size == 0:
+	case (kind == meta.Bytes || kind == meta.Unicode) && a.c.Meta.DType.Size == 0:
 		return make([]string, elements), nil
 	case kind == meta.Bytes || kind == meta.Unicode:
-		raw := make([]byte, elements*a.c.meta.DType.Size)
+		raw := make([]byte, elements*a.c.Meta.DType.Size)
 		if _, err := a.ReadInto(ctx, sel, raw); err != nil {
 			return nil, err
 		}
-		return fixedStrings(raw, a.c.meta.DType, elements), nil
+		return fixedStrings(raw, a.c.Meta.DType, elements), nil
 	}
-	return nil, a.c.wrap(&meta.UnsupportedError{What: "reading as strings data type", Found: a.c.meta.DType.String(), Supported: "strings and byte strings"})
+	return nil, a.c.Wrap(&meta.UnsupportedError{What: "reading as strings data type", Found: a.c.Meta.DType.String(), Supported: "strings and byte strings"})
 }
 
 // fixedStrings cuts raw into n strings of fixed length.
@@ -60,17 +61,17 @@ func fixedStrings(raw []byte, d meta.DType, n int) []string {
 
 // readObjects reads strings that are stored with lengths of their own.
 func (a *Array) readObjects(ctx context.Context, picks []grid.Pick, elements int) ([]string, error) {
-	if a.c.noCodec != nil {
-		return nil, a.c.wrap(a.c.noCodec)
+	if a.c.NoCodec != nil {
+		return nil, a.c.Wrap(a.c.NoCodec)
 	}
 	strides, _, _ := a.place(picks)
 	out := make([]string, elements)
 	if elements == 0 {
 		return out, nil
 	}
-	fill := a.c.meta.Fill
-	if a.c.meta.DType.Kind != meta.Object && fill != nil {
-		fill = []byte(fixedStrings(fill, a.c.meta.DType, 1)[0])
+	fill := a.c.Meta.Fill
+	if a.c.Meta.DType.Kind != meta.Object && fill != nil {
+		fill = []byte(fixedStrings(fill, a.c.Meta.DType, 1)[0])
 	}
 	_, err := a.visitTexts(ctx, picks, strides, func(to int, text []byte, found bool) {
 		if !found {
@@ -84,12 +85,12 @@ func (a *Array) readObjects(ctx context.Context, picks []grid.Pick, elements int
 // readPadded reads elements of fixed length that are stored with lengths of their own, as zarr-python 3.0 writes them in Zarr
 // v2: cut, or padded with NULs.
 func (a *Array) readPadded(ctx context.Context, picks []grid.Pick, strides []int, dst []byte) (meta.Stats, error) {
-	d := a.c.meta.DType
+	d := a.c.Meta.DType
 	return a.visitTexts(ctx, picks, strides, func(to int, text []byte, found bool) {
 		e := dst[to*d.Size:][:d.Size]
 		switch {
 		case !found:
-			ndcopy.Repeat(e, a.c.meta.Fill)
+			ndcopy.Repeat(e, a.c.Meta.Fill)
 		case d.Kind == meta.Bytes:
 			clear(e[copy(e, text):])
 		default:
@@ -108,8 +109,8 @@ func (a *Array) readPadded(ctx context.Context, picks []grid.Pick, strides []int
 // visitTexts calls f, by several goroutines at once, for each element of a selection with its place among the selected ones
 // and its text; found is false for one whose chunk is not in the store.
 func (a *Array) visitTexts(ctx context.Context, picks []grid.Pick, strides []int, f func(to int, text []byte, found bool)) (meta.Stats, error) {
-	return a.c.visit(ctx, picks, func(ctx context.Context, r *reader, p *chunkPart) error {
-		return r.eachText(ctx, a.c, p, strides, f)
+	return a.c.ForEach(ctx, picks, func(ctx context.Context, r *chunk.Reader, p *chunk.Part) error {
+		return r.EachText(ctx, a.c, p, strides, f)
 	})
 }
 
@@ -119,33 +120,33 @@ func (a *Array) visitTexts(ctx context.Context, picks []grid.Pick, strides []int
 // bounded memory; after an error the sequence ends.
 func (a *Array) ElementsJSON(ctx context.Context) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		if a.c.meta.DType.Size > 0 {
-			if err := a.c.checkChunk(); err != nil {
+		if a.c.Meta.DType.Size > 0 {
+			if err := a.c.CheckChunk(); err != nil {
 				yield(nil, err)
 				return
 			}
 		}
-		size := a.c.meta.DType.Size
+		size := a.c.Meta.DType.Size
 		if size == 0 {
 			size = textRoom
 		}
 		format, number := 3, 0
-		if a.c.meta.DType.Kind == meta.Raw {
-			format = a.c.meta.Format // whose documents have other forms of these
+		if a.c.Meta.DType.Kind == meta.Raw {
+			format = a.c.Meta.Format // whose documents have other forms of these
 		}
 		var buf, dst []byte
-		for sel := range parts(a.Shape(), a.c.meta.Chunks, size, int(min(maxPart, hostmem.Limit()/8))) {
+		for sel := range parts(a.Shape(), a.c.Meta.Chunks, size, int(min(maxPart, hostmem.Limit()/8))) {
 			var err error
 			var bad bool
 			if dst, err = a.elements(ctx, sel, dst, func(e []byte) bool {
-				if bad = !unicodeText(e, a.c.meta.DType); bad {
+				if bad = !unicodeText(e, a.c.Meta.DType); bad {
 					return false
 				}
 				number++
-				buf = meta.AppendJSON(buf[:0], e, a.c.meta.DType, format)
+				buf = meta.AppendJSON(buf[:0], e, a.c.Meta.DType, format)
 				return yield(buf, nil)
 			}); bad {
-				err = a.c.wrap(fmt.Errorf("element %d, in C order, is not Unicode text", number))
+				err = a.c.Wrap(fmt.Errorf("element %d, in C order, is not Unicode text", number))
 			}
 			if err != nil {
 				if err != errStopped {
@@ -226,7 +227,7 @@ var errStopped = fmt.Errorf("stopped")
 // elements calls f for each element of a selection, with its bytes, or its text where elements vary in length. It returns
 // memory for the next call.
 func (a *Array) elements(ctx context.Context, sel Selection, dst []byte, f func([]byte) bool) ([]byte, error) {
-	if a.c.meta.DType.Size == 0 {
+	if a.c.Meta.DType.Size == 0 {
 		texts, err := a.ReadStrings(ctx, sel)
 		for _, s := range texts {
 			if !f([]byte(s)) {
@@ -237,21 +238,21 @@ func (a *Array) elements(ctx context.Context, sel Selection, dst []byte, f func(
 	}
 	shape, err := sel.Shape(a.Shape())
 	if err != nil {
-		return dst, a.c.wrap(err)
+		return dst, a.c.Wrap(err)
 	}
-	size := max(a.c.meta.DType.Size, 1)
+	size := max(a.c.Meta.DType.Size, 1)
 	n, err := meta.Product(shape, math.MaxInt/size)
 	if err == nil {
 		err = hostmem.CheckElements(n, size)
 	}
 	if err != nil {
-		return dst, a.c.wrap(err)
+		return dst, a.c.Wrap(err)
 	}
 	dst = slices.Grow(dst[:0], n*size)[:n*size]
 	if _, err := a.ReadInto(ctx, sel, dst); err != nil {
 		return dst, err
 	}
-	for e := range slices.Chunk(dst, max(a.c.meta.DType.Size, 1)) {
+	for e := range slices.Chunk(dst, max(a.c.Meta.DType.Size, 1)) {
 		if !f(e) {
 			return dst, errStopped
 		}

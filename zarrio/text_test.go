@@ -12,6 +12,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
@@ -82,7 +83,7 @@ var textForms = []textForm{
 	{name: "string in shards", dtype: `"string"`, fill: `"none"`, filled: "none", encode: vlen, codecs: `"vlen-utf8"`, bytes: []string{"gzip"}, shards: true, words: utf8Words},
 	{name: "bytes", dtype: `"bytes"`, fill: `"AAE="`, filled: "\x00\x01", encode: vlen, codecs: `"vlen-bytes"`, base64: true, words: byteWords},
 	{name: "bytes in shards", dtype: `"variable_length_bytes"`, fill: `""`, encode: vlen, codecs: `"vlen-bytes"`, shards: true, base64: true, words: byteWords},
-	{name: "utf32", dtype: `{"name":"fixed_length_utf32","configuration":{"length_bytes":16}}`, fill: `"füll"`, filled: "füll", encode: utf32(binary.LittleEndian), codecs: littleBytes, words: shortWords},
+	{name: "utf32", dtype: `{"name":"fixed_length_utf32","configuration":{"length_bytes":16}}`, fill: `"füll"`, filled: "füll", encode: utf32(binary.LittleEndian), codecs: arraytest.LittleBytes, words: shortWords},
 	{name: "big utf32 in shards", dtype: `{"name":"fixed_length_utf32","configuration":{"length_bytes":16}}`, fill: `""`, encode: utf32(binary.BigEndian),
 		codecs: `{"name":"bytes","configuration":{"endian":"big"}}`, bytes: []string{"crc32c"}, shards: true, words: shortWords},
 	{name: "null-terminated", dtype: `{"name":"null_terminated_bytes","configuration":{"length_bytes":5}}`, fill: `"ZmlsbA=="`, filled: "fill", encode: fiveBytes, codecs: `"bytes"`,
@@ -92,7 +93,7 @@ var textForms = []textForm{
 // files makes the array's files and its elements. Some chunks and inner chunks are missing.
 func (f *textForm) files(rng *rand.Rand) (files map[string]string, elements []string) {
 	shape, chunk := []int{5, 7}, []int{2, 3}
-	elements = make([]string, volume(shape))
+	elements = make([]string, arraytest.Volume(shape))
 	for i := range elements {
 		elements[i] = f.words[rng.IntN(len(f.words))]
 	}
@@ -100,8 +101,8 @@ func (f *textForm) files(rng *rand.Rand) (files map[string]string, elements []st
 		var texts []string
 		gone := rng.IntN(4) == 0
 		at := make([]int, 2)
-		for i := range volume(chunk) {
-			unravel(at, chunk, i)
+		for i := range arraytest.Volume(chunk) {
+			arraytest.Unravel(at, chunk, i)
 			y, x := lo[0]+at[0], lo[1]+at[1]
 			if y >= shape[0] || x >= shape[1] {
 				texts = append(texts, "pad")
@@ -116,7 +117,7 @@ func (f *textForm) files(rng *rand.Rand) (files map[string]string, elements []st
 		}
 		data := f.encode(texts)
 		for _, name := range f.bytes {
-			data = encodeBytes(name, data, 1)
+			data = arraytest.EncodeBytes(name, data, 1)
 		}
 		return data
 	}
@@ -132,7 +133,7 @@ func (f *textForm) files(rng *rand.Rand) (files map[string]string, elements []st
 		lo := []int{at[0] * gr.Chunks[0], at[1] * gr.Chunks[1]}
 		var value []byte
 		if f.shards {
-			value = packShard([][]byte{part(lo), part([]int{lo[0], lo[1] + 3}), part([]int{lo[0] + 2, lo[1]}), part([]int{lo[0] + 2, lo[1] + 3})}, true)
+			value = arraytest.PackShard([][]byte{part(lo), part([]int{lo[0], lo[1] + 3}), part([]int{lo[0] + 2, lo[1]}), part([]int{lo[0] + 2, lo[1] + 3})}, true)
 		} else if value = part(lo); value == nil {
 			continue
 		}
@@ -158,9 +159,9 @@ func (f *textForm) files(rng *rand.Rand) (files map[string]string, elements []st
 	}
 	codecs = strings.ReplaceAll(codecs, `"crc32c", "configuration": {"level": 1}`, `"crc32c"`)
 	if f.shards {
-		codecs, shape0 = shardWith("chunk_shape", "[2, 3]", "codecs", "["+codecs+"]", "index_location", `"start"`), "[4, 6]"
+		codecs, shape0 = arraytest.ShardWith("chunk_shape", "[2, 3]", "codecs", "["+codecs+"]", "index_location", `"start"`), "[4, 6]"
 	}
-	files["zarr.json"] = v3Group
+	files["zarr.json"] = arraytest.V3Group
 	files["x/zarr.json"] = fmt.Sprintf(`{"zarr_format": 3, "node_type": "array", "shape": [5, 7], "data_type": %s, "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": %s}},
 		"chunk_key_encoding": {"name": "default"}, "fill_value": %s, "codecs": [%s]}`, f.dtype, shape0, f.fill, codecs)
 	return files, elements
@@ -173,7 +174,7 @@ func TestReadStrings(t *testing.T) {
 			rng := rand.New(rand.NewPCG(5, uint64(i)))
 			for range 5 {
 				files, elements := f.files(rng)
-				a := openArray(t, memStore(t, files), Options{})
+				a := openArray(t, arraytest.TextStore(t, files), Options{})
 				got, err := a.ReadStrings(t.Context(), nil)
 				if err != nil || !slices.Equal(got, elements) {
 					t.Fatalf("%q, %v, want %q", got, err, elements)
@@ -224,7 +225,7 @@ func TestReadStrings(t *testing.T) {
 				}); err != nil {
 					t.Error(err)
 				}
-				_, err = openArray(t, memStore(t, files), Options{Strict: true}).ReadStrings(t.Context(), nil)
+				_, err = openArray(t, arraytest.TextStore(t, files), Options{Strict: true}).ReadStrings(t.Context(), nil)
 				if err != nil && !errors.Is(err, meta.ErrMissingChunk) {
 					t.Errorf("strict: %v", err)
 				}
@@ -256,8 +257,8 @@ func TestReadStringsDamage(t *testing.T) {
 		{"checksum", `, "crc32c"`, append(slices.Clone(two), 1, 2, 3, 4), []string{`chunk "x/c/0": crc32c: checksum`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			doc := strings.Replace(v3Array(`"string"`, 4, 2, `"vlen-utf8"`+tt.codec), `"fill_value": 0`, `"fill_value": "-"`, 1)
-			a := openArray(t, memStore(t, map[string]string{"zarr.json": v3Group, "x/zarr.json": doc, "x/c/0": string(tt.chunk)}), Options{})
+			doc := strings.Replace(arraytest.V3Array(`"string"`, 4, 2, `"vlen-utf8"`+tt.codec), `"fill_value": 0`, `"fill_value": "-"`, 1)
+			a := openArray(t, arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": doc, "x/c/0": string(tt.chunk)}), Options{})
 			_, err := a.ReadStrings(t.Context(), nil)
 			zarrtest.WantError(t, err, append(tt.want, `zarrio: memory: array "x": `)...)
 			var last error
@@ -285,12 +286,12 @@ func TestReadStringsHuge(t *testing.T) {
 	for _, tt := range []struct{ dtype, codecs string }{
 		{`"string"`, `"vlen-utf8"`},
 		{`{"name":"null_terminated_bytes","configuration":{"length_bytes":8}}`, `"bytes"`},
-		{`{"name":"fixed_length_utf32","configuration":{"length_bytes":8}}`, littleBytes},
+		{`{"name":"fixed_length_utf32","configuration":{"length_bytes":8}}`, arraytest.LittleBytes},
 		{`{"name":"null_terminated_bytes","configuration":{"length_bytes":1}}`, `"bytes"`},
 	} {
 		for _, n := range []int{1 << 59, 1<<60 - 100} {
-			doc := strings.Replace(v3Array(tt.dtype, n, 10, tt.codecs), `"fill_value": 0`, `"fill_value": ""`, 1)
-			a := openArray(t, memStore(t, map[string]string{"zarr.json": v3Group, "x/zarr.json": doc}), Options{})
+			doc := strings.Replace(arraytest.V3Array(tt.dtype, n, 10, tt.codecs), `"fill_value": 0`, `"fill_value": ""`, 1)
+			a := openArray(t, arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": doc}), Options{})
 			_, err := a.ReadStrings(t.Context(), nil)
 			zarrtest.WantError(t, err, "memory")
 			if got, err := a.ReadStrings(t.Context(), Selection{Indices([]int{n - 1, 0})}); err != nil || !slices.Equal(got, []string{"", ""}) {
@@ -298,15 +299,15 @@ func TestReadStringsHuge(t *testing.T) {
 			}
 		}
 	}
-	a := openArray(t, memStore(t, map[string]string{"zarr.json": v3Group, "x/zarr.json": strings.NewReplacer("[1]", fmt.Sprintf("[1, %d]", 1<<59), "[7]", "[1, 7]").Replace(
-		v3Array(`"int64"`, 1, 7, littleBytes))}), Options{})
+	a := openArray(t, arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": strings.NewReplacer("[1]", fmt.Sprintf("[1, %d]", 1<<59), "[7]", "[1, 7]").Replace(
+		arraytest.V3Array(`"int64"`, 1, 7, arraytest.LittleBytes))}), Options{})
 	for e, err := range a.ElementsJSON(t.Context()) { // in parts
 		if string(e) != "0" || err != nil {
 			t.Errorf("element %s, %v", e, err)
 		}
 		break
 	}
-	if _, err := openArray(t, memStore(t, map[string]string{"zarr.json": v3Group, "x/zarr.json": v3Array(`"int64"`, 1, 7, littleBytes)}), Options{}).ReadStrings(t.Context(), nil); !errors.Is(err, errors.ErrUnsupported) {
+	if _, err := openArray(t, arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": arraytest.V3Array(`"int64"`, 1, 7, arraytest.LittleBytes)}), Options{}).ReadStrings(t.Context(), nil); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("numbers as strings: %v", err)
 	}
 }

@@ -25,7 +25,7 @@ func ReadTimes(ctx context.Context, a *Array, sel Selection) ([]int64, error) {
 		return nil, err
 	}
 	if !ok {
-		return nil, a.c.wrap(&meta.UnsupportedError{What: "reading times from units", Found: meta.Quote(a.Attrs()["units"]),
+		return nil, a.c.Wrap(&meta.UnsupportedError{What: "reading times from units", Found: meta.Quote(a.Attrs()["units"]),
 			Supported: `datetime64, and numbers with units such as "hours since 1959-01-01"`})
 	}
 	times, err := makeElements[int64](a, sel)
@@ -49,16 +49,16 @@ func (a *Array) timeUnits() (u cf.Units, ok bool, err error) {
 	if d.Kind == meta.Datetime {
 		unit, ok := datetimeUnits[d.Unit]
 		if !ok {
-			return cf.Units{}, false, a.c.wrap(&meta.UnsupportedError{What: "time of type", Found: d.String(), Supported: "units from W to ns"})
+			return cf.Units{}, false, a.c.Wrap(&meta.UnsupportedError{What: "time of type", Found: d.String(), Supported: "units from W to ns"})
 		}
 		units, calendar = unit+" since 1970-01-01", "proleptic_gregorian"
 	} else if !slices.Contains(strings.Fields(strings.ToLower(units)), "since") {
 		return cf.Units{}, false, nil
 	} else if _, ok := packedType(d); !ok {
-		return cf.Units{}, false, a.c.wrap(&meta.UnsupportedError{What: "coordinate data type", Found: d.String(), Supported: "integers, floats, datetime64"})
+		return cf.Units{}, false, a.c.Wrap(&meta.UnsupportedError{What: "coordinate data type", Found: d.String(), Supported: "integers, floats, datetime64"})
 	}
 	if u, err = cf.ParseTimeUnits(units, calendar); err != nil {
-		return cf.Units{}, false, a.c.wrap(err)
+		return cf.Units{}, false, a.c.Wrap(err)
 	}
 	return u, true, nil
 }
@@ -72,7 +72,7 @@ func readTimes(ctx context.Context, a *Array, u cf.Units, sel Selection, fill js
 	}
 	p, err := cf.ParsePacking(attrs, t, fill)
 	if err != nil {
-		return a.c.wrap(err)
+		return a.c.Wrap(err)
 	}
 	if p.Packed() || t.Kind == cf.KindFloat {
 		floats := elements[float64](tensor.AsBytes(times))
@@ -91,7 +91,7 @@ func readTimes(ctx context.Context, a *Array, u cf.Units, sel Selection, fill js
 		}
 	}
 	if err != nil {
-		return a.c.wrap(err)
+		return a.c.Wrap(err)
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ func (x *stepTimes) label(ctx context.Context, times [][]int64, windows []Origin
 			return err
 		}
 		if i := slices.Index(times[s], NaT); i >= 0 {
-			return x.far.c.wrap(fmt.Errorf("the value at index %d is NaT", x.steps[i]))
+			return x.far.c.Wrap(fmt.Errorf("the value at index %d is NaT", x.steps[i]))
 		}
 	}
 	return nil
@@ -119,18 +119,18 @@ func (g *Group) channelTimes(ctx context.Context, channels []channel, dim string
 	var done []string
 	for i := range channels {
 		c := &channels[i]
-		if slices.Contains(done, c.array.c.path) || !slices.Contains(c.role, stepDim) {
+		if slices.Contains(done, c.array.c.Path) || !slices.Contains(c.role, stepDim) {
 			continue
 		}
-		done = append(done, c.array.c.path)
+		done = append(done, c.array.c.Path)
 		a, err := g.coordinateArray(ctx, c.array, dim)
 		if err != nil {
 			return x, err
 		}
-		if a == nil || slices.Contains(done, a.c.path) {
+		if a == nil || slices.Contains(done, a.c.Path) {
 			continue
 		}
-		done = append(done, a.c.path)
+		done = append(done, a.c.Path)
 		y, err := stepTimesOf(ctx, a, n)
 		switch {
 		case err != nil:
@@ -146,8 +146,8 @@ func (g *Group) channelTimes(ctx context.Context, channels []channel, dim string
 		for _, step := range x.compared(&y, n) {
 			s, t, err := x.pair(ctx, &y, step)
 			if err == nil && s != t {
-				err = a.c.wrap(fmt.Errorf("the time at index %d is %s, that in %q, along the same step dimension, is %s: load them apart",
-					step, spellTime(t), first.c.path, spellTime(s)))
+				err = a.c.Wrap(fmt.Errorf("the time at index %d is %s, that in %q, along the same step dimension, is %s: load them apart",
+					step, spellTime(t), first.c.Path, spellTime(s)))
 			}
 			if err != nil {
 				return x, err
@@ -166,18 +166,18 @@ func stepTimesOf(ctx context.Context, a *Array, n int) (stepTimes, error) {
 		return x, err
 	}
 	if len(a.Shape()) != 1 || a.Shape()[0] != n {
-		return x, a.c.wrap(fmt.Errorf("times of shape %v for %d steps", a.Shape(), n))
+		return x, a.c.Wrap(fmt.Errorf("times of shape %v for %d steps", a.Shape(), n))
 	}
-	if a.c.grid.Total > maxTimeChunks {
+	if a.c.Grid.Total > maxTimeChunks {
 		x.far, x.units = a, u
 		return x, nil
 	}
 	atOnce := min(n, timesAtOnce)
-	if chunk := a.c.grid.Chunks[0]; !a.c.raw() {
+	if chunk := a.c.Grid.Chunks[0]; !a.c.Raw() {
 		atOnce = min(n, (timesAtOnce-1)/chunk*chunk+chunk) // so that none is decoded twice
 	}
 	if err := hostmem.CheckElements(atOnce, 8); err != nil {
-		return x, a.c.wrap(err)
+		return x, a.c.Wrap(err)
 	}
 	times := make([]int64, atOnce)
 	for lo := 0; lo < n; lo += len(times) {
@@ -192,7 +192,7 @@ func stepTimesOf(ctx context.Context, a *Array, n int) (stepTimes, error) {
 		}
 		for i, t := range times {
 			if t == NaT {
-				return x, a.c.wrap(fmt.Errorf("the value at index %d is NaT", lo+i))
+				return x, a.c.Wrap(fmt.Errorf("the value at index %d is NaT", lo+i))
 			}
 			x.axis = x.axis.add(lo+i, t)
 		}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"zarrbench/zarrio/internal/arraytest"
 )
 
 func TestLoaderTimes(t *testing.T) {
@@ -20,62 +22,62 @@ func TestLoaderTimes(t *testing.T) {
 		}
 		return m
 	}
-	hours := ldInts(func(i int) int64 { return int64(6 * i) })
+	hours := arraytest.Ints(func(i int) int64 { return int64(6 * i) })
 	for _, tt := range []struct {
 		name  string
-		array *ldArray
+		array *arraytest.Array
 		want  string // an error; nil times for "nil"
 	}{
-		{"int64 hours", &ldArray{dtype: "<i8", elem: hours, attrs: attrs("units", "hours since 1959-01-01")}, ""},
-		{"int64 hours, big-endian", &ldArray{dtype: ">i8", elem: hours, attrs: attrs("units", "hours since 1959-01-01")}, ""},
-		{"int32 hours", &ldArray{dtype: "<i4", elem: hours, attrs: attrs("units", "hours since 1959-01-01", "calendar", "proleptic_gregorian")}, ""},
-		{"int16 hours", &ldArray{dtype: "<i2", elem: hours, attrs: attrs("units", "Hours Since 1959-01-01T00:00:00")}, ""},
-		{"int8 hours", &ldArray{dtype: "|i1", elem: hours, attrs: attrs("units", "hours since 1959-01-01")}, ""},
-		{"uint8 hours", &ldArray{dtype: "|u1", elem: hours, attrs: attrs("units", "hours since 1959-01-01")}, ""},
-		{"uint16 hours", &ldArray{dtype: "<u2", elem: hours, attrs: attrs("units", "hours since 1959-01-01")}, ""},
-		{"uint32 hours", &ldArray{dtype: "<u4", elem: hours, attrs: attrs("units", "hours since 1959-01-01")}, ""},
-		{"uint64 hours", &ldArray{dtype: "<u8", elem: hours, attrs: attrs("units", "hours since 1959-01-01")}, ""},
-		{"float64 days", &ldArray{dtype: "<f8", elem: ldFloats(0, .25, .5, .75, 1, 1.25), attrs: attrs("units", "days since 1959-01-01")}, ""},
-		{"float32 days", &ldArray{dtype: "<f4", elem: ldFloats(0, .25, .5, .75, 1, 1.25), attrs: attrs("units", "days since 1959-01-01")}, ""},
-		{"datetime64[ns]", &ldArray{dtype: "<M8[ns]", elem: ldInts(every6h)}, ""},
-		{"datetime64[h]", &ldArray{dtype: "<M8[h]", elem: ldInts(func(i int) int64 { return every6h(i) / hour })}, ""},
+		{"int64 hours", &arraytest.Array{Dtype: "<i8", Elem: hours, Attrs: attrs("units", "hours since 1959-01-01")}, ""},
+		{"int64 hours, big-endian", &arraytest.Array{Dtype: ">i8", Elem: hours, Attrs: attrs("units", "hours since 1959-01-01")}, ""},
+		{"int32 hours", &arraytest.Array{Dtype: "<i4", Elem: hours, Attrs: attrs("units", "hours since 1959-01-01", "calendar", "proleptic_gregorian")}, ""},
+		{"int16 hours", &arraytest.Array{Dtype: "<i2", Elem: hours, Attrs: attrs("units", "Hours Since 1959-01-01T00:00:00")}, ""},
+		{"int8 hours", &arraytest.Array{Dtype: "|i1", Elem: hours, Attrs: attrs("units", "hours since 1959-01-01")}, ""},
+		{"uint8 hours", &arraytest.Array{Dtype: "|u1", Elem: hours, Attrs: attrs("units", "hours since 1959-01-01")}, ""},
+		{"uint16 hours", &arraytest.Array{Dtype: "<u2", Elem: hours, Attrs: attrs("units", "hours since 1959-01-01")}, ""},
+		{"uint32 hours", &arraytest.Array{Dtype: "<u4", Elem: hours, Attrs: attrs("units", "hours since 1959-01-01")}, ""},
+		{"uint64 hours", &arraytest.Array{Dtype: "<u8", Elem: hours, Attrs: attrs("units", "hours since 1959-01-01")}, ""},
+		{"float64 days", &arraytest.Array{Dtype: "<f8", Elem: arraytest.Floats(0, .25, .5, .75, 1, 1.25), Attrs: attrs("units", "days since 1959-01-01")}, ""},
+		{"float32 days", &arraytest.Array{Dtype: "<f4", Elem: arraytest.Floats(0, .25, .5, .75, 1, 1.25), Attrs: attrs("units", "days since 1959-01-01")}, ""},
+		{"datetime64[ns]", &arraytest.Array{Dtype: "<M8[ns]", Elem: arraytest.Ints(every6h)}, ""},
+		{"datetime64[h]", &arraytest.Array{Dtype: "<M8[h]", Elem: arraytest.Ints(func(i int) int64 { return every6h(i) / hour })}, ""},
 		{"none", nil, "nil"},
-		{"numbers", &ldArray{dtype: "<i8", elem: hours}, "nil"},
-		{"other units", &ldArray{dtype: "<i8", elem: hours, attrs: attrs("units", "m")}, "nil"},
-		{"steps", &ldArray{dtype: "<i8", elem: hours, attrs: attrs("units", "hours")}, "nil"},
-		{"text", &ldArray{dtype: "|S8", only: true}, "nil"},
-		{"calendar", &ldArray{dtype: "<i8", elem: hours, attrs: attrs("units", "hours since 1959-01-01", "calendar", "noleap")}, `zarrio: mem: array "time": cf: calendar "noleap"`},
-		{"unit", &ldArray{dtype: "<i8", elem: hours, attrs: attrs("units", "months since 1959-01-01")}, `zarrio: mem: array "time": cf: time units "months since 1959-01-01"`},
-		{"date", &ldArray{dtype: "<i8", elem: hours, attrs: attrs("units", "hours since yesterday")}, `zarrio: mem: array "time": cf: time units "hours since yesterday"`},
-		{"datetime64[Y]", &ldArray{dtype: "<M8[Y]", elem: hours}, `zarrio: mem: array "time": time of type datetime64[Y] is not supported`},
-		{"datetime64[25s]", &ldArray{dtype: "<M8[25s]", elem: hours}, `time of type datetime64[25s] is not supported`},
-		{"NaT", &ldArray{dtype: "<M8[ns]", elem: ldInts(func(i int) int64 { return -1 << 63 >> (i % 2) })}, `zarrio: mem: array "time": the value at index 0 is NaT`},
-		{"too large", &ldArray{dtype: "<u8", elem: ldInts(func(int) int64 { return -1 }), attrs: attrs("units", "hours since 1959-01-01")}, `array "time": value 18446744073709551615 at index 0 is too large`},
-		{"range", &ldArray{dtype: "<i8", elem: ldInts(func(i int) int64 { return 1 << 50 }), attrs: attrs("units", "hours since 1959-01-01")}, `zarrio: mem: array "time": cf: `},
-		{"complex", &ldArray{dtype: "<c8", attrs: attrs("units", "hours since 1959-01-01")}, `coordinate data type complex64 is not supported`},
-		{"length", &ldArray{dtype: "<i8", shape: []int{5}, elem: hours, attrs: attrs("units", "hours since 1959-01-01")}, `zarrio: mem: array "time": times of shape [5] for 6 steps`},
-		{"document", &ldArray{dtype: "<i8", shape: []int{-1}, chunks: []int{1}, only: true}, `time/.zarray: `},
+		{"numbers", &arraytest.Array{Dtype: "<i8", Elem: hours}, "nil"},
+		{"other units", &arraytest.Array{Dtype: "<i8", Elem: hours, Attrs: attrs("units", "m")}, "nil"},
+		{"steps", &arraytest.Array{Dtype: "<i8", Elem: hours, Attrs: attrs("units", "hours")}, "nil"},
+		{"text", &arraytest.Array{Dtype: "|S8", Only: true}, "nil"},
+		{"calendar", &arraytest.Array{Dtype: "<i8", Elem: hours, Attrs: attrs("units", "hours since 1959-01-01", "calendar", "noleap")}, `zarrio: mem: array "time": cf: calendar "noleap"`},
+		{"unit", &arraytest.Array{Dtype: "<i8", Elem: hours, Attrs: attrs("units", "months since 1959-01-01")}, `zarrio: mem: array "time": cf: time units "months since 1959-01-01"`},
+		{"date", &arraytest.Array{Dtype: "<i8", Elem: hours, Attrs: attrs("units", "hours since yesterday")}, `zarrio: mem: array "time": cf: time units "hours since yesterday"`},
+		{"datetime64[Y]", &arraytest.Array{Dtype: "<M8[Y]", Elem: hours}, `zarrio: mem: array "time": time of type datetime64[Y] is not supported`},
+		{"datetime64[25s]", &arraytest.Array{Dtype: "<M8[25s]", Elem: hours}, `time of type datetime64[25s] is not supported`},
+		{"NaT", &arraytest.Array{Dtype: "<M8[ns]", Elem: arraytest.Ints(func(i int) int64 { return -1 << 63 >> (i % 2) })}, `zarrio: mem: array "time": the value at index 0 is NaT`},
+		{"too large", &arraytest.Array{Dtype: "<u8", Elem: arraytest.Ints(func(int) int64 { return -1 }), Attrs: attrs("units", "hours since 1959-01-01")}, `array "time": value 18446744073709551615 at index 0 is too large`},
+		{"range", &arraytest.Array{Dtype: "<i8", Elem: arraytest.Ints(func(i int) int64 { return 1 << 50 }), Attrs: attrs("units", "hours since 1959-01-01")}, `zarrio: mem: array "time": cf: `},
+		{"complex", &arraytest.Array{Dtype: "<c8", Attrs: attrs("units", "hours since 1959-01-01")}, `coordinate data type complex64 is not supported`},
+		{"length", &arraytest.Array{Dtype: "<i8", Shape: []int{5}, Elem: hours, Attrs: attrs("units", "hours since 1959-01-01")}, `zarrio: mem: array "time": times of shape [5] for 6 steps`},
+		{"document", &arraytest.Array{Dtype: "<i8", Shape: []int{-1}, Chunks: []int{1}, Only: true}, `time/.zarray: `},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := ldSteps(t, 6, 1, false)
+			s := arraytest.Steps(t, 6, 1, false)
 			if tt.array != nil {
-				tt.array.name, tt.array.dims = "time", []string{"time"}
-				if tt.array.shape == nil {
-					tt.array.shape = []int{6}
+				tt.array.Name, tt.array.Dims = "time", []string{"time"}
+				if tt.array.Shape == nil {
+					tt.array.Shape = []int{6}
 				}
-				s.put(t, tt.array)
+				s.Put(t, tt.array)
 			}
 			opt := LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 3, 0}}, Batch: 1}
 			if tt.want != "" && tt.want != "nil" {
 				e := NewCPU(CPUOptions{})
 				defer e.Close()
-				_, err := NewLoader(t.Context(), s.open(t, Options{}), e, opt)
+				_, err := NewLoader(t.Context(), openLd(t, s, Options{}), e, opt)
 				if err == nil || !strings.Contains(err.Error(), tt.want) {
 					t.Errorf("\n got %v\nwant %s", err, tt.want)
 				}
 				return
 			}
-			l := ldLoader(t, s.open(t, Options{}), CPUOptions{}, opt)
+			l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{}, opt)
 			for b, err := range l.Batches(t.Context()) {
 				if err != nil {
 					t.Fatal(err)
@@ -95,13 +97,13 @@ func TestLoaderTimes(t *testing.T) {
 		})
 	}
 	// A failing read is not taken for an absent array.
-	s := ldSteps(t, 6, 1, false)
-	s.put(t, &ldArray{name: "time", dims: []string{"time"}, shape: []int{6}, dtype: "<i8", elem: hours, attrs: attrs("units", "hours since 1959-01-01")})
+	s := arraytest.Steps(t, 6, 1, false)
+	s.Put(t, &arraytest.Array{Name: "time", Dims: []string{"time"}, Shape: []int{6}, Dtype: "<i8", Elem: hours, Attrs: attrs("units", "hours since 1959-01-01")})
 	broken := errors.New("broken")
-	s.hook = func(string) error { return broken }
+	s.Hook = func(string) error { return broken }
 	e := NewCPU(CPUOptions{})
 	defer e.Close()
-	if _, err := NewLoader(t.Context(), s.open(t, Options{}), e, LoaderOptions{Channels: []string{"t"}}); !errors.Is(err, broken) {
+	if _, err := NewLoader(t.Context(), openLd(t, s, Options{}), e, LoaderOptions{Channels: []string{"t"}}); !errors.Is(err, broken) {
 		t.Error(err)
 	}
 }
@@ -137,13 +139,13 @@ func TestTimeAxis(t *testing.T) {
 // TestTimesByBatch: a coordinate with a chunk for each of many steps is not read before the batches that need it.
 func TestTimesByBatch(t *testing.T) {
 	const steps = maxTimeChunks + 2
-	s := newLdStore()
-	s.put(t, &ldArray{name: "t", dims: []string{"time", "y", "x"}, shape: []int{steps, 1, 1}, chunks: []int{steps, 1, 1}})
-	s.put(t, &ldArray{name: "time", dims: []string{"time"}, shape: []int{steps}, chunks: []int{1}, dtype: "<i8",
-		elem: ldInts(func(i int) int64 { return int64(i) * int64(i) }), attrs: map[string]any{"units": "seconds since 1970-01-01"}})
-	s.counts()
-	l := ldLoader(t, s.open(t, Options{}), CPUOptions{}, LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 4, 0}}, Batch: 3, Partial: true, Prefetch: -1})
-	if reads := s.counts(); len(reads) > 0 {
+	s := arraytest.NewStore()
+	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{steps, 1, 1}, Chunks: []int{steps, 1, 1}})
+	s.Put(t, &arraytest.Array{Name: "time", Dims: []string{"time"}, Shape: []int{steps}, Chunks: []int{1}, Dtype: "<i8",
+		Elem: arraytest.Ints(func(i int) int64 { return int64(i) * int64(i) }), Attrs: map[string]any{"units": "seconds since 1970-01-01"}})
+	s.Counts()
+	l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{}, LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 4, 0}}, Batch: 3, Partial: true, Prefetch: -1})
+	if reads := s.Counts(); len(reads) > 0 {
 		t.Errorf("%d chunks were read to make a loader", len(reads))
 	}
 	if err := l.Seek(0, l.Samples()-2); err != nil {
@@ -161,12 +163,12 @@ func TestTimesByBatch(t *testing.T) {
 			}
 		}
 	}
-	if reads := s.counts(); len(reads) > 1+4+2 {
+	if reads := s.Counts(); len(reads) > 1+4+2 {
 		t.Errorf("%d chunks were read, want one of fields and 6 of times", len(reads))
 	}
 	// What is wrong with a time is an error of its batch.
-	s.put(t, &ldArray{name: "time", dims: []string{"time"}, shape: []int{steps}, chunks: []int{1}, dtype: "<i8", elem: ldInts(func(int) int64 { return NaT }),
-		attrs: map[string]any{"units": "seconds since 1970-01-01"}})
+	s.Put(t, &arraytest.Array{Name: "time", Dims: []string{"time"}, Shape: []int{steps}, Chunks: []int{1}, Dtype: "<i8", Elem: arraytest.Ints(func(int) int64 { return NaT }),
+		Attrs: map[string]any{"units": "seconds since 1970-01-01"}})
 	for b, err := range l.Batches(t.Context()) {
 		if err == nil || !strings.Contains(err.Error(), "the value at index 0 is NaT") {
 			t.Errorf("%v, error %v", b, err)

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"zarrbench/zarrio/internal/arraytest"
 )
 
 // ldShared reads a file of the data that lie beside the repository, and skips the test where it is absent.
@@ -82,9 +84,9 @@ func TestCut(t *testing.T) {
 
 // TestWindowsStudy has the study's numbers: a metadata-only store of its 1464 steps.
 func TestWindowsStudy(t *testing.T) {
-	s := newLdStore()
-	s.put(t, &ldArray{name: "t", dims: []string{"time", "latitude", "longitude"}, shape: []int{1464, 2, 2}, chunks: []int{1, 2, 2}, only: true})
-	l := ldLoader(t, s.open(t, Options{}), CPUOptions{}, LoaderOptions{Channels: []string{"t"}})
+	s := arraytest.NewStore()
+	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "latitude", "longitude"}, Shape: []int{1464, 2, 2}, Chunks: []int{1, 2, 2}, Only: true})
+	l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{}, LoaderOptions{Channels: []string{"t"}})
 	if l.Samples() != 732 || l.Len() != 23 || l.SampleBytes() != 2*16 || l.BatchBytes() != 2*4096 {
 		t.Errorf("%d samples of %d bytes in %d batches of %d bytes", l.Samples(), l.SampleBytes(), l.Len(), l.BatchBytes())
 	}
@@ -101,7 +103,7 @@ func TestWindowsStudy(t *testing.T) {
 
 // TestWindowsOrder: the last-named dimension varies fastest.
 func TestWindowsOrder(t *testing.T) {
-	g := ldSteps(t, 4, 2, false).open(t, Options{})
+	g := openLd(t, arraytest.Steps(t, 4, 2, false), Options{})
 	for _, tt := range []struct{ windows, want string }{
 		{"time=2", "0,0,0 2,0,0"},
 		{"time=2,y=2", "0,0,0 0,2,0 2,0,0 2,2,0"},

@@ -1,4 +1,4 @@
-package zarrio
+package chunk
 
 import (
 	"fmt"
@@ -7,11 +7,11 @@ import (
 	"zarrbench/zarrio/store"
 )
 
-// A source is an open store, with what its chunks are read by.
-type source struct {
-	store store.Store
-	name  string // of the store, for errors
-	opt   sourceOptions
+// A Source is an open store, with what its chunks are read by.
+type Source struct {
+	Store store.Store
+	Name  string // of the store, for errors
+	opt   Options
 	files fileio.Opener // the store, if its values are files that readers can open themselves; else nil
 
 	gap, size int64 // parts of a value that are gap bytes apart are read at once, up to size
@@ -20,16 +20,16 @@ type source struct {
 	priced store.Coalescer // the store, if each read has a price of its own; else nil
 }
 
-// sourceOptions say how chunks are read. zarrio.Options describes the fields.
-type sourceOptions struct {
+// Options say how chunks are read. zarrio.Options describes the fields.
+type Options struct {
 	Strict, SkipChecksums     bool
 	CoalesceGap, CoalesceSize int64
 }
 
-// newSource returns a source of chunks in st.
-func newSource(st store.Store, opt sourceOptions) *source {
+// NewSource returns a source of chunks in st.
+func NewSource(st store.Store, opt Options) *Source {
 	// A read of a local file costs about as much as copying readGap bytes; what is copied should stay in the cache.
-	s := &source{store: st, name: fmt.Sprint(st), opt: opt, gap: readGap, size: 1 << 20}
+	s := &Source{Store: st, Name: fmt.Sprint(st), opt: opt, gap: ReadGap, size: 1 << 20}
 	s.files, _ = st.(fileio.Opener)
 	if c, ok := st.(store.Coalescer); ok {
 		if gap, size := c.Coalesce(); size > 0 {

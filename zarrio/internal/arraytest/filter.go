@@ -1,4 +1,4 @@
-package zarrio
+package arraytest
 
 import (
 	"encoding/binary"
@@ -11,8 +11,8 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// A filterForm is a codec that makes an array of an array: how the elements change, and what its document says.
-type filterForm struct {
+// A Filter is a codec that makes an array of an array: how the elements change, and what its document says.
+type Filter struct {
 	name    string
 	config  map[string]any
 	from    string // type of the elements
@@ -31,8 +31,8 @@ func typeSize(dtype string) int {
 }
 
 // newFilter makes a filter for a part of an array, which is right to the bit: nil for types that have none.
-func newFilter(rng *rand.Rand, dtype string, extents []int, uneven bool) *filterForm {
-	f := &filterForm{config: map[string]any{}, from: dtype, dtype: dtype, extents: extents}
+func newFilter(rng *rand.Rand, dtype string, extents []int, uneven bool) *Filter {
+	f := &Filter{config: map[string]any{}, from: dtype, dtype: dtype, extents: extents}
 	size, integer := typeSize(dtype), dtype[1] == 'i' || dtype[1] == 'u'
 	var names []string
 	if !uneven {
@@ -53,7 +53,7 @@ func newFilter(rng *rand.Rand, dtype string, extents []int, uneven bool) *filter
 	if len(names) == 0 {
 		return nil
 	}
-	f.name = choose(rng, names...)
+	f.name = Choose(rng, names...)
 	switch f.name {
 	case "numcodecs.delta":
 		f.config["dtype"] = dtype
@@ -72,15 +72,15 @@ func newFilter(rng *rand.Rand, dtype string, extents []int, uneven bool) *filter
 }
 
 // reshape chooses another shape, in one of the ways in which the codec may be told of it.
-func (f *filterForm) reshape(rng *rand.Rand, extents []int) {
-	total := volume(extents)
+func (f *Filter) reshape(rng *rand.Rand, extents []int) {
+	total := Volume(extents)
 	switch rng.IntN(4) {
 	case 0:
 		f.config["shape"], f.extents = []any{-1}, []int{total}
 	case 1:
 		f.config["shape"], f.extents = []any{1, total, 1}, []int{1, total, 1}
 	case 2: // all but the last one joined
-		f.config["shape"], f.extents = []any{meta.COrder(max(len(extents)-1, 0)), -1}, []int{volume(extents[:max(len(extents)-1, 0)]), 0}
+		f.config["shape"], f.extents = []any{meta.COrder(max(len(extents)-1, 0)), -1}, []int{Volume(extents[:max(len(extents)-1, 0)]), 0}
 		f.extents[1] = total / f.extents[0]
 	default: // each split in two
 		var shape []any
@@ -101,10 +101,10 @@ func (f *filterForm) reshape(rng *rand.Rand, extents []int) {
 }
 
 // packs says whether several elements become one byte.
-func (f *filterForm) packs() bool { return strings.HasSuffix(f.name, "packbits") }
+func (f *Filter) packs() bool { return strings.HasSuffix(f.name, "packbits") }
 
 // encode makes the elements that the filter makes of little-endian ones.
-func (f *filterForm) encode(data []byte) []byte {
+func (f *Filter) encode(data []byte) []byte {
 	size := typeSize(f.from)
 	var out []byte
 	switch f.name {

@@ -1,4 +1,4 @@
-package zarrio
+package chunk
 
 import (
 	"cmp"
@@ -14,8 +14,8 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// A chunkPart is what a selection takes of one chunk.
-type chunkPart struct {
+// A Part is what a selection takes of one chunk.
+type Part struct {
 	chunk   int              // its number
 	lo      []int            // where the chunk begins, by dimension
 	extents []int            // the chunk's
@@ -25,18 +25,18 @@ type chunkPart struct {
 	coords  []int
 }
 
-// visit calls f for each chunk that a selection of at least one element touches, by several goroutines at once; the
+// ForEach calls f for each chunk that a selection of at least one element touches, by several goroutines at once; the
 // chunkPart is valid during the call. Chunks of one shard are visited by one goroutine, in the order in which they lie, up to
 // as many as are better read at once.
-func (a *chunkArray) visit(ctx context.Context, picks []grid.Pick, f func(context.Context, *reader, *chunkPart) error) (meta.Stats, error) {
+func (a *Array) ForEach(ctx context.Context, picks []grid.Pick, f func(context.Context, *Reader, *Part) error) (meta.Stats, error) {
 	j := a.jobs(picks)
-	readers := make([]*reader, min(j.total, a.readers(0)))
+	readers := make([]*Reader, min(j.total, a.Readers(0)))
 	for i := range readers {
-		readers[i] = idle.Get().(*reader)
+		readers[i] = idle.Get().(*Reader)
 		defer idle.Put(readers[i])
 	}
 	var next atomic.Int64
-	stats, err := spread(ctx, readers, func(ctx context.Context, w *reader) error {
+	stats, err := spread(ctx, readers, func(ctx context.Context, w *Reader) error {
 		p := a.newPart()
 		at := make([]int, len(picks))
 		for {
@@ -44,8 +44,8 @@ func (a *chunkArray) visit(ctx context.Context, picks []grid.Pick, f func(contex
 			if i >= j.total {
 				return nil
 			}
-			if w.buf.group = j.chunks(w.buf.group[:0], a, picks, i, at); len(a.pipe.Levels) > 0 {
-				w.gather(ctx, a, w.buf.group)
+			if w.buf.group = j.chunks(w.buf.group[:0], a, picks, i, at); len(a.Pipe.Levels) > 0 {
+				w.Gather(ctx, a, w.buf.group)
 			}
 			for _, chunk := range w.buf.group {
 				if err := ctx.Err(); err != nil {
@@ -59,33 +59,33 @@ func (a *chunkArray) visit(ctx context.Context, picks []grid.Pick, f func(contex
 		}
 	})
 	if err != nil && err == context.Cause(ctx) {
-		err = a.wrap(err)
+		err = a.Wrap(err)
 	}
 	return stats, err
 }
 
-func (a *chunkArray) newPart() *chunkPart {
-	rank := len(a.grid.Shape)
+func (a *Array) newPart() *Part {
+	rank := len(a.Grid.Shape)
 	ints := make([]int, 4*rank)
-	return &chunkPart{coords: ints[:rank], lo: ints[rank : 2*rank], extents: ints[2*rank : 3*rank], strides: ints[3*rank:],
+	return &Part{coords: ints[:rank], lo: ints[rank : 2*rank], extents: ints[2*rank : 3*rank], strides: ints[3*rank:],
 		takes: make([][]grid.Segment, rank), one: make([][1]grid.Segment, rank)}
 }
 
 // set describes what the selection takes of a chunk that it touches.
-func (p *chunkPart) set(a *chunkArray, chunk int, picks []grid.Pick) {
+func (p *Part) set(a *Array, chunk int, picks []grid.Pick) {
 	p.chunk = chunk
-	a.grid.Coords(p.coords, chunk)
+	a.Grid.Coords(p.coords, chunk)
 	n := 1
-	for _, d := range slices.Backward(a.pipe.Order) {
-		p.lo[d], p.extents[d] = a.grid.Span(d, p.coords[d])
+	for _, d := range slices.Backward(a.Pipe.Order) {
+		p.lo[d], p.extents[d] = a.Grid.Span(d, p.coords[d])
 		p.strides[d] = n
 		n *= p.extents[d]
-		p.takes[d] = picks[d].Within(&a.grid, d, picks[d].Touched(&a.grid, d, p.coords[d]), &p.one[d])
+		p.takes[d] = picks[d].Within(&a.Grid, d, picks[d].Touched(&a.Grid, d, p.coords[d]), &p.one[d])
 	}
 }
 
 // elements returns how many elements the chunk has.
-func (p *chunkPart) elements() int {
+func (p *Part) elements() int {
 	n := 1
 	for _, e := range p.extents {
 		n *= e
@@ -102,24 +102,24 @@ type jobs struct {
 	total  int
 }
 
-func (a *chunkArray) jobs(picks []grid.Pick) jobs {
+func (a *Array) jobs(picks []grid.Pick) jobs {
 	j := jobs{n: make([]int, len(picks)), total: 1}
 	for d := range picks {
-		j.n[d] = picks[d].Chunks(&a.grid, d)
+		j.n[d] = picks[d].Chunks(&a.Grid, d)
 	}
-	if len(a.pipe.Levels) == 0 {
+	if len(a.Pipe.Levels) == 0 {
 		for _, n := range j.n {
 			j.total *= n
 		}
 		return j
 	}
-	outer := &a.pipe.Levels[0].Grid
+	outer := &a.Pipe.Levels[0].Grid
 	most := 1 // chunks of a shard that are touched
 	j.bounds = make([][]int, len(picks))
 	for d := range picks {
 		last, widest := -1, 0
 		for i := range j.n[d] {
-			if shard := outer.Find(d, picks[d].Chunk(&a.grid, d, i)*a.grid.Chunks[d]); shard != last {
+			if shard := outer.Find(d, picks[d].Chunk(&a.Grid, d, i)*a.Grid.Chunks[d]); shard != last {
 				j.bounds[d] = append(j.bounds[d], i)
 				last = shard
 			}
@@ -131,24 +131,24 @@ func (a *chunkArray) jobs(picks []grid.Pick) jobs {
 		most *= widest
 		j.total *= len(j.bounds[d]) - 1
 	}
-	j.limit = a.groupLimit()
+	j.limit = a.GroupLimit()
 	j.parts = (most + j.limit - 1) / j.limit
 	j.total *= j.parts
 	return j
 }
 
-// groupLimit is the number of chunks of a shard that are read by one worker at a time: more than are read at once would only
+// GroupLimit is the number of chunks of a shard that are read by one worker at a time: more than are read at once would only
 // keep other workers waiting. Strings of varying length are taken to have a chunk of 64 KiB.
-func (a *chunkArray) groupLimit() int {
-	return int(max(1, a.src.size/int64(cmp.Or(a.chunkBytes(), 64<<10))))
+func (a *Array) GroupLimit() int {
+	return int(max(1, a.Source.size/int64(cmp.Or(a.ChunkBytes(), 64<<10))))
 }
 
 // chunks appends the numbers of the chunks of the i-th job. at is memory for one index a dimension.
-func (j *jobs) chunks(list []int, a *chunkArray, picks []grid.Pick, i int, at []int) []int {
+func (j *jobs) chunks(list []int, a *Array, picks []grid.Pick, i int, at []int) []int {
 	number := func() int {
 		n := 0
 		for d := range at {
-			n = n*a.grid.Counts[d] + picks[d].Chunk(&a.grid, d, at[d])
+			n = n*a.Grid.Counts[d] + picks[d].Chunk(&a.Grid, d, at[d])
 		}
 		return n
 	}
@@ -182,22 +182,22 @@ func (j *jobs) chunks(list []int, a *chunkArray, picks []grid.Pick, i int, at []
 	return list
 }
 
-// readers returns how many goroutines read chunks of the array: two a core, which hides the waiting of buffered reads, or as
+// Readers returns how many goroutines read chunks of the array: two a core, which hides the waiting of buffered reads, or as
 // many as the store answers at once, or as depth says for local files; but no more than have room for a chunk, stored and
 // decoded, in half of the memory.
-func (a *chunkArray) readers(depth int) int {
-	room := hostmem.Limit() / 4 / int64(max(a.chunkBytes(), 1))
-	if a.src.files == nil {
+func (a *Array) Readers(depth int) int {
+	room := hostmem.Limit() / 4 / int64(max(a.ChunkBytes(), 1))
+	if a.Source.files == nil {
 		depth = 0
 	}
-	return int(max(1, min(int64(max(coreWorkers(), a.src.requests, depth)), room)))
+	return int(max(1, min(int64(max(CoreWorkers(), a.Source.requests, depth)), room)))
 }
 
 // idle keeps the memory of visit's readers between calls.
-var idle = sync.Pool{New: func() any { return new(reader) }}
+var idle = sync.Pool{New: func() any { return new(Reader) }}
 
 // each calls f for every combination of segments, one a dimension: with their numbers.
-func (p *chunkPart) each(f func(at []int)) {
+func (p *Part) each(f func(at []int)) {
 	var memory [meta.MaxRank]int
 	at := memory[:len(p.takes)]
 	for {
@@ -217,7 +217,7 @@ func (p *chunkPart) each(f func(at []int)) {
 
 // axes describes the copy of a combination of segments, the first ones for nil, and returns its first elements in the chunk
 // and in the destination.
-func (p *chunkPart) axes(axes []ndcopy.Axis, strides, at []int) (src, to int) {
+func (p *Part) axes(axes []ndcopy.Axis, strides, at []int) (src, to int) {
 	for d := range p.takes {
 		s := &p.takes[d][0]
 		if at != nil {
@@ -230,5 +230,5 @@ func (p *chunkPart) axes(axes []ndcopy.Axis, strides, at []int) (src, to int) {
 	return src, to
 }
 
-// coreWorkers is the number of workers that the cores have work for: two each, which hides the waiting of buffered reads.
-func coreWorkers() int { return 2 * runtime.GOMAXPROCS(0) }
+// CoreWorkers is the number of workers that the cores have work for: two each, which hides the waiting of buffered reads.
+func CoreWorkers() int { return 2 * runtime.GOMAXPROCS(0) }

@@ -1,4 +1,4 @@
-package zarrio
+package chunk
 
 import (
 	"context"
@@ -16,14 +16,14 @@ const maxTextChunk = 1 << 30
 
 // loadObjects reads a chunk of strings, which are valid until the reader reads another one: nil for one that is not in the
 // store.
-func (r *reader) loadObjects(ctx context.Context, a *chunkArray, p *chunkPart) ([][]byte, error) {
+func (r *Reader) loadObjects(ctx context.Context, a *Array, p *Part) ([][]byte, error) {
 	limit := int(min(maxTextChunk, hostmem.Limit()/8))
 	src, err := r.readEncoded(ctx, a, p.chunk, limit)
 	if src == nil || err != nil {
 		return nil, err
 	}
 	defer trace.StartRegion(ctx, "decode").End()
-	if src, err = a.pipe.Chain.DecodeAll(src, limit, &r.buf.scratch); err != nil {
+	if src, err = a.Pipe.Chain.DecodeAll(src, limit, &r.buf.scratch); err != nil {
 		return nil, a.failStep(p.chunk, err)
 	}
 	n := p.elements()
@@ -31,16 +31,16 @@ func (r *reader) loadObjects(ctx context.Context, a *chunkArray, p *chunkPart) (
 		err = fmt.Errorf("%d strings, the chunk has %d elements", len(r.buf.texts), n)
 	}
 	if err != nil {
-		return nil, a.fail(p.chunk, "vlen", err)
+		return nil, a.Fail(p.chunk, "vlen", err)
 	}
-	r.stats.Chunks++
-	r.stats.DecodedBytes += int64(len(src))
+	r.Stats.Chunks++
+	r.Stats.DecodedBytes += int64(len(src))
 	return r.buf.texts, nil
 }
 
-// eachText calls f for each string that a selection takes of a chunk, with its place in a destination of the given strides, in
+// EachText calls f for each string that a selection takes of a chunk, with its place in a destination of the given strides, in
 // elements. found is false for those of a chunk that is not in the store. The text is valid during the call.
-func (r *reader) eachText(ctx context.Context, a *chunkArray, p *chunkPart, strides []int, f func(to int, text []byte, found bool)) error {
+func (r *Reader) EachText(ctx context.Context, a *Array, p *Part, strides []int, f func(to int, text []byte, found bool)) error {
 	texts, err := r.loadObjects(ctx, a, p)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package zarrio
+package chunk
 
 import (
 	"context"
@@ -11,21 +11,21 @@ import (
 )
 
 // readRange is ReadRange of the store for the value of a chunk or a shard, in the way in which the reader reads files.
-func (r *reader) readRange(ctx context.Context, a *chunkArray, number int, dst []byte, off int64) (n int, size int64, err error) {
+func (r *Reader) readRange(ctx context.Context, a *Array, number int, dst []byte, off int64) (n int, size int64, err error) {
 	key := r.valueKey(a, number)
-	if r.files == nil || a.src.files == nil {
-		return a.src.store.ReadRange(ctx, key, dst, off)
+	if r.Files == nil || a.Source.files == nil {
+		return a.Source.Store.ReadRange(ctx, key, dst, off)
 	}
 	if h := r.prefetched(a, number); h != nil {
 		size = h.file.Size()
 		n, err = h.file.ReadAt(dst, off)
 		h.close()
 	} else {
-		n, size, err = r.files.ReadRange(ctx, a.src.files, key, dst, off)
+		n, size, err = r.Files.ReadRange(ctx, a.Source.files, key, dst, off)
 	}
 	if err != nil {
 		if errors.Is(err, errors.ErrUnsupported) {
-			return a.src.store.ReadRange(ctx, key, dst, off)
+			return a.Source.Store.ReadRange(ctx, key, dst, off)
 		}
 		return 0, 0, readError(a, key, err)
 	}
@@ -33,15 +33,15 @@ func (r *reader) readRange(ctx context.Context, a *chunkArray, number int, dst [
 }
 
 // openValue is OpenValue of the store for the value of a chunk or a shard, read in the way in which the reader reads files.
-func (r *reader) openValue(ctx context.Context, a *chunkArray, number int) (store.Value, error) {
+func (r *Reader) openValue(ctx context.Context, a *Array, number int) (store.Value, error) {
 	key := r.valueKey(a, number)
-	if r.files != nil && a.src.files != nil {
+	if r.Files != nil && a.Source.files != nil {
 		v := &r.value
 		var err error
 		if h := r.prefetched(a, number); h != nil {
 			v.file, *h = h.file, aheadFile{}
 		} else {
-			err = r.files.Open(ctx, &v.file, a.src.files, key)
+			err = r.Files.Open(ctx, &v.file, a.Source.files, key)
 		}
 		if err == nil {
 			v.array, v.number = a, number
@@ -51,13 +51,13 @@ func (r *reader) openValue(ctx context.Context, a *chunkArray, number int) (stor
 			return nil, err
 		}
 	}
-	return store.OpenValue(ctx, a.src.store, key)
+	return store.OpenValue(ctx, a.Source.Store, key)
 }
 
 // A fileValue is the value that a worker has open, read in its own way.
 type fileValue struct {
 	file   fileio.File
-	array  *chunkArray
+	array  *Array
 	number int
 }
 
@@ -75,23 +75,23 @@ func (v *fileValue) ReadRange(ctx context.Context, dst []byte, off int64) (n int
 func (v *fileValue) Close() error { return v.file.Close() }
 
 // readError is the error of a read, such as the store gives it.
-func readError(a *chunkArray, key string, err error) error {
+func readError(a *Array, key string, err error) error {
 	if e, ok := errors.AsType[*store.KeyError](err); ok { // of opening it, which the store does too when it reads
 		e.Op = "read"
 		return e
 	}
-	return &store.KeyError{Store: a.src.name, Op: "read", Key: strings.Clone(key), Err: err}
+	return &store.KeyError{Store: a.Source.Name, Op: "read", Key: strings.Clone(key), Err: err}
 }
 
-// openFile opens the file of the value of a chunk or a shard. The array's values are files.
-func (r *reader) openFile(a *chunkArray, number, flags int) (*os.File, error) {
-	return a.src.store.(store.Filer).OpenFile(r.valueKey(a, number), flags)
+// OpenFile opens the file of the value of a chunk or a shard. The array's values are files.
+func (r *Reader) OpenFile(a *Array, number, flags int) (*os.File, error) {
+	return a.Source.Store.(store.Filer).OpenFile(r.valueKey(a, number), flags)
 }
 
-// valuesAreFiles reports whether the array's values are files that any process can open.
-func (a *chunkArray) valuesAreFiles() bool {
-	_, ok := a.src.store.(store.Filer)
+// ValuesAreFiles reports whether the array's values are files that any process can open.
+func (a *Array) ValuesAreFiles() bool {
+	_, ok := a.Source.Store.(store.Filer)
 	return ok
 }
 
-var errVanished = errors.New("the file vanished while it was read")
+var ErrVanished = errors.New("the file vanished while it was read")

@@ -1,4 +1,4 @@
-package zarrio
+package chunk
 
 import (
 	"context"
@@ -13,12 +13,12 @@ import (
 
 // An aheadFile is a file that was opened to prefetch a chunk.
 type aheadFile struct {
-	array  *chunkArray // nil if it is not in use
+	array  *Array // nil if it is not in use
 	number int
 	file   fileio.File
 }
 
-// close closes the file. It waits for the reads that are under way.
+// Close closes the file. It waits for the reads that are under way.
 func (h *aheadFile) close() {
 	if h.array != nil {
 		h.file.Close() // of a file that was only read, it has nothing to report
@@ -27,7 +27,7 @@ func (h *aheadFile) close() {
 }
 
 // prefetched returns the file of a chunk that is prefetched, or nil.
-func (r *reader) prefetched(a *chunkArray, number int) *aheadFile {
+func (r *Reader) prefetched(a *Array, number int) *aheadFile {
 	for i := range r.ahead {
 		if h := &r.ahead[i]; h.array == a && h.number == number {
 			return h
@@ -36,10 +36,10 @@ func (r *reader) prefetched(a *chunkArray, number int) *aheadFile {
 	return nil
 }
 
-// prefetch starts to read the value of a chunk that is a file, and not prefetched yet: n bytes of an uncompressed one from off
+// Prefetch starts to read the value of a chunk that is a file, and not prefetched yet: n bytes of an uncompressed one from off
 // on, into dst or, if that is nil, memory of the reader's; all of an encoded one. It does nothing about a file that is not as it
 // should be: reading it will tell.
-func (r *reader) prefetch(ctx context.Context, a *chunkArray, chunk int, dst []byte, off, n int) {
+func (r *Reader) Prefetch(ctx context.Context, a *Array, chunk int, dst []byte, off, n int) {
 	if r.prefetched(a, chunk) != nil {
 		return
 	}
@@ -48,23 +48,23 @@ func (r *reader) prefetch(ctx context.Context, a *chunkArray, chunk int, dst []b
 		r.ahead = append(r.ahead, aheadFile{})
 		h = &r.ahead[len(r.ahead)-1]
 	}
-	if err := r.files.Open(ctx, &h.file, a.src.files, r.valueKey(a, chunk)); err != nil {
+	if err := r.Files.Open(ctx, &h.file, a.Source.files, r.valueKey(a, chunk)); err != nil {
 		return
 	}
 	h.array, h.number = a, chunk
-	switch found, whole := h.file.Size(), a.chunkBytes(); {
-	case a.raw() && found == int64(whole):
+	switch found, whole := h.file.Size(), a.ChunkBytes(); {
+	case a.Raw() && found == int64(whole):
 		h.file.Prefetch(dst, int64(off), n)
-	case !a.raw() && found <= int64(a.pipe.Chain.EncodedLimit(whole)):
+	case !a.Raw() && found <= int64(a.Pipe.Chain.EncodedLimit(whole)):
 		h.file.Prefetch(nil, 0, int(found))
 	}
 }
 
-// prefetches reports whether chunks of the array can be prefetched: they are files.
-func (a *chunkArray) prefetches() bool { return a.src.files != nil && len(a.pipe.Levels) == 0 }
+// Prefetches reports whether chunks of the array can be prefetched: they are files.
+func (a *Array) Prefetches() bool { return a.Source.files != nil && len(a.Pipe.Levels) == 0 }
 
-// abandon drops all that was prefetched. When it returns, no read is under way.
-func (r *reader) abandon() {
+// Abandon drops all that was prefetched. When it returns, no read is under way.
+func (r *Reader) Abandon() {
 	for i := range r.ahead {
 		r.ahead[i].close()
 	}
@@ -72,7 +72,7 @@ func (r *reader) abandon() {
 
 // takeWhole returns the value of a chunk of at most limit bytes that was prefetched whole, in the
 // worker's memory. It returns false if there is none.
-func (r *reader) takeWhole(a *chunkArray, chunk, limit int) (n int, size int64, ok bool, err error) {
+func (r *Reader) takeWhole(a *Array, chunk, limit int) (n int, size int64, ok bool, err error) {
 	h := r.prefetched(a, chunk)
 	if h == nil || h.file.Size() > int64(limit) {
 		return 0, 0, false, nil
@@ -92,16 +92,16 @@ func (r *reader) takeWhole(a *chunkArray, chunk, limit int) (n int, size int64, 
 
 // prefetchSpans prefetches ranges of the open shard from byte number from on, as many as the queue has
 // room for.
-func (r *reader) prefetchSpans(from int64) {
-	if r.files == nil || r.files.QueueFull() || r.shard.value != &r.value {
+func (r *Reader) prefetchSpans(from int64) {
+	if r.Files == nil || r.Files.QueueFull() || r.shard.value != &r.value {
 		return
 	}
 	s := &r.shard
 	for s.started < len(s.spans) && s.spans[s.started].lo < from {
 		s.started++
 	}
-	for s.started < len(s.spans) && !r.files.QueueFull() && r.value.file.Prefetch(nil, s.spans[s.started].lo, int(s.spans[s.started].hi-s.spans[s.started].lo)) {
+	for s.started < len(s.spans) && !r.Files.QueueFull() && r.value.file.Prefetch(nil, s.spans[s.started].lo, int(s.spans[s.started].hi-s.spans[s.started].lo)) {
 		s.started++
 	}
-	r.files.Submit()
+	r.Files.Submit()
 }

@@ -1,4 +1,4 @@
-package zarrio
+package chunk
 
 import (
 	"context"
@@ -7,8 +7,8 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// check reads and decodes a chunk. One that is missing is an error.
-func (r *reader) check(ctx context.Context, a *chunkArray, p *chunkPart, text bool) error {
+// Check reads and decodes a chunk. One that is missing is an error.
+func (r *Reader) Check(ctx context.Context, a *Array, p *Part, text bool) error {
 	var ok bool
 	var err error
 	if text {
@@ -17,20 +17,20 @@ func (r *reader) check(ctx context.Context, a *chunkArray, p *chunkPart, text bo
 		ok = texts != nil
 	} else {
 		var dec []byte
-		if dec, err = r.decodeBuffer(ctx, a, p.chunk, p.elements()*a.meta.DType.Size); err == nil {
-			ok, err = r.load(ctx, a, p.chunk, dec, nil, nil)
+		if dec, err = r.DecodeBuffer(ctx, a, p.chunk, p.elements()*a.Meta.DType.Size); err == nil {
+			ok, err = r.Load(ctx, a, p.chunk, dec, nil, nil)
 		}
 	}
 	if err != nil && !errors.Is(err, meta.ErrMissingChunk) || ok {
 		return err
 	}
 	err = errMissing
-	if len(a.pipe.Levels) > 0 {
-		if part, e := r.locate(ctx, a, p.chunk); e == nil && part.noShard {
+	if len(a.Pipe.Levels) > 0 {
+		if part, e := r.Locate(ctx, a, p.chunk); e == nil && part.noShard {
 			err = indexError{errMissing}
 		}
 	}
-	return a.fail(p.chunk, "read", err)
+	return a.Fail(p.chunk, "read", err)
 }
 
 // errMissing is ErrMissingChunk where nobody refuses missing chunks.

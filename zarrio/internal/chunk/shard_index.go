@@ -1,4 +1,4 @@
-package zarrio
+package chunk
 
 import (
 	"context"
@@ -114,8 +114,8 @@ func (c *indexCache) get(id shardID, bytes int64) *shardIndex {
 	return x
 }
 
-// forgetIndices forgets all indices, since a shard turned out to have changed.
-func (a *chunkArray) forgetIndices() { a.indices.clear() }
+// ForgetIndices forgets all indices, since a shard turned out to have changed.
+func (a *Array) ForgetIndices() { a.indices.clear() }
 
 // clear forgets all indices, since a shard turned out to have changed.
 func (c *indexCache) clear() {
@@ -124,28 +124,28 @@ func (c *indexCache) clear() {
 	c.kept, c.order, c.bytes = nil, nil, 0
 }
 
-// recall finds an inner chunk by indices that were read before, without opening anything: the number of its outermost shard
+// Recall finds an inner chunk by indices that were read before, without opening anything: the number of its outermost shard
 // and its part. It returns false where an index is missing, or another one by now.
-func (r *reader) recall(a *chunkArray, chunk int) (shard int, p location, ok bool) {
-	coords := r.buf.coords[:len(a.grid.Counts)]
-	a.grid.Coords(coords, chunk)
+func (r *Reader) Recall(a *Array, chunk int) (shard int, p Location, ok bool) {
+	coords := r.buf.coords[:len(a.Grid.Counts)]
+	a.Grid.Coords(coords, chunk)
 	p.chunk = chunk
-	for k := range a.pipe.Levels {
-		l := &a.pipe.Levels[k]
-		number, entry, count := l.Place(coords, a.grid.Chunks)
+	for k := range a.Pipe.Levels {
+		l := &a.Pipe.Levels[k]
+		number, entry, count := l.Place(coords, a.Grid.Chunks)
 		if k == 0 {
 			shard = number
 		}
 		x := a.indices.get(shardID{k, number}, int64(16*count)).known()
-		if x == nil || k > 0 && (x.size != p.n || x.value != p.value) {
+		if x == nil || k > 0 && (x.size != p.N || x.value != p.Value) {
 			return shard, p, false
 		}
 		off, n, there, err := l.Entry(x.entries, entry, x.size)
 		if !there || err != nil {
 			return shard, p, false
 		}
-		p.off, p.n, p.value = p.off+off, n, x.value
+		p.Off, p.N, p.Value = p.Off+off, n, x.value
 	}
-	p.present = true
+	p.Present = true
 	return shard, p, true
 }

@@ -1,4 +1,4 @@
-package zarrio
+package chunk
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 )
 
 // span returns the bytes that are to be read with a part, if they are more than its own.
-func (r *reader) span(p location) (byteSpan, bool) {
-	i, _ := slices.BinarySearchFunc(r.shard.spans, p.off, func(s byteSpan, off int64) int {
+func (r *Reader) span(p Location) (byteSpan, bool) {
+	i, _ := slices.BinarySearchFunc(r.shard.spans, p.Off, func(s byteSpan, off int64) int {
 		if s.hi <= off {
 			return -1
 		}
@@ -20,25 +20,25 @@ func (r *reader) span(p location) (byteSpan, bool) {
 		return byteSpan{}, false
 	}
 	s := r.shard.spans[i]
-	return s, s.lo <= p.off && p.off+p.n <= s.hi && s.hi-s.lo > p.n
+	return s, s.lo <= p.Off && p.Off+p.N <= s.hi && s.hi-s.lo > p.N
 }
 
 // readPart reads what is stored of an inner chunk from its byte number lo on, hi-lo bytes: into dst, or where that is nil into
 // the reader's memory. It returns these bytes.
-func (r *reader) readPart(ctx context.Context, p location, lo, hi int64, dst []byte) ([]byte, error) {
+func (r *Reader) readPart(ctx context.Context, p Location, lo, hi int64, dst []byte) ([]byte, error) {
 	s, shared := r.span(p)
 	if shared {
 		if r.shard.held != s {
 			r.shard.held = byteSpan{}
-			if err := r.readSpan(ctx, s, p.value); err != nil {
+			if err := r.readSpan(ctx, s, p.Value); err != nil {
 				return nil, err
 			}
 			r.shard.held = s
 			r.prefetchSpans(s.hi)
 		}
-		b := r.buf.enc[p.off-s.lo:][:p.n][lo:hi]
+		b := r.buf.enc[p.Off-s.lo:][:p.N][lo:hi]
 		if dst != nil {
-			_ = r.compute(func() error {
+			_ = r.Compute(func() error {
 				copy(dst, b)
 				return nil
 			})
@@ -48,18 +48,18 @@ func (r *reader) readPart(ctx context.Context, p location, lo, hi int64, dst []b
 	}
 	if dst == nil {
 		r.shard.held = byteSpan{}
-		own := byteSpan{p.off + lo, p.off + hi}
-		if err := r.readSpan(ctx, own, p.value); err != nil {
+		own := byteSpan{p.Off + lo, p.Off + hi}
+		if err := r.readSpan(ctx, own, p.Value); err != nil {
 			return nil, err
 		}
 		r.prefetchSpans(own.hi)
 		return r.buf.enc, nil
 	}
-	return dst, r.readValue(ctx, dst, p.off+lo, p.value)
+	return dst, r.readValue(ctx, dst, p.Off+lo, p.Value)
 }
 
 // readSpan reads bytes that are read at once into the reader's memory.
-func (r *reader) readSpan(ctx context.Context, s byteSpan, want int64) error {
+func (r *Reader) readSpan(ctx context.Context, s byteSpan, want int64) error {
 	if r.shard.value == &r.value {
 		enc, ok, err := r.value.file.TakePrefetched(r.buf.enc, s.lo, int(s.hi-s.lo))
 		if ok {
@@ -74,7 +74,7 @@ func (r *reader) readSpan(ctx context.Context, s byteSpan, want int64) error {
 }
 
 // readValue fills dst from the open shard, or the open chunk, whose value had a size when its index or its head was read.
-func (r *reader) readValue(ctx context.Context, dst []byte, off, want int64) error {
+func (r *Reader) readValue(ctx context.Context, dst []byte, off, want int64) error {
 	n, size, err := r.shard.value.ReadRange(ctx, dst, off)
 	if err != nil {
 		return err
@@ -84,15 +84,15 @@ func (r *reader) readValue(ctx context.Context, dst []byte, off, want int64) err
 
 // wasRead counts n bytes that were read of the open shard, or chunk, unless more were asked for, or its size is not the one that
 // is wanted.
-func (r *reader) wasRead(n, asked int, size, want int64) error {
+func (r *Reader) wasRead(n, asked int, size, want int64) error {
 	if size != want || n != asked {
-		changed := errChanged
-		if len(r.shard.array.pipe.Levels) == 0 {
+		changed := ErrChanged
+		if len(r.shard.array.Pipe.Levels) == 0 {
 			changed = store.ErrChanged
 		}
 		return fmt.Errorf("%w: it had %d bytes, now %d", changed, want, size)
 	}
 	r.shard.fresh = true
-	r.stats.ReadBytes += int64(n)
+	r.Stats.ReadBytes += int64(n)
 	return nil
 }

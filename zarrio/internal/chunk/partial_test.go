@@ -1,4 +1,4 @@
-package zarrio
+package chunk
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/race"
 	"zarrbench/zarrio/store/storetest"
 )
@@ -13,22 +14,22 @@ import (
 // TestChunkPartsInPlace loads parts into memory for a whole chunk, as engines do.
 func TestChunkPartsInPlace(t *testing.T) {
 	for _, big := range []bool{false, true} {
-		m := smallLevels
-		m.big = big
-		r := storetest.NewRecorder(memory(t, m.files()))
-		a := openArray(t, pricedStore{r, 4096, 1 << 20}, Options{})
-		want := make([]byte, a.c.chunkBytes())
-		w := new(reader)
-		if ok, err := w.load(t.Context(), a.c, 2, want, nil, nil); !ok || err != nil {
+		m := arraytest.SmallLevels
+		m.Big = big
+		recorder := storetest.NewRecorder(arraytest.Memory(t, m.Files()))
+		a := open(t, arraytest.PricedStore{Recorder: recorder, Gap: 4096, Size: 1 << 20}, Options{})
+		want := make([]byte, a.ChunkBytes())
+		r := new(Reader)
+		if ok, err := r.Load(t.Context(), a, 2, want, nil, nil); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
-		r.Clear()
+		recorder.Clear()
 		rnd := rand.New(rand.NewPCG(7, 7))
 		for range 10 {
 			lo := rnd.IntN(len(want)/4-40000) * 4
 			spans := []codec.Span{{Lo: lo, Hi: lo + 400}, {Lo: lo + 80000, Hi: lo + 80004}}
 			got := make([]byte, len(want))
-			if ok, err := w.load(t.Context(), a.c, 2, got, spans, nil); !ok || err != nil {
+			if ok, err := r.Load(t.Context(), a, 2, got, spans, nil); !ok || err != nil {
 				t.Fatal(ok, err)
 			}
 			for _, s := range spans {
@@ -37,10 +38,10 @@ func TestChunkPartsInPlace(t *testing.T) {
 				}
 			}
 		}
-		if n := bytesOf(r.Reads(m.key(2))); n > int64(len(m.frame(m.raw(2)))) {
+		if n := arraytest.BytesOf(recorder.Reads(m.Key(2))); n > int64(len(m.Frame(m.Raw(2)))) {
 			t.Errorf("%d bytes were read for ten times two spans", n)
 		}
-		w.close()
+		r.Close()
 	}
 }
 
@@ -48,21 +49,18 @@ func TestChunkPartsAllocs(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
-	m := smallLevels
-	m.steps = 40
-	files := m.files()
-	a := openArray(t, costlyMem{memory(t, files)}, Options{})
-	p, strides := a.c.newPart(), []int{121 * 240, 121 * 240, 240, 1}
-	picks, err := Selection{All(), At(21), All(), All()}.resolve(&a.c.grid)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := arraytest.SmallLevels
+	m.Steps = 40
+	files := m.Files()
+	a := open(t, arraytest.CostlyMem{Mem: arraytest.Memory(t, files)}, Options{})
+	p, strides := a.newPart(), []int{121 * 240, 121 * 240, 240, 1}
+	picks := whole(a, 1, 21)
 	dst := make([]byte, 4*40*121*240)
-	w := new(reader)
+	r := new(Reader)
 	chunk := 0
 	allocs := testing.AllocsPerRun(30, func() {
-		p.set(a.c, chunk, picks)
-		if err := w.readChunk(t.Context(), a.c, p, strides, dst); err != nil {
+		p.set(a, chunk, picks)
+		if err := r.ReadChunk(t.Context(), a, p, strides, dst); err != nil {
 			t.Fatal(err)
 		}
 		chunk++
@@ -70,7 +68,7 @@ func TestChunkPartsAllocs(t *testing.T) {
 	if allocs > 3 { // those of the open value
 		t.Errorf("%v allocations a chunk", allocs)
 	}
-	if largest := 16 * 121 * 240; cap(w.buf.dec) > largest {
-		t.Errorf("memory for %d decoded bytes, want at most %d for a level", cap(w.buf.dec), largest)
+	if largest := 16 * 121 * 240; cap(r.buf.dec) > largest {
+		t.Errorf("memory for %d decoded bytes, want at most %d for a level", cap(r.buf.dec), largest)
 	}
 }

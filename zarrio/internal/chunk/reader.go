@@ -1,4 +1,4 @@
-package zarrio
+package chunk
 
 import (
 	"context"
@@ -17,21 +17,31 @@ import (
 	"zarrbench/zarrio/store"
 )
 
-// A reader reads and decodes chunks, one at a time. It keeps its buffers from chunk to chunk.
-type reader struct {
-	stats meta.Stats
+// A Reader reads and decodes chunks, one at a time. It keeps its buffers from chunk to chunk.
+type Reader struct {
+	Stats meta.Stats
 
 	buf   buffers
 	shard openShard   // the shard that it reads from
 	ahead []aheadFile // prefetched chunks
 	value fileValue   // the value that it holds open
 
-	files *fileio.Reader // of local files; nil if plain reads will do
+	Files *fileio.Reader // of local files; nil if plain reads will do
 	turns *turns.Turns   // to compute; nil for no limit
 }
 
-// attach has the reader read local files by way of files, and compute in turns. Either may be nil.
-func (r *reader) attach(files *fileio.Reader, turns *turns.Turns) { r.files, r.turns = files, turns }
+// Attach has the reader read local files by way of files, and compute in turns. Either may be nil.
+func (r *Reader) Attach(files *fileio.Reader, turns *turns.Turns) { r.Files, r.turns = files, turns }
+
+// Holds returns what the reader holds between chunks: bytes of memory for decoded chunks, and files that are prefetched.
+func (r *Reader) Holds() (decoded, files int) {
+	for i := range r.ahead {
+		if r.ahead[i].array != nil {
+			files++
+		}
+	}
+	return cap(r.buf.dec), files
+}
 
 // buffers are a reader's memory, which grows to what the largest chunk needs.
 type buffers struct {
@@ -45,24 +55,24 @@ type buffers struct {
 	pieces  []codec.Part // parts of a chunk that is read in parts
 	ranges  []partRange  // ranges in which they are read
 	texts   [][]byte     // elements of varying length
-	parts   []location   // of a shard, to be read together
+	parts   []Location   // of a shard, to be read together
 	group   []int        // chunks of one shard
 }
 
-// compute runs f, which decodes or copies, within one of the turns that the workers of an engine share. Everything that
+// Compute runs f, which decodes or copies, within one of the turns that the workers of an engine share. Everything that
 // workers do outside of f is taken to wait: for files, stores, shards' indices or a GPU. So there can be as many workers as keep
 // these busy, and yet no more of them compete for the cores and their caches than these need. f must not wait for anything.
-func (r *reader) compute(f func() error) error { return r.turns.Do(f) }
+func (r *Reader) Compute(f func() error) error { return r.turns.Do(f) }
 
-// native says whether the array's decoded bytes are in the machine's byte order.
-func (a *chunkArray) native() bool {
-	return a.pipe.BigEndian == ndcopy.BigEndian || a.meta.DType.SwapSize() == 1
+// Native says whether the array's decoded bytes are in the machine's byte order.
+func (a *Array) Native() bool {
+	return a.Pipe.BigEndian == ndcopy.BigEndian || a.Meta.DType.SwapSize() == 1
 }
 
 // grow is the function grow for memory that files are read into.
-func (r *reader) grow(buf []byte, n int) []byte {
-	if r.files != nil {
-		return r.files.Memory(buf, n, 0)
+func (r *Reader) grow(buf []byte, n int) []byte {
+	if r.Files != nil {
+		return r.Files.Memory(buf, n, 0)
 	}
 	return ndcopy.Grow(buf, n)
 }
@@ -71,33 +81,33 @@ func (r *reader) grow(buf []byte, n int) []byte {
 const keySize = 256
 
 // appendKey appends the key of the value that a chunk is in: its own, or its shard's.
-func (a *chunkArray) appendKey(key []byte, chunk int) []byte {
+func (a *Array) appendKey(key []byte, chunk int) []byte {
 	var buf [meta.MaxRank]int
-	coords := buf[:len(a.grid.Counts)]
-	a.grid.Coords(coords, chunk)
-	if len(a.pipe.Levels) > 0 {
-		chunk, _, _ = a.pipe.Levels[0].Place(coords, a.grid.Chunks)
+	coords := buf[:len(a.Grid.Counts)]
+	a.Grid.Coords(coords, chunk)
+	if len(a.Pipe.Levels) > 0 {
+		chunk, _, _ = a.Pipe.Levels[0].Place(coords, a.Grid.Chunks)
 	}
 	return a.appendValueKey(key, chunk)
 }
 
 // appendValueKey appends the key of a chunk, or of a shard, by its number.
-func (a *chunkArray) appendValueKey(key []byte, number int) []byte {
-	if a.path != "" {
-		key = append(append(key, a.path...), '/')
+func (a *Array) appendValueKey(key []byte, number int) []byte {
+	if a.Path != "" {
+		key = append(append(key, a.Path...), '/')
 	}
-	g := &a.grid
-	if len(a.pipe.Levels) > 0 {
-		g = &a.pipe.Levels[0].Grid
+	g := &a.Grid
+	if len(a.Pipe.Levels) > 0 {
+		g = &a.Pipe.Levels[0].Grid
 	}
 	var buf [meta.MaxRank]int
 	coords := buf[:len(g.Counts)]
 	g.Coords(coords, number)
-	return a.meta.Keys.Append(key, coords)
+	return a.Meta.Keys.Append(key, coords)
 }
 
 // valueKey makes the key of a chunk or a shard in the reader's memory: it is valid until the next call.
-func (r *reader) valueKey(a *chunkArray, number int) string {
+func (r *Reader) valueKey(a *Array, number int) string {
 	if r.buf.key == nil {
 		r.buf.key = make([]byte, 0, keySize)
 	}
@@ -105,57 +115,57 @@ func (r *reader) valueKey(a *chunkArray, number int) string {
 	return unsafe.String(unsafe.SliceData(r.buf.key), len(r.buf.key))
 }
 
-// checkChunk refuses arrays whose chunks can't be read, before memory is taken for one.
-func (a *chunkArray) checkChunk() error {
-	if d := a.meta.DType; d.Size == 0 {
-		return a.wrap(&meta.UnsupportedError{What: "reading data type", Found: d.String(), Supported: "types whose elements have one length"})
+// CheckChunk refuses arrays whose chunks can't be read, before memory is taken for one.
+func (a *Array) CheckChunk() error {
+	if d := a.Meta.DType; d.Size == 0 {
+		return a.Wrap(&meta.UnsupportedError{What: "reading data type", Found: d.String(), Supported: "types whose elements have one length"})
 	}
-	if a.noCodec != nil {
-		return a.wrap(a.noCodec)
+	if a.NoCodec != nil {
+		return a.Wrap(a.NoCodec)
 	}
-	if n, limit := a.chunkBytes(), hostmem.Limit(); int64(n) > limit/2 {
-		return a.wrap(fmt.Errorf("a chunk has %d bytes: too many for the memory of %d bytes that this process may use", n, limit))
+	if n, limit := a.ChunkBytes(), hostmem.Limit(); int64(n) > limit/2 {
+		return a.Wrap(fmt.Errorf("a chunk has %d bytes: too many for the memory of %d bytes that this process may use", n, limit))
 	}
 	return nil
 }
 
-// chunkBytes is the size of a decoded chunk, or of the largest where they differ.
-func (a *chunkArray) chunkBytes() int {
-	n := a.meta.DType.Size
-	for _, c := range a.grid.Chunks {
+// ChunkBytes is the size of a decoded chunk, or of the largest where they differ.
+func (a *Array) ChunkBytes() int {
+	n := a.Meta.DType.Size
+	for _, c := range a.Grid.Chunks {
 		n *= c
 	}
 	return n
 }
 
-// raw says whether chunks are stored as they are.
-func (a *chunkArray) raw() bool { return a.pipe.Chain.Len() == 0 }
+// Raw says whether chunks are stored as they are.
+func (a *Array) Raw() bool { return a.Pipe.Chain.Len() == 0 }
 
 // largeChunk is a size from which memory for a stored chunk is not taken on the metadata's word alone.
 const largeChunk = 64 << 20
 
-// decodeBuffer returns memory for a decoded chunk of n bytes, the reader's own.
-func (r *reader) decodeBuffer(ctx context.Context, a *chunkArray, chunk, n int) ([]byte, error) {
-	if n > largeChunk && n > cap(r.buf.dec) && a.raw() && len(a.pipe.Levels) == 0 {
+// DecodeBuffer returns memory for a decoded chunk of n bytes, the reader's own.
+func (r *Reader) DecodeBuffer(ctx context.Context, a *Array, chunk, n int) ([]byte, error) {
+	if n > largeChunk && n > cap(r.buf.dec) && a.Raw() && len(a.Pipe.Levels) == 0 {
 		_, size, err := r.readRange(ctx, a, chunk, nil, 0)
 		if err == nil && size != int64(n) {
-			return nil, a.fail(chunk, "read", wrongSize(a, size, n))
+			return nil, a.Fail(chunk, "read", WrongSize(a, size, n))
 		}
 	}
 	r.buf.dec = r.grow(r.buf.dec, n)
 	return r.buf.dec, nil
 }
 
-func wrongSize(a *chunkArray, size int64, want int) error {
-	return fmt.Errorf("%d bytes where an uncompressed chunk of %v %s has %d", size, a.grid.Chunks, a.meta.DType, want)
+func WrongSize(a *Array, size int64, want int) error {
+	return fmt.Errorf("%d bytes where an uncompressed chunk of %v %s has %d", size, a.Grid.Chunks, a.Meta.DType, want)
 }
 
-// load reads a chunk and decodes it into dst, which has the chunk's decoded size; elements come in the machine's byte order. If
+// Load reads a chunk and decodes it into dst, which has the chunk's decoded size; elements come in the machine's byte order. If
 // spans is not nil, only these bytes of dst need be right: they ascend and hold whole elements. Then load calls use, unless it is
 // nil, within the turn in which it has decoded. It returns false for a chunk that is not in the store: dst is as it was, and use
 // is not called.
-func (r *reader) load(ctx context.Context, a *chunkArray, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
-	if !a.raw() {
+func (r *Reader) Load(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
+	if !a.Raw() {
 		return r.loadEncoded(ctx, a, chunk, dst, spans, use)
 	}
 	ok, err := r.loadRaw(ctx, a, chunk, dst, spans)
@@ -166,11 +176,11 @@ func (r *reader) load(ctx context.Context, a *chunkArray, chunk int, dst []byte,
 }
 
 // finish ends the loading of a chunk whose stored bytes are in dst as they were, as load does.
-func (r *reader) finish(a *chunkArray, dst []byte, spans []codec.Span, use func() error) error {
-	if use == nil && a.native() {
+func (r *Reader) finish(a *Array, dst []byte, spans []codec.Span, use func() error) error {
+	if use == nil && a.Native() {
 		return nil
 	}
-	return r.compute(func() error {
+	return r.Compute(func() error {
 		a.toNative(dst, 0, spans)
 		if use == nil {
 			return nil
@@ -181,34 +191,34 @@ func (r *reader) finish(a *chunkArray, dst []byte, spans []codec.Span, use func(
 
 // toNative puts the bytes of a decoded chunk into the machine's order: all of dst, or the spans where these are not nil. dst
 // holds the chunk's bytes from number from on.
-func (a *chunkArray) toNative(dst []byte, from int, spans []codec.Span) {
-	if a.native() {
+func (a *Array) toNative(dst []byte, from int, spans []codec.Span) {
+	if a.Native() {
 		return
 	}
 	if spans == nil {
-		ndcopy.SwapBytes(dst, a.meta.DType.SwapSize())
+		ndcopy.SwapBytes(dst, a.Meta.DType.SwapSize())
 	}
 	for _, s := range spans {
-		ndcopy.SwapBytes(dst[s.Lo-from:s.Hi-from], a.meta.DType.SwapSize())
+		ndcopy.SwapBytes(dst[s.Lo-from:s.Hi-from], a.Meta.DType.SwapSize())
 	}
 }
 
-// missing counts a chunk that is not there, or refuses it.
-func (r *reader) missing(a *chunkArray, chunk int) error {
-	if a.src.opt.Strict {
-		return a.fail(chunk, "read", meta.ErrMissingChunk)
+// Missing counts a chunk that is not there, or refuses it.
+func (r *Reader) Missing(a *Array, chunk int) error {
+	if a.Source.opt.Strict {
+		return a.Fail(chunk, "read", meta.ErrMissingChunk)
 	}
-	r.stats.Chunks++
-	r.stats.Missing++
+	r.Stats.Chunks++
+	r.Stats.Missing++
 	return nil
 }
 
-// readGap is the number of bytes of a local file that are rather read than skipped, since a read call costs about as much as
+// ReadGap is the number of bytes of a local file that are rather read than skipped, since a read call costs about as much as
 // copying them.
-const readGap = 64 << 10
+const ReadGap = 64 << 10
 
 // loadRaw reads the spans of an uncompressed chunk, or all of it, into their places in dst.
-func (r *reader) loadRaw(ctx context.Context, a *chunkArray, chunk int, dst []byte, spans []codec.Span) (bool, error) {
+func (r *Reader) loadRaw(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span) (bool, error) {
 	whole := [1]codec.Span{{Lo: 0, Hi: len(dst)}}
 	if spans == nil {
 		spans = whole[:]
@@ -216,7 +226,7 @@ func (r *reader) loadRaw(ctx context.Context, a *chunkArray, chunk int, dst []by
 	several := false
 	for i := 0; i < len(spans); {
 		lo, hi := spans[i].Lo, spans[i].Hi
-		for i++; i < len(spans) && int64(spans[i].Lo-hi) <= a.src.gap; i++ {
+		for i++; i < len(spans) && int64(spans[i].Lo-hi) <= a.Source.gap; i++ {
 			hi = spans[i].Hi
 		}
 		several = several || i < len(spans)
@@ -226,21 +236,21 @@ func (r *reader) loadRaw(ctx context.Context, a *chunkArray, chunk int, dst []by
 		}
 	}
 	r.release(a)
-	r.stats.Chunks++
+	r.Stats.Chunks++
 	return true, nil
 }
 
 // release closes what was opened for several ranges of a chunk that is a value of its own.
-func (r *reader) release(a *chunkArray) {
-	if r.shard.value != nil && len(a.pipe.Levels) == 0 {
-		r.close()
+func (r *Reader) release(a *Array) {
+	if r.shard.value != nil && len(a.Pipe.Levels) == 0 {
+		r.Close()
 	}
 }
 
 // readAt reads the bytes of an uncompressed chunk of size bytes from lo on. A value of which several ranges are read stays
 // open.
-func (r *reader) readAt(ctx context.Context, a *chunkArray, chunk int, dst []byte, lo, size int, several bool) (bool, error) {
-	if len(a.pipe.Levels) > 0 {
+func (r *Reader) readAt(ctx context.Context, a *Array, chunk int, dst []byte, lo, size int, several bool) (bool, error) {
+	if len(a.Pipe.Levels) > 0 {
 		src, err := r.readInner(ctx, a, chunk, lo, len(dst), size, dst)
 		return src != nil, err
 	}
@@ -258,54 +268,54 @@ func (r *reader) readAt(ctx context.Context, a *chunkArray, chunk int, dst []byt
 	region.End()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return false, r.missing(a, chunk)
+		return false, r.Missing(a, chunk)
 	case err != nil:
-		return false, a.fail(chunk, "read", err)
+		return false, a.Fail(chunk, "read", err)
 	case got != int64(size):
-		return false, a.fail(chunk, "read", wrongSize(a, got, size))
+		return false, a.Fail(chunk, "read", WrongSize(a, got, size))
 	case n != len(dst):
-		return false, a.fail(chunk, "read", fmt.Errorf("read %d of %d bytes at offset %d: the file shrank while it was read", n, len(dst), lo))
+		return false, a.Fail(chunk, "read", fmt.Errorf("read %d of %d bytes at offset %d: the file shrank while it was read", n, len(dst), lo))
 	}
-	r.stats.ReadBytes += int64(n)
-	r.stats.DecodedBytes += int64(n)
+	r.Stats.ReadBytes += int64(n)
+	r.Stats.DecodedBytes += int64(n)
 	return true, nil
 }
 
 // readInner reads n bytes of an inner chunk from lo on, all of them for n < 0: into dst, or where that is nil into the reader's
 // memory. size is the size of the decoded chunk. It returns nil for an inner chunk that is not there.
-func (r *reader) readInner(ctx context.Context, a *chunkArray, chunk, lo, n, size int, dst []byte) ([]byte, error) {
+func (r *Reader) readInner(ctx context.Context, a *Array, chunk, lo, n, size int, dst []byte) ([]byte, error) {
 	defer trace.StartRegion(ctx, "read").End()
 	for attempt := 0; ; attempt++ {
-		p, err := r.locate(ctx, a, chunk)
+		p, err := r.Locate(ctx, a, chunk)
 		var src []byte
 		switch {
 		case err != nil:
-		case !p.present:
-			if err = r.verify(ctx, p); err == nil {
-				return nil, r.missing(a, chunk)
+		case !p.Present:
+			if err = r.Verify(ctx, p); err == nil {
+				return nil, r.Missing(a, chunk)
 			}
-		case n >= 0 && p.n != int64(size):
-			err = wrongSize(a, p.n, size)
-		case n < 0 && p.n > int64(a.pipe.Chain.EncodedLimit(size)):
-			err = tooLong(p.n, size)
-		case p.n == 0 && n < 0:
+		case n >= 0 && p.N != int64(size):
+			err = WrongSize(a, p.N, size)
+		case n < 0 && p.N > int64(a.Pipe.Chain.EncodedLimit(size)):
+			err = tooLong(p.N, size)
+		case p.N == 0 && n < 0:
 			err = errors.New("0 bytes are stored")
 		case n < 0:
-			src, err = r.readPart(ctx, p, 0, p.n, nil)
+			src, err = r.readPart(ctx, p, 0, p.N, nil)
 		default:
 			src, err = r.readPart(ctx, p, int64(lo), int64(lo+n), dst)
-			r.stats.DecodedBytes += int64(n)
+			r.Stats.DecodedBytes += int64(n)
 		}
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, r.missing(a, chunk)
+			return nil, r.Missing(a, chunk)
 		}
-		if attempt == 0 && (errors.Is(err, errChanged) || errors.Is(err, store.ErrChanged)) { // with its new index, all may be well
-			a.forgetIndices()
-			r.close()
+		if attempt == 0 && (errors.Is(err, ErrChanged) || errors.Is(err, store.ErrChanged)) { // with its new index, all may be well
+			a.ForgetIndices()
+			r.Close()
 			continue
 		}
 		if err != nil {
-			return nil, a.fail(chunk, "read", err)
+			return nil, a.Fail(chunk, "read", err)
 		}
 		return src, nil
 	}
@@ -319,7 +329,7 @@ func tooLong(size int64, n int) error {
 
 // readWhole reads the value of a chunk of at most limit bytes into the reader's memory. A limit may be the metadata's word
 // alone: where it is large, memory is taken for what is there.
-func (r *reader) readWhole(ctx context.Context, a *chunkArray, chunk, limit int) (n int, size int64, err error) {
+func (r *Reader) readWhole(ctx context.Context, a *Array, chunk, limit int) (n int, size int64, err error) {
 	defer trace.StartRegion(ctx, "read").End()
 	r.shard.held = byteSpan{}
 	if r.ahead != nil {
@@ -340,7 +350,7 @@ func (r *reader) readWhole(ctx context.Context, a *chunkArray, chunk, limit int)
 	return n, size, err
 }
 
-func (r *reader) loadEncoded(ctx context.Context, a *chunkArray, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
+func (r *Reader) loadEncoded(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
 	if a.parts != nil && spans != nil {
 		if _, ok, err := r.loadParts(ctx, a, chunk, len(dst), dst, spans); err != errWhole {
 			if ok {
@@ -353,23 +363,23 @@ func (r *reader) loadEncoded(ctx context.Context, a *chunkArray, chunk int, dst 
 }
 
 // loadWhole is loadEncoded for a chunk that is read whole.
-func (r *reader) loadWhole(ctx context.Context, a *chunkArray, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
+func (r *Reader) loadWhole(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
 	src, err := r.readEncoded(ctx, a, chunk, len(dst))
 	if src == nil || err != nil {
 		return false, err
 	}
-	err = r.compute(func() error {
+	err = r.Compute(func() error {
 		region := trace.StartRegion(ctx, "decode")
-		err := a.pipe.Chain.Decode(dst, src, spans, &r.buf.scratch)
+		err := a.Pipe.Chain.Decode(dst, src, spans, &r.buf.scratch)
 		region.End()
 		if err != nil {
 			return a.failStep(chunk, err)
 		}
-		r.stats.Chunks++
+		r.Stats.Chunks++
 		if spans == nil {
-			r.stats.DecodedBytes += int64(len(dst))
+			r.Stats.DecodedBytes += int64(len(dst))
 		}
-		r.stats.DecodedBytes += int64(spanBytes(spans))
+		r.Stats.DecodedBytes += int64(SpanBytes(spans))
 		a.toNative(dst, 0, spans)
 		if use == nil {
 			return nil
@@ -380,33 +390,33 @@ func (r *reader) loadWhole(ctx context.Context, a *chunkArray, chunk int, dst []
 }
 
 // failStep makes the error of a chunk of that of its chain of codecs.
-func (a *chunkArray) failStep(chunk int, err error) error {
+func (a *Array) failStep(chunk int, err error) error {
 	if e, ok := errors.AsType[*codec.StepError](err); ok {
-		return a.fail(chunk, e.Name, e.Err)
+		return a.Fail(chunk, e.Name, e.Err)
 	}
-	return a.fail(chunk, "decode", err)
+	return a.Fail(chunk, "decode", err)
 }
 
 // readEncoded reads a chunk as it is stored, whose decoded size is n, into the reader's memory: nil for a chunk that is not in
 // the store.
-func (r *reader) readEncoded(ctx context.Context, a *chunkArray, chunk, n int) ([]byte, error) {
-	if len(a.pipe.Levels) > 0 {
+func (r *Reader) readEncoded(ctx context.Context, a *Array, chunk, n int) ([]byte, error) {
+	if len(a.Pipe.Levels) > 0 {
 		return r.readInner(ctx, a, chunk, 0, -1, n, nil)
 	}
-	limit := a.pipe.Chain.EncodedLimit(n)
+	limit := a.Pipe.Chain.EncodedLimit(n)
 	got, size, err := r.readWhole(ctx, a, chunk, limit)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, r.missing(a, chunk)
+		return nil, r.Missing(a, chunk)
 	case err != nil:
-		return nil, a.fail(chunk, "read", err)
+		return nil, a.Fail(chunk, "read", err)
 	case size > int64(limit):
-		return nil, a.fail(chunk, "read", tooLong(size, n))
+		return nil, a.Fail(chunk, "read", tooLong(size, n))
 	case int64(got) != size:
-		return nil, a.fail(chunk, "read", fmt.Errorf("read %d of %d bytes: the file changed while it was read", got, size))
+		return nil, a.Fail(chunk, "read", fmt.Errorf("read %d of %d bytes: the file changed while it was read", got, size))
 	case got == 0:
-		return nil, a.fail(chunk, "read", errEmpty)
+		return nil, a.Fail(chunk, "read", errEmpty)
 	}
-	r.stats.ReadBytes += int64(got)
+	r.Stats.ReadBytes += int64(got)
 	return r.buf.enc[:got], nil
 }

@@ -1,4 +1,4 @@
-package zarrio
+package arraytest
 
 import (
 	"encoding/binary"
@@ -10,28 +10,28 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// A partForm is how a part of an array is encoded, by the codecs of Zarr v3: a chunk, or what is in a shard.
-type partForm struct {
+// A Form is how a part of an array is encoded, by the codecs of Zarr v3: a chunk, or what is in a shard.
+type Form struct {
 	transpose []int
-	inner     []int // extents of what is in a shard; nil for what is none
-	sub       *partForm
+	Inner     []int // extents of what is in a shard; nil for what is none
+	Sub       *Form
 	start     bool // index_location
-	sum       bool // the index has a checksum
+	Sum       bool // the index has a checksum
 	big       bool // endian of the bytes, or of the index
-	bytes     []string
-	size      int // of an element, for numcodecs.shuffle
+	Bytes     []string
+	Size      int // of an element, for numcodecs.shuffle
 
-	filter *filterForm // comes after the transposition; then next is all that follows, and nothing above is used
-	next   *partForm
+	filter *Filter // comes after the transposition; then next is all that follows, and nothing above is used
+	next   *Form
 }
 
 var byteCodecs = [][]string{nil, nil, {"gzip"}, {"crc32c"}, {"blosc"}, {"gzip", "crc32c"}, {"crc32c", "numcodecs.zlib"}, {"blosc", "gzip"},
 	{"numcodecs.shuffle", "gzip"}, {"numcodecs.shuffle", "crc32c"}}
 
-// newForm makes the form of a part of the given extents. depth is how many levels of shards there may be, filters how many
+// NewForm makes the form of a part of the given extents. depth is how many levels of shards there may be, filters how many
 // filters. Where uneven is true, parts have other extents too.
-func newForm(rng *rand.Rand, dtype string, extents []int, depth, filters int, uneven bool) *partForm {
-	f := &partForm{big: rng.IntN(3) == 0, start: rng.IntN(2) == 0, sum: rng.IntN(2) == 0}
+func NewForm(rng *rand.Rand, dtype string, extents []int, depth, filters int, uneven bool) *Form {
+	f := &Form{big: rng.IntN(3) == 0, start: rng.IntN(2) == 0, Sum: rng.IntN(2) == 0}
 	if rng.IntN(3) == 0 {
 		f.transpose = rng.Perm(len(extents))
 		extents = permuted(extents, f.transpose)
@@ -41,7 +41,7 @@ func newForm(rng *rand.Rand, dtype string, extents []int, depth, filters int, un
 			if uneven {
 				depth = 0
 			}
-			f.next = newForm(rng, f.filter.dtype, f.filter.extents, depth, filters-1, uneven)
+			f.next = NewForm(rng, f.filter.dtype, f.filter.extents, depth, filters-1, uneven)
 			if uneven || f.filter.packs() {
 				f.next.plain()
 			}
@@ -49,26 +49,26 @@ func newForm(rng *rand.Rand, dtype string, extents []int, depth, filters int, un
 		}
 	}
 	if depth > 0 && rng.IntN(3) > 0 {
-		for f.inner == nil || volume(extents)/volume(f.inner) > 60 { // more would only take longer
-			f.inner = []int{}
+		for f.Inner == nil || Volume(extents)/Volume(f.Inner) > 60 { // more would only take longer
+			f.Inner = []int{}
 			for _, n := range extents {
 				d := 1 + rng.IntN(n)
 				for n%d != 0 {
 					d--
 				}
-				f.inner = append(f.inner, d)
+				f.Inner = append(f.Inner, d)
 			}
 		}
-		f.sub = newForm(rng, dtype, f.inner, depth-1, filters, false)
+		f.Sub = NewForm(rng, dtype, f.Inner, depth-1, filters, false)
 		if rng.IntN(4) > 0 { // most shards can be read in parts
 			return f
 		}
 	}
-	f.bytes = byteCodecs[rng.IntN(len(byteCodecs))]
-	if f.inner != nil && len(f.bytes) > 0 && f.bytes[0] == "numcodecs.shuffle" {
-		f.bytes = f.bytes[1:] // the length of a shard is no multiple of anything
+	f.Bytes = byteCodecs[rng.IntN(len(byteCodecs))]
+	if f.Inner != nil && len(f.Bytes) > 0 && f.Bytes[0] == "numcodecs.shuffle" {
+		f.Bytes = f.Bytes[1:] // the length of a shard is no multiple of anything
 	}
-	f.size = typeSize(dtype)
+	f.Size = typeSize(dtype)
 	return f
 }
 
@@ -80,8 +80,8 @@ func permuted(v, order []int) []int {
 	return out
 }
 
-// document is the form as a list of codecs.
-func (f *partForm) document() []any {
+// Document is the form as a list of codecs.
+func (f *Form) document() []any {
 	named := func(name string, config any) any { return map[string]any{"name": name, "configuration": config} }
 	endian := map[bool]string{true: "big", false: "little"}[f.big]
 	var codecs []any
@@ -96,26 +96,26 @@ func (f *partForm) document() []any {
 		return append(codecs, f.next.document()...)
 	}
 	plain := named("bytes", map[string]any{"endian": endian})
-	if f.inner == nil {
+	if f.Inner == nil {
 		codecs = append(codecs, plain)
 	} else {
 		index := []any{plain}
-		if f.sum {
+		if f.Sum {
 			index = append(index, map[string]any{"name": "crc32c"})
 		}
-		codecs = append(codecs, named("sharding_indexed", map[string]any{"chunk_shape": list(f.inner), "codecs": f.sub.document(), "index_codecs": index,
+		codecs = append(codecs, named("sharding_indexed", map[string]any{"chunk_shape": list(f.Inner), "codecs": f.Sub.document(), "index_codecs": index,
 			"index_location": map[bool]string{true: "start", false: "end"}[f.start]}))
 	}
 	return append(codecs, f.byteDocument()...)
 }
 
 // byteDocument is the codecs of bytes alone.
-func (f *partForm) byteDocument() []any {
+func (f *Form) byteDocument() []any {
 	var codecs []any
-	for _, name := range f.bytes {
+	for _, name := range f.Bytes {
 		config := map[string]any{}
 		if name == "numcodecs.shuffle" {
-			config["elementsize"] = f.size
+			config["elementsize"] = f.Size
 		}
 		codecs = append(codecs, map[string]any{"name": name, "configuration": config})
 	}
@@ -123,21 +123,21 @@ func (f *partForm) byteDocument() []any {
 }
 
 // plain makes the form one that any elements have, however many.
-func (f *partForm) plain() {
-	f.transpose, f.inner, f.sub, f.filter, f.next = nil, nil, nil, nil, nil
-	if len(f.bytes) > 0 && f.bytes[0] == "numcodecs.shuffle" {
-		f.bytes = f.bytes[1:]
+func (f *Form) plain() {
+	f.transpose, f.Inner, f.Sub, f.filter, f.next = nil, nil, nil, nil, nil
+	if len(f.Bytes) > 0 && f.Bytes[0] == "numcodecs.shuffle" {
+		f.Bytes = f.Bytes[1:]
 	}
 }
 
 // encode encodes a part of a model. block has the number of each of its elements, or -1 behind the array's end. What it leaves
 // out becomes the fill value in the model.
-func (f *partForm) encode(rng *rand.Rand, m *model, block, extents []int) []byte {
+func (f *Form) encode(rng *rand.Rand, m *Model, block, extents []int) []byte {
 	if f.transpose != nil {
 		from := make([]int, len(extents))
 		moved, at, back := permuted(extents, f.transpose), make([]int, len(extents)), make([]int, len(block))
 		for i := range back {
-			unravel(at, moved, i)
+			Unravel(at, moved, i)
 			for k, o := range f.transpose {
 				from[o] = at[k]
 			}
@@ -148,71 +148,71 @@ func (f *partForm) encode(rng *rand.Rand, m *model, block, extents []int) []byte
 	var out []byte
 	switch {
 	case f.filter != nil:
-		n := &model{elements: f.filter.encode(m.block(rng, block)), size: typeSize(f.filter.dtype), filtered: true}
+		n := &Model{Elements: f.filter.encode(m.block(rng, block)), Size: typeSize(f.filter.dtype), filtered: true}
 		if f.filter.name == "packbits" {
-			return f.next.encodeBytes(n.elements, 1)
+			return f.next.encodeBytes(n.Elements, 1)
 		}
-		n.swap = n.size
+		n.Swap = n.Size
 		if strings.Contains(f.filter.dtype, "c") {
-			n.swap = n.size / 2
+			n.Swap = n.Size / 2
 		}
 		if extents = f.filter.extents; f.filter.packs() {
-			extents = []int{len(n.elements) / n.size}
+			extents = []int{len(n.Elements) / n.Size}
 		}
-		return f.next.encode(rng, n, meta.COrder(len(n.elements)/n.size), extents)
-	case f.inner != nil:
+		return f.next.encode(rng, n, meta.COrder(len(n.Elements)/n.Size), extents)
+	case f.Inner != nil:
 		out = f.shard(rng, m, block, extents)
 	default:
 		if out = m.block(rng, block); f.big {
-			ndcopy.SwapBytes(out, m.swap)
+			ndcopy.SwapBytes(out, m.Swap)
 		}
 	}
-	return f.encodeBytes(out, m.size)
+	return f.encodeBytes(out, m.Size)
 }
 
-func (f *partForm) encodeBytes(data []byte, size int) []byte {
-	for _, name := range f.bytes {
-		data = encodeBytes(name, data, size)
+func (f *Form) encodeBytes(data []byte, size int) []byte {
+	for _, name := range f.Bytes {
+		data = EncodeBytes(name, data, size)
 	}
 	return data
 }
 
-func (f *partForm) shard(rng *rand.Rand, m *model, block, extents []int) []byte {
+func (f *Form) shard(rng *rand.Rand, m *Model, block, extents []int) []byte {
 	counts := make([]int, len(extents))
 	for k := range extents {
-		counts[k] = extents[k] / f.inner[k]
+		counts[k] = extents[k] / f.Inner[k]
 	}
-	size := 16 * volume(counts)
-	if f.sum {
+	size := 16 * Volume(counts)
+	if f.Sum {
 		size += 4
 	}
 	var data []byte
 	if f.start {
 		data = make([]byte, size)
 	}
-	index := make([]uint64, 2*volume(counts))
+	index := make([]uint64, 2*Volume(counts))
 	coords, at := make([]int, len(extents)), make([]int, len(extents))
-	for _, i := range rng.Perm(volume(counts)) { // in any order
-		unravel(coords, counts, i)
+	for _, i := range rng.Perm(Volume(counts)) { // in any order
+		Unravel(coords, counts, i)
 		var sub []int
-		for j := range volume(f.inner) {
-			unravel(at, f.inner, j)
+		for j := range Volume(f.Inner) {
+			Unravel(at, f.Inner, j)
 			for k := range at {
-				at[k] += coords[k] * f.inner[k]
+				at[k] += coords[k] * f.Inner[k]
 			}
 			sub = append(sub, block[ravel(at, extents)])
 		}
 		if rng.IntN(5) == 0 && !m.filtered {
 			for _, e := range sub {
 				if e >= 0 {
-					copy(m.elements[e*m.size:], m.one)
+					copy(m.Elements[e*m.Size:], m.one)
 				}
 			}
 			index[2*i], index[2*i+1] = pipeline.Missing, pipeline.Missing
 			continue
 		}
 		data = append(data, make([]byte, rng.IntN(3))...) // a gap
-		encoded := f.sub.encode(rng, m, sub, f.inner)
+		encoded := f.Sub.encode(rng, m, sub, f.Inner)
 		index[2*i], index[2*i+1] = uint64(len(data)), uint64(len(encoded))
 		data = append(data, encoded...)
 	}
@@ -224,8 +224,8 @@ func (f *partForm) shard(rng *rand.Rand, m *model, block, extents []int) []byte 
 			raw = binary.LittleEndian.AppendUint64(raw, v)
 		}
 	}
-	if f.sum {
-		raw = encodeBytes("crc32c", raw, 1)
+	if f.Sum {
+		raw = EncodeBytes("crc32c", raw, 1)
 	}
 	if f.start {
 		copy(data, raw)

@@ -1,4 +1,4 @@
-package zarrio
+package chunk
 
 import (
 	"context"
@@ -9,9 +9,9 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// readChunk reads what a selection takes of a chunk to where it belongs in dst.
-func (r *reader) readChunk(ctx context.Context, a *chunkArray, p *chunkPart, strides []int, dst []byte) error {
-	size := a.meta.DType.Size
+// ReadChunk reads what a selection takes of a chunk to where it belongs in dst.
+func (r *Reader) ReadChunk(ctx context.Context, a *Array, p *Part, strides []int, dst []byte) error {
+	size := a.Meta.DType.Size
 	var axisMemory [meta.MaxRank + 2]ndcopy.Axis // and the two of a box
 	axes := axisMemory[:len(strides)]
 	whole, elements, single := p.elements()*size, 1, true
@@ -23,14 +23,14 @@ func (r *reader) readChunk(ctx context.Context, a *chunkArray, p *chunkPart, str
 		elements *= n
 		single = single && len(takes) == 1
 	}
-	r.stats.PlacedBytes += int64(elements * size)
+	r.Stats.PlacedBytes += int64(elements * size)
 	if single {
 		src, to := p.axes(axes, strides, nil)
 		outer, inner := ndcopy.Nest(axes)
-		if len(outer) == 0 && inner.Contiguous() && (elements*size == whole || a.raw()) {
-			ok, err := r.loadRun(ctx, a, p.chunk, dst[to*size:][:elements*size], src*size, whole, nil)
+		if len(outer) == 0 && inner.Contiguous() && (elements*size == whole || a.Raw()) {
+			ok, err := r.LoadRun(ctx, a, p.chunk, dst[to*size:][:elements*size], src*size, whole, nil)
 			if err == nil && !ok {
-				ndcopy.Fill(dst, to*size, size, a.meta.Fill, &inner)
+				ndcopy.Fill(dst, to*size, size, a.Meta.Fill, &inner)
 			}
 			return err
 		}
@@ -42,11 +42,11 @@ func (r *reader) readChunk(ctx context.Context, a *chunkArray, p *chunkPart, str
 			src, _ := p.axes(axes, strides, at)
 			outer, inner := ndcopy.Nest(axes)
 			if r.buf.spans = spansOf(r.buf.spans, outer, &inner, src, size); len(r.buf.spans) > limit {
-				r.buf.spans = joinSpans(r.buf.spans)
+				r.buf.spans = JoinSpans(r.buf.spans)
 				limit = max(limit, 2*len(r.buf.spans))
 			}
 		})
-		r.buf.spans = joinSpans(r.buf.spans)
+		r.buf.spans = JoinSpans(r.buf.spans)
 	}
 	dec, from, ok, err := r.loadSpans(ctx, a, p.chunk, whole, r.buf.spans)
 	if err != nil {
@@ -60,7 +60,7 @@ func (r *reader) readChunk(ctx context.Context, a *chunkArray, p *chunkPart, str
 			if ok {
 				ndcopy.Copy(dst, to*size, dec, src, size, &inner)
 			} else {
-				ndcopy.Fill(dst, to*size, size, a.meta.Fill, &inner)
+				ndcopy.Fill(dst, to*size, size, a.Meta.Fill, &inner)
 			}
 		})
 	})
@@ -89,7 +89,7 @@ func spansOf(spans []codec.Span, outer []ndcopy.Axis, inner *ndcopy.Box, src, si
 		low, high, step = low+step*(n-1), high+step*(n-1), -step
 	}
 	high++
-	if (low+step-high)*size <= readGap {
+	if (low+step-high)*size <= ReadGap {
 		n, high = 1, high+step*(n-1)
 	}
 	for i := range n {
@@ -98,8 +98,8 @@ func spansOf(spans []codec.Span, outer []ndcopy.Axis, inner *ndcopy.Box, src, si
 	return spans
 }
 
-// joinSpans sorts spans, and joins those that overlap.
-func joinSpans(spans []codec.Span) []codec.Span {
+// JoinSpans sorts spans, and joins those that overlap.
+func JoinSpans(spans []codec.Span) []codec.Span {
 	slices.SortFunc(spans, func(a, b codec.Span) int { return a.Lo - b.Lo })
 	kept := spans[:1]
 	for _, s := range spans[1:] {
@@ -112,30 +112,30 @@ func joinSpans(spans []codec.Span) []codec.Span {
 	return kept
 }
 
-// loadRun loads a run of the bytes of a chunk of size bytes from lo on into dst, the whole chunk or part of an uncompressed one,
+// LoadRun loads a run of the bytes of a chunk of size bytes from lo on into dst, the whole chunk or part of an uncompressed one,
 // and calls use as load does.
-func (r *reader) loadRun(ctx context.Context, a *chunkArray, chunk int, dst []byte, lo, size int, use func() error) (bool, error) {
+func (r *Reader) LoadRun(ctx context.Context, a *Array, chunk int, dst []byte, lo, size int, use func() error) (bool, error) {
 	if len(dst) == size {
-		return r.load(ctx, a, chunk, dst, nil, use)
+		return r.Load(ctx, a, chunk, dst, nil, use)
 	}
 	ok, err := r.readAt(ctx, a, chunk, dst, lo, size, false)
 	if !ok || err != nil {
 		return false, err
 	}
-	r.stats.Chunks++
+	r.Stats.Chunks++
 	return true, r.finish(a, dst, nil, use)
 }
 
 func abs(i int) int { return max(i, -i) }
 
-// readDiscarding reads what is stored of a chunk, or the spans of an uncompressed one, into the reader's memory, and decodes
+// ReadDiscarding reads what is stored of a chunk, or the spans of an uncompressed one, into the reader's memory, and decodes
 // nothing.
-func (r *reader) readDiscarding(ctx context.Context, a *chunkArray, chunk int, spans []codec.Span) error {
-	if !a.raw() {
-		_, err := r.readEncoded(ctx, a, chunk, a.chunkBytes())
+func (r *Reader) ReadDiscarding(ctx context.Context, a *Array, chunk int, spans []codec.Span) error {
+	if !a.Raw() {
+		_, err := r.readEncoded(ctx, a, chunk, a.ChunkBytes())
 		return err
 	}
-	dec, err := r.decodeBuffer(ctx, a, chunk, a.chunkBytes())
+	dec, err := r.DecodeBuffer(ctx, a, chunk, a.ChunkBytes())
 	if err == nil {
 		_, err = r.loadRaw(ctx, a, chunk, dec, spans)
 	}

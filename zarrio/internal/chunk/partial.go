@@ -1,4 +1,4 @@
-package zarrio
+package chunk
 
 import (
 	"context"
@@ -22,22 +22,22 @@ var errWhole = errors.New("the chunk is better read whole")
 
 // loadSpans loads the bytes of a chunk of n bytes that spans name, as load does, into the reader's memory. dec holds the chunk's
 // elements from number from on, as far as they are needed.
-func (r *reader) loadSpans(ctx context.Context, a *chunkArray, chunk, n int, spans []codec.Span) (dec []byte, from int, ok bool, err error) {
+func (r *Reader) loadSpans(ctx context.Context, a *Array, chunk, n int, spans []codec.Span) (dec []byte, from int, ok bool, err error) {
 	if a.parts == nil {
-		if dec, err = r.decodeBuffer(ctx, a, chunk, n); err == nil {
-			ok, err = r.load(ctx, a, chunk, dec, spans, nil)
+		if dec, err = r.DecodeBuffer(ctx, a, chunk, n); err == nil {
+			ok, err = r.Load(ctx, a, chunk, dec, spans, nil)
 		}
 		return dec, 0, ok, err
 	}
 	win, ok, err := r.loadParts(ctx, a, chunk, n, nil, spans)
 	if err == errWhole {
-		if win.bytes, err = r.decodeBuffer(ctx, a, chunk, n); err == nil {
+		if win.bytes, err = r.DecodeBuffer(ctx, a, chunk, n); err == nil {
 			ok, err = r.loadWhole(ctx, a, chunk, win.bytes, spans, nil)
 		}
 	} else if ok {
 		a.toNative(win.bytes, win.from, spans)
 	}
-	return win.bytes, win.from / a.meta.DType.Size, ok, err
+	return win.bytes, win.from / a.Meta.DType.Size, ok, err
 }
 
 // A decodedRange is a run of a decoded chunk's bytes, from number from on.
@@ -49,8 +49,8 @@ type decodedRange struct {
 // loadParts loads the bytes of a chunk of n bytes that spans name, in the byte order in which they are stored: into dst, which
 // is the whole chunk, or where that is nil into a window of the reader's own memory, which begins with an element. It returns
 // false for a chunk that is not in the store, and errWhole for one that is better read whole.
-func (r *reader) loadParts(ctx context.Context, a *chunkArray, chunk, n int, dst []byte, spans []codec.Span) (win decodedRange, ok bool, err error) {
-	if len(a.pipe.Levels) == 0 && !a.saves(float64(n), n, spans) {
+func (r *Reader) loadParts(ctx context.Context, a *Array, chunk, n int, dst []byte, spans []codec.Span) (win decodedRange, ok bool, err error) {
+	if len(a.Pipe.Levels) == 0 && !a.saves(float64(n), n, spans) {
 		return win, false, errWhole
 	}
 	for attempt := 0; ; attempt++ {
@@ -59,39 +59,39 @@ func (r *reader) loadParts(ctx context.Context, a *chunkArray, chunk, n int, dst
 		_, step := errors.AsType[*codec.StepError](err)
 		switch {
 		case err == nil:
-			r.stats.Chunks++
-			r.stats.DecodedBytes += int64(spanBytes(spans))
+			r.Stats.Chunks++
+			r.Stats.DecodedBytes += int64(SpanBytes(spans))
 			return win, true, nil
 		case err == errWhole:
 			return win, false, err
 		case step:
 			return win, false, a.failStep(chunk, err)
 		case errors.Is(err, fs.ErrNotExist):
-			return win, false, r.missing(a, chunk)
-		case attempt == 0 && (errors.Is(err, errChanged) || errors.Is(err, store.ErrChanged) || err == errVanished):
-			a.forgetIndices() // of the new version all may be well
-			r.close()
+			return win, false, r.Missing(a, chunk)
+		case attempt == 0 && (errors.Is(err, ErrChanged) || errors.Is(err, store.ErrChanged) || err == ErrVanished):
+			a.ForgetIndices() // of the new version all may be well
+			r.Close()
 		default:
-			return win, false, a.fail(chunk, "read", err)
+			return win, false, a.Fail(chunk, "read", err)
 		}
 	}
 }
 
 // saves says whether reading the spans of a chunk of n bytes in parts, by two requests, costs less than reading size bytes by
 // one, as far as can be told before its head is read: the spans are taken to be compressed as well as the rest.
-func (a *chunkArray) saves(size float64, n int, spans []codec.Span) bool {
-	need := float64(spanBytes(spans)) / float64(n) * size
-	return a.skips() && float64(a.parts.HeadLen(n))+float64(a.src.gap)+need < size
+func (a *Array) saves(size float64, n int, spans []codec.Span) bool {
+	need := float64(SpanBytes(spans)) / float64(n) * size
+	return a.skips() && float64(a.parts.HeadLen(n))+float64(a.Source.gap)+need < size
 }
 
 // skips says whether what is not asked for is not sent either. A server that ignores ranges would rather have all read at once.
-func (a *chunkArray) skips() bool {
-	gap, most := a.src.priced.Coalesce()
+func (a *Array) skips() bool {
+	gap, most := a.Source.priced.Coalesce()
 	return gap < most
 }
 
-// spanBytes returns how many bytes spans are.
-func spanBytes(spans []codec.Span) int {
+// SpanBytes returns how many bytes spans are.
+func SpanBytes(spans []codec.Span) int {
 	n := 0
 	for _, s := range spans {
 		n += s.Hi - s.Lo
@@ -100,13 +100,13 @@ func spanBytes(spans []codec.Span) int {
 }
 
 // readParts is loadParts, once and without the counts of what was decoded.
-func (r *reader) readParts(ctx context.Context, a *chunkArray, chunk, n int, dst []byte, spans []codec.Span) (win decodedRange, err error) {
+func (r *Reader) readParts(ctx context.Context, a *Array, chunk, n int, dst []byte, spans []codec.Span) (win decodedRange, err error) {
 	p, err := r.findParts(ctx, a, chunk, n, spans)
 	if err != nil {
 		return win, err
 	}
 	head := len(r.buf.enc)
-	longest, err := r.cover(a, int64(head), p.n)
+	longest, err := r.cover(a, int64(head), p.N)
 	if err != nil {
 		return win, err
 	}
@@ -116,7 +116,7 @@ func (r *reader) readParts(ctx context.Context, a *chunkArray, chunk, n int, dst
 		for _, q := range r.buf.pieces {
 			lo, hi = min(lo, q.Decoded.Lo), max(hi, q.Decoded.Hi)
 		}
-		win.from = lo - lo%a.meta.DType.Size
+		win.from = lo - lo%a.Meta.DType.Size
 		r.buf.dec = r.grow(r.buf.dec, max(hi-win.from, 0))
 		win.bytes = r.buf.dec
 	}
@@ -126,7 +126,7 @@ func (r *reader) readParts(ctx context.Context, a *chunkArray, chunk, n int, dst
 		if err := r.readMore(ctx, p, r.buf.enc[head:][:run.hi-run.lo], run.lo); err != nil {
 			return win, err
 		}
-		err := r.compute(func() error {
+		err := r.Compute(func() error {
 			defer trace.StartRegion(ctx, "decode").End()
 			return r.decodeParts(a, win, head, run.lo, r.buf.pieces[first:run.pieces])
 		})
@@ -140,7 +140,7 @@ func (r *reader) readParts(ctx context.Context, a *chunkArray, chunk, n int, dst
 
 // decodeParts decodes parts of a chunk into the window. The worker's memory for stored bytes has the chunk's head, of head bytes,
 // and behind it the range from byte number lo on that the parts lie in.
-func (r *reader) decodeParts(a *chunkArray, win decodedRange, head int, lo int64, parts []codec.Part) error {
+func (r *Reader) decodeParts(a *Array, win decodedRange, head int, lo int64, parts []codec.Part) error {
 	for _, q := range parts {
 		at := head + q.Encoded.Lo - int(lo) // what begins in the head goes on in the range that follows on it
 		src := r.buf.enc[at:][:q.Encoded.Hi-q.Encoded.Lo]
@@ -153,14 +153,14 @@ func (r *reader) decodeParts(a *chunkArray, win decodedRange, head int, lo int64
 
 // findParts reads the head of a chunk of n bytes into the reader's memory for stored bytes, which has the head's length then, and
 // lists the parts that hold the spans, in the order in which they are stored. It returns where the chunk lies.
-func (r *reader) findParts(ctx context.Context, a *chunkArray, chunk, n int, spans []codec.Span) (location, error) {
+func (r *Reader) findParts(ctx context.Context, a *Array, chunk, n int, spans []codec.Span) (Location, error) {
 	p, err := r.readHead(ctx, a, chunk, n, spans)
 	if err != nil {
 		return p, err
 	}
 	for range 3 { // each time more of the head is there, and less is missing
 		var need int
-		r.buf.pieces, need, err = a.parts.Parts(r.buf.pieces[:0], r.buf.enc, int(p.n), n, spans, &r.buf.scratch)
+		r.buf.pieces, need, err = a.parts.Parts(r.buf.pieces[:0], r.buf.enc, int(p.N), n, spans, &r.buf.scratch)
 		had := len(r.buf.enc)
 		switch {
 		case err != nil:
@@ -168,7 +168,7 @@ func (r *reader) findParts(ctx context.Context, a *chunkArray, chunk, n int, spa
 		case need <= had:
 			slices.SortFunc(r.buf.pieces, func(x, y codec.Part) int { return x.Encoded.Lo - y.Encoded.Lo })
 			return p, nil
-		case int64(need) > p.n/8: // parts this small are no better than the whole
+		case int64(need) > p.N/8: // parts this small are no better than the whole
 			return p, errWhole
 		}
 		r.extend(had, need-had)
@@ -180,27 +180,27 @@ func (r *reader) findParts(ctx context.Context, a *chunkArray, chunk, n int, spa
 }
 
 // readHead reads the first bytes of a chunk of n bytes, as many as are usually its head or all that there are.
-func (r *reader) readHead(ctx context.Context, a *chunkArray, chunk, n int, spans []codec.Span) (p location, err error) {
-	limit, head := int64(a.pipe.Chain.EncodedLimit(n)), a.parts.HeadLen(n)
+func (r *Reader) readHead(ctx context.Context, a *Array, chunk, n int, spans []codec.Span) (p Location, err error) {
+	limit, head := int64(a.Pipe.Chain.EncodedLimit(n)), a.parts.HeadLen(n)
 	defer trace.StartRegion(ctx, "read").End()
-	if len(a.pipe.Levels) > 0 {
-		p, err = r.locate(ctx, a, chunk)
-		if err != nil || !p.present || p.n == 0 || p.n > limit {
+	if len(a.Pipe.Levels) > 0 {
+		p, err = r.Locate(ctx, a, chunk)
+		if err != nil || !p.Present || p.N == 0 || p.N > limit {
 			return p, errWhole // which says what is wrong, if anything is
 		}
-		size := float64(p.n)
+		size := float64(p.N)
 		if s, shared := r.span(p); shared {
 			if r.shard.held == s { // it is there
 				return p, errWhole
 			}
-			size -= float64(a.src.gap) * (1 - size/float64(s.hi-s.lo)) // what others pay of the request
+			size -= float64(a.Source.gap) * (1 - size/float64(s.hi-s.lo)) // what others pay of the request
 		}
 		if !a.saves(size, n, spans) {
 			return p, errWhole
 		}
 		r.shard.held = byteSpan{}
-		r.buf.enc = r.grow(r.buf.enc, int(min(int64(head), p.n)))
-		return p, r.readValue(ctx, r.buf.enc, p.off, p.value)
+		r.buf.enc = r.grow(r.buf.enc, int(min(int64(head), p.N)))
+		return p, r.readValue(ctx, r.buf.enc, p.Off, p.Value)
 	}
 	if err := r.open(ctx, a, chunk); err != nil {
 		return p, err
@@ -217,15 +217,15 @@ func (r *reader) readHead(ctx context.Context, a *chunkArray, chunk, n int, span
 	case int64(got) != min(int64(head), size):
 		return p, fmt.Errorf("%w: read %d of its first %d bytes", store.ErrChanged, got, min(int64(head), size))
 	}
-	r.stats.ReadBytes += int64(got)
+	r.Stats.ReadBytes += int64(got)
 	r.buf.enc = r.buf.enc[:got]
-	return location{chunk: chunk, n: size, present: true, value: size}, nil
+	return Location{chunk: chunk, N: size, Present: true, Value: size}, nil
 }
 
 // extend makes the reader's memory for stored bytes, of which had are in use, n bytes longer than that.
-func (r *reader) extend(had, n int) {
-	if r.files != nil {
-		r.buf.enc = r.files.Memory(r.buf.enc, had+n, had)
+func (r *Reader) extend(had, n int) {
+	if r.Files != nil {
+		r.buf.enc = r.Files.Memory(r.buf.enc, had+n, had)
 		return
 	}
 	old := r.buf.enc[:had]
@@ -234,14 +234,14 @@ func (r *reader) extend(had, n int) {
 }
 
 // readMore reads what is stored of a chunk from its byte number off on, after its head.
-func (r *reader) readMore(ctx context.Context, p location, dst []byte, off int64) error {
+func (r *Reader) readMore(ctx context.Context, p Location, dst []byte, off int64) error {
 	if len(dst) == 0 {
 		return nil
 	}
 	defer trace.StartRegion(ctx, "read").End()
-	err := r.readValue(ctx, dst, p.off+off, p.value)
+	err := r.readValue(ctx, dst, p.Off+off, p.Value)
 	if errors.Is(err, fs.ErrNotExist) {
-		return errVanished
+		return ErrVanished
 	}
 	return err
 }
@@ -255,15 +255,15 @@ type partRange struct {
 
 // cover finds the ranges that hold the parts of a chunk of which size bytes are stored, and returns the length of the longest.
 // The first of them follows on the head, of which head bytes have been read, and may be empty.
-func (r *reader) cover(a *chunkArray, head, size int64) (longest int64, err error) {
+func (r *Reader) cover(a *Array, head, size int64) (longest int64, err error) {
 	r.buf.ranges = append(r.buf.ranges[:0], partRange{lo: head, hi: head})
 	for i, q := range r.buf.pieces {
 		lo, hi := int64(q.Encoded.Lo), int64(q.Encoded.Hi)
-		run, gap := &r.buf.ranges[len(r.buf.ranges)-1], a.src.gap
+		run, gap := &r.buf.ranges[len(r.buf.ranges)-1], a.Source.gap
 		if run.hi == head { // which is there: nothing is gained by going on from it
 			gap = 0
 		}
-		if hi > run.hi && (lo-run.hi > gap || hi-run.lo > a.src.size) {
+		if hi > run.hi && (lo-run.hi > gap || hi-run.lo > a.Source.size) {
 			r.buf.ranges = append(r.buf.ranges, partRange{lo: lo, hi: lo})
 			run = &r.buf.ranges[len(r.buf.ranges)-1]
 		}
@@ -272,11 +272,11 @@ func (r *reader) cover(a *chunkArray, head, size int64) (longest int64, err erro
 	cost := int64(0)
 	for _, run := range r.buf.ranges {
 		if run.hi > run.lo {
-			cost += run.hi - run.lo + max(a.src.gap, 0)
+			cost += run.hi - run.lo + max(a.Source.gap, 0)
 		}
 		longest = max(longest, run.hi-run.lo)
 	}
-	if cost >= size+max(a.src.gap, 0) || cost > 0 && !a.skips() {
+	if cost >= size+max(a.Source.gap, 0) || cost > 0 && !a.skips() {
 		return 0, errWhole
 	}
 	return longest, nil

@@ -1,0 +1,277 @@
+package arraytest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/grid"
+	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/meta"
+)
+
+// Array describes an array of a test store. Its elements are made from their position.
+type Array struct {
+	Name   string
+	Dims   []string
+	Shape  []int
+	Chunks []int
+	Dtype  string                   // "<f4" where it is empty
+	Order  string                   // "C" where it is empty
+	Blosc  bool                     // else raw
+	Fill   string                   // JSON
+	Attrs  map[string]any           // besides the dimensions' names
+	Gone   func(coords []int) bool  // chunks that are missing
+	Elem   func(e []byte, at []int) // writes an element, in the machine's order; nil for ldElem
+	Only   bool                     // no chunks at all: metadata only
+	Form   *Form                    // in Zarr v3
+	Whole  bool                     // no inner chunk of a shard is missing
+}
+
+// Elem makes an element from its position: other bits for each.
+func Elem(name string) func(e []byte, at []int) {
+	seed := uint64(len(name))
+	for _, c := range []byte(name) {
+		seed = scramble(seed ^ uint64(c))
+	}
+	return func(e []byte, at []int) {
+		x := seed
+		for _, i := range at {
+			x = scramble(x ^ uint64(i))
+		}
+		for i := range e {
+			e[i] = byte(x >> (8 * (i % 8)))
+		}
+	}
+}
+
+// Floats makes float32 or float64 elements, and ldInts int64 ones, of a one-dimensional array.
+func Floats(values ...float64) func(e []byte, at []int) {
+	return func(e []byte, at []int) {
+		if len(e) == 4 {
+			binary.NativeEndian.PutUint32(e, math.Float32bits(float32(values[at[0]])))
+			return
+		}
+		binary.NativeEndian.PutUint64(e, math.Float64bits(values[at[0]]))
+	}
+}
+
+func Ints(f func(i int) int64) func(e []byte, at []int) {
+	return func(e []byte, at []int) {
+		var full [8]byte
+		binary.LittleEndian.PutUint64(full[:], uint64(f(at[0])))
+		copy(e, full[:])
+		if ndcopy.BigEndian {
+			slices.Reverse(e)
+		}
+	}
+}
+
+// each calls f with every position in a box.
+func Each(shape []int, f func(at []int)) {
+	if slices.Contains(shape, 0) {
+		return
+	}
+	at := make([]int, len(shape))
+	for {
+		f(at)
+		d := len(at) - 1
+		for ; d >= 0; d-- {
+			if at[d]++; at[d] < shape[d] {
+				break
+			}
+			at[d] = 0
+		}
+		if d < 0 {
+			return
+		}
+	}
+}
+
+func (a *Array) Size() int { return int(a.Dtype[2] - '0') }
+
+// Element returns what the array reads as at a position.
+func (a *Array) Element(e []byte, at []int) {
+	coords := make([]int, len(at))
+	for d := range at {
+		coords[d] = at[d] / a.Chunks[d]
+	}
+	if a.Gone != nil && a.Gone(coords) {
+		clear(e)
+		if fill := a.FillElement(); fill != nil {
+			copy(e, fill)
+		}
+		return
+	}
+	a.Elem(e, at)
+}
+
+func (a *Array) FillElement() []byte {
+	m, _, err := meta.ParseV2DType(json.RawMessage(`"` + a.Dtype + `"`))
+	if err != nil {
+		return nil
+	}
+	fill, _ := meta.ParseV2Fill(json.RawMessage(a.Fill), m)
+	return fill
+}
+
+// Put writes an array into the store.
+func (s *Store) Put(tb testing.TB, a *Array) {
+	tb.Helper()
+	if a.Dtype == "" {
+		a.Dtype = "<f4"
+	}
+	if a.Order == "" {
+		a.Order = "C"
+	}
+	if a.Fill == "" {
+		a.Fill = "null"
+	}
+	if a.Elem == nil {
+		a.Elem = Elem(a.Name)
+	}
+	if a.Chunks == nil {
+		a.Chunks = a.Shape
+	}
+	if a.Form != nil {
+		s.putV3(tb, a)
+		return
+	}
+	compressor := "null"
+	if a.Blosc {
+		compressor = `{"id":"blosc","cname":"lz4","clevel":5,"shuffle":1,"blocksize":0}`
+	}
+	list := func(v []int) string { return strings.ReplaceAll(fmt.Sprint(v), " ", ",") }
+	attrs := map[string]any{}
+	maps.Copy(attrs, a.Attrs)
+	if a.Dims != nil {
+		attrs["_ARRAY_DIMENSIONS"] = a.Dims
+	}
+	doc, err := json.Marshal(attrs)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Values[a.Name+"/.zattrs"] = doc
+	s.Values[a.Name+"/.zarray"] = fmt.Appendf(nil, `{"zarr_format":2,"shape":%s,"chunks":%s,"dtype":%q,"fill_value":%s,"order":%q,"filters":null,"compressor":%s}`,
+		list(a.Shape), list(a.Chunks), a.Dtype, a.Fill, a.Order, compressor)
+	if a.Only {
+		return
+	}
+	grid := grid.New(a.Shape, a.Chunks, nil)
+	strides := make([]int, len(a.Shape))
+	n := a.Size()
+	for d := range a.Shape {
+		if a.Order == "C" {
+			d = len(a.Shape) - 1 - d
+		}
+		strides[d] = n
+		n *= a.Chunks[d]
+	}
+	for i := range grid.Total {
+		coords := make([]int, len(a.Shape))
+		grid.Coords(coords, i)
+		if a.Gone != nil && a.Gone(coords) {
+			continue
+		}
+		chunk := bytes.Repeat([]byte{0xee}, n) // what lies behind the array's end must never be seen
+		at := make([]int, len(a.Shape))
+		Each(a.Chunks, func(in []int) {
+			off := 0
+			for d := range in {
+				at[d] = coords[d]*a.Chunks[d] + in[d]
+				if at[d] >= a.Shape[d] {
+					return
+				}
+				off += in[d] * strides[d]
+			}
+			e := chunk[off:][:a.Size()]
+			a.Elem(e, at)
+			if (a.Dtype[0] == '>') != ndcopy.BigEndian && a.Dtype[0] != '|' {
+				ndcopy.SwapBytes(e, swapSize(a.Dtype))
+			}
+		})
+		if a.Blosc {
+			if chunk, err = codec.EncodeBlosc(nil, chunk, a.Size(), "lz4", nil); err != nil {
+				tb.Fatal(err)
+			}
+		}
+		s.Values[a.Name+"/"+strings.Trim(strings.ReplaceAll(fmt.Sprint(coords), " ", "."), "[]")] = chunk
+	}
+}
+
+// putV3 writes an array of Zarr v3 into the store. What is missing of its shards is filled from then on.
+func (s *Store) putV3(tb testing.TB, a *Array) {
+	tb.Helper()
+	m := &Model{Shape: a.Shape, Chunks: a.Chunks, dtype: a.Dtype, Size: a.Size(), Swap: swapSize(a.Dtype), fill: a.Fill, Form: a.Form, filtered: a.Whole,
+		Missing: map[int]bool{}, Values: map[string][]byte{}, one: make([]byte, a.Size())}
+	if a.Fill == "null" {
+		if m.fill = "0"; a.Dtype[1] == 'c' {
+			m.fill = "[0, 0]"
+		}
+	}
+	copy(m.one, a.FillElement())
+	Each(a.Shape, func(at []int) {
+		e := make([]byte, m.Size)
+		a.Elem(e, at)
+		m.Elements = append(m.Elements, e...)
+	})
+	if ndcopy.BigEndian {
+		ndcopy.SwapBytes(m.one, m.Swap)
+		ndcopy.SwapBytes(m.Elements, m.Swap)
+	}
+	seed := fnv.New64a()
+	seed.Write([]byte(a.Name + fmt.Sprint(a.Shape, a.Chunks)))
+	m.encode(rand.New(rand.NewPCG(seed.Sum64(), 0)), a.Name, func(coords []int) bool { return a.Gone != nil && a.Gone(coords) })
+	a.Elem = func(e []byte, at []int) {
+		copy(e, m.Elements[ravel(at, a.Shape)*m.Size:])
+		if ndcopy.BigEndian {
+			ndcopy.SwapBytes(e, m.Swap)
+		}
+	}
+	var doc map[string]any
+	if err := json.Unmarshal([]byte(m.DocumentV3()), &doc); err != nil {
+		tb.Fatal(err)
+	}
+	doc["attributes"] = a.Attrs
+	if a.Attrs == nil {
+		doc["attributes"] = map[string]any{}
+	}
+	if a.Dims != nil {
+		doc["dimension_names"] = a.Dims
+	}
+	text, err := json.Marshal(doc)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Values[a.Name+"/zarr.json"] = text
+	if !a.Only {
+		maps.Copy(s.Values, m.Values)
+	}
+}
+
+func swapSize(dtype string) int {
+	n := int(dtype[2] - '0')
+	if dtype[1] == 'c' {
+		return n / 2
+	}
+	return n
+}
+
+// scramble returns bits that look random, and are others for each x.
+func scramble(x uint64) uint64 {
+	x = (x + 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9
+	return x ^ x>>29
+}

@@ -1,0 +1,141 @@
+package arraytest
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"testing"
+
+	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/zarrtest"
+	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/store/storetest"
+)
+
+// A Levels is an array (steps, levels, lat, lon) of float32 in chunks of a step, of smooth fields that Blosc compresses.
+type Levels struct {
+	Steps, Levels, Lat, Lon int
+
+	Blocksize int    // of the frames; 0 is what C-Blosc takes
+	Cname     string // "" is lz4
+	Mixed     bool   // blocks lie in any order
+	Big       bool   // elements are big-endian
+	Add       float64
+}
+
+var SmallLevels = Levels{Steps: 3, Levels: 37, Lat: 121, Lon: 240, Blocksize: 32560} // 3.57 blocks a level
+
+// Raw returns a chunk as it is before compression.
+func (m Levels) Raw(step int) []byte {
+	n := m.Levels * m.Lat * m.Lon
+	b := make([]byte, 4*n)
+	var row [64]float64
+	for i := range row {
+		row[i] = math.Sin(float64(i)*0.7) + m.Add
+	}
+	noise := uint32(1)
+	for i := range n {
+		noise = noise*1664525 + 1013904223
+		v := noise>>17 ^ math.Float32bits(float32(float64(step)+float64(i/(m.Lat*m.Lon))+row[i/m.Lon%64]+float64(i%m.Lon)/1024))
+		if m.Big {
+			binary.BigEndian.PutUint32(b[4*i:], v)
+		} else {
+			binary.LittleEndian.PutUint32(b[4*i:], v)
+		}
+	}
+	return b
+}
+
+// Frame compresses a chunk.
+func (m Levels) Frame(raw []byte) []byte {
+	cname := m.Cname
+	if cname == "" {
+		cname = "lz4"
+	}
+	encode := func(b []byte) []byte {
+		f, err := codec.EncodeBlosc(nil, b, 4, cname, nil)
+		if err != nil {
+			panic(err)
+		}
+		return f
+	}
+	if m.Blocksize == 0 {
+		return encode(raw)
+	}
+	// Each block is that of a frame of one block. None is short: that would have to be laid out otherwise.
+	count := len(raw) / m.Blocksize
+	if len(raw)%m.Blocksize != 0 {
+		panic("a short block")
+	}
+	frame := make([]byte, 16+4*count)
+	for k := range count {
+		i := k
+		if m.Mixed {
+			i = k * 67 % count // prime to the number of blocks
+		}
+		one := encode(raw[i*m.Blocksize:][:m.Blocksize])
+		if k == 0 {
+			copy(frame, one[:16])
+		}
+		binary.LittleEndian.PutUint32(frame[16+4*i:], uint32(len(frame)))
+		frame = append(frame, one[20:]...)
+	}
+	binary.LittleEndian.PutUint32(frame[4:], uint32(len(raw)))
+	binary.LittleEndian.PutUint32(frame[12:], uint32(len(frame)))
+	return frame
+}
+
+func (m Levels) Key(step int) string { return fmt.Sprintf("x/%d.0.0.0", step) }
+
+// Files returns a store of version 2 with the array "x".
+func (m Levels) Files() map[string][]byte {
+	dtype := `"<f4"`
+	if m.Big {
+		dtype = `">f4"`
+	}
+	files := map[string][]byte{".zgroup": []byte(zarrtest.ZGroup), "x/.zarray": []byte(zarrtest.ZArray(map[string]string{
+		"shape": fmt.Sprintf("[%d, %d, %d, %d]", m.Steps, m.Levels, m.Lat, m.Lon), "chunks": fmt.Sprintf("[1, %d, %d, %d]", m.Levels, m.Lat, m.Lon),
+		"dtype": dtype, "fill_value": "-1.0", "compressor": `{"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1, "blocksize": 0}`}))}
+	for step := range m.Steps {
+		files[m.Key(step)] = m.Frame(m.Raw(step))
+	}
+	return files
+}
+
+// Memory returns a store of files, whose reads have no price.
+func Memory(t testing.TB, files map[string][]byte) *store.Mem {
+	t.Helper()
+	st := store.NewMem()
+	for key, value := range files {
+		if err := st.Put(t.Context(), key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return st
+}
+
+// A PricedStore notes what is read of a store whose reads have a price.
+type PricedStore struct {
+	*storetest.Recorder
+	Gap, Size int64
+}
+
+func (s PricedStore) Coalesce() (gap, size int64) { return s.Gap, s.Size }
+
+func (s PricedStore) Requests() int { return 3 }
+
+// A CostlyMem is a store in memory whose reads have a price.
+type CostlyMem struct{ *store.Mem }
+
+func (CostlyMem) Coalesce() (gap, size int64) { return 4096, 1 << 20 }
+
+func (CostlyMem) Requests() int { return 1 }
+
+// BytesOf returns how many bytes of a key were asked for.
+func BytesOf(reads []storetest.Read) int64 {
+	n := 0
+	for _, r := range reads {
+		n += r.Len
+	}
+	return int64(n)
+}
