@@ -15,7 +15,6 @@ import (
 type channel struct {
 	name  string // as the user would write it, "t@level=500"
 	array *Array
-	id    int    // of the array, among the loader's: channels of one array share it
 	fixed []int  // by dimension of the array: the fixed index
 	role  []role // by dimension of the array
 	// What follows is derived, for the planner: everything about the fixed dimensions, and how to step along the others.
@@ -96,7 +95,6 @@ func openChannels(ctx context.Context, g *Group, names []string, windows []Windo
 		step   string
 		grid   [2]string
 		opened = map[string]*Array{}
-		ids    = map[string]int{}
 	)
 	fail := func(err error) ([]channel, string, [2]string, error) {
 		return nil, "", grid, fmt.Errorf("zarrio: %s: %w", g.h.src.Name, err)
@@ -117,7 +115,7 @@ func openChannels(ctx context.Context, g *Group, names []string, windows []Windo
 			if err := a.loadable(); err != nil {
 				return nil, "", grid, err
 			}
-			opened[spec.array], ids[spec.array] = a, len(ids)
+			opened[spec.array] = a
 		}
 		rank := len(a.Shape())
 		if rank < 2 {
@@ -129,7 +127,7 @@ func openChannels(ctx context.Context, g *Group, names []string, windows []Windo
 				return fail(err)
 			}
 		}
-		c := channel{name: name, array: a, id: ids[spec.array]}
+		c := channel{name: name, array: a}
 		set, err := g.fix(ctx, &c, spec, step, grid)
 		if err != nil {
 			return fail(fmt.Errorf("channel %q: %w", name, err))

@@ -17,6 +17,7 @@ import (
 	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/internal/hostmem"
 	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/internal/plan"
 	"zarrbench/zarrio/internal/turns"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
@@ -42,7 +43,7 @@ type CPU struct {
 	mu      sync.Mutex // of Fill: one batch at a time has the workers
 	workers []*worker
 	auto    bool // their number may grow
-	keep    *chunkcache.Cache[chunkKey]
+	keep    *chunkcache.Cache[chunk.Key]
 	files   *fileio.Files
 	turns   *turns.Turns // of the workers to compute, see worker.compute
 
@@ -57,7 +58,7 @@ func NewCPU(opt CPUOptions) *CPU {
 	if n <= 0 {
 		n = max(chunk.CoreWorkers(), files.Workers(false))
 	}
-	keep := chunkcache.New[chunkKey](cmp.Or(opt.KeepBytes, 64<<20))
+	keep := chunkcache.New[chunk.Key](cmp.Or(opt.KeepBytes, 64<<20))
 	e := &CPU{auto: opt.Workers <= 0, keep: keep, files: files, turns: all, name: "cpu"}
 	for range n {
 		e.add(new(worker))
@@ -137,14 +138,14 @@ func (e *CPU) Close() error {
 }
 
 // Fill implements Engine.
-func (e *CPU) Fill(ctx context.Context, p *Plan, m tensor.Memory) (meta.Stats, error) {
+func (e *CPU) Fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if p.Fresh {
+	if p.Restart {
 		e.keep.Rotate()
 	}
 	dst := m.Bytes()
-	stats, err := e.each(ctx, p, &job{dst: dst, read: func(ctx context.Context, w *worker, r *ChunkRead) error {
+	stats, err := e.each(ctx, p, &job{dst: dst, read: func(ctx context.Context, w *worker, r *plan.ChunkRead) error {
 		return e.read(ctx, w, p, r, dst)
 	}})
 	e.endBatch(err)
@@ -160,30 +161,22 @@ func (e *CPU) endBatch(err error) {
 	}
 }
 
-// A chunkKey names a decoded chunk that is kept.
-type chunkKey struct {
-	array *chunk.Array
-	chunk int
-}
-
-func keyOf(r *ChunkRead) chunkKey { return chunkKey{r.Array, r.Chunk} }
-
 // reserve returns memory for r's chunk, or nil if r.Keep is false or the cache is full.
-func (e *CPU) reserve(r *ChunkRead) []byte {
+func (e *CPU) reserve(r *plan.ChunkRead) []byte {
 	if !r.Keep {
 		return nil
 	}
-	return e.keep.Reserve(keyOf(r), r.Array.ChunkBytes())
+	return e.keep.Reserve(r.Key(), r.Array.ChunkBytes())
 }
 
 // read brings one chunk's pieces into place.
-func (e *CPU) read(ctx context.Context, w *worker, p *Plan, r *ChunkRead, dst []byte) error {
+func (e *CPU) read(ctx context.Context, w *worker, p *plan.Plan, r *plan.ChunkRead, dst []byte) error {
 	a, pieces := r.Array, p.Pieces[r.First:r.First+r.Count]
 	size := a.Meta.DType.Size
 	for i := range pieces {
 		w.Stats.PlacedBytes += int64(pieces[i].N[0] * pieces[i].N[1] * size)
 	}
-	if dec := e.keep.Lookup(keyOf(r), r.Keep); dec != nil {
+	if dec := e.keep.Lookup(r.Key(), r.Keep); dec != nil {
 		w.Stats.Reused++
 		return w.Compute(func() error { return place(ctx, p, pieces, dst, dec, size) })
 	}
@@ -211,7 +204,7 @@ func (e *CPU) read(ctx context.Context, w *worker, p *Plan, r *ChunkRead, dst []
 		return err
 	}
 	if kept {
-		e.keep.Discard(keyOf(r))
+		e.keep.Discard(r.Key())
 	}
 	return w.Compute(func() error { return fill(p, pieces, dst, a) })
 }
@@ -219,11 +212,11 @@ func (e *CPU) read(ctx context.Context, w *worker, p *Plan, r *ChunkRead, dst []
 // inPlace says whether a chunk is read or decoded straight into its pieces' places: each is the whole chunk, or an
 // uncompressed run of it, in the chunk's own order. Different runs are read one by one if they are long, since a read call
 // costs about as much as copying readGap bytes.
-func inPlace(a *chunk.Array, pieces []Piece) bool {
+func inPlace(a *chunk.Array, pieces []plan.Piece) bool {
 	size, whole := a.Meta.DType.Size, a.ChunkBytes()
 	one, long := true, true
 	for i := range pieces {
-		b := pieces[i].box()
+		b := pieces[i].Box()
 		n := b.Count() * size
 		if !b.Contiguous() || n != whole && !a.Raw() {
 			return false
@@ -236,11 +229,11 @@ func inPlace(a *chunk.Array, pieces []Piece) bool {
 
 // loadInPlace loads a chunk that inPlace allows, and then calls use within a turn; pieces of the same run are copied from the
 // first. It returns false, and does not call use, for a chunk that is not in the store.
-func loadInPlace(ctx context.Context, w *worker, r *ChunkRead, pieces []Piece, dst []byte, use func() error) (bool, error) {
+func loadInPlace(ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece, dst []byte, use func() error) (bool, error) {
 	a, size, chunks := r.Array, r.Array.Meta.DType.Size, w.Stats.Chunks
-	run := func(q *Piece) []byte { return dst[q.Dst:][:q.N[0]*q.N[1]*size] }
+	run := func(q *plan.Piece) []byte { return dst[q.Dst:][:q.N[0]*q.N[1]*size] }
 	first := func(i int) int { // the first piece of the same run
-		return slices.IndexFunc(pieces, func(o Piece) bool { return sameRun(&pieces[i], &o) })
+		return slices.IndexFunc(pieces, func(o plan.Piece) bool { return sameRun(&pieces[i], &o) })
 	}
 	finish := func() error {
 		for i := range pieces {
@@ -277,13 +270,13 @@ func loadInPlace(ctx context.Context, w *worker, r *ChunkRead, pieces []Piece, d
 }
 
 // sameRun says whether two contiguous pieces are the same elements of a chunk.
-func sameRun(p, q *Piece) bool { return p.Src == q.Src && p.N[0]*p.N[1] == q.N[0]*q.N[1] }
+func sameRun(p, q *plan.Piece) bool { return p.Src == q.Src && p.N[0]*p.N[1] == q.N[0]*q.N[1] }
 
 // need lists the bytes of a chunk that the pieces take, in the worker's memory.
-func needed(w *worker, pieces []Piece, size int) []codec.Span {
+func needed(w *worker, pieces []plan.Piece, size int) []codec.Span {
 	w.spans = w.spans[:0]
 	for i := range pieces {
-		b := pieces[i].box()
+		b := pieces[i].Box()
 		last := pieces[i].Src + (b.N[0]-1)*b.Src[0] + (b.N[1]-1)*b.Src[1]
 		w.spans = append(w.spans, codec.Span{Lo: pieces[i].Src * size, Hi: (last + 1) * size})
 	}
@@ -291,10 +284,10 @@ func needed(w *worker, pieces []Piece, size int) []codec.Span {
 }
 
 // place copies the pieces of a decoded chunk to where they belong.
-func place(ctx context.Context, p *Plan, pieces []Piece, dst, dec []byte, size int) error {
+func place(ctx context.Context, p *plan.Plan, pieces []plan.Piece, dst, dec []byte, size int) error {
 	region := trace.StartRegion(ctx, "place")
 	for i := range pieces {
-		b := pieces[i].box()
+		b := pieces[i].Box()
 		ndcopy.Copy(dst, pieces[i].Dst, dec, pieces[i].Src, size, &b)
 	}
 	region.End()
@@ -302,18 +295,18 @@ func place(ctx context.Context, p *Plan, pieces []Piece, dst, dec []byte, size i
 }
 
 // fill puts the fill value where a missing chunk's pieces belong.
-func fill(p *Plan, pieces []Piece, dst []byte, a *chunk.Array) error {
+func fill(p *plan.Plan, pieces []plan.Piece, dst []byte, a *chunk.Array) error {
 	for i := range pieces {
-		b := pieces[i].box()
+		b := pieces[i].Box()
 		ndcopy.Fill(dst, pieces[i].Dst, a.Meta.DType.Size, a.Meta.Fill, &b)
 	}
 	return placed(p, pieces)
 }
 
 // placed says that pieces are in place.
-func placed(p *Plan, pieces []Piece) error {
+func placed(p *plan.Plan, pieces []plan.Piece) error {
 	for i := range pieces {
-		if err := p.placed(&pieces[i]); err != nil {
+		if err := p.Placed(&pieces[i]); err != nil {
 			return err
 		}
 	}

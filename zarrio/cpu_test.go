@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"zarrbench/zarrio/internal/arraytest"
+	"zarrbench/zarrio/internal/plan"
 	"zarrbench/zarrio/tensor"
 )
 
@@ -41,16 +42,16 @@ func TestCPU(t *testing.T) {
 
 // TestPlanGroup: pieces are neighbours by read, in the order in which they were added.
 func TestPlanGroup(t *testing.T) {
-	var p Plan
+	var p plan.Plan
 	for round := range 3 { // memory is used again
-		p.reset(4)
-		p.Reads = make([]ChunkRead, 5)
+		p.Reset(4)
+		p.Reads = make([]plan.ChunkRead, 5)
 		for i := range 40 * (round + 1) {
-			p.Pieces = append(p.Pieces, Piece{Read: i * 7 % 5, Sample: i % 4, Dst: i})
+			p.Pieces = append(p.Pieces, plan.Piece{Read: i * 7 % 5, Sample: i % 4, Dst: i})
 		}
 		want := slices.Clone(p.Pieces)
-		slices.SortStableFunc(want, func(a, b Piece) int { return a.Read - b.Read })
-		p.group()
+		slices.SortStableFunc(want, func(a, b plan.Piece) int { return a.Read - b.Read })
+		p.GroupByRead()
 		if !slices.Equal(p.Pieces, want) {
 			t.Fatalf("pieces %v, want %v", p.Pieces, want)
 		}

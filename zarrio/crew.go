@@ -8,6 +8,7 @@ import (
 
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/chunk"
+	"zarrbench/zarrio/internal/plan"
 	"zarrbench/zarrio/meta"
 )
 
@@ -36,8 +37,8 @@ func (w *worker) run(f func() error) (err error) {
 
 // A job is what the workers do with the reads of a plan.
 type job struct {
-	read func(context.Context, *worker, *ChunkRead) error
-	skip func(*ChunkRead) bool // reads that are left out; nil for none
+	read func(context.Context, *worker, *plan.ChunkRead) error
+	skip func(*plan.ChunkRead) bool // reads that are left out; nil for none
 	// alone, if not nil, says that the chunks of an array are read one by one, whatever they are parts of.
 	alone func(*chunk.Array) bool
 	// dst, if not nil, is the memory that whole chunks are read straight into.
@@ -49,7 +50,7 @@ type job struct {
 }
 
 // each does a job by all workers at once. The first error stops them all. e.mu is held.
-func (e *CPU) each(ctx context.Context, p *Plan, j *job) (meta.Stats, error) {
+func (e *CPU) each(ctx context.Context, p *plan.Plan, j *job) (meta.Stats, error) {
 	if e.workers == nil {
 		return meta.Stats{}, fmt.Errorf("zarrio: %s engine: used after Close", e.name)
 	}
@@ -58,7 +59,7 @@ func (e *CPU) each(ctx context.Context, p *Plan, j *job) (meta.Stats, error) {
 		return meta.Stats{}, err
 	}
 	e.turns.Expect(len(workers))
-	rows := &rowQueue{rows: p.first, workers: len(workers)}
+	rows := &rowQueue{rows: p.RowHeads, workers: len(workers)}
 	err = chunk.Together(ctx, workers, func(ctx context.Context, w *worker) error {
 		return w.run(func() error { return w.Do(func() error { return e.work(ctx, w, p, j, rows) }) })
 	})
@@ -70,7 +71,7 @@ func (e *CPU) each(ctx context.Context, p *Plan, j *job) (meta.Stats, error) {
 }
 
 // work does a worker's share of a job.
-func (e *CPU) work(ctx context.Context, w *worker, p *Plan, j *job, rows *rowQueue) (err error) {
+func (e *CPU) work(ctx context.Context, w *worker, p *plan.Plan, j *job, rows *rowQueue) (err error) {
 	if j.first != nil {
 		err = j.first(w)
 	}
@@ -118,7 +119,7 @@ func (q *rowQueue) share() int { return max((len(q.rows)-int(q.next.Load()))/q.w
 
 // ensureWorkers returns the workers for p. If their number is not given, it starts more if the store
 // answers more requests at once, or if more keep a disk busy and there is memory for their chunks.
-func (e *CPU) ensureWorkers(p *Plan) ([]*worker, error) {
+func (e *CPU) ensureWorkers(p *plan.Plan) ([]*worker, error) {
 	if !e.auto {
 		return e.workers, nil
 	}
@@ -156,8 +157,8 @@ func (e *CPU) add(w *worker) {
 }
 
 // row does the job for a read and those that follow it, in the order in which they lie in their shard.
-func (e *CPU) row(ctx context.Context, w *worker, p *Plan, first int32, j *job) error {
-	skip := func(r *ChunkRead) bool { return j.skip != nil && j.skip(r) }
+func (e *CPU) row(ctx context.Context, w *worker, p *plan.Plan, first int32, j *job) error {
+	skip := func(r *plan.ChunkRead) bool { return j.skip != nil && j.skip(r) }
 	r := &p.Reads[first]
 	a := r.Array
 	if len(a.Pipe.Levels) == 0 || j.alone != nil && j.alone(a) {
@@ -167,24 +168,24 @@ func (e *CPU) row(ctx context.Context, w *worker, p *Plan, first int32, j *job) 
 					return err
 				}
 			}
-			if r.next == 0 {
+			if r.Next == 0 {
 				return nil
 			}
-			r = &p.Reads[r.next]
+			r = &p.Reads[r.Next]
 		}
 	}
 	w.group, w.reads = w.group[:0], w.reads[:0]
-	for i := first; ; i = p.Reads[i].next {
+	for i := first; ; i = p.Reads[i].Next {
 		switch r := &p.Reads[i]; {
 		case skip(r):
-		case e.keep.Has(keyOf(r)): // nothing is read of it, so that it must not be read with others
+		case e.keep.Has(r.Key()): // nothing is read of it, so that it must not be read with others
 			if err := j.read(ctx, w, r); err != nil {
 				return err
 			}
 		default:
 			w.group, w.reads = append(w.group, r.Chunk), append(w.reads, i)
 		}
-		if p.Reads[i].next == 0 {
+		if p.Reads[i].Next == 0 {
 			break
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"zarrbench/zarrio/internal/chunk"
+	"zarrbench/zarrio/internal/plan"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/store"
 )
@@ -41,9 +42,9 @@ func TestCrew(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			e := NewCPU(CPUOptions{IO: IOBuffered})
 			defer e.Close()
-			var p Plan
+			var p plan.Plan
 			for i, a := range tt.arrays {
-				p.Reads = append(p.Reads, ChunkRead{Array: a.c, Chunk: i})
+				p.Reads = append(p.Reads, plan.ChunkRead{Array: a.c, Chunk: i})
 			}
 			workers, err := e.ensureWorkers(&p)
 			require.NoError(t, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"zarrbench/zarrio/internal/chunk"
+	"zarrbench/zarrio/internal/plan"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
 )
@@ -18,7 +19,7 @@ type Engine interface {
 	Alloc(n int64) (tensor.Memory, error)
 	// Fill reads all that the plan lists into m. It returns when every piece is in place or, on an engine whose copies go on
 	// by themselves, under way: Sync waits for these. After an error the content of m is unspecified.
-	Fill(ctx context.Context, p *Plan, m tensor.Memory) (meta.Stats, error)
+	Fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error)
 	// Sync returns when m may be read, or with the error of a copy that Fill had left under way.
 	Sync(m tensor.Memory) error
 	// Close frees what the engine holds, except memory from Alloc.

@@ -146,7 +146,7 @@ func (l *Loader) eachPlan(epoch, sample int, f func(i int, p *planner, at [][3]i
 	}
 	for i := 0; sample < end; i++ {
 		p, at := &l.plans[i%2], l.at[i%2]
-		p.Fresh = i == 0
+		p.Restart = i == 0
 		if sample += len(at); sample < end {
 			plan(i+1, sample)
 			p.keep(&l.plans[(i+1)%2])

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"zarrbench/zarrio/internal/arraytest"
+	"zarrbench/zarrio/internal/plan"
 	"zarrbench/zarrio/internal/turns"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
@@ -285,14 +286,14 @@ func TestOneTurn(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, 1, a.c.GroupLimit())
 			e := one(t, io)
-			var p Plan
-			p.reset(1)
+			var p plan.Plan
+			p.Reset(1)
 			for chunk := range 80 {
-				p.Reads = append(p.Reads, ChunkRead{Array: a.c, Chunk: chunk})
-				p.first = append(p.first, int32(chunk))
-				p.Pieces = append(p.Pieces, Piece{Read: chunk, Dst: chunk * 50 * a.c.Meta.DType.Size, N: [2]int{1, 50}, SrcBy: [2]int{50, 1}, DstBy: [2]int{50, 1}})
+				p.Reads = append(p.Reads, plan.ChunkRead{Array: a.c, Chunk: chunk})
+				p.RowHeads = append(p.RowHeads, int32(chunk))
+				p.Pieces = append(p.Pieces, plan.Piece{Read: chunk, Dst: chunk * 50 * a.c.Meta.DType.Size, N: [2]int{1, 50}, SrcBy: [2]int{50, 1}, DstBy: [2]int{50, 1}})
 			}
-			p.group()
+			p.GroupByRead()
 			m, err := e.Alloc(int64(4000 * a.c.Meta.DType.Size))
 			require.NoError(t, err)
 			defer m.Free()

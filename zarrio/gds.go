@@ -14,6 +14,7 @@ import (
 	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/cufile"
+	"zarrbench/zarrio/internal/plan"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
 )
@@ -249,23 +250,23 @@ func (e *gdsEngine) alloc(n int64, padded bool) (tensor.Memory, error) {
 	return m, nil
 }
 
-func (e *gdsEngine) fill(ctx context.Context, p *Plan, m tensor.Memory) (meta.Stats, error) {
+func (e *gdsEngine) fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
 	return e.exclusively(m, func(mem *gpuMemory) (meta.Stats, error) {
-		return e.write(ctx, p, mem, e.job(p, mem, nil, func(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece) error {
+		return e.write(ctx, p, mem, e.job(p, mem, nil, func(ctx context.Context, h *gpuHand, r *plan.ChunkRead, pieces []plan.Piece) error {
 			return e.readHost(ctx, h, r, pieces, mem)
 		}))
 	})
 }
 
-func (e *gdsEngine) readStored(ctx context.Context, p *Plan, m tensor.Memory) (meta.Stats, error) {
+func (e *gdsEngine) readStored(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
 	return e.exclusively(m, func(mem *gpuMemory) (meta.Stats, error) {
-		skip := func(r *ChunkRead) bool { return r.Keep && !e.alone(r.Array) }
+		skip := func(r *plan.ChunkRead) bool { return r.Keep && !e.alone(r.Array) }
 		return e.run(ctx, p, mem, e.job(p, nil, skip, e.readHostStored))
 	})
 }
 
 // job reads what cuFile can read from the files, into to, or nowhere, and leaves the rest to byHost.
-func (e *gdsEngine) job(p *Plan, to *gpuMemory, skip func(*ChunkRead) bool, byHost func(context.Context, *gpuHand, *ChunkRead, []Piece) error) *job {
+func (e *gdsEngine) job(p *plan.Plan, to *gpuMemory, skip func(*plan.ChunkRead) bool, byHost func(context.Context, *gpuHand, *plan.ChunkRead, []plan.Piece) error) *job {
 	e.way = *e.submit.Load()
 	return &job{
 		skip:  skip,
@@ -274,7 +275,7 @@ func (e *gdsEngine) job(p *Plan, to *gpuMemory, skip func(*ChunkRead) bool, byHo
 			e.files.sharing.RLock()
 			return nil
 		},
-		read: func(ctx context.Context, w *worker, r *ChunkRead) error {
+		read: func(ctx context.Context, w *worker, r *plan.ChunkRead) error {
 			pieces := p.Pieces[r.First : r.First+r.Count]
 			if e.byFile(r.Array, pieces) {
 				return e.readFile(ctx, hand(w), p, r, pieces, to)
@@ -325,7 +326,9 @@ func (e *gdsEngine) alone(a *chunk.Array) bool {
 }
 
 // byFile says that a chunk's pieces are read from its file: they are rows of it.
-func (e *gdsEngine) byFile(a *chunk.Array, pieces []Piece) bool { return e.alone(a) && byRows(pieces) }
+func (e *gdsEngine) byFile(a *chunk.Array, pieces []plan.Piece) bool {
+	return e.alone(a) && byRows(pieces)
+}
 
 func (e *gdsEngine) transfers() Transfers {
 	if last := e.last.Load(); last != nil {

@@ -33,22 +33,16 @@ type fileCache struct {
 	sharing sync.RWMutex
 
 	mu      sync.Mutex
-	files   map[fileID]*openedFile
+	files   map[chunk.Key]*openedFile
 	used    linked.List // of *openedFile, the one used last first
 	opened  int64
 	evicted int64
 }
 
-// A fileID names the file of a chunk or a shard.
-type fileID struct {
-	array  *chunk.Array
-	number int
-}
-
 // An openedFile is a file in the cache. Whoever needs it first opens it, others wait.
 type openedFile struct {
 	cache *fileCache
-	id    fileID
+	key   chunk.Key
 	at    *linked.Element
 	users int  // that hold it: it stays open
 	lost  bool // it is not in the cache any more
@@ -73,17 +67,17 @@ func defaultHandles() int {
 
 // get returns a file, open, for whoever gives it back by put.
 func (c *fileCache) get(ctx context.Context, w *worker, a *chunk.Array, number int) (*openedFile, error) {
-	id := fileID{a, number}
+	key := chunk.Key{Array: a, Number: number}
 	c.mu.Lock()
-	f := c.files[id]
+	f := c.files[key]
 	var old []*openedFile
 	if f == nil {
 		old = c.evict(c.limit - 1)
-		f = &openedFile{cache: c, id: id}
+		f = &openedFile{cache: c, key: key}
 		if c.files == nil {
-			c.files = map[fileID]*openedFile{}
+			c.files = map[chunk.Key]*openedFile{}
 		}
-		c.files[id], f.at = f, c.used.PushFront(f)
+		c.files[key], f.at = f, c.used.PushFront(f)
 	} else {
 		c.used.MoveToFront(f.at)
 	}
@@ -123,7 +117,7 @@ func (c *fileCache) forget(f *openedFile) {
 	c.mu.Lock()
 	if !f.lost {
 		f.lost = true
-		delete(c.files, f.id)
+		delete(c.files, f.key)
 		c.used.Remove(f.at)
 	}
 	c.mu.Unlock()
@@ -137,7 +131,7 @@ func (c *fileCache) evict(most int) []*openedFile {
 	for e := c.used.Back(); e != nil && len(c.files) > most; {
 		f, before := e.Value.(*openedFile), e.Prev()
 		if f.users == 0 {
-			delete(c.files, f.id)
+			delete(c.files, f.key)
 			c.used.Remove(e)
 			old = append(old, f)
 			c.evicted++
@@ -220,7 +214,7 @@ func noDescriptor(err error) bool { return errors.Is(err, unix.EMFILE) || errors
 // read by POSIX calls, unless that is ruled out.
 func (c *fileCache) openFile(w *worker, f *openedFile) error {
 	if c.cufile != nil || c.direct {
-		file, err := w.OpenFile(f.id.array, f.id.number, unix.O_DIRECT)
+		file, err := w.OpenFile(f.key.Array, f.key.Number, unix.O_DIRECT)
 		if err == nil && c.cufile != nil {
 			if f.size, err = sizeOf(file); err == nil {
 				if f.handle, err = c.cufile.Register(file); err == nil {
@@ -241,7 +235,7 @@ func (c *fileCache) openFile(w *worker, f *openedFile) error {
 		}
 	}
 	var err error
-	if f.buffered, err = w.OpenFile(f.id.array, f.id.number, 0); err == nil {
+	if f.buffered, err = w.OpenFile(f.key.Array, f.key.Number, 0); err == nil {
 		f.size, err = sizeOf(f.buffered)
 	}
 	return err
@@ -262,7 +256,7 @@ func (f *openedFile) posix(ctx context.Context, w *worker) (*os.File, error) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if f.buffered == nil {
-			f.buffered, err = w.OpenFile(f.id.array, f.id.number, 0)
+			f.buffered, err = w.OpenFile(f.key.Array, f.key.Number, 0)
 		}
 		file = f.buffered
 		return err

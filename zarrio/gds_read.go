@@ -11,13 +11,14 @@ import (
 
 	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/internal/cuda"
+	"zarrbench/zarrio/internal/plan"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
 )
 
 // A transfer is one read of a chunk's file, and the strips of pieces that it holds.
 type transfer struct {
-	read   *ChunkRead
+	read   *plan.ChunkRead
 	file   *openedFile
 	strips []strip
 	off    int64 // in the file, of the first byte that is needed
@@ -37,7 +38,7 @@ type transfer struct {
 }
 
 // readFile reads a chunk's pieces from its file.
-func (e *gdsEngine) readFile(ctx context.Context, h *gpuHand, p *Plan, r *ChunkRead, pieces []Piece, mem *gpuMemory) error {
+func (e *gdsEngine) readFile(ctx context.Context, h *gpuHand, p *plan.Plan, r *plan.ChunkRead, pieces []plan.Piece, mem *gpuMemory) error {
 	w, a := h.w, r.Array
 	size := a.Meta.DType.Size
 	n, err := e.measure(pieces, size)
@@ -73,7 +74,7 @@ func (e *gdsEngine) readFile(ctx context.Context, h *gpuHand, p *Plan, r *ChunkR
 }
 
 // failRead makes the error of a chunk's reading, unless it is one already: of another chunk, which was read in the same batch.
-func failRead(r *ChunkRead, err error) error {
+func failRead(r *plan.ChunkRead, err error) error {
 	if _, ok := errors.AsType[*meta.ChunkError](err); ok {
 		return err
 	}
@@ -81,7 +82,7 @@ func failRead(r *ChunkRead, err error) error {
 }
 
 // find opens the file that a chunk is in, and returns where in it the chunk begins: no file for a chunk that is not there.
-func (e *gdsEngine) find(ctx context.Context, w *worker, r *ChunkRead) (*openedFile, int64, error) {
+func (e *gdsEngine) find(ctx context.Context, w *worker, r *plan.ChunkRead) (*openedFile, int64, error) {
 	a, number := r.Array, r.Chunk
 	whole := int64(a.ChunkBytes())
 	if len(a.Pipe.Levels) == 0 {
@@ -144,7 +145,7 @@ func (e *gdsEngine) findInner(ctx context.Context, w *worker, a *chunk.Array, nu
 }
 
 // transfer makes one read, or makes it part of the worker's batch.
-func (e *gdsEngine) transfer(ctx context.Context, h *gpuHand, p *Plan, t transfer) error {
+func (e *gdsEngine) transfer(ctx context.Context, h *gpuHand, p *plan.Plan, t transfer) error {
 	if t.file.handle == nil || t.run < e.settings.threshold {
 		return e.transferPOSIX(ctx, h, t)
 	}
@@ -179,9 +180,9 @@ func (e *gdsEngine) transfer(ctx context.Context, h *gpuHand, p *Plan, t transfe
 
 // straight reports whether a read goes straight into the batch: whole pages of one run, behind which its last page in the batch
 // holds nothing else. Other places in the batch that the same bytes belong to are copied to from there.
-func (e *gdsEngine) straight(p *Plan, t *transfer) bool {
+func (e *gdsEngine) straight(p *plan.Plan, t *transfer) bool {
 	q := &t.strips[0]
-	if t.mem == nil || !t.mem.registered || q.rows != 1 || t.off%tensor.PageSize != 0 || p.stride%tensor.PageSize != 0 || p.tensor == 0 {
+	if t.mem == nil || !t.mem.registered || q.rows != 1 || t.off%tensor.PageSize != 0 || p.PlaneStride%tensor.PageSize != 0 || p.TensorStride == 0 {
 		return false
 	}
 	for i := range t.strips {
@@ -190,7 +191,7 @@ func (e *gdsEngine) straight(p *Plan, t *transfer) bool {
 		}
 	}
 	at := q.place(t.read.Array.Meta.DType.Size)
-	return at%tensor.PageSize == 0 && (t.n%tensor.PageSize == 0 || at%p.tensor%p.stride+t.n == p.plane)
+	return at%tensor.PageSize == 0 && (t.n%tensor.PageSize == 0 || at%p.TensorStride%p.PlaneStride+t.n == p.PlaneBytes)
 }
 
 // target returns where cuFile reads to: memory that is registered with it, and how far behind its start.

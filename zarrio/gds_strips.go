@@ -7,12 +7,13 @@ import (
 	"slices"
 
 	"zarrbench/zarrio/internal/chunk"
+	"zarrbench/zarrio/internal/plan"
 	"zarrbench/zarrio/tensor"
 )
 
 // A strip is rows of a piece, or a part of one: rows rows of width bytes, pitch bytes apart in the file.
 type strip struct {
-	piece *Piece
+	piece *plan.Piece
 	row   int // of the piece, the first one
 	col   int // where in it, in bytes
 	rows  int
@@ -38,7 +39,7 @@ func (q *strip) same(o *strip) bool {
 
 // cut appends the strips that a chunk's pieces are read in to strips, in the order of the file. The chunk begins at base of its
 // file, its elements have size bytes, and each strip fits one read.
-func (e *gdsEngine) cut(strips []strip, pieces []Piece, base int64, size int) []strip {
+func (e *gdsEngine) cut(strips []strip, pieces []plan.Piece, base int64, size int) []strip {
 	for i := range pieces {
 		strips = e.cutPiece(strips, &pieces[i], len(pieces) > 1, base, size)
 	}
@@ -50,7 +51,7 @@ func (e *gdsEngine) cut(strips []strip, pieces []Piece, base int64, size int) []
 
 // cutPiece cuts a piece, leaving out what lies between rows that are far apart. Of several pieces, those that one read can't
 // bring are cut at the same places of the chunk, so that one read brings all that lies between two cuts.
-func (e *gdsEngine) cutPiece(strips []strip, q *Piece, several bool, base int64, size int) []strip {
+func (e *gdsEngine) cutPiece(strips []strip, q *plan.Piece, several bool, base int64, size int) []strip {
 	src := q.Src * size // in the chunk
 	off := base + int64(src)
 	rows, width, pitch, dstPitch := q.N[0], q.N[1]*size, q.SrcBy[0]*size, q.DstBy[0]*size
@@ -131,7 +132,7 @@ func (e *gdsEngine) together(strips []strip, mem *gpuMemory) int {
 }
 
 // newTransfer returns the read of strips that together found.
-func newTransfer(r *ChunkRead, f *openedFile, strips []strip, mem *gpuMemory) transfer {
+func newTransfer(r *plan.ChunkRead, f *openedFile, strips []strip, mem *gpuMemory) transfer {
 	t := transfer{read: r, file: f, strips: strips, off: strips[0].off, mem: mem}
 	end := t.off
 	for i := range strips {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"zarrbench/zarrio/internal/chunk"
+	"zarrbench/zarrio/internal/plan"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/tensor"
@@ -141,11 +142,11 @@ func (e *GPUEngine) allocPadded(n int64) (tensor.Memory, error) { return e.engin
 func (e *GPUEngine) Available() int64 { return e.engine.available() }
 
 // Fill implements Engine.
-func (e *GPUEngine) Fill(ctx context.Context, p *Plan, m tensor.Memory) (meta.Stats, error) {
+func (e *GPUEngine) Fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
 	return e.engine.fill(ctx, p, m)
 }
 
-func (e *GPUEngine) readStored(ctx context.Context, p *Plan, m tensor.Memory) (meta.Stats, error) {
+func (e *GPUEngine) readStored(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
 	return e.engine.readStored(ctx, p, m)
 }
 
@@ -273,8 +274,8 @@ type rawReader interface {
 type gpuEngine interface {
 	alloc(n int64, padded bool) (tensor.Memory, error)
 	available() int64
-	fill(ctx context.Context, p *Plan, m tensor.Memory) (meta.Stats, error)
-	readStored(ctx context.Context, p *Plan, m tensor.Memory) (meta.Stats, error)
+	fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error)
+	readStored(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error)
 	sync(m tensor.Memory) error
 	close() error
 	workers() int

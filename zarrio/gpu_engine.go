@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"zarrbench/zarrio/internal/cuda"
+	"zarrbench/zarrio/internal/plan"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/tensor"
@@ -211,8 +212,8 @@ func (e *gpuCore) exclusively(m tensor.Memory, f func(*gpuMemory) (meta.Stats, e
 }
 
 // write does the job that fills mem.
-func (e *gpuCore) write(ctx context.Context, p *Plan, mem *gpuMemory, j *job) (meta.Stats, error) {
-	if p.Fresh {
+func (e *gpuCore) write(ctx context.Context, p *plan.Plan, mem *gpuMemory, j *job) (meta.Stats, error) {
+	if p.Restart {
 		e.cpu.keep.Rotate()
 	}
 	stats, err := e.run(ctx, p, mem, j)
@@ -221,7 +222,7 @@ func (e *gpuCore) write(ctx context.Context, p *Plan, mem *gpuMemory, j *job) (m
 }
 
 // run does a job that writes mem, and leaves mem's event behind all that it queues. After an error nothing is under way.
-func (e *gpuCore) run(ctx context.Context, p *Plan, mem *gpuMemory, j *job) (meta.Stats, error) {
+func (e *gpuCore) run(ctx context.Context, p *plan.Plan, mem *gpuMemory, j *job) (meta.Stats, error) {
 	dev, first, last := e.gpu.dev, j.first, j.last
 	wait := func(f func(cuda.Event) error) error {
 		if err := f(mem.ready); err != nil { // an error has perhaps left something of the Fill before

@@ -12,6 +12,7 @@ import (
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/internal/ndcopy"
+	"zarrbench/zarrio/internal/plan"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
 )
@@ -69,17 +70,17 @@ func asMemory(m *gpuMemory, err error) (tensor.Memory, error) {
 	return m, nil
 }
 
-func (e *hostEngine) fill(ctx context.Context, p *Plan, m tensor.Memory) (meta.Stats, error) {
+func (e *hostEngine) fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
 	return e.exclusively(m, func(mem *gpuMemory) (meta.Stats, error) {
-		return e.write(ctx, p, mem, &job{read: func(ctx context.Context, w *worker, r *ChunkRead) error {
+		return e.write(ctx, p, mem, &job{read: func(ctx context.Context, w *worker, r *plan.ChunkRead) error {
 			return e.readHost(ctx, hand(w), r, p.Pieces[r.First:r.First+r.Count], mem)
 		}})
 	})
 }
 
-func (e *hostEngine) readStored(ctx context.Context, p *Plan, m tensor.Memory) (meta.Stats, error) {
+func (e *hostEngine) readStored(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
 	return e.exclusively(m, func(mem *gpuMemory) (meta.Stats, error) {
-		return e.run(ctx, p, mem, &job{skip: keptForNext, read: func(ctx context.Context, w *worker, r *ChunkRead) error {
+		return e.run(ctx, p, mem, &job{skip: keptForNext, read: func(ctx context.Context, w *worker, r *plan.ChunkRead) error {
 			return e.readHostStored(ctx, hand(w), r, p.Pieces[r.First:r.First+r.Count])
 		}})
 	})
@@ -96,7 +97,7 @@ func (e *hostEngine) pathOf(*chunk.Array) (Path, string) {
 }
 
 // readHost brings one chunk's pieces into place by way of slots, which several chunks share.
-func (e *gpuCore) readHost(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece, mem *gpuMemory) error {
+func (e *gpuCore) readHost(ctx context.Context, h *gpuHand, r *plan.ChunkRead, pieces []plan.Piece, mem *gpuMemory) error {
 	if err := e.readPieces(ctx, h, r, pieces, mem); err != nil {
 		return e.dropStaged(h, false, err)
 	}
@@ -105,7 +106,7 @@ func (e *gpuCore) readHost(ctx context.Context, h *gpuHand, r *ChunkRead, pieces
 
 // readPieces stages one chunk's pieces. Runs of an uncompressed chunk are read into a slot, a chunk that is sent whole is read
 // or decoded into one, and others are decoded aside and their pieces packed into slots.
-func (e *gpuCore) readPieces(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece, mem *gpuMemory) error {
+func (e *gpuCore) readPieces(ctx context.Context, h *gpuHand, r *plan.ChunkRead, pieces []plan.Piece, mem *gpuMemory) error {
 	w, a, keep := h.w, r.Array, e.cpu.keep
 	size, whole := a.Meta.DType.Size, a.ChunkBytes()
 	n, err := e.measure(pieces, size)
@@ -113,7 +114,7 @@ func (e *gpuCore) readPieces(ctx context.Context, h *gpuHand, r *ChunkRead, piec
 		return err
 	}
 	w.Stats.PlacedBytes += n
-	if dec := keep.Lookup(keyOf(r), r.Keep); dec != nil {
+	if dec := keep.Lookup(r.Key(), r.Keep); dec != nil {
 		w.Stats.Reused++
 		return e.pack(ctx, h, pieces, mem, dec, size)
 	}
@@ -138,7 +139,7 @@ func (e *gpuCore) readPieces(ctx context.Context, h *gpuHand, r *ChunkRead, piec
 	}
 	if !ok {
 		if kept {
-			keep.Discard(keyOf(r))
+			keep.Discard(r.Key())
 		}
 		return e.fillIn(h, pieces, mem, a)
 	}
@@ -146,21 +147,21 @@ func (e *gpuCore) readPieces(ctx context.Context, h *gpuHand, r *ChunkRead, piec
 }
 
 // byRows says that the elements of each row of the pieces lie side by side in the chunk.
-func byRows(pieces []Piece) bool {
-	return !slices.ContainsFunc(pieces, func(p Piece) bool { return p.N[1] > 1 && p.SrcBy[1] != 1 })
+func byRows(pieces []plan.Piece) bool {
+	return !slices.ContainsFunc(pieces, func(p plan.Piece) bool { return p.N[1] > 1 && p.SrcBy[1] != 1 })
 }
 
 // sentWhole says whether a chunk is staged as it is: at least half of its bytes are sent, or the pieces are so few and their rows
 // so long that only they are sent.
-func sentWhole(pieces []Piece, size, whole int) bool {
+func sentWhole(pieces []plan.Piece, size, whole int) bool {
 	if 2*countElements(pieces)*int64(size) >= int64(whole) {
 		return true
 	}
-	return len(pieces) <= fewBoxes && !slices.ContainsFunc(pieces, func(p Piece) bool { return p.N[0] > 1 && p.N[1]*size < longRow })
+	return len(pieces) <= fewBoxes && !slices.ContainsFunc(pieces, func(p plan.Piece) bool { return p.N[0] > 1 && p.N[1]*size < longRow })
 }
 
 // readSlot reads or decodes a chunk into a slot, and stages its pieces.
-func (e *gpuCore) readSlot(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece, mem *gpuMemory) error {
+func (e *gpuCore) readSlot(ctx context.Context, h *gpuHand, r *plan.ChunkRead, pieces []plan.Piece, mem *gpuMemory) error {
 	a, size := r.Array, r.Array.Meta.DType.Size
 	at, host, err := e.reserve(h, a.ChunkBytes(), tensor.PageSize)
 	if err != nil {
@@ -181,12 +182,12 @@ func (e *gpuCore) readSlot(ctx context.Context, h *gpuHand, r *ChunkRead, pieces
 }
 
 // readRuns reads the runs of an uncompressed chunk that its pieces are, slot by slot. Without mem the runs go no further.
-func (e *gpuCore) readRuns(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece, mem *gpuMemory) error {
+func (e *gpuCore) readRuns(ctx context.Context, h *gpuHand, r *plan.ChunkRead, pieces []plan.Piece, mem *gpuMemory) error {
 	w, a, size, chunks := h.w, r.Array, r.Array.Meta.DType.Size, h.w.Stats.Chunks
 	most := e.host.size - e.host.size%size
 	for i := range pieces {
 		q := &pieces[i]
-		if slices.ContainsFunc(pieces[:i], func(o Piece) bool { return sameRun(q, &o) }) {
+		if slices.ContainsFunc(pieces[:i], func(o plan.Piece) bool { return sameRun(q, &o) }) {
 			continue
 		}
 		n := q.N[0] * q.N[1] * size
@@ -209,7 +210,7 @@ func (e *gpuCore) readRuns(ctx context.Context, h *gpuHand, r *ChunkRead, pieces
 
 // readRun reads n bytes of a run from its byte number from on into a slot, and stages them for the pieces that are the same run
 // as the first.
-func (e *gpuCore) readRun(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece, mem *gpuMemory, from, n int) (bool, error) {
+func (e *gpuCore) readRun(ctx context.Context, h *gpuHand, r *plan.ChunkRead, pieces []plan.Piece, mem *gpuMemory, from, n int) (bool, error) {
 	a, size := r.Array, r.Array.Meta.DType.Size
 	at, host, err := e.reserve(h, n, tensor.PageSize)
 	if err != nil {
@@ -225,15 +226,15 @@ func (e *gpuCore) readRun(ctx context.Context, h *gpuHand, r *ChunkRead, pieces 
 }
 
 // pack copies the pieces of a decoded chunk to slots, and stages them.
-func (e *gpuCore) pack(ctx context.Context, h *gpuHand, pieces []Piece, mem *gpuMemory, dec []byte, size int) error {
-	return e.eachPart(h, pieces, mem, size, func(host []byte, q *Piece, row, col int, b *ndcopy.Box) {
+func (e *gpuCore) pack(ctx context.Context, h *gpuHand, pieces []plan.Piece, mem *gpuMemory, dec []byte, size int) error {
+	return e.eachPart(h, pieces, mem, size, func(host []byte, q *plan.Piece, row, col int, b *ndcopy.Box) {
 		defer trace.StartRegion(ctx, "place").End()
 		ndcopy.Copy(host, 0, dec, q.Src+row*q.SrcBy[0]+col*q.SrcBy[1], size, b)
 	})
 }
 
 // countElements counts those of pieces.
-func countElements(pieces []Piece) (n int64) {
+func countElements(pieces []plan.Piece) (n int64) {
 	for i := range pieces {
 		n += int64(pieces[i].N[0]) * int64(pieces[i].N[1])
 	}
@@ -241,7 +242,7 @@ func countElements(pieces []Piece) (n int64) {
 }
 
 // measure returns how many bytes pieces have, whose rows lie side by side in a batch, as copies to a GPU need it.
-func (e *gpuCore) measure(pieces []Piece, size int) (int64, error) {
+func (e *gpuCore) measure(pieces []plan.Piece, size int) (int64, error) {
 	for i := range pieces {
 		if pieces[i].DstBy[1] != 1 {
 			return 0, fmt.Errorf("zarrio: %s engine: a piece whose elements lie %d apart in the batch", e.cpu.name, pieces[i].DstBy[1])
@@ -251,13 +252,13 @@ func (e *gpuCore) measure(pieces []Piece, size int) (int64, error) {
 }
 
 // fillIn puts the fill value where a missing chunk's pieces belong. They count as nothing that was read.
-func (e *gpuCore) fillIn(h *gpuHand, pieces []Piece, mem *gpuMemory, a *chunk.Array) error {
+func (e *gpuCore) fillIn(h *gpuHand, pieces []plan.Piece, mem *gpuMemory, a *chunk.Array) error {
 	if mem == nil {
 		return nil
 	}
 	size := a.Meta.DType.Size
 	e.hostBytes.Add(-countElements(pieces) * int64(size))
-	return e.eachPart(h, pieces, mem, size, func(host []byte, _ *Piece, _, _ int, b *ndcopy.Box) {
+	return e.eachPart(h, pieces, mem, size, func(host []byte, _ *plan.Piece, _, _ int, b *ndcopy.Box) {
 		ndcopy.Fill(host, 0, size, a.Meta.Fill, b)
 	})
 }
@@ -266,7 +267,7 @@ func (e *gpuCore) fillIn(h *gpuHand, pieces []Piece, mem *gpuMemory, a *chunk.Ar
 const packAlign = 64
 
 // eachPart cuts pieces into parts that fit a slot, has put make each part there, without gaps, and stages it.
-func (e *gpuCore) eachPart(h *gpuHand, pieces []Piece, mem *gpuMemory, size int, put func(host []byte, q *Piece, row, col int, b *ndcopy.Box)) error {
+func (e *gpuCore) eachPart(h *gpuHand, pieces []plan.Piece, mem *gpuMemory, size int, put func(host []byte, q *plan.Piece, row, col int, b *ndcopy.Box)) error {
 	most := e.host.size / size // elements
 	for i := range pieces {
 		q := &pieces[i]
@@ -293,7 +294,7 @@ func (e *gpuCore) eachPart(h *gpuHand, pieces []Piece, mem *gpuMemory, size int,
 }
 
 // readHostStored is the reading part of readHost.
-func (e *gpuCore) readHostStored(ctx context.Context, h *gpuHand, r *ChunkRead, pieces []Piece) error {
+func (e *gpuCore) readHostStored(ctx context.Context, h *gpuHand, r *plan.ChunkRead, pieces []plan.Piece) error {
 	if a := r.Array; a.Raw() && inPlace(a, pieces) {
 		if err := e.readRuns(ctx, h, r, pieces, nil); err != nil {
 			return e.dropStaged(h, false, err)

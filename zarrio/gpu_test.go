@@ -14,6 +14,7 @@ import (
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/cuda"
+	"zarrbench/zarrio/internal/plan"
 	"zarrbench/zarrio/internal/race"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
@@ -249,7 +250,7 @@ func TestGPUDevices(t *testing.T) {
 		mem  tensor.Memory
 		want string
 	}{{m, "memory of GPU 1"}, {host, "memory of another engine"}} {
-		if _, err := engines[0].Fill(t.Context(), &Plan{}, tt.mem); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := engines[0].Fill(t.Context(), &plan.Plan{}, tt.mem); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("Fill: %v, want %q", err, tt.want)
 		}
 		if err := engines[0].Sync(tt.mem); err == nil || !strings.Contains(err.Error(), tt.want) {

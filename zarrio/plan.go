@@ -1,12 +1,16 @@
 package zarrio
 
-import "zarrbench/zarrio/meta"
+import (
+	"zarrbench/zarrio/internal/chunk"
+	"zarrbench/zarrio/internal/plan"
+	"zarrbench/zarrio/meta"
+)
 
 // A planner writes the plans of batches. It keeps its memory from plan to plan.
 type planner struct {
-	Plan
-	index  map[chunkID]int32 // the plan's read of a chunk
-	shards map[chunkID]shardReads
+	plan.Plan
+	index  map[chunk.Key]int32 // the plan's read of a chunk
+	shards map[chunk.Key]shardReads
 }
 
 // shardReads is the reads of a shard that one worker makes, as far as the plan has them.
@@ -26,11 +30,11 @@ type places struct {
 
 // plan lists the reads of a batch of windows. sample i is the window whose number along each dimension is at[i].
 func (p *planner) plan(channels []channel, c *cuts, at [][3]int, to *places) {
-	p.reset(len(at))
-	p.tensor, p.stride, p.plane = to.tensor, to.plane*to.size, to.rows*to.cols*to.size
+	p.Reset(len(at))
+	p.TensorStride, p.PlaneStride, p.PlaneBytes = to.tensor, to.plane*to.size, to.rows*to.cols*to.size
 	if p.index == nil {
-		p.index = make(map[chunkID]int32)
-		p.shards = make(map[chunkID]shardReads)
+		p.index = make(map[chunk.Key]int32)
+		p.shards = make(map[chunk.Key]shardReads)
 	}
 	clear(p.index)
 	clear(p.shards)
@@ -45,7 +49,7 @@ func (p *planner) plan(channels []channel, c *cuts, at [][3]int, to *places) {
 			}
 		}
 	}
-	p.group()
+	p.GroupByRead()
 }
 
 // addField adds the pieces of one field: the part of the channel's grid from index lo on, of extents n, at one step.
@@ -60,7 +64,7 @@ func (p *planner) addField(c *channel, sample, step, dst int, lo, n [2]int, to *
 		y1 := min((y/row.n+1)*row.n, lo[0]+n[0])
 		for x := lo[1]; x < lo[1]+n[1]; {
 			x1 := min((x/col.n+1)*col.n, lo[1]+n[1])
-			p.Pieces = append(p.Pieces, Piece{
+			p.Pieces = append(p.Pieces, plan.Piece{
 				Read:   p.read(c, chunk+y/row.n*row.chunkBy+x/col.n*col.chunkBy),
 				Sample: sample,
 				Src:    src + y%row.n*row.srcBy + x%col.n*col.srcBy,
@@ -76,13 +80,13 @@ func (p *planner) addField(c *channel, sample, step, dst int, lo, n [2]int, to *
 }
 
 // read returns the number of the plan's read of a chunk, and adds it where there is none yet.
-func (p *planner) read(c *channel, chunk int) int {
-	id := chunkID{c.id, chunk}
-	i, ok := p.index[id]
+func (p *planner) read(c *channel, number int) int {
+	key := chunk.Key{Array: c.array.c, Number: number}
+	i, ok := p.index[key]
 	if !ok {
 		i = int32(len(p.Reads))
-		p.index[id] = i
-		p.Reads = append(p.Reads, ChunkRead{Array: c.array.c, Chunk: chunk, id: id})
+		p.index[key] = i
+		p.Reads = append(p.Reads, plan.ChunkRead{Array: c.array.c, Chunk: number})
 		p.follow(c, i)
 	}
 	return int(i)
@@ -90,29 +94,30 @@ func (p *planner) read(c *channel, chunk int) int {
 
 // follow makes a read follow the last one of its shard, or begin a row of reads of its own.
 func (p *planner) follow(c *channel, i int32) {
-	levels := c.array.c.Pipe.Levels
+	a := c.array.c
+	levels := a.Pipe.Levels
 	if len(levels) == 0 {
-		p.first = append(p.first, i)
+		p.RowHeads = append(p.RowHeads, i)
 		return
 	}
 	var memory [meta.MaxRank]int
-	coords := memory[:len(c.array.c.Grid.Counts)]
-	c.array.c.Grid.Coords(coords, p.Reads[i].Chunk)
-	shard, _, _ := levels[0].Place(coords, c.array.c.Grid.Chunks)
-	id := chunkID{c.id, shard}
-	row := p.shards[id]
-	if row.count == 0 || row.count == c.array.c.GroupLimit() {
-		p.first = append(p.first, i)
+	coords := memory[:len(a.Grid.Counts)]
+	a.Grid.Coords(coords, p.Reads[i].Chunk)
+	shard, _, _ := levels[0].Place(coords, a.Grid.Chunks)
+	key := chunk.Key{Array: a, Number: shard}
+	row := p.shards[key]
+	if row.count == 0 || row.count == a.GroupLimit() {
+		p.RowHeads = append(p.RowHeads, i)
 		row.count = 0
 	} else {
-		p.Reads[row.last].next = i
+		p.Reads[row.last].Next = i
 	}
-	p.shards[id] = shardReads{i, row.count + 1}
+	p.shards[key] = shardReads{i, row.count + 1}
 }
 
 // keep marks the reads that the next plan has too.
 func (p *planner) keep(next *planner) {
 	for i := range p.Reads {
-		_, p.Reads[i].Keep = next.index[p.Reads[i].id]
+		_, p.Reads[i].Keep = next.index[p.Reads[i].Key()]
 	}
 }

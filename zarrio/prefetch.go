@@ -4,12 +4,13 @@ import (
 	"context"
 
 	"zarrbench/zarrio/internal/chunk"
+	"zarrbench/zarrio/internal/plan"
 )
 
 // next returns the first read of the next plan row for w, or false after the last. It also takes and
 // prefetches some of the rows behind it. A row that can't be prefetched is the last that it takes:
 // another worker may have nothing to do.
-func (e *CPU) next(ctx context.Context, w *worker, p *Plan, j *job, q *rowQueue) (int32, bool) {
+func (e *CPU) next(ctx context.Context, w *worker, p *plan.Plan, j *job, q *rowQueue) (int32, bool) {
 	more := true
 	for len(w.rows) == 0 || more && len(w.rows) <= w.Files.Ahead() && len(w.rows) < q.share() && !w.Files.QueueFull() {
 		row, ok := q.take()
@@ -34,10 +35,10 @@ func (e *CPU) next(ctx context.Context, w *worker, p *Plan, j *job, q *rowQueue)
 // prefetch starts to read a chunk that is a file, if it will be read whole, or straight into its only
 // place. It leaves alone what is read into memory that a GPU copies from: each worker reads one chunk
 // there, and there are as many workers as keep a disk busy.
-func (e *CPU) prefetch(ctx context.Context, w *worker, p *Plan, r *ChunkRead, j *job) {
+func (e *CPU) prefetch(ctx context.Context, w *worker, p *plan.Plan, r *plan.ChunkRead, j *job) {
 	a := r.Array
 	whole := a.ChunkBytes()
-	if w.Files.LikelyCached(whole) || j.skip != nil && j.skip(r) || e.keep.Has(keyOf(r)) {
+	if w.Files.LikelyCached(whole) || j.skip != nil && j.skip(r) || e.keep.Has(r.Key()) {
 		return
 	}
 	pieces, size := p.Pieces[r.First:r.First+r.Count], a.Meta.DType.Size

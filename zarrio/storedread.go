@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/plan"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
 )
@@ -11,21 +12,21 @@ import (
 // A storedReader is an engine that can do the reading part of a Fill alone: the same bytes, into the same memory or that
 // which they pass through. What the next batch has too is read once, there.
 type storedReader interface {
-	readStored(ctx context.Context, p *Plan, m tensor.Memory) (meta.Stats, error)
+	readStored(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error)
 }
 
-func (e *CPU) readStored(ctx context.Context, p *Plan, m tensor.Memory) (meta.Stats, error) {
+func (e *CPU) readStored(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.each(ctx, p, &job{dst: m.Bytes(), skip: keptForNext, read: func(ctx context.Context, w *worker, r *ChunkRead) error {
+	return e.each(ctx, p, &job{dst: m.Bytes(), skip: keptForNext, read: func(ctx context.Context, w *worker, r *plan.ChunkRead) error {
 		return readStored(ctx, w, r, p.Pieces[r.First:r.First+r.Count], m.Bytes())
 	}})
 }
 
 // keptForNext says that a chunk is read with the next batch.
-func keptForNext(r *ChunkRead) bool { return r.Keep }
+func keptForNext(r *plan.ChunkRead) bool { return r.Keep }
 
-func readStored(ctx context.Context, w *worker, r *ChunkRead, pieces []Piece, dst []byte) error {
+func readStored(ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece, dst []byte) error {
 	if a := r.Array; a.Raw() && a.Native() && inPlace(a, pieces) {
 		_, err := loadInPlace(ctx, w, r, pieces, dst, func() error { return nil })
 		return err
@@ -34,7 +35,7 @@ func readStored(ctx context.Context, w *worker, r *ChunkRead, pieces []Piece, ds
 }
 
 // readDiscarding reads the stored bytes of a chunk that pieces need.
-func readDiscarding(ctx context.Context, w *worker, r *ChunkRead, pieces []Piece) error {
+func readDiscarding(ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece) error {
 	var spans []codec.Span
 	if r.Array.Raw() {
 		spans = needed(w, pieces, r.Array.Meta.DType.Size)

@@ -61,3 +61,9 @@ func (a *Array) Fail(chunk int, step string, err error) error {
 	}
 	return e
 }
+
+// A Key names a chunk of an array, or the value that it is in, by its number.
+type Key struct {
+	Array  *Array
+	Number int
+}

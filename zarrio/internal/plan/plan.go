@@ -1,4 +1,5 @@
-package zarrio
+// Package plan says what a batch is filled from: the loader makes plans, engines carry them out.
+package plan
 
 import (
 	"slices"
@@ -16,15 +17,15 @@ type Plan struct {
 	// one: while the sample may still be in that CPU's cache. An error ends the Fill.
 	Done func(sample int) error
 
-	// Fresh says that the plan goes on from no other: what an engine kept before is out of date.
-	Fresh bool
+	// Restart says that the plan goes on from no other: what an engine kept before is out of date.
+	Restart bool
 
-	tensor  int            // bytes from one tensor to the next
-	stride  int            // bytes from one plane to the next
-	plane   int            // bytes of a plane
-	first   []int32        // the first of the reads that are made by one worker, one after the other: of one shard
-	pending []atomic.Int32 // by sample: pieces that are not yet in place
-	spare   []Piece        // memory to sort pieces into
+	TensorStride int            // bytes from one tensor to the next
+	PlaneStride  int            // bytes from one plane to the next
+	PlaneBytes   int            // bytes of a plane
+	RowHeads     []int32        // the first of the reads that are made by one worker, one after the other: of one shard
+	pending      []atomic.Int32 // by sample: pieces that are not yet in place
+	sortBuf      []Piece        // memory to sort pieces into
 }
 
 // A ChunkRead is one chunk to read and decode.
@@ -36,9 +37,11 @@ type ChunkRead struct {
 	// Keep says that the next plan needs this chunk too: an engine with room for it keeps it, decoded.
 	Keep bool
 
-	id   chunkID
-	next int32 // the read of the same shard that is made after it, or 0
+	Next int32 // the read of the same shard that is made after it, or 0
 }
+
+// Key returns the name of the chunk.
+func (r *ChunkRead) Key() chunk.Key { return chunk.Key{Array: r.Array, Number: r.Chunk} }
 
 // A Piece is a part of a decoded chunk and its place in memory: N[0] rows of N[1] elements.
 type Piece struct {
@@ -51,11 +54,11 @@ type Piece struct {
 	DstBy  [2]int // the same in memory
 }
 
-func (p *Piece) box() ndcopy.Box { return ndcopy.Box{N: p.N, Src: p.SrcBy, Dst: p.DstBy} }
+func (p *Piece) Box() ndcopy.Box { return ndcopy.Box{N: p.N, Src: p.SrcBy, Dst: p.DstBy} }
 
-// reset empties the plan for n samples, and keeps its memory.
-func (p *Plan) reset(samples int) {
-	p.Reads, p.Pieces, p.first = p.Reads[:0], p.Pieces[:0], p.first[:0]
+// Reset empties the plan for n samples, and keeps its memory.
+func (p *Plan) Reset(samples int) {
+	p.Reads, p.Pieces, p.RowHeads = p.Reads[:0], p.Pieces[:0], p.RowHeads[:0]
 	if cap(p.pending) < samples {
 		p.pending = make([]atomic.Int32, samples)
 	}
@@ -65,8 +68,8 @@ func (p *Plan) reset(samples int) {
 	}
 }
 
-// group makes the pieces of each read neighbours, in the order in which they were added, and sets First and Count.
-func (p *Plan) group() {
+// GroupByRead makes the pieces of each read neighbours, in the order in which they were added, and sets First and Count.
+func (p *Plan) GroupByRead() {
 	for i := range p.Reads {
 		p.Reads[i].Count = 0
 	}
@@ -85,20 +88,20 @@ func (p *Plan) group() {
 		return
 	}
 	// A counting sort: First serves as the place of the read's next piece.
-	p.spare = slices.Grow(p.spare[:0], len(p.Pieces))[:len(p.Pieces)]
+	p.sortBuf = slices.Grow(p.sortBuf[:0], len(p.Pieces))[:len(p.Pieces)]
 	for i := range p.Pieces {
 		r := &p.Reads[p.Pieces[i].Read]
-		p.spare[r.First] = p.Pieces[i]
+		p.sortBuf[r.First] = p.Pieces[i]
 		r.First++
 	}
 	for i := range p.Reads {
 		p.Reads[i].First -= p.Reads[i].Count
 	}
-	p.Pieces, p.spare = p.spare, p.Pieces
+	p.Pieces, p.sortBuf = p.sortBuf, p.Pieces
 }
 
-// placed says that a piece is in place, and calls Done for the last one of a sample.
-func (p *Plan) placed(piece *Piece) error {
+// Placed says that a piece is in place, and calls Done for the last one of a sample.
+func (p *Plan) Placed(piece *Piece) error {
 	if p.pending[piece.Sample].Add(-1) == 0 && p.Done != nil {
 		return p.Done(piece.Sample)
 	}
