@@ -3,7 +3,6 @@ package zarrio
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"zarrbench/zarrio/meta"
 )
@@ -23,10 +22,6 @@ func (l *Loader) Ceiling(ctx context.Context) (meta.Stats, error) {
 
 // readStored calls f for each batch of the next epoch, with what reads its stored bytes. The epoch stays the next one.
 func (l *Loader) readStored(ctx context.Context, f func(i int, read func() (meta.Stats, error)) error) error {
-	e, ok := l.engine.(storedReader)
-	if !ok {
-		return &meta.UnsupportedError{What: "the raw ceiling of engine", Found: fmt.Sprint(l.engine), Supported: "the engines of this package"}
-	}
 	epoch, sample, err := l.begin()
 	if err != nil {
 		return err
@@ -45,6 +40,25 @@ func (l *Loader) readStored(ctx context.Context, f func(i int, read func() (meta
 	}
 	defer func() { l.free <- b }()
 	return l.eachPlan(epoch, sample, func(i int, p *planner, _ [][3]int) error {
-		return f(i, func() (meta.Stats, error) { return e.readStored(ctx, &p.Plan, b.mem) })
+		return f(i, func() (meta.Stats, error) { return l.engine.ReadStored(ctx, &p.Plan, b.mem) })
 	})
+}
+
+// ReadAhead calls f for each of the first n batches of the next epoch, with what reads its stored bytes, as often as f calls it.
+// The epoch stays the next one; what the batches held is overwritten.
+func (l *Loader) ReadAhead(ctx context.Context, n int, f func(i int, read func() error) error) error {
+	enough := errors.New("enough")
+	err := l.readStored(ctx, func(i int, read func() (meta.Stats, error)) error {
+		if i == n {
+			return enough
+		}
+		return f(i, func() error {
+			_, err := read()
+			return err
+		})
+	})
+	if err == enough {
+		return nil
+	}
+	return err
 }

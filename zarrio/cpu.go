@@ -109,8 +109,8 @@ type hostMemory struct{ *hostmem.Block }
 func (m hostMemory) Len() int64            { return int64(len(m.Bytes())) }
 func (m hostMemory) Device() tensor.Device { return tensor.Device{Type: tensor.DeviceCPU} }
 
-// Alloc implements Engine: the memory is host memory, in huge pages where there are any.
-func (e *CPU) Alloc(n int64) (tensor.Memory, error) {
+// Alloc implements Engine: the memory is host memory, in huge pages if there are any, whatever the layout.
+func (e *CPU) Alloc(n int64, _ tensor.Layout) (tensor.Memory, error) {
 	b, err := hostmem.Alloc(n)
 	if err != nil {
 		return nil, err

@@ -19,14 +19,14 @@ func TestCPU(t *testing.T) {
 	if e.Workers() != 3 || !strings.HasPrefix(fmt.Sprint(e), "cpu (3 workers, ") {
 		t.Errorf("%v", e)
 	}
-	m, err := e.Alloc(10000)
+	m, err := e.Alloc(10000, tensor.Dense)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if m.Len() != 10000 || len(m.Bytes()) != 10000 || m.Device().Type != tensor.DeviceCPU || e.Sync(m) != nil {
 		t.Errorf("%d bytes on %v", m.Len(), m.Device())
 	}
-	if _, err := e.Alloc(-1); err == nil {
+	if _, err := e.Alloc(-1, tensor.Dense); err == nil {
 		t.Error("memory of -1 bytes")
 	}
 	if e.Available() <= 0 {

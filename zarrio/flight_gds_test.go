@@ -51,14 +51,14 @@ func TestOneTurnGPU(t *testing.T) {
 			t.Run(fmt.Sprintf("host/%s/lazy %d", kind, lazy), func(t *testing.T) {
 				e := must(t)(NewHost(g, HostOptions{Workers: 64, RingBytes: slotSize}))
 				defer func() { require.NoError(t, e.Close()) }()
-				oneTurnOf(e.engine.(*hostEngine).cpu)
+				oneTurnOf(e.(*hostEngine).cpu)
 				f := newFlight(t, kind, 150, 64)
 				f.values(t, e, func() {})
 			})
 			t.Run(fmt.Sprintf("gds/%s/lazy %d", kind, lazy), func(t *testing.T) {
 				e := must(t)(NewGDS(g, GDSOptions{Workers: 64}))
 				defer func() { require.NoError(t, e.Close()) }()
-				core := e.engine.(*gdsEngine)
+				core := e.(*gdsEngine)
 				oneTurnOf(core.cpu)
 				f := newFlight(t, kind, 150, 64)
 				f.values(t, e, func() {})

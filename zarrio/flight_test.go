@@ -294,7 +294,7 @@ func TestOneTurn(t *testing.T) {
 				p.Pieces = append(p.Pieces, plan.Piece{Read: chunk, Dst: chunk * 50 * a.c.Meta.DType.Size, N: [2]int{1, 50}, SrcBy: [2]int{50, 1}, DstBy: [2]int{50, 1}})
 			}
 			p.GroupByRead()
-			m, err := e.Alloc(int64(4000 * a.c.Meta.DType.Size))
+			m, err := e.Alloc(int64(4000 * a.c.Meta.DType.Size), tensor.Dense)
 			require.NoError(t, err)
 			defer m.Free()
 			stats, err := e.Fill(t.Context(), &p, m)

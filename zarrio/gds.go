@@ -45,15 +45,23 @@ type gdsEngine struct {
 	last                            atomic.Pointer[Transfers] // once it is closed
 }
 
-func newGDS(g gpuDevice, opt GDSOptions) (gpuEngine, error) {
+// NewGDS returns the engine that reads files into the GPU's memory by cuFile, as GPUDirect Storage where the machine has it:
+// uncompressed chunks of local directories, and uncompressed inner chunks of shards. All others go the way of NewHost's.
+//
+// Where cuFile can't be used, CompatAuto reads files by POSIX calls into pinned memory, as kvikIO does. Path tells what
+// really happened.
+func NewGDS(g *GPU, opt GDSOptions) (GPUEngine, error) {
+	if g == nil {
+		return nil, errNoGPU
+	}
 	e := &gdsEngine{compat: opt.Compat, ask: opt.Submit}
-	if err := e.start(g.(*cudaGPU), opt); err != nil {
-		return nil, fmt.Errorf("zarrio: gds engine: %w", errors.Join(err, e.close()))
+	if err := e.start(g, opt); err != nil {
+		return nil, fmt.Errorf("zarrio: gds engine: %w", errors.Join(err, e.Close()))
 	}
 	return e, nil
 }
 
-func (e *gdsEngine) start(g *cudaGPU, opt GDSOptions) error {
+func (e *gdsEngine) start(g *GPU, opt GDSOptions) error {
 	var err error
 	if e.settings, err = readKvikSettings(os.Getenv); err != nil {
 		return err
@@ -81,7 +89,7 @@ func (e *gdsEngine) start(g *cudaGPU, opt GDSOptions) error {
 	if e.host, err = e.hostRing(pinned, 0); err != nil {
 		return err
 	}
-	// A read is no longer than a task, whatever a bounce buffer could hold.
+	// A Read is no longer than a task, whatever a bounce buffer could hold.
 	e.bounce = newRing(g, pinned, slotFor(min(e.settings.bounce, e.settings.task)), 2*workers)
 	if e.compat != CompatOn {
 		if e.cufile, err = g.cuFile(); err != nil {
@@ -134,9 +142,9 @@ func (e *gdsEngine) measureBatches() error {
 		}
 		e.largest = max(2*tensor.PageSize, int(min(n, int64(e.largest)))&^(tensor.PageSize-1))
 	}
-	e.share = max(1, cap(e.slots.free)/e.workers())
+	e.share = max(1, cap(e.slots.free)/e.Workers())
 	each := (e.slots.size + e.largest - 1) / e.largest
-	e.depth = max(1, min(e.share*each, cufile.QueueDepth/e.workers(), cmp.Or(int(p.MaxBatch), cufile.QueueDepth)))
+	e.depth = max(1, min(e.share*each, cufile.QueueDepth/e.Workers(), cmp.Or(int(p.MaxBatch), cufile.QueueDepth)))
 	return nil
 }
 
@@ -183,10 +191,11 @@ func (e *gdsEngine) makeSlots(bytes int64) error {
 	})
 }
 
-func (e *gdsEngine) close() error {
-	return e.gpuCore.close(func() error {
+// Close implements Engine.
+func (e *gdsEngine) Close() error {
+	return e.closeCore(func() error {
 		var err error
-		last := e.transfers()
+		last := e.Transfers()
 		e.last.Store(&last)
 		for _, h := range e.hands { // what is copied out of slots, and read into them
 			err = errors.Join(err, e.gpu.dev.Synchronize(h.stream), h.batch.close())
@@ -237,9 +246,10 @@ func sized(n int) string {
 	return fmt.Sprintf("%d B", n)
 }
 
-func (e *gdsEngine) alloc(n int64, padded bool) (tensor.Memory, error) {
+// Alloc implements Engine: the memory is one allocation on the GPU, registered with cuFile if planes begin on pages.
+func (e *gdsEngine) Alloc(n int64, layout tensor.Layout) (tensor.Memory, error) {
 	m, err := e.memory(n)
-	if err != nil || !padded || e.cufile == nil || n == 0 {
+	if err != nil || layout != tensor.Padded || e.cufile == nil || n == 0 {
 		return asMemory(m, err)
 	}
 	// A batch for which the BAR has no room is filled by way of the slots.
@@ -250,7 +260,8 @@ func (e *gdsEngine) alloc(n int64, padded bool) (tensor.Memory, error) {
 	return m, nil
 }
 
-func (e *gdsEngine) fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
+// Fill implements Engine.
+func (e *gdsEngine) Fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
 	return e.exclusively(m, func(mem *gpuMemory) (meta.Stats, error) {
 		return e.write(ctx, p, mem, e.job(p, mem, nil, func(ctx context.Context, h *gpuHand, r *plan.ChunkRead, pieces []plan.Piece) error {
 			return e.readHost(ctx, h, r, pieces, mem)
@@ -258,7 +269,8 @@ func (e *gdsEngine) fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (me
 	})
 }
 
-func (e *gdsEngine) readStored(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
+// ReadStored implements Engine.
+func (e *gdsEngine) ReadStored(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
 	return e.exclusively(m, func(mem *gpuMemory) (meta.Stats, error) {
 		skip := func(r *plan.ChunkRead) bool { return r.Keep && !e.alone(r.Array) }
 		return e.run(ctx, p, mem, e.job(p, nil, skip, e.readHostStored))
@@ -307,7 +319,9 @@ func (e *gdsEngine) obstacle(a *chunk.Array) string {
 	}
 }
 
-func (e *gdsEngine) pathOf(a *chunk.Array) (Path, string) {
+// PathOf implements GPUEngine.
+func (e *gdsEngine) PathOf(array Chunked) (Path, string) {
+	a := array.Chunks()
 	if why := e.obstacle(a); why != "" {
 		return PathHost, why
 	}
@@ -330,7 +344,8 @@ func (e *gdsEngine) byFile(a *chunk.Array, pieces []plan.Piece) bool {
 	return e.alone(a) && byRows(pieces)
 }
 
-func (e *gdsEngine) transfers() Transfers {
+// Transfers implements GPUEngine.
+func (e *gdsEngine) Transfers() Transfers {
 	if last := e.last.Load(); last != nil {
 		return *last
 	}

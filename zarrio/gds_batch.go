@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zarrbench/zarrio/internal/cufile"
-	"zarrbench/zarrio/meta"
 )
 
 // A submission is what a worker gives to cuFile at once: transfers, each of which is one read of the batch, or several that
@@ -192,8 +191,8 @@ func (e *gdsEngine) completed(t *transfer, lo int, c cufile.Completion) {
 // calibrateBatches is how many batches of an epoch a calibration reads by each way, at most.
 const calibrateBatches = 6
 
-// calibrate reads the first batches of the loader's next epoch by either way in turn, and chooses the faster one.
-func (e *gdsEngine) calibrate(ctx context.Context, l *Loader) (string, error) {
+// Calibrate reads the first batches of the loader's next epoch by either way in turn, and chooses the faster one.
+func (e *gdsEngine) Calibrate(ctx context.Context, next Epoch) (string, error) {
 	switch {
 	case e.cufile == nil:
 		return "nothing to choose: cuFile is not used", nil
@@ -204,8 +203,8 @@ func (e *gdsEngine) calibrate(ctx context.Context, l *Loader) (string, error) {
 	}
 	spent := map[Submit][]time.Duration{}
 	ways := [2]Submit{SubmitSync, SubmitBatch}
-	repeats := max(1, calibrateBatches/max(l.Len(), 1)) // of an epoch of few batches, each is read several times
-	err := l.readAhead(ctx, calibrateBatches, func(i int, read func() error) error {
+	repeats := max(1, calibrateBatches/max(next.Len(), 1)) // of an epoch of few batches, each is read several times
+	err := next.ReadAhead(ctx, calibrateBatches, func(i int, read func() error) error {
 		if i == 0 { // files are opened, and memory is taken
 			if err := read(); err != nil {
 				return err
@@ -238,22 +237,4 @@ func (e *gdsEngine) calibrate(ctx context.Context, l *Loader) (string, error) {
 		e.choose(SubmitBatch)
 	}
 	return fmt.Sprintf("%s (medians of %d reads of a batch: %s %v, %s %v)", *e.submit.Load(), len(spent[SubmitSync]), SubmitSync, sync.Round(time.Microsecond), SubmitBatch, batch.Round(time.Microsecond)), nil
-}
-
-// readAhead calls f for the first n batches of the next epoch, with what reads one's stored bytes, as often as it is called.
-func (l *Loader) readAhead(ctx context.Context, n int, f func(i int, read func() error) error) error {
-	enough := errors.New("enough")
-	err := l.readStored(ctx, func(i int, read func() (meta.Stats, error)) error {
-		if i == n {
-			return enough
-		}
-		return f(i, func() error {
-			_, err := read()
-			return err
-		})
-	})
-	if err == enough {
-		return nil
-	}
-	return err
 }

@@ -173,8 +173,8 @@ func TestGDSRegisterErrors(t *testing.T) {
 				if x := e.Transfers(); x.BounceBytes != 3*bytesEach || x.CuFileBytes != (n-3)*bytesEach || x.HostBytes != 0 {
 					t.Errorf("%+v, want three files of %d bytes read by POSIX calls", x, bytesEach)
 				}
-				if e.Path() != PathMixed {
-					t.Errorf("path %q, want %q", e.Path(), PathMixed)
+				if e.Transfers().Path() != PathMixed {
+					t.Errorf("path %q, want %q", e.Transfers().Path(), PathMixed)
 				}
 			})
 		}
@@ -216,7 +216,7 @@ func TestGDSMissing(t *testing.T) {
 					if a, b := l.Stats(), cpu.Stats(); a.Missing != 2*b.Missing || a.Chunks != 2*b.Chunks || b.Missing == 0 {
 						t.Errorf("%+v, want twice the CPU's %+v", a, b)
 					}
-					if path := e.Path(); path == PathMixed || path == PathHost {
+					if path := e.Transfers().Path(); path == PathMixed || path == PathHost {
 						t.Errorf("path %q, though the CPU read nothing", path)
 					}
 					_, l = gdsLoader(t, g, strict, gds, opt)
@@ -235,11 +235,11 @@ func TestGDSMissing(t *testing.T) {
 func TestGPULost(t *testing.T) {
 	needEmulatedCuFile(t)
 	group, _ := onDisk(t, gdsFields(t, 32, 32, 40), Options{})
-	engines := map[string]func(*testing.T, *GPU) *GPUEngine{
-		"host": func(t *testing.T, g *GPU) *GPUEngine { return must(t)(NewHost(g, HostOptions{Workers: 2})) },
+	engines := map[string]func(*testing.T, *GPU) GPUEngine{
+		"host": func(t *testing.T, g *GPU) GPUEngine { return must(t)(NewHost(g, HostOptions{Workers: 2})) },
 	}
 	for name, opt := range map[string]GDSOptions{"sync": {Workers: 2}, "batch": {Submit: SubmitBatch, Workers: 2}, "compat": {Compat: CompatOn, Workers: 2}} {
-		engines[name] = func(t *testing.T, g *GPU) *GPUEngine {
+		engines[name] = func(t *testing.T, g *GPU) GPUEngine {
 			gdsSmall(t, &opt)
 			return must(t)(NewGDS(g, opt))
 		}

@@ -53,14 +53,14 @@ func TestGDSPath(t *testing.T) {
 				cudaemu.Set(t, "cufile.version", tt.version)
 				t.Setenv("KVIKIO_GDS_THRESHOLD", tt.threshold)
 				e, l := gdsLoader(t, testGPU(t, 0), group, GDSOptions{Submit: submit}, LoaderOptions{Channels: tt.channels})
-				require.Equal(t, PathNone, e.Path(), "before anything was read")
+				require.Equal(t, PathNone, e.Transfers().Path(), "before anything was read")
 				gpuEpoch(t, l)
 				want := tt.path
 				if submit == SubmitBatch && tt.batch != "" {
 					want = tt.batch
 				}
 				x := e.Transfers()
-				require.Equal(t, want, e.Path(), "%+v", x)
+				require.Equal(t, want, e.Transfers().Path(), "%+v", x)
 				require.Equal(t, tt.version >= 1150, x.Counted)
 				require.Equal(t, slices.Equal(tt.options, nil) || tt.options[0] == "cufile.batch_uncounted", x.NoDirect)
 				if submit == SubmitSync {
@@ -73,7 +73,7 @@ func TestGDSPath(t *testing.T) {
 				require.Equal(t, []Path{tt.first, tt.last}, []Path{first, last})
 				require.Contains(t, why, tt.why)
 				require.NoError(t, e.Close())
-				require.Equal(t, want, e.Path(), "after Close")
+				require.Equal(t, want, e.Transfers().Path(), "after Close")
 			})
 		}
 	}

@@ -66,7 +66,7 @@ func gdsSmall(tb testing.TB, gds *GDSOptions) {
 }
 
 // gdsLoader makes a loader on an engine that gdsSmall is for.
-func gdsLoader(tb testing.TB, g *GPU, group *Group, gds GDSOptions, opt LoaderOptions) (*GPUEngine, *Loader) {
+func gdsLoader(tb testing.TB, g *GPU, group *Group, gds GDSOptions, opt LoaderOptions) (GPUEngine, *Loader) {
 	tb.Helper()
 	gdsSmall(tb, &gds)
 	if opt.Channels == nil {
@@ -198,17 +198,17 @@ func TestGPUFillAllocs(t *testing.T) {
 	}
 	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
-	host := func(pageable bool) func() *GPUEngine {
-		return func() *GPUEngine {
+	host := func(pageable bool) func() GPUEngine {
+		return func() GPUEngine {
 			return must(t)(NewHost(g, HostOptions{Workers: 2, RingBytes: 4 * slotSize, Pageable: pageable}))
 		}
 	}
-	gds := func(opt GDSOptions) func() *GPUEngine {
+	gds := func(opt GDSOptions) func() GPUEngine {
 		gdsSmall(t, &opt)
 		opt.Workers = 2
-		return func() *GPUEngine { return must(t)(NewGDS(g, opt)) }
+		return func() GPUEngine { return must(t)(NewGDS(g, opt)) }
 	}
-	engines := map[string]func() *GPUEngine{"host": host(false), "pageable": host(true), "sync": gds(GDSOptions{Submit: SubmitSync}),
+	engines := map[string]func() GPUEngine{"host": host(false), "pageable": host(true), "sync": gds(GDSOptions{Submit: SubmitSync}),
 		"batch": gds(GDSOptions{Submit: SubmitBatch}), "compat": gds(GDSOptions{Compat: CompatOn})}
 	stores := map[string]*arraytest.Store{"chunks": gdsFields(t, 128, 32, 32), "shards": gdsShards(t, 128, 16, 32, 32, nil)}
 	for kind, s := range stores {
@@ -339,7 +339,7 @@ func TestGDSManyFiles(t *testing.T) {
 func TestGDSTooFewFiles(t *testing.T) {
 	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
-	if _, err := g.gpu.(*cudaGPU).cuFile(); err != nil { // which has a child process look first
+	if _, err := g.cuFile(); err != nil { // which has a child process look first
 		t.Fatal(err)
 	}
 	group, _ := onDisk(t, gdsFields(t, 200, 4, 6), Options{})

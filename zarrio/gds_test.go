@@ -77,9 +77,9 @@ func TestGPUMemory(t *testing.T) {
 	gds := GDSOptions{}
 	gdsSmall(t, &gds)
 	fit := regexp.MustCompile(`needs (\d+) bytes, 2 of them \(prefetch 1, retain 0\) (\d+), but only (\d+) bytes of memory are available: a batch of (\d+) would fit`)
-	for name, engine := range map[string]func() *GPUEngine{
-		"host": func() *GPUEngine { return must(t)(NewHost(g, HostOptions{})) },
-		"gds":  func() *GPUEngine { return must(t)(NewGDS(g, gds)) },
+	for name, engine := range map[string]func() GPUEngine{
+		"host": func() GPUEngine { return must(t)(NewHost(g, HostOptions{})) },
+		"gds":  func() GPUEngine { return must(t)(NewGDS(g, gds)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := engine()
@@ -176,10 +176,10 @@ func TestGDSCompat(t *testing.T) {
 			path, why := e.PathOf(l.channels[0].array)
 			x := e.Transfers()
 			switch {
-			case tt.cufile && (x.CuFileBytes != all || x.HostBytes != 0 || e.Path() != PathCuFileCompat || path != PathUnknown):
-				t.Errorf("%+v, path %q, of the array %q", x, e.Path(), path)
-			case !tt.cufile && (x.BounceBytes != all || x.HostBytes != 0 || x.CuFileBytes != 0 || e.Path() != PathKvikIOCompat || path != PathKvikIOCompat || why == ""):
-				t.Errorf("%+v, path %q, of the array %q (%s)", x, e.Path(), path, why)
+			case tt.cufile && (x.CuFileBytes != all || x.HostBytes != 0 || e.Transfers().Path() != PathCuFileCompat || path != PathUnknown):
+				t.Errorf("%+v, path %q, of the array %q", x, e.Transfers().Path(), path)
+			case !tt.cufile && (x.BounceBytes != all || x.HostBytes != 0 || x.CuFileBytes != 0 || e.Transfers().Path() != PathKvikIOCompat || path != PathKvikIOCompat || why == ""):
+				t.Errorf("%+v, path %q, of the array %q (%s)", x, e.Transfers().Path(), path, why)
 			}
 		})
 	}
@@ -324,8 +324,8 @@ func TestGDSNoDirectIO(t *testing.T) {
 			if !bytes.Equal(gpuEpoch(t, l), cpuEpoch(t, group, LoaderOptions{})) {
 				t.Error("the epoch differs")
 			}
-			if x := e.Transfers(); x.BounceBytes != 8*96 || e.Path() != PathKvikIOCompat {
-				t.Errorf("%+v, path %q", x, e.Path())
+			if x := e.Transfers(); x.BounceBytes != 8*96 || e.Transfers().Path() != PathKvikIOCompat {
+				t.Errorf("%+v, path %q", x, e.Transfers().Path())
 			}
 		})
 	}

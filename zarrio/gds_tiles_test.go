@@ -92,7 +92,7 @@ func TestGDSTiles(t *testing.T) {
 }
 
 // readsByCuFile returns how many reads cuFile made for GPUs.
-func readsByCuFile(t *testing.T, e *GPUEngine) int64 {
+func readsByCuFile(t *testing.T, e GPUEngine) int64 {
 	t.Helper()
 	x := e.Transfers()
 	return x.P2PReads + x.NVFSReads + x.POSIXReads + x.Batch.Total

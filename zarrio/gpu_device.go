@@ -14,13 +14,15 @@ import (
 	"zarrbench/zarrio/tensor"
 )
 
-// cudaGPU is a GPU with its primary context. What engines make on it is counted, so that it is not closed under them.
-type cudaGPU struct {
-	dev  *cuda.Device
-	node *numa.Node // where its workers run, or nil
+// A GPU is an NVIDIA GPU with what engines need of it. Several GPUs work in one process, as do several engines on one GPU.
+//
+// CUDA's driver (libcuda) and cuFile are loaded when they are first asked for: neither they nor cgo are needed to build.
+type GPU struct {
+	dev  *cuda.Device // with its primary context
+	node *numa.Node   // where its workers run, or nil
 
 	mu     sync.Mutex
-	users  int // engines, and memory for batches
+	users  int // engines, and memory for batches: it is not closed under them
 	closed bool
 	file   *cufile.Driver // nil until an engine asks for it
 	module cuda.Module    // the kernels, 0 until they are needed
@@ -31,7 +33,9 @@ type cudaGPU struct {
 	pool   gpuPool
 }
 
-func openGPU(ordinal int) (gpuDevice, error) {
+// OpenGPU opens the GPU of that number, as CUDA counts them. If this machine has none, the error is errors.ErrUnsupported and
+// says what is missing. The GPU is closed after the engines that use it.
+func OpenGPU(ordinal int) (*GPU, error) {
 	driver, err := cuda.Load()
 	if err != nil {
 		return nil, fmt.Errorf("zarrio: GPU %d: %w", ordinal, err)
@@ -40,10 +44,12 @@ func openGPU(ordinal int) (gpuDevice, error) {
 	if err != nil {
 		return nil, fmt.Errorf("zarrio: GPU %d: %w", ordinal, err)
 	}
-	return &cudaGPU{dev: dev, node: numa.OfPCI("/sys", dev.PCIBusID())}, nil
+	return &GPU{dev: dev, node: numa.OfPCI("/sys", dev.PCIBusID())}, nil
 }
 
-func (g *cudaGPU) String() string {
+// String names the GPU, the version of CUDA that its driver has, and cuFile's once it is open: "NVIDIA RTX A2000, CUDA 12.9,
+// cuFile 1.14".
+func (g *GPU) String() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	name := g.dev.Name() + ", CUDA " + cuda.Dotted(g.dev.Driver().Version())
@@ -53,14 +59,16 @@ func (g *cudaGPU) String() string {
 	return name
 }
 
-func (g *cudaGPU) device() tensor.Device {
+// Device returns the device that batches on this GPU are on.
+func (g *GPU) Device() tensor.Device {
 	return tensor.Device{Type: tensor.DeviceCUDA, ID: int32(g.dev.Ordinal())}
 }
 
-func (g *cudaGPU) emulated() bool { return g.dev.Driver().Emulated() }
+// Emulated reports whether the driver is one for tests, which has no GPU: how long anything takes means nothing.
+func (g *GPU) Emulated() bool { return g.dev.Driver().Emulated() }
 
 // use counts a user, which calls leave when it is done.
-func (g *cudaGPU) use() error {
+func (g *GPU) use() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
@@ -70,13 +78,14 @@ func (g *cudaGPU) use() error {
 	return nil
 }
 
-func (g *cudaGPU) leave() {
+func (g *GPU) leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.users--
 }
 
-func (g *cudaGPU) close() error {
+// Close gives back what is held on the GPU. It fails while engines use it.
+func (g *GPU) Close() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
@@ -105,7 +114,7 @@ func (g *cudaGPU) close() error {
 }
 
 // cuFile opens cuFile's driver, once: it takes most of a second.
-func (g *cudaGPU) cuFile() (*cufile.Driver, error) {
+func (g *GPU) cuFile() (*cufile.Driver, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.file == nil {
@@ -119,7 +128,7 @@ func (g *cudaGPU) cuFile() (*cufile.Driver, error) {
 }
 
 // function returns a kernel of package ptx, on a thread that is bound to the GPU.
-func (g *cudaGPU) function(name string) (cuda.Function, error) {
+func (g *GPU) function(name string) (cuda.Function, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if f, ok := g.kernel[name]; ok {
@@ -141,7 +150,7 @@ func (g *cudaGPU) function(name string) (cuda.Function, error) {
 }
 
 // side returns a stream for what is queued beside engines, on a thread that is bound to the GPU.
-func (g *cudaGPU) side() (cuda.Stream, error) {
+func (g *GPU) side() (cuda.Stream, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.stream == 0 {
@@ -154,7 +163,7 @@ func (g *cudaGPU) side() (cuda.Stream, error) {
 }
 
 // crcTables returns the tables of the kernel that makes CRCs, on a thread that is bound to the GPU.
-func (g *cudaGPU) crcTables() (cuda.Ptr, error) {
+func (g *GPU) crcTables() (cuda.Ptr, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.tables == 0 {
@@ -172,7 +181,7 @@ func (g *cudaGPU) crcTables() (cuda.Ptr, error) {
 }
 
 // crew describes workers, with where they run: "8 workers on NUMA node 1".
-func (g *cudaGPU) crew(staff string) string {
+func (g *GPU) crew(staff string) string {
 	if g == nil || g.node == nil {
 		return staff
 	}

@@ -30,7 +30,7 @@ const maxThreads = 1 << 10
 // gpuCore is what the engines share that end on a GPU. The CPU engine in it has the workers, each on a thread of its own that
 // is bound to the GPU, and groups and keeps chunks for them.
 type gpuCore struct {
-	gpu    *cudaGPU
+	gpu    *GPU
 	cpu    *CPU
 	hands  []*gpuHand
 	stream cuda.Stream // waits for all workers' streams at the end of a Fill
@@ -59,7 +59,7 @@ func hand(w *worker) *gpuHand { return w.thread.(*gpuHand) }
 func (h *gpuHand) do(f func()) { h.thread.do(f) }
 
 // open fills in the core of an engine.
-func (e *gpuCore) open(g *cudaGPU, name string, opt CPUOptions) error {
+func (e *gpuCore) open(g *GPU, name string, opt CPUOptions) error {
 	if opt.Workers > maxThreads {
 		return fmt.Errorf("%d workers: want at most %d, each of which has a thread", opt.Workers, maxThreads)
 	}
@@ -106,20 +106,22 @@ func (e *gpuCore) hire() (*worker, error) {
 }
 
 // dismiss gives a worker's thread up, and what it has on the GPU after what is queued there.
-func (h *gpuHand) dismiss(g *cudaGPU) error {
+func (h *gpuHand) dismiss(g *GPU) error {
 	h.thread.end()
 	return g.dev.Do(func() error { return errors.Join(g.freeStream(h.stream), g.freeEvent(h.done)) })
 }
 
-func (e *gpuCore) probe(ctx context.Context, st store.Store, path string) error {
+// Probe implements GPUEngine.
+func (e *gpuCore) Probe(ctx context.Context, st store.Store, path string) error {
 	return e.cpu.Probe(ctx, st, path)
 }
 
-func (e *gpuCore) workers() int { return len(e.cpu.workers) }
+// Workers implements GPUEngine.
+func (e *gpuCore) Workers() int { return len(e.cpu.workers) }
 
-// close waits for what is under way, and gives back everything but batches. first, if not nil, gives back what the rest of an
+// Close waits for what is under way, and gives back everything but batches. first, if not nil, gives back what the rest of an
 // engine has, on a thread that is bound to the GPU.
-func (e *gpuCore) close(first func() error) error {
+func (e *gpuCore) closeCore(first func() error) error {
 	if e.cpu == nil {
 		return nil
 	}
@@ -148,7 +150,8 @@ func (e *gpuCore) close(first func() error) error {
 	return err
 }
 
-func (e *gpuCore) available() int64 {
+// Available implements Engine: it returns what is free on the GPU.
+func (e *gpuCore) Available() int64 {
 	if e.gpu == nil {
 		return 0
 	}
@@ -163,7 +166,8 @@ func (e *gpuCore) available() int64 {
 	return free
 }
 
-func (e *gpuCore) sync(m tensor.Memory) error {
+// Sync implements Engine.
+func (e *gpuCore) Sync(m tensor.Memory) error {
 	mem, err := e.own(m)
 	if err != nil {
 		return err

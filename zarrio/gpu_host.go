@@ -20,18 +20,23 @@ import (
 // hostEngine is the engine of NewHost.
 type hostEngine struct{ gpuCore }
 
-func newHost(g gpuDevice, opt HostOptions) (gpuEngine, error) {
+// NewHost returns the engine that reads and decodes as the CPU engine does, into pinned memory, and copies from there to the
+// GPU while the next chunk is read.
+func NewHost(g *GPU, opt HostOptions) (GPUEngine, error) {
+	if g == nil {
+		return nil, errNoGPU
+	}
 	e := new(hostEngine)
 	kind := pinned
 	if opt.Pageable {
 		kind = pageable
 	}
-	err := e.open(g.(*cudaGPU), "host", CPUOptions{Workers: opt.Workers, KeepBytes: opt.KeepBytes, IO: opt.IO, Depth: opt.Depth})
+	err := e.open(g, "host", CPUOptions{Workers: opt.Workers, KeepBytes: opt.KeepBytes, IO: opt.IO, Depth: opt.Depth})
 	if err == nil {
 		e.host, err = e.hostRing(kind, opt.RingBytes)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("zarrio: host engine: %w", errors.Join(err, e.close()))
+		return nil, fmt.Errorf("zarrio: host engine: %w", errors.Join(err, e.Close()))
 	}
 	return e, nil
 }
@@ -58,9 +63,13 @@ func (e *hostEngine) String() string {
 		map[ringKind]string{pinned: "pinned, copies overlap with reading", pageable: "pageable, copies are waited for"}[e.host.kind])
 }
 
-func (e *hostEngine) alloc(n int64, _ bool) (tensor.Memory, error) { return asMemory(e.memory(n)) }
+// Alloc implements Engine: the memory is one allocation on the GPU.
+func (e *hostEngine) Alloc(n int64, _ tensor.Layout) (tensor.Memory, error) {
+	return asMemory(e.memory(n))
+}
 
-func (e *hostEngine) close() error { return e.gpuCore.close(nil) }
+// Close implements Engine.
+func (e *hostEngine) Close() error { return e.closeCore(nil) }
 
 // asMemory keeps a nil *gpuMemory from becoming a Memory.
 func asMemory(m *gpuMemory, err error) (tensor.Memory, error) {
@@ -70,7 +79,8 @@ func asMemory(m *gpuMemory, err error) (tensor.Memory, error) {
 	return m, nil
 }
 
-func (e *hostEngine) fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
+// Fill implements Engine.
+func (e *hostEngine) Fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
 	return e.exclusively(m, func(mem *gpuMemory) (meta.Stats, error) {
 		return e.write(ctx, p, mem, &job{read: func(ctx context.Context, w *worker, r *plan.ChunkRead) error {
 			return e.readHost(ctx, hand(w), r, p.Pieces[r.First:r.First+r.Count], mem)
@@ -78,7 +88,8 @@ func (e *hostEngine) fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (m
 	})
 }
 
-func (e *hostEngine) readStored(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
+// ReadStored implements Engine.
+func (e *hostEngine) ReadStored(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
 	return e.exclusively(m, func(mem *gpuMemory) (meta.Stats, error) {
 		return e.run(ctx, p, mem, &job{skip: keptForNext, read: func(ctx context.Context, w *worker, r *plan.ChunkRead) error {
 			return e.readHostStored(ctx, hand(w), r, p.Pieces[r.First:r.First+r.Count])
@@ -86,13 +97,16 @@ func (e *hostEngine) readStored(ctx context.Context, p *plan.Plan, m tensor.Memo
 	})
 }
 
-func (e *hostEngine) calibrate(context.Context, *Loader) (string, error) {
+// Calibrate implements GPUEngine.
+func (e *hostEngine) Calibrate(context.Context, Epoch) (string, error) {
 	return "nothing to choose: the CPU reads", nil
 }
 
-func (e *hostEngine) transfers() Transfers { return Transfers{HostBytes: e.hostBytes.Load()} }
+// Transfers implements GPUEngine.
+func (e *hostEngine) Transfers() Transfers { return Transfers{HostBytes: e.hostBytes.Load()} }
 
-func (e *hostEngine) pathOf(*chunk.Array) (Path, string) {
+// PathOf implements GPUEngine.
+func (e *hostEngine) PathOf(Chunked) (Path, string) {
 	return PathHost, "the host engine reads by the CPU"
 }
 

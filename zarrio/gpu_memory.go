@@ -26,7 +26,7 @@ func allocPages(dev *cuda.Device, n int64) (whole, base cuda.Ptr, err error) {
 
 // gpuMemory is the memory of a batch, one allocation on a GPU.
 type gpuMemory struct {
-	gpu   *cudaGPU
+	gpu   *GPU
 	whole cuda.Ptr // the allocation
 	base  cuda.Ptr // aligned
 	n     int64
@@ -42,7 +42,7 @@ type gpuMemory struct {
 }
 
 // newGPUMemory allocates n bytes on a GPU.
-func (g *cudaGPU) newMemory(n int64) (*gpuMemory, error) {
+func (g *GPU) newMemory(n int64) (*gpuMemory, error) {
 	if n < 0 {
 		return nil, fmt.Errorf("GPU %d: allocate %d bytes", g.dev.Ordinal(), n)
 	}
@@ -65,7 +65,7 @@ func (g *cudaGPU) newMemory(n int64) (*gpuMemory, error) {
 }
 
 func (m *gpuMemory) Len() int64            { return m.n }
-func (m *gpuMemory) Device() tensor.Device { return m.gpu.device() }
+func (m *gpuMemory) Device() tensor.Device { return m.gpu.Device() }
 func (m *gpuMemory) Bytes() []byte         { return nil }
 func (m *gpuMemory) Addr() uintptr         { return uintptr(m.base) }
 func (m *gpuMemory) Ready() tensor.Event   { return tensor.Event(m.ready) }

@@ -25,7 +25,7 @@ func TestGPUNode(t *testing.T) {
 		cpu++
 	}
 	g := testGPU(t, 0)
-	dev := g.gpu.(*cudaGPU)
+	dev := g
 	sys := t.TempDir()
 	for name, text := range map[string]string{
 		"devices/system/node/has_cpu":                          "0-1",
@@ -42,13 +42,13 @@ func TestGPUNode(t *testing.T) {
 	}
 	dev.node = numa.OfPCI(sys, dev.dev.PCIBusID())
 	host, cufile := must(t)(NewHost(g, HostOptions{Workers: 3})), must(t)(NewGDS(g, GDSOptions{Workers: 3}))
-	for name, e := range map[string]*GPUEngine{"host": host, "gds": cufile} {
+	for name, e := range map[string]GPUEngine{"host": host, "gds": cufile} {
 		if want := "(3 workers on NUMA node 1, "; !strings.Contains(e.String(), want) {
 			t.Errorf("%s: %v, want %q in it", name, e, want)
 		}
-		core := &host.engine.(*hostEngine).gpuCore
+		core := &host.(*hostEngine).gpuCore
 		if name == "gds" {
-			core = &cufile.engine.(*gdsEngine).gpuCore
+			core = &cufile.(*gdsEngine).gpuCore
 		}
 		for i, h := range core.hands {
 			var now unix.CPUSet

@@ -23,7 +23,7 @@ type gpuPool struct {
 const stageBytes = slotSize + listBytes
 
 // newStream returns a stream that has no work.
-func (g *cudaGPU) newStream() (cuda.Stream, error) {
+func (g *GPU) newStream() (cuda.Stream, error) {
 	if s, ok := pop(&g.pool, &g.pool.streams); ok {
 		return s, nil
 	}
@@ -31,7 +31,7 @@ func (g *cudaGPU) newStream() (cuda.Stream, error) {
 }
 
 // freeStream returns a stream to the pool when its work is done. Zero is no stream.
-func (g *cudaGPU) freeStream(s cuda.Stream) error {
+func (g *GPU) freeStream(s cuda.Stream) error {
 	if s == 0 {
 		return nil
 	}
@@ -43,7 +43,7 @@ func (g *cudaGPU) freeStream(s cuda.Stream) error {
 }
 
 // newEvent returns an event that is done.
-func (g *cudaGPU) newEvent() (cuda.Event, error) {
+func (g *GPU) newEvent() (cuda.Event, error) {
 	if e, ok := pop(&g.pool, &g.pool.events); ok {
 		return e, nil
 	}
@@ -51,7 +51,7 @@ func (g *cudaGPU) newEvent() (cuda.Event, error) {
 }
 
 // freeEvent returns an event to the pool when it is done. Zero is no event.
-func (g *cudaGPU) freeEvent(e cuda.Event) error {
+func (g *GPU) freeEvent(e cuda.Event) error {
 	if e == 0 {
 		return nil
 	}
@@ -67,7 +67,7 @@ const smallBlock = 1 << 20
 
 // newBlock returns n bytes of pinned memory or more: the smallest idle block of at most four times as many, or a new one, in
 // whose favor the largest smaller block is freed.
-func (g *cudaGPU) newBlock(n int64) ([]byte, error) {
+func (g *GPU) newBlock(n int64) ([]byte, error) {
 	p := &g.pool
 	p.mu.Lock()
 	best, smaller := -1, -1
@@ -104,10 +104,10 @@ func (g *cudaGPU) newBlock(n int64) ([]byte, error) {
 }
 
 // freeBlock returns memory of newBlock, which no queued work uses, to the pool.
-func (g *cudaGPU) freeBlock(b []byte) { push(&g.pool, &g.pool.blocks, b) }
+func (g *GPU) freeBlock(b []byte) { push(&g.pool, &g.pool.blocks, b) }
 
 // newStage returns n bytes on the GPU.
-func (g *cudaGPU) newStage(n int64) (cuda.Ptr, error) {
+func (g *GPU) newStage(n int64) (cuda.Ptr, error) {
 	if n == stageBytes {
 		if p, ok := pop(&g.pool, &g.pool.stages); ok {
 			return p, nil
@@ -117,7 +117,7 @@ func (g *cudaGPU) newStage(n int64) (cuda.Ptr, error) {
 }
 
 // freeStage returns memory of newStage, which no queued work uses, to the pool. Zero is none.
-func (g *cudaGPU) freeStage(p cuda.Ptr, n int64) error {
+func (g *GPU) freeStage(p cuda.Ptr, n int64) error {
 	switch {
 	case p == 0:
 		return nil

@@ -26,13 +26,13 @@ func TestGPUPool(t *testing.T) {
 	makers := []string{"cuMemHostRegister_v2", "cuMemHostAlloc", "cuStreamCreate", "cuEventCreate", "cuModuleLoadData"}
 	for _, tt := range []struct {
 		name   string
-		engine func(*GPU) (*GPUEngine, error)
+		engine func(*GPU) (GPUEngine, error)
 	}{
-		{"host", func(g *GPU) (*GPUEngine, error) { return NewHost(g, HostOptions{Workers: 1, RingBytes: slotSize}) }},
-		{"compat", func(g *GPU) (*GPUEngine, error) {
+		{"host", func(g *GPU) (GPUEngine, error) { return NewHost(g, HostOptions{Workers: 1, RingBytes: slotSize}) }},
+		{"compat", func(g *GPU) (GPUEngine, error) {
 			return NewGDS(g, GDSOptions{Workers: 1, RingBytes: slotSize, Compat: CompatOn})
 		}},
-		{"gds", func(g *GPU) (*GPUEngine, error) { return NewGDS(g, GDSOptions{Workers: 1, RingBytes: slotSize}) }},
+		{"gds", func(g *GPU) (GPUEngine, error) { return NewGDS(g, GDSOptions{Workers: 1, RingBytes: slotSize}) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.name == "gds" && cudaemu.RealCufile() {
@@ -66,7 +66,7 @@ func TestGPUPool(t *testing.T) {
 // TestGPUPoolBlocks holds which idle memory serves which request.
 func TestGPUPoolBlocks(t *testing.T) {
 	cudaemu.NoLeaks(t)
-	g := testGPU(t, 0).gpu.(*cudaGPU)
+	g := testGPU(t, 0)
 	size := func(n int64) (got int64) {
 		require.NoError(t, g.bound(func() error {
 			b, err := g.newBlock(n)

@@ -18,9 +18,17 @@ import (
 	"zarrbench/zarrio/tensor"
 )
 
-// cudaRaw reads files by cuFile, and nothing else.
-type cudaRaw struct {
-	gpu     *cudaGPU
+// RawOptions say how a RawReader reads.
+type RawOptions struct {
+	Workers    int  // 0 stands for 8
+	Size       int  // bytes a read, a multiple of 4,096; 0 stands for 4 MiB
+	Registered bool // the memory is registered with cuFile
+}
+
+// A RawReader reads files by cuFile into the same memory of the GPU again and again: the most that this machine gives any
+// reader of these files that makes one call a read.
+type RawReader struct {
+	gpu     *GPU
 	driver  *cufile.Driver
 	opt     RawOptions
 	handles []*cufile.Handle
@@ -30,7 +38,8 @@ type cudaRaw struct {
 	pinned  bool
 }
 
-func (g *cudaGPU) rawReader(paths []string, opt RawOptions) (rawReader, error) {
+// NewRawReader opens files and registers them with cuFile, as many as may be open at a time.
+func (g *GPU) NewRawReader(paths []string, opt RawOptions) (*RawReader, error) {
 	opt.Workers, opt.Size = cmp.Or(opt.Workers, 8), cmp.Or(opt.Size, slotSize)
 	if opt.Workers < 0 || opt.Workers > 1<<10 || opt.Size < tensor.PageSize || opt.Size%tensor.PageSize != 0 || opt.Size > 1<<30 {
 		return nil, fmt.Errorf("zarrio: raw reads: %d workers, %d bytes a read: want 1 to 1,024, and a multiple of %d to 1 GiB", opt.Workers, opt.Size, tensor.PageSize)
@@ -38,14 +47,14 @@ func (g *cudaGPU) rawReader(paths []string, opt RawOptions) (rawReader, error) {
 	if err := g.use(); err != nil {
 		return nil, err
 	}
-	r := &cudaRaw{gpu: g, opt: opt}
+	r := &RawReader{gpu: g, opt: opt}
 	if err := r.open(paths); err != nil {
-		return nil, fmt.Errorf("zarrio: raw reads: %w", errors.Join(err, r.close()))
+		return nil, fmt.Errorf("zarrio: raw reads: %w", errors.Join(err, r.Close()))
 	}
 	return r, nil
 }
 
-func (r *cudaRaw) open(paths []string) error {
+func (r *RawReader) open(paths []string) error {
 	var err error
 	if r.driver, err = r.gpu.cuFile(); err != nil {
 		return err
@@ -81,7 +90,8 @@ func (r *cudaRaw) open(paths []string) error {
 	})
 }
 
-func (r *cudaRaw) read(ctx context.Context) (int64, error) {
+// Read reads all the files, whole, and returns how many bytes that were.
+func (r *RawReader) Read(ctx context.Context) (int64, error) {
 	if r.gpu == nil {
 		return 0, errors.New("zarrio: raw reads: used after Close")
 	}
@@ -117,7 +127,7 @@ func (r *cudaRaw) read(ctx context.Context) (int64, error) {
 	return total.Load(), context.Cause(ctx)
 }
 
-func (r *cudaRaw) readFile(ctx context.Context, i int, at int64) (int64, error) {
+func (r *RawReader) readFile(ctx context.Context, i int, at int64) (int64, error) {
 	var off int64
 	for off < r.sizes[i] && ctx.Err() == nil {
 		n, err := r.handles[i].Read(r.base, r.opt.Size, off, at)
@@ -132,7 +142,8 @@ func (r *cudaRaw) readFile(ctx context.Context, i int, at int64) (int64, error) 
 	return off, nil
 }
 
-func (r *cudaRaw) close() error {
+// Close closes the files, and gives the memory back.
+func (r *RawReader) Close() error {
 	if r.gpu == nil {
 		return nil
 	}

@@ -21,5 +21,5 @@ func TestRawReaderDefaults(t *testing.T) {
 	r, err := testGPU(t, 0).NewRawReader([]string{path}, RawOptions{})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, r.Close()) }()
-	require.Equal(t, RawOptions{Workers: 8, Size: 4 << 20}, r.r.(*cudaRaw).opt)
+	require.Equal(t, RawOptions{Workers: 8, Size: 4 << 20}, r.opt)
 }

@@ -93,7 +93,7 @@ func TestGPUClosed(t *testing.T) {
 	group, _ := onDisk(t, gdsFields(t, 8, 4, 6), Options{})
 	gds := GDSOptions{}
 	gdsSmall(t, &gds)
-	for _, e := range []*GPUEngine{must(t)(NewHost(g, HostOptions{})), must(t)(NewGDS(g, gds)), must(t)(NewGDS(g, GDSOptions{Compat: CompatOn}))} {
+	for _, e := range []GPUEngine{must(t)(NewHost(g, HostOptions{})), must(t)(NewGDS(g, gds)), must(t)(NewGDS(g, GDSOptions{Compat: CompatOn}))} {
 		l, err := NewLoader(t.Context(), group, e, LoaderOptions{Channels: []string{"t"}})
 		if err != nil {
 			t.Fatal(err)
@@ -110,10 +110,10 @@ func TestGPUClosed(t *testing.T) {
 				t.Errorf("%v: a loader on a closed engine", e)
 			}
 		}
-		_, err = e.Alloc(100)
+		_, err = e.Alloc(100, tensor.Dense)
 		zarrtest.WantError(t, err, "used after Close")
-		if e.Transfers().HostBytes != 0 || e.Path() != PathNone || e.Available() != 0 {
-			t.Errorf("%v: %+v, path %q, %d bytes", e, e.Transfers(), e.Path(), e.Available())
+		if e.Transfers().HostBytes != 0 || e.Transfers().Path() != PathNone || e.Available() != 0 {
+			t.Errorf("%v: %+v, path %q, %d bytes", e, e.Transfers(), e.Transfers().Path(), e.Available())
 		}
 	}
 }

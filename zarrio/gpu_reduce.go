@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/ptx"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
 )
 
@@ -24,7 +26,7 @@ type reduction struct {
 }
 
 // ready sees to a stream, and to so many bytes on the GPU and on the host.
-func (r *reduction) ready(g *cudaGPU, onGPU, onHost int64) error {
+func (r *reduction) ready(g *GPU, onGPU, onHost int64) error {
 	if r.stream == 0 {
 		var err error
 		if r.stream, err = g.newStream(); err != nil {
@@ -63,8 +65,8 @@ func (r *reduction) free(dev *cuda.Device) error {
 	return dev.Free(p)
 }
 
-// close waits for what is queued, and frees the memory.
-func (r *reduction) close(g *cudaGPU) error {
+// Close waits for what is queued, and frees the memory.
+func (r *reduction) close(g *GPU) error {
 	err := errors.Join(g.freeStream(r.stream), r.free(g.dev))
 	if r.host != nil {
 		g.freeBlock(r.host)
@@ -75,10 +77,10 @@ func (r *reduction) close(g *cudaGPU) error {
 
 // bound runs f on this goroutine's thread, bound to the GPU meanwhile. What may wait for long runs so: the device's own thread
 // serves others meanwhile.
-func (g *cudaGPU) bound(f func() error) error { return g.dev.With(f) }
+func (g *GPU) bound(f func() error) error { return g.dev.With(f) }
 
 // launch queues a kernel on a stream. A grid of no blocks has nothing to do.
-func (g *cudaGPU) launch(name string, grid, block uint32, s cuda.Stream, args ...uint64) error {
+func (g *GPU) launch(name string, grid, block uint32, s cuda.Stream, args ...uint64) error {
 	if grid == 0 {
 		return nil
 	}
@@ -106,7 +108,14 @@ func (e *gpuCore) planes(t tensor.Tensor) (mem *gpuMemory, count, bytes, stride 
 	return mem, uint64(planes), uint64(plane), uint64(by), nil
 }
 
-func (e *gpuCore) squaredErrors(a, b tensor.Tensor, sums []float64) error {
+// SquaredErrors implements Reducer, on the GPU. It waits for the batch and for the result.
+func (e *gpuCore) SquaredErrors(a, b tensor.Tensor, sums []float64) error {
+	if !slices.Equal(a.Shape, b.Shape) || a.DType != meta.Float32 || b.DType != meta.Float32 || len(a.Shape) != 4 {
+		return fmt.Errorf("zarrio: squared errors of %s %v and %s %v: want two float32 tensors of one shape", a.DType, a.Shape, b.DType, b.Shape)
+	}
+	if want := a.Shape[0] * a.Shape[1]; len(sums) != want {
+		return fmt.Errorf("zarrio: squared errors of %d planes into %d sums", want, len(sums))
+	}
 	memA, planes, bytes, strideA, err := e.planes(a)
 	if err != nil {
 		return err
@@ -161,7 +170,11 @@ func (e *gpuCore) collect(r *reduction, n uint64) error {
 // crcPiece is how many bytes a thread makes the CRC of: enough of them for a GPU to be busy with one batch.
 const crcPiece = 16 << 10
 
-func (e *gpuCore) checksums(t tensor.Tensor, sums []uint32) error {
+// Checksums implements Reducer, on the GPU. It waits for the batch and for the result.
+func (e *gpuCore) Checksums(t tensor.Tensor, sums []uint32) error {
+	if len(t.Shape) != 4 || len(sums) != t.Shape[0]*t.Shape[1] {
+		return fmt.Errorf("zarrio: checksums of the planes of a tensor of shape %v into %d sums", t.Shape, len(sums))
+	}
 	mem, planes, bytes, stride, err := e.planes(t)
 	if err != nil {
 		return err
@@ -202,8 +215,11 @@ func (e *gpuCore) checksums(t tensor.Tensor, sums []uint32) error {
 	return nil
 }
 
-// copyDense queues the copy of a tensor's planes, without gaps, to an address on the same GPU.
-func (e *gpuCore) copyDense(dst uintptr, t tensor.Tensor, s tensor.Stream) error {
+// CopyDense implements GPUEngine.
+func (e *gpuCore) CopyDense(dst uintptr, t tensor.Tensor, s tensor.Stream) error {
+	if len(t.Shape) != 4 {
+		return fmt.Errorf("zarrio: copy of a tensor of shape %v: want one of a batch", t.Shape)
+	}
 	mem, planes, bytes, stride, err := e.planes(t)
 	if err != nil || planes*bytes == 0 {
 		return err

@@ -99,8 +99,8 @@ func TestGPUReduce(t *testing.T) {
 func calls(name string) int64 { return cudaemu.Get("calls." + name) }
 
 // denseCopy copies a tensor by CopyDense.
-func denseCopy(t *testing.T, g *GPU, e *GPUEngine, x tensor.Tensor) []byte {
-	dev := g.gpu.(*cudaGPU).dev
+func denseCopy(t *testing.T, g *GPU, e GPUEngine, x tensor.Tensor) []byte {
+	dev := g.dev
 	dst := make([]byte, x.Elements()*4)
 	err := dev.Do(func() error {
 		p, err := dev.Alloc(int64(len(dst)))

@@ -48,7 +48,7 @@ func TestGPUReleaseAfterError(t *testing.T) {
 	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	cudaemu.Set(t, "lazy", 1)
-	dev := g.gpu.(*cudaGPU).dev
+	dev := g.dev
 	group, _ := onDisk(t, arraytest.Steps(t, 24, 1, false), Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 2, Prefetch: -1}
 	want := ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt))[0]
@@ -112,7 +112,7 @@ func TestGPUWorkerRefused(t *testing.T) {
 	e := must(t)(NewHost(g, HostOptions{Workers: 2}))
 	l := ldLoaderOn(t, group, e, LoaderOptions{Channels: []string{"t"}, Batch: 2})
 	cudaemu.Fail(t, "cuEventCreate", 2, 0, 0, 1)
-	if err := e.engine.(*hostEngine).cpu.grow(); err == nil || e.Workers() != 2 {
+	if err := e.(*hostEngine).cpu.grow(); err == nil || e.Workers() != 2 {
 		t.Fatalf("grow: %v, %d workers", err, e.Workers())
 	}
 	gpuEpoch(t, l)
@@ -122,10 +122,10 @@ func TestGPUWorkerRefused(t *testing.T) {
 func TestGPUContext(t *testing.T) {
 	cudaemu.NoLeaks(t)
 	cudaemu.Set(t, "devices", 2)
-	g, other := testGPU(t, 0), testGPU(t, 1).gpu.(*cudaGPU).dev
+	g, other := testGPU(t, 0), testGPU(t, 1).dev
 	e := must(t)(NewHost(g, HostOptions{Workers: 1}))
 	defer e.Close()
-	m, err := e.Alloc(4096)
+	m, err := e.Alloc(4096, tensor.Dense)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,11 +209,11 @@ func TestGPUMisuse(t *testing.T) {
 		break
 	}
 
-	for name, engine := range map[string]*GPUEngine{"host": must(t)(NewHost(g, HostOptions{})), "gds": must(t)(NewGDS(g, GDSOptions{}))} {
+	for name, engine := range map[string]GPUEngine{"host": must(t)(NewHost(g, HostOptions{})), "gds": must(t)(NewGDS(g, GDSOptions{}))} {
 		if err := errors.Join(engine.Close(), engine.Close()); err != nil {
 			t.Error(err)
 		}
-		if _, err := engine.Alloc(1); err == nil || !strings.Contains(err.Error(), name+" engine: used after Close") {
+		if _, err := engine.Alloc(1, tensor.Dense); err == nil || !strings.Contains(err.Error(), name+" engine: used after Close") {
 			t.Errorf("%s: Alloc after Close: %v", name, err)
 		}
 		if n := engine.Available(); n != 0 {
@@ -245,7 +245,7 @@ func TestGDSHonest(t *testing.T) {
 	if n := e.Transfers(); n.CuFileBytes != 7*4*600*4 || n.HostBytes != 0 || n.BounceBytes != 0 {
 		t.Errorf("%+v, want %d bytes by cuFile and no others", n, 7*4*600*4)
 	}
-	if p := e.Path(); p == PathMixed || p == PathHost {
+	if p := e.Transfers().Path(); p == PathMixed || p == PathHost {
 		t.Errorf("path %q", p)
 	}
 }

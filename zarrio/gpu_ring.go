@@ -13,7 +13,7 @@ import (
 // A ring is the slots that bytes pass through on their way to a batch, in turn: a slot is taken, filled, copied from by
 // queued copies, and given back while these are still under way.
 type ring struct {
-	gpu  *cudaGPU
+	gpu  *GPU
 	size int // of a slot
 	list int // bytes behind each slot, for a list of boxes
 	kind ringKind
@@ -52,7 +52,7 @@ type slot struct {
 }
 
 // newRing returns a ring of count slots of size bytes. Memory of the host is taken with the first slot.
-func newRing(g *cudaGPU, kind ringKind, size, count int) *ring {
+func newRing(g *GPU, kind ringKind, size, count int) *ring {
 	return &ring{gpu: g, size: size, kind: kind, limit: count, left: count, free: make(chan *slot, count)}
 }
 

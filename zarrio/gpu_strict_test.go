@@ -19,7 +19,7 @@ func TestGPUCloseWaits(t *testing.T) {
 	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	cudaemu.Set(t, "lazy", 1)
-	dev := g.gpu.(*cudaGPU)
+	dev := g
 	require.NoError(t, dev.bound(func() error {
 		tables, err := dev.crcTables() // memory that goes with the GPU
 		require.NoError(t, err)
@@ -39,11 +39,11 @@ func TestGPUNoSpins(t *testing.T) {
 	want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)
 	for _, tt := range []struct {
 		name   string
-		engine func(*GPU) (*GPUEngine, error)
+		engine func(*GPU) (GPUEngine, error)
 	}{
-		{"host", func(g *GPU) (*GPUEngine, error) { return NewHost(g, HostOptions{}) }},
-		{"pageable", func(g *GPU) (*GPUEngine, error) { return NewHost(g, HostOptions{Pageable: true}) }},
-		{"compat", func(g *GPU) (*GPUEngine, error) { return NewGDS(g, GDSOptions{Compat: CompatOn}) }},
+		{"host", func(g *GPU) (GPUEngine, error) { return NewHost(g, HostOptions{}) }},
+		{"pageable", func(g *GPU) (GPUEngine, error) { return NewHost(g, HostOptions{Pageable: true}) }},
+		{"compat", func(g *GPU) (GPUEngine, error) { return NewGDS(g, GDSOptions{Compat: CompatOn}) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := cudaemu.Get("spins")
@@ -79,7 +79,7 @@ func TestGPUPinnedAnywhere(t *testing.T) {
 				t.Setenv("KVIKIO_TASK_SIZE", strconv.Itoa(size))
 				t.Setenv("KVIKIO_BOUNCE_BUFFER_SIZE", strconv.Itoa(size))
 				t.Setenv("KVIKIO_AUTO_DIRECT_IO_READ", "on")
-				for _, engine := range []*GPUEngine{
+				for _, engine := range []GPUEngine{
 					must(t)(NewGDS(g, GDSOptions{Workers: 2, Compat: CompatOn})), must(t)(NewHost(g, HostOptions{Workers: 2})),
 				} {
 					l := ldLoaderOn(t, group, engine, opt)

@@ -37,8 +37,8 @@ func testGPU(tb testing.TB, ordinal int) *GPU {
 }
 
 // must is for engines of tests.
-func must(tb testing.TB) func(*GPUEngine, error) *GPUEngine {
-	return func(e *GPUEngine, err error) *GPUEngine {
+func must(tb testing.TB) func(GPUEngine, error) GPUEngine {
+	return func(e GPUEngine, err error) GPUEngine {
 		tb.Helper()
 		if err != nil {
 			tb.Fatal(err)
@@ -77,7 +77,7 @@ func onDisk(tb testing.TB, s *arraytest.Store, opt Options) (g *Group, dir strin
 func TestGPURandom(t *testing.T) {
 	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
-	if _, err := g.gpu.(*cudaGPU).cuFile(); err != nil { // which has options of its own
+	if _, err := g.cuFile(); err != nil { // which has options of its own
 		t.Fatal(err)
 	}
 	gpuRandom(t, g, 302172513997791370) // a part of a page that is read again, and comes back shorter than it was
@@ -136,15 +136,15 @@ func TestGPUBatches(t *testing.T) {
 	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	cudaemu.Set(t, "lazy", 1)
-	dev := g.gpu.(*cudaGPU).dev
+	dev := g.dev
 	group, _ := onDisk(t, arraytest.Steps(t, 24, 1, false), Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 2, Prefetch: 1}
 	want := ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt))
-	engines := map[string]func() *GPUEngine{
-		"host":     func() *GPUEngine { return must(t)(NewHost(g, HostOptions{})) },
-		"pageable": func() *GPUEngine { return must(t)(NewHost(g, HostOptions{Pageable: true})) },
-		"gds":      func() *GPUEngine { return must(t)(NewGDS(g, GDSOptions{})) },
-		"padded":   func() *GPUEngine { return must(t)(NewGDS(g, GDSOptions{})) },
+	engines := map[string]func() GPUEngine{
+		"host":     func() GPUEngine { return must(t)(NewHost(g, HostOptions{})) },
+		"pageable": func() GPUEngine { return must(t)(NewHost(g, HostOptions{Pageable: true})) },
+		"gds":      func() GPUEngine { return must(t)(NewGDS(g, GDSOptions{})) },
+		"padded":   func() GPUEngine { return must(t)(NewGDS(g, GDSOptions{})) },
 	}
 	for name, engine := range engines {
 		t.Run(name, func(t *testing.T) {
@@ -218,7 +218,7 @@ func TestGPUDevices(t *testing.T) {
 	t.Setenv("KVIKIO_GDS_THRESHOLD", "0")
 	var gpus []*GPU
 	var loaders []*Loader
-	var engines []*GPUEngine
+	var engines []GPUEngine
 	for i := range 2 {
 		gpus = append(gpus, testGPU(t, i))
 		engines = append(engines, must(t)(NewGDS(gpus[i], GDSOptions{})))
@@ -236,12 +236,12 @@ func TestGPUDevices(t *testing.T) {
 	if err := gpus[0].Close(); err == nil || !strings.Contains(err.Error(), "closed while") {
 		t.Errorf("Close of a GPU in use: %v", err)
 	}
-	m, err := engines[1].Alloc(4096)
+	m, err := engines[1].Alloc(4096, tensor.Dense)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Free()
-	host, err := NewCPU(CPUOptions{}).Alloc(4096)
+	host, err := NewCPU(CPUOptions{}).Alloc(4096, tensor.Dense)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +262,7 @@ func TestGPUDevices(t *testing.T) {
 		t.Errorf("Checksums: %v", err)
 	}
 	y := x
-	if y.Memory, err = engines[0].Alloc(4096); err != nil {
+	if y.Memory, err = engines[0].Alloc(4096, tensor.Dense); err != nil {
 		t.Fatal(err)
 	}
 	defer y.Memory.Free()

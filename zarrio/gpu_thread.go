@@ -86,12 +86,12 @@ func (t *osThread) end(restored bool) {
 // A gpuThread is a thread that is bound to a GPU, on its NUMA node.
 type gpuThread struct {
 	*osThread
-	gpu   *cudaGPU
+	gpu   *GPU
 	leave func() error // moves it from the node back to where it was
 }
 
 // thread returns a thread that is bound to the GPU.
-func (g *cudaGPU) thread(quiet bool) (*gpuThread, error) {
+func (g *GPU) thread(quiet bool) (*gpuThread, error) {
 	t := &gpuThread{gpu: g, osThread: startThread(quiet)}
 	var err error
 	t.do(func() {

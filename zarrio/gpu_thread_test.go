@@ -44,7 +44,7 @@ func TestGPUThreads(t *testing.T) {
 	close(leave)
 	ended.Wait()
 	e := must(t)(NewGDS(g, GDSOptions{Workers: n}))
-	for i, h := range e.engine.(*gdsEngine).hands {
+	for i, h := range e.(*gdsEngine).hands {
 		var ring bool
 		h.do(func() { ring = fileio.RingThread() })
 		if ring {

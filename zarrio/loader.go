@@ -190,10 +190,7 @@ func (l *Loader) alloc() error {
 		tensor = float64(samples) * float64(len(l.channels)) * float64(plane) * float64(size)
 		return tensor, tensor * float64(steps)
 	}
-	available := int64(math.MaxInt64)
-	if e, ok := l.engine.(interface{ Available() int64 }); ok {
-		available = e.Available()
-	}
+	available := l.engine.Available()
 	if _, batch := bytes(samples); batch*float64(slots) > float64(available) {
 		_, one := bytes(1)
 		fit := int(float64(available) * 0.9 / float64(slots) / one)
@@ -208,11 +205,7 @@ func (l *Loader) alloc() error {
 	l.places = places{tensor: tensorBytes, plane: plane, rows: rows, cols: cols, size: size}
 	l.free = make(chan *Batch, slots)
 	for range slots {
-		alloc := l.engine.Alloc
-		if e, ok := l.engine.(paddedAllocator); ok && l.opt.Layout == tensor.Padded {
-			alloc = e.allocPadded
-		}
-		mem, err := alloc(int64(tensorBytes) * int64(steps))
+		mem, err := l.engine.Alloc(int64(tensorBytes)*int64(steps), l.opt.Layout)
 		if err != nil {
 			return errors.Join(fmt.Errorf("zarrio: loader: %w", err), l.Close())
 		}

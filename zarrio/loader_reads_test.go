@@ -275,11 +275,11 @@ type ldTight struct {
 
 func (e *ldTight) Available() int64 { return e.left }
 
-func (e *ldTight) Alloc(n int64) (tensor.Memory, error) {
+func (e *ldTight) Alloc(n int64, layout tensor.Layout) (tensor.Memory, error) {
 	if e.allocs--; e.allocs < 0 {
 		return nil, fmt.Errorf("allocate %d bytes: %w", n, errors.ErrUnsupported)
 	}
-	return e.CPU.Alloc(n)
+	return e.CPU.Alloc(n, layout)
 }
 
 func TestLoaderMemory(t *testing.T) {

@@ -9,13 +9,8 @@ import (
 	"zarrbench/zarrio/tensor"
 )
 
-// A storedReader is an engine that can do the reading part of a Fill alone: the same bytes, into the same memory or that
-// which they pass through. What the next batch has too is read once, there.
-type storedReader interface {
-	readStored(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error)
-}
-
-func (e *CPU) readStored(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
+// ReadStored implements Engine.
+func (e *CPU) ReadStored(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.each(ctx, p, &job{dst: m.Bytes(), skip: keptForNext, read: func(ctx context.Context, w *worker, r *plan.ChunkRead) error {

@@ -105,15 +105,15 @@ func (ldFar) Bytes() []byte         { return nil }
 
 type ldFarEngine struct{ *CPU }
 
-func (e ldFarEngine) Alloc(n int64) (tensor.Memory, error) {
-	m, err := e.CPU.Alloc(n)
+func (e ldFarEngine) Alloc(n int64, layout tensor.Layout) (tensor.Memory, error) {
+	m, err := e.CPU.Alloc(n, layout)
 	return ldFar{m}, err
 }
 
 func TestTensorFar(t *testing.T) {
 	e := NewCPU(CPUOptions{})
 	defer e.Close()
-	m, err := ldFarEngine{e}.Alloc(4096)
+	m, err := ldFarEngine{e}.Alloc(4096, tensor.Dense)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,3 +1,5 @@
+//go:build gds && linux && (amd64 || arm64)
+
 package zarrio
 
 // A Path is the way that bytes took from files to the GPU.

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"zarrbench/fixtures"
-
 	"github.com/stretchr/testify/require"
+
+	"zarrbench/fixtures"
 )
 
 // TestFastest takes the fewest that are about as fast as the fastest, and tries no more where more bring nothing.

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"zarrbench/fixtures"
-
 	"github.com/stretchr/testify/require"
+
+	"zarrbench/fixtures"
 )
 
 // What is wrong with a command line is stated in one line, and nothing is run.

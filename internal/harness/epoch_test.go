@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"zarrbench/fixtures"
-
 	"github.com/stretchr/testify/require"
+
+	"zarrbench/fixtures"
 )
 
 // The rows of a run have the names and lines that pair them with another run's, and the figures that follow from the data.

@@ -29,27 +29,18 @@ func openGPUDevice(number int) (device, error) {
 // A gpuEngine is a GPU engine of zarrio, or a fake one in tests.
 type gpuEngine interface {
 	engine
-	Calibrate(context.Context, *zarrio.Loader) (string, error)
+	Calibrate(context.Context, zarrio.Epoch) (string, error)
 	Transfers() zarrio.Transfers
 	PathOf(zarrio.Chunked) (zarrio.Path, string)
 }
 
-var _ gpuEngine = (*zarrio.GPUEngine)(nil)
+var _ gpuEngine = zarrio.GPUEngine(nil)
 
 func (d *gpuDevice) openEngine(r reading, opt gpuOptions) (engine, error) {
-	var (
-		e   *zarrio.GPUEngine
-		err error
-	)
 	if opt.host {
-		e, err = zarrio.NewHost(d.GPU, zarrio.HostOptions{Workers: r.workers, IO: r.io, Depth: r.depth, Pageable: opt.pageable})
-	} else {
-		e, err = zarrio.NewGDS(d.GPU, zarrio.GDSOptions{Workers: r.workers, Submit: zarrio.Submit(opt.submit), Compat: zarrio.Compat(opt.compat)})
+		return zarrio.NewHost(d.GPU, zarrio.HostOptions{Workers: r.workers, IO: r.io, Depth: r.depth, Pageable: opt.pageable})
 	}
-	if err != nil {
-		return nil, err
-	}
-	return e, nil
+	return zarrio.NewGDS(d.GPU, zarrio.GDSOptions{Workers: r.workers, Submit: zarrio.Submit(opt.submit), Compat: zarrio.Compat(opt.compat)})
 }
 
 // printHead prints the GPU and its libraries, and by which path each store's arrays will be read.

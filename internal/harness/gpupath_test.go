@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
-
-	"github.com/stretchr/testify/require"
 )
 
 // A fakeGPU is the CPU engine that counts transfers as GPU engines do.
@@ -20,7 +20,7 @@ type fakeGPU struct {
 	count zarrio.Transfers
 }
 
-func (e *fakeGPU) Calibrate(context.Context, *zarrio.Loader) (string, error) {
+func (e *fakeGPU) Calibrate(context.Context, zarrio.Epoch) (string, error) {
 	return "batch: faster", nil
 }
 func (e *fakeGPU) Transfers() zarrio.Transfers { return e.count }

@@ -9,10 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"zarrbench/fixtures"
-
 	"github.com/stretchr/testify/require"
 	"golang.org/x/perf/benchfmt"
+
+	"zarrbench/fixtures"
 )
 
 // synthetic writes a small store and returns its path.

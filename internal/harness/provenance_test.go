@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"zarrbench/fixtures"
-
 	"github.com/stretchr/testify/require"
+
+	"zarrbench/fixtures"
 )
 
 // TestProvenance holds that a run says when it was, and which commit its binary is of.

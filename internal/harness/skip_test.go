@@ -15,11 +15,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/fixtures"
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio"
-
-	"github.com/stretchr/testify/require"
 )
 
 // libraryPath returns an environment of the emulation whose libraries are looked for in dir alone.

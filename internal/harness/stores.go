@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
@@ -231,9 +232,10 @@ type outline struct {
 	zarrio.Engine // nil: its Fill is never called
 }
 
-func (outline) Alloc(n int64) (tensor.Memory, error) { return noMemory(n), nil }
-func (outline) Sync(tensor.Memory) error             { return nil }
-func (outline) Close() error                         { return nil }
+func (outline) Alloc(n int64, _ tensor.Layout) (tensor.Memory, error) { return noMemory(n), nil }
+func (outline) Available() int64                                      { return math.MaxInt64 }
+func (outline) Sync(tensor.Memory) error                              { return nil }
+func (outline) Close() error                                          { return nil }
 
 type noMemory int64
 
