@@ -1,11 +1,8 @@
 package zarrio
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"runtime"
 	"runtime/trace"
 	"slices"
@@ -13,12 +10,10 @@ import (
 
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/chunk"
-	"zarrbench/zarrio/internal/chunkcache"
-	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/internal/hostmem"
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/plan"
-	"zarrbench/zarrio/internal/turns"
+	"zarrbench/zarrio/internal/workers"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/tensor"
@@ -40,69 +35,30 @@ type CPUOptions struct {
 
 // A CPU is the engine that ends in host memory: chunks are read into place, or read and decoded into place.
 type CPU struct {
-	mu      sync.Mutex // of Fill: one batch at a time has the workers
-	workers []*worker
-	auto    bool // their number may grow
-	keep    *chunkcache.Cache[chunk.Key]
-	files   *fileio.Files
-	turns   *turns.Turns // of the workers to compute, see worker.compute
-
-	name string                  // of the engine, in errors
-	hire func() (*worker, error) // makes a further worker; nil for one that needs nothing
+	mu   sync.Mutex // of Fill: one batch at a time has the workers
+	pool *workers.Pool
 }
 
 // NewCPU returns a CPU engine. Close it to free its memory.
 func NewCPU(opt CPUOptions) *CPU {
-	all := turns.New(max(opt.Workers, chunk.CoreWorkers()))
-	files, n := fileio.New(opt.IO.way(), all, opt.Depth), opt.Workers
-	if n <= 0 {
-		n = max(chunk.CoreWorkers(), files.Workers(false))
-	}
-	keep := chunkcache.New[chunk.Key](cmp.Or(opt.KeepBytes, 64<<20))
-	e := &CPU{auto: opt.Workers <= 0, keep: keep, files: files, turns: all, name: "cpu"}
-	for range n {
-		e.add(new(worker))
-	}
+	e := &CPU{pool: workers.New(workers.Options{Engine: "cpu", Workers: opt.Workers, Mode: opt.IO.Mode(), Depth: opt.Depth, KeepBytes: opt.KeepBytes})}
+	_ = e.pool.Start() // its workers need nothing
 	return e
 }
 
 // String describes the engine for the head of a benchmark's output.
 func (e *CPU) String() string {
-	return fmt.Sprintf("cpu (%s, %v, %s)", e.staff(), e.files, runtime.Version())
-}
-
-// staff describes the workers: "4 to 16 workers", of which more are hired where a plan has work for them.
-func (e *CPU) staff() string {
-	n := len(e.workers)
-	if most := e.files.Workers(true); e.auto && most > n {
-		return fmt.Sprintf("%d to %d workers", n, most)
-	}
-	return fmt.Sprintf("%d workers", n)
+	return fmt.Sprintf("cpu (%s, %v, %s)", e.pool.Describe(), e.pool.Files(), runtime.Version())
 }
 
 // Probe finds out how files of a store can be read, by one of the documents of the group at path, so that String tells before
 // the first Fill. It does nothing if the store is no local directory, or the group has no document.
 func (e *CPU) Probe(ctx context.Context, st store.Store, path string) error {
-	files, ok := st.(fileio.Opener)
-	if !ok {
-		return nil
-	}
-	r := e.files.Reader()
-	if r == nil {
-		return nil
-	}
-	err := r.Probe(ctx, files, meta.Prefix(path)+meta.V3Doc)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = r.Probe(ctx, files, meta.Prefix(path)+meta.V2GroupDoc)
-	}
-	if err = errors.Join(err, r.Close()); err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, errors.ErrUnsupported) {
-		return nil
-	}
-	return fmt.Errorf("zarrio: %w", err)
+	return e.pool.Probe(ctx, st, path)
 }
 
 // Workers returns the number of workers.
-func (e *CPU) Workers() int { return len(e.workers) }
+func (e *CPU) Workers() int { return len(e.pool.Workers()) }
 
 type hostMemory struct{ *hostmem.Block }
 
@@ -125,67 +81,37 @@ func (e *CPU) Available() int64 { return hostmem.Available() }
 func (e *CPU) Sync(tensor.Memory) error { return nil }
 
 // Close implements Engine.
-func (e *CPU) Close() error {
-	var err error
-	for _, w := range e.workers {
-		if w.Files != nil {
-			err = errors.Join(err, w.Files.Close())
-		}
-	}
-	e.workers = nil
-	e.keep.Clear()
-	return err
-}
+func (e *CPU) Close() error { return e.pool.Close() }
 
 // Fill implements Engine.
 func (e *CPU) Fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if p.Restart {
-		e.keep.Rotate()
-	}
 	dst := m.Bytes()
-	stats, err := e.each(ctx, p, &job{dst: dst, read: func(ctx context.Context, w *worker, r *plan.ChunkRead) error {
-		return e.read(ctx, w, p, r, dst)
-	}})
-	e.endBatch(err)
-	return stats, err
-}
-
-// endBatch ends a batch for the cache: after an error, what it holds may be half decoded.
-func (e *CPU) endBatch(err error) {
-	if err != nil {
-		e.keep.Clear()
-	} else {
-		e.keep.Rotate()
-	}
-}
-
-// reserve returns memory for r's chunk, or nil if r.Keep is false or the cache is full.
-func (e *CPU) reserve(r *plan.ChunkRead) []byte {
-	if !r.Keep {
-		return nil
-	}
-	return e.keep.Reserve(r.Key(), r.Array.ChunkBytes())
+	return e.pool.Fill(p, func() (meta.Stats, error) {
+		return e.pool.Each(ctx, p, &workers.Job{Dst: dst, Read: func(ctx context.Context, w *workers.Worker, r *plan.ChunkRead) error {
+			return e.read(ctx, w, p, r, dst)
+		}})
+	})
 }
 
 // read brings one chunk's pieces into place.
-func (e *CPU) read(ctx context.Context, w *worker, p *plan.Plan, r *plan.ChunkRead, dst []byte) error {
+func (e *CPU) read(ctx context.Context, w *workers.Worker, p *plan.Plan, r *plan.ChunkRead, dst []byte) error {
 	a, pieces := r.Array, p.Pieces[r.First:r.First+r.Count]
 	size := a.Meta.DType.Size
 	for i := range pieces {
 		w.Stats.PlacedBytes += int64(pieces[i].N[0] * pieces[i].N[1] * size)
 	}
-	if dec := e.keep.Lookup(r.Key(), r.Keep); dec != nil {
+	if dec := e.pool.Keep.Lookup(r.Key(), r.Keep); dec != nil {
 		w.Stats.Reused++
 		return w.Compute(func() error { return place(ctx, p, pieces, dst, dec, size) })
 	}
 	// A chunk that is kept is decoded whole, into memory of its own.
-	dec := e.reserve(r)
+	dec := e.pool.Reserve(r)
 	kept := dec != nil
 	var spans []codec.Span
 	if !kept {
-		if inPlace(a, pieces) {
+		if plan.InPlace(a, pieces) {
 			// Only when all are in place: Done may change a sample that others were copied from.
 			ok, err := loadInPlace(ctx, w, r, pieces, dst, func() error { return placed(p, pieces) })
 			if ok || err != nil {
@@ -197,43 +123,25 @@ func (e *CPU) read(ctx context.Context, w *worker, p *plan.Plan, r *plan.ChunkRe
 		if dec, err = w.DecodeBuffer(ctx, a, r.Chunk, a.ChunkBytes()); err != nil {
 			return err
 		}
-		spans = needed(w, pieces, size)
+		spans = w.Needed(pieces, size)
 	}
 	ok, err := w.Load(ctx, a, r.Chunk, dec, spans, func() error { return place(ctx, p, pieces, dst, dec, size) })
 	if ok || err != nil {
 		return err
 	}
 	if kept {
-		e.keep.Discard(r.Key())
+		e.pool.Keep.Discard(r.Key())
 	}
 	return w.Compute(func() error { return fill(p, pieces, dst, a) })
 }
 
-// inPlace says whether a chunk is read or decoded straight into its pieces' places: each is the whole chunk, or an
-// uncompressed run of it, in the chunk's own order. Different runs are read one by one if they are long, since a read call
-// costs about as much as copying readGap bytes.
-func inPlace(a *chunk.Array, pieces []plan.Piece) bool {
-	size, whole := a.Meta.DType.Size, a.ChunkBytes()
-	one, long := true, true
-	for i := range pieces {
-		b := pieces[i].Box()
-		n := b.Count() * size
-		if !b.Contiguous() || n != whole && !a.Raw() {
-			return false
-		}
-		one = one && sameRun(&pieces[i], &pieces[0])
-		long = long && n >= chunk.ReadGap
-	}
-	return one || long
-}
-
 // loadInPlace loads a chunk that inPlace allows, and then calls use within a turn; pieces of the same run are copied from the
 // first. It returns false, and does not call use, for a chunk that is not in the store.
-func loadInPlace(ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece, dst []byte, use func() error) (bool, error) {
+func loadInPlace(ctx context.Context, w *workers.Worker, r *plan.ChunkRead, pieces []plan.Piece, dst []byte, use func() error) (bool, error) {
 	a, size, chunks := r.Array, r.Array.Meta.DType.Size, w.Stats.Chunks
 	run := func(q *plan.Piece) []byte { return dst[q.Dst:][:q.N[0]*q.N[1]*size] }
 	first := func(i int) int { // the first piece of the same run
-		return slices.IndexFunc(pieces, func(o plan.Piece) bool { return sameRun(&pieces[i], &o) })
+		return slices.IndexFunc(pieces, func(o plan.Piece) bool { return plan.SameRun(&pieces[i], &o) })
 	}
 	finish := func() error {
 		for i := range pieces {
@@ -269,20 +177,6 @@ func loadInPlace(ctx context.Context, w *worker, r *plan.ChunkRead, pieces []pla
 	return true, nil
 }
 
-// sameRun says whether two contiguous pieces are the same elements of a chunk.
-func sameRun(p, q *plan.Piece) bool { return p.Src == q.Src && p.N[0]*p.N[1] == q.N[0]*q.N[1] }
-
-// need lists the bytes of a chunk that the pieces take, in the worker's memory.
-func needed(w *worker, pieces []plan.Piece, size int) []codec.Span {
-	w.spans = w.spans[:0]
-	for i := range pieces {
-		b := pieces[i].Box()
-		last := pieces[i].Src + (b.N[0]-1)*b.Src[0] + (b.N[1]-1)*b.Src[1]
-		w.spans = append(w.spans, codec.Span{Lo: pieces[i].Src * size, Hi: (last + 1) * size})
-	}
-	return chunk.JoinSpans(w.spans)
-}
-
 // place copies the pieces of a decoded chunk to where they belong.
 func place(ctx context.Context, p *plan.Plan, pieces []plan.Piece, dst, dec []byte, size int) error {
 	region := trace.StartRegion(ctx, "place")
@@ -312,3 +206,6 @@ func placed(p *plan.Plan, pieces []plan.Piece) error {
 	}
 	return nil
 }
+
+// Pool returns the workers.
+func (e *CPU) Pool() *workers.Pool { return e.pool }

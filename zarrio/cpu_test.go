@@ -76,7 +76,7 @@ func TestLoaderInPlace(t *testing.T) {
 			t.Fatal(err)
 		}
 		ldEpoch(t, l)
-		if n, _ := e.workers[0].Holds(); n > 0 {
+		if n, _ := e.Pool().Workers()[0].Holds(); n > 0 {
 			t.Errorf("blosc %t: %d bytes were decoded beside the batch", blosc, n)
 		}
 		// 6, 6 and 4 steps a batch; of a chunk of z, a third.
@@ -122,7 +122,7 @@ func TestLoaderRuns(t *testing.T) {
 	if got, want := l.Stats(), int64(15*150*256*2); got.Chunks != 3 || got.ReadBytes != want {
 		t.Errorf("%+v, want %d bytes read, in place", got, want)
 	}
-	for i, w := range e.workers {
+	for i, w := range e.Pool().Workers() {
 		if n, _ := w.Holds(); n > 0 {
 			t.Errorf("worker %d decoded %d bytes beside the batch", i, n)
 		}

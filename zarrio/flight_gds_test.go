@@ -12,14 +12,6 @@ import (
 	"zarrbench/zarrio/internal/turns"
 )
 
-// oneTurnOf leaves the workers of a GPU engine one turn.
-func oneTurnOf(c *CPU) {
-	c.turns = turns.New(1)
-	for _, w := range c.workers {
-		w.Attach(w.Files, c.turns)
-	}
-}
-
 // TestRequestsInFlightGPU is TestRequestsInFlight for the engines that end on a GPU.
 func TestRequestsInFlightGPU(t *testing.T) {
 	cudaemu.NoLeaks(t)
@@ -51,15 +43,14 @@ func TestOneTurnGPU(t *testing.T) {
 			t.Run(fmt.Sprintf("host/%s/lazy %d", kind, lazy), func(t *testing.T) {
 				e := must(t)(NewHost(g, HostOptions{Workers: 64, RingBytes: slotSize}))
 				defer func() { require.NoError(t, e.Close()) }()
-				oneTurnOf(e.(*hostEngine).cpu)
+				e.(*hostEngine).pool.SetTurns(turns.New(1))
 				f := newFlight(t, kind, 150, 64)
 				f.values(t, e, func() {})
 			})
 			t.Run(fmt.Sprintf("gds/%s/lazy %d", kind, lazy), func(t *testing.T) {
 				e := must(t)(NewGDS(g, GDSOptions{Workers: 64}))
 				defer func() { require.NoError(t, e.Close()) }()
-				core := e.(*gdsEngine)
-				oneTurnOf(core.cpu)
+				e.(*gdsEngine).pool.SetTurns(turns.New(1))
 				f := newFlight(t, kind, 150, 64)
 				f.values(t, e, func() {})
 			})

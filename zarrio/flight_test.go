@@ -261,10 +261,7 @@ func TestOneTurn(t *testing.T) {
 	one := func(t *testing.T, io IO) *CPU {
 		e := NewCPU(CPUOptions{Workers: 64, IO: io})
 		t.Cleanup(func() { e.Close() })
-		e.turns = turns.New(1)
-		for _, w := range e.workers {
-			w.Attach(w.Files, e.turns)
-		}
+		e.Pool().SetTurns(turns.New(1))
 		return e
 	}
 	for _, kind := range flightKinds {
@@ -294,7 +291,7 @@ func TestOneTurn(t *testing.T) {
 				p.Pieces = append(p.Pieces, plan.Piece{Read: chunk, Dst: chunk * 50 * a.c.Meta.DType.Size, N: [2]int{1, 50}, SrcBy: [2]int{50, 1}, DstBy: [2]int{50, 1}})
 			}
 			p.GroupByRead()
-			m, err := e.Alloc(int64(4000 * a.c.Meta.DType.Size), tensor.Dense)
+			m, err := e.Alloc(int64(4000*a.c.Meta.DType.Size), tensor.Dense)
 			require.NoError(t, err)
 			defer m.Free()
 			stats, err := e.Fill(t.Context(), &p, m)

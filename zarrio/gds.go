@@ -15,6 +15,7 @@ import (
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/cufile"
 	"zarrbench/zarrio/internal/plan"
+	"zarrbench/zarrio/internal/workers"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
 )
@@ -78,19 +79,19 @@ func (e *gdsEngine) start(g *GPU, opt GDSOptions) error {
 	if e.ask != SubmitSync && e.ask != SubmitBatch && e.ask != SubmitAuto {
 		return fmt.Errorf("submission %q: want %s, %s or %s", e.ask, SubmitSync, SubmitBatch, SubmitAuto)
 	}
-	workers := cmp.Or(opt.Workers, cmp.Or(e.settings.threads, 8))
-	if workers < 1 {
-		return fmt.Errorf("%d workers: want 1 or more", workers)
+	threads := cmp.Or(opt.Workers, cmp.Or(e.settings.threads, 8))
+	if threads < 1 {
+		return fmt.Errorf("%d workers: want 1 or more", threads)
 	}
 	e.quiet = e.compat != CompatOn
-	if err := e.open(g, "gds", CPUOptions{Workers: workers, KeepBytes: opt.KeepBytes, IO: IOBuffered}); err != nil {
+	if err := e.open(g, "gds", CPUOptions{Workers: threads, KeepBytes: opt.KeepBytes, IO: IOBuffered}); err != nil {
 		return err
 	}
 	if e.host, err = e.hostRing(pinned, 0); err != nil {
 		return err
 	}
-	// A Read is no longer than a task, whatever a bounce buffer could hold.
-	e.bounce = newRing(g, pinned, slotFor(min(e.settings.bounce, e.settings.task)), 2*workers)
+	// A read is no longer than a task, whatever a bounce buffer could hold.
+	e.bounce = newRing(g, pinned, slotFor(min(e.settings.bounce, e.settings.task)), 2*threads)
 	if e.compat != CompatOn {
 		if e.cufile, err = g.cuFile(); err != nil {
 			e.why, e.cufile = err, nil
@@ -100,7 +101,7 @@ func (e *gdsEngine) start(g *GPU, opt GDSOptions) error {
 		}
 	}
 	e.files = fileCache{limit: cmp.Or(opt.Handles, defaultHandles()), cufile: e.cufile, must: e.compat == CompatOff, direct: e.settings.direct,
-		settle: func(ctx context.Context, w *worker) error { return e.settle(ctx, hand(w)) }}
+		settle: func(ctx context.Context, w *workers.Worker) error { return e.settle(ctx, hand(w)) }}
 	if e.files.limit < 1 {
 		return fmt.Errorf("%d open files: want 1 or more", opt.Handles)
 	}
@@ -219,7 +220,7 @@ func (e *gdsEngine) Close() error {
 
 func (e *gdsEngine) String() string {
 	set := e.settings
-	parts := []string{e.gpu.crew(e.cpu.staff())}
+	parts := []string{e.gpu.crew(e.pool.Describe())}
 	if e.cufile != nil {
 		parts = append(parts, "cuFile "+cuda.Dotted(e.cufile.Version()), fmt.Sprintf("ring of %d x %s registered", cap(e.slots.free), sized(e.slots.size)),
 			"submit "+string(*e.submit.Load()))
@@ -272,29 +273,29 @@ func (e *gdsEngine) Fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (me
 // ReadStored implements Engine.
 func (e *gdsEngine) ReadStored(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
 	return e.exclusively(m, func(mem *gpuMemory) (meta.Stats, error) {
-		skip := func(r *plan.ChunkRead) bool { return r.Keep && !e.alone(r.Array) }
+		skip := func(r *plan.ChunkRead) bool { return r.Keep && !e.perChunk(r.Array) }
 		return e.run(ctx, p, mem, e.job(p, nil, skip, e.readHostStored))
 	})
 }
 
 // job reads what cuFile can read from the files, into to, or nowhere, and leaves the rest to byHost.
-func (e *gdsEngine) job(p *plan.Plan, to *gpuMemory, skip func(*plan.ChunkRead) bool, byHost func(context.Context, *gpuHand, *plan.ChunkRead, []plan.Piece) error) *job {
+func (e *gdsEngine) job(p *plan.Plan, to *gpuMemory, skip func(*plan.ChunkRead) bool, byHost func(context.Context, *gpuHand, *plan.ChunkRead, []plan.Piece) error) *workers.Job {
 	e.way = *e.submit.Load()
-	return &job{
-		skip:  skip,
-		alone: e.alone,
-		first: func(*worker) error {
+	return &workers.Job{
+		Skip:     skip,
+		PerChunk: e.perChunk,
+		First: func(*workers.Worker) error {
 			e.files.sharing.RLock()
 			return nil
 		},
-		read: func(ctx context.Context, w *worker, r *plan.ChunkRead) error {
+		Read: func(ctx context.Context, w *workers.Worker, r *plan.ChunkRead) error {
 			pieces := p.Pieces[r.First : r.First+r.Count]
 			if e.byFile(r.Array, pieces) {
 				return e.readFile(ctx, hand(w), p, r, pieces, to)
 			}
 			return byHost(ctx, hand(w), r, pieces)
 		},
-		last: func(ctx context.Context, w *worker, err error) error {
+		Last: func(ctx context.Context, w *workers.Worker, err error) error {
 			defer e.files.sharing.RUnlock()
 			return e.flush(ctx, hand(w), err)
 		},
@@ -304,7 +305,7 @@ func (e *gdsEngine) job(p *plan.Plan, to *gpuMemory, skip func(*plan.ChunkRead) 
 // obstacle says why an array's chunks can't be read by cuFile; "" where they can.
 func (e *gdsEngine) obstacle(a *chunk.Array) string {
 	switch {
-	case e.alone(a):
+	case e.perChunk(a):
 		return ""
 	case !a.Raw():
 		var names []string
@@ -334,14 +335,14 @@ func (e *gdsEngine) PathOf(array Chunked) (Path, string) {
 	return PathUnknown, "read by cuFile, which tells the path when it has read"
 }
 
-// alone says that each chunk of an array is read by itself, from its file.
-func (e *gdsEngine) alone(a *chunk.Array) bool {
+// perChunk says that each chunk of an array is read by itself, from its file.
+func (e *gdsEngine) perChunk(a *chunk.Array) bool {
 	return a.ValuesAreFiles() && a.Raw() && a.Native()
 }
 
 // byFile says that a chunk's pieces are read from its file: they are rows of it.
 func (e *gdsEngine) byFile(a *chunk.Array, pieces []plan.Piece) bool {
-	return e.alone(a) && byRows(pieces)
+	return e.perChunk(a) && byRows(pieces)
 }
 
 // Transfers implements GPUEngine.

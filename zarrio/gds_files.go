@@ -15,6 +15,7 @@ import (
 
 	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/internal/cufile"
+	"zarrbench/zarrio/internal/workers"
 	"zarrbench/zarrio/tensor"
 )
 
@@ -27,7 +28,7 @@ type fileCache struct {
 	direct bool           // POSIX reads go around the page cache where they can
 
 	// settle makes the reads that a worker has not submitted, so that it holds no more files than it opens.
-	settle func(context.Context, *worker) error
+	settle func(context.Context, *workers.Worker) error
 	// sharing is read-locked by each worker for as long as it may hold files. Who finds no descriptor left locks it: nobody else
 	// holds files then.
 	sharing sync.RWMutex
@@ -66,7 +67,7 @@ func defaultHandles() int {
 }
 
 // get returns a file, open, for whoever gives it back by put.
-func (c *fileCache) get(ctx context.Context, w *worker, a *chunk.Array, number int) (*openedFile, error) {
+func (c *fileCache) get(ctx context.Context, w *workers.Worker, a *chunk.Array, number int) (*openedFile, error) {
 	key := chunk.Key{Array: a, Number: number}
 	c.mu.Lock()
 	f := c.files[key]
@@ -159,7 +160,7 @@ func (c *fileCache) close() error {
 }
 
 // ensure opens a file where that has not been done.
-func (c *fileCache) ensure(ctx context.Context, w *worker, f *openedFile) error {
+func (c *fileCache) ensure(ctx context.Context, w *workers.Worker, f *openedFile) error {
 	return c.insist(ctx, w, func() error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -179,7 +180,7 @@ func (c *fileCache) ensure(ctx context.Context, w *worker, f *openedFile) error 
 
 // insist opens what needs a descriptor. Where the process has none left, the worker makes the reads that it holds files for,
 // and waits until all others have done so or are through; then files of the cache can be closed, and nobody takes what that gives.
-func (c *fileCache) insist(ctx context.Context, w *worker, open func() error) error {
+func (c *fileCache) insist(ctx context.Context, w *workers.Worker, open func() error) error {
 	err := open()
 	if !noDescriptor(err) {
 		return err
@@ -212,7 +213,7 @@ func noDescriptor(err error) bool { return errors.Is(err, unix.EMFILE) || errors
 
 // openFile opens a file by kvikIO's rules: for cuFile with O_DIRECT; where that, or its registration, fails, as a file that is
 // read by POSIX calls, unless that is ruled out.
-func (c *fileCache) openFile(w *worker, f *openedFile) error {
+func (c *fileCache) openFile(w *workers.Worker, f *openedFile) error {
 	if c.cufile != nil || c.direct {
 		file, err := w.OpenFile(f.key.Array, f.key.Number, unix.O_DIRECT)
 		if err == nil && c.cufile != nil {
@@ -250,7 +251,7 @@ func sizeOf(f *os.File) (int64, error) {
 }
 
 // posix returns the buffered descriptor, opening it where it was not needed before.
-func (f *openedFile) posix(ctx context.Context, w *worker) (*os.File, error) {
+func (f *openedFile) posix(ctx context.Context, w *workers.Worker) (*os.File, error) {
 	var file *os.File
 	err := f.cache.insist(ctx, w, func() (err error) {
 		f.mu.Lock()
@@ -288,7 +289,7 @@ func (f *openedFile) closeFiles() error {
 
 // read reads by POSIX calls, by kvikIO's rules for direct I/O. dst lies at an address whose rest by the page is that of off,
 // and has room for whole pages around itself: room is the memory that it is in. It returns less only where the file ends.
-func (f *openedFile) read(ctx context.Context, w *worker, room []byte, at, n int, off int64, overread bool) (int, error) {
+func (f *openedFile) read(ctx context.Context, w *workers.Worker, room []byte, at, n int, off int64, overread bool) (int, error) {
 	dst := room[at : at+n]
 	if f.direct == nil {
 		return f.pread(ctx, w, dst, off)
@@ -330,7 +331,7 @@ func (f *openedFile) read(ctx context.Context, w *worker, room []byte, at, n int
 
 // preadPages reads whole pages around the page cache. It returns less where the file ends: what follows a part of a page is
 // asked for by way of the page cache, since O_DIRECT would refuse it.
-func (f *openedFile) preadPages(ctx context.Context, w *worker, dst []byte, off int64) (n int, err error) {
+func (f *openedFile) preadPages(ctx context.Context, w *workers.Worker, dst []byte, off int64) (n int, err error) {
 	for n < len(dst) {
 		if n%tensor.PageSize != 0 { // the end of the file, or of what a disk of smaller blocks gave at once
 			m, err := f.pread(ctx, w, dst[n:], off+int64(n))
@@ -351,7 +352,7 @@ func (f *openedFile) preadPages(ctx context.Context, w *worker, dst []byte, off 
 }
 
 // pread reads by way of the page cache.
-func (f *openedFile) pread(ctx context.Context, w *worker, dst []byte, off int64) (int, error) {
+func (f *openedFile) pread(ctx context.Context, w *workers.Worker, dst []byte, off int64) (int, error) {
 	file, err := f.posix(ctx, w)
 	if err != nil {
 		return 0, err

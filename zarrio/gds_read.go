@@ -12,6 +12,7 @@ import (
 	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/plan"
+	"zarrbench/zarrio/internal/workers"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
 )
@@ -82,7 +83,7 @@ func failRead(r *plan.ChunkRead, err error) error {
 }
 
 // find opens the file that a chunk is in, and returns where in it the chunk begins: no file for a chunk that is not there.
-func (e *gdsEngine) find(ctx context.Context, w *worker, r *plan.ChunkRead) (*openedFile, int64, error) {
+func (e *gdsEngine) find(ctx context.Context, w *workers.Worker, r *plan.ChunkRead) (*openedFile, int64, error) {
 	a, number := r.Array, r.Chunk
 	whole := int64(a.ChunkBytes())
 	if len(a.Pipe.Levels) == 0 {
@@ -118,7 +119,7 @@ func (e *gdsEngine) find(ctx context.Context, w *worker, r *plan.ChunkRead) (*op
 }
 
 // findInner finds an inner chunk in its shard's file. Where the indices are known, nothing is opened but by the cache.
-func (e *gdsEngine) findInner(ctx context.Context, w *worker, a *chunk.Array, number int) (*openedFile, chunk.Location, error) {
+func (e *gdsEngine) findInner(ctx context.Context, w *workers.Worker, a *chunk.Array, number int) (*openedFile, chunk.Location, error) {
 	shard, p, ok := w.Recall(a, number)
 	if !ok {
 		err := e.files.insist(ctx, w, func() (err error) {
@@ -234,7 +235,7 @@ func (e *gdsEngine) pull(t *transfer, lo, got, hi int) (int, error) {
 }
 
 // ended counts a read of got bytes from off on, if it is whole.
-func (t *transfer) ended(w *worker, got int) error {
+func (t *transfer) ended(w *workers.Worker, got int) error {
 	if got < t.n {
 		return fmt.Errorf("read %d of %d bytes at offset %d: the file shrank while it was read", max(0, got), t.n, t.off)
 	}

@@ -6,10 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/plan"
+	"zarrbench/zarrio/internal/workers"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/tensor"
@@ -31,7 +33,9 @@ const maxThreads = 1 << 10
 // is bound to the GPU, and groups and keeps chunks for them.
 type gpuCore struct {
 	gpu    *GPU
-	cpu    *CPU
+	name   string     // of the engine, for errors
+	mu     sync.Mutex // one job at a time has the workers
+	pool   *workers.Pool
 	hands  []*gpuHand
 	stream cuda.Stream // waits for all workers' streams at the end of a Fill
 	host   *ring       // pinned slots, or pageable ones
@@ -43,7 +47,7 @@ type gpuCore struct {
 
 // A gpuHand is what a worker has on the GPU.
 type gpuHand struct {
-	w      *worker
+	w      *workers.Worker
 	stream cuda.Stream
 	done   cuda.Event // behind all that a Fill has queued on the stream
 	thread *gpuThread
@@ -53,10 +57,10 @@ type gpuHand struct {
 }
 
 // hand returns what a worker has on the GPU.
-func hand(w *worker) *gpuHand { return w.thread.(*gpuHand) }
+func hand(w *workers.Worker) *gpuHand { return w.Thread.(*gpuHand) }
 
-// do runs f on the hand's thread, which is bound to the GPU, and waits for it.
-func (h *gpuHand) do(f func()) { h.thread.do(f) }
+// Do runs f on the hand's thread, which is bound to the GPU, and waits for it.
+func (h *gpuHand) Do(f func()) { h.thread.do(f) }
 
 // open fills in the core of an engine.
 func (e *gpuCore) open(g *GPU, name string, opt CPUOptions) error {
@@ -66,28 +70,26 @@ func (e *gpuCore) open(g *GPU, name string, opt CPUOptions) error {
 	if err := g.use(); err != nil {
 		return err
 	}
-	e.gpu, e.cpu = g, NewCPU(opt)
-	e.cpu.name, e.cpu.hire = name, e.hire
-	n := len(e.cpu.workers)
-	e.cpu.workers = nil
+	e.gpu, e.name = g, name
+	e.pool = workers.New(workers.Options{Engine: name, Workers: opt.Workers, Mode: opt.IO.Mode(), Depth: opt.Depth, KeepBytes: opt.KeepBytes, New: e.newWorker})
 	err := g.dev.Do(func() (err error) {
 		e.stream, err = g.newStream()
 		return err
 	})
-	for i := 0; i < n && err == nil; i++ {
-		err = e.cpu.grow()
+	if err != nil {
+		return err
 	}
-	return err
+	return e.pool.Start()
 }
 
-// hire makes a worker with a thread and a stream of its own.
-func (e *gpuCore) hire() (*worker, error) {
-	h := &gpuHand{w: new(worker)}
+// newWorker makes a worker with a thread and a stream of its own.
+func (e *gpuCore) newWorker() (*workers.Worker, error) {
+	h := &gpuHand{w: new(workers.Worker)}
 	var err error
 	if h.thread, err = e.gpu.thread(e.quiet); err != nil {
 		return nil, err
 	}
-	h.w.thread = h
+	h.w.Thread = h
 	err = e.gpu.dev.Do(func() error {
 		var err error
 		if h.stream, err = e.gpu.newStream(); err == nil {
@@ -96,7 +98,7 @@ func (e *gpuCore) hire() (*worker, error) {
 		return err
 	})
 	if err != nil {
-		return nil, errors.Join(err, h.dismiss(e.gpu))
+		return nil, errors.Join(err, h.close(e.gpu))
 	}
 	e.hands = append(e.hands, h)
 	if e.host != nil {
@@ -105,28 +107,28 @@ func (e *gpuCore) hire() (*worker, error) {
 	return h.w, nil
 }
 
-// dismiss gives a worker's thread up, and what it has on the GPU after what is queued there.
-func (h *gpuHand) dismiss(g *GPU) error {
+// close gives a worker's thread up, and what it has on the GPU after what is queued there.
+func (h *gpuHand) close(g *GPU) error {
 	h.thread.end()
 	return g.dev.Do(func() error { return errors.Join(g.freeStream(h.stream), g.freeEvent(h.done)) })
 }
 
 // Probe implements GPUEngine.
 func (e *gpuCore) Probe(ctx context.Context, st store.Store, path string) error {
-	return e.cpu.Probe(ctx, st, path)
+	return e.pool.Probe(ctx, st, path)
 }
 
 // Workers implements GPUEngine.
-func (e *gpuCore) Workers() int { return len(e.cpu.workers) }
+func (e *gpuCore) Workers() int { return len(e.pool.Workers()) }
 
 // Close waits for what is under way, and gives back everything but batches. first, if not nil, gives back what the rest of an
 // engine has, on a thread that is bound to the GPU.
 func (e *gpuCore) closeCore(first func() error) error {
-	if e.cpu == nil {
+	if e.pool == nil {
 		return nil
 	}
-	e.cpu.mu.Lock()
-	defer e.cpu.mu.Unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if e.gpu == nil {
 		return nil
 	}
@@ -135,7 +137,7 @@ func (e *gpuCore) closeCore(first func() error) error {
 		err = e.gpu.bound(first)
 	}
 	for _, h := range e.hands {
-		err = errors.Join(err, h.dismiss(e.gpu))
+		err = errors.Join(err, h.close(e.gpu))
 	}
 	err = errors.Join(err, e.gpu.dev.Do(func() error {
 		var err error
@@ -143,7 +145,7 @@ func (e *gpuCore) closeCore(first func() error) error {
 			err = e.host.close()
 		}
 		return errors.Join(err, e.gpu.freeStream(e.stream))
-	}), e.cpu.Close())
+	}), e.pool.Close())
 	e.hands = nil
 	e.gpu.leave()
 	e.gpu = nil
@@ -184,7 +186,7 @@ func (e *gpuCore) memory(n int64) (*gpuMemory, error) {
 }
 
 func (e *gpuCore) closed() error {
-	return fmt.Errorf("zarrio: %s engine: used after Close", e.cpu.name)
+	return fmt.Errorf("zarrio: %s engine: used after Close", e.name)
 }
 
 // own returns memory that was allocated on the engine's GPU.
@@ -195,19 +197,19 @@ func (e *gpuCore) own(m tensor.Memory) (*gpuMemory, error) {
 	mem, ok := m.(*gpuMemory)
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("zarrio: %s engine: memory of another engine", e.cpu.name)
+		return nil, fmt.Errorf("zarrio: %s engine: memory of another engine", e.name)
 	case mem.gpu == nil:
-		return nil, fmt.Errorf("zarrio: %s engine: memory that was freed", e.cpu.name)
+		return nil, fmt.Errorf("zarrio: %s engine: memory that was freed", e.name)
 	case mem.gpu.dev.Ordinal() != e.gpu.dev.Ordinal():
-		return nil, fmt.Errorf("zarrio: %s engine on GPU %d: memory of GPU %d", e.cpu.name, e.gpu.dev.Ordinal(), mem.gpu.dev.Ordinal())
+		return nil, fmt.Errorf("zarrio: %s engine on GPU %d: memory of GPU %d", e.name, e.gpu.dev.Ordinal(), mem.gpu.dev.Ordinal())
 	}
 	return mem, nil
 }
 
 // exclusively has f use memory of the engine's GPU, while nobody else uses the workers.
 func (e *gpuCore) exclusively(m tensor.Memory, f func(*gpuMemory) (meta.Stats, error)) (meta.Stats, error) {
-	e.cpu.mu.Lock()
-	defer e.cpu.mu.Unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	mem, err := e.own(m)
 	if err != nil {
 		return meta.Stats{}, err
@@ -216,18 +218,13 @@ func (e *gpuCore) exclusively(m tensor.Memory, f func(*gpuMemory) (meta.Stats, e
 }
 
 // write does the job that fills mem.
-func (e *gpuCore) write(ctx context.Context, p *plan.Plan, mem *gpuMemory, j *job) (meta.Stats, error) {
-	if p.Restart {
-		e.cpu.keep.Rotate()
-	}
-	stats, err := e.run(ctx, p, mem, j)
-	e.cpu.endBatch(err)
-	return stats, err
+func (e *gpuCore) write(ctx context.Context, p *plan.Plan, mem *gpuMemory, j *workers.Job) (meta.Stats, error) {
+	return e.pool.Fill(p, func() (meta.Stats, error) { return e.run(ctx, p, mem, j) })
 }
 
 // run does a job that writes mem, and leaves mem's event behind all that it queues. After an error nothing is under way.
-func (e *gpuCore) run(ctx context.Context, p *plan.Plan, mem *gpuMemory, j *job) (meta.Stats, error) {
-	dev, first, last := e.gpu.dev, j.first, j.last
+func (e *gpuCore) run(ctx context.Context, p *plan.Plan, mem *gpuMemory, j *workers.Job) (meta.Stats, error) {
+	dev, first, last := e.gpu.dev, j.First, j.Last
 	wait := func(f func(cuda.Event) error) error {
 		if err := f(mem.ready); err != nil { // an error has perhaps left something of the Fill before
 			return err
@@ -239,7 +236,7 @@ func (e *gpuCore) run(ctx context.Context, p *plan.Plan, mem *gpuMemory, j *job)
 			return meta.Stats{}, err
 		}
 	}
-	j.first = func(w *worker) error {
+	j.First = func(w *workers.Worker) error {
 		if first != nil {
 			if err := first(w); err != nil {
 				return err
@@ -248,7 +245,7 @@ func (e *gpuCore) run(ctx context.Context, p *plan.Plan, mem *gpuMemory, j *job)
 		h := hand(w)
 		return wait(func(ev cuda.Event) error { return dev.Wait(h.stream, ev) })
 	}
-	j.last = func(ctx context.Context, w *worker, err error) error {
+	j.Last = func(ctx context.Context, w *workers.Worker, err error) error {
 		if last != nil {
 			err = last(ctx, w, err)
 		}
@@ -262,7 +259,7 @@ func (e *gpuCore) run(ctx context.Context, p *plan.Plan, mem *gpuMemory, j *job)
 		}
 		return dev.Record(h.done, h.stream)
 	}
-	stats, err := e.cpu.each(ctx, p, j)
+	stats, err := e.pool.Each(ctx, p, j)
 	return stats, e.gpu.bound(func() error {
 		err := errors.Join(err, e.mark(mem))
 		if err != nil {

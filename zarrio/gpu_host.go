@@ -13,6 +13,7 @@ import (
 	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/plan"
+	"zarrbench/zarrio/internal/workers"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
 )
@@ -59,7 +60,7 @@ func (e *gpuCore) hostRing(kind ringKind, bytes int64) (*ring, error) {
 }
 
 func (e *hostEngine) String() string {
-	return fmt.Sprintf("host (%s, %v, ring of %d x %d MiB, %s)", e.gpu.crew(e.cpu.staff()), e.cpu.files, e.host.limit, slotSize>>20,
+	return fmt.Sprintf("host (%s, %v, ring of %d x %d MiB, %s)", e.gpu.crew(e.pool.Describe()), e.pool.Files(), e.host.limit, slotSize>>20,
 		map[ringKind]string{pinned: "pinned, copies overlap with reading", pageable: "pageable, copies are waited for"}[e.host.kind])
 }
 
@@ -82,7 +83,7 @@ func asMemory(m *gpuMemory, err error) (tensor.Memory, error) {
 // Fill implements Engine.
 func (e *hostEngine) Fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
 	return e.exclusively(m, func(mem *gpuMemory) (meta.Stats, error) {
-		return e.write(ctx, p, mem, &job{read: func(ctx context.Context, w *worker, r *plan.ChunkRead) error {
+		return e.write(ctx, p, mem, &workers.Job{Read: func(ctx context.Context, w *workers.Worker, r *plan.ChunkRead) error {
 			return e.readHost(ctx, hand(w), r, p.Pieces[r.First:r.First+r.Count], mem)
 		}})
 	})
@@ -91,7 +92,7 @@ func (e *hostEngine) Fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (m
 // ReadStored implements Engine.
 func (e *hostEngine) ReadStored(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
 	return e.exclusively(m, func(mem *gpuMemory) (meta.Stats, error) {
-		return e.run(ctx, p, mem, &job{skip: keptForNext, read: func(ctx context.Context, w *worker, r *plan.ChunkRead) error {
+		return e.run(ctx, p, mem, &workers.Job{Skip: plan.KeptForNext, Read: func(ctx context.Context, w *workers.Worker, r *plan.ChunkRead) error {
 			return e.readHostStored(ctx, hand(w), r, p.Pieces[r.First:r.First+r.Count])
 		}})
 	})
@@ -121,7 +122,7 @@ func (e *gpuCore) readHost(ctx context.Context, h *gpuHand, r *plan.ChunkRead, p
 // readPieces stages one chunk's pieces. Runs of an uncompressed chunk are read into a slot, a chunk that is sent whole is read
 // or decoded into one, and others are decoded aside and their pieces packed into slots.
 func (e *gpuCore) readPieces(ctx context.Context, h *gpuHand, r *plan.ChunkRead, pieces []plan.Piece, mem *gpuMemory) error {
-	w, a, keep := h.w, r.Array, e.cpu.keep
+	w, a, keep := h.w, r.Array, e.pool.Keep
 	size, whole := a.Meta.DType.Size, a.ChunkBytes()
 	n, err := e.measure(pieces, size)
 	if err != nil {
@@ -132,12 +133,12 @@ func (e *gpuCore) readPieces(ctx context.Context, h *gpuHand, r *plan.ChunkRead,
 		w.Stats.Reused++
 		return e.pack(ctx, h, pieces, mem, dec, size)
 	}
-	dec := e.cpu.reserve(r)
+	dec := e.pool.Reserve(r)
 	kept := dec != nil
 	var spans []codec.Span
 	switch {
 	case kept:
-	case a.Raw() && inPlace(a, pieces):
+	case a.Raw() && plan.InPlace(a, pieces):
 		return e.readRuns(ctx, h, r, pieces, mem)
 	case whole <= e.host.size && byRows(pieces) && sentWhole(pieces, size, whole):
 		return e.readSlot(ctx, h, r, pieces, mem)
@@ -145,7 +146,7 @@ func (e *gpuCore) readPieces(ctx context.Context, h *gpuHand, r *plan.ChunkRead,
 		if dec, err = w.DecodeBuffer(ctx, a, r.Chunk, whole); err != nil {
 			return err
 		}
-		spans = needed(w, pieces, size)
+		spans = w.Needed(pieces, size)
 	}
 	ok, err := w.Load(ctx, a, r.Chunk, dec, spans, nil)
 	if err != nil {
@@ -181,7 +182,7 @@ func (e *gpuCore) readSlot(ctx context.Context, h *gpuHand, r *plan.ChunkRead, p
 	if err != nil {
 		return err
 	}
-	ok, err := h.w.Load(ctx, a, r.Chunk, host, needed(h.w, pieces, size), nil)
+	ok, err := h.w.Load(ctx, a, r.Chunk, host, h.w.Needed(pieces, size), nil)
 	if err != nil {
 		return err
 	}
@@ -201,7 +202,7 @@ func (e *gpuCore) readRuns(ctx context.Context, h *gpuHand, r *plan.ChunkRead, p
 	most := e.host.size - e.host.size%size
 	for i := range pieces {
 		q := &pieces[i]
-		if slices.ContainsFunc(pieces[:i], func(o plan.Piece) bool { return sameRun(q, &o) }) {
+		if slices.ContainsFunc(pieces[:i], func(o plan.Piece) bool { return plan.SameRun(q, &o) }) {
 			continue
 		}
 		n := q.N[0] * q.N[1] * size
@@ -232,7 +233,7 @@ func (e *gpuCore) readRun(ctx context.Context, h *gpuHand, r *plan.ChunkRead, pi
 	}
 	ok, err := h.w.LoadRun(ctx, a, r.Chunk, host, pieces[0].Src*size+from, a.ChunkBytes(), nil)
 	for i := 0; ok && err == nil && mem != nil && i < len(pieces); i++ {
-		if q := &pieces[i]; sameRun(q, &pieces[0]) {
+		if q := &pieces[i]; plan.SameRun(q, &pieces[0]) {
 			e.stage(h, mem, at+n, newStagedBox(at, n, q.Dst+from, n, n, 1))
 		}
 	}
@@ -259,7 +260,7 @@ func countElements(pieces []plan.Piece) (n int64) {
 func (e *gpuCore) measure(pieces []plan.Piece, size int) (int64, error) {
 	for i := range pieces {
 		if pieces[i].DstBy[1] != 1 {
-			return 0, fmt.Errorf("zarrio: %s engine: a piece whose elements lie %d apart in the batch", e.cpu.name, pieces[i].DstBy[1])
+			return 0, fmt.Errorf("zarrio: %s engine: a piece whose elements lie %d apart in the batch", e.name, pieces[i].DstBy[1])
 		}
 	}
 	return countElements(pieces) * int64(size), nil
@@ -309,11 +310,11 @@ func (e *gpuCore) eachPart(h *gpuHand, pieces []plan.Piece, mem *gpuMemory, size
 
 // readHostStored is the reading part of readHost.
 func (e *gpuCore) readHostStored(ctx context.Context, h *gpuHand, r *plan.ChunkRead, pieces []plan.Piece) error {
-	if a := r.Array; a.Raw() && inPlace(a, pieces) {
+	if a := r.Array; a.Raw() && plan.InPlace(a, pieces) {
 		if err := e.readRuns(ctx, h, r, pieces, nil); err != nil {
 			return e.dropStaged(h, false, err)
 		}
 		return e.endChunk(h)
 	}
-	return readDiscarding(ctx, h.w, r, pieces)
+	return h.w.ReadStored(ctx, r, pieces)
 }

@@ -53,7 +53,7 @@ func TestGPUNode(t *testing.T) {
 		for i, h := range core.hands {
 			var now unix.CPUSet
 			var err error
-			h.do(func() { err = unix.SchedGetaffinity(0, &now) })
+			h.Do(func() { err = unix.SchedGetaffinity(0, &now) })
 			if err != nil || now.Count() != 1 || !now.IsSet(cpu) {
 				t.Errorf("%s: worker %d may run on %d CPUs, want number %d alone: %v", name, i, now.Count(), cpu, err)
 			}

@@ -99,11 +99,11 @@ func (e *gpuCore) planes(t tensor.Tensor) (mem *gpuMemory, count, bytes, stride 
 	}
 	size, rows, cols := t.DType.Size, t.Shape[2], t.Shape[3]
 	if t.Strides[0] != t.Shape[1]*t.Strides[1] || t.Strides[2] != cols || t.Strides[3] != 1 {
-		return nil, 0, 0, 0, fmt.Errorf("zarrio: %s engine: a tensor of strides %v, which is not one of a batch", e.cpu.name, t.Strides)
+		return nil, 0, 0, 0, fmt.Errorf("zarrio: %s engine: a tensor of strides %v, which is not one of a batch", e.name, t.Strides)
 	}
 	planes, plane, by := int64(t.Shape[0])*int64(t.Shape[1]), int64(rows*cols*size), int64(t.Strides[1]*size)
 	if planes < 0 || plane < 0 || by < 0 || t.Offset < 0 || planes > 0 && t.Offset+(planes-1)*by+plane > mem.n {
-		return nil, 0, 0, 0, fmt.Errorf("zarrio: %s engine: a tensor of shape %v at byte %d of a batch of %d bytes", e.cpu.name, t.Shape, t.Offset, mem.n)
+		return nil, 0, 0, 0, fmt.Errorf("zarrio: %s engine: a tensor of shape %v at byte %d of a batch of %d bytes", e.name, t.Shape, t.Offset, mem.n)
 	}
 	return mem, uint64(planes), uint64(plane), uint64(by), nil
 }
@@ -149,7 +149,7 @@ func (e *gpuCore) SquaredErrors(a, b tensor.Tensor, sums []float64) error {
 		return e.collect(r, 8*planes)
 	})
 	if err != nil {
-		return fmt.Errorf("zarrio: %s engine: squared errors: %w", e.cpu.name, err)
+		return fmt.Errorf("zarrio: %s engine: squared errors: %w", e.name, err)
 	}
 	for i := range sums {
 		sums[i] = math.Float64frombits(binary.NativeEndian.Uint64(r.host[8*i:]))
@@ -202,7 +202,7 @@ func (e *gpuCore) Checksums(t tensor.Tensor, sums []uint32) error {
 		return e.collect(r, 4*planes*pieces)
 	})
 	if err != nil {
-		return fmt.Errorf("zarrio: %s engine: checksums: %w", e.cpu.name, err)
+		return fmt.Errorf("zarrio: %s engine: checksums: %w", e.name, err)
 	}
 	join := ptx.NewJoiner(int64(bytes), crcPiece)
 	part := make([]uint32, pieces)
@@ -235,7 +235,7 @@ func (e *gpuCore) CopyDense(dst uintptr, t tensor.Tensor, s tensor.Stream) error
 		return e.gpu.launch(ptx.NameCopyRows, grid, block, cuda.Stream(s), args[:]...)
 	})
 	if err != nil {
-		return fmt.Errorf("zarrio: %s engine: copy of a batch: %w", e.cpu.name, err)
+		return fmt.Errorf("zarrio: %s engine: copy of a batch: %w", e.name, err)
 	}
 	return nil
 }

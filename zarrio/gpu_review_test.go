@@ -112,7 +112,7 @@ func TestGPUWorkerRefused(t *testing.T) {
 	e := must(t)(NewHost(g, HostOptions{Workers: 2}))
 	l := ldLoaderOn(t, group, e, LoaderOptions{Channels: []string{"t"}, Batch: 2})
 	cudaemu.Fail(t, "cuEventCreate", 2, 0, 0, 1)
-	if err := e.(*hostEngine).cpu.grow(); err == nil || e.Workers() != 2 {
+	if err := e.(*hostEngine).pool.Grow(); err == nil || e.Workers() != 2 {
 		t.Fatalf("grow: %v, %d workers", err, e.Workers())
 	}
 	gpuEpoch(t, l)

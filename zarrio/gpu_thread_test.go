@@ -46,7 +46,7 @@ func TestGPUThreads(t *testing.T) {
 	e := must(t)(NewGDS(g, GDSOptions{Workers: n}))
 	for i, h := range e.(*gdsEngine).hands {
 		var ring bool
-		h.do(func() { ring = fileio.RingThread() })
+		h.Do(func() { ring = fileio.RingThread() })
 		if ring {
 			t.Errorf("worker %d runs on a thread that has used an io_uring", i)
 		}

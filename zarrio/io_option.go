@@ -42,8 +42,8 @@ func ParseIO(name string) (IO, error) {
 	return IO(i), nil
 }
 
-// way is what the package that reads files calls it: both have the same ways in the same order. What is none is IOAuto.
-func (io IO) way() fileio.Mode {
+// Mode returns the value for this module's engines. What is no IO is IOAuto.
+func (io IO) Mode() fileio.Mode {
 	if io < 0 || int(io) >= len(fileio.Names()) {
 		return fileio.Auto
 	}

@@ -26,8 +26,8 @@ func TestParseIO(t *testing.T) {
 	names := []string{"auto", "buffered", "direct", "uring"}
 	ways := []fileio.Mode{fileio.Auto, fileio.Buffered, fileio.Direct, fileio.Uring}
 	for i, io := range allIO {
-		if io.String() != names[i] || io.way() != ways[i] {
-			t.Errorf("%v: way %v, want %s", io, io.way(), names[i])
+		if io.String() != names[i] || io.Mode() != ways[i] {
+			t.Errorf("%v: way %v, want %s", io, io.Mode(), names[i])
 		}
 		if got, err := ParseIO(io.String()); got != io || err != nil {
 			t.Errorf("%v: %v, %v", io, got, err)
@@ -37,8 +37,8 @@ func TestParseIO(t *testing.T) {
 		_, err := ParseIO(name)
 		zarrtest.WantError(t, err, fmt.Sprintf(`zarrio: I/O %q: want auto, buffered, direct, uring`, name))
 	}
-	if got := IO(9).String(); got != "IO(9)" || IO(9).way() != fileio.Auto {
-		t.Error(got, IO(9).way())
+	if got := IO(9).String(); got != "IO(9)" || IO(9).Mode() != fileio.Auto {
+		t.Error(got, IO(9).Mode())
 	}
 }
 
@@ -50,22 +50,6 @@ func TestIORandom(t *testing.T) {
 			c.cpu.IO, c.cpu.Depth = allIO[r.IntN(len(allIO))], []int{0, 0, 1, 2, 40}[r.IntN(5)]
 		})
 	})
-}
-
-// TestRowQueue: a worker takes no more rows ahead than leave the others theirs.
-func TestRowQueue(t *testing.T) {
-	q := rowQueue{rows: []int32{5, 4, 3, 2, 1, 0, 7, 6, 9}, workers: 4}
-	for i, want := range []int{2, 2, 1, 1, 1, 1, 1, 1, 1} {
-		if got := q.share(); got != want {
-			t.Errorf("after %d rows: a share of %d, want %d", i, got, want)
-		}
-		if row, ok := q.take(); !ok || row != q.rows[i] {
-			t.Errorf("row %d: %d, %t", i, row, ok)
-		}
-	}
-	if _, ok := q.take(); ok || q.share() != 1 {
-		t.Errorf("after the last row: %t, a share of %d", ok, q.share())
-	}
 }
 
 // evict drops the files of a directory from the page cache, where the system can do that.
@@ -206,7 +190,7 @@ func TestIOCancel(t *testing.T) {
 					}
 				}
 				cancel()
-				for i, w := range e.workers {
+				for i, w := range e.Pool().Workers() {
 					if _, files := w.Holds(); files > 0 {
 						t.Errorf("%v, %s: worker %d has %d files open", io, kind, i, files)
 					}

@@ -100,7 +100,7 @@ func TestLoaderKeepsLittle(t *testing.T) {
 		var checks atomic.Int64
 		opt.OnSample = func(*Batch, int) error {
 			checks.Add(1)
-			return e.keep.Verify()
+			return e.Pool().Keep.Verify()
 		}
 		l, err := NewLoader(t.Context(), openLd(t, s, Options{}), e, opt)
 		if err != nil {

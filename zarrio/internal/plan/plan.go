@@ -43,6 +43,9 @@ type ChunkRead struct {
 // Key returns the name of the chunk.
 func (r *ChunkRead) Key() chunk.Key { return chunk.Key{Array: r.Array, Number: r.Chunk} }
 
+// KeptForNext reports whether r is kept for the next plan.
+func KeptForNext(r *ChunkRead) bool { return r.Keep }
+
 // A Piece is a part of a decoded chunk and its place in memory: N[0] rows of N[1] elements.
 type Piece struct {
 	Read   int // which of the plan's reads it belongs to
@@ -107,3 +110,24 @@ func (p *Plan) Placed(piece *Piece) error {
 	}
 	return nil
 }
+
+// InPlace reports whether a chunk is read or decoded straight into its pieces' places: each is the whole chunk, or an
+// uncompressed run of it, in the chunk's own order. Different runs are read one by one if they are long, since a read call
+// costs about as much as copying readGap bytes.
+func InPlace(a *chunk.Array, pieces []Piece) bool {
+	size, whole := a.Meta.DType.Size, a.ChunkBytes()
+	one, long := true, true
+	for i := range pieces {
+		b := pieces[i].Box()
+		n := b.Count() * size
+		if !b.Contiguous() || n != whole && !a.Raw() {
+			return false
+		}
+		one = one && SameRun(&pieces[i], &pieces[0])
+		long = long && n >= chunk.ReadGap
+	}
+	return one || long
+}
+
+// SameRun reports whether two contiguous pieces are the same elements of a chunk.
+func SameRun(p, q *Piece) bool { return p.Src == q.Src && p.N[0]*p.N[1] == q.N[0]*q.N[1] }

@@ -1,4 +1,4 @@
-package zarrio
+package workers
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 // next returns the first read of the next plan row for w, or false after the last. It also takes and
 // prefetches some of the rows behind it. A row that can't be prefetched is the last that it takes:
 // another worker may have nothing to do.
-func (e *CPU) next(ctx context.Context, w *worker, p *plan.Plan, j *job, q *rowQueue) (int32, bool) {
+func (l *Pool) next(ctx context.Context, w *Worker, p *plan.Plan, j *Job, q *rowQueue) (int32, bool) {
 	more := true
 	for len(w.rows) == 0 || more && len(w.rows) <= w.Files.Ahead() && len(w.rows) < q.share() && !w.Files.QueueFull() {
 		row, ok := q.take()
@@ -20,7 +20,7 @@ func (e *CPU) next(ctx context.Context, w *worker, p *plan.Plan, j *job, q *rowQ
 		w.rows = append(w.rows, row)
 		r := &p.Reads[row]
 		if more = r.Array.Prefetches(); more {
-			e.prefetch(ctx, w, p, r, j)
+			l.prefetch(ctx, w, p, r, j)
 		}
 	}
 	if len(w.rows) == 0 {
@@ -35,24 +35,24 @@ func (e *CPU) next(ctx context.Context, w *worker, p *plan.Plan, j *job, q *rowQ
 // prefetch starts to read a chunk that is a file, if it will be read whole, or straight into its only
 // place. It leaves alone what is read into memory that a GPU copies from: each worker reads one chunk
 // there, and there are as many workers as keep a disk busy.
-func (e *CPU) prefetch(ctx context.Context, w *worker, p *plan.Plan, r *plan.ChunkRead, j *job) {
+func (l *Pool) prefetch(ctx context.Context, w *Worker, p *plan.Plan, r *plan.ChunkRead, j *Job) {
 	a := r.Array
 	whole := a.ChunkBytes()
-	if w.Files.LikelyCached(whole) || j.skip != nil && j.skip(r) || e.keep.Has(r.Key()) {
+	if w.Files.LikelyCached(whole) || j.Skip != nil && j.Skip(r) || l.Keep.Has(r.Key()) {
 		return
 	}
 	pieces, size := p.Pieces[r.First:r.First+r.Count], a.Meta.DType.Size
 	var dst []byte
 	off, n := 0, whole
 	if a.Raw() {
-		if !r.Keep && inPlace(a, pieces) {
-			if j.dst == nil {
+		if !r.Keep && plan.InPlace(a, pieces) {
+			if j.Dst == nil {
 				return
 			}
 			q := &pieces[0]
 			off, n = q.Src*size, q.N[0]*q.N[1]*size
-			dst = j.dst[q.Dst:][:n]
-		} else if need := chunk.SpanBytes(needed(w, pieces, size)); need < whole/2 {
+			dst = j.Dst[q.Dst:][:n]
+		} else if need := chunk.SpanBytes(w.Needed(pieces, size)); need < whole/2 {
 			return
 		}
 	}

@@ -1,0 +1,138 @@
+package workers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"zarrbench/zarrio/internal/chunk"
+	"zarrbench/zarrio/internal/plan"
+	"zarrbench/zarrio/meta"
+)
+
+// A Job is what the workers do with the reads of a plan.
+type Job struct {
+	Read func(context.Context, *Worker, *plan.ChunkRead) error
+	Skip func(*plan.ChunkRead) bool // reports whether a read is left out; nil for none
+	// PerChunk, if not nil, reports whether the chunks of an array are read one by one, even those of one shard.
+	PerChunk func(*chunk.Array) bool
+	// Dst, if not nil, is the memory that whole chunks are read straight into.
+	Dst []byte
+
+	// First and Last, if not nil, are what each worker does first and last. Last is called after an error too, and told of it.
+	First func(*Worker) error
+	Last  func(context.Context, *Worker, error) error
+}
+
+// Each does a job by all workers at once. The first error stops them all.
+func (l *Pool) Each(ctx context.Context, p *plan.Plan, j *Job) (meta.Stats, error) {
+	if l.workers == nil {
+		return meta.Stats{}, fmt.Errorf("zarrio: %s engine: used after Close", l.opt.Engine)
+	}
+	workers, err := l.ensure(p)
+	if err != nil {
+		return meta.Stats{}, err
+	}
+	l.turns.Expect(len(workers))
+	rows := &rowQueue{rows: p.RowHeads, workers: len(workers)}
+	err = chunk.Together(ctx, workers, func(ctx context.Context, w *Worker) error {
+		return w.run(func() error { return w.Do(func() error { return l.work(ctx, w, p, j, rows) }) })
+	})
+	var stats meta.Stats
+	for _, w := range workers {
+		stats.Add(w.Stats)
+	}
+	return stats, err
+}
+
+// work does a worker's share of a job.
+func (l *Pool) work(ctx context.Context, w *Worker, p *plan.Plan, j *Job, rows *rowQueue) (err error) {
+	if j.First != nil {
+		err = j.First(w)
+	}
+	for err == nil && ctx.Err() == nil {
+		var row int32
+		var ok bool
+		if w.Files != nil && w.Files.Ahead() > 0 {
+			row, ok = l.next(ctx, w, p, j, rows)
+		} else {
+			row, ok = rows.take()
+		}
+		if !ok {
+			break
+		}
+		err = l.row(ctx, w, p, row, j)
+	}
+	if w.Files != nil {
+		w.rows = w.rows[:0]
+		w.Abandon()
+	}
+	if j.Last != nil {
+		err = j.Last(ctx, w, err)
+	}
+	return err
+}
+
+// A rowQueue holds the rows of a plan that no worker has taken yet, each by its first read.
+type rowQueue struct {
+	rows    []int32
+	next    atomic.Int64
+	workers int
+}
+
+// take takes the next row, or returns false after the last.
+func (q *rowQueue) take() (int32, bool) {
+	i := int(q.next.Add(1)) - 1
+	if i >= len(q.rows) {
+		return 0, false
+	}
+	return q.rows[i], true
+}
+
+// share is how many rows a worker may have taken, so that the others get theirs: all of them end at the same time.
+func (q *rowQueue) share() int { return max((len(q.rows)-int(q.next.Load()))/q.workers, 1) }
+
+// row does the job for a read and those that follow it, in the order in which they lie in their shard.
+func (l *Pool) row(ctx context.Context, w *Worker, p *plan.Plan, first int32, j *Job) error {
+	skip := func(r *plan.ChunkRead) bool { return j.Skip != nil && j.Skip(r) }
+	r := &p.Reads[first]
+	a := r.Array
+	if len(a.Pipe.Levels) == 0 || j.PerChunk != nil && j.PerChunk(a) {
+		for {
+			if !skip(r) {
+				if err := j.Read(ctx, w, r); err != nil {
+					return err
+				}
+			}
+			if r.Next == 0 {
+				return nil
+			}
+			r = &p.Reads[r.Next]
+		}
+	}
+	w.group, w.reads = w.group[:0], w.reads[:0]
+	for i := first; ; i = p.Reads[i].Next {
+		switch r := &p.Reads[i]; {
+		case skip(r):
+		case l.Keep.Has(r.Key()): // nothing is read of it, so that it must not be read with others
+			if err := j.Read(ctx, w, r); err != nil {
+				return err
+			}
+		default:
+			w.group, w.reads = append(w.group, r.Chunk), append(w.reads, i)
+		}
+		if p.Reads[i].Next == 0 {
+			break
+		}
+	}
+	slices.SortFunc(w.reads, func(i, j int32) int { return p.Reads[i].Chunk - p.Reads[j].Chunk })
+	w.Gather(ctx, a, w.group)
+	for _, chunk := range w.group {
+		i, _ := slices.BinarySearchFunc(w.reads, chunk, func(i int32, chunk int) int { return p.Reads[i].Chunk - chunk })
+		if err := j.Read(ctx, w, &p.Reads[w.reads[i]]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

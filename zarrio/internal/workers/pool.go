@@ -1,0 +1,174 @@
+// Package workers has the workers of engines, which carry out the reads of plans: what each does with a chunk is the engine's.
+package workers
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"zarrbench/zarrio/internal/chunk"
+	"zarrbench/zarrio/internal/chunkcache"
+	"zarrbench/zarrio/internal/fileio"
+	"zarrbench/zarrio/internal/plan"
+	"zarrbench/zarrio/internal/turns"
+	"zarrbench/zarrio/meta"
+	"zarrbench/zarrio/store"
+)
+
+// Options say how many workers a Pool has, and how they read. CPUOptions of package engine describes the fields that it has too.
+type Options struct {
+	Engine    string // the engine's name, for errors
+	Workers   int
+	Mode      fileio.Mode
+	Depth     int
+	KeepBytes int64
+	New       func() (*Worker, error) // makes a worker; nil for one that needs nothing
+}
+
+// A Pool is the workers of an engine, with what they share. Its methods are called by one goroutine at a time.
+type Pool struct {
+	Keep *chunkcache.Cache[chunk.Key] // chunks that the next batch needs too
+
+	opt     Options
+	workers []*Worker
+	files   *fileio.Files
+	turns   *turns.Turns // of the workers to compute, see [chunk.Reader.Compute]
+}
+
+// New returns a pool that has no worker yet: [Pool.Start] makes them.
+func New(opt Options) *Pool {
+	all := turns.New(max(opt.Workers, chunk.CoreWorkers()))
+	keep := chunkcache.New[chunk.Key](cmp.Or(opt.KeepBytes, 64<<20))
+	return &Pool{opt: opt, Keep: keep, files: fileio.New(opt.Mode, all, opt.Depth), turns: all}
+}
+
+// Start makes the first workers.
+func (l *Pool) Start() error {
+	n := l.opt.Workers
+	if n <= 0 {
+		n = max(chunk.CoreWorkers(), l.files.Workers(false))
+	}
+	for range n {
+		if err := l.Grow(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Grow adds a worker.
+func (l *Pool) Grow() error {
+	w := new(Worker)
+	if l.opt.New != nil {
+		var err error
+		if w, err = l.opt.New(); err != nil {
+			return err
+		}
+	}
+	w.Attach(l.files.Reader(), l.turns)
+	l.workers = append(l.workers, w)
+	return nil
+}
+
+// ensure returns the workers for p. If their number is not given, it starts more if the store answers more requests at once, or
+// if more keep a disk busy and there is memory for their chunks.
+func (l *Pool) ensure(p *plan.Plan) ([]*Worker, error) {
+	if l.opt.Workers > 0 {
+		return l.workers, nil
+	}
+	n := chunk.CoreWorkers()
+	for i := range p.Reads {
+		if a := p.Reads[i].Array; i == 0 || a != p.Reads[i-1].Array {
+			// Sharded arrays need one worker more: the first chunk of the next shard is not prefetched.
+			n = max(n, a.Readers(l.files.Workers(len(a.Pipe.Levels) > 0 || l.opt.New != nil && a.Raw())))
+		}
+	}
+	for len(l.workers) < n {
+		if err := l.Grow(); err != nil {
+			return nil, err
+		}
+	}
+	return l.workers[:n], nil
+}
+
+// Workers returns the workers, as many as there are now.
+func (l *Pool) Workers() []*Worker { return l.workers }
+
+// SetTurns has the workers compute in other turns, such as a single one.
+func (l *Pool) SetTurns(t *turns.Turns) {
+	l.turns = t
+	for _, w := range l.workers {
+		w.Attach(w.Files, t)
+	}
+}
+
+// Describe describes the workers: "4 to 16 workers", if a plan may make more of them.
+func (l *Pool) Describe() string {
+	n := len(l.workers)
+	if most := l.files.Workers(true); l.opt.Workers <= 0 && most > n {
+		return fmt.Sprintf("%d to %d workers", n, most)
+	}
+	return fmt.Sprintf("%d workers", n)
+}
+
+// Files returns how the workers read files, for a description.
+func (l *Pool) Files() fmt.Stringer { return l.files }
+
+// Probe finds out how files of a store can be read, by one of the documents of the group at path, so that Files tells before the
+// first job. It does nothing if the store is no local directory, or the group has no document.
+func (l *Pool) Probe(ctx context.Context, st store.Store, path string) error {
+	files, ok := st.(fileio.Opener)
+	if !ok {
+		return nil
+	}
+	r := l.files.Reader()
+	if r == nil {
+		return nil
+	}
+	err := r.Probe(ctx, files, meta.Prefix(path)+meta.V3Doc)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = r.Probe(ctx, files, meta.Prefix(path)+meta.V2GroupDoc)
+	}
+	if err = errors.Join(err, r.Close()); err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return fmt.Errorf("zarrio: %w", err)
+}
+
+// Reserve returns memory for r's chunk, or nil if r.Keep is false or the cache is full.
+func (l *Pool) Reserve(r *plan.ChunkRead) []byte {
+	if !r.Keep {
+		return nil
+	}
+	return l.Keep.Reserve(r.Key(), r.Array.ChunkBytes())
+}
+
+// Fill does a job that fills a batch by a plan, and has the cache follow from batch to batch. After an error the cache is empty:
+// what it held may be half decoded.
+func (l *Pool) Fill(p *plan.Plan, do func() (meta.Stats, error)) (meta.Stats, error) {
+	if p.Restart {
+		l.Keep.Rotate()
+	}
+	stats, err := do()
+	if err != nil {
+		l.Keep.Clear()
+	} else {
+		l.Keep.Rotate()
+	}
+	return stats, err
+}
+
+// Close frees what the workers hold. There are none then.
+func (l *Pool) Close() error {
+	var err error
+	for _, w := range l.workers {
+		if w.Files != nil {
+			err = errors.Join(err, w.Files.Close())
+		}
+	}
+	l.workers = nil
+	l.Keep.Clear()
+	return err
+}

@@ -1,0 +1,55 @@
+package workers
+
+import (
+	"context"
+
+	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/chunk"
+	"zarrbench/zarrio/internal/plan"
+)
+
+// A Worker is a goroutine or a thread of an engine that reads and decodes chunks.
+type Worker struct {
+	chunk.Reader
+	group []int        // chunks of one shard
+	reads []int32      // the plan's reads that bring them
+	spans []codec.Span // of a chunk, that pieces take
+	rows  []int32      // plan rows that it has taken, each by its first read
+
+	Thread Thread // where it works; nil for any
+}
+
+// A Thread runs what a worker does, one thing after the other.
+type Thread interface {
+	// Do runs f, and waits for it.
+	Do(f func())
+}
+
+// run runs f where the worker works.
+func (w *Worker) run(f func() error) (err error) {
+	if w.Thread == nil {
+		return f()
+	}
+	w.Thread.Do(func() { err = f() })
+	return err
+}
+
+// Needed returns the bytes of a chunk that pieces take, whose elements have size bytes, in memory of the worker.
+func (w *Worker) Needed(pieces []plan.Piece, size int) []codec.Span {
+	w.spans = w.spans[:0]
+	for i := range pieces {
+		b := pieces[i].Box()
+		last := pieces[i].Src + (b.N[0]-1)*b.Src[0] + (b.N[1]-1)*b.Src[1]
+		w.spans = append(w.spans, codec.Span{Lo: pieces[i].Src * size, Hi: (last + 1) * size})
+	}
+	return chunk.JoinSpans(w.spans)
+}
+
+// ReadStored reads the stored bytes of a chunk that pieces need into memory of the worker.
+func (w *Worker) ReadStored(ctx context.Context, r *plan.ChunkRead, pieces []plan.Piece) error {
+	var spans []codec.Span
+	if r.Array.Raw() {
+		spans = w.Needed(pieces, r.Array.Meta.DType.Size)
+	}
+	return w.ReadDiscarding(ctx, r.Array, r.Chunk, spans)
+}
