@@ -3,6 +3,7 @@ package zarrio
 import (
 	"testing"
 
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 )
 
@@ -14,7 +15,7 @@ func ldPanics(f func()) (v any) {
 }
 
 func TestBatchLeases(t *testing.T) {
-	l := ldLoader(t, openLd(t, arraytest.Steps(t, 8, 4, false), Options{}), CPUOptions{}, LoaderOptions{Channels: []string{"t"}, Batch: 2, Retain: 1})
+	l := ldLoader(t, openLd(t, arraytest.Steps(t, 8, 4, false), Options{}), engine.CPUOptions{}, LoaderOptions{Channels: []string{"t"}, Batch: 2, Retain: 1})
 	const (
 		noRelease = "zarrio: Release of a batch that is not retained"
 		noRetain  = "zarrio: Retain of a batch that is no longer valid"
@@ -53,7 +54,7 @@ func TestBatchLeases(t *testing.T) {
 }
 
 func TestBatchDescribesItself(t *testing.T) {
-	l := ldLoader(t, openLd(t, arraytest.Steps(t, 10, 4, false), Options{}), CPUOptions{}, LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 3, 1}}, Batch: 3})
+	l := ldLoader(t, openLd(t, arraytest.Steps(t, 10, 4, false), Options{}), engine.CPUOptions{}, LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 3, 1}}, Batch: 3})
 	for b, err := range l.Batches(t.Context()) {
 		if err != nil {
 			t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 )
 
@@ -59,12 +60,12 @@ func TestChannels(t *testing.T) {
 		{"ens@level=1000@member#1 t@level=1e3", "ens@level=1000@member#1 t@level=1e3"},
 		{"p@fine=0.2", "p@fine=0.2"},
 	} {
-		l := ldLoader(t, g, CPUOptions{}, LoaderOptions{Channels: strings.Fields(tt.names)})
+		l := ldLoader(t, g, engine.CPUOptions{}, LoaderOptions{Channels: strings.Fields(tt.names)})
 		if got := strings.Join(l.Channels(), " "); got != tt.want {
 			t.Errorf("%s: channels %s, want %s", tt.names, got, tt.want)
 		}
 		// The names that a loader gives make the same channels.
-		again := ldLoader(t, g, CPUOptions{}, LoaderOptions{Channels: l.Channels()})
+		again := ldLoader(t, g, engine.CPUOptions{}, LoaderOptions{Channels: l.Channels()})
 		if !ldEqual(ldEpoch(t, l), ldEpoch(t, again)) {
 			t.Errorf("%s: %s differ", tt.names, tt.want)
 		}
@@ -72,12 +73,12 @@ func TestChannels(t *testing.T) {
 	// The nearest coordinate, not the first that is near.
 	for i := range 3 {
 		names := []string{"w@metre=" + strconv.Itoa(1e7+i)}
-		l := ldLoader(t, g, CPUOptions{}, LoaderOptions{Channels: names})
+		l := ldLoader(t, g, engine.CPUOptions{}, LoaderOptions{Channels: names})
 		if got := l.channels[0].fixed; !slices.Equal(got, []int{0, i, 0, 0}) {
 			t.Errorf("%s is at %v", names, got)
 		}
 	}
-	bare := ldLoader(t, g, CPUOptions{}, LoaderOptions{Channels: []string{"bare"}, Windows: []Window{{"dim_0", 2, 0}, {"dim_2", 2, 0}}})
+	bare := ldLoader(t, g, engine.CPUOptions{}, LoaderOptions{Channels: []string{"bare"}, Windows: []Window{{"dim_0", 2, 0}, {"dim_2", 2, 0}}})
 	if bare.Samples() != 6 {
 		t.Errorf("%d samples by numbers of dimensions", bare.Samples())
 	}
@@ -145,7 +146,7 @@ func TestLoaderRefuses(t *testing.T) {
 		if tt.opt.Channels == nil && tt.name != "no channels" {
 			tt.opt.Channels = []string{"u"}
 		}
-		e := NewCPU(CPUOptions{Workers: 1})
+		e := engine.NewCPU(engine.CPUOptions{Workers: 1})
 		l, err := NewLoader(t.Context(), g, e, tt.opt)
 		if err == nil {
 			t.Errorf("%s: no error", tt.name)
@@ -155,7 +156,7 @@ func TestLoaderRefuses(t *testing.T) {
 		}
 		e.Close()
 	}
-	_, err := NewLoader(t.Context(), g, NewCPU(CPUOptions{Workers: 1}), LoaderOptions{Channels: []string{"q"}})
+	_, err := NewLoader(t.Context(), g, engine.NewCPU(engine.CPUOptions{Workers: 1}), LoaderOptions{Channels: []string{"q"}})
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("an unknown array: %v is not fs.ErrNotExist", err)
 	}
@@ -166,7 +167,7 @@ func TestLoaderTooManyWindows(t *testing.T) {
 	s := arraytest.NewStore()
 	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{1 << 40, 1 << 19, 1}, Chunks: []int{1, 1, 1}, Only: true})
 	opt := LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 1, 0}, {"y", 1, 0}, {"x", 1, 0}}, World: 1000, Rank: 999}
-	e := NewCPU(CPUOptions{})
+	e := engine.NewCPU(engine.CPUOptions{})
 	defer e.Close()
 	if _, err := NewLoader(t.Context(), openLd(t, s, Options{}), e, opt); err == nil || !strings.Contains(err.Error(), "too many windows: 1099511627776 x 524288 x 1") {
 		t.Error(err)

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/race"
 	"zarrbench/zarrio/store"
 )
@@ -87,7 +88,7 @@ func openMany(tb testing.TB, st store.Store, shuffle Shuffle, at func(*Loader) i
 	if err != nil {
 		tb.Fatal(err)
 	}
-	e := NewCPU(CPUOptions{Workers: 2})
+	e := engine.NewCPU(engine.CPUOptions{Workers: 2})
 	defer e.Close()
 	l, err := NewLoader(tb.Context(), g, e, manyOptions(shuffle))
 	if err != nil {
@@ -182,7 +183,7 @@ func benchMany(b *testing.B, dir string, shuffle Shuffle, read bool) {
 		b.Fatal(err)
 	}
 	defer g.Close()
-	e := NewCPU(CPUOptions{})
+	e := engine.NewCPU(engine.CPUOptions{})
 	defer e.Close()
 	opt := manyOptions(shuffle)
 	opt.Prefetch = -1

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
@@ -83,7 +84,7 @@ func TestTimeAxisBesideSteps(t *testing.T) {
 					if consolidated {
 						consolidateLd(s)
 					}
-					e := NewCPU(CPUOptions{Workers: 1})
+					e := engine.NewCPU(engine.CPUOptions{Workers: 1})
 					defer e.Close()
 					l, err := NewLoader(t.Context(), openLd(t, s, Options{}), e, LoaderOptions{Channels: names, Batch: 1})
 					if !tt.time {
@@ -157,7 +158,7 @@ func TestTimeAxisMore(t *testing.T) {
 		{"by the attribute coordinates", named, []string{"z", "p"}, Window{"time", 2, 0}, []string{`"day" is an axis of time ("days since 2000-01-01" by the coordinate "valid")`, "by its index, p@day#0"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			e := NewCPU(CPUOptions{Workers: 1})
+			e := engine.NewCPU(engine.CPUOptions{Workers: 1})
 			defer e.Close()
 			_, err := NewLoader(t.Context(), openLd(t, tt.s, Options{}), e, LoaderOptions{Channels: tt.names, Windows: []Window{tt.window}, Batch: 1})
 			zarrtest.WantError(t, err, tt.want...)
@@ -168,16 +169,16 @@ func TestTimeAxisMore(t *testing.T) {
 	s := axisStore(t, "day", 2, day)
 	for _, name := range []string{"p@day#1", "p@day=1", "p@day=2000-01-02", "p@day=2000-01-02T00", "p@day=2000-01-02 00:00:00Z"} {
 		t.Run(name, func(t *testing.T) {
-			l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"z", name}, Batch: 1})
+			l := ldLoader(t, openLd(t, s, Options{}), engine.CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"z", name}, Batch: 1})
 			require.Equal(t, 1, l.channels[1].fixed[0])
 		})
 	}
 	g, err := Open(t.Context(), axisStore(t, "day", 2, arraytest.Array{Name: "valid", Dims: []string{"day"}, Shape: []int{2}, Dtype: "<i8", Attrs: days}).Write(t), Options{})
 	require.NoError(t, err)
 	defer g.Close()
-	_, err = NewLoader(t.Context(), g, NewCPU(CPUOptions{Workers: 1}), LoaderOptions{Channels: []string{"z", "p"}})
+	_, err = NewLoader(t.Context(), g, engine.NewCPU(engine.CPUOptions{Workers: 1}), LoaderOptions{Channels: []string{"z", "p"}})
 	zarrtest.WantError(t, err, `"day" is an axis of time`, `by the coordinate "valid"`)
-	_, err = NewLoader(t.Context(), g, NewCPU(CPUOptions{Workers: 1}), LoaderOptions{Channels: []string{"q"}})
+	_, err = NewLoader(t.Context(), g, engine.NewCPU(engine.CPUOptions{Workers: 1}), LoaderOptions{Channels: []string{"q"}})
 	zarrtest.WantError(t, err, "q/.zarray: no array here: ", "the arrays there are: both p time valid z")
 	require.ErrorIs(t, err, fs.ErrNotExist)
 }
@@ -203,7 +204,7 @@ func TestStepTimesOfGroups(t *testing.T) {
 			s.Put(t, &arraytest.Array{Name: "a/u", Dims: []string{"time", "y", "x"}, Shape: []int{4, 2, 3}})
 			s.Put(t, &arraytest.Array{Name: "a/time", Dims: []string{"time"}, Shape: []int{4}, Dtype: "<i8", Attrs: map[string]any{"units": tt.units},
 				Elem: arraytest.Ints(func(i int) int64 { return tt.times[i] })})
-			e := NewCPU(CPUOptions{Workers: 1})
+			e := engine.NewCPU(engine.CPUOptions{Workers: 1})
 			defer e.Close()
 			l, err := NewLoader(t.Context(), openLd(t, s, Options{}), e, LoaderOptions{Channels: []string{"z", "a/u"}, Batch: 1})
 			if tt.want != "" {
@@ -248,7 +249,7 @@ func TestCoordinateValues(t *testing.T) {
 			c := tt.coord
 			c.Name, c.Dims, c.Shape = "level", []string{"level"}, []int{3}
 			s := axisStore(t, "level", 3, c)
-			e := NewCPU(CPUOptions{Workers: 1})
+			e := engine.NewCPU(engine.CPUOptions{Workers: 1})
 			defer e.Close()
 			l, err := NewLoader(t.Context(), openLd(t, s, Options{}), e, LoaderOptions{Channels: []string{"both@level=" + tt.value}, Batch: 1})
 			if tt.err != "" {
@@ -281,14 +282,14 @@ func TestCases(t *testing.T) {
 	g, err := Open(t.Context(), zarrtest.Shared(t, "cases/two-time-axes"), Options{})
 	require.NoError(t, err)
 	defer g.Close()
-	_, err = NewLoader(t.Context(), g, NewCPU(CPUOptions{Workers: 1}), LoaderOptions{Channels: []string{"geopotential", "precipitation"}})
+	_, err = NewLoader(t.Context(), g, engine.NewCPU(engine.CPUOptions{Workers: 1}), LoaderOptions{Channels: []string{"geopotential", "precipitation"}})
 	zarrtest.WantError(t, err, `channel "precipitation"`, `"day"`, `"time"`, "precipitation@day=...")
-	l := ldLoader(t, g, CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"geopotential", "precipitation@day=2000-01-02"}, Batch: 1})
+	l := ldLoader(t, g, engine.CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"geopotential", "precipitation@day=2000-01-02"}, Batch: 1})
 	require.Equal(t, []string{"geopotential", "precipitation@day=2000-01-02"}, l.Channels())
 	nan, err := Open(t.Context(), zarrtest.Shared(t, "cases/level-nan"), Options{})
 	require.NoError(t, err)
 	defer nan.Close()
-	require.Equal(t, 1, ldLoader(t, nan, CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"z@level=500"}, Batch: 1}).channels[0].fixed[1])
+	require.Equal(t, 1, ldLoader(t, nan, engine.CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"z@level=500"}, Batch: 1}).channels[0].fixed[1])
 }
 
 func TestNodeType(t *testing.T) {

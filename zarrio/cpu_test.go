@@ -9,13 +9,14 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/plan"
 	"zarrbench/zarrio/tensor"
 )
 
 func TestCPU(t *testing.T) {
-	e := NewCPU(CPUOptions{Workers: 3})
+	e := engine.NewCPU(engine.CPUOptions{Workers: 3})
 	if e.Workers() != 3 || !strings.HasPrefix(fmt.Sprint(e), "cpu (3 workers, ") {
 		t.Errorf("%v", e)
 	}
@@ -70,7 +71,7 @@ func TestLoaderInPlace(t *testing.T) {
 		s := arraytest.NewStore()
 		s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{12, 4, 6}, Chunks: []int{1, 4, 6}, Dtype: ">f4", Blosc: blosc})
 		s.Put(t, &arraytest.Array{Name: "z", Dims: []string{"level", "time", "y", "x"}, Shape: []int{3, 12, 4, 6}, Chunks: []int{3, 1, 4, 6}})
-		e := NewCPU(CPUOptions{Workers: 1, KeepBytes: -1})
+		e := engine.NewCPU(engine.CPUOptions{Workers: 1, KeepBytes: -1})
 		l, err := NewLoader(t.Context(), openLd(t, s, Options{}), e, LoaderOptions{Channels: []string{"t", "z@level#1"}, Windows: []Window{{"time", 3, 2}}, Batch: 4})
 		if err != nil {
 			t.Fatal(err)
@@ -96,7 +97,7 @@ func TestLoaderRuns(t *testing.T) {
 	fast := func(e []byte, at []int) { e[0], e[1] = byte(at[0]), byte(at[1]) }
 	shape := []int{15, 150, 256}
 	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: shape, Chunks: []int{5, 150, 256}, Dtype: "<u2", Elem: fast})
-	e := NewCPU(CPUOptions{Workers: 2, KeepBytes: -1})
+	e := engine.NewCPU(engine.CPUOptions{Workers: 2, KeepBytes: -1})
 	defer e.Close()
 	l, err := NewLoader(t.Context(), openLd(t, s, Options{}), e, LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 3, 1}}, Batch: 7})
 	if err != nil {
@@ -147,7 +148,7 @@ func TestLoaderInPlaceTransform(t *testing.T) {
 	s := arraytest.Steps(t, 12, 1, false)
 	s.Put(t, &arraytest.Array{Name: "land", Dims: []string{"y", "x"}, Shape: []int{4, 6}, Blosc: true})
 	opt := LoaderOptions{Channels: []string{"t", "land"}, Windows: []Window{{"time", 3, 2}}, Batch: 4}
-	want := ldEpoch(t, ldLoader(t, openLd(t, s, Options{}), CPUOptions{}, opt))
+	want := ldEpoch(t, ldLoader(t, openLd(t, s, Options{}), engine.CPUOptions{}, opt))
 	for _, batch := range want {
 		for i := range batch {
 			batch[i] ^= 0xff
@@ -164,7 +165,7 @@ func TestLoaderInPlaceTransform(t *testing.T) {
 		return nil
 	}
 	for _, keep := range []int64{-1, 0} {
-		if got := ldEpoch(t, ldLoader(t, openLd(t, s, Options{}), CPUOptions{Workers: 3, KeepBytes: keep}, opt)); !ldEqual(got, want) {
+		if got := ldEpoch(t, ldLoader(t, openLd(t, s, Options{}), engine.CPUOptions{Workers: 3, KeepBytes: keep}, opt)); !ldEqual(got, want) {
 			t.Errorf("keep %d: samples were copied from samples that had been changed", keep)
 		}
 	}
@@ -175,7 +176,7 @@ func TestLoaderBlocks(t *testing.T) {
 	s := arraytest.NewStore()
 	shape := []int{4, 16, 64, 128}
 	s.Put(t, &arraytest.Array{Name: "z", Dims: []string{"time", "level", "y", "x"}, Shape: shape, Chunks: []int{1, 16, 64, 128}, Blosc: true})
-	l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{}, LoaderOptions{Channels: []string{"z@level#3", "z@level#4"}, Batch: 1})
+	l := ldLoader(t, openLd(t, s, Options{}), engine.CPUOptions{}, LoaderOptions{Channels: []string{"z@level#3", "z@level#4"}, Batch: 1})
 	for b, err := range l.Batches(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
@@ -198,7 +199,7 @@ func TestLoaderBlocks(t *testing.T) {
 func BenchmarkPlan(b *testing.B) {
 	s := arraytest.NewStore()
 	s.Put(b, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{400, 256, 256}, Chunks: []int{100, 16, 16}, Only: true})
-	l := ldLoader(b, openLd(b, s, Options{}), CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"t"}, Batch: 32})
+	l := ldLoader(b, openLd(b, s, Options{}), engine.CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"t"}, Batch: 32})
 	at := make([][3]int, 32)
 	for i := range at {
 		at[i][0] = i

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/plan"
 	"zarrbench/zarrio/internal/turns"
@@ -206,7 +207,7 @@ func newFlight(t *testing.T, kind string, values, most int) *flight {
 }
 
 // read reads all steps as one batch by the engine, and checks them. most is how many requests there must be at once.
-func (f *flight) read(t *testing.T, e Engine, most int) {
+func (f *flight) read(t *testing.T, e engine.Engine, most int) {
 	t.Helper()
 	f.gate.most = most
 	f.values(t, e, f.gate.arm)
@@ -214,7 +215,7 @@ func (f *flight) read(t *testing.T, e Engine, most int) {
 }
 
 // values reads all steps as one batch by the engine, and checks them. It calls begin when only they are left to be asked for.
-func (f *flight) values(t *testing.T, e Engine, begin func()) {
+func (f *flight) values(t *testing.T, e engine.Engine, begin func()) {
 	t.Helper()
 	l, err := NewLoader(t.Context(), f.group, e, LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 1, 0}}, Batch: f.steps})
 	require.NoError(t, err)
@@ -246,7 +247,7 @@ func TestRequestsInFlight(t *testing.T) {
 				t.Run(fmt.Sprintf("%s/%d workers/%d values/%v", kind, tt.workers, tt.values, io), func(t *testing.T) {
 					t.Parallel()
 					f := newFlight(t, kind, tt.values, 64)
-					e := NewCPU(CPUOptions{Workers: tt.workers, IO: io})
+					e := engine.NewCPU(engine.CPUOptions{Workers: tt.workers, IO: io})
 					defer e.Close()
 					f.read(t, e, tt.most)
 				})
@@ -258,15 +259,15 @@ func TestRequestsInFlight(t *testing.T) {
 // TestOneTurn has 64 workers with one turn read one shard, of which each needs the index, and stores whose every request is held
 // until as many are in flight as there may be: no worker has the turn that waits.
 func TestOneTurn(t *testing.T) {
-	one := func(t *testing.T, io IO) *CPU {
-		e := NewCPU(CPUOptions{Workers: 64, IO: io})
+	one := func(t *testing.T, io engine.IO) *engine.CPU {
+		e := engine.NewCPU(engine.CPUOptions{Workers: 64, IO: io})
 		t.Cleanup(func() { e.Close() })
 		e.Pool().SetTurns(turns.New(1))
 		return e
 	}
 	for _, kind := range flightKinds {
 		t.Run(kind, func(t *testing.T) {
-			newFlight(t, kind, 150, 64).read(t, one(t, IOAuto), 64)
+			newFlight(t, kind, 150, 64).read(t, one(t, engine.IOAuto), 64)
 		})
 	}
 	for _, io := range allIO {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/cufile"
@@ -84,7 +85,7 @@ func (e *gdsEngine) start(g *GPU, opt GDSOptions) error {
 		return fmt.Errorf("%d workers: want 1 or more", threads)
 	}
 	e.quiet = e.compat != CompatOn
-	if err := e.open(g, "gds", CPUOptions{Workers: threads, KeepBytes: opt.KeepBytes, IO: IOBuffered}); err != nil {
+	if err := e.open(g, "gds", engine.CPUOptions{Workers: threads, KeepBytes: opt.KeepBytes, IO: engine.IOBuffered}); err != nil {
 		return err
 	}
 	if e.host, err = e.hostRing(pinned, 0); err != nil {
@@ -321,7 +322,7 @@ func (e *gdsEngine) obstacle(a *chunk.Array) string {
 }
 
 // PathOf implements GPUEngine.
-func (e *gdsEngine) PathOf(array Chunked) (Path, string) {
+func (e *gdsEngine) PathOf(array engine.Chunked) (Path, string) {
 	a := array.Chunks()
 	if why := e.obstacle(a); why != "" {
 		return PathHost, why

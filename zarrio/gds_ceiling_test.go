@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"zarrbench/internal/cudaemu"
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 )
 
@@ -20,7 +21,7 @@ func TestGDSCeilingEncoded(t *testing.T) {
 	s.Put(t, &arraytest.Array{Name: "packed", Dims: []string{"time", "y", "x"}, Shape: []int{8, 4, 6}, Chunks: []int{1, 4, 6}, Blosc: true})
 	group, _ := onDisk(t, s, Options{})
 	opt := LoaderOptions{Channels: []string{"packed"}, Batch: 4}
-	want, err := ldLoader(t, group, CPUOptions{}, opt).Ceiling(t.Context())
+	want, err := ldLoader(t, group, engine.CPUOptions{}, opt).Ceiling(t.Context())
 	require.NoError(t, err)
 	require.Positive(t, want.ReadBytes)
 	_, l := gdsLoader(t, g, group, GDSOptions{}, opt)
@@ -42,7 +43,7 @@ func TestHostCeiling(t *testing.T) {
 			s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{8, 100, 120}, Chunks: []int{tt.chunk, 100, 120}})
 			group, _ := onDisk(t, s, Options{})
 			opt := LoaderOptions{Channels: []string{"t"}, Batch: 2}
-			want, err := ldLoader(t, group, CPUOptions{}, opt).Ceiling(t.Context())
+			want, err := ldLoader(t, group, engine.CPUOptions{}, opt).Ceiling(t.Context())
 			require.NoError(t, err)
 			require.EqualValues(t, 8*100*120*4, want.ReadBytes)
 			got, err := ldLoaderOn(t, group, must(t)(NewHost(g, HostOptions{})), opt).Ceiling(t.Context())

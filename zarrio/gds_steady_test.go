@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zarrbench/internal/cudaemu"
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/race"
 	"zarrbench/zarrio/store"
@@ -80,7 +81,7 @@ func gdsLoader(tb testing.TB, g *GPU, group *Group, gds GDSOptions, opt LoaderOp
 func cpuEpoch(tb testing.TB, group *Group, opt LoaderOptions) []byte {
 	tb.Helper()
 	opt.Channels = []string{"t"}
-	return bytes.Join(ldEpoch(tb, ldLoader(tb, group, CPUOptions{}, opt)), nil)
+	return bytes.Join(ldEpoch(tb, ldLoader(tb, group, engine.CPUOptions{}, opt)), nil)
 }
 
 // openCounter counts whatever opens a file of its directory.
@@ -188,7 +189,7 @@ func TestGDSSteady(t *testing.T) {
 func cpuLoader(tb testing.TB, group *Group, opt LoaderOptions) *Loader {
 	tb.Helper()
 	opt.Channels = []string{"t"}
-	return ldLoader(tb, group, CPUOptions{}, opt)
+	return ldLoader(tb, group, engine.CPUOptions{}, opt)
 }
 
 // TestGPUFillAllocs measures Fills of few and of many chunks: what they allocate doesn't grow with these.

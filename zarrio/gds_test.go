@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zarrbench/internal/cudaemu"
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/zarrtest"
@@ -280,7 +281,7 @@ func TestGDSOddSizes(t *testing.T) {
 							if err != nil {
 								t.Fatal(err)
 							}
-							if !bytes.Equal(gpuEpoch(t, l), bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)) {
+							if !bytes.Equal(gpuEpoch(t, l), bytes.Join(ldEpoch(t, ldLoader(t, group, engine.CPUOptions{}, opt)), nil)) {
 								t.Errorf("%v, %v: the epoch differs", opt.Channels, layout)
 							}
 							if err := l.Close(); err != nil {

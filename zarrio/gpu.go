@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/tensor"
@@ -14,8 +15,8 @@ import (
 // A GPUEngine is an engine whose batches end in a GPU's memory. Fill returns when all is read and the last copies are queued;
 // a batch's Ready event, or its Sync, tells when they are done. Close waits for what is under way.
 type GPUEngine interface {
-	Engine
-	Reducer
+	engine.Engine
+	engine.Reducer
 	// Probe is that of the CPU engine, which reads for this one.
 	Probe(ctx context.Context, st store.Store, path string) error
 	// Workers returns the number of workers.
@@ -26,7 +27,7 @@ type GPUEngine interface {
 	// Transfers returns the engine's counts so far.
 	Transfers() Transfers
 	// PathOf returns the path that an array's chunks will take, and why if that is PathHost.
-	PathOf(a Chunked) (Path, string)
+	PathOf(a engine.Chunked) (Path, string)
 	// CopyDense queues, on a stream, the copy of a tensor's planes to an address on the same GPU, which has room for its
 	// elements: without the gaps of a padded layout.
 	CopyDense(dst uintptr, t tensor.Tensor, s tensor.Stream) error
@@ -49,7 +50,7 @@ type HostOptions struct {
 	// Workers, KeepBytes, IO and Depth are those of CPUOptions.
 	Workers   int
 	KeepBytes int64
-	IO        IO
+	IO        engine.IO
 	Depth     int
 	// RingBytes bounds the pinned memory that chunks are read or decoded into on their way; 0 stands for 4 MiB for each
 	// worker and 64 MiB more.

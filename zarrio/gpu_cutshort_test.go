@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"zarrbench/internal/cudaemu"
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 )
 
@@ -22,7 +23,7 @@ func TestGDSCutShort(t *testing.T) {
 	s.Put(t, &arraytest.Array{Name: "packed", Dims: []string{"time", "y", "x"}, Shape: []int{8, 4, 6}, Chunks: []int{1, 4, 6}, Blosc: true})
 	group, _ := onDisk(t, s, Options{})
 	opt := LoaderOptions{Channels: []string{"packed", "t"}, Batch: 4}
-	want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)
+	want := bytes.Join(ldEpoch(t, ldLoader(t, group, engine.CPUOptions{}, opt)), nil)
 	for _, submit := range bothSubmits {
 		t.Run(string(submit), func(t *testing.T) {
 			e, l := gdsLoader(t, g, group, GDSOptions{Submit: submit, Workers: 1}, opt)

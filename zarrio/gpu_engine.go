@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/plan"
 	"zarrbench/zarrio/internal/workers"
@@ -63,7 +64,7 @@ func hand(w *workers.Worker) *gpuHand { return w.Thread.(*gpuHand) }
 func (h *gpuHand) Do(f func()) { h.thread.do(f) }
 
 // open fills in the core of an engine.
-func (e *gpuCore) open(g *GPU, name string, opt CPUOptions) error {
+func (e *gpuCore) open(g *GPU, name string, opt engine.CPUOptions) error {
 	if opt.Workers > maxThreads {
 		return fmt.Errorf("%d workers: want at most %d, each of which has a thread", opt.Workers, maxThreads)
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/plan"
@@ -32,7 +33,7 @@ func NewHost(g *GPU, opt HostOptions) (GPUEngine, error) {
 	if opt.Pageable {
 		kind = pageable
 	}
-	err := e.open(g, "host", CPUOptions{Workers: opt.Workers, KeepBytes: opt.KeepBytes, IO: opt.IO, Depth: opt.Depth})
+	err := e.open(g, "host", engine.CPUOptions{Workers: opt.Workers, KeepBytes: opt.KeepBytes, IO: opt.IO, Depth: opt.Depth})
 	if err == nil {
 		e.host, err = e.hostRing(kind, opt.RingBytes)
 	}
@@ -107,7 +108,7 @@ func (e *hostEngine) Calibrate(context.Context, Epoch) (string, error) {
 func (e *hostEngine) Transfers() Transfers { return Transfers{HostBytes: e.hostBytes.Load()} }
 
 // PathOf implements GPUEngine.
-func (e *hostEngine) PathOf(Chunked) (Path, string) {
+func (e *hostEngine) PathOf(engine.Chunked) (Path, string) {
 	return PathHost, "the host engine reads by the CPU"
 }
 

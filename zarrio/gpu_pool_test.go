@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"zarrbench/internal/cudaemu"
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 )
 
@@ -22,7 +23,7 @@ func TestGPUPool(t *testing.T) {
 	cudaemu.NoLeaks(t)
 	group, _ := onDisk(t, gdsFields(t, 12, 61, 97), Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 3}
-	want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)
+	want := bytes.Join(ldEpoch(t, ldLoader(t, group, engine.CPUOptions{}, opt)), nil)
 	makers := []string{"cuMemHostRegister_v2", "cuMemHostAlloc", "cuStreamCreate", "cuEventCreate", "cuModuleLoadData"}
 	for _, tt := range []struct {
 		name   string

@@ -12,6 +12,7 @@ import (
 
 	"zarrbench/internal/cudaemu"
 	"zarrbench/internal/loss"
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/tensor"
@@ -29,7 +30,7 @@ func TestGPUReduce(t *testing.T) {
 	group, _ := onDisk(t, s, Options{})
 	for _, layout := range []tensor.Layout{tensor.Dense, tensor.Padded} {
 		opt := LoaderOptions{Channels: []string{"b", "a"}, Batch: 4, Layout: layout, Prefetch: -1}
-		near := ldLoader(t, group, CPUOptions{}, opt)
+		near := ldLoader(t, group, engine.CPUOptions{}, opt)
 		var wantSums [][]float64
 		var wantCRCs [][]uint32
 		for b, err := range near.Batches(t.Context()) {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"zarrbench/internal/cudaemu"
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/meta"
@@ -30,7 +31,7 @@ func TestGDSStraightRows(t *testing.T) {
 	group, _ := onDisk(t, s, Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 2, Layout: tensor.Padded,
 		Windows: []Window{{Dim: "time", Size: 1}, {Dim: "y", Size: 3}, {Dim: "x", Size: 1024}}}
-	want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)
+	want := bytes.Join(ldEpoch(t, ldLoader(t, group, engine.CPUOptions{}, opt)), nil)
 	for _, submit := range []Submit{SubmitSync, SubmitBatch} {
 		e := must(t)(NewGDS(g, GDSOptions{Submit: submit}))
 		if got := gpuEpoch(t, ldLoaderOn(t, group, e, opt)); !bytes.Equal(got, want) {
@@ -51,7 +52,7 @@ func TestGPUReleaseAfterError(t *testing.T) {
 	dev := g.dev
 	group, _ := onDisk(t, arraytest.Steps(t, 24, 1, false), Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 2, Prefetch: -1}
-	want := ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt))[0]
+	want := ldEpoch(t, ldLoader(t, group, engine.CPUOptions{}, opt))[0]
 	l := ldLoaderOn(t, group, must(t)(NewHost(g, HostOptions{Workers: 1})), opt)
 	var stream cuda.Stream
 	var dst []byte
@@ -159,7 +160,7 @@ func TestGDSFewSlots(t *testing.T) {
 	t.Setenv("KVIKIO_GDS_THRESHOLD", "0")
 	group, _ := onDisk(t, arraytest.Steps(t, 64, 1, false), Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 32, Windows: []Window{{Dim: "time", Size: 1}}}
-	want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)
+	want := bytes.Join(ldEpoch(t, ldLoader(t, group, engine.CPUOptions{}, opt)), nil)
 	e := must(t)(NewGDS(g, GDSOptions{Workers: 4, RingBytes: 16 * slotSize, Submit: SubmitBatch}))
 	l := ldLoaderOn(t, group, e, opt)
 	cudaemu.Fail(t, "cuEventCreate", 2, 0, 5, -1)
@@ -237,7 +238,7 @@ func TestGDSHonest(t *testing.T) {
 		Gone: func(at []int) bool { return at[0] == 5 }})
 	group, _ := onDisk(t, s, Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 4, Windows: []Window{{Dim: "time", Size: 1}}}
-	want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)
+	want := bytes.Join(ldEpoch(t, ldLoader(t, group, engine.CPUOptions{}, opt)), nil)
 	e := must(t)(NewGDS(g, GDSOptions{}))
 	if got := gpuEpoch(t, ldLoaderOn(t, group, e, opt)); !bytes.Equal(got, want) {
 		t.Error("the epoch differs from the CPU's")

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"zarrbench/internal/cudaemu"
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/ptx"
 	"zarrbench/zarrio/tensor"
@@ -43,7 +44,7 @@ func TestGPUCalls(t *testing.T) {
 			s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{tt.steps, tt.rows, tt.cols}, Chunks: []int{1, tt.rows, tt.cols}, Blosc: tt.blosc})
 			group, _ := onDisk(t, s, Options{})
 			opt := LoaderOptions{Channels: []string{"t"}, Batch: tt.batch, Windows: tt.windows, Layout: tt.layout, Prefetch: -1}
-			want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)
+			want := bytes.Join(ldEpoch(t, ldLoader(t, group, engine.CPUOptions{}, opt)), nil)
 			for _, pageable := range []bool{false, true} {
 				t.Run(fmt.Sprintf("pageable=%v", pageable), func(t *testing.T) {
 					g := testGPU(t, 0)
@@ -115,7 +116,7 @@ func TestGPUScatter(t *testing.T) {
 					Gone: func(at []int) bool { return at[0] == 2 }})
 				group, _ := onDisk(t, s, Options{})
 				opt := LoaderOptions{Channels: []string{"t"}, Batch: cmp.Or(tt.batch, 400), Windows: tt.windows, Prefetch: -1, Shuffle: ByWindow, Seed: 5}
-				want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)
+				want := bytes.Join(ldEpoch(t, ldLoader(t, group, engine.CPUOptions{}, opt)), nil)
 				g := testGPU(t, 0)
 				e := must(t)(NewHost(g, HostOptions{Workers: max(tt.workers, 1), RingBytes: tt.ring, KeepBytes: -1}))
 				if tt.list > 0 {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"zarrbench/internal/cudaemu"
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/ptx"
 )
@@ -36,7 +37,7 @@ func TestGPUNoSpins(t *testing.T) {
 	cudaemu.NoLeaks(t)
 	group, _ := onDisk(t, arraytest.Steps(t, 24, 1, false), Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 4}
-	want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)
+	want := bytes.Join(ldEpoch(t, ldLoader(t, group, engine.CPUOptions{}, opt)), nil)
 	for _, tt := range []struct {
 		name   string
 		engine func(*GPU) (GPUEngine, error)
@@ -69,7 +70,7 @@ func TestGPUPinnedAnywhere(t *testing.T) {
 	g := testGPU(t, 0)
 	group, _ := onDisk(t, gdsFields(t, 6, 61, 97), Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 3}
-	want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)
+	want := bytes.Join(ldEpoch(t, ldLoader(t, group, engine.CPUOptions{}, opt)), nil)
 	for _, register := range []int{0, 801} {
 		for _, size := range []int{4096, 8192, 12288, 1 << 20, 2<<20 - 4096, 4 << 20} {
 			t.Run(strconv.Itoa(register)+"/"+strconv.Itoa(size), func(t *testing.T) {

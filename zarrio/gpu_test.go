@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"zarrbench/internal/cudaemu"
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/plan"
@@ -111,7 +112,7 @@ func gpuRandom(t *testing.T, g *GPU, seed uint64) {
 			chosen[name] = settings[name][r.IntN(len(settings[name]))]
 		}
 		lazy, short, io := int64(r.IntN(2)), int64(r.IntN(3)), allIO[r.IntN(len(allIO))]
-		c.engine = func(t *testing.T) Engine {
+		c.engine = func(t *testing.T) engine.Engine {
 			cudaemu.Set(t, "lazy", lazy)
 			if kind == 0 {
 				return must(t)(NewHost(g, HostOptions{Workers: workers, KeepBytes: keep, IO: io, RingBytes: ring}))
@@ -139,7 +140,7 @@ func TestGPUBatches(t *testing.T) {
 	dev := g.dev
 	group, _ := onDisk(t, arraytest.Steps(t, 24, 1, false), Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 2, Prefetch: 1}
-	want := ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt))
+	want := ldEpoch(t, ldLoader(t, group, engine.CPUOptions{}, opt))
 	engines := map[string]func() GPUEngine{
 		"host":     func() GPUEngine { return must(t)(NewHost(g, HostOptions{})) },
 		"pageable": func() GPUEngine { return must(t)(NewHost(g, HostOptions{Pageable: true})) },
@@ -214,7 +215,7 @@ func TestGPUDevices(t *testing.T) {
 	cudaemu.Set(t, "devices", 2)
 	group, _ := onDisk(t, arraytest.Steps(t, 24, 1, false), Options{})
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 3}
-	want := bytes.Join(ldEpoch(t, ldLoader(t, group, CPUOptions{}, opt)), nil)
+	want := bytes.Join(ldEpoch(t, ldLoader(t, group, engine.CPUOptions{}, opt)), nil)
 	t.Setenv("KVIKIO_GDS_THRESHOLD", "0")
 	var gpus []*GPU
 	var loaders []*Loader
@@ -241,7 +242,7 @@ func TestGPUDevices(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Free()
-	host, err := NewCPU(CPUOptions{}).Alloc(4096, tensor.Dense)
+	host, err := engine.NewCPU(engine.CPUOptions{}).Alloc(4096, tensor.Dense)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/fileio"
 )
 
@@ -25,7 +26,7 @@ func TestGPUThreads(t *testing.T) {
 			defer runtime.UnlockOSThread()
 			func() {
 				defer used.Done()
-				e := NewCPU(CPUOptions{IO: IOUring, Workers: 1})
+				e := engine.NewCPU(engine.CPUOptions{IO: engine.IOUring, Workers: 1})
 				defer e.Close()
 				if strings.Contains(e.String(), "without io_uring") {
 					return

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/internal/race"
@@ -20,7 +21,7 @@ import (
 	"zarrbench/zarrio/tensor"
 )
 
-var allIO = []IO{IOAuto, IOBuffered, IODirect, IOUring}
+var allIO = []engine.IO{engine.IOAuto, engine.IOBuffered, engine.IODirect, engine.IOUring}
 
 func TestParseIO(t *testing.T) {
 	names := []string{"auto", "buffered", "direct", "uring"}
@@ -29,16 +30,16 @@ func TestParseIO(t *testing.T) {
 		if io.String() != names[i] || io.Mode() != ways[i] {
 			t.Errorf("%v: way %v, want %s", io, io.Mode(), names[i])
 		}
-		if got, err := ParseIO(io.String()); got != io || err != nil {
+		if got, err := engine.ParseIO(io.String()); got != io || err != nil {
 			t.Errorf("%v: %v, %v", io, got, err)
 		}
 	}
 	for _, name := range []string{"fast", "mmap"} { // mmap was one
-		_, err := ParseIO(name)
+		_, err := engine.ParseIO(name)
 		zarrtest.WantError(t, err, fmt.Sprintf(`zarrio: I/O %q: want auto, buffered, direct, uring`, name))
 	}
-	if got := IO(9).String(); got != "IO(9)" || IO(9).Mode() != fileio.Auto {
-		t.Error(got, IO(9).Mode())
+	if got := engine.IO(9).String(); got != "IO(9)" || engine.IO(9).Mode() != fileio.Auto {
+		t.Error(got, engine.IO(9).Mode())
 	}
 }
 
@@ -91,10 +92,10 @@ func TestIOBoundaries(t *testing.T) {
 				t.Fatal(err)
 			}
 			opt := LoaderOptions{Channels: []string{"t"}, Batch: 4}
-			want := ldEpoch(t, ldLoader(t, openLd(t, s, Options{}), CPUOptions{}, opt))
+			want := ldEpoch(t, ldLoader(t, openLd(t, s, Options{}), engine.CPUOptions{}, opt))
 			for _, io := range allIO {
 				for _, opt.Layout = range []tensor.Layout{tensor.Dense, tensor.Padded} {
-					l := ldLoader(t, g, CPUOptions{Workers: 2, IO: io}, opt)
+					l := ldLoader(t, g, engine.CPUOptions{Workers: 2, IO: io}, opt)
 					evict(t, dir)
 					for _, cache := range []string{"cold", "warm"} {
 						if got := ldEpoch(t, l); !ldEqual(got, want) {
@@ -142,13 +143,13 @@ func TestIOErrors(t *testing.T) {
 				t.Fatal(err)
 			}
 			var want string
-			for _, io := range []IO{IOBuffered, IOAuto, IODirect, IOUring} {
-				l := ldLoader(t, g, CPUOptions{Workers: 1, IO: io}, LoaderOptions{Channels: []string{"t"}, Batch: 6})
+			for _, io := range []engine.IO{engine.IOBuffered, engine.IOAuto, engine.IODirect, engine.IOUring} {
+				l := ldLoader(t, g, engine.CPUOptions{Workers: 1, IO: io}, LoaderOptions{Channels: []string{"t"}, Batch: 6})
 				var got string
 				for _, err := range l.Batches(t.Context()) {
 					got = fmt.Sprint(err)
 				}
-				if io == IOBuffered {
+				if io == engine.IOBuffered {
 					want = got
 				}
 				if got != want || !strings.Contains(got, "t/5.0.0") && (kind != "blosc" || name != "long") { // a frame says where it ends
@@ -165,7 +166,7 @@ func TestIOCancel(t *testing.T) {
 		for _, kind := range []string{"raw", "blosc", "sharded"} {
 			g, dir := ioSteps(t, kind, 64)
 			files, goroutines := openFiles(t), runtime.NumGoroutine()
-			e := NewCPU(CPUOptions{IO: io})
+			e := engine.NewCPU(engine.CPUOptions{IO: io})
 			l, err := NewLoader(t.Context(), g, e, LoaderOptions{Channels: []string{"t"}, Batch: 8})
 			if err != nil {
 				t.Fatal(err)
@@ -237,7 +238,7 @@ func TestIOAllocs(t *testing.T) {
 		for _, kind := range []string{"raw", "blosc"} {
 			measure := func(steps int) float64 {
 				g, _ := ioSteps(t, kind, steps)
-				l := ldLoader(t, g, CPUOptions{Workers: 2, IO: io}, LoaderOptions{Channels: []string{"t"}, Batch: steps / 2})
+				l := ldLoader(t, g, engine.CPUOptions{Workers: 2, IO: io}, LoaderOptions{Channels: []string{"t"}, Batch: steps / 2})
 				epoch := func() {
 					for _, err := range l.Batches(context.Background()) {
 						if err != nil {

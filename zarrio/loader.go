@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
 )
@@ -51,7 +52,7 @@ type LoaderOptions struct {
 
 // A Loader makes minibatches of a group's arrays. One epoch may be under way at a time.
 type Loader struct {
-	engine   Engine
+	engine   engine.Engine
 	opt      LoaderOptions
 	channels []channel
 	cuts     cuts
@@ -77,7 +78,7 @@ type Loader struct {
 
 // NewLoader checks the options against the group's arrays, takes the memory of Prefetch + 1 + Retain batches from the
 // engine, and returns a loader. Close gives the memory back; the engine and the group stay the caller's.
-func NewLoader(ctx context.Context, g *Group, e Engine, opt LoaderOptions) (*Loader, error) {
+func NewLoader(ctx context.Context, g *Group, e engine.Engine, opt LoaderOptions) (*Loader, error) {
 	if opt.Windows == nil {
 		opt.Windows = []Window{{Dim: "time", Size: 2}}
 	}

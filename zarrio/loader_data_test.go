@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"zarrbench/internal/loss"
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/tensor"
 )
@@ -53,7 +54,7 @@ func TestLoaderKnown(t *testing.T) {
 				defer g.Close()
 				want := answers[tt.name]
 				for _, layout := range []tensor.Layout{tensor.Dense, tensor.Padded} {
-					l := ldLoader(t, g, CPUOptions{}, LoaderOptions{Channels: tt.channels, Batch: tt.batch, Layout: layout})
+					l := ldLoader(t, g, engine.CPUOptions{}, LoaderOptions{Channels: tt.channels, Batch: tt.batch, Layout: layout})
 					if l.Len() != len(want) || len(want) == 0 {
 						t.Fatalf("%d batches, want %d", l.Len(), len(want))
 					}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store/storetest"
@@ -44,7 +45,7 @@ const ldIterSteps, ldIterBatches = 22, 7
 
 // ldReference returns the first epochs of ldIter.
 func ldReference(t *testing.T, epochs int) [][][]byte {
-	l := ldLoader(t, openLd(t, arraytest.Steps(t, ldIterSteps, 4, false), Options{}), CPUOptions{Workers: 1, KeepBytes: -1}, ldIter(-1))
+	l := ldLoader(t, openLd(t, arraytest.Steps(t, ldIterSteps, 4, false), Options{}), engine.CPUOptions{Workers: 1, KeepBytes: -1}, ldIter(-1))
 	var want [][][]byte
 	for range epochs {
 		want = append(want, ldEpoch(t, l))
@@ -60,7 +61,7 @@ func TestBatchesBreak(t *testing.T) {
 	for _, prefetch := range ldPrefetches {
 		for stop := range ldIterBatches {
 			synctest.Test(t, func(t *testing.T) {
-				l := ldLoader(t, openLd(t, arraytest.Steps(t, ldIterSteps, 4, stop%2 == 0), Options{}), CPUOptions{Workers: 2}, ldIter(prefetch))
+				l := ldLoader(t, openLd(t, arraytest.Steps(t, ldIterSteps, 4, stop%2 == 0), Options{}), engine.CPUOptions{Workers: 2}, ldIter(prefetch))
 				var kept *Batch
 				for b, err := range l.Batches(t.Context()) {
 					if err != nil {
@@ -98,7 +99,7 @@ func TestBatchesCancel(t *testing.T) {
 	for _, prefetch := range ldPrefetches {
 		for stop := range ldIterBatches + 1 {
 			synctest.Test(t, func(t *testing.T) {
-				l := ldLoader(t, openLd(t, arraytest.Steps(t, ldIterSteps, 4, false), Options{}), CPUOptions{Workers: 2}, ldIter(prefetch))
+				l := ldLoader(t, openLd(t, arraytest.Steps(t, ldIterSteps, 4, false), Options{}), engine.CPUOptions{Workers: 2}, ldIter(prefetch))
 				ctx, cancel := context.WithCancelCause(t.Context())
 				defer cancel(nil)
 				if stop == 0 {
@@ -142,7 +143,7 @@ func TestBatchesCancelRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l := ldLoader(t, g, CPUOptions{Workers: 3}, ldIter(1))
+		l := ldLoader(t, g, engine.CPUOptions{Workers: 3}, ldIter(1))
 		f.Set("", storetest.Fault{Wait: make(chan struct{})})
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
@@ -173,7 +174,7 @@ func TestBatchesError(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				l := ldLoader(t, g, CPUOptions{Workers: 2}, ldIter(prefetch))
+				l := ldLoader(t, g, engine.CPUOptions{Workers: 2}, ldIter(prefetch))
 				f.Set("", storetest.Fault{After: after, Err: broken})
 				n := 0
 				var kept *Batch
@@ -224,7 +225,7 @@ func TestBatchesError(t *testing.T) {
 func TestBatchesAllRetained(t *testing.T) {
 	for _, prefetch := range ldPrefetches {
 		synctest.Test(t, func(t *testing.T) {
-			l := ldLoader(t, openLd(t, arraytest.Steps(t, ldIterSteps, 4, false), Options{}), CPUOptions{Workers: 2}, ldIter(prefetch))
+			l := ldLoader(t, openLd(t, arraytest.Steps(t, ldIterSteps, 4, false), Options{}), engine.CPUOptions{Workers: 2}, ldIter(prefetch))
 			var kept []*Batch
 			var last error
 			for b, err := range l.Batches(t.Context()) {
@@ -254,7 +255,7 @@ func TestBatchesAllRetained(t *testing.T) {
 // TestBatchesRetainWhole retains an epoch that has as many batches as there are slots: none is lacking.
 func TestBatchesRetainWhole(t *testing.T) {
 	opt := LoaderOptions{Channels: []string{"t"}, Batch: 2, Retain: 1}
-	l := ldLoader(t, openLd(t, arraytest.Steps(t, 12, 4, false), Options{}), CPUOptions{}, opt)
+	l := ldLoader(t, openLd(t, arraytest.Steps(t, 12, 4, false), Options{}), engine.CPUOptions{}, opt)
 	n := 0
 	for b, err := range l.Batches(t.Context()) {
 		if err != nil {
@@ -272,7 +273,7 @@ func TestBatchesRetainWhole(t *testing.T) {
 // TestBatchesPipeline releases batches from other goroutines.
 func TestBatchesPipeline(t *testing.T) {
 	want := ldReference(t, 2)
-	l := ldLoader(t, openLd(t, arraytest.Steps(t, ldIterSteps, 4, true), Options{}), CPUOptions{Workers: 2}, ldIter(1))
+	l := ldLoader(t, openLd(t, arraytest.Steps(t, ldIterSteps, 4, true), Options{}), engine.CPUOptions{Workers: 2}, ldIter(1))
 	got := make([][]byte, ldIterBatches)
 	var wg sync.WaitGroup
 	room := make(chan struct{}, 1) // Retain
@@ -298,7 +299,7 @@ func TestBatchesPipeline(t *testing.T) {
 func TestBatchesPanic(t *testing.T) {
 	want := ldReference(t, 2)
 	synctest.Test(t, func(t *testing.T) {
-		l := ldLoader(t, openLd(t, arraytest.Steps(t, ldIterSteps, 4, false), Options{}), CPUOptions{Workers: 2}, ldIter(1))
+		l := ldLoader(t, openLd(t, arraytest.Steps(t, ldIterSteps, 4, false), Options{}), engine.CPUOptions{Workers: 2}, ldIter(1))
 		func() {
 			defer func() {
 				if recover() == nil {
@@ -316,7 +317,7 @@ func TestBatchesPanic(t *testing.T) {
 }
 
 func TestBatchesMisuse(t *testing.T) {
-	e := NewCPU(CPUOptions{})
+	e := engine.NewCPU(engine.CPUOptions{})
 	g := openLd(t, arraytest.Steps(t, 8, 4, false), Options{})
 	l, err := NewLoader(t.Context(), g, e, LoaderOptions{Channels: []string{"t"}, Batch: 2})
 	if err != nil {
@@ -372,7 +373,7 @@ func TestBatchesMisuse(t *testing.T) {
 // TestBatchesShareEngine runs two loaders on one engine at the same time.
 func TestBatchesShareEngine(t *testing.T) {
 	want := ldReference(t, 2)
-	e := NewCPU(CPUOptions{Workers: 2})
+	e := engine.NewCPU(engine.CPUOptions{Workers: 2})
 	var wg sync.WaitGroup
 	for range 2 {
 		l, err := NewLoader(t.Context(), openLd(t, arraytest.Steps(t, ldIterSteps, 4, true), Options{}), e, ldIter(1))
@@ -408,7 +409,7 @@ func TestBatchesResume(t *testing.T) {
 			opt.Shuffle, opt.DropLast = shuffle, drop
 			opt.Rank, opt.World = 1, 2
 			g := openLd(t, arraytest.Steps(t, 43, 4, true), Options{})
-			l := ldLoader(t, g, CPUOptions{}, opt)
+			l := ldLoader(t, g, engine.CPUOptions{}, opt)
 			var whole [][]byte // by sample
 			run := func(sample int) (got [][]byte) {
 				if err := l.Seek(3, sample); err != nil {

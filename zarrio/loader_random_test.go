@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/race"
@@ -18,15 +19,15 @@ import (
 // ldCase is a random store with a loader's options, and what its channels mean.
 type ldCase struct {
 	store    *arraytest.Store
-	cpu      CPUOptions
+	cpu      engine.CPUOptions
 	opt      LoaderOptions
 	open     Options
 	grid     [2]string
 	extent   map[string]int
 	channels []ldChannel
 	size     int
-	engine   func(*testing.T) Engine // of its own; nil for the CPU's
-	onDisk   bool                    // the store is a directory
+	engine   func(*testing.T) engine.Engine // of its own; nil for the CPU's
+	onDisk   bool                           // the store is a directory
 }
 
 type ldChannel struct {
@@ -126,7 +127,7 @@ func newLdCase(tb testing.TB, r *rand.Rand) *ldCase {
 	c.opt.Retain = r.IntN(3)
 	c.opt.Layout = tensor.Layout(r.IntN(2))
 	c.open = Options{CoalesceGap: []int64{0, -1, 20, 500}[r.IntN(4)], CoalesceSize: []int64{0, 0, -1, 100, 2000}[r.IntN(5)]}
-	c.cpu = CPUOptions{Workers: 1 + r.IntN(5), KeepBytes: []int64{0, -1, 5000, 20000}[r.IntN(4)]}
+	c.cpu = engine.CPUOptions{Workers: 1 + r.IntN(5), KeepBytes: []int64{0, -1, 5000, 20000}[r.IntN(4)]}
 	return c
 }
 

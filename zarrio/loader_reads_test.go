@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/chunkcache"
 	"zarrbench/zarrio/internal/race"
@@ -39,7 +40,7 @@ func TestLoaderReadsOnce(t *testing.T) {
 	for _, blosc := range []bool{false, true} {
 		for _, shuffle := range []Shuffle{InOrder, ByChunk} {
 			s := arraytest.Steps(t, 61, 8, blosc)
-			l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{Workers: 3},
+			l := ldLoader(t, openLd(t, s, Options{}), engine.CPUOptions{Workers: 3},
 				LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 3, 2}}, Batch: 5, Shuffle: shuffle})
 			s.Counts()
 			for range 2 {
@@ -73,7 +74,7 @@ func TestLoaderSharesChunk(t *testing.T) {
 		s := arraytest.NewStore()
 		s.Put(t, &arraytest.Array{Name: "z", Dims: []string{"time", "level", "y", "x"}, Shape: []int{12, 5, 4, 6}, Chunks: []int{1, 5, 4, 6}, Blosc: blosc})
 		s.Put(t, &arraytest.Array{Name: "land", Dims: []string{"y", "x"}, Shape: []int{4, 6}, Blosc: blosc})
-		l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{Workers: 3}, LoaderOptions{Channels: []string{"z@level#4", "land", "z@level#1"}, Batch: 2})
+		l := ldLoader(t, openLd(t, s, Options{}), engine.CPUOptions{Workers: 3}, LoaderOptions{Channels: []string{"z@level#4", "land", "z@level#1"}, Batch: 2})
 		s.Counts()
 		ldEpoch(t, l)
 		ldOnce(t, s.Counts(), 12+1)
@@ -93,10 +94,10 @@ func TestLoaderKeepsLittle(t *testing.T) {
 		s.Put(t, &arraytest.Array{Name: "u", Dims: []string{"time", "y", "x"}, Shape: []int{40, 4, 6}, Chunks: []int{8, 4, 6}})
 		return s
 	}
-	want := ldEpoch(t, ldLoader(t, openLd(t, build(), Options{}), CPUOptions{}, opt))
+	want := ldEpoch(t, ldLoader(t, openLd(t, build(), Options{}), engine.CPUOptions{}, opt))
 	for _, limit := range []int64{-1, 1, chunkcache.Cost(chunk) - 1, chunkcache.Cost(chunk), 2*chunkcache.Cost(chunk) + 5, 100 * chunkcache.Cost(chunk)} {
 		s := build()
-		e := NewCPU(CPUOptions{Workers: 3, KeepBytes: limit})
+		e := engine.NewCPU(engine.CPUOptions{Workers: 3, KeepBytes: limit})
 		var checks atomic.Int64
 		opt.OnSample = func(*Batch, int) error {
 			checks.Add(1)
@@ -130,13 +131,13 @@ func TestLoaderFilesChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := arraytest.Steps(t, 20, 20, false)
 		opt := LoaderOptions{Channels: []string{"t"}, Batch: 2}
-		l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{}, opt)
+		l := ldLoader(t, openLd(t, s, Options{}), engine.CPUOptions{}, opt)
 		for range l.Batches(t.Context()) {
 			synctest.Wait() // until the next batch is filled, and what the third needs is kept
 			break
 		}
 		s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{20, 4, 6}, Elem: arraytest.Elem("new")})
-		want := ldEpoch(t, ldLoader(t, openLd(t, s, Options{}), CPUOptions{}, opt))
+		want := ldEpoch(t, ldLoader(t, openLd(t, s, Options{}), engine.CPUOptions{}, opt))
 		if !ldEqual(ldEpoch(t, l), want) {
 			t.Error("the epoch after the change has data from before it")
 		}
@@ -154,7 +155,7 @@ func TestLoaderMissing(t *testing.T) {
 	for _, blosc := range []bool{false, true} {
 		for _, keep := range []int64{0, -1} {
 			opt := LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 3, 2}}, Batch: 2}
-			l := ldLoader(t, openLd(t, ldHoles(t, blosc), Options{}), CPUOptions{KeepBytes: keep}, opt)
+			l := ldLoader(t, openLd(t, ldHoles(t, blosc), Options{}), engine.CPUOptions{KeepBytes: keep}, opt)
 			for b, err := range l.Batches(t.Context()) {
 				if err != nil {
 					t.Fatal(err)
@@ -172,7 +173,7 @@ func TestLoaderMissing(t *testing.T) {
 				t.Errorf("%+v", st)
 			}
 		}
-		l := ldLoader(t, openLd(t, ldHoles(t, blosc), Options{Strict: true}), CPUOptions{}, LoaderOptions{Channels: []string{"t"}, Batch: 2})
+		l := ldLoader(t, openLd(t, ldHoles(t, blosc), Options{Strict: true}), engine.CPUOptions{}, LoaderOptions{Channels: []string{"t"}, Batch: 2})
 		var last error
 		n := 0
 		for _, err := range l.Batches(t.Context()) {
@@ -191,7 +192,7 @@ func TestLoaderStats(t *testing.T) {
 	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{8, 4, 6}, Chunks: []int{1, 4, 6}})
 	s.Put(t, &arraytest.Array{Name: "z", Dims: []string{"time", "y", "x"}, Shape: []int{8, 4, 6}, Chunks: []int{4, 4, 6}, Blosc: true})
 	s.Put(t, &arraytest.Array{Name: "hole", Dims: []string{"y", "x"}, Shape: []int{4, 6}, Gone: func([]int) bool { return true }})
-	l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{Workers: 2}, LoaderOptions{Channels: []string{"t", "z", "hole"}, Batch: 2})
+	l := ldLoader(t, openLd(t, s, Options{}), engine.CPUOptions{Workers: 2}, LoaderOptions{Channels: []string{"t", "z", "hole"}, Batch: 2})
 	const plane = 4 * 6 * 4
 	stored := int64(8*plane + len(s.Values["z/0.0.0"]) + len(s.Values["z/1.0.0"]))
 	// 8 chunks of t, 2 of z, and the hole is looked for in both batches.
@@ -215,7 +216,7 @@ func TestLoaderOnSample(t *testing.T) {
 	s.Put(t, &arraytest.Array{Name: "u", Dims: []string{"time", "y", "x"}, Shape: []int{21, 4, 6}, Chunks: []int{3, 2, 5}})
 	opt := LoaderOptions{Channels: []string{"t", "u"}, Windows: []Window{{"time", 2, 1}}, Batch: 3, Prefetch: 2}
 	want := map[int][]byte{}
-	plain := ldLoader(t, openLd(t, s, Options{}), CPUOptions{}, opt)
+	plain := ldLoader(t, openLd(t, s, Options{}), engine.CPUOptions{}, opt)
 	sample := func(b *Batch, i int) (out []byte) {
 		for _, tensor := range b.Tensors {
 			out = append(append(out, tensor.PlaneBytes(i, 0)...), tensor.PlaneBytes(i, 1)...)
@@ -244,7 +245,7 @@ func TestLoaderOnSample(t *testing.T) {
 		}
 		return nil
 	}
-	l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{Workers: 4}, opt)
+	l := ldLoader(t, openLd(t, s, Options{}), engine.CPUOptions{Workers: 4}, opt)
 	ldEpoch(t, l)
 	for i := range calls {
 		if n := calls[i].Load(); n != 1 {
@@ -268,7 +269,7 @@ func TestLoaderOnSample(t *testing.T) {
 
 // ldTight is an engine with little memory left.
 type ldTight struct {
-	*CPU
+	*engine.CPU
 	left   int64
 	allocs int
 }
@@ -283,7 +284,7 @@ func (e *ldTight) Alloc(n int64, layout tensor.Layout) (tensor.Memory, error) {
 }
 
 func TestLoaderMemory(t *testing.T) {
-	cpu := NewCPU(CPUOptions{})
+	cpu := engine.NewCPU(engine.CPUOptions{})
 	defer cpu.Close()
 	g := openLd(t, arraytest.Steps(t, 100, 4, false), Options{})
 	const sample = 2 * 4 * 6 * 4
@@ -326,7 +327,7 @@ func TestLoaderAllocs(t *testing.T) {
 	}
 	measure := func(steps, batch, chunk int, blosc bool) float64 {
 		opt := LoaderOptions{Channels: []string{"t"}, Batch: batch, Windows: []Window{{"time", 4, 2}}}
-		l := ldLoader(t, ldBare{arraytest.Steps(t, steps, chunk, blosc)}.open(t), CPUOptions{Workers: 2}, opt)
+		l := ldLoader(t, ldBare{arraytest.Steps(t, steps, chunk, blosc)}.open(t), engine.CPUOptions{Workers: 2}, opt)
 		epoch := func() {
 			for _, err := range l.Batches(context.Background()) {
 				if err != nil {

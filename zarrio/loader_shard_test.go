@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
@@ -43,7 +44,7 @@ func TestLoaderShardsOnce(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			l := ldLoader(t, g, CPUOptions{Workers: 3}, LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 3, 2}}, Batch: 5})
+			l := ldLoader(t, g, engine.CPUOptions{Workers: 3}, LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 3, 2}}, Batch: 5})
 			for epoch := range 2 {
 				r.Clear()
 				before := l.Stats()
@@ -86,13 +87,13 @@ func TestLoaderShardsMissing(t *testing.T) {
 	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{64, 4, 6}, Chunks: []int{16, 4, 6}, Fill: "7",
 		Form: &arraytest.Form{Inner: []int{2, 2, 6}, Sub: &arraytest.Form{Bytes: []string{"gzip"}}}})
 	opt := LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 2, 0}}, Batch: 4}
-	l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{}, opt)
+	l := ldLoader(t, openLd(t, s, Options{}), engine.CPUOptions{}, opt)
 	ldEpoch(t, l)
 	stats := l.Stats()
 	if stats.Chunks != 64 || stats.Missing < 1 || stats.Missing > 40 {
 		t.Errorf("%+v, want 64 chunks, some of which are missing", stats)
 	}
-	strict := ldLoader(t, openLd(t, s, Options{Strict: true}), CPUOptions{}, opt)
+	strict := ldLoader(t, openLd(t, s, Options{Strict: true}), engine.CPUOptions{}, opt)
 	var err error
 	for _, e := range strict.Batches(t.Context()) {
 		err = e
@@ -110,7 +111,7 @@ func TestLoaderShardsCeiling(t *testing.T) {
 	for _, names := range [][]string{nil, {"gzip"}, {"crc32c"}} {
 		for _, windows := range [][]Window{nil, {{"time", 3, 2}}} {
 			s := ldShards(t, names...)
-			l := ldLoader(t, openLd(t, s, Options{CoalesceGap: -1}), CPUOptions{Workers: 2}, LoaderOptions{Channels: []string{"t"}, Windows: windows, Batch: 5})
+			l := ldLoader(t, openLd(t, s, Options{CoalesceGap: -1}), engine.CPUOptions{Workers: 2}, LoaderOptions{Channels: []string{"t"}, Windows: windows, Batch: 5})
 			ldEpoch(t, l) // reads the indices
 			before := l.Stats().ReadBytes
 			want := ldEpoch(t, l)
@@ -135,7 +136,7 @@ func TestLoaderShardsDamaged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := ldLoader(t, g, CPUOptions{Workers: 2}, LoaderOptions{Channels: []string{"t"}, Batch: 5, Prefetch: 2})
+	l := ldLoader(t, g, engine.CPUOptions{Workers: 2}, LoaderOptions{Channels: []string{"t"}, Batch: 5, Prefetch: 2})
 	want := ldEpoch(t, l)
 	bad := append([]byte{}, s.Values["t/c/2/0/0"]...)
 	bad[100] ^= 1

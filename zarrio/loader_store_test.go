@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 )
 
@@ -17,13 +18,13 @@ func openLd(tb testing.TB, s *arraytest.Store, opt Options) *Group {
 }
 
 // ldLoader makes a loader that is closed, with its engine, at the end of the test.
-func ldLoader(tb testing.TB, g *Group, c CPUOptions, opt LoaderOptions) *Loader {
+func ldLoader(tb testing.TB, g *Group, c engine.CPUOptions, opt LoaderOptions) *Loader {
 	tb.Helper()
-	return ldLoaderOn(tb, g, NewCPU(c), opt)
+	return ldLoaderOn(tb, g, engine.NewCPU(c), opt)
 }
 
 // ldLoaderOn is ldLoader on an engine.
-func ldLoaderOn(tb testing.TB, g *Group, e Engine, opt LoaderOptions) *Loader {
+func ldLoaderOn(tb testing.TB, g *Group, e engine.Engine, opt LoaderOptions) *Loader {
 	tb.Helper()
 	l, err := NewLoader(tb.Context(), g, e, opt)
 	if err != nil {

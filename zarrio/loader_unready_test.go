@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 )
 
@@ -12,7 +13,7 @@ import (
 func TestLoaderCannotBegin(t *testing.T) {
 	s := arraytest.NewStore()
 	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{8, 4, 6}, Chunks: []int{1, 4, 6}})
-	l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{}, LoaderOptions{Channels: []string{"t"}, Batch: 2})
+	l := ldLoader(t, openLd(t, s, Options{}), engine.CPUOptions{}, LoaderOptions{Channels: []string{"t"}, Batch: 2})
 	errs := func() (all []string) {
 		for b, err := range l.Batches(t.Context()) {
 			require.Nil(t, b)

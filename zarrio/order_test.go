@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 )
 
@@ -176,7 +177,7 @@ func TestLoaderRanks(t *testing.T) {
 				lens := map[int]bool{}
 				samples := map[int]bool{}
 				for rank := range world {
-					l := ldLoader(t, g, CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"t"}, Batch: 2, Shuffle: shuffle, Seed: 9, DropLast: drop, Rank: rank, World: world})
+					l := ldLoader(t, g, engine.CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"t"}, Batch: 2, Shuffle: shuffle, Seed: 9, DropLast: drop, Rank: rank, World: world})
 					origins, batches := ldOrigins(t, l)
 					if len(batches) != l.Len() || len(origins) != l.Samples() {
 						t.Errorf("%d samples in %d batches, want %d in %d", len(origins), len(batches), l.Samples(), l.Len())

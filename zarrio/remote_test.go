@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
@@ -82,7 +83,7 @@ func TestRemoteLoader(t *testing.T) {
 	}
 	defer g.Close()
 	for workers, many := range map[int]int{0: 33, 3: 3} {
-		e := NewCPU(CPUOptions{Workers: workers})
+		e := engine.NewCPU(engine.CPUOptions{Workers: workers})
 		l, err := NewLoader(t.Context(), g, e, LoaderOptions{Channels: []string{"t"}, Batch: 3})
 		if err != nil {
 			t.Fatal(err)

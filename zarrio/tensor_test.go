@@ -8,6 +8,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
@@ -17,7 +18,7 @@ func TestTensor(t *testing.T) {
 	s := arraytest.Steps(t, 9, 1, false)
 	s.Put(t, &arraytest.Array{Name: "u", Dims: []string{"time", "y", "x"}, Shape: []int{9, 4, 6}})
 	for _, layout := range []tensor.Layout{tensor.Dense, tensor.Padded} {
-		l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{}, LoaderOptions{Channels: []string{"t", "u"}, Batch: 3, Layout: layout})
+		l := ldLoader(t, openLd(t, s, Options{}), engine.CPUOptions{}, LoaderOptions{Channels: []string{"t", "u"}, Batch: 3, Layout: layout})
 		align, plane := uintptr(64), 24
 		if layout == tensor.Padded {
 			align, plane = 4096, 1024
@@ -103,7 +104,7 @@ type ldFar struct{ tensor.Memory }
 func (ldFar) Device() tensor.Device { return tensor.Device{Type: tensor.DeviceCUDA} }
 func (ldFar) Bytes() []byte         { return nil }
 
-type ldFarEngine struct{ *CPU }
+type ldFarEngine struct{ *engine.CPU }
 
 func (e ldFarEngine) Alloc(n int64, layout tensor.Layout) (tensor.Memory, error) {
 	m, err := e.CPU.Alloc(n, layout)
@@ -111,7 +112,7 @@ func (e ldFarEngine) Alloc(n int64, layout tensor.Layout) (tensor.Memory, error)
 }
 
 func TestTensorFar(t *testing.T) {
-	e := NewCPU(CPUOptions{})
+	e := engine.NewCPU(engine.CPUOptions{})
 	defer e.Close()
 	m, err := ldFarEngine{e}.Alloc(4096, tensor.Dense)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 )
 
@@ -69,7 +70,7 @@ func TestLoaderTimes(t *testing.T) {
 			}
 			opt := LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 3, 0}}, Batch: 1}
 			if tt.want != "" && tt.want != "nil" {
-				e := NewCPU(CPUOptions{})
+				e := engine.NewCPU(engine.CPUOptions{})
 				defer e.Close()
 				_, err := NewLoader(t.Context(), openLd(t, s, Options{}), e, opt)
 				if err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -77,7 +78,7 @@ func TestLoaderTimes(t *testing.T) {
 				}
 				return
 			}
-			l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{}, opt)
+			l := ldLoader(t, openLd(t, s, Options{}), engine.CPUOptions{}, opt)
 			for b, err := range l.Batches(t.Context()) {
 				if err != nil {
 					t.Fatal(err)
@@ -101,7 +102,7 @@ func TestLoaderTimes(t *testing.T) {
 	s.Put(t, &arraytest.Array{Name: "time", Dims: []string{"time"}, Shape: []int{6}, Dtype: "<i8", Elem: hours, Attrs: attrs("units", "hours since 1959-01-01")})
 	broken := errors.New("broken")
 	s.Hook = func(string) error { return broken }
-	e := NewCPU(CPUOptions{})
+	e := engine.NewCPU(engine.CPUOptions{})
 	defer e.Close()
 	if _, err := NewLoader(t.Context(), openLd(t, s, Options{}), e, LoaderOptions{Channels: []string{"t"}}); !errors.Is(err, broken) {
 		t.Error(err)
@@ -144,7 +145,7 @@ func TestTimesByBatch(t *testing.T) {
 	s.Put(t, &arraytest.Array{Name: "time", Dims: []string{"time"}, Shape: []int{steps}, Chunks: []int{1}, Dtype: "<i8",
 		Elem: arraytest.Ints(func(i int) int64 { return int64(i) * int64(i) }), Attrs: map[string]any{"units": "seconds since 1970-01-01"}})
 	s.Counts()
-	l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{}, LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 4, 0}}, Batch: 3, Partial: true, Prefetch: -1})
+	l := ldLoader(t, openLd(t, s, Options{}), engine.CPUOptions{}, LoaderOptions{Channels: []string{"t"}, Windows: []Window{{"time", 4, 0}}, Batch: 3, Partial: true, Prefetch: -1})
 	if reads := s.Counts(); len(reads) > 0 {
 		t.Errorf("%d chunks were read to make a loader", len(reads))
 	}

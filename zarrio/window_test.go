@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 )
 
@@ -86,7 +87,7 @@ func TestCut(t *testing.T) {
 func TestWindowsStudy(t *testing.T) {
 	s := arraytest.NewStore()
 	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "latitude", "longitude"}, Shape: []int{1464, 2, 2}, Chunks: []int{1, 2, 2}, Only: true})
-	l := ldLoader(t, openLd(t, s, Options{}), CPUOptions{}, LoaderOptions{Channels: []string{"t"}})
+	l := ldLoader(t, openLd(t, s, Options{}), engine.CPUOptions{}, LoaderOptions{Channels: []string{"t"}})
 	if l.Samples() != 732 || l.Len() != 23 || l.SampleBytes() != 2*16 || l.BatchBytes() != 2*4096 {
 		t.Errorf("%d samples of %d bytes in %d batches of %d bytes", l.Samples(), l.SampleBytes(), l.Len(), l.BatchBytes())
 	}
@@ -116,7 +117,7 @@ func TestWindowsOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		origins, _ := ldOrigins(t, ldLoader(t, g, CPUOptions{}, LoaderOptions{Channels: []string{"t"}, Windows: windows}))
+		origins, _ := ldOrigins(t, ldLoader(t, g, engine.CPUOptions{}, LoaderOptions{Channels: []string{"t"}, Windows: windows}))
 		var got []string
 		for _, o := range origins {
 			got = append(got, fmt.Sprintf("%d,%d,%d", o.Start[0], o.Start[1], o.Start[2]))

@@ -11,18 +11,18 @@ import (
 	"strings"
 	"time"
 
-	"zarrbench/zarrio"
+	"zarrbench/zarrio/engine"
 )
 
 // A reading is how a row's files are read.
 type reading struct {
-	io             zarrio.IO
+	io             engine.IO
 	workers, depth int  // 0 for the engine's choice
 	auto           bool // tune chooses both
 }
 
 // requested returns the reading that the flags ask for, with one value of -io.
-func requested(io zarrio.IO) reading {
+func requested(io engine.IO) reading {
 	workers, auto, _ := parseWorkers(*workersFlag) // checked by checkFlags
 	return reading{io: io, workers: workers, depth: *depthFlag, auto: auto}
 }
@@ -60,7 +60,7 @@ func (s *benchStore) tune(ctx context.Context, r reading, name string, n *deferr
 	r.workers = workers
 	choice := fmt.Sprintf("-workers %d", workers)
 	// With a warm page cache no read waits for the disk. The other values of -io have one read a worker.
-	if ahead := r.io == zarrio.IOUring || r.io == zarrio.IOAuto && *cacheFlag != "warm"; ahead && *engineFlag != "gds" && *depthFlag == 0 {
+	if ahead := r.io == engine.IOUring || r.io == engine.IOAuto && *cacheFlag != "warm"; ahead && *engineFlag != "gds" && *depthFlag == 0 {
 		depth, more, err := fastest([]int{1, 2, 4, 8, 16, 32}, func(k int) (time.Duration, error) {
 			r.depth = k
 			return s.trial(ctx, r)

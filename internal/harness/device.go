@@ -28,9 +28,9 @@ func checkGPUFlags() error {
 
 // A device is the GPU that engines fill. It is implemented in builds with the tag gds, in gpu.go.
 type device interface {
-	openEngine(r reading, opt gpuOptions) (engine, error)
+	openEngine(r reading, opt gpuOptions) (namedEngine, error)
 	// printHead prints the lines of the head that only runs on a GPU have.
-	printHead(ctx context.Context, e engine) error
+	printHead(ctx context.Context, e namedEngine) error
 	// calibrate lets s.engine measure how to submit reads, before the timed epochs of the row.
 	calibrate(ctx context.Context, s *session, row string, n *deferredLines) error
 	// newTotals returns empty totals for a row.
@@ -50,9 +50,9 @@ type gpuOptions struct {
 // A transferTotals adds up how the bytes of a row's timed epochs came into the GPU.
 type transferTotals interface {
 	// begin is called before each epoch on an engine that has read before.
-	begin(e engine)
+	begin(e namedEngine)
 	// end is called after each epoch.
-	end(e engine)
+	end(e namedEngine)
 	// report adds the row's line. With -require, a row of the engine gds fails unless all bytes were read by true GDS.
 	report(b *testing.B, se *session, s *benchStore, n *deferredLines)
 }
@@ -60,8 +60,8 @@ type transferTotals interface {
 // noTotals are the totals of an engine that fills host memory.
 type noTotals struct{}
 
-func (noTotals) begin(engine)                                             {}
-func (noTotals) end(engine)                                               {}
+func (noTotals) begin(namedEngine)                                        {}
+func (noTotals) end(namedEngine)                                          {}
 func (noTotals) report(*testing.B, *session, *benchStore, *deferredLines) {}
 
 // A rawReader reads files and discards what it reads.
@@ -95,7 +95,7 @@ func openGPU() (err error) {
 }
 
 // openGPUEngine opens the engine that -engine names, on the GPU that is open.
-func openGPUEngine(r reading) (engine, error) {
+func openGPUEngine(r reading) (namedEngine, error) {
 	return gpu.openEngine(r, gpuOptions{host: *engineFlag == "host", pageable: !*pinnedFlag, submit: *submitFlag, compat: *compatFlag})
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/tensor"
 )
 
@@ -199,16 +200,16 @@ func eachOf(name, list string, allowed ...string) (err error) {
 }
 
 // ioModes returns the values of -io.
-func ioModes() []zarrio.IO {
-	var modes []zarrio.IO
+func ioModes() []engine.IO {
+	var modes []engine.IO
 	for name := range strings.SplitSeq(*ioFlag, ",") {
-		io, _ := zarrio.ParseIO(name) // checked by checkFlags
+		io, _ := engine.ParseIO(name) // checked by checkFlags
 		modes = append(modes, io)
 	}
 	return modes
 }
 
-func ioMode() zarrio.IO { return ioModes()[0] }
+func ioMode() engine.IO { return ioModes()[0] }
 
 // loaderOptions returns the loader's options that the flags ask for.
 func loaderOptions() zarrio.LoaderOptions {

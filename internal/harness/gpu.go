@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/gds"
 )
 
@@ -28,15 +29,15 @@ func openGPUDevice(number int) (device, error) {
 
 // A gpuEngine is a GPU engine of zarrio, or a fake one in tests.
 type gpuEngine interface {
-	engine
+	namedEngine
 	Calibrate(context.Context, zarrio.Epoch) (string, error)
 	Transfers() zarrio.Transfers
-	PathOf(zarrio.Chunked) (zarrio.Path, string)
+	PathOf(engine.Chunked) (zarrio.Path, string)
 }
 
 var _ gpuEngine = zarrio.GPUEngine(nil)
 
-func (d *gpuDevice) openEngine(r reading, opt gpuOptions) (engine, error) {
+func (d *gpuDevice) openEngine(r reading, opt gpuOptions) (namedEngine, error) {
 	if opt.host {
 		return zarrio.NewHost(d.GPU, zarrio.HostOptions{Workers: r.workers, IO: r.io, Depth: r.depth, Pageable: opt.pageable})
 	}
@@ -44,7 +45,7 @@ func (d *gpuDevice) openEngine(r reading, opt gpuOptions) (engine, error) {
 }
 
 // printHead prints the GPU and its libraries, and by which path each store's arrays will be read.
-func (d *gpuDevice) printHead(ctx context.Context, e engine) error {
+func (d *gpuDevice) printHead(ctx context.Context, e namedEngine) error {
 	parts := []string{d.label()}
 	for i := range stores {
 		parts = append(parts, stores[i].name+" on "+stores[i].storage())

@@ -46,13 +46,13 @@ type gpuTotals struct {
 	zarrio.Transfers
 }
 
-func (w *gpuTotals) begin(e engine) {
+func (w *gpuTotals) begin(e namedEngine) {
 	if g, ok := e.(gpuEngine); ok {
 		w.before = g.Transfers()
 	}
 }
 
-func (w *gpuTotals) end(e engine) {
+func (w *gpuTotals) end(e namedEngine) {
 	if g, ok := e.(gpuEngine); ok {
 		w.epochs++
 		w.Add(g.Transfers().Sub(w.before))

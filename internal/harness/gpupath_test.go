@@ -12,11 +12,12 @@ import (
 
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/engine"
 )
 
 // A fakeGPU is the CPU engine that counts transfers as GPU engines do.
 type fakeGPU struct {
-	*zarrio.CPU
+	*engine.CPU
 	count zarrio.Transfers
 }
 
@@ -24,7 +25,7 @@ func (e *fakeGPU) Calibrate(context.Context, zarrio.Epoch) (string, error) {
 	return "batch: faster", nil
 }
 func (e *fakeGPU) Transfers() zarrio.Transfers { return e.count }
-func (e *fakeGPU) PathOf(a zarrio.Chunked) (zarrio.Path, string) {
+func (e *fakeGPU) PathOf(a engine.Chunked) (zarrio.Path, string) {
 	if len(a.(*zarrio.Array).Metadata().Codecs) > 0 {
 		return zarrio.PathHost, "the CPU decodes"
 	}
@@ -34,7 +35,7 @@ func (e *fakeGPU) PathOf(a zarrio.Chunked) (zarrio.Path, string) {
 // A row's line counts its timed epochs alone, and adds up engines that served one epoch each.
 func TestWay(t *testing.T) {
 	var w gpuTotals
-	host := zarrio.NewCPU(zarrio.CPUOptions{})
+	host := engine.NewCPU(engine.CPUOptions{})
 	defer host.Close()
 	w.begin(host)
 	w.end(host)

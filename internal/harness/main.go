@@ -126,7 +126,7 @@ func run(m *testing.M) (code int, err error) {
 }
 
 // openFirst opens the engine, and the GPU if the engine needs one, to check that both are available.
-func openFirst() (engine, error) {
+func openFirst() (namedEngine, error) {
 	if err := openGPU(); err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func openFirst() (engine, error) {
 
 // prepare finds the stores, prints the head and closes e. Each row opens an engine of its own, and memory that is registered
 // with cuFile is scarce. cleanup removes the stores that were made for the run.
-func prepare(ctx context.Context, e engine) (cleanup func(), err error) {
+func prepare(ctx context.Context, e namedEngine) (cleanup func(), err error) {
 	defer func() { err = errors.Join(err, e.Close()) }()
 	if stores, cleanup, err = findStores(ctx); err != nil {
 		return cleanup, err
@@ -150,7 +150,7 @@ func prepare(ctx context.Context, e engine) (cleanup func(), err error) {
 
 // printHead prints the lines above the rows. benchstat compares rows only if their lines with lower-case keys are equal: these
 // name the data, and each flag that changes what an epoch does.
-func printHead(ctx context.Context, e engine) error {
+func printHead(ctx context.Context, e namedEngine) error {
 	fmt.Print(units, readUnit())
 	var names, steps []string
 	for _, s := range stores {

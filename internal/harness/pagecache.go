@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"os"
 
-	"zarrbench/zarrio"
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/store"
 )
 
@@ -31,11 +31,11 @@ func cacheLabel() (string, error) {
 
 // warm reads s through the page cache, once for the process, if -cache is warm and the value of -io may bypass the page cache.
 // Otherwise the untimed epoch fills it.
-func (s *benchStore) warm(ctx context.Context, io zarrio.IO) error {
-	if s.warmed || io == zarrio.IOBuffered || *cacheFlag != "warm" || *engineFlag == "gds" {
+func (s *benchStore) warm(ctx context.Context, io engine.IO) error {
+	if s.warmed || io == engine.IOBuffered || *cacheFlag != "warm" || *engineFlag == "gds" {
 		return nil
 	}
-	se, err := newSession(ctx, zarrio.NewCPU(zarrio.CPUOptions{IO: zarrio.IOBuffered}), s, false)
+	se, err := newSession(ctx, engine.NewCPU(engine.CPUOptions{IO: engine.IOBuffered}), s, false)
 	if err != nil {
 		return err
 	}

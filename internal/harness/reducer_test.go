@@ -10,12 +10,13 @@ import (
 	"zarrbench/fixtures"
 	"zarrbench/internal/loss"
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/tensor"
 )
 
 // A reducingCPU is the CPU engine that computes on whole batches, as GPU engines do.
 type reducingCPU struct {
-	*zarrio.CPU
+	*engine.CPU
 	fail  error // of the computations
 	syncs int
 }
@@ -37,14 +38,14 @@ func (e *reducingCPU) Checksums(t tensor.Tensor, sums []uint32) error {
 
 func (e *reducingCPU) Sync(m tensor.Memory) error { e.syncs++; return e.CPU.Sync(m) }
 
-// An engine that computes on batches where they are gives the loss and the digest that the CPU engine's host memory does, and
+// An namedEngine that computes on batches where they are gives the loss and the digest that the CPU engine's host memory does, and
 // each batch is waited for once.
 func TestReducer(t *testing.T) {
 	path := synthetic(t, fixtures.Synthetic{Steps: 14, Form: "lz4", NLat: 7, NLon: 10})
 	set(t, batchFlag, 3)
 	s, err := describe(t.Context(), path)
 	require.NoError(t, err)
-	run := func(e engine, withLoss bool) (epoch, digest, error) {
+	run := func(e namedEngine, withLoss bool) (epoch, digest, error) {
 		se, err := newSession(t.Context(), e, &s, withLoss)
 		require.NoError(t, err)
 		defer se.Close()
@@ -52,9 +53,9 @@ func TestReducer(t *testing.T) {
 		ep, err := se.pass(t.Context(), newProgress("test", 7), func(b *zarrio.Batch) error { return d.add(e, b) })
 		return ep, d, err
 	}
-	want, wantDigest, err := run(zarrio.NewCPU(zarrio.CPUOptions{}), true)
+	want, wantDigest, err := run(engine.NewCPU(engine.CPUOptions{}), true)
 	require.NoError(t, err)
-	fake := &reducingCPU{CPU: zarrio.NewCPU(zarrio.CPUOptions{})}
+	fake := &reducingCPU{CPU: engine.NewCPU(engine.CPUOptions{})}
 	got, gotDigest, err := run(fake, true)
 	require.NoError(t, err)
 	require.Equal(t, want.loss, got.loss)
@@ -62,16 +63,16 @@ func TestReducer(t *testing.T) {
 	require.Equal(t, wantDigest, gotDigest)
 	require.NotZero(t, gotDigest)
 	require.Equal(t, 3, fake.syncs, "3 batches are waited for once each")
-	got, _, err = run(&reducingCPU{CPU: zarrio.NewCPU(zarrio.CPUOptions{})}, false)
+	got, _, err = run(&reducingCPU{CPU: engine.NewCPU(engine.CPUOptions{})}, false)
 	require.NoError(t, err)
 	require.Zero(t, got.loss, "without a loss")
 
 	lost := errors.New("the context is lost")
 	for _, withLoss := range []bool{true, false} {
-		_, _, err := run(&reducingCPU{CPU: zarrio.NewCPU(zarrio.CPUOptions{}), fail: lost}, withLoss)
+		_, _, err := run(&reducingCPU{CPU: engine.NewCPU(engine.CPUOptions{}), fail: lost}, withLoss)
 		require.ErrorIs(t, err, lost, "with a loss: %t", withLoss)
 	}
 	set(t, windowFlag, "time=1")
-	_, _, err = run(&reducingCPU{CPU: zarrio.NewCPU(zarrio.CPUOptions{})}, true)
+	_, _, err = run(&reducingCPU{CPU: engine.NewCPU(engine.CPUOptions{})}, true)
 	require.ErrorContains(t, err, "a window's first and last step")
 }

@@ -16,26 +16,27 @@ import (
 
 	"zarrbench/internal/loss"
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/tensor"
 )
 
-// An engine is an engine of zarrio whose name can be printed in the head.
-type engine interface {
-	zarrio.Engine
+// An namedEngine is an engine of zarrio whose name can be printed in the head.
+type namedEngine interface {
+	engine.Engine
 	fmt.Stringer
 }
 
 // openEngine opens the engine that -engine names. GPU engines use the GPU that is open.
-func openEngine(r reading) (engine, error) {
+func openEngine(r reading) (namedEngine, error) {
 	if *engineFlag == "cpu" {
-		return zarrio.NewCPU(zarrio.CPUOptions{Workers: r.workers, IO: r.io, Depth: r.depth}), nil
+		return engine.NewCPU(engine.CPUOptions{Workers: r.workers, IO: r.io, Depth: r.depth}), nil
 	}
 	return openGPUEngine(r)
 }
 
 // probe lets e find out how the files of s will be read, which its name then tells.
-func (s *benchStore) probe(ctx context.Context, e engine) error {
+func (s *benchStore) probe(ctx context.Context, e namedEngine) error {
 	p, ok := e.(interface {
 		Probe(context.Context, store.Store, string) error
 	})
@@ -51,7 +52,7 @@ func (s *benchStore) probe(ctx context.Context, e engine) error {
 
 // A session is an open store with an engine and a loader.
 type session struct {
-	engine engine
+	engine namedEngine
 	group  *zarrio.Group
 	loader *zarrio.Loader
 	mse    *mse // nil without a loss
@@ -67,7 +68,7 @@ func openSession(ctx context.Context, s *benchStore, r reading, withLoss bool) (
 }
 
 // newSession is openSession with an open engine. The session closes it, also if newSession fails.
-func newSession(ctx context.Context, e engine, s *benchStore, withLoss bool) (_ *session, err error) {
+func newSession(ctx context.Context, e namedEngine, s *benchStore, withLoss bool) (_ *session, err error) {
 	se := &session{engine: e}
 	if se.group, err = openStore(ctx, s.path, true); err != nil {
 		return nil, errors.Join(err, se.Close())
@@ -76,7 +77,7 @@ func newSession(ctx context.Context, e engine, s *benchStore, withLoss bool) (_ 
 	if withLoss {
 		se.mse = new(mse)
 		// A Reducer computes on whole batches. Otherwise each sample is summed as soon as it is placed, from cache.
-		if se.mse.on, _ = e.(zarrio.Reducer); se.mse.on == nil {
+		if se.mse.on, _ = e.(engine.Reducer); se.mse.on == nil {
 			opt.OnSample = se.mse.sample
 		}
 	}
@@ -152,7 +153,7 @@ func (s *session) pass(ctx context.Context, bar *progress, each func(*zarrio.Bat
 // In host memory, the worker that places the last piece of a sample sums its planes. The sums are added in order, so the loss
 // is the same to the bit for any number of workers.
 type mse struct {
-	on    zarrio.Reducer // sums the planes of whole batches; nil for engines that can't
+	on    engine.Reducer // sums the planes of whole batches; nil for engines that can't
 	whole []float64      // its sums of a batch
 	sums  sync.Map       // *zarrio.Batch -> []float64, by sample and channel: batches are filled ahead of the one in use
 }
@@ -210,11 +211,11 @@ func (m *mse) onBatch(b *zarrio.Batch) (float64, error) {
 // little-endian. Each engine can hash planes in parallel, where the batch is.
 type digest uint32
 
-func (d *digest) add(e engine, b *zarrio.Batch) error {
+func (d *digest) add(e namedEngine, b *zarrio.Batch) error {
 	shape := b.Input().Shape
 	perTensor := shape[0] * shape[1]
 	sums := make([]uint32, len(b.Tensors)*perTensor)
-	if on, ok := e.(zarrio.Reducer); ok {
+	if on, ok := e.(engine.Reducer); ok {
 		for i, t := range b.Tensors {
 			if err := on.Checksums(t, sums[i*perTensor:][:perTensor]); err != nil {
 				return err

@@ -16,6 +16,7 @@ import (
 
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/tensor"
 )
@@ -229,7 +230,7 @@ func stepsOf(arrays []*zarrio.Array) int {
 
 // An outline is an engine that allocates nothing, for a loader that only counts its samples.
 type outline struct {
-	zarrio.Engine // nil: its Fill is never called
+	engine.Engine // nil: its Fill is never called
 }
 
 func (outline) Alloc(n int64, _ tensor.Layout) (tensor.Memory, error) { return noMemory(n), nil }

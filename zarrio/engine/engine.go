@@ -1,4 +1,5 @@
-package zarrio
+// Package engine fills batches by the plans of a loader. A [CPU] fills host memory; package gpu has engines that fill that of a GPU.
+package engine
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package zarrio
+package engine
 
 import (
 	"fmt"
