@@ -11,7 +11,12 @@ import (
 type Array struct {
 	c *chunk.Array
 	h *hierarchy // that it was opened in
+
+	mask FillMask
 }
+
+// WithFillMask returns the array as if [Options] had had that FillMask when it was opened.
+func (a *Array) WithFillMask(m FillMask) *Array { return &Array{c: a.c, h: a.h, mask: m} }
 
 // Path returns the array's path in its store.
 func (a *Array) Path() string { return a.c.Path }

@@ -30,7 +30,7 @@ const (
 // times, which are numbers with units such as "hours since 1959-01-01", become datetime64[ns]. Where nothing is to be decoded
 // it is the array's own type: that of integers then stays an integer type.
 func (a *Array) CFType() (meta.DType, error) {
-	if _, ok, err := a.timeUnits(); err != nil {
+	if _, ok, err := a.TimeUnits(); err != nil {
 		return meta.DType{}, err
 	} else if ok && a.c.Meta.DType.Kind == meta.Datetime {
 		return a.c.Meta.DType, nil
@@ -75,7 +75,7 @@ func ReadCF[T float32 | float64](ctx context.Context, a *Array, sel Selection) (
 // are decoded where they are read, and take no other memory; longer ones are read in parts, of what the chunks take that are
 // decoded at once, or of 4 MiB. After an error the content of dst is unspecified.
 func ReadCFInto[T float32 | float64](ctx context.Context, a *Array, sel Selection, dst []T) (meta.Stats, error) {
-	if _, ok, err := a.timeUnits(); err != nil {
+	if _, ok, err := a.TimeUnits(); err != nil {
 		return meta.Stats{}, err
 	} else if ok {
 		return meta.Stats{}, a.c.Wrap(&meta.UnsupportedError{What: "decoding times to", Found: fmt.Sprintf("%T", *new(T)),
@@ -120,7 +120,7 @@ func (a *Array) packing(fill json.RawMessage) (*cf.Packing, error) {
 // ownFill returns the array's own fill value, as an attribute's value, where it stands for missing values; else nil.
 func (a *Array) ownFill() json.RawMessage {
 	e, d := a.c.Meta.Fill, a.c.Meta.DType
-	mask := a.h.opt.FillMask == MaskAlways || a.h.opt.FillMask == MaskByFormat && a.c.Meta.Format == 2
+	mask := a.mask == MaskAlways || a.mask == MaskByFormat && a.c.Meta.Format == 2
 	if _, ok := packedType(d); !ok || !mask || len(e) != d.Size {
 		return nil
 	}

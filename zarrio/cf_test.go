@@ -254,7 +254,7 @@ func TestStepsAreNotMissing(t *testing.T) {
 	if times, err := stepTimesOf(t.Context(), arrays["time"], 3); err != nil || !slices.Equal(times.axis, timeAxis{{by: 1e9}}) {
 		t.Errorf("times %v, %v", times, err)
 	}
-	if levels, err := arrays["level"].numbers(t.Context()); err != nil || !slices.Equal(levels, []float64{0, 0.5, 1}) {
+	if levels, err := ReadCoordinates(t.Context(), arrays["level"]); err != nil || !slices.Equal(levels, []float64{0, 0.5, 1}) {
 		t.Errorf("levels %v, %v", levels, err)
 	}
 }

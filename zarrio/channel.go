@@ -41,10 +41,10 @@ type stride struct{ n, chunkBy, srcBy int }
 // dimension.
 type channelSpec struct {
 	array string
-	at    []fix
+	at    []fixedCoord
 }
 
-type fix struct {
+type fixedCoord struct {
 	dim, value string
 	index      bool // value is an index, else a coordinate
 }
@@ -57,7 +57,7 @@ func parseChannel(s string) (channelSpec, error) {
 		if i < 1 || i == len(p)-1 {
 			return spec, fmt.Errorf("channel %q: want ARRAY, ARRAY@DIMENSION=COORDINATE or ARRAY@DIMENSION#INDEX, such as geopotential@level=500", s)
 		}
-		spec.at = append(spec.at, fix{p[:i], p[i+1:], p[i] == '#'})
+		spec.at = append(spec.at, fixedCoord{p[:i], p[i+1:], p[i] == '#'})
 	}
 	if spec.array == "" {
 		return spec, fmt.Errorf("channel %q: no array", s)
@@ -66,22 +66,22 @@ func parseChannel(s string) (channelSpec, error) {
 }
 
 // loadable says why an array's fields can't be put into batches, or nil.
-func (a *Array) loadable() error {
-	if !a.c.Grid.Regular() {
-		return a.c.Wrap(&meta.UnsupportedError{What: "chunk grid of a channel", Found: "rectilinear", Supported: "regular"})
+func loadable(a *Array) error {
+	if !a.Chunks().Grid.Regular() {
+		return a.Chunks().Wrap(&meta.UnsupportedError{What: "chunk grid of a channel", Found: "rectilinear", Supported: "regular"})
 	}
-	if err := a.c.Meta.Readable(); err != nil {
-		return a.c.Wrap(err)
+	if err := a.Chunks().Meta.Readable(); err != nil {
+		return a.Chunks().Wrap(err)
 	}
-	return a.c.CheckChunk()
+	return a.Chunks().CheckChunk()
 }
 
 // dimName is the name of a dimension; one that has none goes by its number.
-func (a *Array) dimName(i int) string {
-	if a.c.Meta.Dims[i] == "" {
+func dimName(a *Array, i int) string {
+	if a.Dims()[i] == "" {
 		return "dim_" + strconv.Itoa(i)
 	}
-	return a.c.Meta.Dims[i]
+	return a.Dims()[i]
 }
 
 // openChannels opens the arrays that the names ask for. The first decides which dimensions are the grid's, its last two; the
@@ -97,7 +97,7 @@ func openChannels(ctx context.Context, g *Group, names []string, windows []Windo
 		opened = map[string]*Array{}
 	)
 	fail := func(err error) ([]channel, string, [2]string, error) {
-		return nil, "", grid, fmt.Errorf("zarrio: %s: %w", g.h.src.Name, err)
+		return nil, "", grid, fmt.Errorf("zarrio: %v: %w", g.Store(), err)
 	}
 	if len(names) == 0 {
 		return fail(errors.New("no channels: name at least one array"))
@@ -112,7 +112,7 @@ func openChannels(ctx context.Context, g *Group, names []string, windows []Windo
 			if a, err = g.Array(ctx, spec.array); err != nil {
 				return nil, "", grid, err
 			}
-			if err := a.loadable(); err != nil {
+			if err := loadable(a); err != nil {
 				return nil, "", grid, err
 			}
 			opened[spec.array] = a
@@ -122,13 +122,13 @@ func openChannels(ctx context.Context, g *Group, names []string, windows []Windo
 			return fail(fmt.Errorf("channel %q has %d dimensions: want the grid's two, and any others", name, rank))
 		}
 		if grid[0] == "" {
-			grid = [2]string{a.dimName(rank - 2), a.dimName(rank - 1)}
+			grid = [2]string{dimName(a, rank-2), dimName(a, rank-1)}
 			if step, err = stepOf(windows, grid); err != nil {
 				return fail(err)
 			}
 		}
 		c := channel{name: name, array: a}
-		set, err := g.fix(ctx, &c, spec, step, grid)
+		set, err := fixCoords(ctx, g, &c, spec, step, grid)
 		if err != nil {
 			return fail(fmt.Errorf("channel %q: %w", name, err))
 		}
@@ -136,7 +136,7 @@ func openChannels(ctx context.Context, g *Group, names []string, windows []Windo
 		if err != nil {
 			return fail(fmt.Errorf("channel %q: %w", name, err))
 		}
-		if err := g.checkFree(ctx, &c, rest, step); err != nil {
+		if err := checkFree(ctx, g, &c, rest, step); err != nil {
 			return fail(fmt.Errorf("channel %q: %w", name, err))
 		}
 		base, free = append(base, c), append(free, rest)
@@ -155,19 +155,19 @@ func openChannels(ctx context.Context, g *Group, names []string, windows []Windo
 	return out, step, grid, nil
 }
 
-// fix looks up the indices that a channel's name fixes, and says which dimensions these are of.
-func (g *Group) fix(ctx context.Context, c *channel, spec channelSpec, step string, grid [2]string) (set []bool, err error) {
+// fixCoords looks up the indices that a channel's name fixes, and says which dimensions these are of.
+func fixCoords(ctx context.Context, g *Group, c *channel, spec channelSpec, step string, grid [2]string) (set []bool, err error) {
 	a := c.array
 	set = make([]bool, len(a.Shape()))
 	c.fixed = make([]int, len(set))
 	for _, f := range spec.at {
 		d := 0
-		for d < len(set) && a.dimName(d) != f.dim {
+		for d < len(set) && dimName(a, d) != f.dim {
 			d++
 		}
 		switch {
 		case d == len(set):
-			return nil, fmt.Errorf("%q has no dimension %q: it has %s", spec.array, f.dim, a.dimList())
+			return nil, fmt.Errorf("%q has no dimension %q: it has %s", spec.array, f.dim, dimList(a))
 		case f.dim == step:
 			return nil, fmt.Errorf("no index of %q can be chosen: it is the step dimension", f.dim)
 		case f.dim == grid[0] || f.dim == grid[1]:
@@ -175,7 +175,7 @@ func (g *Group) fix(ctx context.Context, c *channel, spec channelSpec, step stri
 		case set[d]:
 			return nil, fmt.Errorf("an index of %q is chosen twice", f.dim)
 		}
-		if c.fixed[d], err = g.lookup(ctx, a, d, f); err != nil {
+		if c.fixed[d], err = lookup(ctx, g, a, d, f); err != nil {
 			return nil, err
 		}
 		set[d] = true
@@ -190,7 +190,7 @@ func (c *channel) assign(set []bool, step string, grid [2]string) (free []int, e
 	at := [...]int{stepDim: -1, rowDim: -1, colDim: -1}
 	for d := range set {
 		var r role
-		switch a.dimName(d) {
+		switch dimName(a, d) {
 		case step:
 			r = stepDim
 		case grid[0]:
@@ -204,13 +204,13 @@ func (c *channel) assign(set []bool, step string, grid [2]string) (free []int, e
 			continue
 		}
 		if at[r] >= 0 {
-			return nil, fmt.Errorf("two dimensions are named %q", a.dimName(d))
+			return nil, fmt.Errorf("two dimensions are named %q", dimName(a, d))
 		}
 		c.role[d], at[r] = r, d
 	}
 	switch {
 	case at[rowDim] < 0 || at[colDim] < 0:
-		return nil, fmt.Errorf("its dimensions are %s: it lacks the grid's %s, %s", a.dimList(), grid[0], grid[1])
+		return nil, fmt.Errorf("its dimensions are %s: it lacks the grid's %s, %s", dimList(a), grid[0], grid[1])
 	case at[rowDim] > at[colDim]:
 		return nil, fmt.Errorf("its grid is %s, %s; the first channel's is %s, %s: channels of one batch need the same order", grid[1], grid[0], grid[0], grid[1])
 	}
@@ -239,10 +239,10 @@ func stepOf(windows []Window, grid [2]string) (string, error) {
 	return step, nil
 }
 
-func (a *Array) dimList() string {
+func dimList(a *Array) string {
 	names := make([]string, len(a.Shape()))
 	for i := range names {
-		names[i] = a.dimName(i)
+		names[i] = dimName(a, i)
 	}
 	return strings.Join(names, ", ")
 }
@@ -255,7 +255,7 @@ func expand(out []channel, c channel, free []int) ([]channel, error) {
 	base := c.name
 	n := 1
 	for _, d := range free {
-		dim, extent := c.array.dimName(d), c.array.Shape()[d]
+		dim, extent := dimName(c.array, d), c.array.Shape()[d]
 		if extent == 0 {
 			return nil, fmt.Errorf("channel %q: dimension %q has no indices", base, dim)
 		}
@@ -274,7 +274,7 @@ func expand(out []channel, c channel, free []int) ([]channel, error) {
 			rest /= c.array.Shape()[d]
 		}
 		for _, d := range free {
-			one.name += "@" + c.array.dimName(d) + "#" + strconv.Itoa(one.fixed[d])
+			one.name += "@" + dimName(c.array, d) + "#" + strconv.Itoa(one.fixed[d])
 		}
 		one.derive()
 		out = append(out, one)
@@ -287,7 +287,7 @@ func (c *channel) derive() {
 	a := c.array
 	chunkBy := 1
 	for d := len(c.role) - 1; d >= 0; d-- {
-		s := stride{a.c.Grid.Chunks[d], chunkBy, a.c.Strides[d]}
+		s := stride{a.Chunks().Grid.Chunks[d], chunkBy, a.Chunks().Strides[d]}
 		switch c.role[d] {
 		case stepDim:
 			c.step = s
@@ -299,6 +299,6 @@ func (c *channel) derive() {
 			c.chunk0 += c.fixed[d] / s.n * s.chunkBy
 			c.src0 += c.fixed[d] % s.n * s.srcBy
 		}
-		chunkBy *= a.c.Grid.Counts[d]
+		chunkBy *= a.Chunks().Grid.Counts[d]
 	}
 }

@@ -231,7 +231,7 @@ func (l *Loader) blank(b *Batch) error {
 		}
 		for _, t := range b.Tensors {
 			for c := range l.channels {
-				fill := l.channels[c].array.c.Meta.Fill
+				fill := l.channels[c].array.Chunks().Meta.Fill
 				if !onDevice {
 					ndcopy.Repeat(t.PlaneBytes(i, c), fill)
 				} else if err := far.Repeat(t.Offset+int64((i*t.Strides[0]+c*t.Strides[1])*t.DType.Size), t.Shape[2]*t.Shape[3], t.DType.Size, fill); err != nil {

@@ -60,7 +60,7 @@ func newHierarchy(st store.Store, opt Options) *hierarchy {
 }
 
 func (h *hierarchy) newArray(path string, m *meta.Metadata) *Array {
-	return &Array{c: chunk.New(h.src, path, m), h: h}
+	return &Array{c: chunk.New(h.src, path, m), h: h, mask: h.opt.FillMask}
 }
 
 // documents are metadata documents by their keys in the store.

@@ -110,15 +110,15 @@ func NewLoader(ctx context.Context, g *Group, e engine.Engine, opt LoaderOptions
 		return nil, err
 	}
 	if err := l.window(opt.Windows); err != nil {
-		return fail("%s: %w", g.h.src.Name, err)
+		return fail("%v: %w", g.Store(), err)
 	}
-	if l.times, err = g.channelTimes(ctx, l.channels, l.stepDim, l.cuts.by[0].extent); err != nil {
+	if l.times, err = channelTimes(ctx, g, l.channels, l.stepDim, l.cuts.by[0].extent); err != nil {
 		return nil, err
 	}
 	// The ranks' runs: of equal length with DropLast, so that all ranks see the same number of batches.
 	n, err := l.cuts.total(math.MaxInt / opt.World)
 	if err != nil {
-		return fail("%s: %w", g.h.src.Name, err)
+		return fail("%v: %w", g.Store(), err)
 	}
 	l.lo, l.hi = n*opt.Rank/opt.World, n*(opt.Rank+1)/opt.World
 	if opt.DropLast {
@@ -127,7 +127,7 @@ func NewLoader(ctx context.Context, g *Group, e engine.Engine, opt LoaderOptions
 		l.hi = l.lo + per/opt.Batch*opt.Batch
 	}
 	if l.hi == l.lo {
-		return fail("%s: no samples: %d windows for a world of %d, batches of %d", g.h.src.Name, n, opt.World, opt.Batch)
+		return fail("%v: no samples: %d windows for a world of %d, batches of %d", g.Store(), n, opt.World, opt.Batch)
 	}
 	if err := l.alloc(); err != nil {
 		return nil, err

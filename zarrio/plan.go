@@ -81,12 +81,12 @@ func (p *planner) addField(c *channel, sample, step, dst int, lo, n [2]int, to *
 
 // read returns the number of the plan's read of a chunk, and adds it where there is none yet.
 func (p *planner) read(c *channel, number int) int {
-	key := chunk.Key{Array: c.array.c, Number: number}
+	key := chunk.Key{Array: c.array.Chunks(), Number: number}
 	i, ok := p.index[key]
 	if !ok {
 		i = int32(len(p.Reads))
 		p.index[key] = i
-		p.Reads = append(p.Reads, plan.ChunkRead{Array: c.array.c, Chunk: number})
+		p.Reads = append(p.Reads, plan.ChunkRead{Array: c.array.Chunks(), Chunk: number})
 		p.follow(c, i)
 	}
 	return int(i)
@@ -94,7 +94,7 @@ func (p *planner) read(c *channel, number int) int {
 
 // follow makes a read follow the last one of its shard, or begin a row of reads of its own.
 func (p *planner) follow(c *channel, i int32) {
-	a := c.array.c
+	a := c.array.Chunks()
 	levels := a.Pipe.Levels
 	if len(levels) == 0 {
 		p.RowHeads = append(p.RowHeads, i)

@@ -20,30 +20,48 @@ const NaT = cf.NaT
 // unpacked first. Missing values, which are those that [ReadCF] makes NaN of, and NumPy's NaT, are NaT. Other arrays are
 // refused, and so are times before 1677-09-21 or after 2262-04-11, which an int64 can't hold.
 func ReadTimes(ctx context.Context, a *Array, sel Selection) ([]int64, error) {
-	u, ok, err := a.timeUnits()
-	if err != nil {
+	if err := a.requireTimes(); err != nil {
 		return nil, err
-	}
-	if !ok {
-		return nil, a.c.Wrap(&meta.UnsupportedError{What: "reading times from units", Found: meta.Quote(a.Attrs()["units"]),
-			Supported: `datetime64, and numbers with units such as "hours since 1959-01-01"`})
 	}
 	times, err := makeElements[int64](a, sel)
 	if err != nil {
 		return nil, err
 	}
-	if err := readTimes(ctx, a, u, sel, a.ownFill(), times); err != nil {
+	if err := ReadTimesInto(ctx, a, sel, times); err != nil {
 		return nil, err
 	}
 	return times, nil
+}
+
+// ReadTimesInto is [ReadTimes] into the caller's memory, which has exactly the selection's size. After an error the content of
+// dst is unspecified.
+func ReadTimesInto(ctx context.Context, a *Array, sel Selection, dst []int64) error {
+	if err := a.requireTimes(); err != nil {
+		return err
+	}
+	u, _, err := a.TimeUnits()
+	if err != nil {
+		return err
+	}
+	return readTimes(ctx, a, u, sel, a.ownFill(), dst)
+}
+
+// requireTimes returns an error if the array's elements don't claim to be times, or count them in a way that can't be decoded.
+func (a *Array) requireTimes() error {
+	_, ok, err := a.TimeUnits()
+	if err != nil || ok {
+		return err
+	}
+	return a.c.Wrap(&meta.UnsupportedError{What: "reading times from units", Found: meta.Quote(a.Attrs()["units"]),
+		Supported: `datetime64, and numbers with units such as "hours since 1959-01-01"`})
 }
 
 // datetimeUnits are NumPy's units of fixed length, as CF spells them.
 var datetimeUnits = map[string]string{"W": "weeks", "D": "days", "h": "hours", "m": "minutes", "s": "seconds",
 	"ms": "milliseconds", "us": "microseconds", "μs": "microseconds", "ns": "nanoseconds"}
 
-// timeUnits returns what the array's numbers count; ok is false if they don't claim to be times.
-func (a *Array) timeUnits() (u cf.Units, ok bool, err error) {
+// TimeUnits returns what the array's numbers count; ok is false if they don't claim to be times that [ReadTimes] could decode.
+func (a *Array) TimeUnits() (u cf.Units, ok bool, err error) {
 	units, calendar := a.Attrs().Text("units"), a.Attrs().Text("calendar")
 	d := a.DType()
 	if d.Kind == meta.Datetime {

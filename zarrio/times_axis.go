@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"zarrbench/zarrio/cf"
 	"zarrbench/zarrio/internal/hostmem"
 )
 
@@ -13,8 +12,7 @@ import (
 type stepTimes struct {
 	axis  timeAxis
 	far   *Array // the coordinate array, where it has so many chunks that its values are read by the batch; else nil
-	units cf.Units
-	steps []int // of a batch
+	steps []int  // of a batch
 }
 
 // maxTimeChunks is how many chunks of a coordinate are read before the first batch: in some milliseconds, from a disk. Arrays
@@ -37,11 +35,11 @@ func (x *stepTimes) label(ctx context.Context, times [][]int64, windows []Origin
 			}
 			continue
 		}
-		if err := readTimes(ctx, x.far, x.units, Selection{Indices(x.steps)}, nil, times[s]); err != nil {
+		if err := ReadTimesInto(ctx, x.far, Selection{Indices(x.steps)}, times[s]); err != nil {
 			return err
 		}
 		if i := slices.Index(times[s], NaT); i >= 0 {
-			return x.far.c.Wrap(fmt.Errorf("the value at index %d is NaT", x.steps[i]))
+			return x.far.Chunks().Wrap(fmt.Errorf("the value at index %d is NaT", x.steps[i]))
 		}
 	}
 	return nil
@@ -113,24 +111,24 @@ const timesAtOnce = 1 << 16
 
 // channelTimes returns the times of the step dimension's n indices. Channels of several groups may have coordinate arrays of
 // their own: these must have the same times.
-func (g *Group) channelTimes(ctx context.Context, channels []channel, dim string, n int) (stepTimes, error) {
+func channelTimes(ctx context.Context, g *Group, channels []channel, dim string, n int) (stepTimes, error) {
 	var x stepTimes
 	var first *Array
 	var done []string
 	for i := range channels {
 		c := &channels[i]
-		if slices.Contains(done, c.array.c.Path) || !slices.Contains(c.role, stepDim) {
+		if slices.Contains(done, c.array.Path()) || !slices.Contains(c.role, stepDim) {
 			continue
 		}
-		done = append(done, c.array.c.Path)
-		a, err := g.coordinateArray(ctx, c.array, dim)
+		done = append(done, c.array.Path())
+		a, err := g.Coordinate(ctx, c.array, dim)
 		if err != nil {
 			return x, err
 		}
-		if a == nil || slices.Contains(done, a.c.Path) {
+		if a == nil || slices.Contains(done, a.Path()) {
 			continue
 		}
-		done = append(done, a.c.Path)
+		done = append(done, a.Path())
 		y, err := stepTimesOf(ctx, a, n)
 		switch {
 		case err != nil:
@@ -146,8 +144,8 @@ func (g *Group) channelTimes(ctx context.Context, channels []channel, dim string
 		for _, step := range x.compared(&y, n) {
 			s, t, err := x.pair(ctx, &y, step)
 			if err == nil && s != t {
-				err = a.c.Wrap(fmt.Errorf("the time at index %d is %s, that in %q, along the same step dimension, is %s: load them apart",
-					step, spellTime(t), first.c.Path, spellTime(s)))
+				err = a.Chunks().Wrap(fmt.Errorf("the time at index %d is %s, that in %q, along the same step dimension, is %s: load them apart",
+					step, spellTime(t), first.Path(), spellTime(s)))
 			}
 			if err != nil {
 				return x, err
@@ -161,30 +159,31 @@ func (g *Group) channelTimes(ctx context.Context, channels []channel, dim string
 // need not be moments. Times that can't be decoded, or are not n, are an error, here or when they are read by the batch.
 func stepTimesOf(ctx context.Context, a *Array, n int) (stepTimes, error) {
 	var x stepTimes
-	u, ok, err := a.timeUnits()
+	_, ok, err := a.TimeUnits()
 	if !ok || err != nil {
 		return x, err
 	}
+	// A coordinate has no missing values, by section 2.5.1 of the CF conventions: what equals the array's own fill value, which is
+	// often 0, is the first step rather than none.
+	a = a.WithFillMask(MaskNever)
 	if len(a.Shape()) != 1 || a.Shape()[0] != n {
-		return x, a.c.Wrap(fmt.Errorf("times of shape %v for %d steps", a.Shape(), n))
+		return x, a.Chunks().Wrap(fmt.Errorf("times of shape %v for %d steps", a.Shape(), n))
 	}
-	if a.c.Grid.Total > maxTimeChunks {
-		x.far, x.units = a, u
+	if a.Chunks().Grid.Total > maxTimeChunks {
+		x.far = a
 		return x, nil
 	}
 	atOnce := min(n, timesAtOnce)
-	if chunk := a.c.Grid.Chunks[0]; !a.c.Raw() {
+	if chunk := a.Chunks().Grid.Chunks[0]; !a.Chunks().Raw() {
 		atOnce = min(n, (timesAtOnce-1)/chunk*chunk+chunk) // so that none is decoded twice
 	}
 	if err := hostmem.CheckElements(atOnce, 8); err != nil {
-		return x, a.c.Wrap(err)
+		return x, a.Chunks().Wrap(err)
 	}
 	times := make([]int64, atOnce)
 	for lo := 0; lo < n; lo += len(times) {
 		times = times[:min(len(times), n-lo)]
-		// A coordinate has no missing values, by section 2.5.1 of the CF conventions: what equals the array's own fill value,
-		// which is often 0, is the first step rather than none.
-		if err := readTimes(ctx, a, u, Selection{Span(lo, lo+len(times))}, nil, times); err != nil {
+		if err := ReadTimesInto(ctx, a, Selection{Span(lo, lo+len(times))}, times); err != nil {
 			if lo > 0 {
 				err = fmt.Errorf("%w (counted from index %d)", err, lo)
 			}
@@ -192,7 +191,7 @@ func stepTimesOf(ctx context.Context, a *Array, n int) (stepTimes, error) {
 		}
 		for i, t := range times {
 			if t == NaT {
-				return x, a.c.Wrap(fmt.Errorf("the value at index %d is NaT", lo+i))
+				return x, a.Chunks().Wrap(fmt.Errorf("the value at index %d is NaT", lo+i))
 			}
 			x.axis = x.axis.add(lo+i, t)
 		}

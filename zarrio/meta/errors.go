@@ -59,3 +59,20 @@ func (e *ChunkError) Error() string {
 }
 
 func (e *ChunkError) Unwrap() error { return e.Err }
+
+// Within returns err for a message that has prefix already: its text comes without. It returns nil if err is nil.
+func Within(err error, prefix string) error {
+	if err == nil {
+		return nil
+	}
+	return nestedError{err, prefix}
+}
+
+type nestedError struct {
+	error
+	prefix string
+}
+
+func (e nestedError) Error() string { return strings.TrimPrefix(e.error.Error(), e.prefix) }
+
+func (e nestedError) Unwrap() error { return e.error }
