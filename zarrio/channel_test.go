@@ -74,7 +74,7 @@ func TestChannels(t *testing.T) {
 	for i := range 3 {
 		names := []string{"w@metre=" + strconv.Itoa(1e7+i)}
 		l := ldLoader(t, g, engine.CPUOptions{}, LoaderOptions{Channels: names})
-		if got := l.channels[0].fixed; !slices.Equal(got, []int{0, i, 0, 0}) {
+		if got := l.FixedOf(0); !slices.Equal(got, []int{0, i, 0, 0}) {
 			t.Errorf("%s is at %v", names, got)
 		}
 	}

@@ -1,7 +1,6 @@
 package zarrio
 
 import (
-	"errors"
 	"io/fs"
 	"math"
 	"strings"
@@ -15,21 +14,6 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// axisStore has z along time and, along a further dimension, p, whose coordinate is what a test puts there.
-func axisStore(t testing.TB, dim string, n int, coordinates ...arraytest.Array) *arraytest.Store {
-	s := arraytest.NewStore()
-	hours := map[string]any{"units": "hours since 2000-01-01"}
-	for _, a := range append([]arraytest.Array{
-		{Name: "z", Dims: []string{"time", "y", "x"}, Shape: []int{4, 2, 3}},
-		{Name: "p", Dims: []string{dim, "y", "x"}, Shape: []int{n, 2, 3}},
-		{Name: "both", Dims: []string{"time", dim, "y", "x"}, Shape: []int{4, n, 2, 3}},
-		{Name: "time", Dims: []string{"time"}, Shape: []int{4}, Dtype: "<i8", Elem: arraytest.Ints(func(i int) int64 { return int64(6 * i) }), Attrs: hours},
-	}, coordinates...) {
-		s.Put(t, &a)
-	}
-	return s
-}
-
 // consolidateLd adds consolidated metadata of all documents.
 func consolidateLd(s *arraytest.Store) {
 	docs := map[string]string{}
@@ -38,7 +22,7 @@ func consolidateLd(s *arraytest.Store) {
 			docs[key] = string(doc)
 		}
 	}
-	s.Values[meta.V2ConsolidatedDoc] = []byte(consolidate(docs))
+	s.Values[meta.V2ConsolidatedDoc] = []byte(arraytest.Consolidate(docs))
 }
 
 // TestTimeAxisBesideSteps: an axis of time gives no channels, whatever says that it is one.
@@ -80,7 +64,7 @@ func TestTimeAxisBesideSteps(t *testing.T) {
 		for _, consolidated := range []bool{false, true} {
 			for _, names := range [][]string{{"z", "p"}, {"p", "z"}, {"both"}} {
 				t.Run(strings.Join(append([]string{tt.name}, names...), " "), func(t *testing.T) {
-					s := axisStore(t, tt.dim, 2, tt.coordinate...)
+					s := arraytest.AxisStore(t, tt.dim, 2, tt.coordinate...)
 					if consolidated {
 						consolidateLd(s)
 					}
@@ -110,7 +94,7 @@ func TestTimeAxisMore(t *testing.T) {
 	day := arraytest.Array{Name: "day", Dims: []string{"day"}, Shape: []int{2}, Dtype: "<i8", Attrs: days, Elem: arraytest.Ints(func(i int) int64 { return int64(i) })}
 	one := day
 	one.Shape = []int{1}
-	v3 := axisStore(t, "day", 2)
+	v3 := arraytest.AxisStore(t, "day", 2)
 	v3.Values = map[string][]byte{"zarr.json": []byte(`{"zarr_format":3,"node_type":"group"}`)}
 	for name, doc := range map[string]string{"z": `["time","y","x"]`, "p": `["day","y","x"]`, "day": `["day"]`} {
 		shape, dtype, attrs := "[2,2,3]", `"float32"`, "{}"
@@ -130,15 +114,15 @@ func TestTimeAxisMore(t *testing.T) {
 	} {
 		nested.Put(t, &a)
 	}
-	above := axisStore(t, "day", 2, day)
+	above := arraytest.AxisStore(t, "day", 2, day)
 	above.Values["a/.zgroup"] = []byte(zarrtest.ZGroup)
 	above.Put(t, &arraytest.Array{Name: "a/p", Dims: []string{"day", "y", "x"}, Shape: []int{2, 2, 3}})
-	stale := axisStore(t, "day", 2)
+	stale := arraytest.AxisStore(t, "day", 2)
 	consolidateLd(stale)
 	stale.Put(t, &day)
-	broken := axisStore(t, "day", 2, day)
+	broken := arraytest.AxisStore(t, "day", 2, day)
 	broken.Values["day/.zarray"] = []byte("{")
-	named := axisStore(t, "day", 2, arraytest.Array{Name: "valid", Dims: []string{"day"}, Shape: []int{2}, Dtype: "<i8", Attrs: days})
+	named := arraytest.AxisStore(t, "day", 2, arraytest.Array{Name: "valid", Dims: []string{"day"}, Shape: []int{2}, Dtype: "<i8", Attrs: days})
 	named.Values["p/.zattrs"] = []byte(`{"_ARRAY_DIMENSIONS":["day","y","x"],"coordinates":"lat valid"}`)
 	for _, tt := range []struct {
 		name   string
@@ -147,9 +131,9 @@ func TestTimeAxisMore(t *testing.T) {
 		window Window
 		want   []string // of the error
 	}{
-		{"one time alone", axisStore(t, "day", 1, one), []string{"z", "p"}, Window{"time", 2, 0}, []string{`"day" is an axis of time`, `"time"`}},
-		{"steps along it", axisStore(t, "day", 2, day), []string{"p", "z"}, Window{"day", 2, 0}, []string{`channel "z"`, `"time" is an axis of time`, `"day"`, "z@time#0"}},
-		{"steps that are no times", axisStore(t, "day", 2, day), []string{"both"}, Window{"day", 2, 0}, []string{`"time" is an axis of time`}},
+		{"one time alone", arraytest.AxisStore(t, "day", 1, one), []string{"z", "p"}, Window{"time", 2, 0}, []string{`"day" is an axis of time`, `"time"`}},
+		{"steps along it", arraytest.AxisStore(t, "day", 2, day), []string{"p", "z"}, Window{"day", 2, 0}, []string{`channel "z"`, `"time" is an axis of time`, `"day"`, "z@time#0"}},
+		{"steps that are no times", arraytest.AxisStore(t, "day", 2, day), []string{"both"}, Window{"day", 2, 0}, []string{`"time" is an axis of time`}},
 		{"v3", v3, []string{"z", "p"}, Window{"time", 2, 0}, []string{`"day" is an axis of time (datetime64[ns])`}},
 		{"beside the array", nested, []string{"z", "a/p"}, Window{"time", 2, 0}, []string{`channel "a/p"`, `"day" is an axis of time`}},
 		{"above the array", above, []string{"z", "a/p"}, Window{"time", 2, 0}, []string{`channel "a/p"`, `"day" is an axis of time`}},
@@ -166,14 +150,14 @@ func TestTimeAxisMore(t *testing.T) {
 	}
 
 	// The way out, and a store that can be listed.
-	s := axisStore(t, "day", 2, day)
+	s := arraytest.AxisStore(t, "day", 2, day)
 	for _, name := range []string{"p@day#1", "p@day=1", "p@day=2000-01-02", "p@day=2000-01-02T00", "p@day=2000-01-02 00:00:00Z"} {
 		t.Run(name, func(t *testing.T) {
 			l := ldLoader(t, openLd(t, s, Options{}), engine.CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"z", name}, Batch: 1})
-			require.Equal(t, 1, l.channels[1].fixed[0])
+			require.Equal(t, 1, l.FixedOf(1)[0])
 		})
 	}
-	g, err := Open(t.Context(), axisStore(t, "day", 2, arraytest.Array{Name: "valid", Dims: []string{"day"}, Shape: []int{2}, Dtype: "<i8", Attrs: days}).Write(t), Options{})
+	g, err := Open(t.Context(), arraytest.AxisStore(t, "day", 2, arraytest.Array{Name: "valid", Dims: []string{"day"}, Shape: []int{2}, Dtype: "<i8", Attrs: days}).Write(t), Options{})
 	require.NoError(t, err)
 	defer g.Close()
 	_, err = NewLoader(t.Context(), g, engine.NewCPU(engine.CPUOptions{Workers: 1}), LoaderOptions{Channels: []string{"z", "p"}})
@@ -199,7 +183,7 @@ func TestStepTimesOfGroups(t *testing.T) {
 		{"no times", []int64{0, 7, 12, 18}, "1", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := axisStore(t, "day", 2)
+			s := arraytest.AxisStore(t, "day", 2)
 			s.Values["a/.zgroup"] = []byte(zarrtest.ZGroup)
 			s.Put(t, &arraytest.Array{Name: "a/u", Dims: []string{"time", "y", "x"}, Shape: []int{4, 2, 3}})
 			s.Put(t, &arraytest.Array{Name: "a/time", Dims: []string{"time"}, Shape: []int{4}, Dtype: "<i8", Attrs: map[string]any{"units": tt.units},
@@ -248,7 +232,7 @@ func TestCoordinateValues(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := tt.coord
 			c.Name, c.Dims, c.Shape = "level", []string{"level"}, []int{3}
-			s := axisStore(t, "level", 3, c)
+			s := arraytest.AxisStore(t, "level", 3, c)
 			e := engine.NewCPU(engine.CPUOptions{Workers: 1})
 			defer e.Close()
 			l, err := NewLoader(t.Context(), openLd(t, s, Options{}), e, LoaderOptions{Channels: []string{"both@level=" + tt.value}, Batch: 1})
@@ -257,7 +241,7 @@ func TestCoordinateValues(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, tt.index, l.channels[0].fixed[1])
+			require.Equal(t, tt.index, l.FixedOf(0)[1])
 			require.NoError(t, l.Close())
 		})
 	}
@@ -289,39 +273,5 @@ func TestCases(t *testing.T) {
 	nan, err := Open(t.Context(), zarrtest.Shared(t, "cases/level-nan"), Options{})
 	require.NoError(t, err)
 	defer nan.Close()
-	require.Equal(t, 1, ldLoader(t, nan, engine.CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"z@level=500"}, Batch: 1}).channels[0].fixed[1])
-}
-
-func TestNodeType(t *testing.T) {
-	s := axisStore(t, "day", 2)
-	s.Values["a/.zgroup"] = []byte(zarrtest.ZGroup)
-	dir := s.Write(t)
-	g, err := Open(t.Context(), dir, Options{})
-	require.NoError(t, err)
-	defer g.Close()
-	lone, err := Open(t.Context(), dir+"/z", Options{})
-	require.NoError(t, err)
-	defer lone.Close()
-	array := func(g *Group, name string) error { _, err := g.Array(t.Context(), name); return err }
-	group := func(g *Group, name string) error { _, err := g.Group(t.Context(), name); return err }
-	for _, tt := range []struct {
-		name   string
-		err    error
-		is     error
-		isNot  error
-		saying string
-	}{
-		{"a group as an array", array(g, "a"), meta.ErrNodeType, fs.ErrNotExist, "no array here, but a group"},
-		{"an array as a group", group(g, "z"), meta.ErrNodeType, fs.ErrNotExist, "no group here, but an array"},
-		{"nothing as an array", array(g, "q"), fs.ErrNotExist, meta.ErrNodeType, "no array here"},
-		{"an array in an array", array(lone, "z"), fs.ErrNotExist, meta.ErrNodeType, "what was opened is an array, which has no nodes: open the group that it is in"},
-		{"a group in an array", group(lone, "z"), fs.ErrNotExist, meta.ErrNodeType, "what was opened is an array"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			zarrtest.WantError(t, tt.err, tt.saying)
-			require.ErrorIs(t, tt.err, tt.is)
-			require.False(t, errors.Is(tt.err, tt.isNot))
-		})
-	}
-	require.NoError(t, array(lone, ""))
+	require.Equal(t, 1, ldLoader(t, nan, engine.CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"z@level=500"}, Batch: 1}).FixedOf(0)[1])
 }

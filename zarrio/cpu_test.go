@@ -2,16 +2,18 @@ package zarrio
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
-	"zarrbench/zarrio/internal/plan"
+	"zarrbench/zarrio/internal/chunkcache"
 	"zarrbench/zarrio/tensor"
 )
 
@@ -38,29 +40,6 @@ func TestCPU(t *testing.T) {
 	}
 	if err := m.Free(); err != nil { // memory outlives the engine
 		t.Error(err)
-	}
-}
-
-// TestPlanGroup: pieces are neighbours by read, in the order in which they were added.
-func TestPlanGroup(t *testing.T) {
-	var p plan.Plan
-	for round := range 3 { // memory is used again
-		p.Reset(4)
-		p.Reads = make([]plan.ChunkRead, 5)
-		for i := range 40 * (round + 1) {
-			p.Pieces = append(p.Pieces, plan.Piece{Read: i * 7 % 5, Sample: i % 4, Dst: i})
-		}
-		want := slices.Clone(p.Pieces)
-		slices.SortStableFunc(want, func(a, b plan.Piece) int { return a.Read - b.Read })
-		p.GroupByRead()
-		if !slices.Equal(p.Pieces, want) {
-			t.Fatalf("pieces %v, want %v", p.Pieces, want)
-		}
-		for i, r := range p.Reads {
-			if r.Count != 8*(round+1) || r.First != i*r.Count {
-				t.Errorf("read %d has pieces %d to %d", i, r.First, r.First+r.Count-1)
-			}
-		}
 	}
 }
 
@@ -195,18 +174,43 @@ func TestLoaderBlocks(t *testing.T) {
 	}
 }
 
-// BenchmarkPlan plans batches of many small chunks.
-func BenchmarkPlan(b *testing.B) {
-	s := arraytest.NewStore()
-	s.Put(b, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{400, 256, 256}, Chunks: []int{100, 16, 16}, Only: true})
-	l := ldLoader(b, openLd(b, s, Options{}), engine.CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"t"}, Batch: 32})
-	at := make([][3]int, 32)
-	for i := range at {
-		at[i][0] = i
+// TestLoaderKeepsLittle has too little room for the chunks that batches share: data are right, chunks are read again, and
+// what is kept stays within the limit.
+func TestLoaderKeepsLittle(t *testing.T) {
+	const chunk = 8 * 4 * 6 * 4
+	opt := LoaderOptions{Channels: []string{"t", "u"}, Windows: []Window{{"time", 9, 8}}, Batch: 2}
+	build := func() *arraytest.Store {
+		s := arraytest.Steps(t, 40, 8, true)
+		s.Put(t, &arraytest.Array{Name: "u", Dims: []string{"time", "y", "x"}, Shape: []int{40, 4, 6}, Chunks: []int{8, 4, 6}})
+		return s
 	}
-	b.ReportAllocs()
-	for b.Loop() {
-		l.plans[0].plan(l.channels, &l.cuts, at, &l.places)
+	want := ldEpoch(t, ldLoader(t, openLd(t, build(), Options{}), engine.CPUOptions{}, opt))
+	for _, limit := range []int64{-1, 1, chunkcache.Cost(chunk) - 1, chunkcache.Cost(chunk), 2*chunkcache.Cost(chunk) + 5, 100 * chunkcache.Cost(chunk)} {
+		s := build()
+		e := engine.NewCPU(engine.CPUOptions{Workers: 3, KeepBytes: limit})
+		var checks atomic.Int64
+		opt.OnSample = func(*Batch, int) error {
+			checks.Add(1)
+			return e.Pool().Keep.Verify()
+		}
+		l, err := NewLoader(t.Context(), openLd(t, s, Options{}), e, opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Counts()
+		if got := ldEpoch(t, l); !ldEqual(got, want) {
+			t.Errorf("limit %d: batches differ", limit)
+		}
+		require.Positive(t, checks.Load(), "samples")
+		total := 0
+		for _, n := range s.Counts() {
+			total += n
+		}
+		if full := limit >= 100*chunkcache.Cost(chunk); (total == 10) != full {
+			t.Errorf("limit %d: %d reads of 10 chunks", limit, total)
+		}
+		if err := errors.Join(l.Close(), e.Close()); err != nil {
+			t.Error(err)
+		}
 	}
-	b.ReportMetric(float64(len(l.plans[0].Pieces)), "pieces")
 }

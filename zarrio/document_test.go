@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
 )
@@ -24,7 +25,7 @@ func TestDocumentMarks(t *testing.T) {
 		}
 	}
 	v2 := map[string]string{".zgroup": zarrtest.ZGroup, ".zattrs": `{"title":"é"}`, "x/.zarray": zarrtest.ZArray(nil), "x/.zattrs": `{"units":"°C"}`}
-	consolidated := map[string]string{meta.V2ConsolidatedDoc: consolidate(v2), ".zgroup": zarrtest.ZGroup}
+	consolidated := map[string]string{meta.V2ConsolidatedDoc: arraytest.Consolidate(v2), ".zgroup": zarrtest.ZGroup}
 	v3 := map[string]string{"zarr.json": `{"zarr_format":3,"node_type":"group","attributes":{"title":"é"}}`, "x/zarr.json": zarrtest.ZArray3(map[string]string{"attributes": `{"units":"°C"}`})}
 	for _, tt := range []struct {
 		name string

@@ -68,8 +68,8 @@ func TestGDSPath(t *testing.T) {
 				} else {
 					require.Zero(t, x.P2PReads+x.NVFSReads+x.POSIXReads)
 				}
-				first, why := e.PathOf(l.channels[0].array)
-				last, _ := e.PathOf(l.channels[len(l.channels)-1].array)
+				first, why := e.PathOf(arrayOf(t, group, l.Channels()[0]))
+				last, _ := e.PathOf(arrayOf(t, group, l.Channels()[len(l.Channels())-1]))
 				require.Equal(t, []Path{tt.first, tt.last}, []Path{first, last})
 				require.Contains(t, why, tt.why)
 				require.NoError(t, e.Close())

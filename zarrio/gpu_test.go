@@ -99,7 +99,7 @@ func TestGPURandom(t *testing.T) {
 func gpuRandom(t *testing.T, g *GPU, seed uint64) {
 	ldRandomOn(t, seed, func(c *ldCase, r *rand.Rand) {
 		c.onDisk = r.IntN(5) > 0
-		workers, keep, kind := 1+r.IntN(5), c.cpu.KeepBytes, r.IntN(4)
+		workers, keep, kind := 1+r.IntN(5), c.CPU.KeepBytes, r.IntN(4)
 		ring := int64(slotSize * (1 + r.IntN(12)))
 		gds := GDSOptions{Workers: workers, KeepBytes: keep, RingBytes: ring, Handles: []int{0, 1, 3}[r.IntN(3)],
 			Submit: []Submit{"", SubmitSync, SubmitBatch}[r.IntN(3)], Compat: []Compat{"", CompatOn, CompatOff, CompatAuto}[r.IntN(4)]}
@@ -112,7 +112,7 @@ func gpuRandom(t *testing.T, g *GPU, seed uint64) {
 			chosen[name] = settings[name][r.IntN(len(settings[name]))]
 		}
 		lazy, short, io := int64(r.IntN(2)), int64(r.IntN(3)), allIO[r.IntN(len(allIO))]
-		c.engine = func(t *testing.T) engine.Engine {
+		c.OpenEngine = func(t *testing.T) engine.Engine {
 			cudaemu.Set(t, "lazy", lazy)
 			if kind == 0 {
 				return must(t)(NewHost(g, HostOptions{Workers: workers, KeepBytes: keep, IO: io, RingBytes: ring}))

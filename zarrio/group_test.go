@@ -1,7 +1,6 @@
 package zarrio
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,24 +9,12 @@ import (
 	"slices"
 	"testing"
 
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/store/storetest"
 )
-
-// consolidate makes a .zmetadata document of documents.
-func consolidate(files map[string]string) string {
-	docs := map[string]json.RawMessage{}
-	for key, doc := range files {
-		docs[key] = json.RawMessage(doc)
-	}
-	b, err := json.Marshal(map[string]any{"zarr_consolidated_format": 1, "metadata": docs})
-	if err != nil {
-		panic(err)
-	}
-	return string(b)
-}
 
 // tree is a hierarchy of groups within groups.
 func tree() map[string]string {
@@ -62,7 +49,7 @@ func TestGroups(t *testing.T) {
 		t.Run(fmt.Sprint("consolidated=", consolidated), func(t *testing.T) {
 			files := tree()
 			if consolidated {
-				files[meta.V2ConsolidatedDoc] = consolidate(described(files))
+				files[meta.V2ConsolidatedDoc] = arraytest.Consolidate(described(files))
 			}
 			faults := storetest.NewFaults(zarrtest.DirStore(t, files))
 			g, err := OpenStore(t.Context(), faults, Options{})
@@ -138,7 +125,7 @@ func TestNodeMissing(t *testing.T) {
 	files := tree()
 	files["new/zarr.json"] = `{"zarr_format":3,"node_type":"array"}`
 	st := zarrtest.DirStore(t, files)
-	files[meta.V2ConsolidatedDoc] = consolidate(described(tree()))
+	files[meta.V2ConsolidatedDoc] = arraytest.Consolidate(described(tree()))
 	files["late/.zarray"] = zarrtest.ZArray(nil)
 	known := zarrtest.DirStore(t, files)
 	tests := []struct {
@@ -246,7 +233,7 @@ func TestOpenFaults(t *testing.T) {
 		faults.Clear()
 	}
 	put := func(key, value string) { faults.Set(key, storetest.Fault{Value: []byte(value)}) }
-	put(meta.V2ConsolidatedDoc, consolidate(described(tree())))
+	put(meta.V2ConsolidatedDoc, arraytest.Consolidate(described(tree())))
 	if _, err := OpenStore(t.Context(), faults, Options{Consolidated: Verify}); err != nil {
 		t.Error(err)
 	}
@@ -268,7 +255,7 @@ func TestLoneArray(t *testing.T) {
 	files := map[string]string{".zarray": zarrtest.ZArray(nil), ".zattrs": `{"units":"m"}`, "0": "01234567", "1": "89abcdef"}
 	for _, consolidated := range []bool{false, true} {
 		if consolidated {
-			files[meta.V2ConsolidatedDoc] = consolidate(described(files))
+			files[meta.V2ConsolidatedDoc] = arraytest.Consolidate(described(files))
 		}
 		g, err := OpenStore(t.Context(), zarrtest.DirStore(t, files), Options{Strict: true})
 		if err != nil {
@@ -305,14 +292,14 @@ func TestConsolidated(t *testing.T) {
 		x     [3]int
 	}{
 		{"none", tree(), "", [3][]string{2: {".zmetadata: there are no consolidated metadata to verify"}}, [3]int{4, 4, 0}},
-		{"right", tree(), consolidate(described(tree())), [3][]string{}, [3]int{4, 4, 4}},
-		{"stale", stale, consolidate(described(tree())), [3][]string{2: {"x/.zarray: consolidated metadata are stale: shape is [4] there, [8] in the document itself; consolidate anew"}}, [3]int{4, 8, 0}},
-		{"lacking", tree(), consolidate(lacking), [3][]string{
+		{"right", tree(), arraytest.Consolidate(described(tree())), [3][]string{}, [3]int{4, 4, 4}},
+		{"stale", stale, arraytest.Consolidate(described(tree())), [3][]string{2: {"x/.zarray: consolidated metadata are stale: shape is [4] there, [8] in the document itself; consolidate anew"}}, [3]int{4, 8, 0}},
+		{"lacking", tree(), arraytest.Consolidate(lacking), [3][]string{
 			0: {"a/b/c/.zarray: it is in the store but not in the consolidated metadata"},
 			2: {"a/b/c/.zarray: consolidated metadata are stale: they lack it"}}, [3]int{4, 4, 0}},
-		{"more", tree(), consolidate(more), [3][]string{2: {"gone/.zarray: consolidated metadata describe it, but it is not in the store"}}, [3]int{4, 4, 0}},
-		{"outside", tree(), consolidate(outside), [3][]string{2: {`.zmetadata: entry "../y/.zarray": not a valid key`}}, [3]int{4, 4, 0}},
-		{"not an object", tree(), consolidate(noAttrs), [3][]string{
+		{"more", tree(), arraytest.Consolidate(more), [3][]string{2: {"gone/.zarray: consolidated metadata describe it, but it is not in the store"}}, [3]int{4, 4, 0}},
+		{"outside", tree(), arraytest.Consolidate(outside), [3][]string{2: {`.zmetadata: entry "../y/.zarray": not a valid key`}}, [3]int{4, 4, 0}},
+		{"not an object", tree(), arraytest.Consolidate(noAttrs), [3][]string{
 			0: {".zattrs: want a JSON object, found []"},
 			2: {`.zattrs: consolidated metadata are stale: the document is [] there, {"title":"root"} in the document itself`}}, [3]int{0, 4, 0}},
 		{"not JSON", tree(), "{", [3][]string{0: {".zmetadata: not JSON"}, 2: {".zmetadata: not JSON"}}, [3]int{0, 4, 0}},
@@ -386,7 +373,7 @@ func TestLyingMembers(t *testing.T) {
 	docs := map[string]string{".zgroup": zarrtest.ZGroup, "/.zarray": zarrtest.ZArray(nil), "../y/.zarray": zarrtest.ZArray(nil), "../.zarray": zarrtest.ZArray(nil), "./.zgroup": zarrtest.ZGroup,
 		"both/.zgroup": zarrtest.ZGroup, "both/.zarray": zarrtest.ZArray(nil), "x/.zattrs": "{}"}
 	for range 10 { // of maps
-		g, err := OpenStore(t.Context(), zarrtest.DirStore(t, map[string]string{meta.V2ConsolidatedDoc: consolidate(docs)}), Options{})
+		g, err := OpenStore(t.Context(), zarrtest.DirStore(t, map[string]string{meta.V2ConsolidatedDoc: arraytest.Consolidate(docs)}), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
@@ -135,7 +136,7 @@ func TestMixedFormats(t *testing.T) {
 		"oldg/both/zarr.json": zarrtest.ZArray3(map[string]string{"shape": "[3]"}),
 		"oldg/both/.zarray":   zarrtest.ZArray(map[string]string{"shape": "[2]"}),
 		".zgroup":             zarrtest.ZGroup,
-		".zmetadata":          consolidate(map[string]string{"x/.zarray": zarrtest.ZArray(nil)}), // not looked at: the root is of v3
+		".zmetadata":          arraytest.Consolidate(map[string]string{"x/.zarray": zarrtest.ZArray(nil)}), // not looked at: the root is of v3
 	}
 	faults := storetest.NewFaults(zarrtest.DirStore(t, files))
 	g, err := OpenStore(t.Context(), faults, Options{})

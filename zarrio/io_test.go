@@ -21,8 +21,6 @@ import (
 	"zarrbench/zarrio/tensor"
 )
 
-var allIO = []engine.IO{engine.IOAuto, engine.IOBuffered, engine.IODirect, engine.IOUring}
-
 func TestParseIO(t *testing.T) {
 	names := []string{"auto", "buffered", "direct", "uring"}
 	ways := []fileio.Mode{fileio.Auto, fileio.Buffered, fileio.Direct, fileio.Uring}
@@ -48,7 +46,7 @@ func TestIORandom(t *testing.T) {
 	ldSeeds(t, 100, 30, func(seed uint64) {
 		ldRandomOn(t, seed, func(c *ldCase, r *rand.Rand) {
 			c.onDisk = true
-			c.cpu.IO, c.cpu.Depth = allIO[r.IntN(len(allIO))], []int{0, 0, 1, 2, 40}[r.IntN(5)]
+			c.CPU.IO, c.CPU.Depth = allIO[r.IntN(len(allIO))], []int{0, 0, 1, 2, 40}[r.IntN(5)]
 		})
 	})
 }

@@ -16,23 +16,6 @@ import (
 	"zarrbench/zarrio/store/storetest"
 )
 
-// ldEpoch runs an epoch and returns the bytes of each batch.
-func ldEpoch(tb testing.TB, l *Loader) [][]byte {
-	tb.Helper()
-	var out [][]byte
-	for b, err := range l.Batches(tb.Context()) {
-		if err != nil {
-			tb.Fatal(err)
-		}
-		out = append(out, ldBytes(tb, b))
-	}
-	return out
-}
-
-func ldEqual(a, b [][]byte) bool {
-	return bytes.Equal(bytes.Join(a, nil), bytes.Join(b, nil)) && len(a) == len(b)
-}
-
 // ldPrefetches are the ways to run ahead that are worth a test.
 var ldPrefetches = []int{-1, 1, 3}
 

@@ -13,11 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/stretchr/testify/require"
-
 	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
-	"zarrbench/zarrio/internal/chunkcache"
 	"zarrbench/zarrio/internal/race"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
@@ -80,47 +77,6 @@ func TestLoaderSharesChunk(t *testing.T) {
 		ldOnce(t, s.Counts(), 12+1)
 		if got, want := l.Stats().DecodedBytes, int64(13*4*6*4*5); got > want {
 			t.Errorf("decoded %d bytes, want at most %d", got, want)
-		}
-	}
-}
-
-// TestLoaderKeepsLittle has too little room for the chunks that batches share: data are right, chunks are read again, and
-// what is kept stays within the limit.
-func TestLoaderKeepsLittle(t *testing.T) {
-	const chunk = 8 * 4 * 6 * 4
-	opt := LoaderOptions{Channels: []string{"t", "u"}, Windows: []Window{{"time", 9, 8}}, Batch: 2}
-	build := func() *arraytest.Store {
-		s := arraytest.Steps(t, 40, 8, true)
-		s.Put(t, &arraytest.Array{Name: "u", Dims: []string{"time", "y", "x"}, Shape: []int{40, 4, 6}, Chunks: []int{8, 4, 6}})
-		return s
-	}
-	want := ldEpoch(t, ldLoader(t, openLd(t, build(), Options{}), engine.CPUOptions{}, opt))
-	for _, limit := range []int64{-1, 1, chunkcache.Cost(chunk) - 1, chunkcache.Cost(chunk), 2*chunkcache.Cost(chunk) + 5, 100 * chunkcache.Cost(chunk)} {
-		s := build()
-		e := engine.NewCPU(engine.CPUOptions{Workers: 3, KeepBytes: limit})
-		var checks atomic.Int64
-		opt.OnSample = func(*Batch, int) error {
-			checks.Add(1)
-			return e.Pool().Keep.Verify()
-		}
-		l, err := NewLoader(t.Context(), openLd(t, s, Options{}), e, opt)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Counts()
-		if got := ldEpoch(t, l); !ldEqual(got, want) {
-			t.Errorf("limit %d: batches differ", limit)
-		}
-		require.Positive(t, checks.Load(), "samples")
-		total := 0
-		for _, n := range s.Counts() {
-			total += n
-		}
-		if full := limit >= 100*chunkcache.Cost(chunk); (total == 10) != full {
-			t.Errorf("limit %d: %d reads of 10 chunks", limit, total)
-		}
-		if err := errors.Join(l.Close(), e.Close()); err != nil {
-			t.Error(err)
 		}
 	}
 }

@@ -125,26 +125,12 @@ func parseDate(s string) (int64, bool) {
 // single returns the index that was found, or an error if there are several.
 func single(f fixedCoord, found []int) (int, error) {
 	if len(found) > 1 {
-		return 0, fmt.Errorf("%q has %s at the indices %s: give one of them, such as %s#%d", f.dim, f.value, spelled(found, strconv.Itoa), f.dim, found[0])
+		return 0, fmt.Errorf("%q has %s at the indices %s: give one of them, such as %s#%d", f.dim, f.value, meta.Spelled(found, strconv.Itoa), f.dim, found[0])
 	}
 	return found[0], nil
 }
 
 // absent is the error of a value that a coordinate doesn't have.
 func absent[T any](f fixedCoord, coords []T, text func(T) string) error {
-	return fmt.Errorf("%q has no %s: it has %s", f.dim, f.value, spelled(coords, text))
-}
-
-// spelled spells a list for a message: whole, or its first and last few.
-func spelled[T any](list []T, text func(T) string) string {
-	const most, ends = 40, 3
-	words := make([]string, 0, len(list))
-	for i, x := range list {
-		if len(list) <= most || i < ends || i >= len(list)-ends {
-			words = append(words, text(x))
-		} else if i == ends {
-			words = append(words, "...")
-		}
-	}
-	return strings.Join(words, " ")
+	return fmt.Errorf("%q has no %s: it has %s", f.dim, f.value, meta.Spelled(coords, text))
 }

@@ -181,5 +181,5 @@ func (g *Group) withArrays(ctx context.Context, err error) error {
 	if len(members) == 0 {
 		return err
 	}
-	return fmt.Errorf("%w; the arrays there are: %s", err, spelled(members, func(m Member) string { return m.Name }))
+	return fmt.Errorf("%w; the arrays there are: %s", err, meta.Spelled(members, func(m Member) string { return m.Name }))
 }

@@ -2,7 +2,6 @@ package zarrio
 
 import (
 	"errors"
-	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -109,37 +108,9 @@ func TestLoaderTimes(t *testing.T) {
 	}
 }
 
-// TestTimeAxis: a regular axis is one run, however long, and any other gives back what was put in.
-func TestTimeAxis(t *testing.T) {
-	for _, tt := range []struct {
-		name string
-		runs int
-		time func(i int) int64
-	}{
-		{"regular", 1, func(i int) int64 { return 3600e9 * int64(i) }},
-		{"equal", 1, func(int) int64 { return 7 }},
-		{"a gap", 2, func(i int) int64 { return int64(i + i/600) }},
-		{"from end to end", 334, func(i int) int64 { return []int64{math.MaxInt64, math.MinInt64 + 1, 0}[i%3] + int64(i) }},
-		{"irregular", 500, func(i int) int64 { return int64(i) * int64(i) }},
-	} {
-		var x timeAxis
-		for i := range 1000 {
-			x = x.add(i, tt.time(i))
-		}
-		if len(x) != tt.runs {
-			t.Errorf("%s: %d runs, want %d", tt.name, len(x), tt.runs)
-		}
-		for i := range 1000 {
-			if got, want := x.time(i), tt.time(i); got != want {
-				t.Fatalf("%s: time of index %d is %d, want %d", tt.name, i, got, want)
-			}
-		}
-	}
-}
-
 // TestTimesByBatch: a coordinate with a chunk for each of many steps is not read before the batches that need it.
 func TestTimesByBatch(t *testing.T) {
-	const steps = maxTimeChunks + 2
+	const steps = MaxTimeChunks + 2
 	s := arraytest.NewStore()
 	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{steps, 1, 1}, Chunks: []int{steps, 1, 1}})
 	s.Put(t, &arraytest.Array{Name: "time", Dims: []string{"time"}, Shape: []int{steps}, Chunks: []int{1}, Dtype: "<i8",

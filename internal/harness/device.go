@@ -90,20 +90,20 @@ func openGPU() (err error) {
 	if openDevice == nil {
 		return errNoGPUs
 	}
-	gpu, err = openDevice(*gpuFlag)
+	activeGPU, err = openDevice(*gpuFlag)
 	return err
 }
 
 // openGPUEngine opens the engine that -engine names, on the GPU that is open.
 func openGPUEngine(r reading) (namedEngine, error) {
-	return gpu.openEngine(r, gpuOptions{host: *engineFlag == "host", pageable: !*pinnedFlag, submit: *submitFlag, compat: *compatFlag})
+	return activeGPU.openEngine(r, gpuOptions{host: *engineFlag == "host", pageable: !*pinnedFlag, submit: *submitFlag, compat: *compatFlag})
 }
 
 func closeGPU() error {
-	if gpu == nil {
+	if activeGPU == nil {
 		return nil
 	}
-	err := gpu.Close()
-	gpu = nil
+	err := activeGPU.Close()
+	activeGPU = nil
 	return err
 }

@@ -73,9 +73,9 @@ func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, lines *deferr
 		lines.add("Batches: %s: one an epoch, of %d samples (-batch %d): nothing was prefetched", rowName(b), proof.samples, *batchFlag)
 	}
 	var totals transferTotals = noTotals{}
-	if gpu != nil {
-		totals = gpu.newTotals()
-		if err := gpu.calibrate(ctx, se, rowName(b), lines); err != nil {
+	if activeGPU != nil {
+		totals = activeGPU.newTotals()
+		if err := activeGPU.calibrate(ctx, se, rowName(b), lines); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -45,7 +45,7 @@ func readUnit() string {
 // What Main finds for the benchmarks.
 var (
 	stores      []benchStore
-	gpu         device   // nil for the CPU engine
+	activeGPU   device   // nil for the CPU engine
 	unsupported error    // why the engine can't run
 	unmet       []string // what -require asks for, and the run lacked
 )
@@ -182,7 +182,7 @@ func printHead(ctx context.Context, e namedEngine) error {
 		return err
 	}
 	endpoint := "host"
-	if gpu != nil {
+	if activeGPU != nil {
 		endpoint = "device"
 	}
 	fmt.Printf("Engine: %v\nCodecs: %s\nEndpoint: %s\nMachine: %s, %d CPUs, GOMAXPROCS %d, %s/%s\n",
@@ -191,10 +191,10 @@ func printHead(ctx context.Context, e namedEngine) error {
 	if c := commit(); c != "" {
 		fmt.Printf("Commit: %s\n", c)
 	}
-	if gpu == nil {
+	if activeGPU == nil {
 		return nil
 	}
-	return gpu.printHead(ctx, e)
+	return activeGPU.printHead(ctx, e)
 }
 
 // skipUnsupported skips b if this build or machine lacks the engine.

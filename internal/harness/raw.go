@@ -15,7 +15,7 @@ import (
 // differ in the number of threads, the size of the reads, and whether the memory is registered.
 func Raw(b *testing.B) {
 	skipUnsupported(b)
-	if gpu == nil {
+	if activeGPU == nil {
 		skip(b, fmt.Errorf("-engine %s reads into no GPU", *engineFlag))
 	}
 	for i := range stores {
@@ -37,7 +37,7 @@ func Raw(b *testing.B) {
 
 // raw is the body of a row: one op reads all files once. As many files as possible stay open between ops.
 func (s *benchStore) raw(b *testing.B, paths []string, bytes int64, threads, size int, registered bool) {
-	r, err := gpu.openRaw(paths, threads, size, registered)
+	r, err := activeGPU.openRaw(paths, threads, size, registered)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
 		skip(b, err)

@@ -76,3 +76,17 @@ type nestedError struct {
 func (e nestedError) Error() string { return strings.TrimPrefix(e.error.Error(), e.prefix) }
 
 func (e nestedError) Unwrap() error { return e.error }
+
+// Spelled spells a list for a message: whole, or its first and last few.
+func Spelled[T any](list []T, text func(T) string) string {
+	const most, ends = 40, 3
+	words := make([]string, 0, len(list))
+	for i, x := range list {
+		if len(list) <= most || i < ends || i >= len(list)-ends {
+			words = append(words, text(x))
+		} else if i == ends {
+			words = append(words, "...")
+		}
+	}
+	return strings.Join(words, " ")
+}

@@ -1,6 +1,7 @@
 package zarrio
 
 import (
+	"bytes"
 	"errors"
 	"testing"
 
@@ -64,3 +65,22 @@ func ldBytes(tb testing.TB, b *Batch) []byte {
 	}
 	return out
 }
+
+// ldEpoch runs an epoch and returns the bytes of each batch.
+func ldEpoch(tb testing.TB, l *Loader) [][]byte {
+	tb.Helper()
+	var out [][]byte
+	for b, err := range l.Batches(tb.Context()) {
+		if err != nil {
+			tb.Fatal(err)
+		}
+		out = append(out, ldBytes(tb, b))
+	}
+	return out
+}
+
+func ldEqual(a, b [][]byte) bool {
+	return bytes.Equal(bytes.Join(a, nil), bytes.Join(b, nil)) && len(a) == len(b)
+}
+
+var allIO = []engine.IO{engine.IOAuto, engine.IOBuffered, engine.IODirect, engine.IOUring}

@@ -1,0 +1,25 @@
+package zarrio
+
+import (
+	"testing"
+
+	"zarrbench/zarrio/engine"
+	"zarrbench/zarrio/internal/arraytest"
+)
+
+// BenchmarkPlan plans batches of many small chunks.
+func BenchmarkPlan(b *testing.B) {
+	s := arraytest.NewStore()
+	s.Put(b, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{400, 256, 256}, Chunks: []int{100, 16, 16}, Only: true})
+	l := ldLoader(b, openLd(b, s, Options{}), engine.CPUOptions{Workers: 1}, LoaderOptions{Channels: []string{"t"}, Batch: 32})
+	at := make([][3]int, 32)
+	for i := range at {
+		at[i][0] = i
+	}
+	b.ReportAllocs()
+	pieces := 0
+	for b.Loop() {
+		pieces = l.PlanSteps(at)
+	}
+	b.ReportMetric(float64(pieces), "pieces")
+}
