@@ -164,7 +164,7 @@ soak: ## all tests with the race detector, of builds with the tag gds and withou
 	$(GO) test -timeout=60m $(RACE) $(TAGGED)
 
 cufile: # what uses cuFile, over NVIDIA's own library instead of the emulated one
-	./zarrio/internal/cufile/real.sh ./zarrio/internal/cufile ./zarrio ./zarrio/gds ./tools/gdscheck ./internal/harness
+	./zarrio/internal/cufile/real.sh ./zarrio/internal/cufile ./zarrio/gpu ./zarrio/gpu/gdsinfo ./tools/gdscheck ./internal/harness
 
 ptxas: # NVIDIA's assembler takes the kernels for every GPU since 2014
 	./zarrio/internal/ptx/ptxas.sh

@@ -20,7 +20,7 @@ func cfArray(t *testing.T, a *arraytest.Array, opt Options, values ...int64) *Ar
 	a.Elem = arraytest.Ints(func(i int) int64 { return values[i] })
 	s := arraytest.NewStore()
 	s.Put(t, a)
-	v, err := openLd(t, s, opt).Array(t.Context(), "v")
+	v, err := openGroup(t, s, opt).Array(t.Context(), "v")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestReadCFParts(t *testing.T) {
 	s := arraytest.NewStore()
 	s.Put(t, &arraytest.Array{Name: "v", Dtype: "<i8", Fill: "-1", Shape: []int{1500, 1000}, Chunks: []int{7, 1000}, Gone: func(c []int) bool { return c[0]%50 != 0 },
 		Elem: func(e []byte, at []int) { binary.NativeEndian.PutUint64(e, uint64(at[0]*1000+at[1])) }})
-	a, err := openLd(t, s, Options{}).Array(t.Context(), "v")
+	a, err := openGroup(t, s, Options{}).Array(t.Context(), "v")
 	if err != nil {
 		t.Fatal(err)
 	}

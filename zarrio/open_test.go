@@ -9,13 +9,18 @@ import (
 // openArray opens the array "x" of a store.
 func openArray(t testing.TB, st store.Store, opt Options) *Array {
 	t.Helper()
-	g, err := OpenStore(t.Context(), st, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := g.Array(t.Context(), "x")
+	a, err := openGroup(t, st, opt).Array(t.Context(), "x")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return a
+}
+
+func openGroup(t testing.TB, st store.Store, opt Options) *Group {
+	t.Helper()
+	g, err := OpenStore(t.Context(), st, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"zarrbench/zarrio"
+	"zarrbench/zarrio/loader"
 )
 
 // Epoch times epochs of each store.
@@ -65,7 +65,7 @@ func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, lines *deferr
 	defer bar.finish()
 
 	var d digest
-	proof, err := se.pass(ctx, bar, func(batch *zarrio.Batch) error { return d.add(se.engine, batch) })
+	proof, err := se.pass(ctx, bar, func(batch *loader.Batch) error { return d.add(se.engine, batch) })
 	if err != nil {
 		b.Fatal(err)
 	}

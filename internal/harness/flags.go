@@ -13,6 +13,7 @@ import (
 
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/engine"
+	"zarrbench/zarrio/loader"
 	"zarrbench/zarrio/tensor"
 )
 
@@ -168,7 +169,7 @@ func oneOf(name, value string, allowed ...string) error {
 func checkFlags() error {
 	_, _, shuffleErr := parseShuffle(*shuffleFlag)
 	_, _, workersErr := parseWorkers(*workersFlag)
-	_, windowErr := zarrio.ParseWindows(*windowFlag)
+	_, windowErr := loader.ParseWindows(*windowFlag)
 	err := errors.Join(
 		oneOf("loss", *lossFlag, "mse", "none"),
 		oneOf("cache", *cacheFlag, "warm", "cold", "as-is"),
@@ -212,10 +213,10 @@ func ioModes() []engine.IO {
 func ioMode() engine.IO { return ioModes()[0] }
 
 // loaderOptions returns the loader's options that the flags ask for.
-func loaderOptions() zarrio.LoaderOptions {
-	windows, _ := zarrio.ParseWindows(*windowFlag) // checked by checkFlags
+func loaderOptions() loader.Options {
+	windows, _ := loader.ParseWindows(*windowFlag) // checked by checkFlags
 	shuffle, seed, _ := parseShuffle(*shuffleFlag)
-	opt := zarrio.LoaderOptions{
+	opt := loader.Options{
 		Channels: strings.Split(*varsFlag, ","),
 		Windows:  windows,
 		Batch:    *batchFlag,
@@ -232,14 +233,14 @@ func loaderOptions() zarrio.LoaderOptions {
 	return opt
 }
 
-func parseShuffle(s string) (zarrio.Shuffle, uint64, error) {
+func parseShuffle(s string) (loader.Shuffle, uint64, error) {
 	if s == "" {
-		return zarrio.InOrder, 0, nil
+		return loader.InOrder, 0, nil
 	}
-	mode := zarrio.ByWindow
+	mode := loader.ByWindow
 	digits, byChunk := strings.CutPrefix(s, "chunk:")
 	if byChunk {
-		mode = zarrio.ByChunk
+		mode = loader.ByChunk
 	}
 	var seed uint64
 	if _, err := fmt.Sscanf(digits+"\n", "%d\n", &seed); err != nil {

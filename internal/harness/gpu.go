@@ -11,16 +11,17 @@ import (
 
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/engine"
-	"zarrbench/zarrio/gds"
+	"zarrbench/zarrio/gpu"
+	"zarrbench/zarrio/gpu/gdsinfo"
 )
 
 func init() { openDevice = openGPUDevice }
 
 // A gpuDevice is an open GPU.
-type gpuDevice struct{ *zarrio.GPU }
+type gpuDevice struct{ *gpu.GPU }
 
 func openGPUDevice(number int) (device, error) {
-	g, err := zarrio.OpenGPU(number)
+	g, err := gpu.Open(number)
 	if err != nil {
 		return nil, err // not g, which would be a non-nil device
 	}
@@ -30,18 +31,18 @@ func openGPUDevice(number int) (device, error) {
 // A gpuEngine is a GPU engine of zarrio, or a fake one in tests.
 type gpuEngine interface {
 	namedEngine
-	Calibrate(context.Context, zarrio.Epoch) (string, error)
-	Transfers() zarrio.Transfers
-	PathOf(engine.Chunked) (zarrio.Path, string)
+	Calibrate(context.Context, gpu.Epoch) (string, error)
+	Transfers() gpu.Transfers
+	PathOf(engine.Chunked) (gpu.Path, string)
 }
 
-var _ gpuEngine = zarrio.GPUEngine(nil)
+var _ gpuEngine = gpu.Engine(nil)
 
 func (d *gpuDevice) openEngine(r reading, opt gpuOptions) (namedEngine, error) {
 	if opt.host {
-		return zarrio.NewHost(d.GPU, zarrio.HostOptions{Workers: r.workers, IO: r.io, Depth: r.depth, Pageable: opt.pageable})
+		return gpu.NewHost(d.GPU, gpu.HostOptions{Workers: r.workers, IO: r.io, Depth: r.depth, Pageable: opt.pageable})
 	}
-	return zarrio.NewGDS(d.GPU, zarrio.GDSOptions{Workers: r.workers, Submit: zarrio.Submit(opt.submit), Compat: zarrio.Compat(opt.compat)})
+	return gpu.NewGDS(d.GPU, gpu.GDSOptions{Workers: r.workers, Submit: gpu.Submit(opt.submit), Compat: gpu.Compat(opt.compat)})
 }
 
 // printHead prints the GPU and its libraries, and by which path each store's arrays will be read.
@@ -68,14 +69,14 @@ func (d *gpuDevice) printHead(ctx context.Context, e namedEngine) error {
 
 // label returns the names of the GPU, its driver and its libraries.
 func (d *gpuDevice) label() string {
-	if driver := gds.Driver(""); driver != "" {
+	if driver := gdsinfo.Driver(""); driver != "" {
 		return d.String() + ", driver " + driver
 	}
 	return d.String()
 }
 
 func (d *gpuDevice) openRaw(paths []string, threads, size int, registered bool) (rawReader, error) {
-	r, err := d.NewRawReader(paths, zarrio.RawOptions{Workers: threads, Size: size, Registered: registered})
+	r, err := d.NewRawReader(paths, gpu.RawOptions{Workers: threads, Size: size, Registered: registered})
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +85,7 @@ func (d *gpuDevice) openRaw(paths []string, threads, size int, registered bool) 
 
 // storage returns the names of the file system and the device that hold s.
 func (s *benchStore) storage() string {
-	fs, device, _ := gds.Storage(s.path, "") // after an error both are "unknown"
+	fs, device, _ := gdsinfo.Storage(s.path, "") // after an error both are "unknown"
 	return fs + ", " + device
 }
 
@@ -96,7 +97,7 @@ func (s *benchStore) plans(ctx context.Context, e gpuEngine) (plans []string, er
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, g.Close()) }()
-	err = eachPath(ctx, g, e, func(path zarrio.Path, why string) {
+	err = eachPath(ctx, g, e, func(path gpu.Path, why string) {
 		plan := string(path)
 		if why != "" {
 			plan += ": " + why
@@ -109,7 +110,7 @@ func (s *benchStore) plans(ctx context.Context, e gpuEngine) (plans []string, er
 }
 
 // eachPath calls f with the path by which e will read each array that the flags name.
-func eachPath(ctx context.Context, g *zarrio.Group, e gpuEngine, f func(path zarrio.Path, why string)) error {
+func eachPath(ctx context.Context, g *zarrio.Group, e gpuEngine, f func(path gpu.Path, why string)) error {
 	arrays, err := channelArrays(ctx, g)
 	if err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"zarrbench/zarrio"
+	"zarrbench/zarrio/gpu"
 )
 
 // calibrate lets an engine with -submit auto measure which way of submitting reads is faster.
@@ -18,7 +18,7 @@ func (d *gpuDevice) calibrate(ctx context.Context, s *session, row string, n *de
 		return nil
 	}
 	byFile := false
-	if err := eachPath(ctx, s.group, e, func(path zarrio.Path, _ string) { byFile = byFile || path != zarrio.PathHost }); err != nil {
+	if err := eachPath(ctx, s.group, e, func(path gpu.Path, _ string) { byFile = byFile || path != gpu.PathHost }); err != nil {
 		return err
 	}
 	if !byFile {
@@ -42,8 +42,8 @@ func (d *gpuDevice) newTotals() transferTotals { return &gpuTotals{gpu: d} }
 type gpuTotals struct {
 	gpu    *gpuDevice
 	epochs int
-	before zarrio.Transfers
-	zarrio.Transfers
+	before gpu.Transfers
+	gpu.Transfers
 }
 
 func (w *gpuTotals) begin(e namedEngine) {
@@ -78,21 +78,21 @@ func (w *gpuTotals) report(b *testing.B, se *session, s *benchStore, n *deferred
 		return
 	}
 	n.add("Path: %s: %v; %s; %s", rowName(b), w, w.gpu.label(), s.storage())
-	if path := w.Path(); *engineFlag == "gds" && *requireFlag && path != zarrio.PathGDS {
-		failRequired(b, fmt.Sprintf("%s: path=%s, not %s: %s", rowName(b), path, zarrio.PathGDS, w.missing(b.Context(), g, s)))
+	if path := w.Path(); *engineFlag == "gds" && *requireFlag && path != gpu.PathGDS {
+		failRequired(b, fmt.Sprintf("%s: path=%s, not %s: %s", rowName(b), path, gpu.PathGDS, w.missing(b.Context(), g, s)))
 	}
 }
 
 // missing returns why a row's path isn't true GDS.
 func (w *gpuTotals) missing(ctx context.Context, g gpuEngine, s *benchStore) string {
 	switch path := w.Path(); {
-	case path == zarrio.PathHost:
+	case path == gpu.PathHost:
 		if plans, err := s.plans(ctx, g); err == nil {
 			return strings.Join(plans, "; ")
 		}
-	case path == zarrio.PathUnknown && !w.Counted:
+	case path == gpu.PathUnknown && !w.Counted:
 		return "this cuFile counts no reads"
-	case path == zarrio.PathUnknown && w.Batch.Submitted > 0:
+	case path == gpu.PathUnknown && w.Batch.Submitted > 0:
 		return "cuFile's counts don't say which way the reads of batches went"
 	}
 	return "tools/gdscheck says what is missing"

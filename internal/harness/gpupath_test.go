@@ -13,23 +13,24 @@ import (
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/engine"
+	"zarrbench/zarrio/gpu"
 )
 
 // A fakeGPU is the CPU engine that counts transfers as GPU engines do.
 type fakeGPU struct {
 	*engine.CPU
-	count zarrio.Transfers
+	count gpu.Transfers
 }
 
-func (e *fakeGPU) Calibrate(context.Context, zarrio.Epoch) (string, error) {
+func (e *fakeGPU) Calibrate(context.Context, gpu.Epoch) (string, error) {
 	return "batch: faster", nil
 }
-func (e *fakeGPU) Transfers() zarrio.Transfers { return e.count }
-func (e *fakeGPU) PathOf(a engine.Chunked) (zarrio.Path, string) {
+func (e *fakeGPU) Transfers() gpu.Transfers { return e.count }
+func (e *fakeGPU) PathOf(a engine.Chunked) (gpu.Path, string) {
 	if len(a.(*zarrio.Array).Metadata().Codecs) > 0 {
-		return zarrio.PathHost, "the CPU decodes"
+		return gpu.PathHost, "the CPU decodes"
 	}
-	return zarrio.PathGDS, ""
+	return gpu.PathGDS, ""
 }
 
 // A row's line counts its timed epochs alone, and adds up engines that served one epoch each.
@@ -41,7 +42,7 @@ func TestWay(t *testing.T) {
 	w.end(host)
 	require.Equal(t, gpuTotals{}, w)
 
-	e := &fakeGPU{count: zarrio.Transfers{CuFileBytes: 100, Opened: 7, Counted: true, POSIXReads: 5, Batch: zarrio.BatchReads{Submitted: 9}}}
+	e := &fakeGPU{count: gpu.Transfers{CuFileBytes: 100, Opened: 7, Counted: true, POSIXReads: 5, Batch: gpu.BatchReads{Submitted: 9}}}
 	for range 2 {
 		w.begin(e)
 		e.count.CuFileBytes += 30
@@ -61,14 +62,14 @@ func TestWay(t *testing.T) {
 
 	w = gpuTotals{}
 	w.end(&fakeGPU{})
-	require.Equal(t, zarrio.PathNone, w.Path())
-	w.end(&fakeGPU{count: zarrio.Transfers{CuFileBytes: 1, Opened: 3}})
-	w.end(&fakeGPU{count: zarrio.Transfers{CuFileBytes: 1, Opened: 4}})
-	require.Equal(t, zarrio.PathUnknown, w.Path())
+	require.Equal(t, gpu.PathNone, w.Path())
+	w.end(&fakeGPU{count: gpu.Transfers{CuFileBytes: 1, Opened: 3}})
+	w.end(&fakeGPU{count: gpu.Transfers{CuFileBytes: 1, Opened: 4}})
+	require.Equal(t, gpu.PathUnknown, w.Path())
 	require.EqualValues(t, 7, w.Opened)
 	require.True(t, strings.HasSuffix(w.String(), "; cuFile counts no reads by itself"), w.String())
-	w.end(&fakeGPU{count: zarrio.Transfers{BounceBytes: 1}})
-	require.Equal(t, zarrio.PathMixed, w.Path())
+	w.end(&fakeGPU{count: gpu.Transfers{BounceBytes: 1}})
+	require.Equal(t, gpu.PathMixed, w.Path())
 }
 
 // What cuFileRead did before the timed epochs, to choose how to submit, labels no row whose reads were batches.
@@ -76,22 +77,22 @@ func TestWayOfBatches(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		noDirect bool
-		epoch    zarrio.BatchReads
-		want     zarrio.Path
+		epoch    gpu.BatchReads
+		want     gpu.Path
 		why      string
 	}{
-		{"direct", false, zarrio.BatchReads{Submitted: 9, Total: 9, NVFS: 4, P2P: 5}, zarrio.PathGDS, ""},
-		{"host", false, zarrio.BatchReads{Submitted: 9, Total: 9, POSIX: 9}, zarrio.PathCuFileCompat, ""},
-		{"both", false, zarrio.BatchReads{Submitted: 9, Total: 9, NVFS: 1, POSIX: 8}, zarrio.PathMixed, ""},
-		{"uncounted", false, zarrio.BatchReads{Submitted: 9}, zarrio.PathUnknown, "which way the reads of batches went"},
-		{"not all counted", false, zarrio.BatchReads{Submitted: 9, Total: 8, NVFS: 8}, zarrio.PathUnknown, "which way the reads of batches went"},
-		{"carriers don't add up", false, zarrio.BatchReads{Submitted: 9, Total: 9, NVFS: 8}, zarrio.PathUnknown, "which way the reads of batches went"},
-		{"of an unknown carrier", false, zarrio.BatchReads{Submitted: 9, Total: 9, Async: 9}, zarrio.PathUnknown, "which way the reads of batches went"},
-		{"no direct path", true, zarrio.BatchReads{Submitted: 9, Total: 9, Async: 9}, zarrio.PathCuFileCompat, ""},
-		{"no direct path, uncounted", true, zarrio.BatchReads{Submitted: 9}, zarrio.PathCuFileCompat, ""},
+		{"direct", false, gpu.BatchReads{Submitted: 9, Total: 9, NVFS: 4, P2P: 5}, gpu.PathGDS, ""},
+		{"host", false, gpu.BatchReads{Submitted: 9, Total: 9, POSIX: 9}, gpu.PathCuFileCompat, ""},
+		{"both", false, gpu.BatchReads{Submitted: 9, Total: 9, NVFS: 1, POSIX: 8}, gpu.PathMixed, ""},
+		{"uncounted", false, gpu.BatchReads{Submitted: 9}, gpu.PathUnknown, "which way the reads of batches went"},
+		{"not all counted", false, gpu.BatchReads{Submitted: 9, Total: 8, NVFS: 8}, gpu.PathUnknown, "which way the reads of batches went"},
+		{"carriers don't add up", false, gpu.BatchReads{Submitted: 9, Total: 9, NVFS: 8}, gpu.PathUnknown, "which way the reads of batches went"},
+		{"of an unknown carrier", false, gpu.BatchReads{Submitted: 9, Total: 9, Async: 9}, gpu.PathUnknown, "which way the reads of batches went"},
+		{"no direct path", true, gpu.BatchReads{Submitted: 9, Total: 9, Async: 9}, gpu.PathCuFileCompat, ""},
+		{"no direct path, uncounted", true, gpu.BatchReads{Submitted: 9}, gpu.PathCuFileCompat, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			e := &fakeGPU{count: zarrio.Transfers{CuFileBytes: 100, Counted: true, NVFSReads: 50, NoDirect: tt.noDirect}}
+			e := &fakeGPU{count: gpu.Transfers{CuFileBytes: 100, Counted: true, NVFSReads: 50, NoDirect: tt.noDirect}}
 			var w gpuTotals
 			w.begin(e)
 			e.count.CuFileBytes += 9

@@ -9,8 +9,8 @@ import (
 
 	"zarrbench/fixtures"
 	"zarrbench/internal/loss"
-	"zarrbench/zarrio"
 	"zarrbench/zarrio/engine"
+	"zarrbench/zarrio/loader"
 	"zarrbench/zarrio/tensor"
 )
 
@@ -50,7 +50,7 @@ func TestReducer(t *testing.T) {
 		require.NoError(t, err)
 		defer se.Close()
 		var d digest
-		ep, err := se.pass(t.Context(), newProgress("test", 7), func(b *zarrio.Batch) error { return d.add(e, b) })
+		ep, err := se.pass(t.Context(), newProgress("test", 7), func(b *loader.Batch) error { return d.add(e, b) })
 		return ep, d, err
 	}
 	want, wantDigest, err := run(engine.NewCPU(engine.CPUOptions{}), true)

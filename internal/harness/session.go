@@ -17,6 +17,7 @@ import (
 	"zarrbench/internal/loss"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/engine"
+	"zarrbench/zarrio/loader"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/tensor"
 )
@@ -54,7 +55,7 @@ func (s *benchStore) probe(ctx context.Context, e namedEngine) error {
 type session struct {
 	engine namedEngine
 	group  *zarrio.Group
-	loader *zarrio.Loader
+	loader *loader.Loader
 	mse    *mse // nil without a loss
 }
 
@@ -81,7 +82,7 @@ func newSession(ctx context.Context, e namedEngine, s *benchStore, withLoss bool
 			opt.OnSample = se.mse.sample
 		}
 	}
-	if se.loader, err = zarrio.NewLoader(ctx, se.group, e, opt); err != nil {
+	if se.loader, err = loader.New(ctx, se.group, e, opt); err != nil {
 		return nil, errors.Join(err, se.Close())
 	}
 	return se, nil
@@ -112,7 +113,7 @@ type epoch struct {
 //
 // The wait for a batch includes the wait for its copies: on every engine it ends when the data are where the model is. The loss
 // waits for its own result, so no work on a batch is in flight when the next batch is asked for.
-func (s *session) pass(ctx context.Context, bar *progress, each func(*zarrio.Batch) error) (epoch, error) {
+func (s *session) pass(ctx context.Context, bar *progress, each func(*loader.Batch) error) (epoch, error) {
 	e := epoch{waits: make([]time.Duration, 0, s.loader.Len())}
 	asked := time.Now()
 	for b, err := range s.loader.Batches(ctx) {
@@ -159,7 +160,7 @@ type mse struct {
 }
 
 // checkMSE returns an error if the loss is not defined for b.
-func checkMSE(b *zarrio.Batch) error {
+func checkMSE(b *loader.Batch) error {
 	if len(b.Tensors) < 2 {
 		return errors.New("-loss mse compares a window's first and last step: it needs windows of 2 steps or more, or -loss none")
 	}
@@ -169,7 +170,7 @@ func checkMSE(b *zarrio.Batch) error {
 	return nil
 }
 
-func (m *mse) sample(b *zarrio.Batch, i int) error {
+func (m *mse) sample(b *loader.Batch, i int) error {
 	if err := checkMSE(b); err != nil {
 		return err
 	}
@@ -188,7 +189,7 @@ func (m *mse) sample(b *zarrio.Batch, i int) error {
 }
 
 // onBatch returns the loss of b.
-func (m *mse) onBatch(b *zarrio.Batch) (float64, error) {
+func (m *mse) onBatch(b *loader.Batch) (float64, error) {
 	x := b.Input()
 	planes := x.Shape[0] * x.Shape[1]
 	if m.on == nil {
@@ -211,7 +212,7 @@ func (m *mse) onBatch(b *zarrio.Batch) (float64, error) {
 // little-endian. Each engine can hash planes in parallel, where the batch is.
 type digest uint32
 
-func (d *digest) add(e namedEngine, b *zarrio.Batch) error {
+func (d *digest) add(e namedEngine, b *loader.Batch) error {
 	shape := b.Input().Shape
 	perTensor := shape[0] * shape[1]
 	sums := make([]uint32, len(b.Tensors)*perTensor)
@@ -236,7 +237,7 @@ func (d *digest) add(e namedEngine, b *zarrio.Batch) error {
 }
 
 // checksums sets sums to the CRC-32 of each plane of a batch in host memory.
-func checksums(b *zarrio.Batch, sums []uint32) {
+func checksums(b *loader.Batch, sums []uint32) {
 	channels := b.Input().Shape[1]
 	perTensor := b.Input().Shape[0] * channels
 	var (

@@ -9,6 +9,7 @@ import (
 
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/loader"
 	"zarrbench/zarrio/tensor"
 )
 
@@ -30,7 +31,7 @@ func testDigestAndLoss(t *testing.T, name string) {
 	require.NoError(t, err)
 	defer se.Close()
 	var got digest
-	e, err := se.pass(t.Context(), newProgress("test", 4), func(b *zarrio.Batch) error { return got.add(se.engine, b) })
+	e, err := se.pass(t.Context(), newProgress("test", 4), func(b *loader.Batch) error { return got.add(se.engine, b) })
 	require.NoError(t, err)
 	fields := map[string][]float32{}
 	for _, name := range loaderOptions().Channels {

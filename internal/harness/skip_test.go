@@ -20,6 +20,7 @@ import (
 	"zarrbench/fixtures"
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/loader"
 )
 
 // libraryPath returns an environment of the emulation whose libraries are looked for in dir alone.
@@ -181,7 +182,7 @@ func TestGPUFileShrinks(t *testing.T) {
 					last = filepath.Join(s.path, "geopotential", "c", "4", "0", "0")
 				}
 				require.FileExists(t, last)
-				_, err = se.pass(t.Context(), newProgress("test", 6), func(b *zarrio.Batch) error {
+				_, err = se.pass(t.Context(), newProgress("test", 6), func(b *loader.Batch) error {
 					if b.Index == 0 {
 						return os.Truncate(last, 5000)
 					}

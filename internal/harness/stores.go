@@ -17,6 +17,7 @@ import (
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/engine"
+	"zarrbench/zarrio/loader"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/tensor"
 )
@@ -180,7 +181,7 @@ func describe(ctx context.Context, path string) (benchStore, error) {
 	}
 	s.steps = stepsOf(arrays)
 	// An error here is left to the rows that need a loader.
-	if l, err := zarrio.NewLoader(ctx, g, outline{}, loaderOptions()); err == nil {
+	if l, err := loader.New(ctx, g, outline{}, loaderOptions()); err == nil {
 		s.samples = l.Samples()
 		err = l.Close()
 		return s, err

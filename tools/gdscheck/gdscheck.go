@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 
 	"zarrbench/tools/internal/cli"
-	"zarrbench/zarrio/gds"
+	"zarrbench/zarrio/gpu/gdsinfo"
 )
 
 // errNotGDS is what errors.Is finds behind a report of anything else, whose last line says why.
@@ -38,7 +38,7 @@ Examples:
 type command struct {
 	dir  string
 	json bool
-	opt  gds.Options
+	opt  gdsinfo.Options
 }
 
 // run is the whole command. It returns errNotGDS behind a whole report whose verdict isn't true GDS.
@@ -47,7 +47,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if done, err := cli.Parse(flags, cli.Usage{Before: usage, After: examples}, args, c.resolve, stdout, stderr); done {
 		return err
 	}
-	rep, err := gds.Check(ctx, c.dir, c.opt)
+	rep, err := gdsinfo.Check(ctx, c.dir, c.opt)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 }
 
 // print prints a report. What to mend first is the last line of the text; beside JSON it goes to stderr.
-func (c *command) print(rep *gds.Report, stdout, stderr io.Writer) error {
+func (c *command) print(rep *gdsinfo.Report, stdout, stderr io.Writer) error {
 	var out bytes.Buffer
 	if c.json {
 		enc := json.NewEncoder(&out)
@@ -70,7 +70,7 @@ func (c *command) print(rep *gds.Report, stdout, stderr io.Writer) error {
 	if _, err := stdout.Write(out.Bytes()); err != nil {
 		return err
 	}
-	if rep.Verdict == gds.TrueGDS {
+	if rep.Verdict == gdsinfo.TrueGDS {
 		return nil
 	}
 	if c.json {
@@ -80,7 +80,7 @@ func (c *command) print(rep *gds.Report, stdout, stderr io.Writer) error {
 }
 
 func newCommand() (*command, *flag.FlagSet) {
-	c := &command{opt: gds.Options{Strict: true}} // nothing else in this process uses cuFile
+	c := &command{opt: gdsinfo.Options{Strict: true}} // nothing else in this process uses cuFile
 	f := flag.NewFlagSet("gdscheck", flag.ContinueOnError)
 	f.BoolVar(&c.json, "json", false, "print one JSON document")
 	f.IntVar(&c.opt.GPU, "gpu", 0, "the `number` that CUDA gives the GPU to read into")

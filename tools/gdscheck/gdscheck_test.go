@@ -12,30 +12,30 @@ import (
 
 	"zarrbench/internal/golden"
 	"zarrbench/tools/internal/cli"
-	"zarrbench/zarrio/gds"
+	"zarrbench/zarrio/gpu/gdsinfo"
 )
 
 // proved is a report in which every field says something.
-func proved() *gds.Report {
-	return &gds.Report{
-		Verdict: gds.CuFile,
+func proved() *gdsinfo.Report {
+	return &gdsinfo.Report{
+		Verdict: gdsinfo.CuFile,
 		Dir:     "/data",
-		Facts: []gds.Fact{
+		Facts: []gdsinfo.Fact{
 			{Key: "system.kernel", Value: "6.8.0-45-generic", Source: "/proc/sys/kernel/osrelease"},
 			{Key: "storage.filesystem", Value: "ext4", Source: "/proc/self/mountinfo, statfs"},
 			{Key: "driver.nodes", Value: "two\nlines", Source: "/dev"},
 		},
-		GPUs: []gds.GPU{
+		GPUs: []gdsinfo.GPU{
 			{PCI: "0000:01:00.0", Name: "NVIDIA RTX A2000", BAR1: 256 << 20, Ordinal: new(0), Compute: "8.6", RDMA: new(true), DMABuf: new(false)},
 			{PCI: "0000:02:00.0"},
 		},
-		Steps: []gds.Step{
+		Steps: []gdsinfo.Step{
 			{Name: "system", OK: true, Found: "linux/amd64"},
 			{Name: "kernel-path", Found: "nvidia-fs isn't loaded", Mend: "load it"},
 			{Name: "iommu", Skipped: true, Found: "not looked at: it depends"},
 		},
-		Proof: gds.Proof{File: "/data/.gdscheck-1.tmp", Bytes: 8 << 20, Equal: true, How: "cuFileRead", Direct: true, Pinned: true, Strict: new(false),
-			Counters: []gds.Counter{{Name: "cufile.posix_reads", Delta: 8, Source: "cuFileGetStatsL3"}}},
+		Proof: gdsinfo.Proof{File: "/data/.gdscheck-1.tmp", Bytes: 8 << 20, Equal: true, How: "cuFileRead", Direct: true, Pinned: true, Strict: new(false),
+			Counters: []gdsinfo.Counter{{Name: "cufile.posix_reads", Delta: 8, Source: "cuFileGetStatsL3"}}},
 	}
 }
 
@@ -54,13 +54,13 @@ func TestGolden(t *testing.T) {
 
 // TestTrueGDS checks that true GDS alone is no error.
 func TestTrueGDS(t *testing.T) {
-	for _, verdict := range []gds.Verdict{gds.TrueGDS, gds.TrueGDS + " (emulated)", gds.CuFile, gds.KvikIO, gds.NoGPU, gds.WrongData, gds.Unproved, ""} {
+	for _, verdict := range []gdsinfo.Verdict{gdsinfo.TrueGDS, gdsinfo.TrueGDS + " (emulated)", gdsinfo.CuFile, gdsinfo.KvikIO, gdsinfo.NoGPU, gdsinfo.WrongData, gdsinfo.Unproved, ""} {
 		for _, c := range []command{{}, {json: true}} {
 			rep := proved()
 			rep.Verdict = verdict
 			var out, first bytes.Buffer
 			err := c.print(rep, &out, &first)
-			if verdict != gds.TrueGDS && !errors.Is(err, errNotGDS) || verdict == gds.TrueGDS && (err != nil || first.Len() > 0 || strings.Contains(out.String(), "to mend first")) {
+			if verdict != gdsinfo.TrueGDS && !errors.Is(err, errNotGDS) || verdict == gdsinfo.TrueGDS && (err != nil || first.Len() > 0 || strings.Contains(out.String(), "to mend first")) {
 				t.Errorf("%q: %v, %s%s", verdict, err, &out, &first)
 			}
 		}

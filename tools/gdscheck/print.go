@@ -8,11 +8,11 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"zarrbench/zarrio/gds"
+	"zarrbench/zarrio/gpu/gdsinfo"
 )
 
 // printReport writes a report as text: what there is, what is needed, what was read, and the verdict.
-func printReport(w io.Writer, rep *gds.Report) {
+func printReport(w io.Writer, rep *gdsinfo.Report) {
 	t := newTable(w)
 	t.row("what", "found", "source")
 	for _, f := range rep.Facts {
@@ -44,20 +44,20 @@ func printReport(w io.Writer, rep *gds.Report) {
 	}
 
 	fmt.Fprintf(w, "verdict: %s for %s\n", rep.Verdict, rep.Dir)
-	if rep.Verdict != gds.TrueGDS {
+	if rep.Verdict != gdsinfo.TrueGDS {
 		printFirst(w, rep)
 	}
 }
 
 // printFirst writes what to mend first. There is such a step wherever GDS was not proved.
-func printFirst(w io.Writer, rep *gds.Report) {
+func printFirst(w io.Writer, rep *gdsinfo.Report) {
 	if first := rep.First(); first != nil {
 		fmt.Fprintf(w, "to mend first: %s: %s\n", first.Name, first.Mend)
 	}
 }
 
 // describe says what is known of a GPU, and by whom.
-func describe(g gds.GPU) (value, source string) {
+func describe(g gdsinfo.GPU) (value, source string) {
 	parts := []string{cmp.Or(g.Name, "unknown name")}
 	source = "/sys/bus/pci/devices/" + g.PCI
 	if g.BAR1 > 0 {
@@ -76,7 +76,7 @@ func describe(g gds.GPU) (value, source string) {
 	return strings.Join(parts, ", "), source
 }
 
-func state(s gds.Step) string {
+func state(s gdsinfo.Step) string {
 	switch {
 	case s.OK:
 		return "ok"

@@ -14,7 +14,7 @@ import (
 	"strings"
 
 	"zarrbench/fixtures"
-	"zarrbench/zarrio/gds"
+	"zarrbench/zarrio/gpu/gdsinfo"
 )
 
 // A machine is what the kit finds here.
@@ -76,7 +76,7 @@ func (k *kit) findData() (string, error) {
 		if free, err := fixtures.FreeBytes(dir); err != nil || free < k.storeBytes() || !writable(dir) {
 			continue
 		}
-		if fs, _, _ := gds.Storage(dir, ""); fs == "ext4" || fs == "xfs" {
+		if fs, _, _ := gdsinfo.Storage(dir, ""); fs == "ext4" || fs == "xfs" {
 			return filepath.Join(dir, name), nil
 		}
 		roomy = append(roomy, dir)
@@ -207,7 +207,7 @@ func (k *kit) facts(ctx context.Context) {
 	k.printf("kernel %s, %d CPUs, %s\n", line("/proc/sys/kernel/osrelease"), runtime.NumCPU(), memory())
 	k.printf("huge pages: %s; of shared memory: %s\n",
 		line("/sys/kernel/mm/transparent_hugepage/enabled"), line("/sys/kernel/mm/transparent_hugepage/shmem_enabled"))
-	fs, device, _ := gds.Storage(filepath.Dir(k.data), "")
+	fs, device, _ := gdsinfo.Storage(filepath.Dir(k.data), "")
 	free, _ := fixtures.FreeBytes(filepath.Dir(k.data))
 	k.printf("data: %s, %s on %s, %d GB free\n", k.data, fs, device, free/1e9)
 	python := "none"

@@ -15,6 +15,8 @@ import (
 
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/gpu"
+	"zarrbench/zarrio/loader"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/write"
 )
@@ -88,7 +90,7 @@ func addSums(doc any) {
 func TestAdviceGDS(t *testing.T) {
 	cudaemu.Need(t)
 	t.Setenv("KVIKIO_GDS_THRESHOLD", "0") // these chunks are below the usual one
-	gpu, err := zarrio.OpenGPU(0)
+	gpu, err := gpu.Open(0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,14 +170,14 @@ func TestAdviceGDS(t *testing.T) {
 }
 
 // transfers reads an epoch of the array "a" of a group with an engine gds of its own, and returns what that counted.
-func transfers(t *testing.T, gpu *zarrio.GPU, g *zarrio.Group) zarrio.Transfers {
+func transfers(t *testing.T, device *gpu.GPU, g *zarrio.Group) gpu.Transfers {
 	t.Helper()
-	e, err := zarrio.NewGDS(gpu, zarrio.GDSOptions{Workers: 2, RingBytes: 32 << 20})
+	e, err := gpu.NewGDS(device, gpu.GDSOptions{Workers: 2, RingBytes: 32 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	l, err := zarrio.NewLoader(t.Context(), g, e, zarrio.LoaderOptions{Channels: []string{"a"}, Windows: []zarrio.Window{{Dim: "time", Size: 1}}, Batch: 2})
+	l, err := loader.New(t.Context(), g, e, loader.Options{Channels: []string{"a"}, Windows: []loader.Window{{Dim: "time", Size: 1}}, Batch: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

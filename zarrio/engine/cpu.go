@@ -206,6 +206,3 @@ func placed(p *plan.Plan, pieces []plan.Piece) error {
 	}
 	return nil
 }
-
-// Pool returns the workers.
-func (e *CPU) Pool() *workers.Pool { return e.pool }

@@ -85,6 +85,14 @@ func WantError(t *testing.T, err error, words ...string) {
 	}
 }
 
+// SharedJSON decodes a JSON document of the data that lie beside the project where it is developed, and skips the test elsewhere.
+func SharedJSON(t testing.TB, name string, v any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(ReadText(t, Shared(t, filepath.Join("data", name)))), v); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+}
+
 // Shared returns the path of a file that lies beside the project where it is developed, and skips the test elsewhere.
 func Shared(t testing.TB, name string) string {
 	t.Helper()

@@ -1,0 +1,385 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package gpu
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+
+	"zarrbench/zarrio/engine"
+	"zarrbench/zarrio/internal/chunk"
+	"zarrbench/zarrio/internal/cuda"
+	"zarrbench/zarrio/internal/cufile"
+	"zarrbench/zarrio/internal/plan"
+	"zarrbench/zarrio/internal/workers"
+	"zarrbench/zarrio/meta"
+	"zarrbench/zarrio/tensor"
+)
+
+// gdsEngine is the engine of NewGDS.
+type gdsEngine struct {
+	core
+	settings kvikSettings
+	cufile   *cufile.Driver // nil in kvikIO's compatibility mode
+	compat   Compat         // the mode that was asked for
+	why      error          // why cuFile is not used, where it was tried
+	files    fileCache
+	slots    *ring    // on the GPU, cuFile's
+	base     cuda.Ptr // of the slots
+	pinnedBy int64    // bytes of them that are registered
+	bounce   *ring    // pinned, for reads by POSIX calls
+	ask      Submit
+	submit   atomic.Pointer[Submit] // what the next Fill does
+	way      Submit                 // what this one does
+	share    int                    // slots of a worker, and so transfers in its batch
+	depth    int                    // reads of a worker in a batch
+	largest  int                    // bytes of a read in a batch, in whole pages
+	before   cufile.Stats
+	counted  bool // cuFile has statistics
+
+	cufileBytes, unaligned, inPlace atomic.Int64
+	submitted                       atomic.Int64              // reads, in batches
+	last                            atomic.Pointer[Transfers] // once it is closed
+}
+
+// NewGDS returns the engine that reads files into the GPU's memory by cuFile, as GPUDirect Storage where the machine has it:
+// uncompressed chunks of local directories, and uncompressed inner chunks of shards. All others go the way of NewHost's.
+//
+// Where cuFile can't be used, CompatAuto reads files by POSIX calls into pinned memory, as kvikIO does. Path tells what
+// really happened.
+func NewGDS(g *GPU, opt GDSOptions) (Engine, error) {
+	if g == nil {
+		return nil, errNoGPU
+	}
+	e := &gdsEngine{compat: opt.Compat, ask: opt.Submit}
+	if err := e.start(g, opt); err != nil {
+		return nil, fmt.Errorf("zarrio: gds engine: %w", errors.Join(err, e.Close()))
+	}
+	return e, nil
+}
+
+func (e *gdsEngine) start(g *GPU, opt GDSOptions) error {
+	var err error
+	if e.settings, err = readKvikSettings(os.Getenv); err != nil {
+		return err
+	}
+	switch {
+	case e.compat == "":
+		e.compat = e.settings.compat
+	case e.compat != CompatOn && e.compat != CompatOff && e.compat != CompatAuto:
+		return fmt.Errorf("compatibility mode %q: want %s, %s or %s", e.compat, CompatOn, CompatOff, CompatAuto)
+	}
+	if e.ask == "" {
+		e.ask = SubmitAuto
+	}
+	if e.ask != SubmitSync && e.ask != SubmitBatch && e.ask != SubmitAuto {
+		return fmt.Errorf("submission %q: want %s, %s or %s", e.ask, SubmitSync, SubmitBatch, SubmitAuto)
+	}
+	threads := cmp.Or(opt.Workers, cmp.Or(e.settings.threads, 8))
+	if threads < 1 {
+		return fmt.Errorf("%d workers: want 1 or more", threads)
+	}
+	e.quiet = e.compat != CompatOn
+	if err := e.open(g, "gds", engine.CPUOptions{Workers: threads, KeepBytes: opt.KeepBytes, IO: engine.IOBuffered}); err != nil {
+		return err
+	}
+	if e.host, err = e.hostRing(pinned, 0); err != nil {
+		return err
+	}
+	// A Read is no longer than a task, whatever a bounce buffer could hold.
+	e.bounce = newRing(g, pinned, slotFor(min(e.settings.bounce, e.settings.task)), 2*threads)
+	if e.compat != CompatOn {
+		if e.cufile, err = g.cuFile(); err != nil {
+			e.why, e.cufile = err, nil
+			if e.compat == CompatOff {
+				return err
+			}
+		}
+	}
+	e.files = fileCache{limit: cmp.Or(opt.Handles, defaultHandles()), cufile: e.cufile, must: e.compat == CompatOff, direct: e.settings.direct,
+		settle: func(ctx context.Context, w *workers.Worker) error { return e.settle(ctx, workerOf(w)) }}
+	if e.files.limit < 1 {
+		return fmt.Errorf("%d open files: want 1 or more", opt.Handles)
+	}
+	if e.cufile == nil {
+		e.choose(SubmitSync)
+		return nil
+	}
+	if err := e.makeSlots(opt.RingBytes); err != nil {
+		return err
+	}
+	if err := e.measureBatches(); err != nil {
+		return err
+	}
+	e.choose(SubmitSync)
+	if e.ask == SubmitBatch {
+		if !e.cufile.HasBatch() {
+			return cufile.ErrNoBatch
+		}
+		e.choose(SubmitBatch)
+	}
+	if e.before, err = e.cufile.Stats(); err == nil {
+		e.counted = true
+	}
+	return nil
+}
+
+// measureBatches finds out how many reads of a worker make a batch, those that its share of the slots and of cuFile's queue is
+// for, and how large one may be: cuFile has limits of its own. Where those are less than a slot, several reads fill one.
+func (e *gdsEngine) measureBatches() error {
+	p, err := e.cufile.Properties()
+	if err != nil {
+		return err
+	}
+	e.largest = e.slots.size
+	if e.cufile.HasBatch() {
+		n, err := e.cufile.MaxBatchBytes()
+		if err != nil {
+			return err
+		}
+		e.largest = max(2*tensor.PageSize, int(min(n, int64(e.largest)))&^(tensor.PageSize-1))
+	}
+	e.share = max(1, cap(e.slots.free)/e.Workers())
+	each := (e.slots.size + e.largest - 1) / e.largest
+	e.depth = max(1, min(e.share*each, cufile.QueueDepth/e.Workers(), cmp.Or(int(p.MaxBatch), cufile.QueueDepth)))
+	return nil
+}
+
+// slotFor returns the size of slots for reads of so many bytes: whole pages, and two at least, since a read that begins within
+// a page ends within another.
+func slotFor(n int) int { return max(pages(n), 2*tensor.PageSize) }
+
+// pages rounds up to whole pages.
+func pages(n int) int { return (n + tensor.PageSize - 1) &^ (tensor.PageSize - 1) }
+
+func (e *gdsEngine) choose(s Submit) { e.submit.Store(&s) }
+
+// makeSlots takes memory for the slots and registers it with cuFile: half as much as long as the GPU, or its BAR, has no room.
+func (e *gdsEngine) makeSlots(bytes int64) error {
+	size := slotFor(e.settings.task)
+	bytes = cmp.Or(bytes, ringBytes)
+	count := int(min(max(bytes, 0)/int64(size), 1<<16))
+	if count == 0 {
+		return fmt.Errorf("a ring of %d bytes: want %d or more, for a read of KVIKIO_TASK_SIZE, which is %d", bytes, size, e.settings.task)
+	}
+	dev := e.gpu.dev
+	return dev.Do(func() error {
+		var refused error
+		for ; count > 0; count /= 2 {
+			n := int64(count) * int64(size)
+			whole, base, err := allocPages(dev, n)
+			if err != nil {
+				refused = err
+				continue
+			}
+			if err := e.cufile.RegisterBuffer(base, n); err != nil {
+				refused = err
+				if err := dev.Free(whole); err != nil {
+					return err
+				}
+				continue
+			}
+			e.base, e.pinnedBy = base, n
+			e.slots = newRing(e.gpu, onGPU, size, count)
+			e.slots.whole = whole
+			return nil
+		}
+		return fmt.Errorf("not even %d bytes can be registered with cuFile: %w", size, refused)
+	})
+}
+
+// Close implements Engine.
+func (e *gdsEngine) Close() error {
+	return e.closeCore(func() error {
+		var err error
+		last := e.Transfers()
+		e.last.Store(&last)
+		for _, h := range e.hands { // what is copied out of slots, and read into them
+			err = errors.Join(err, e.gpu.dev.Synchronize(h.stream), h.batch.close())
+		}
+		err = errors.Join(err, e.files.close())
+		if e.pinnedBy > 0 {
+			if unregErr := e.cufile.DeregisterBuffer(e.base); unregErr != nil {
+				err = errors.Join(err, unregErr)
+				e.slots.whole = 0 // to free what is registered may hang nvidia-fs: it is lost
+			}
+			e.pinnedBy = 0
+		}
+		for _, r := range []*ring{e.slots, e.bounce} {
+			if r != nil {
+				err = errors.Join(err, r.close())
+			}
+		}
+		return err
+	})
+}
+
+func (e *gdsEngine) String() string {
+	set := e.settings
+	parts := []string{e.gpu.crew(e.pool.Describe())}
+	if e.cufile != nil {
+		parts = append(parts, "cuFile "+cuda.Dotted(e.cufile.Version()), fmt.Sprintf("ring of %d x %s registered", cap(e.slots.free), sized(e.slots.size)),
+			"submit "+string(*e.submit.Load()))
+	} else {
+		parts = append(parts, "kvikIO compat", fmt.Sprintf("%d bounce buffers of %s", cap(e.bounce.free), sized(e.bounce.size)))
+		if e.why != nil {
+			parts = append(parts, "since cuFile can't be used: "+e.why.Error())
+		}
+	}
+	parts = append(parts, "compat "+string(e.compat), "task "+sized(set.task), "threshold "+sized(set.threshold), fmt.Sprintf("%d open files", e.files.limit))
+	if set.direct {
+		parts = append(parts, "direct I/O for POSIX reads")
+	}
+	return "gds (" + strings.Join(parts, ", ") + ")"
+}
+
+func sized(n int) string {
+	switch {
+	case n >= 1<<20 && n%(1<<20) == 0:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n >= 1<<10 && n%(1<<10) == 0:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
+// Alloc implements Engine: the memory is one allocation on the GPU, registered with cuFile if planes begin on pages.
+func (e *gdsEngine) Alloc(n int64, layout tensor.Layout) (tensor.Memory, error) {
+	m, err := e.memory(n)
+	if err != nil || layout != tensor.Padded || e.cufile == nil || n == 0 {
+		return asMemory(m, err)
+	}
+	// A batch for which the BAR has no room is filled by way of the slots.
+	err = e.gpu.dev.Do(func() error { return e.cufile.RegisterBuffer(m.base, n) })
+	if err == nil {
+		m.registered, m.unregister = true, func(m *memory) error { return e.cufile.DeregisterBuffer(m.base) }
+	}
+	return m, nil
+}
+
+// Fill implements Engine.
+func (e *gdsEngine) Fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
+	return e.exclusively(m, func(mem *memory) (meta.Stats, error) {
+		return e.write(ctx, p, mem, e.job(p, mem, nil, func(ctx context.Context, h *worker, r *plan.ChunkRead, pieces []plan.Piece) error {
+			return e.readHost(ctx, h, r, pieces, mem)
+		}))
+	})
+}
+
+// ReadStored implements Engine.
+func (e *gdsEngine) ReadStored(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
+	return e.exclusively(m, func(mem *memory) (meta.Stats, error) {
+		skip := func(r *plan.ChunkRead) bool { return r.Keep && !e.perChunk(r.Array) }
+		return e.run(ctx, p, mem, e.job(p, nil, skip, e.readHostStored))
+	})
+}
+
+// job reads what cuFile can read from the files, into to, or nowhere, and leaves the rest to byHost.
+func (e *gdsEngine) job(p *plan.Plan, to *memory, skip func(*plan.ChunkRead) bool, byHost func(context.Context, *worker, *plan.ChunkRead, []plan.Piece) error) *workers.Job {
+	e.way = *e.submit.Load()
+	return &workers.Job{
+		Skip:     skip,
+		PerChunk: e.perChunk,
+		First: func(*workers.Worker) error {
+			e.files.sharing.RLock()
+			return nil
+		},
+		Read: func(ctx context.Context, w *workers.Worker, r *plan.ChunkRead) error {
+			pieces := p.Pieces[r.First : r.First+r.Count]
+			if e.byFile(r.Array, pieces) {
+				return e.readFile(ctx, workerOf(w), p, r, pieces, to)
+			}
+			return byHost(ctx, workerOf(w), r, pieces)
+		},
+		Last: func(ctx context.Context, w *workers.Worker, err error) error {
+			defer e.files.sharing.RUnlock()
+			return e.flush(ctx, workerOf(w), err)
+		},
+	}
+}
+
+// obstacle says why an array's chunks can't be read by cuFile; "" where they can.
+func (e *gdsEngine) obstacle(a *chunk.Array) string {
+	switch {
+	case e.perChunk(a):
+		return ""
+	case !a.Raw():
+		var names []string
+		for _, d := range a.Pipe.Chain.Steps() {
+			names = append(names, d.Name())
+		}
+		return "chunks are encoded (" + strings.Join(names, ", ") + ")"
+	case !a.Native():
+		return "elements are not in this machine's byte order"
+	default:
+		return "chunks are not files of a local directory"
+	}
+}
+
+// PathOf implements GPUEngine.
+func (e *gdsEngine) PathOf(array engine.Chunked) (Path, string) {
+	a := array.Chunks()
+	if why := e.obstacle(a); why != "" {
+		return PathHost, why
+	}
+	if e.cufile == nil {
+		return PathKvikIOCompat, "cuFile is not used"
+	}
+	if n := a.ChunkBytes(); n < e.settings.threshold {
+		return PathKvikIOCompat, fmt.Sprintf("chunks of %d bytes are below KVIKIO_GDS_THRESHOLD, %d", n, e.settings.threshold)
+	}
+	return PathUnknown, "read by cuFile, which tells the path when it has read"
+}
+
+// perChunk says that each chunk of an array is read by itself, from its file.
+func (e *gdsEngine) perChunk(a *chunk.Array) bool {
+	return a.ValuesAreFiles() && a.Raw() && a.Native()
+}
+
+// byFile says that a chunk's pieces are read from its file: they are rows of it.
+func (e *gdsEngine) byFile(a *chunk.Array, pieces []plan.Piece) bool {
+	return e.perChunk(a) && byRows(pieces)
+}
+
+// Transfers implements GPUEngine.
+func (e *gdsEngine) Transfers() Transfers {
+	if last := e.last.Load(); last != nil {
+		return *last
+	}
+	t := Transfers{
+		CuFileBytes: e.cufileBytes.Load(), HostBytes: e.hostBytes.Load(), BounceBytes: e.bounceBytes.Load(),
+		UnalignedBytes: e.unaligned.Load(), InPlaceBytes: e.inPlace.Load(), NoDirect: e.noDirect(),
+		Batch: BatchReads{Submitted: e.submitted.Load()},
+	}
+	e.files.mu.Lock()
+	t.Opened, t.Evicted = e.files.opened, e.files.evicted
+	e.files.mu.Unlock()
+	if !e.counted {
+		return t
+	}
+	now, err := e.cufile.Stats()
+	if err != nil {
+		return t
+	}
+	d := now.Sub(e.before)
+	t.Counted = true
+	t.P2PReads, t.NVFSReads, t.POSIXReads, t.UnalignedReads = int64(d.P2PReads), int64(d.NVFSReads), int64(d.POSIXReads), int64(d.UnalignedReads)
+	b := d.BatchReads
+	t.Batch.Total, t.Batch.P2P, t.Batch.NVFS = int64(b.Total), int64(b.P2P), int64(b.NVFS)
+	t.Batch.POSIX, t.Batch.Async = int64(b.POSIX), int64(b.AIO+b.IOUring)
+	return t
+}
+
+// noDirect reports whether cuFile has neither nvidia-fs nor peer-to-peer access.
+func (e *gdsEngine) noDirect() bool {
+	if e.cufile == nil {
+		return false
+	}
+	p, err := e.cufile.Properties()
+	return err == nil && p.NVFSMajor == 0 && p.NVFSMinor == 0 && p.Features&cufile.FeatureP2P == 0
+}

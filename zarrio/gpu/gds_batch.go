@@ -1,0 +1,240 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package gpu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/trace"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"zarrbench/zarrio/internal/cufile"
+)
+
+// A submission is what a worker gives to cuFile at once: transfers, each of which is one read of the batch, or several that
+// lie one behind the other where cuFile bounds a read.
+type submission struct {
+	batch  *cufile.Batch // nil until it is needed
+	list   []transfer
+	reads  int       // of the list
+	strips []strip   // of the chunk that is being read
+	spare  [][]strip // for the strips of transfers in the list
+	ios    []cufile.IO
+	done   []cufile.Completion
+}
+
+// take empties the list, whose transfers are done.
+func (s *submission) take() {
+	for i := range s.list {
+		s.spare = append(s.spare, s.list[i].strips[:0])
+	}
+	s.list, s.reads = s.list[:0], 0
+}
+
+func (s *submission) close() error {
+	if s.batch == nil {
+		return nil
+	}
+	b := s.batch
+	s.batch = nil
+	return b.Close()
+}
+
+// prepare makes the batch of a worker that reads in batches, before it holds what others wait for.
+func (e *gdsEngine) prepare(ctx context.Context, h *worker) error {
+	s := &h.batch
+	if e.way != SubmitBatch || s.batch != nil {
+		return nil
+	}
+	return e.files.insist(ctx, h.w, func() (err error) {
+		s.batch, err = e.cufile.NewBatch(e.depth)
+		s.done = make([]cufile.Completion, e.depth)
+		return err
+	})
+}
+
+// reads returns how many reads of a batch a transfer is.
+func (e *gdsEngine) reads(t *transfer) int { return (t.asked + e.largest - 1) / e.largest }
+
+// makeRoom makes the reads of the worker's submission if its batch has no room for those of t.
+func (e *gdsEngine) makeRoom(ctx context.Context, h *worker, t *transfer) error {
+	if e.way != SubmitBatch || h.batch.reads+e.reads(t) <= e.depth {
+		return nil
+	}
+	return e.settle(ctx, h)
+}
+
+// enqueue makes a transfer part of the worker's submission, which goes off when it has as many as the worker has slots.
+func (e *gdsEngine) enqueue(ctx context.Context, h *worker, t transfer) error {
+	s := &h.batch
+	e.files.hold(t.file)
+	var strips []strip // that stay when the next chunk is read
+	if n := len(s.spare); n > 0 {
+		strips, s.spare = s.spare[n-1], s.spare[:n-1]
+	}
+	t.strips = append(strips, t.strips...)
+	s.list = append(s.list, t)
+	s.reads += e.reads(&t)
+	if len(s.list) < e.share && s.reads < e.depth {
+		return nil
+	}
+	return e.submitAll(ctx, h)
+}
+
+// settle makes the reads of the worker's submission.
+func (e *gdsEngine) settle(ctx context.Context, h *worker) error {
+	if len(h.batch.list) == 0 {
+		return nil
+	}
+	return e.submitAll(ctx, h)
+}
+
+// flush ends the worker's part of a Fill: what it has not submitted goes off now, or after an error not at all.
+func (e *gdsEngine) flush(ctx context.Context, h *worker, err error) error {
+	if err == nil {
+		return e.settle(ctx, h)
+	}
+	return errors.Join(err, e.discard(h, h.batch.list))
+}
+
+// discard gives back what reads hold that are not to be made.
+func (e *gdsEngine) discard(h *worker, list []transfer) error {
+	var err error
+	for i := range list {
+		if s := list[i].slot; s != nil {
+			err = e.slots.give(s, false, h.stream, err)
+		}
+		e.files.put(list[i].file)
+	}
+	h.batch.take()
+	return err
+}
+
+// submitAll makes the reads of the worker's submission, and queues their copies as they come in.
+func (e *gdsEngine) submitAll(ctx context.Context, h *worker) error {
+	defer trace.StartRegion(ctx, "read").End()
+	s := &h.batch
+	s.ios = s.ios[:0]
+	for i := range s.list {
+		t := &s.list[i]
+		base, at := e.target(t)
+		t.left, t.got = 0, t.asked
+		for lo := 0; lo < t.asked; lo += e.largest {
+			s.ios = append(s.ios, cufile.IO{Handle: t.file.handle, Base: base, BufOffset: at + int64(lo), Bytes: min(e.largest, t.asked-lo),
+				Offset: t.start + int64(lo), Cookie: uint64(i)<<32 | uint64(lo)})
+			t.left++
+		}
+	}
+	if err := s.batch.Submit(s.ios); err != nil {
+		return errors.Join(failRead(s.list[0].read, err), e.discard(h, s.list))
+	}
+	e.submitted.Add(int64(len(s.ios)))
+	var first error
+	for left := len(s.list); left > 0; {
+		n, err := s.batch.Wait(1, s.done)
+		for _, c := range s.done[:n] {
+			t := &s.list[c.Cookie>>32]
+			e.completed(t, int(uint32(c.Cookie)), c)
+			if t.left > 0 {
+				continue
+			}
+			if err := e.finish(h, t, t.got, t.err); err == nil {
+				e.files.put(t.file)
+			} else {
+				e.files.forget(t.file)
+				if first == nil {
+					first = failRead(t.read, err)
+				}
+			}
+			t.file, t.slot = nil, nil
+			left--
+		}
+		if err != nil {
+			// What is still in flight is called off, and the batch with it: nothing may be read into a slot from now on.
+			err = errors.Join(err, s.close())
+			lost := slices.DeleteFunc(s.list, func(t transfer) bool { return t.file == nil })
+			if first == nil {
+				first = failRead(lost[0].read, err)
+			}
+			return errors.Join(first, e.discard(h, lost))
+		}
+	}
+	s.take()
+	return first
+}
+
+// completed takes what became of the read of a transfer that begins at its byte lo. What a short read left out is read at once.
+func (e *gdsEngine) completed(t *transfer, lo int, c cufile.Completion) {
+	t.left--
+	got, err := c.N, c.Err
+	if errors.Is(err, unix.EINTR) { // a signal's doing: it is read again
+		got, err = 0, nil
+	}
+	hi := min(lo+e.largest, t.asked)
+	end := lo
+	if err == nil {
+		t.fromFile += int64(got)
+		end, err = e.pull(t, lo, lo+got, hi)
+	}
+	if err != nil && t.err == nil {
+		t.err = err
+	}
+	if end < hi {
+		t.got = min(t.got, end)
+	}
+}
+
+// calibrateBatches is how many batches of an epoch a calibration reads by each way, at most.
+const calibrateBatches = 6
+
+// Calibrate reads the first batches of the loader's next epoch by either way in turn, and chooses the faster one.
+func (e *gdsEngine) Calibrate(ctx context.Context, next Epoch) (string, error) {
+	switch {
+	case e.cufile == nil:
+		return "nothing to choose: cuFile is not used", nil
+	case e.ask != SubmitAuto:
+		return fmt.Sprintf("%s, as asked for", e.ask), nil
+	case !e.cufile.HasBatch():
+		return fmt.Sprintf("%s: this cuFile has no batches", SubmitSync), nil
+	}
+	spent := map[Submit][]time.Duration{}
+	ways := [2]Submit{SubmitSync, SubmitBatch}
+	repeats := max(1, calibrateBatches/max(next.Len(), 1)) // of an epoch of few batches, each is read several times
+	err := next.ReadAhead(ctx, calibrateBatches, func(i int, read func() error) error {
+		if i == 0 { // files are opened, and memory is taken
+			if err := read(); err != nil {
+				return err
+			}
+		}
+		for k := range 2 * repeats {
+			way := ways[(i+k)%2] // the first has no advantage
+			e.choose(way)
+			begin := time.Now()
+			if err := read(); err != nil {
+				return err
+			}
+			spent[way] = append(spent[way], time.Since(begin))
+		}
+		return nil
+	})
+	e.choose(SubmitSync)
+	if err != nil {
+		return "", err
+	}
+	if len(spent[SubmitSync]) == 0 {
+		return fmt.Sprintf("%s: the epoch has no batch left to read", SubmitSync), nil
+	}
+	median := func(way Submit) time.Duration {
+		slices.Sort(spent[way])
+		return spent[way][len(spent[way])/2]
+	}
+	sync, batch := median(SubmitSync), median(SubmitBatch)
+	if batch < sync {
+		e.choose(SubmitBatch)
+	}
+	return fmt.Sprintf("%s (medians of %d reads of a batch: %s %v, %s %v)", *e.submit.Load(), len(spent[SubmitSync]), SubmitSync, sync.Round(time.Microsecond), SubmitBatch, batch.Round(time.Microsecond)), nil
+}

@@ -1,0 +1,241 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package gpu
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+
+	"zarrbench/zarrio/internal/cuda"
+	"zarrbench/zarrio/internal/ptx"
+	"zarrbench/zarrio/meta"
+	"zarrbench/zarrio/tensor"
+)
+
+// A reduction is the memory that results of kernels take, kept from call to call.
+type reduction struct {
+	mu     sync.Mutex
+	stream cuda.Stream
+	dev    cuda.Ptr
+	size   int64  // of dev
+	host   []byte // pinned
+}
+
+// ready sees to a stream, and to so many bytes on the GPU and on the host.
+func (r *reduction) ready(g *GPU, onGPU, onHost int64) error {
+	if r.stream == 0 {
+		var err error
+		if r.stream, err = g.newStream(); err != nil {
+			return err
+		}
+	}
+	if r.size < onGPU {
+		if err := r.free(g.dev); err != nil {
+			return err
+		}
+		p, err := g.dev.Alloc(onGPU)
+		if err != nil {
+			return err
+		}
+		r.dev, r.size = p, onGPU
+	}
+	if int64(len(r.host)) < onHost {
+		b, err := g.newBlock(onHost)
+		if err != nil {
+			return err
+		}
+		if r.host != nil {
+			g.freeBlock(r.host)
+		}
+		r.host = b
+	}
+	return nil
+}
+
+func (r *reduction) free(dev *cuda.Device) error {
+	if r.size == 0 {
+		return nil
+	}
+	p := r.dev
+	r.dev, r.size = 0, 0
+	return dev.Free(p)
+}
+
+// Close waits for what is queued, and frees the memory.
+func (r *reduction) close(g *GPU) error {
+	err := errors.Join(g.freeStream(r.stream), r.free(g.dev))
+	if r.host != nil {
+		g.freeBlock(r.host)
+	}
+	r.stream, r.host = 0, nil
+	return err
+}
+
+// bound runs f on this goroutine's thread, bound to the GPU meanwhile. What may wait for long runs so: the device's own thread
+// serves others meanwhile.
+func (g *GPU) bound(f func() error) error { return g.dev.With(f) }
+
+// launch queues a kernel on a stream. A grid of no blocks has nothing to do.
+func (g *GPU) launch(name string, grid, block uint32, s cuda.Stream, args ...uint64) error {
+	if grid == 0 {
+		return nil
+	}
+	f, err := g.function(name)
+	if err != nil {
+		return err
+	}
+	return g.dev.Launch(f, grid, block, s, args...)
+}
+
+// planes describes the planes of a tensor in the memory of a batch: their number, their size, and the distance between two,
+// in bytes.
+func (e *core) planes(t tensor.Tensor) (mem *memory, count, bytes, stride uint64, err error) {
+	if mem, err = e.own(t.Memory); err != nil {
+		return nil, 0, 0, 0, err
+	}
+	size, rows, cols := t.DType.Size, t.Shape[2], t.Shape[3]
+	if t.Strides[0] != t.Shape[1]*t.Strides[1] || t.Strides[2] != cols || t.Strides[3] != 1 {
+		return nil, 0, 0, 0, fmt.Errorf("zarrio: %s engine: a tensor of strides %v, which is not one of a batch", e.name, t.Strides)
+	}
+	planes, plane, by := int64(t.Shape[0])*int64(t.Shape[1]), int64(rows*cols*size), int64(t.Strides[1]*size)
+	if planes < 0 || plane < 0 || by < 0 || t.Offset < 0 || planes > 0 && t.Offset+(planes-1)*by+plane > mem.n {
+		return nil, 0, 0, 0, fmt.Errorf("zarrio: %s engine: a tensor of shape %v at byte %d of a batch of %d bytes", e.name, t.Shape, t.Offset, mem.n)
+	}
+	return mem, uint64(planes), uint64(plane), uint64(by), nil
+}
+
+// SquaredErrors implements Reducer, on the GPU. It waits for the batch and for the result.
+func (e *core) SquaredErrors(a, b tensor.Tensor, sums []float64) error {
+	if !slices.Equal(a.Shape, b.Shape) || a.DType != meta.Float32 || b.DType != meta.Float32 || len(a.Shape) != 4 {
+		return fmt.Errorf("zarrio: squared errors of %s %v and %s %v: want two float32 tensors of one shape", a.DType, a.Shape, b.DType, b.Shape)
+	}
+	if want := a.Shape[0] * a.Shape[1]; len(sums) != want {
+		return fmt.Errorf("zarrio: squared errors of %d planes into %d sums", want, len(sums))
+	}
+	memA, planes, bytes, strideA, err := e.planes(a)
+	if err != nil {
+		return err
+	}
+	memB, _, _, strideB, err := e.planes(b)
+	if err != nil {
+		return err
+	}
+	r := &e.gpu.sums
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	segments := ptx.Segments(bytes / 4)
+	dev := e.gpu.dev
+	err = e.gpu.bound(func() error {
+		if err := r.ready(e.gpu, int64(8*planes*(segments+1)), int64(8*planes)); err != nil {
+			return err
+		}
+		if err := errors.Join(dev.Wait(r.stream, memA.ready), dev.Wait(r.stream, memB.ready)); err != nil {
+			return err
+		}
+		out := uint64(r.dev)
+		parts := out + 8*planes
+		grid, block, args := ptx.SegmentSquares(uint64(a.Addr()), uint64(b.Addr()), strideA, strideB, bytes/4, planes, parts)
+		if err := e.gpu.launch(ptx.NameSegmentSquares, grid, block, r.stream, args[:]...); err != nil {
+			return err
+		}
+		grid, block, sumArgs := ptx.PlaneSums(parts, segments, planes, out)
+		if err := e.gpu.launch(ptx.NamePlaneSums, grid, block, r.stream, sumArgs[:]...); err != nil {
+			return err
+		}
+		return e.collect(r, 8*planes)
+	})
+	if err != nil {
+		return fmt.Errorf("zarrio: %s engine: squared errors: %w", e.name, err)
+	}
+	for i := range sums {
+		sums[i] = math.Float64frombits(binary.NativeEndian.Uint64(r.host[8*i:]))
+	}
+	return nil
+}
+
+// collect waits for a result of n bytes at the start of the reduction's memory, and copies it to the host.
+func (e *core) collect(r *reduction, n uint64) error {
+	if n > 0 {
+		if err := e.gpu.dev.CopyDtoHAsync(r.host[:n], r.dev, r.stream); err != nil {
+			return err
+		}
+	}
+	return e.gpu.dev.Synchronize(r.stream)
+}
+
+// crcPiece is how many bytes a thread makes the CRC of: enough of them for a GPU to be busy with one batch.
+const crcPiece = 16 << 10
+
+// Checksums implements Reducer, on the GPU. It waits for the batch and for the result.
+func (e *core) Checksums(t tensor.Tensor, sums []uint32) error {
+	if len(t.Shape) != 4 || len(sums) != t.Shape[0]*t.Shape[1] {
+		return fmt.Errorf("zarrio: checksums of the planes of a tensor of shape %v into %d sums", t.Shape, len(sums))
+	}
+	mem, planes, bytes, stride, err := e.planes(t)
+	if err != nil {
+		return err
+	}
+	r := &e.gpu.sums
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	pieces := ptx.Pieces(bytes, crcPiece)
+	dev := e.gpu.dev
+	err = e.gpu.bound(func() error {
+		tables, err := e.gpu.crcTables()
+		if err != nil {
+			return err
+		}
+		if err := r.ready(e.gpu, int64(4*planes*pieces), int64(4*planes*pieces)); err != nil {
+			return err
+		}
+		if err := dev.Wait(r.stream, mem.ready); err != nil {
+			return err
+		}
+		grid, block, args := ptx.PlaneCRCs(uint64(t.Addr()), stride, bytes, crcPiece, planes, uint64(tables), uint64(r.dev))
+		if err := e.gpu.launch(ptx.NamePlaneCRCs, grid, block, r.stream, args[:]...); err != nil {
+			return err
+		}
+		return e.collect(r, 4*planes*pieces)
+	})
+	if err != nil {
+		return fmt.Errorf("zarrio: %s engine: checksums: %w", e.name, err)
+	}
+	join := ptx.NewJoiner(int64(bytes), crcPiece)
+	part := make([]uint32, pieces)
+	for i := range sums {
+		for k := range part {
+			part[k] = binary.NativeEndian.Uint32(r.host[4*(i*len(part)+k):])
+		}
+		sums[i] = join.Join(part)
+	}
+	return nil
+}
+
+// CopyDense implements GPUEngine.
+func (e *core) CopyDense(dst uintptr, t tensor.Tensor, s tensor.Stream) error {
+	if len(t.Shape) != 4 {
+		return fmt.Errorf("zarrio: copy of a tensor of shape %v: want one of a batch", t.Shape)
+	}
+	mem, planes, bytes, stride, err := e.planes(t)
+	if err != nil || planes*bytes == 0 {
+		return err
+	}
+	err = e.gpu.bound(func() error {
+		if err := e.gpu.dev.Check(cuda.Ptr(dst), int64(planes*bytes)); err != nil {
+			return err
+		}
+		if err := e.gpu.dev.Wait(cuda.Stream(s), mem.ready); err != nil {
+			return err
+		}
+		grid, block, args := ptx.CopyRows(uint64(dst), bytes, uint64(t.Addr()), stride, bytes, planes)
+		return e.gpu.launch(ptx.NameCopyRows, grid, block, cuda.Stream(s), args[:]...)
+	})
+	if err != nil {
+		return fmt.Errorf("zarrio: %s engine: copy of a batch: %w", e.name, err)
+	}
+	return nil
+}

@@ -1,0 +1,251 @@
+//go:build gds && linux && (amd64 || arm64)
+
+package gpu
+
+import (
+	"unsafe"
+
+	"zarrbench/zarrio/internal/cuda"
+	"zarrbench/zarrio/internal/ptx"
+)
+
+// How a slot is sent. The driver takes a few microseconds for each call, of one thread at a time, and is slow at short rows.
+const (
+	// A slot is sent by a copy for each of its boxes if these are no more than fewBoxes or hold longBox bytes each on average,
+	// and their rows are at least longRow bytes long. Otherwise the slot is copied to a staging buffer on the GPU, and a kernel
+	// copies the boxes from there.
+	fewBoxes = 2
+	longBox  = 256 << 10
+	longRow  = 4 << 10
+
+	listBytes = 8192 * ptx.BoxBytes // room behind a slot for the boxes that a kernel is given at once
+)
+
+// A staging is the slot that a worker fills with chunks, or with packed pieces of them, until it is sent.
+type staging struct {
+	slot  *slot // nil for none
+	used  int   // bytes of it
+	mem   *memory
+	boxes []stagedBox
+	list  []ptx.Box // memory for scatter
+}
+
+// A stagedBox is rows of bytes in a slot, and where they belong in a batch.
+type stagedBox struct {
+	at, pitch   int // in the slot
+	to, toPitch int // in the batch
+	width, rows int
+}
+
+// newStagedBox returns a box, of one row if its rows lie side by side on both sides.
+func newStagedBox(at, pitch, to, toPitch, width, rows int) stagedBox {
+	if rows == 1 || pitch == width && toPitch == width {
+		width, rows = width*rows, 1
+		pitch, toPitch = width, width
+	}
+	return stagedBox{at, pitch, to, toPitch, width, rows}
+}
+
+func (b *stagedBox) bytes() int { return b.width * b.rows }
+
+// reserve returns where in the worker's slot n bytes fit, at a multiple of align. A slot without that much room is sent, and
+// another taken. They are the caller's until it calls another method of the staging.
+func (e *core) reserve(h *worker, n, align int) (at int, host []byte, err error) {
+	s := &h.staging
+	if s.slot != nil {
+		at = (s.used + align - 1) / align * align
+		if at+n <= e.host.size {
+			return at, s.slot.host[at:][:n], nil
+		}
+		if err := e.sendStaged(h); err != nil {
+			return 0, nil, err
+		}
+	}
+	// A worker that waits for a slot holds none.
+	if s.slot, err = e.host.take(); err != nil {
+		s.slot = nil
+		return 0, nil, err
+	}
+	return 0, s.slot.host[:n], nil
+}
+
+// stage adds rows that reserve's bytes hold to what is sent with the slot, whose first used bytes it takes.
+func (e *core) stage(h *worker, mem *memory, used int, b stagedBox) {
+	if b.bytes() == 0 {
+		return
+	}
+	s := &h.staging
+	s.mem, s.used = mem, max(s.used, used)
+	s.boxes = append(s.boxes, b)
+	e.hostBytes.Add(int64(b.bytes()))
+}
+
+// endChunk sends the worker's slot if it is half full. If there are fewer slots than workers, one must not keep others waiting.
+func (e *core) endChunk(h *worker) error {
+	s := &h.staging
+	if s.slot == nil || 2*s.used < e.host.size && e.host.kind == pinned && e.host.enough(len(e.hands)) {
+		return nil
+	}
+	return e.sendStaged(h)
+}
+
+// sendStaged queues the copies of what the worker's slot holds, and gives the slot back.
+func (e *core) sendStaged(h *worker) error {
+	s := &h.staging
+	if s.slot == nil {
+		return nil
+	}
+	var err error
+	queued := len(s.boxes) > 0
+	if queued {
+		done := false
+		if !s.direct() {
+			done, err = e.scatter(h)
+		}
+		if err == nil && !done {
+			err = e.sendBoxes(h)
+		}
+		if e.host.kind == pageable && err == nil {
+			err = e.gpu.dev.Synchronize(h.stream)
+		}
+	}
+	return e.dropStaged(h, queued, err)
+}
+
+// dropStaged gives the worker's slot back. queued says whether copies out of it are queued; err is returned before its own error.
+func (e *core) dropStaged(h *worker, queued bool, err error) error {
+	s := &h.staging
+	slot := s.slot
+	s.slot, s.used, s.mem, s.boxes = nil, 0, nil, s.boxes[:0]
+	if slot == nil {
+		return err
+	}
+	return e.host.give(slot, queued, h.stream, err)
+}
+
+// direct reports whether the driver copies each box in a call of its own.
+func (s *staging) direct() bool {
+	total := 0
+	for i := range s.boxes {
+		b := &s.boxes[i]
+		if b.rows > 1 && b.width < longRow {
+			return false
+		}
+		total += b.bytes()
+	}
+	return len(s.boxes) <= fewBoxes || total >= longBox*len(s.boxes)
+}
+
+// sendBoxes queues a copy for each box. One that has the bytes of another is copied from its place in the batch: the way over
+// the bus is the slow one.
+func (e *core) sendBoxes(h *worker) error {
+	s := &h.staging
+	for i := range s.boxes {
+		b := s.boxes[i]
+		from := -1
+		for j := max(0, i-fewBoxes); j < i && from < 0; j++ {
+			if o := &s.boxes[j]; o.at == b.at && o.pitch == b.pitch && o.width == b.width && o.rows == b.rows {
+				from = j
+			}
+		}
+		var err error
+		if from < 0 {
+			err = e.send(h, s.slot, b.at, b.pitch, s.mem, b.to, b.toPitch, b.width, b.rows)
+		} else {
+			err = e.repeat(h, s.mem, &s.boxes[from], &b)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// repeat queues the copy of a box of the batch to another one.
+func (e *core) repeat(h *worker, mem *memory, from, to *stagedBox) error {
+	src, err := mem.at(from.to, from.toPitch, from.width, from.rows)
+	if err != nil {
+		return err
+	}
+	dst, err := mem.at(to.to, to.toPitch, to.width, to.rows)
+	if err != nil {
+		return err
+	}
+	return e.copyOnGPU(h, dst, to.toPitch, src, from.toPitch, to.width, to.rows)
+}
+
+// copyOnGPU queues the copy of rows of width bytes within the GPU's memory.
+func (e *core) copyOnGPU(h *worker, dst cuda.Ptr, dstPitch int, src cuda.Ptr, srcPitch, width, rows int) error {
+	if rows == 1 {
+		return e.gpu.dev.CopyDtoDAsync(dst, src, int64(width), h.stream)
+	}
+	h.copy = cuda.Copy2D{Dst: dst, DstPitch: int64(dstPitch), Src: src, SrcPitch: int64(srcPitch), Width: int64(width), Height: int64(rows)}
+	return e.gpu.dev.Copy2DAsync(&h.copy, h.stream)
+}
+
+// scatter copies the slot to its staging buffer on the GPU, the list of its boxes behind it, and has a kernel copy these. It
+// returns false where the GPU has no room for the buffer, or distances don't fit a list.
+func (e *core) scatter(h *worker) (bool, error) {
+	s := &h.staging
+	if ok, err := s.makeList(); !ok || err != nil {
+		return false, err
+	}
+	slot := s.slot
+	if slot.stage == 0 {
+		var err error
+		if slot.stage, err = e.gpu.newStage(int64(e.host.size + e.host.list)); err != nil {
+			return false, nil // what else is wrong with the GPU, the copies will tell
+		}
+	}
+	dev := e.gpu.dev
+	start := (s.used + ptx.BoxBytes - 1) / ptx.BoxBytes * ptx.BoxBytes
+	from := 0 // what is copied with the list: first the slot's bytes
+	for list := s.list; len(list) > 0; {
+		n := min(len(list), e.host.list/ptx.BoxBytes)
+		bytes := unsafe.Slice((*byte)(unsafe.Pointer(&list[0])), n*ptx.BoxBytes)
+		if from > 0 { // the list before is in use
+			if err := dev.Synchronize(h.stream); err != nil {
+				return false, err
+			}
+		}
+		host := slot.host[:cap(slot.host)]
+		copy(host[start:], bytes)
+		if err := dev.CopyHtoDAsync(slot.stage+cuda.Ptr(from), host[from:start+len(bytes)], h.stream); err != nil {
+			return false, err
+		}
+		grid, block, args := ptx.CopyBoxes(uint64(slot.stage), uint64(slot.stage)+uint64(start), uint64(n))
+		if err := e.gpu.launch(ptx.NameCopyBoxes, grid, block, h.stream, args[:]...); err != nil {
+			return false, err
+		}
+		list, from = list[n:], start
+	}
+	return true, nil
+}
+
+// makeList makes the list of the boxes, cut so small that many blocks of threads share the work. It returns false if a distance
+// in the batch doesn't fit.
+func (s *staging) makeList() (bool, error) {
+	s.list = s.list[:0]
+	for i := range s.boxes {
+		b := &s.boxes[i]
+		dst, err := s.mem.at(b.to, b.toPitch, b.width, b.rows)
+		if err != nil {
+			return false, err
+		}
+		if b.toPitch != int(uint32(b.toPitch)) {
+			return false, nil
+		}
+		width := min(b.width, ptx.BoxPart)
+		rows := max(1, ptx.BoxPart/width)
+		for row := 0; row < b.rows; row += rows {
+			for col := 0; col < b.width; col += width {
+				s.list = append(s.list, ptx.Box{
+					Dst: uint64(dst) + uint64(row*b.toPitch+col), DstPitch: uint32(b.toPitch),
+					Src: uint32(b.at + row*b.pitch + col), SrcPitch: uint32(b.pitch),
+					Width: uint32(min(width, b.width-col)), Rows: uint32(min(rows, b.rows-row)),
+				})
+			}
+		}
+	}
+	return true, nil
+}

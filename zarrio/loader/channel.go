@@ -1,0 +1,305 @@
+package loader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"zarrbench/zarrio"
+	"zarrbench/zarrio/meta"
+)
+
+// A channel is one field a step: an array, at fixed indices of the dimensions that are neither the step's nor the grid's.
+type channel struct {
+	name  string // as the user would write it, "t@level=500"
+	array *zarrio.Array
+	fixed []int  // by dimension of the array: the fixed index
+	role  []role // by dimension of the array
+	// What follows is derived, for the planner: everything about the fixed dimensions, and how to step along the others.
+	chunk0, src0 int // the chunk and the element in it at step 0, row 0, column 0
+	step         stride
+	grid         [2]stride
+}
+
+// A role says what a dimension of an array is to the loader.
+type role uint8
+
+const (
+	fixedDim role = iota
+	stepDim
+	rowDim
+	colDim
+)
+
+// stride is how to walk along one dimension of an array: chunks of n indices, whose numbers are chunkBy apart, and
+// elements in them that are srcBy apart. A static array has n = 0 along the step dimension.
+type stride struct{ n, chunkBy, srcBy int }
+
+// A channelSpec is what a channel's name says: "array", then "@dimension=coordinate" or "@dimension#index" for each fixed
+// dimension.
+type channelSpec struct {
+	array string
+	at    []fixedCoord
+}
+
+type fixedCoord struct {
+	dim, value string
+	index      bool // value is an index, else a coordinate
+}
+
+func parseChannel(s string) (channelSpec, error) {
+	parts := strings.Split(s, "@")
+	spec := channelSpec{array: parts[0]}
+	for _, p := range parts[1:] {
+		i := strings.IndexAny(p, "=#")
+		if i < 1 || i == len(p)-1 {
+			return spec, fmt.Errorf("channel %q: want ARRAY, ARRAY@DIMENSION=COORDINATE or ARRAY@DIMENSION#INDEX, such as geopotential@level=500", s)
+		}
+		spec.at = append(spec.at, fixedCoord{p[:i], p[i+1:], p[i] == '#'})
+	}
+	if spec.array == "" {
+		return spec, fmt.Errorf("channel %q: no array", s)
+	}
+	return spec, nil
+}
+
+// loadable says why an array's fields can't be put into batches, or nil.
+func loadable(a *zarrio.Array) error {
+	if !a.Chunks().Grid.Regular() {
+		return a.Chunks().Wrap(&meta.UnsupportedError{What: "chunk grid of a channel", Found: "rectilinear", Supported: "regular"})
+	}
+	if err := a.Chunks().Meta.Readable(); err != nil {
+		return a.Chunks().Wrap(err)
+	}
+	return a.Chunks().CheckChunk()
+}
+
+// dimName is the name of a dimension; one that has none goes by its number.
+func dimName(a *zarrio.Array, i int) string {
+	if a.Dims()[i] == "" {
+		return "dim_" + strconv.Itoa(i)
+	}
+	return a.Dims()[i]
+}
+
+// openChannels opens the arrays that the names ask for. The first decides which dimensions are the grid's, its last two; the
+// step dimension is the one that is windowed and not the grid's. An array's other dimensions are fixed by the name, or
+// give a channel for each of their indices, the last varying fastest.
+func openChannels(ctx context.Context, g *zarrio.Group, names []string, windows []Window) ([]channel, string, [2]string, error) {
+	var (
+		base   []channel // before they are expanded along their free dimensions
+		free   [][]int
+		steps  bool // one of them has the step dimension
+		step   string
+		grid   [2]string
+		opened = map[string]*zarrio.Array{}
+	)
+	fail := func(err error) ([]channel, string, [2]string, error) {
+		return nil, "", grid, fmt.Errorf("zarrio: %v: %w", g.Store(), err)
+	}
+	if len(names) == 0 {
+		return fail(errors.New("no channels: name at least one array"))
+	}
+	for _, name := range names {
+		spec, err := parseChannel(name)
+		if err != nil {
+			return fail(err)
+		}
+		a := opened[spec.array]
+		if a == nil {
+			if a, err = g.Array(ctx, spec.array); err != nil {
+				return nil, "", grid, err
+			}
+			if err := loadable(a); err != nil {
+				return nil, "", grid, err
+			}
+			opened[spec.array] = a
+		}
+		rank := len(a.Shape())
+		if rank < 2 {
+			return fail(fmt.Errorf("channel %q has %d dimensions: want the grid's two, and any others", name, rank))
+		}
+		if grid[0] == "" {
+			grid = [2]string{dimName(a, rank-2), dimName(a, rank-1)}
+			if step, err = stepOf(windows, grid); err != nil {
+				return fail(err)
+			}
+		}
+		c := channel{name: name, array: a}
+		set, err := fixCoords(ctx, g, &c, spec, step, grid)
+		if err != nil {
+			return fail(fmt.Errorf("channel %q: %w", name, err))
+		}
+		rest, err := c.assign(set, step, grid)
+		if err != nil {
+			return fail(fmt.Errorf("channel %q: %w", name, err))
+		}
+		if err := checkFree(ctx, g, &c, rest, step); err != nil {
+			return fail(fmt.Errorf("channel %q: %w", name, err))
+		}
+		base, free = append(base, c), append(free, rest)
+		steps = steps || slices.Contains(c.role, stepDim)
+	}
+	if !steps {
+		return fail(fmt.Errorf("no channel has the dimension %q that the windows cut", step))
+	}
+	var out []channel
+	for i, c := range base {
+		var err error
+		if out, err = expand(out, c, free[i]); err != nil {
+			return fail(err)
+		}
+	}
+	return out, step, grid, nil
+}
+
+// fixCoords looks up the indices that a channel's name fixes, and says which dimensions these are of.
+func fixCoords(ctx context.Context, g *zarrio.Group, c *channel, spec channelSpec, step string, grid [2]string) (set []bool, err error) {
+	a := c.array
+	set = make([]bool, len(a.Shape()))
+	c.fixed = make([]int, len(set))
+	for _, f := range spec.at {
+		d := 0
+		for d < len(set) && dimName(a, d) != f.dim {
+			d++
+		}
+		switch {
+		case d == len(set):
+			return nil, fmt.Errorf("%q has no dimension %q: it has %s", spec.array, f.dim, dimList(a))
+		case f.dim == step:
+			return nil, fmt.Errorf("no index of %q can be chosen: it is the step dimension", f.dim)
+		case f.dim == grid[0] || f.dim == grid[1]:
+			return nil, fmt.Errorf("no index of %q can be chosen: it is a dimension of the grid, %s x %s", f.dim, grid[0], grid[1])
+		case set[d]:
+			return nil, fmt.Errorf("an index of %q is chosen twice", f.dim)
+		}
+		if c.fixed[d], err = lookup(ctx, g, a, d, f); err != nil {
+			return nil, err
+		}
+		set[d] = true
+	}
+	return set, nil
+}
+
+// assign gives each dimension its role, and returns those that are neither the step's nor the grid's and not set.
+func (c *channel) assign(set []bool, step string, grid [2]string) (free []int, err error) {
+	a := c.array
+	c.role = make([]role, len(set))
+	at := [...]int{stepDim: -1, rowDim: -1, colDim: -1}
+	for d := range set {
+		var r role
+		switch dimName(a, d) {
+		case step:
+			r = stepDim
+		case grid[0]:
+			r = rowDim
+		case grid[1]:
+			r = colDim
+		default:
+			if !set[d] {
+				free = append(free, d)
+			}
+			continue
+		}
+		if at[r] >= 0 {
+			return nil, fmt.Errorf("two dimensions are named %q", dimName(a, d))
+		}
+		c.role[d], at[r] = r, d
+	}
+	switch {
+	case at[rowDim] < 0 || at[colDim] < 0:
+		return nil, fmt.Errorf("its dimensions are %s: it lacks the grid's %s, %s", dimList(a), grid[0], grid[1])
+	case at[rowDim] > at[colDim]:
+		return nil, fmt.Errorf("its grid is %s, %s; the first channel's is %s, %s: channels of one batch need the same order", grid[1], grid[0], grid[0], grid[1])
+	}
+	return free, nil
+}
+
+// stepOf finds the step dimension: the one that is windowed and not the grid's.
+func stepOf(windows []Window, grid [2]string) (string, error) {
+	step := ""
+	for i, w := range windows {
+		switch {
+		case w.Dim == "":
+			return "", errors.New("a window along a dimension without a name")
+		case slices.ContainsFunc(windows[:i], func(v Window) bool { return v.Dim == w.Dim }):
+			return "", fmt.Errorf("two windows along %q", w.Dim)
+		case w.Dim == grid[0] || w.Dim == grid[1]:
+		case step != "":
+			return "", fmt.Errorf("windows along %q and %q: only one dimension besides the grid's %s, %s can be windowed", step, w.Dim, grid[0], grid[1])
+		default:
+			step = w.Dim
+		}
+	}
+	if step == "" {
+		return "", fmt.Errorf("no window along a dimension besides the grid's %s, %s: name one, such as time=2", grid[0], grid[1])
+	}
+	return step, nil
+}
+
+func dimList(a *zarrio.Array) string {
+	names := make([]string, len(a.Shape()))
+	for i := range names {
+		names[i] = dimName(a, i)
+	}
+	return strings.Join(names, ", ")
+}
+
+// maxChannels bounds what a forgotten index can blow a batch up to.
+const maxChannels = 1 << 16
+
+// expand appends the channel once for every combination of indices of its free dimensions.
+func expand(out []channel, c channel, free []int) ([]channel, error) {
+	base := c.name
+	n := 1
+	for _, d := range free {
+		dim, extent := dimName(c.array, d), c.array.Shape()[d]
+		if extent == 0 {
+			return nil, fmt.Errorf("channel %q: dimension %q has no indices", base, dim)
+		}
+		if extent > (maxChannels-len(out))/n {
+			return nil, fmt.Errorf("channel %q: its indices along %s make more than %d channels: fix one, such as %s@%s=VALUE", base, dim, maxChannels, base, dim)
+		}
+		n *= extent
+	}
+	for i := range n {
+		one := c
+		one.fixed = slices.Clone(c.fixed)
+		one.name = base
+		rest := i
+		for _, d := range slices.Backward(free) {
+			one.fixed[d] = rest % c.array.Shape()[d]
+			rest /= c.array.Shape()[d]
+		}
+		for _, d := range free {
+			one.name += "@" + dimName(c.array, d) + "#" + strconv.Itoa(one.fixed[d])
+		}
+		one.derive()
+		out = append(out, one)
+	}
+	return out, nil
+}
+
+// derive computes the planner's view of the channel.
+func (c *channel) derive() {
+	a := c.array
+	chunkBy := 1
+	for d := len(c.role) - 1; d >= 0; d-- {
+		s := stride{a.Chunks().Grid.Chunks[d], chunkBy, a.Chunks().Strides[d]}
+		switch c.role[d] {
+		case stepDim:
+			c.step = s
+		case rowDim:
+			c.grid[0] = s
+		case colDim:
+			c.grid[1] = s
+		default:
+			c.chunk0 += c.fixed[d] / s.n * s.chunkBy
+			c.src0 += c.fixed[d] % s.n * s.srcBy
+		}
+		chunkBy *= a.Chunks().Grid.Counts[d]
+	}
+}

@@ -1,0 +1,123 @@
+package loader
+
+import (
+	"zarrbench/zarrio/internal/chunk"
+	"zarrbench/zarrio/internal/plan"
+	"zarrbench/zarrio/meta"
+)
+
+// A planner writes the plans of batches. It keeps its memory from plan to plan.
+type planner struct {
+	plan.Plan
+	index  map[chunk.Key]int32 // the plan's read of a chunk
+	shards map[chunk.Key]shardReads
+}
+
+// shardReads is the reads of a shard that one worker makes, as far as the plan has them.
+type shardReads struct {
+	last  int32
+	count int
+}
+
+// places says where the tensors of a batch lie in its memory.
+type places struct {
+	tensor int // distance between the tensors of two window steps, in bytes
+	plane  int // distance between two planes, in elements
+	rows   int // extents of a plane
+	cols   int
+	size   int // bytes an element
+}
+
+// plan lists the reads of a batch of windows. sample i is the window whose number along each dimension is at[i].
+func (p *planner) plan(channels []channel, c *cuts, at [][3]int, to *places) {
+	p.Reset(len(at))
+	p.TensorStride, p.PlaneStride, p.PlaneBytes = to.tensor, to.plane*to.size, to.rows*to.cols*to.size
+	if p.index == nil {
+		p.index = make(map[chunk.Key]int32)
+		p.shards = make(map[chunk.Key]shardReads)
+	}
+	clear(p.index)
+	clear(p.shards)
+	for i, w := range at {
+		step0, steps := c.by[0].at(w[0])
+		row0, rows := c.by[1].at(w[1])
+		col0, cols := c.by[2].at(w[2])
+		for ch := range channels {
+			for s := range steps {
+				dst := s*to.tensor + (i*len(channels)+ch)*to.plane*to.size
+				p.addField(&channels[ch], i, step0+s, dst, [2]int{row0, col0}, [2]int{rows, cols}, to)
+			}
+		}
+	}
+	p.GroupByRead()
+}
+
+// addField adds the pieces of one field: the part of the channel's grid from index lo on, of extents n, at one step.
+func (p *planner) addField(c *channel, sample, step, dst int, lo, n [2]int, to *places) {
+	chunk, src := c.chunk0, c.src0
+	if c.step.n > 0 {
+		chunk += step / c.step.n * c.step.chunkBy
+		src += step % c.step.n * c.step.srcBy
+	}
+	row, col := c.grid[0], c.grid[1]
+	for y := lo[0]; y < lo[0]+n[0]; {
+		y1 := min((y/row.n+1)*row.n, lo[0]+n[0])
+		for x := lo[1]; x < lo[1]+n[1]; {
+			x1 := min((x/col.n+1)*col.n, lo[1]+n[1])
+			p.Pieces = append(p.Pieces, plan.Piece{
+				Read:   p.read(c, chunk+y/row.n*row.chunkBy+x/col.n*col.chunkBy),
+				Sample: sample,
+				Src:    src + y%row.n*row.srcBy + x%col.n*col.srcBy,
+				Dst:    dst + ((y-lo[0])*to.cols+x-lo[1])*to.size,
+				N:      [2]int{y1 - y, x1 - x},
+				SrcBy:  [2]int{row.srcBy, col.srcBy},
+				DstBy:  [2]int{to.cols, 1},
+			})
+			x = x1
+		}
+		y = y1
+	}
+}
+
+// Read returns the number of the plan's read of a chunk, and adds it where there is none yet.
+func (p *planner) read(c *channel, number int) int {
+	key := chunk.Key{Array: c.array.Chunks(), Number: number}
+	i, ok := p.index[key]
+	if !ok {
+		i = int32(len(p.Reads))
+		p.index[key] = i
+		p.Reads = append(p.Reads, plan.ChunkRead{Array: c.array.Chunks(), Chunk: number})
+		p.follow(c, i)
+	}
+	return int(i)
+}
+
+// follow makes a read follow the last one of its shard, or begin a row of reads of its own.
+func (p *planner) follow(c *channel, i int32) {
+	a := c.array.Chunks()
+	levels := a.Pipe.Levels
+	if len(levels) == 0 {
+		p.RowHeads = append(p.RowHeads, i)
+		return
+	}
+	var memory [meta.MaxRank]int
+	coords := memory[:len(a.Grid.Counts)]
+	a.Grid.Coords(coords, p.Reads[i].Chunk)
+	shard, _, _ := levels[0].Place(coords, a.Grid.Chunks)
+	key := chunk.Key{Array: a, Number: shard}
+	row := p.shards[key]
+	if row.count == 0 || row.count == a.GroupLimit() {
+		p.RowHeads = append(p.RowHeads, i)
+		row.count = 0
+	} else {
+		p.Reads[row.last].Next = i
+	}
+	p.shards[key] = shardReads{i, row.count + 1}
+}
+
+// keep marks the reads that the next plan has too.
+func (p *planner) keep(next *planner) {
+	for i := range p.Reads {
+		_, p.Reads[i].Keep = next.index[p.Reads[i].Key()]
+	}
+}
