@@ -20,14 +20,15 @@ const NaT = cf.NaT
 // unpacked first. Missing values, which are those that [ReadCF] makes NaN of, and NumPy's NaT, are NaT. Other arrays are
 // refused, and so are times before 1677-09-21 or after 2262-04-11, which an int64 can't hold.
 func ReadTimes(ctx context.Context, a *Array, sel Selection) ([]int64, error) {
-	if err := a.requireTimes(); err != nil {
+	u, err := a.requireTimes()
+	if err != nil {
 		return nil, err
 	}
 	times, err := makeElements[int64](a, sel)
 	if err != nil {
 		return nil, err
 	}
-	if err := ReadTimesInto(ctx, a, sel, times); err != nil {
+	if err := readTimes(ctx, a, u, sel, a.ownFill(), times); err != nil {
 		return nil, err
 	}
 	return times, nil
@@ -36,23 +37,20 @@ func ReadTimes(ctx context.Context, a *Array, sel Selection) ([]int64, error) {
 // ReadTimesInto is [ReadTimes] into the caller's memory, which has exactly the selection's size. After an error the content of
 // dst is unspecified.
 func ReadTimesInto(ctx context.Context, a *Array, sel Selection, dst []int64) error {
-	if err := a.requireTimes(); err != nil {
-		return err
-	}
-	u, _, err := a.TimeUnits()
+	u, err := a.requireTimes()
 	if err != nil {
 		return err
 	}
 	return readTimes(ctx, a, u, sel, a.ownFill(), dst)
 }
 
-// requireTimes returns an error if the array's elements don't claim to be times, or count them in a way that can't be decoded.
-func (a *Array) requireTimes() error {
-	_, ok, err := a.TimeUnits()
+// requireTimes returns what the array's numbers count, or an error if they don't claim to be times that can be decoded.
+func (a *Array) requireTimes() (cf.Units, error) {
+	u, ok, err := a.TimeUnits()
 	if err != nil || ok {
-		return err
+		return u, err
 	}
-	return a.c.Wrap(&meta.UnsupportedError{What: "reading times from units", Found: meta.Quote(a.Attrs()["units"]),
+	return u, a.c.Wrap(&meta.UnsupportedError{What: "reading times from units", Found: meta.Quote(a.Attrs()["units"]),
 		Supported: `datetime64, and numbers with units such as "hours since 1959-01-01"`})
 }
 
