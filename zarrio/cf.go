@@ -139,7 +139,7 @@ func readPacked[T float32 | float64](ctx context.Context, a *Array, p *cf.Packin
 		raw := tensor.AsBytes(dst)[len(dst)*(wide-size):]
 		stats, err := a.ReadInto(ctx, sel, raw)
 		if err == nil {
-			unpackBytes(p, dst, raw)
+			cf.UnpackBytes(p, dst, raw)
 		}
 		return stats, err
 	}
@@ -159,75 +159,10 @@ func readPacked[T float32 | float64](ctx context.Context, a *Array, p *cf.Packin
 		s, err := a.ReadInto(ctx, selectionOf(part), raw)
 		stats.Add(s)
 		if err == nil {
-			unpackBytes(p, dst[:n], raw)
+			cf.UnpackBytes(p, dst[:n], raw)
 			dst = dst[n:]
 		}
 		return err
 	})
 	return stats, err
-}
-
-// unpackBytes unpacks elements, as they are in memory.
-func unpackBytes[T float32 | float64](p *cf.Packing, dst []T, raw []byte) {
-	switch t := p.Stored(); t {
-	case cf.Type{Kind: cf.KindInt, Size: 1}:
-		cf.Unpack(p, dst, elements[int8](raw))
-	case cf.Type{Kind: cf.KindInt, Size: 2}:
-		cf.Unpack(p, dst, elements[int16](raw))
-	case cf.Type{Kind: cf.KindInt, Size: 4}:
-		cf.Unpack(p, dst, elements[int32](raw))
-	case cf.Type{Kind: cf.KindInt, Size: 8}:
-		cf.Unpack(p, dst, elements[int64](raw))
-	case cf.Type{Kind: cf.KindUint, Size: 1}:
-		cf.Unpack(p, dst, raw)
-	case cf.Type{Kind: cf.KindUint, Size: 2}:
-		cf.Unpack(p, dst, elements[uint16](raw))
-	case cf.Type{Kind: cf.KindUint, Size: 4}:
-		cf.Unpack(p, dst, elements[uint32](raw))
-	case cf.Type{Kind: cf.KindUint, Size: 8}:
-		cf.Unpack(p, dst, elements[uint64](raw))
-	case cf.Type{Kind: cf.KindFloat, Size: 2}: // widened on the way, in dst's own memory
-		all := tensor.AsBytes(dst)
-		single := elements[float32](all[len(all)-4*len(dst):])
-		cf.FromHalf(single, elements[uint16](raw))
-		cf.Unpack(p, dst, single)
-	case cf.Type{Kind: cf.KindFloat, Size: 4}:
-		cf.Unpack(p, dst, elements[float32](raw))
-	case cf.Type{Kind: cf.KindFloat, Size: 8}:
-		cf.Unpack(p, dst, elements[float64](raw))
-	}
-}
-
-// elements is the inverse of AsBytes. raw is aligned for T.
-func elements[T tensor.Element](raw []byte) []T {
-	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(raw))), len(raw)/int(unsafe.Sizeof(*new(T))))
-}
-
-// box resolves a selection of an array of the given shape.
-func (s Selection) box(shape []int) (grid.Box, error) {
-	box := make(grid.Box, len(shape))
-	if _, err := s.Shape(shape); err != nil {
-		return nil, err
-	}
-	for d, n := range shape {
-		axis := All()
-		if d < len(s) {
-			axis = s[d]
-		}
-		box[d].List, box[d].Run, _ = axis.indices(n) // Shape has seen that they are right
-	}
-	return box, nil
-}
-
-// selectionOf is the inverse of box.
-func selectionOf(b grid.Box) Selection {
-	sel := make(Selection, len(b))
-	for d, x := range b {
-		if x.List != nil {
-			sel[d] = Indices(x.List)
-		} else {
-			sel[d] = Steps(x.Run.Start, x.Run.Start+x.Run.Count*x.Run.Step, x.Run.Step)
-		}
-	}
-	return sel
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"zarrbench/zarrio/cf"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 )
@@ -36,15 +37,7 @@ func (g *Group) Coordinate(ctx context.Context, a *Array, dim string) (*Array, e
 // "days since 2000-01-01". Lengths of time, such as timedelta64 or numbers of "hours", are none. The units may be some that
 // [ReadTimes] can't decode.
 func (a *Array) IsTime() bool {
-	return a.DType().Kind == meta.Datetime || sinceUnits(a.Attrs().Text("units"))
-}
-
-// sinceUnits reports whether units count from a date. The words are those of the udunits library, and "day as %Y%m%d.%f".
-func sinceUnits(units string) bool {
-	fields := strings.Fields(strings.ToLower(units))
-	return len(fields) > 1 && (strings.Contains(strings.Join(fields[1:], " "), "since") ||
-		slices.Contains([]string{"after", "from", "ref", "@"}, fields[1]) ||
-		fields[1] == "as" && len(fields) > 2 && strings.HasPrefix(fields[2], "%y"))
+	return a.DType().Kind == meta.Datetime || cf.CountsSince(a.Attrs().Text("units"))
 }
 
 // TimeAxis returns the array that makes dimension dim of a an axis of time, or nil if it is none. That is the dimension's
@@ -110,18 +103,8 @@ func lengthOfTime(a *Array) bool {
 	if a.DType().Kind == meta.Timedelta {
 		return true
 	}
-	_, ok := timeLengths[strings.ToLower(strings.TrimSpace(a.Attrs().Text("units")))]
-	return ok
+	return cf.IsLength(a.Attrs().Text("units"))
 }
-
-// timeLengths are the units that xarray takes for those of lengths of time.
-var timeLengths = func() map[string]bool {
-	m := map[string]bool{"d": true, "h": true, "hr": true, "hrs": true, "min": true, "mins": true, "s": true, "sec": true, "secs": true}
-	for _, unit := range datetimeUnits {
-		m[unit], m[strings.TrimSuffix(unit, "s")] = true, true
-	}
-	return m
-}()
 
 // ReadCoordinates reads a whole array of coordinates. Packed ones are unpacked, and what equals the attribute _FillValue is NaN;
 // what equals the array's own fill value, which is often 0, is a coordinate all the same, by section 2.5.1 of the CF

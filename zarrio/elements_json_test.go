@@ -2,72 +2,13 @@ package zarrio
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
-	"zarrbench/zarrio/internal/grid"
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/store"
 )
-
-// TestParts checks that parts follow each other in C order, cover the array, and keep to their limit.
-func TestParts(t *testing.T) {
-	for _, tt := range []struct {
-		shape, chunks []int
-		limit, count  int
-	}{
-		{nil, nil, 100, 1},
-		{[]int{0, 3}, []int{1, 1}, 100, 0},
-		{[]int{3, 0}, []int{1, 1}, 100, 0},
-		{[]int{10}, []int{3}, 100, 1},             // far less than what is worth a part
-		{[]int{10}, []int{100}, 4, 3},             // a chunk is too large
-		{[]int{4, 5}, []int{2, 5}, 100, 1},        // several rows of chunks in a part
-		{[]int{4, 5}, []int{4, 5}, 10, 2},         // a row of chunks is too large, two rows aren't
-		{[]int{4, 5}, []int{4, 5}, 4, 8},          // so is a row
-		{[]int{2, 3, 4}, []int{2, 3, 4}, 1, 24},   // each element
-		{[]int{2, 3, 4}, []int{2, 3, 4}, 12, 2},   // all but the first dimension
-		{[]int{7, 3, 4}, []int{3, 3, 4}, 36, 1},   // whole chunks
-		{[]int{2, 300, 4}, []int{2, 7, 4}, 50, 2}, // whole chunks of the second dimension
-	} {
-		var covered []string
-		count := 0
-		for sel := range parts(tt.shape, tt.chunks, 1, tt.limit) {
-			g := grid.New(tt.shape, tt.chunks, nil)
-			picks, err := sel.resolve(&g)
-			if err != nil {
-				t.Fatal(err)
-			}
-			count++
-			covered = append(covered, pickText(picks)...)
-		}
-		var want []string
-		if g := grid.New(tt.shape, tt.chunks, nil); !slices.Contains(tt.shape, 0) {
-			picks, err := Selection(nil).resolve(&g)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want = pickText(picks)
-		}
-		if count != tt.count || !slices.Equal(covered, want) {
-			t.Errorf("%v in chunks of %v, %d bytes at most: %d parts of %d elements, want %d of %d", tt.shape, tt.chunks, tt.limit, count, len(covered), tt.count, len(want))
-		}
-	}
-}
-
-// pickText lists what picks without a list select, in C order.
-func pickText(picks []grid.Pick) []string {
-	all := []string{""}
-	for _, p := range picks {
-		var longer []string
-		for _, before := range all {
-			for i := range p.N {
-				longer = append(longer, fmt.Sprintf("%s,%d", before, p.Run.Start+i*p.Run.Step))
-			}
-		}
-		all = longer
-	}
-	return all
-}
 
 // TestElementsJSON reads elements of several types: text that is none is an error, and so is what can't be read even where
 // there is nothing to read.
@@ -122,5 +63,25 @@ func TestElementsJSON(t *testing.T) {
 		if s := strings.Join(got, " "); s != tt.want || tt.err != "" {
 			t.Errorf("%s: %s, want %s and error %q", tt.dtype, s, tt.want, tt.err)
 		}
+	}
+}
+
+// TestPartElements: a part has whole rows of chunks, and no more than is worth a part.
+func TestPartElements(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		shape, chunks []int
+		size, want    int
+	}{
+		{"scalar", nil, nil, 4, usualPart / 4},
+		{"small", []int{10}, []int{3}, 1, usualPart},
+		{"two rows a chunk", []int{100, 1 << 22}, []int{2, 1 << 22}, 8, 1 << 23},
+		{"rows too large", []int{2, 1 << 20, 1 << 22}, []int{1, 1, 1 << 22}, 4, usualPart / 4},
+		{"nothing", []int{0, 3}, []int{1, 1}, 4, usualPart / 4},
+		{"large elements", []int{3}, []int{1}, 2 * usualPart, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, partElements(tt.shape, tt.chunks, tt.size))
+		})
 	}
 }

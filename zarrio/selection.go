@@ -1,9 +1,7 @@
 package zarrio
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 
 	"zarrbench/zarrio/internal/grid"
 )
@@ -51,110 +49,96 @@ func Mask(mask []bool) Axis { return Axis{kind: maskedIndices, mask: mask} }
 // selection takes the remaining dimensions whole; nil is the whole array.
 type Selection []Axis
 
-// resolve checks the selection against a shape. Indices outside the array are errors: nothing is clipped.
-func (s Selection) resolve(g *grid.Grid) ([]grid.Pick, error) {
-	if len(s) > len(g.Shape) {
-		return nil, fmt.Errorf("selection has %d dimensions, the array has %d", len(s), len(g.Shape))
+// box returns the indices that the selection selects of a shape. Indices outside are errors: nothing is clipped.
+func (s Selection) box(shape []int) (grid.Box, error) {
+	if len(s) > len(shape) {
+		return nil, fmt.Errorf("selection has %d dimensions, the array has %d", len(s), len(shape))
 	}
-	picks := make([]grid.Pick, len(g.Shape))
-	for d := range g.Shape {
+	box := make(grid.Box, len(shape))
+	for d, n := range shape {
 		axis := All()
 		if d < len(s) {
 			axis = s[d]
 		}
 		var err error
-		if picks[d], err = axis.pick(g, d); err != nil {
+		if box[d], err = axis.indices(n); err != nil {
 			return nil, fmt.Errorf("selection: dimension %d: %w", d, err)
 		}
 	}
-	return picks, nil
+	return box, nil
 }
 
-// pick resolves the axis along dimension d of a grid.
-func (a Axis) pick(g *grid.Grid, d int) (grid.Pick, error) {
-	list, r, err := a.indices(g.Shape[d])
+// selectionOf is the inverse of box.
+func selectionOf(b grid.Box) Selection {
+	sel := make(Selection, len(b))
+	for d, x := range b {
+		if x.List != nil {
+			sel[d] = Indices(x.List)
+		} else {
+			sel[d] = Steps(x.Run.Start, x.Run.Start+x.Run.Count*x.Run.Step, x.Run.Step)
+		}
+	}
+	return sel
+}
+
+// resolve returns what the selection takes of the chunks of a grid.
+func (s Selection) resolve(g *grid.Grid) ([]grid.Pick, error) {
+	box, err := s.box(g.Shape)
 	if err != nil {
-		return grid.Pick{}, err
+		return nil, err
 	}
-	return g.Pick(d, list, r), nil
+	return g.Picks(box), nil
 }
 
-// indices returns the indices that the axis selects of an extent of n: a list that is not nil, or else a run.
-func (a Axis) indices(n int) (list []int, r grid.Run, err error) {
+// Shape returns the shape that the selection has of an array of the given shape.
+func (s Selection) Shape(shape []int) ([]int, error) {
+	box, err := s.box(shape)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]int, len(box))
+	for d := range box {
+		out[d] = box.Along(d)
+	}
+	return out, nil
+}
+
+// indices returns the indices that the axis selects of an extent of n.
+func (a Axis) indices(n int) (x grid.Indices, err error) {
 	switch a.kind {
-	case listedIndices:
-		list = append([]int{}, a.list...)
-		for k, i := range list {
-			if i < -n || i >= n {
-				return nil, r, fmt.Errorf("index %d, number %d of the list, is outside an extent of %d", i, k, n)
-			}
-			if i < 0 {
-				list[k] += n
-			}
-		}
-	case maskedIndices:
-		if len(a.mask) != n {
-			return nil, r, fmt.Errorf("the mask has %d values for an extent of %d", len(a.mask), n)
-		}
-		list = []int{}
-		for i, keep := range a.mask {
-			if keep {
-				list = append(list, i)
-			}
-		}
-	default:
-		r, err = a.resolve(n)
-	}
-	return list, r, err
-}
-
-// resolve checks the axis against an extent of n. Its bounds may be any numbers at all, so that only differences of unsigned
-// ones can't overflow.
-func (a Axis) resolve(n int) (grid.Run, error) {
-	if a.kind == allIndices {
-		return grid.Run{Step: 1, Count: n}, nil
-	}
-	if a.kind == oneIndex {
+	case allIndices:
+		x.Run = grid.Run{Step: 1, Count: n}
+	case oneIndex:
 		i := a.lo
 		if i < 0 {
 			i += n
 		}
 		if i < 0 || i >= n {
-			return grid.Run{}, fmt.Errorf("index %d is outside an extent of %d", a.lo, n)
+			return x, fmt.Errorf("index %d is outside an extent of %d", a.lo, n)
 		}
-		return grid.Run{Start: i, Step: 1, Count: 1}, nil
+		x.Run = grid.Run{Start: i, Step: 1, Count: 1}
+	case steps:
+		x.Run, err = grid.Steps(a.lo, a.hi, a.step, n)
+	case listedIndices:
+		x.List = append([]int{}, a.list...)
+		for k, i := range x.List {
+			if i < -n || i >= n {
+				return x, fmt.Errorf("index %d, number %d of the list, is outside an extent of %d", i, k, n)
+			}
+			if i < 0 {
+				x.List[k] += n
+			}
+		}
+	case maskedIndices:
+		if len(a.mask) != n {
+			return x, fmt.Errorf("the mask has %d values for an extent of %d", len(a.mask), n)
+		}
+		x.List = []int{}
+		for i, keep := range a.mask {
+			if keep {
+				x.List = append(x.List, i)
+			}
+		}
 	}
-	var distance, step, room uint
-	switch {
-	case a.step == 0:
-		return grid.Run{}, errors.New("step 0")
-	case a.step > 0 && a.hi > a.lo:
-		distance, step, room = uint(a.hi)-uint(a.lo), uint(a.step), uint(n-1-a.lo)
-	case a.step < 0 && a.hi < a.lo:
-		distance, step, room = uint(a.lo)-uint(a.hi), -uint(a.step), uint(a.lo)
-	default:
-		return grid.Run{Step: 1, Count: 0}, nil
-	}
-	more := (distance - 1) / step // indices after the first
-	if a.lo < 0 || a.lo >= n || more > room/step {
-		return grid.Run{}, fmt.Errorf("indices from %d to %d by %d are outside an extent of %d", a.lo, a.hi, a.step, n)
-	}
-	if more == 0 {
-		return grid.Run{Start: a.lo, Step: 1, Count: 1}, nil // so that no step is longer than the extent
-	}
-	return grid.Run{Start: a.lo, Step: a.step, Count: int(more) + 1}, nil
-}
-
-// Shape returns the shape that the selection has of an array of the given shape.
-func (s Selection) Shape(shape []int) ([]int, error) {
-	whole := grid.New(shape, slices.Repeat([]int{1}, len(shape)), nil)
-	picks, err := s.resolve(&whole)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]int, len(picks))
-	for d := range picks {
-		out[d] = picks[d].N
-	}
-	return out, nil
+	return x, err
 }

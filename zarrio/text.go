@@ -1,13 +1,10 @@
 package zarrio
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"iter"
-	"math"
 	"slices"
-	"unicode/utf8"
 
 	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/internal/grid"
@@ -40,23 +37,9 @@ func (a *Array) ReadStrings(ctx context.Context, sel Selection) ([]string, error
 		if _, err := a.ReadInto(ctx, sel, raw); err != nil {
 			return nil, err
 		}
-		return fixedStrings(raw, a.c.Meta.DType, elements), nil
+		return meta.FixedStrings(raw, a.c.Meta.DType), nil
 	}
 	return nil, a.c.Wrap(&meta.UnsupportedError{What: "reading as strings data type", Found: a.c.Meta.DType.String(), Supported: "strings and byte strings"})
-}
-
-// fixedStrings cuts raw into n strings of fixed length.
-func fixedStrings(raw []byte, d meta.DType, n int) []string {
-	out := make([]string, n)
-	for i := range out {
-		e := raw[i*d.Size:][:d.Size]
-		if d.Kind == meta.Bytes {
-			out[i] = string(bytes.TrimRight(e, "\x00"))
-			continue
-		}
-		out[i] = string(meta.TrimText(e))
-	}
-	return out
 }
 
 // readObjects reads strings that are stored with lengths of their own.
@@ -71,7 +54,7 @@ func (a *Array) readObjects(ctx context.Context, picks []grid.Pick, elements int
 	}
 	fill := a.c.Meta.Fill
 	if a.c.Meta.DType.Kind != meta.Object && fill != nil {
-		fill = []byte(fixedStrings(fill, a.c.Meta.DType, 1)[0])
+		fill = []byte(meta.FixedStrings(fill, a.c.Meta.DType)[0])
 	}
 	_, err := a.visitTexts(ctx, picks, strides, func(to int, text []byte, found bool) {
 		if !found {
@@ -88,20 +71,10 @@ func (a *Array) readPadded(ctx context.Context, picks []grid.Pick, strides []int
 	d := a.c.Meta.DType
 	return a.visitTexts(ctx, picks, strides, func(to int, text []byte, found bool) {
 		e := dst[to*d.Size:][:d.Size]
-		switch {
-		case !found:
+		if found {
+			meta.PutText(e, text, d)
+		} else {
 			ndcopy.Repeat(e, a.c.Meta.Fill)
-		case d.Kind == meta.Bytes:
-			clear(e[copy(e, text):])
-		default:
-			for _, r := range string(text) {
-				if len(e) < 4 {
-					break
-				}
-				meta.PutBits(e[:4], uint64(r))
-				e = e[4:]
-			}
-			clear(e)
 		}
 	})
 }
@@ -135,25 +108,24 @@ func (a *Array) ElementsJSON(ctx context.Context) iter.Seq2[[]byte, error] {
 			format = a.c.Meta.Format // whose documents have other forms of these
 		}
 		var buf, dst []byte
-		for sel := range parts(a.Shape(), a.c.Meta.Chunks, size, int(min(maxPart, hostmem.Limit()/8))) {
-			var err error
-			var bad bool
-			if dst, err = a.elements(ctx, sel, dst, func(e []byte) bool {
-				if bad = !unicodeText(e, a.c.Meta.DType); bad {
+		box, _ := Selection(nil).box(a.Shape())
+		err := box.Each(a.c.Meta.Chunks, partElements(a.Shape(), a.c.Meta.Chunks, size), func(part grid.Box) (err error) {
+			bad := false
+			dst, err = a.elements(ctx, part, dst, func(e []byte) bool {
+				if bad = !meta.ValidText(e, a.c.Meta.DType); bad {
 					return false
 				}
 				number++
 				buf = meta.AppendJSON(buf[:0], e, a.c.Meta.DType, format)
 				return yield(buf, nil)
-			}); bad {
-				err = a.c.Wrap(fmt.Errorf("element %d, in C order, is not Unicode text", number))
+			})
+			if bad {
+				return a.c.Wrap(fmt.Errorf("element %d, in C order, is not Unicode text", number))
 			}
-			if err != nil {
-				if err != errStopped {
-					yield(nil, err)
-				}
-				return
-			}
+			return err
+		})
+		if err != nil && err != errStopped {
+			yield(nil, err)
 		}
 	}
 }
@@ -165,69 +137,28 @@ const (
 	textRoom  = 64       // what an element of varying length may take
 )
 
-// parts cuts an array, whose elements take size bytes, into boxes that follow each other in C order: rows of whole chunks if
-// these have at most limit bytes, else less.
-func parts(shape, chunks []int, size, limit int) iter.Seq[Selection] {
-	return func(yield func(Selection) bool) {
-		if slices.Contains(shape, 0) {
-			return
-		}
-		// Along dimension d boxes have some extent, along those before it 1, and behind it all.
-		d, row := len(shape)-1, size
-		for ; d > 0 && row <= limit/shape[d]; d-- {
-			row *= shape[d]
-		}
-		if d < 0 { // the one element of a scalar
-			yield(nil)
-			return
-		}
-		step := min(max(limit/row, 1), chunks[d])
-		if step == chunks[d] {
-			step *= max(usualPart/row/chunks[d], 1)
-		}
-		for at := make([]int, d+1); ; {
-			sel := make(Selection, d+1)
-			for i := range d {
-				sel[i] = Span(at[i], at[i]+1)
-			}
-			sel[d] = Span(at[d], min(at[d]+step, shape[d]))
-			if !yield(sel) {
-				return
-			}
-			at[d] += step
-			for i := d; at[i] >= shape[i]; i-- {
-				if i == 0 {
-					return
-				}
-				at[i] = 0
-				at[i-1]++
-			}
-		}
+// partElements returns how many elements, of size bytes, ElementsJSON reads at once: rows of whole chunks, if they have at most
+// maxPart bytes.
+func partElements(shape, chunks []int, size int) int {
+	limit := int(min(maxPart, hostmem.Limit()/8))
+	row, d := size, len(shape)-1
+	for ; d > 0 && row <= limit/max(shape[d], 1); d-- {
+		row *= max(shape[d], 1)
 	}
-}
-
-// unicodeText says whether an element is text that UTF-8 can hold, or no text at all.
-func unicodeText(e []byte, d meta.DType) bool {
-	switch {
-	case d.Kind == meta.Object && d.Variant != "bytes":
-		return utf8.Valid(e)
-	case d.Kind == meta.Unicode:
-		for ; len(e) >= 4; e = e[4:] {
-			if c := meta.GetBits(e[:4]); c > utf8.MaxRune || !utf8.ValidRune(rune(c)) {
-				return false
-			}
-		}
+	if d >= 0 {
+		row = min(row, limit/chunks[d]) * chunks[d]
 	}
-	return true
+	return max(1, min(max(row, usualPart), limit)/size)
 }
 
 // errStopped says that whoever asked for elements wants no more.
 var errStopped = fmt.Errorf("stopped")
 
-// elements calls f for each element of a selection, with its bytes, or its text where elements vary in length. It returns
-// memory for the next call.
-func (a *Array) elements(ctx context.Context, sel Selection, dst []byte, f func([]byte) bool) ([]byte, error) {
-	if a.c.Meta.DType.Size == 0 {
+// elements calls f for each element of a part, with its bytes, or its text if elements vary in length. It returns memory for
+// the next call.
+func (a *Array) elements(ctx context.Context, part grid.Box, dst []byte, f func([]byte) bool) ([]byte, error) {
+	sel, size := selectionOf(part), a.c.Meta.DType.Size
+	if size == 0 {
 		texts, err := a.ReadStrings(ctx, sel)
 		for _, s := range texts {
 			if !f([]byte(s)) {
@@ -236,23 +167,12 @@ func (a *Array) elements(ctx context.Context, sel Selection, dst []byte, f func(
 		}
 		return dst, err
 	}
-	shape, err := sel.Shape(a.Shape())
-	if err != nil {
-		return dst, a.c.Wrap(err)
-	}
-	size := max(a.c.Meta.DType.Size, 1)
-	n, err := meta.Product(shape, math.MaxInt/size)
-	if err == nil {
-		err = hostmem.CheckElements(n, size)
-	}
-	if err != nil {
-		return dst, a.c.Wrap(err)
-	}
-	dst = slices.Grow(dst[:0], n*size)[:n*size]
+	n := part.Count() * size
+	dst = slices.Grow(dst[:0], n)[:n]
 	if _, err := a.ReadInto(ctx, sel, dst); err != nil {
 		return dst, err
 	}
-	for e := range slices.Chunk(dst, max(a.c.Meta.DType.Size, 1)) {
+	for e := range slices.Chunk(dst, size) {
 		if !f(e) {
 			return dst, errStopped
 		}

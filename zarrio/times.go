@@ -3,11 +3,11 @@ package zarrio
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 
 	"zarrbench/zarrio/cf"
+	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
 )
@@ -54,16 +54,12 @@ func (a *Array) requireTimes() (cf.Units, error) {
 		Supported: `datetime64, and numbers with units such as "hours since 1959-01-01"`})
 }
 
-// datetimeUnits are NumPy's units of fixed length, as CF spells them.
-var datetimeUnits = map[string]string{"W": "weeks", "D": "days", "h": "hours", "m": "minutes", "s": "seconds",
-	"ms": "milliseconds", "us": "microseconds", "μs": "microseconds", "ns": "nanoseconds"}
-
 // TimeUnits returns what the array's numbers count; ok is false if they don't claim to be times that [ReadTimes] could decode.
 func (a *Array) TimeUnits() (u cf.Units, ok bool, err error) {
 	units, calendar := a.Attrs().Text("units"), a.Attrs().Text("calendar")
 	d := a.DType()
 	if d.Kind == meta.Datetime {
-		unit, ok := datetimeUnits[d.Unit]
+		unit, ok := cf.UnitOf(d.Unit)
 		if !ok {
 			return cf.Units{}, false, a.c.Wrap(&meta.UnsupportedError{What: "time of type", Found: d.String(), Supported: "units from W to ns"})
 		}
@@ -91,7 +87,7 @@ func readTimes(ctx context.Context, a *Array, u cf.Units, sel Selection, fill js
 		return a.c.Wrap(err)
 	}
 	if p.Packed() || t.Kind == cf.KindFloat {
-		floats := elements[float64](tensor.AsBytes(times))
+		floats := ndcopy.Elements[float64](tensor.AsBytes(times))
 		if _, err := readPacked(ctx, a, p, sel, floats); err != nil {
 			return err
 		}
@@ -101,7 +97,7 @@ func readTimes(ctx context.Context, a *Array, u cf.Units, sel Selection, fill js
 		if _, err := a.ReadInto(ctx, sel, raw); err != nil {
 			return err
 		}
-		if err = widenBytes(times, p.Stored(), raw); err == nil {
+		if err = cf.WidenBytes(times, p.Stored(), raw); err == nil {
 			p.Mask(times, NaT)
 			err = cf.DecodeTimes(u, times, times)
 		}
@@ -110,33 +106,4 @@ func readTimes(ctx context.Context, a *Array, u cf.Units, sel Selection, fill js
 		return a.c.Wrap(err)
 	}
 	return nil
-}
-
-// widenBytes makes int64s of integers of type t, as they are in memory: in dst itself, at its end.
-func widenBytes(dst []int64, t cf.Type, raw []byte) error {
-	switch t {
-	case cf.Type{Kind: cf.KindInt, Size: 1}:
-		widen(dst, elements[int8](raw))
-	case cf.Type{Kind: cf.KindInt, Size: 2}:
-		widen(dst, elements[int16](raw))
-	case cf.Type{Kind: cf.KindInt, Size: 4}:
-		widen(dst, elements[int32](raw))
-	case cf.Type{Kind: cf.KindUint, Size: 1}:
-		widen(dst, raw)
-	case cf.Type{Kind: cf.KindUint, Size: 2}:
-		widen(dst, elements[uint16](raw))
-	case cf.Type{Kind: cf.KindUint, Size: 4}:
-		widen(dst, elements[uint32](raw))
-	case cf.Type{Kind: cf.KindUint, Size: 8}:
-		if i := slices.IndexFunc(dst, func(x int64) bool { return x < 0 }); i >= 0 {
-			return fmt.Errorf("value %d at index %d is too large", uint64(dst[i]), i)
-		}
-	}
-	return nil
-}
-
-func widen[T int8 | int16 | int32 | uint8 | uint16 | uint32](dst []int64, src []T) {
-	for i, x := range src {
-		dst[i] = int64(x)
-	}
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
-	"unicode/utf8"
 )
 
 // FillJSON returns the fill value as the array's document has it, or nil where it is undefined or of an unknown type.
@@ -38,7 +37,7 @@ func AppendJSON(dst, e []byte, d DType, format int) []byte {
 		dst = appendFloat(append(dst, ','), e[d.Size/2:], d.Component(), format)
 		return append(dst, ']')
 	case Unicode:
-		return appendText(dst, TrimText(e))
+		return appendText(dst, trimText(e))
 	case Bytes:
 		e = bytes.TrimRight(e, "\x00")
 	case Object:
@@ -104,15 +103,6 @@ func appendNumber(dst []byte, v float64) []byte {
 		dst = append(dst, '+')
 	}
 	return strconv.AppendInt(dst, int64(exponent), 10)
-}
-
-// TrimText returns the text of the code points in e in UTF-8, without the zeros behind it.
-func TrimText(e []byte) []byte {
-	var text []byte
-	for ; len(e) >= 4; e = e[4:] {
-		text = utf8.AppendRune(text, rune(min(GetBits(e[:4]), utf8.MaxRune+1)))
-	}
-	return bytes.TrimRight(text, "\x00")
 }
 
 // appendText quotes a string. What is not UTF-8 is replaced.

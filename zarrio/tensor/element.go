@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"unsafe"
 
+	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/meta"
 )
 
@@ -16,7 +17,7 @@ type Element interface {
 
 // AsBytes returns the memory of s. It doesn't copy.
 func AsBytes[T Element](s []T) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(*new(T))))
+	return ndcopy.Bytes(s)
 }
 
 // Fits returns nil if elements of type d can be read as T, else the error that tells why not.

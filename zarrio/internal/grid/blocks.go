@@ -28,6 +28,15 @@ func (b Box) Count() int {
 	return n
 }
 
+// Picks returns what a box takes of the grid's chunks, by dimension.
+func (g *Grid) Picks(b Box) []Pick {
+	picks := make([]Pick, len(b))
+	for d := range b {
+		picks[d] = g.Pick(d, b[d].List, b[d].Run)
+	}
+	return picks
+}
+
 // Each calls f with parts of b of at most most elements each, in C order: each part follows the one
 // before it in memory. It halves b along the first dimension of several indices, then along the next,
 // between two chunks if possible.
