@@ -37,7 +37,10 @@ func (l *Pool) Each(ctx context.Context, p *plan.Plan, j *Job) (meta.Stats, erro
 	l.turns.Expect(len(workers))
 	rows := &rowQueue{rows: p.RowHeads, workers: len(workers)}
 	err = chunk.Together(ctx, workers, func(ctx context.Context, w *Worker) error {
-		return w.run(func() error { return w.Do(func() error { return l.work(ctx, w, p, j, rows) }) })
+		if w.Thread == nil {
+			return l.work(ctx, w, p, j, rows)
+		}
+		return w.onThread(func() error { return l.work(ctx, w, p, j, rows) })
 	})
 	var stats meta.Stats
 	for _, w := range workers {
@@ -48,6 +51,8 @@ func (l *Pool) Each(ctx context.Context, p *plan.Plan, j *Job) (meta.Stats, erro
 
 // work does a worker's share of a job.
 func (l *Pool) work(ctx context.Context, w *Worker, p *plan.Plan, j *Job, rows *rowQueue) (err error) {
+	defer w.Close()
+	w.Stats = meta.Stats{}
 	if j.First != nil {
 		err = j.First(w)
 	}

@@ -25,11 +25,8 @@ type Thread interface {
 	Do(f func())
 }
 
-// run runs f where the worker works.
-func (w *Worker) run(f func() error) (err error) {
-	if w.Thread == nil {
-		return f()
-	}
+// onThread runs f on the worker's thread.
+func (w *Worker) onThread(f func() error) (err error) {
 	w.Thread.Do(func() { err = f() })
 	return err
 }
