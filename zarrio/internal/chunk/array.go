@@ -18,16 +18,27 @@ type Array struct {
 	Meta   *meta.Metadata
 	Grid   grid.Grid // of chunks, or of the inner chunks of shards
 	Pipe   pipeline.Pipeline
-	// NoCodec is why chunks can't be decoded, if they can't: the metadata of such an array can be read all the same.
+	// NoCodec is the reason if chunks can't be decoded, else nil. The array's metadata can be read
+	// all the same.
 	NoCodec error
-	Strides []int             // of a decoded chunk on a regular grid, in elements, by dimension
-	parts   codec.PartDecoder // of chunks of which parts can be read, where that may be cheaper; else nil
+	Strides []int // of a decoded chunk on a regular grid, in elements, by dimension
+	// parts decodes parts of a chunk. It is nil if the codecs can't do that, or if each read of the
+	// store has no cost that it could save.
+	parts   codec.PartDecoder
 	indices indexCache
 }
 
+// New returns the array at path in src, which m describes.
 func New(src *Source, path string, m *meta.Metadata) *Array {
-	a := &Array{Source: src, Path: path, Meta: m, Strides: make([]int, len(m.Shape)), indices: indexCache{limit: maxIndexBytes}}
-	if a.Pipe, a.NoCodec = pipeline.Compile(m, codec.Options{SkipChecksums: src.opt.SkipChecksums}); a.NoCodec != nil {
+	a := &Array{
+		Source:  src,
+		Path:    path,
+		Meta:    m,
+		Strides: make([]int, len(m.Shape)),
+		indices: indexCache{limit: maxIndexBytes},
+	}
+	a.Pipe, a.NoCodec = pipeline.Compile(m, codec.Options{SkipChecksums: src.opt.SkipChecksums})
+	if a.NoCodec != nil {
 		a.Pipe = pipeline.Pipeline{Chunk: m.Chunks, Order: meta.COrder(len(m.Shape))}
 	}
 	if a.NoCodec == nil && src.priced != nil && !a.Pipe.Text {
@@ -46,23 +57,31 @@ func New(src *Source, path string, m *meta.Metadata) *Array {
 	return a
 }
 
-// Wrap makes the error of the array as a whole.
+// Wrap returns err as an error of the whole array: it names the store and the array.
 func (a *Array) Wrap(err error) error {
 	return fmt.Errorf("zarrio: %s: array %q: %w", a.Source.Name, a.Path, err)
 }
 
-// Fail makes the error of a chunk.
+// Fail returns err as a *meta.ChunkError of a chunk. step is what failed, such as "read" or the
+// name of a codec.
 func (a *Array) Fail(chunk int, step string, err error) error {
 	var key [keySize]byte
-	e := &meta.ChunkError{Store: a.Source.Name, Array: a.Path, Key: string(a.appendKey(key[:0], chunk)), Step: step, Err: err}
-	if _, whole := errors.AsType[indexError](err); len(a.Pipe.Levels) > 0 && !whole {
+	e := &meta.ChunkError{
+		Store: a.Source.Name,
+		Array: a.Path,
+		Key:   string(a.appendKey(key[:0], chunk)),
+		Step:  step,
+		Err:   err,
+	}
+	_, wholeShard := errors.AsType[indexError](err)
+	if len(a.Pipe.Levels) > 0 && !wholeShard {
 		e.Inner = make([]int, len(a.Grid.Counts))
 		a.Grid.Coords(e.Inner, chunk)
 	}
 	return e
 }
 
-// A Key names a chunk of an array, or the value that it is in, by its number.
+// A Key identifies a chunk of an array by its number, or a shard by its.
 type Key struct {
 	Array  *Array
 	Number int

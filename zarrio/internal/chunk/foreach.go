@@ -14,29 +14,31 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// A Part is what a selection takes of one chunk.
+// A Part is what a selection takes of one chunk. Slices are by dimension.
 type Part struct {
-	chunk   int              // its number
-	lo      []int            // where the chunk begins, by dimension
-	extents []int            // the chunk's
-	strides []int            // of the decoded chunk, in elements
-	takes   [][]grid.Segment // by dimension
-	one     [][1]grid.Segment
-	coords  []int
+	chunk   int   // the chunk's number
+	lo      []int // where the chunk begins
+	extents []int // of the chunk
+	strides []int // of the decoded chunk, in elements
+	takes   [][]grid.Segment
+	one     [][1]grid.Segment // memory for takes of one segment
+	coords  []int             // of the chunk in the grid
 }
 
-// ForEach calls f for each chunk that a selection of at least one element touches, by several goroutines at once; the
-// chunkPart is valid during the call. Chunks of one shard are visited by one goroutine, in the order in which they lie, up to
-// as many as are better read at once.
+// ForEach calls f for each chunk that a selection touches. The selection has at least one element.
+// Several goroutines call f at once; the Part is valid during the call.
+//
+// In a sharded array, one goroutine takes several chunks of a shard, in the order in which they are
+// stored. It takes at most as many as are read in one request: see [Array.GroupLimit].
 func (a *Array) ForEach(ctx context.Context, picks []grid.Pick, f func(context.Context, *Reader, *Part) error) (meta.Stats, error) {
 	j := a.jobs(picks)
 	readers := make([]*Reader, min(j.total, a.Readers(0)))
 	for i := range readers {
-		readers[i] = idle.Get().(*Reader)
-		defer idle.Put(readers[i])
+		readers[i] = idleReaders.Get().(*Reader)
+		defer idleReaders.Put(readers[i])
 	}
 	var next atomic.Int64
-	stats, err := spread(ctx, readers, func(ctx context.Context, w *Reader) error {
+	stats, err := spread(ctx, readers, func(ctx context.Context, r *Reader) error {
 		p := a.newPart()
 		at := make([]int, len(picks))
 		for {
@@ -44,15 +46,16 @@ func (a *Array) ForEach(ctx context.Context, picks []grid.Pick, f func(context.C
 			if i >= j.total {
 				return nil
 			}
-			if w.buf.group = j.chunks(w.buf.group[:0], a, picks, i, at); len(a.Pipe.Levels) > 0 {
-				w.Gather(ctx, a, w.buf.group)
+			r.buf.group = j.chunks(r.buf.group[:0], a, picks, i, at)
+			if len(a.Pipe.Levels) > 0 {
+				r.Gather(ctx, a, r.buf.group)
 			}
-			for _, chunk := range w.buf.group {
+			for _, chunk := range r.buf.group {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
 				p.set(a, chunk, picks)
-				if err := f(ctx, w, p); err != nil {
+				if err := f(ctx, r, p); err != nil {
 					return err
 				}
 			}
@@ -67,11 +70,17 @@ func (a *Array) ForEach(ctx context.Context, picks []grid.Pick, f func(context.C
 func (a *Array) newPart() *Part {
 	rank := len(a.Grid.Shape)
 	ints := make([]int, 4*rank)
-	return &Part{coords: ints[:rank], lo: ints[rank : 2*rank], extents: ints[2*rank : 3*rank], strides: ints[3*rank:],
-		takes: make([][]grid.Segment, rank), one: make([][1]grid.Segment, rank)}
+	return &Part{
+		coords:  ints[:rank],
+		lo:      ints[rank : 2*rank],
+		extents: ints[2*rank : 3*rank],
+		strides: ints[3*rank:],
+		takes:   make([][]grid.Segment, rank),
+		one:     make([][1]grid.Segment, rank),
+	}
 }
 
-// set describes what the selection takes of a chunk that it touches.
+// set makes p what the selection takes of a chunk that it touches.
 func (p *Part) set(a *Array, chunk int, picks []grid.Pick) {
 	p.chunk = chunk
 	a.Grid.Coords(p.coords, chunk)
@@ -84,7 +93,7 @@ func (p *Part) set(a *Array, chunk int, picks []grid.Pick) {
 	}
 }
 
-// elements returns how many elements the chunk has.
+// elements returns the number of elements of the chunk.
 func (p *Part) elements() int {
 	n := 1
 	for _, e := range p.extents {
@@ -93,15 +102,20 @@ func (p *Part) elements() int {
 	return n
 }
 
-// jobs cuts the chunks that a selection touches into pieces of work.
+// jobs divides the chunks that a selection touches into jobs. In a sharded array a job is some of
+// the touched chunks of one shard, otherwise it is one chunk.
 type jobs struct {
-	n      []int   // chunks that are touched along each dimension
-	bounds [][]int // of the shards that these are in, by dimension: where each begins among the touched chunks, and the end
-	parts  int     // that the chunks of one shard are cut into
-	limit  int     // chunks of such a part
-	total  int
+	n []int // chunks that are touched along each dimension
+	// bounds lists, by dimension, the shards that hold the touched chunks: the index, among these,
+	// of the first chunk of each shard, and then their number. It is nil if the array has no
+	// shards.
+	bounds [][]int
+	parts  int // jobs of a shard
+	limit  int // most chunks of a job
+	total  int // jobs of the selection
 }
 
+// jobs returns the jobs of a selection.
 func (a *Array) jobs(picks []grid.Pick) jobs {
 	j := jobs{n: make([]int, len(picks)), total: 1}
 	for d := range picks {
@@ -114,7 +128,7 @@ func (a *Array) jobs(picks []grid.Pick) jobs {
 		return j
 	}
 	outer := &a.Pipe.Levels[0].Grid
-	most := 1 // chunks of a shard that are touched
+	most := 1 // the most chunks of a shard that are touched
 	j.bounds = make([][]int, len(picks))
 	for d := range picks {
 		last, widest := -1, 0
@@ -137,13 +151,15 @@ func (a *Array) jobs(picks []grid.Pick) jobs {
 	return j
 }
 
-// GroupLimit is the number of chunks of a shard that are read by one worker at a time: more than are read at once would only
-// keep other workers waiting. Strings of varying length are taken to have a chunk of 64 KiB.
+// GroupLimit returns the number of chunks of a shard that one worker reads at a time. More than one
+// request can read would only keep other workers waiting. Chunks of strings of varying length,
+// whose size is not known, count as 64 KiB.
 func (a *Array) GroupLimit() int {
 	return int(max(1, a.Source.size/int64(cmp.Or(a.ChunkBytes(), 64<<10))))
 }
 
-// chunks appends the numbers of the chunks of the i-th job. at is memory for one index a dimension.
+// chunks appends the numbers of the chunks of the i-th job to list. It uses at, which has an index
+// for each dimension, as memory.
 func (j *jobs) chunks(list []int, a *Array, picks []grid.Pick, i int, at []int) []int {
 	number := func() int {
 		n := 0
@@ -182,9 +198,9 @@ func (j *jobs) chunks(list []int, a *Array, picks []grid.Pick, i int, at []int) 
 	return list
 }
 
-// Readers returns how many goroutines read chunks of the array: two a core, which hides the waiting of buffered reads, or as
-// many as the store answers at once, or as depth says for local files; but no more than have room for a chunk, stored and
-// decoded, in half of the memory.
+// Readers returns the number of goroutines that read chunks of the array. It is the largest of
+// CoreWorkers, the number of requests that the store answers at once, and, for local files, depth.
+// It is at most so many that a stored and a decoded chunk for each fit in half of the memory.
 func (a *Array) Readers(depth int) int {
 	room := hostmem.Limit() / 4 / int64(max(a.ChunkBytes(), 1))
 	if a.Source.files == nil {
@@ -193,10 +209,10 @@ func (a *Array) Readers(depth int) int {
 	return int(max(1, min(int64(max(CoreWorkers(), a.Source.requests, depth)), room)))
 }
 
-// idle keeps the memory of visit's readers between calls.
-var idle = sync.Pool{New: func() any { return new(Reader) }}
+// idleReaders keeps the memory of ForEach's readers between calls.
+var idleReaders = sync.Pool{New: func() any { return new(Reader) }}
 
-// each calls f for every combination of segments, one a dimension: with their numbers.
+// each calls f with the numbers of every combination of segments, one a dimension.
 func (p *Part) each(f func(at []int)) {
 	var memory [meta.MaxRank]int
 	at := memory[:len(p.takes)]
@@ -215,8 +231,9 @@ func (p *Part) each(f func(at []int)) {
 	}
 }
 
-// axes describes the copy of a combination of segments, the first ones for nil, and returns its first elements in the chunk
-// and in the destination.
+// axes sets axes to the copy of a combination of segments, by their numbers in at, or of the first
+// ones if at is nil. strides are the destination's. It returns the copy's first element in the
+// chunk and in the destination.
 func (p *Part) axes(axes []ndcopy.Axis, strides, at []int) (src, to int) {
 	for d := range p.takes {
 		s := &p.takes[d][0]
@@ -230,5 +247,6 @@ func (p *Part) axes(axes []ndcopy.Axis, strides, at []int) (src, to int) {
 	return src, to
 }
 
-// CoreWorkers is the number of workers that the cores have work for: two each, which hides the waiting of buffered reads.
+// CoreWorkers returns the number of workers that keep the cores busy: two a core, so that one
+// computes when the other waits for a buffered read.
 func CoreWorkers() int { return 2 * runtime.GOMAXPROCS(0) }

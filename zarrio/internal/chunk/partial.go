@@ -13,15 +13,17 @@ import (
 	"zarrbench/zarrio/store"
 )
 
-// Where reads have a price by the byte, as over HTTP, a chunk of which little is needed is read in parts, if its codec can
-// decode such: first the head of its encoded form, which tells where the parts lie, then those that are needed. That takes
-// two requests and more in the place of one, so that it must save more bytes than a request costs.
+// If each byte that is read has a cost, as over HTTP, and little of a chunk is needed, the chunk is
+// read in parts, provided that its codec can decode parts. The head of the encoded chunk tells
+// where the parts are stored. It is read first, then the parts that are needed. That takes at least
+// two requests instead of one, so it must save more bytes than a request is worth.
 
-// errWhole says that a chunk is to be read whole: because that is no dearer, or because it can't be read in parts.
+// errWhole reports that a chunk should be read whole: that costs no more, or the chunk can't be
+// read in parts.
 var errWhole = errors.New("the chunk is better read whole")
 
-// loadSpans loads the bytes of a chunk of n bytes that spans name, as load does, into the reader's memory. dec holds the chunk's
-// elements from number from on, as far as they are needed.
+// loadSpans loads the bytes of a chunk of n bytes that spans lists, as Load does, into the reader's
+// memory. dec holds the chunk's elements from number from on, as far as they are needed.
 func (r *Reader) loadSpans(ctx context.Context, a *Array, chunk, n int, spans []codec.Span) (dec []byte, from int, ok bool, err error) {
 	if a.parts == nil {
 		if dec, err = r.DecodeBuffer(ctx, a, chunk, n); err == nil {
@@ -40,15 +42,16 @@ func (r *Reader) loadSpans(ctx context.Context, a *Array, chunk, n int, spans []
 	return win.bytes, win.from / a.Meta.DType.Size, ok, err
 }
 
-// A decodedRange is a run of a decoded chunk's bytes, from number from on.
+// A decodedRange is a range of a decoded chunk's bytes.
 type decodedRange struct {
 	bytes []byte
-	from  int
+	from  int // index of the first byte in the chunk
 }
 
-// loadParts loads the bytes of a chunk of n bytes that spans name, in the byte order in which they are stored: into dst, which
-// is the whole chunk, or where that is nil into a window of the reader's own memory, which begins with an element. It returns
-// false for a chunk that is not in the store, and errWhole for one that is better read whole.
+// loadParts loads the bytes of a chunk of n bytes that spans lists, in the byte order in which they
+// are stored. They go into dst, which is the whole chunk, or if dst is nil, into a range of the
+// reader's memory that begins with an element. It returns false if the chunk is not in the store,
+// and errWhole if it should be read whole.
 func (r *Reader) loadParts(ctx context.Context, a *Array, chunk, n int, dst []byte, spans []codec.Span) (win decodedRange, ok bool, err error) {
 	if len(a.Pipe.Levels) == 0 && !a.saves(float64(n), n, spans) {
 		return win, false, errWhole
@@ -69,7 +72,7 @@ func (r *Reader) loadParts(ctx context.Context, a *Array, chunk, n int, dst []by
 		case errors.Is(err, fs.ErrNotExist):
 			return win, false, r.Missing(a, chunk)
 		case attempt == 0 && (errors.Is(err, ErrChanged) || errors.Is(err, store.ErrChanged) || err == ErrVanished):
-			a.ForgetIndices() // of the new version all may be well
+			a.ForgetIndices() // the new version may be readable
 			r.Close()
 		default:
 			return win, false, a.Fail(chunk, "read", err)
@@ -77,20 +80,22 @@ func (r *Reader) loadParts(ctx context.Context, a *Array, chunk, n int, dst []by
 	}
 }
 
-// saves says whether reading the spans of a chunk of n bytes in parts, by two requests, costs less than reading size bytes by
-// one, as far as can be told before its head is read: the spans are taken to be compressed as well as the rest.
+// saves reports whether reading the spans of a chunk of n bytes in parts, by two requests, costs
+// less than reading size bytes by one. The chunk's head is not known yet, so the spans are taken to
+// be compressed as well as the rest.
 func (a *Array) saves(size float64, n int, spans []codec.Span) bool {
 	need := float64(SpanBytes(spans)) / float64(n) * size
 	return a.skips() && float64(a.parts.HeadLen(n))+float64(a.Source.gap)+need < size
 }
 
-// skips says whether what is not asked for is not sent either. A server that ignores ranges would rather have all read at once.
+// skips reports whether the store sends only the bytes that are asked for. A server that ignores
+// ranges should have the whole value read at once.
 func (a *Array) skips() bool {
 	gap, most := a.Source.priced.Coalesce()
 	return gap < most
 }
 
-// SpanBytes returns how many bytes spans are.
+// SpanBytes returns the number of bytes in spans.
 func SpanBytes(spans []codec.Span) int {
 	n := 0
 	for _, s := range spans {
@@ -99,7 +104,8 @@ func SpanBytes(spans []codec.Span) int {
 	return n
 }
 
-// readParts is loadParts, once and without the counts of what was decoded.
+// readParts does what loadParts does, without its second attempt and without counting decoded
+// bytes.
 func (r *Reader) readParts(ctx context.Context, a *Array, chunk, n int, dst []byte, spans []codec.Span) (win decodedRange, err error) {
 	p, err := r.findParts(ctx, a, chunk, n, spans)
 	if err != nil {
@@ -138,27 +144,29 @@ func (r *Reader) readParts(ctx context.Context, a *Array, chunk, n int, dst []by
 	return win, nil
 }
 
-// decodeParts decodes parts of a chunk into the window. The worker's memory for stored bytes has the chunk's head, of head bytes,
-// and behind it the range from byte number lo on that the parts lie in.
+// decodeParts decodes parts of a chunk into win. The reader's memory for stored bytes holds the
+// chunk's head, of head bytes, and then the stored bytes from number lo on, which hold the parts.
 func (r *Reader) decodeParts(a *Array, win decodedRange, head int, lo int64, parts []codec.Part) error {
 	for _, q := range parts {
-		at := head + q.Encoded.Lo - int(lo) // what begins in the head goes on in the range that follows on it
+		at := head + q.Encoded.Lo - int(lo) // may be in the head, if the range continues it
 		src := r.buf.enc[at:][:q.Encoded.Hi-q.Encoded.Lo]
-		if err := a.parts.DecodePart(win.bytes[q.Decoded.Lo-win.from:q.Decoded.Hi-win.from], src, r.buf.enc[:head], q, &r.buf.scratch); err != nil {
+		dst := win.bytes[q.Decoded.Lo-win.from : q.Decoded.Hi-win.from]
+		if err := a.parts.DecodePart(dst, src, r.buf.enc[:head], q, &r.buf.scratch); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// findParts reads the head of a chunk of n bytes into the reader's memory for stored bytes, which has the head's length then, and
-// lists the parts that hold the spans, in the order in which they are stored. It returns where the chunk lies.
+// findParts reads the head of a chunk of n bytes into the reader's memory for stored bytes, and
+// sets the length of that memory to the head's. It lists the parts that hold the spans in
+// r.buf.pieces, in the order in which they are stored, and returns where the chunk lies.
 func (r *Reader) findParts(ctx context.Context, a *Array, chunk, n int, spans []codec.Span) (Location, error) {
 	p, err := r.readHead(ctx, a, chunk, n, spans)
 	if err != nil {
 		return p, err
 	}
-	for range 3 { // each time more of the head is there, and less is missing
+	for range 3 { // each attempt has more of the head, and needs less
 		var need int
 		r.buf.pieces, need, err = a.parts.Parts(r.buf.pieces[:0], r.buf.enc, int(p.N), n, spans, &r.buf.scratch)
 		had := len(r.buf.enc)
@@ -168,7 +176,7 @@ func (r *Reader) findParts(ctx context.Context, a *Array, chunk, n int, spans []
 		case need <= had:
 			slices.SortFunc(r.buf.pieces, func(x, y codec.Part) int { return x.Encoded.Lo - y.Encoded.Lo })
 			return p, nil
-		case int64(need) > p.N/8: // parts this small are no better than the whole
+		case int64(need) > p.N/8: // with a head this long, parts save too little
 			return p, errWhole
 		}
 		r.extend(had, need-had)
@@ -179,21 +187,23 @@ func (r *Reader) findParts(ctx context.Context, a *Array, chunk, n int, spans []
 	return p, errWhole
 }
 
-// readHead reads the first bytes of a chunk of n bytes, as many as are usually its head or all that there are.
+// readHead reads the first bytes of a chunk of n bytes into the reader's memory: as many as a head
+// usually has, or all that are stored.
 func (r *Reader) readHead(ctx context.Context, a *Array, chunk, n int, spans []codec.Span) (p Location, err error) {
 	limit, head := int64(a.Pipe.Chain.EncodedLimit(n)), a.parts.HeadLen(n)
 	defer trace.StartRegion(ctx, "read").End()
 	if len(a.Pipe.Levels) > 0 {
 		p, err = r.Locate(ctx, a, chunk)
 		if err != nil || !p.Present || p.N == 0 || p.N > limit {
-			return p, errWhole // which says what is wrong, if anything is
+			return p, errWhole // reading it whole reports what is wrong
 		}
 		size := float64(p.N)
 		if s, shared := r.span(p); shared {
-			if r.shard.held == s { // it is there
+			if r.shard.held == s { // the chunk is in memory already
 				return p, errWhole
 			}
-			size -= float64(a.Source.gap) * (1 - size/float64(s.hi-s.lo)) // what others pay of the request
+			// The other chunks of the span share the cost of its request.
+			size -= float64(a.Source.gap) * (1 - size/float64(s.hi-s.lo))
 		}
 		if !a.saves(size, n, spans) {
 			return p, errWhole
@@ -222,7 +232,7 @@ func (r *Reader) readHead(ctx context.Context, a *Array, chunk, n int, spans []c
 	return Location{chunk: chunk, N: size, Present: true, Value: size}, nil
 }
 
-// extend makes the reader's memory for stored bytes, of which had are in use, n bytes longer than that.
+// extend grows the reader's memory for stored bytes to had+n bytes, and keeps the first had.
 func (r *Reader) extend(had, n int) {
 	if r.Files != nil {
 		r.buf.enc = r.Files.Memory(r.buf.enc, had+n, had)
@@ -233,7 +243,8 @@ func (r *Reader) extend(had, n int) {
 	copy(r.buf.enc, old)
 }
 
-// readMore reads what is stored of a chunk from its byte number off on, after its head.
+// readMore fills dst with the stored bytes of a chunk from number off on. The head has been read
+// before.
 func (r *Reader) readMore(ctx context.Context, p Location, dst []byte, off int64) error {
 	if len(dst) == 0 {
 		return nil
@@ -246,21 +257,22 @@ func (r *Reader) readMore(ctx context.Context, p Location, dst []byte, off int64
 	return err
 }
 
-// A partRange is bytes [lo, hi) of what is stored of a chunk that are read at once, after those of the ranges before. The parts
-// in them are those before number pieces that no range before has.
+// A partRange is the stored bytes [lo, hi) of a chunk, which are read at once and hold some of its
+// parts.
 type partRange struct {
 	lo, hi int64
-	pieces int
+	pieces int // end of this range's pieces: the range before it ends where this begins
 }
 
-// cover finds the ranges that hold the parts of a chunk of which size bytes are stored, and returns the length of the longest.
-// The first of them follows on the head, of which head bytes have been read, and may be empty.
+// cover sets r.buf.ranges to ranges that hold the parts of a chunk that is stored in size bytes. It
+// returns the length of the longest. The first range continues the head, whose head bytes have been
+// read, and may be empty.
 func (r *Reader) cover(a *Array, head, size int64) (longest int64, err error) {
 	r.buf.ranges = append(r.buf.ranges[:0], partRange{lo: head, hi: head})
 	for i, q := range r.buf.pieces {
 		lo, hi := int64(q.Encoded.Lo), int64(q.Encoded.Hi)
 		run, gap := &r.buf.ranges[len(r.buf.ranges)-1], a.Source.gap
-		if run.hi == head { // which is there: nothing is gained by going on from it
+		if run.hi == head { // the head has been read: reading on from it saves no request
 			gap = 0
 		}
 		if hi > run.hi && (lo-run.hi > gap || hi-run.lo > a.Source.size) {

@@ -6,10 +6,10 @@ import (
 	"zarrbench/zarrio/internal/fileio"
 )
 
-// A worker that has an io_uring takes several rows of a plan at a time, and prefetches what the later
-// ones need before it does the job of the first. Prefetching never changes what is read: the normal
-// read calls look for a prefetched result first. Of a shard, the ranges that are read at once are
-// prefetched together.
+// A worker that has an io_uring takes several rows of a plan at a time. It prefetches what the
+// later rows need before it does the job of the first. Prefetching never changes what is read: the
+// normal read calls look for a prefetched result first. In a shard, each range that one call reads
+// is prefetched by one.
 
 // An aheadFile is a file that was opened to prefetch a chunk.
 type aheadFile struct {
@@ -18,15 +18,15 @@ type aheadFile struct {
 	file   fileio.File
 }
 
-// Close closes the file. It waits for the reads that are under way.
+// close closes the file. It waits for reads in flight.
 func (h *aheadFile) close() {
 	if h.array != nil {
-		h.file.Close() // of a file that was only read, it has nothing to report
+		h.file.Close() // no error matters for a file that was only read
 		*h = aheadFile{}
 	}
 }
 
-// prefetched returns the file of a chunk that is prefetched, or nil.
+// prefetched returns the file of a chunk that is prefetched, or nil if there is none.
 func (r *Reader) prefetched(a *Array, number int) *aheadFile {
 	for i := range r.ahead {
 		if h := &r.ahead[i]; h.array == a && h.number == number {
@@ -36,9 +36,10 @@ func (r *Reader) prefetched(a *Array, number int) *aheadFile {
 	return nil
 }
 
-// Prefetch starts to read the value of a chunk that is a file, and not prefetched yet: n bytes of an uncompressed one from off
-// on, into dst or, if that is nil, memory of the reader's; all of an encoded one. It does nothing about a file that is not as it
-// should be: reading it will tell.
+// Prefetch starts to read the value of a chunk that is a file, unless it is prefetched already. Of
+// an uncompressed chunk it reads n bytes from off on, into dst, or if dst is nil, into the reader's
+// memory. An encoded chunk is read whole. A file that can't be opened, or has a wrong size, is left
+// alone: the normal read reports the error.
 func (r *Reader) Prefetch(ctx context.Context, a *Array, chunk int, dst []byte, off, n int) {
 	if r.prefetched(a, chunk) != nil {
 		return
@@ -60,10 +61,11 @@ func (r *Reader) Prefetch(ctx context.Context, a *Array, chunk int, dst []byte, 
 	}
 }
 
-// Prefetches reports whether chunks of the array can be prefetched: they are files.
+// Prefetches reports whether chunks of the array can be prefetched, which they can if they are
+// files.
 func (a *Array) Prefetches() bool { return a.Source.files != nil && len(a.Pipe.Levels) == 0 }
 
-// Abandon drops all that was prefetched. When it returns, no read is under way.
+// Abandon drops all prefetched chunks. When it returns, no read is in flight.
 func (r *Reader) Abandon() {
 	for i := range r.ahead {
 		r.ahead[i].close()
@@ -71,7 +73,7 @@ func (r *Reader) Abandon() {
 }
 
 // takeWhole returns the value of a chunk of at most limit bytes that was prefetched whole, in the
-// worker's memory. It returns false if there is none.
+// reader's memory. It returns false if there is none.
 func (r *Reader) takeWhole(a *Array, chunk, limit int) (n int, size int64, ok bool, err error) {
 	h := r.prefetched(a, chunk)
 	if h == nil || h.file.Size() > int64(limit) {
@@ -90,8 +92,8 @@ func (r *Reader) takeWhole(a *Array, chunk, limit int) (n int, size int64, ok bo
 	return len(enc), size, true, err
 }
 
-// prefetchSpans prefetches ranges of the open shard from byte number from on, as many as the queue has
-// room for.
+// prefetchSpans prefetches spans of the open shard from byte number from on, as many as the queue
+// has room for.
 func (r *Reader) prefetchSpans(from int64) {
 	if r.Files == nil || r.Files.QueueFull() || r.shard.value != &r.value {
 		return
@@ -100,7 +102,11 @@ func (r *Reader) prefetchSpans(from int64) {
 	for s.started < len(s.spans) && s.spans[s.started].lo < from {
 		s.started++
 	}
-	for s.started < len(s.spans) && !r.Files.QueueFull() && r.value.file.Prefetch(nil, s.spans[s.started].lo, int(s.spans[s.started].hi-s.spans[s.started].lo)) {
+	for s.started < len(s.spans) && !r.Files.QueueFull() {
+		span := s.spans[s.started]
+		if !r.value.file.Prefetch(nil, span.lo, int(span.hi-span.lo)) {
+			break
+		}
 		s.started++
 	}
 	r.Files.Submit()

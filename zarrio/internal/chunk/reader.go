@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"runtime/trace"
-	"unsafe"
 
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/fileio"
@@ -17,7 +16,7 @@ import (
 	"zarrbench/zarrio/store"
 )
 
-// A Reader reads and decodes chunks, one at a time. It keeps its buffers from chunk to chunk.
+// A Reader reads and decodes chunks, one at a time. It reuses its buffers from chunk to chunk.
 type Reader struct {
 	Stats meta.Stats
 
@@ -26,14 +25,16 @@ type Reader struct {
 	ahead []aheadFile // prefetched chunks
 	value fileValue   // the value that it holds open
 
-	Files *fileio.Reader // of local files; nil if plain reads will do
-	turns *turns.Turns   // to compute; nil for no limit
+	Files *fileio.Reader // reads local files; nil for the store's own reads
+	turns *turns.Turns   // limit how many readers compute at once; nil for no limit
 }
 
-// Attach has the reader read local files by way of files, and compute in turns. Either may be nil.
+// Attach sets how the reader reads local files, and the turns in which it computes. Either may be
+// nil.
 func (r *Reader) Attach(files *fileio.Reader, turns *turns.Turns) { r.Files, r.turns = files, turns }
 
-// Holds returns what the reader holds between chunks: bytes of memory for decoded chunks, and files that are prefetched.
+// Holds returns what the reader holds between chunks: the size of its memory for a decoded chunk,
+// and the number of its prefetched files.
 func (r *Reader) Holds() (decoded, files int) {
 	for i := range r.ahead {
 		if r.ahead[i].array != nil {
@@ -43,7 +44,7 @@ func (r *Reader) Holds() (decoded, files int) {
 	return cap(r.buf.dec), files
 }
 
-// buffers are a reader's memory, which grows to what the largest chunk needs.
+// buffers is a reader's memory. Each buffer grows to what the largest chunk needs.
 type buffers struct {
 	key     []byte // of a value
 	enc     []byte // a chunk as stored, or several of a shard
@@ -55,21 +56,25 @@ type buffers struct {
 	pieces  []codec.Part // parts of a chunk that is read in parts
 	ranges  []partRange  // ranges in which they are read
 	texts   [][]byte     // elements of varying length
-	parts   []Location   // of a shard, to be read together
+	parts   []Location   // chunks of a shard that are to be read together
 	group   []int        // chunks of one shard
 }
 
-// Compute runs f, which decodes or copies, within one of the turns that the workers of an engine share. Everything that
-// workers do outside of f is taken to wait: for files, stores, shards' indices or a GPU. So there can be as many workers as keep
-// these busy, and yet no more of them compete for the cores and their caches than these need. f must not wait for anything.
+// Compute runs f, which decodes or copies, in one of the turns that the workers of an engine share.
+// f must not wait for anything.
+//
+// Outside of f, workers are expected to wait: for files, stores, shards' indices or a GPU. So there
+// can be as many workers as these need to be busy, but few of them compete for the cores and their
+// caches.
 func (r *Reader) Compute(f func() error) error { return r.turns.Do(f) }
 
-// Native says whether the array's decoded bytes are in the machine's byte order.
+// Native reports whether the array's decoded bytes are in the machine's byte order.
 func (a *Array) Native() bool {
 	return a.Pipe.BigEndian == ndcopy.BigEndian || a.Meta.DType.SwapSize() == 1
 }
 
-// grow is the function grow for memory that files are read into.
+// grow returns buf with length n, or new memory if it has no room. Its content is lost. Memory that
+// files are read into comes from r.Files, if there is one.
 func (r *Reader) grow(buf []byte, n int) []byte {
 	if r.Files != nil {
 		return r.Files.Memory(buf, n, 0)
@@ -77,59 +82,27 @@ func (r *Reader) grow(buf []byte, n int) []byte {
 	return ndcopy.Grow(buf, n)
 }
 
-// keySize holds most keys: a worker's buffer grows for longer ones.
-const keySize = 256
-
-// appendKey appends the key of the value that a chunk is in: its own, or its shard's.
-func (a *Array) appendKey(key []byte, chunk int) []byte {
-	var buf [meta.MaxRank]int
-	coords := buf[:len(a.Grid.Counts)]
-	a.Grid.Coords(coords, chunk)
-	if len(a.Pipe.Levels) > 0 {
-		chunk, _, _ = a.Pipe.Levels[0].Place(coords, a.Grid.Chunks)
-	}
-	return a.appendValueKey(key, chunk)
-}
-
-// appendValueKey appends the key of a chunk, or of a shard, by its number.
-func (a *Array) appendValueKey(key []byte, number int) []byte {
-	if a.Path != "" {
-		key = append(append(key, a.Path...), '/')
-	}
-	g := &a.Grid
-	if len(a.Pipe.Levels) > 0 {
-		g = &a.Pipe.Levels[0].Grid
-	}
-	var buf [meta.MaxRank]int
-	coords := buf[:len(g.Counts)]
-	g.Coords(coords, number)
-	return a.Meta.Keys.Append(key, coords)
-}
-
-// valueKey makes the key of a chunk or a shard in the reader's memory: it is valid until the next call.
-func (r *Reader) valueKey(a *Array, number int) string {
-	if r.buf.key == nil {
-		r.buf.key = make([]byte, 0, keySize)
-	}
-	r.buf.key = a.appendValueKey(r.buf.key[:0], number)
-	return unsafe.String(unsafe.SliceData(r.buf.key), len(r.buf.key))
-}
-
-// CheckChunk refuses arrays whose chunks can't be read, before memory is taken for one.
+// CheckChunk returns an error if the array's chunks can't be read. It is called before memory is
+// allocated for one.
 func (a *Array) CheckChunk() error {
 	if d := a.Meta.DType; d.Size == 0 {
-		return a.Wrap(&meta.UnsupportedError{What: "reading data type", Found: d.String(), Supported: "types whose elements have one length"})
+		return a.Wrap(&meta.UnsupportedError{
+			What:      "reading data type",
+			Found:     d.String(),
+			Supported: "types whose elements have one length",
+		})
 	}
 	if a.NoCodec != nil {
 		return a.Wrap(a.NoCodec)
 	}
 	if n, limit := a.ChunkBytes(), hostmem.Limit(); int64(n) > limit/2 {
-		return a.Wrap(fmt.Errorf("a chunk has %d bytes: too many for the memory of %d bytes that this process may use", n, limit))
+		err := fmt.Errorf("a chunk has %d bytes: too many for the memory of %d bytes that this process may use", n, limit)
+		return a.Wrap(err)
 	}
 	return nil
 }
 
-// ChunkBytes is the size of a decoded chunk, or of the largest where they differ.
+// ChunkBytes returns the size of a decoded chunk, or of the largest if sizes differ.
 func (a *Array) ChunkBytes() int {
 	n := a.Meta.DType.Size
 	for _, c := range a.Grid.Chunks {
@@ -138,13 +111,16 @@ func (a *Array) ChunkBytes() int {
 	return n
 }
 
-// Raw says whether chunks are stored as they are.
+// Raw reports whether chunks are stored without compression or any other codec of bytes.
 func (a *Array) Raw() bool { return a.Pipe.Chain.Len() == 0 }
 
-// largeChunk is a size from which memory for a stored chunk is not taken on the metadata's word alone.
+// largeChunk is the size above which memory for a stored chunk is not allocated on the metadata's
+// word alone.
 const largeChunk = 64 << 20
 
-// DecodeBuffer returns memory for a decoded chunk of n bytes, the reader's own.
+// DecodeBuffer returns memory for a decoded chunk of n bytes. It belongs to the reader, and is
+// valid until the next call. If n is large and the chunk is stored raw, DecodeBuffer first checks
+// that the stored value has this size.
 func (r *Reader) DecodeBuffer(ctx context.Context, a *Array, chunk, n int) ([]byte, error) {
 	if n > largeChunk && n > cap(r.buf.dec) && a.Raw() && len(a.Pipe.Levels) == 0 {
 		_, size, err := r.readRange(ctx, a, chunk, nil, 0)
@@ -156,14 +132,18 @@ func (r *Reader) DecodeBuffer(ctx context.Context, a *Array, chunk, n int) ([]by
 	return r.buf.dec, nil
 }
 
+// WrongSize returns the error of an uncompressed chunk that is stored in size bytes instead of
+// want.
 func WrongSize(a *Array, size int64, want int) error {
 	return fmt.Errorf("%d bytes where an uncompressed chunk of %v %s has %d", size, a.Grid.Chunks, a.Meta.DType, want)
 }
 
-// Load reads a chunk and decodes it into dst, which has the chunk's decoded size; elements come in the machine's byte order. If
-// spans is not nil, only these bytes of dst need be right: they ascend and hold whole elements. Then load calls use, unless it is
-// nil, within the turn in which it has decoded. It returns false for a chunk that is not in the store: dst is as it was, and use
-// is not called.
+// Load reads a chunk and decodes it into dst, which has the chunk's decoded size. Elements are in
+// the machine's byte order. If spans is not nil, only its bytes of dst need be right: spans ascend,
+// and hold whole elements.
+//
+// Then Load calls use, if it is not nil, in the turn in which it has decoded. It returns false if
+// the chunk is not in the store; then dst is unchanged, and use is not called.
 func (r *Reader) Load(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
 	if !a.Raw() {
 		return r.loadEncoded(ctx, a, chunk, dst, spans, use)
@@ -175,7 +155,7 @@ func (r *Reader) Load(ctx context.Context, a *Array, chunk int, dst []byte, span
 	return true, r.finish(a, dst, spans, use)
 }
 
-// finish ends the loading of a chunk whose stored bytes are in dst as they were, as load does.
+// finish is the end of Load for a chunk whose stored bytes are in dst unchanged.
 func (r *Reader) finish(a *Array, dst []byte, spans []codec.Span, use func() error) error {
 	if use == nil && a.Native() {
 		return nil
@@ -189,8 +169,8 @@ func (r *Reader) finish(a *Array, dst []byte, spans []codec.Span, use func() err
 	})
 }
 
-// toNative puts the bytes of a decoded chunk into the machine's order: all of dst, or the spans where these are not nil. dst
-// holds the chunk's bytes from number from on.
+// toNative puts the bytes of a decoded chunk into the machine's order: those of spans, or all of
+// dst if spans is nil. dst begins with the chunk's byte number from.
 func (a *Array) toNative(dst []byte, from int, spans []codec.Span) {
 	if a.Native() {
 		return
@@ -203,7 +183,8 @@ func (a *Array) toNative(dst []byte, from int, spans []codec.Span) {
 	}
 }
 
-// Missing counts a chunk that is not there, or refuses it.
+// Missing counts a chunk that is not in the store, or returns an error if missing chunks are not
+// allowed.
 func (r *Reader) Missing(a *Array, chunk int) error {
 	if a.Source.opt.Strict {
 		return a.Fail(chunk, "read", meta.ErrMissingChunk)
@@ -213,11 +194,12 @@ func (r *Reader) Missing(a *Array, chunk int) error {
 	return nil
 }
 
-// ReadGap is the number of bytes of a local file that are rather read than skipped, since a read call costs about as much as
-// copying them.
+// ReadGap is the largest gap between two ranges of a local file that is read through: a second read
+// call costs about as much as copying so many bytes.
 const ReadGap = 64 << 10
 
-// loadRaw reads the spans of an uncompressed chunk, or all of it, into their places in dst.
+// loadRaw reads the spans of an uncompressed chunk, or all of it if spans is nil, to their
+// positions in dst.
 func (r *Reader) loadRaw(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span) (bool, error) {
 	whole := [1]codec.Span{{Lo: 0, Hi: len(dst)}}
 	if spans == nil {
@@ -240,15 +222,16 @@ func (r *Reader) loadRaw(ctx context.Context, a *Array, chunk int, dst []byte, s
 	return true, nil
 }
 
-// release closes what was opened for several ranges of a chunk that is a value of its own.
+// release closes the value of a chunk, which is kept open while several of its ranges are read. A
+// shard stays open.
 func (r *Reader) release(a *Array) {
 	if r.shard.value != nil && len(a.Pipe.Levels) == 0 {
 		r.Close()
 	}
 }
 
-// readAt reads the bytes of an uncompressed chunk of size bytes from lo on. A value of which several ranges are read stays
-// open.
+// readAt reads the bytes of an uncompressed chunk of size bytes from lo on. If several ranges are
+// read, the value stays open.
 func (r *Reader) readAt(ctx context.Context, a *Array, chunk int, dst []byte, lo, size int, several bool) (bool, error) {
 	if len(a.Pipe.Levels) > 0 {
 		src, err := r.readInner(ctx, a, chunk, lo, len(dst), size, dst)
@@ -274,15 +257,17 @@ func (r *Reader) readAt(ctx context.Context, a *Array, chunk int, dst []byte, lo
 	case got != int64(size):
 		return false, a.Fail(chunk, "read", WrongSize(a, got, size))
 	case n != len(dst):
-		return false, a.Fail(chunk, "read", fmt.Errorf("read %d of %d bytes at offset %d: the file shrank while it was read", n, len(dst), lo))
+		err = fmt.Errorf("read %d of %d bytes at offset %d: the file shrank while it was read", n, len(dst), lo)
+		return false, a.Fail(chunk, "read", err)
 	}
 	r.Stats.ReadBytes += int64(n)
 	r.Stats.DecodedBytes += int64(n)
 	return true, nil
 }
 
-// readInner reads n bytes of an inner chunk from lo on, all of them for n < 0: into dst, or where that is nil into the reader's
-// memory. size is the size of the decoded chunk. It returns nil for an inner chunk that is not there.
+// readInner reads n bytes of an inner chunk from lo on, or all of it if n < 0. They go into dst, or
+// if dst is nil, into the reader's memory. size is the size of the decoded chunk. It returns nil if
+// the inner chunk is missing.
 func (r *Reader) readInner(ctx context.Context, a *Array, chunk, lo, n, size int, dst []byte) ([]byte, error) {
 	defer trace.StartRegion(ctx, "read").End()
 	for attempt := 0; ; attempt++ {
@@ -309,8 +294,8 @@ func (r *Reader) readInner(ctx context.Context, a *Array, chunk, lo, n, size int
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, r.Missing(a, chunk)
 		}
-		if attempt == 0 && (errors.Is(err, ErrChanged) || errors.Is(err, store.ErrChanged)) { // with its new index, all may be well
-			a.ForgetIndices()
+		if attempt == 0 && (errors.Is(err, ErrChanged) || errors.Is(err, store.ErrChanged)) {
+			a.ForgetIndices() // the shard may be readable by its new index
 			r.Close()
 			continue
 		}
@@ -323,12 +308,13 @@ func (r *Reader) readInner(ctx context.Context, a *Array, chunk, lo, n, size int
 
 var errEmpty = errors.New("the file is empty")
 
+// tooLong returns the error of a chunk of n decoded bytes that is stored in size bytes.
 func tooLong(size int64, n int) error {
 	return fmt.Errorf("%d bytes, more than any codec makes of the chunk's %d", size, n)
 }
 
-// readWhole reads the value of a chunk of at most limit bytes into the reader's memory. A limit may be the metadata's word
-// alone: where it is large, memory is taken for what is there.
+// readWhole reads the value of a chunk of at most limit bytes into the reader's memory. The limit
+// may rest on the metadata alone. If it is large, memory is allocated for what is stored instead.
 func (r *Reader) readWhole(ctx context.Context, a *Array, chunk, limit int) (n int, size int64, err error) {
 	defer trace.StartRegion(ctx, "read").End()
 	r.shard.held = byteSpan{}
@@ -344,12 +330,14 @@ func (r *Reader) readWhole(ctx context.Context, a *Array, chunk, limit int) (n i
 	r.buf.enc = r.grow(r.buf.enc, first)
 	n, size, err = r.readRange(ctx, a, chunk, r.buf.enc, 0)
 	if err == nil && size > int64(first) && size <= int64(limit) {
-		r.buf.enc = r.grow(r.buf.enc, min(limit, int(size+size/8))) // the next chunk may be somewhat longer
+		// The next chunk may be somewhat longer.
+		r.buf.enc = r.grow(r.buf.enc, min(limit, int(size+size/8)))
 		n, size, err = r.readRange(ctx, a, chunk, r.buf.enc, 0)
 	}
 	return n, size, err
 }
 
+// loadEncoded is Load for a chunk that is not stored raw.
 func (r *Reader) loadEncoded(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
 	if a.parts != nil && spans != nil {
 		if _, ok, err := r.loadParts(ctx, a, chunk, len(dst), dst, spans); err != errWhole {
@@ -389,7 +377,7 @@ func (r *Reader) loadWhole(ctx context.Context, a *Array, chunk int, dst []byte,
 	return err == nil, err
 }
 
-// failStep makes the error of a chunk of that of its chain of codecs.
+// failStep returns the error of a chunk for an error of its codecs.
 func (a *Array) failStep(chunk int, err error) error {
 	if e, ok := errors.AsType[*codec.StepError](err); ok {
 		return a.Fail(chunk, e.Name, e.Err)
@@ -397,8 +385,8 @@ func (a *Array) failStep(chunk int, err error) error {
 	return a.Fail(chunk, "decode", err)
 }
 
-// readEncoded reads a chunk as it is stored, whose decoded size is n, into the reader's memory: nil for a chunk that is not in
-// the store.
+// readEncoded reads the stored bytes of a chunk into the reader's memory. n is the chunk's decoded
+// size. It returns nil if the chunk is not in the store.
 func (r *Reader) readEncoded(ctx context.Context, a *Array, chunk, n int) ([]byte, error) {
 	if len(a.Pipe.Levels) > 0 {
 		return r.readInner(ctx, a, chunk, 0, -1, n, nil)
@@ -413,7 +401,8 @@ func (r *Reader) readEncoded(ctx context.Context, a *Array, chunk, n int) ([]byt
 	case size > int64(limit):
 		return nil, a.Fail(chunk, "read", tooLong(size, n))
 	case int64(got) != size:
-		return nil, a.Fail(chunk, "read", fmt.Errorf("read %d of %d bytes: the file changed while it was read", got, size))
+		err = fmt.Errorf("read %d of %d bytes: the file changed while it was read", got, size)
+		return nil, a.Fail(chunk, "read", err)
 	case got == 0:
 		return nil, a.Fail(chunk, "read", errEmpty)
 	}

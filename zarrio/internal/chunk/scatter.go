@@ -9,10 +9,11 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// ReadChunk reads what a selection takes of a chunk to where it belongs in dst.
+// ReadChunk reads what a selection takes of a chunk, and copies it into dst. strides are those of
+// dst, in elements.
 func (r *Reader) ReadChunk(ctx context.Context, a *Array, p *Part, strides []int, dst []byte) error {
 	size := a.Meta.DType.Size
-	var axisMemory [meta.MaxRank + 2]ndcopy.Axis // and the two of a box
+	var axisMemory [meta.MaxRank + 2]ndcopy.Axis // spansOf appends the two axes of a box
 	axes := axisMemory[:len(strides)]
 	whole, elements, single := p.elements()*size, 1, true
 	for _, takes := range p.takes {
@@ -37,7 +38,8 @@ func (r *Reader) ReadChunk(ctx context.Context, a *Array, p *Part, strides []int
 		r.buf.spans = spansOf(r.buf.spans[:0], outer, &inner, src, size)
 	} else {
 		r.buf.spans = r.buf.spans[:0]
-		limit := 1 << 16 // spans: lists along several dimensions make many, which overlap
+		// Lists of indices along several dimensions make many spans, which overlap.
+		limit := 1 << 16
 		p.each(func(at []int) {
 			src, _ := p.axes(axes, strides, at)
 			outer, inner := ndcopy.Nest(axes)
@@ -67,10 +69,13 @@ func (r *Reader) ReadChunk(ctx context.Context, a *Array, p *Part, strides []int
 	return nil
 }
 
-// spansOf appends to spans the bytes of a chunk that a copy from element src on takes: one span, or one for each index of the
-// dimension with the widest stride where these are far apart.
+// spansOf appends the bytes of a chunk that a copy from element src on takes. It appends one span,
+// or if they are far apart, one for each index of the dimension with the widest stride. outer needs
+// room for two more axes.
 func spansOf(spans []codec.Span, outer []ndcopy.Axis, inner *ndcopy.Box, src, size int) []codec.Span {
-	axes := append(outer, ndcopy.Axis{N: inner.N[0], Src: inner.Src[0]}, ndcopy.Axis{N: inner.N[1], Src: inner.Src[1]}) // there is room: see readChunk
+	axes := append(outer,
+		ndcopy.Axis{N: inner.N[0], Src: inner.Src[0]},
+		ndcopy.Axis{N: inner.N[1], Src: inner.Src[1]})
 	far := 0
 	for i, x := range axes {
 		if x.N > 1 && (axes[far].N == 1 || abs(x.Src) > abs(axes[far].Src)) {
@@ -85,7 +90,7 @@ func spansOf(spans []codec.Span, outer []ndcopy.Axis, inner *ndcopy.Box, src, si
 		}
 	}
 	n, step := axes[far].N, axes[far].Src
-	if step < 0 { // ascending, from the other end
+	if step < 0 { // start at the other end, so that spans ascend
 		low, high, step = low+step*(n-1), high+step*(n-1), -step
 	}
 	high++
@@ -98,7 +103,7 @@ func spansOf(spans []codec.Span, outer []ndcopy.Axis, inner *ndcopy.Box, src, si
 	return spans
 }
 
-// JoinSpans sorts spans, and joins those that overlap.
+// JoinSpans sorts spans in place, and joins those that overlap or touch.
 func JoinSpans(spans []codec.Span) []codec.Span {
 	slices.SortFunc(spans, func(a, b codec.Span) int { return a.Lo - b.Lo })
 	kept := spans[:1]
@@ -112,8 +117,8 @@ func JoinSpans(spans []codec.Span) []codec.Span {
 	return kept
 }
 
-// LoadRun loads a run of the bytes of a chunk of size bytes from lo on into dst, the whole chunk or part of an uncompressed one,
-// and calls use as load does.
+// LoadRun loads the bytes of a chunk of size bytes from lo on into dst, and calls use as Load does.
+// dst takes the whole chunk, or any part of an uncompressed one.
 func (r *Reader) LoadRun(ctx context.Context, a *Array, chunk int, dst []byte, lo, size int, use func() error) (bool, error) {
 	if len(dst) == size {
 		return r.Load(ctx, a, chunk, dst, nil, use)
@@ -128,8 +133,8 @@ func (r *Reader) LoadRun(ctx context.Context, a *Array, chunk int, dst []byte, l
 
 func abs(i int) int { return max(i, -i) }
 
-// ReadDiscarding reads what is stored of a chunk, or the spans of an uncompressed one, into the reader's memory, and decodes
-// nothing.
+// ReadDiscarding reads the stored bytes of a chunk, or the spans of an uncompressed one, into the
+// reader's memory. It decodes nothing.
 func (r *Reader) ReadDiscarding(ctx context.Context, a *Array, chunk int, spans []codec.Span) error {
 	if !a.Raw() {
 		_, err := r.readEncoded(ctx, a, chunk, a.ChunkBytes())

@@ -12,22 +12,26 @@ import (
 	"zarrbench/zarrio/store"
 )
 
-// An openShard is the shard that a worker reads from, kept open until it reads from another one.
+// An openShard is the shard that a reader reads from. It is kept open until the reader reads from
+// another one.
 type openShard struct {
-	array   *Array
-	shard   int // its number on the outermost level
-	value   store.Value
-	fail    error      // why none of its chunks can be found; nil if they can. It is kept, so that the store is not asked again
-	fresh   bool       // its size was seen to be the one that it had when its index was read
-	spans   []byteSpan // what is better read at once, ascending
-	started int        // how many of these are prefetched
-	held    byteSpan   // what the reader's memory for stored bytes holds
+	array *Array
+	shard int // its number on the outermost level
+	value store.Value
+	// fail is why none of its chunks can be found, or nil. The error is kept so that the store is
+	// not asked again.
+	fail    error
+	fresh   bool       // the shard has the size that it had when its index was read
+	spans   []byteSpan // each is read at once; they ascend
+	started int        // the number of spans that are prefetched or passed
+	held    byteSpan   // the span that the reader's memory for stored bytes holds
 }
 
 // A byteSpan is the bytes [lo, hi) of a value.
 type byteSpan struct{ lo, hi int64 }
 
-// open opens the shard if it isn't open yet. A missing one is fs.ErrNotExist, here or when it is read.
+// open opens a shard, or a chunk that is a value of its own, if it isn't open yet. A missing one is
+// fs.ErrNotExist, from open or when it is read.
 func (r *Reader) open(ctx context.Context, a *Array, shard int) error {
 	if r.shard.array == a && r.shard.shard == shard {
 		return nil
@@ -41,10 +45,10 @@ func (r *Reader) open(ctx context.Context, a *Array, shard int) error {
 	return nil
 }
 
-// Close closes the shard that is open.
+// Close closes the value that is open, if any.
 func (r *Reader) Close() {
 	if r.shard.value != nil {
-		r.shard.value.Close() // of a value that was only read, it has nothing to report
+		r.shard.value.Close() // no error matters for a value that was only read
 	}
 	r.shard = openShard{spans: r.shard.spans[:0]}
 }
@@ -53,12 +57,13 @@ func (r *Reader) Close() {
 type Location struct {
 	chunk   int // its number
 	Off, N  int64
-	Present bool  // it is there
-	noShard bool  // and so is all else of its shard, which isn't in the store
-	Value   int64 // bytes of the value when its index was read
+	Present bool  // the chunk is in the shard
+	noShard bool  // the whole shard is missing
+	Value   int64 // the value's size when its index was read
 }
 
-// Locate finds an inner chunk by the indices of the shards that it is in. The outermost one is left open.
+// Locate returns where an inner chunk lies, by the indices of the shards around it. It leaves the
+// outermost shard open.
 func (r *Reader) Locate(ctx context.Context, a *Array, chunk int) (Location, error) {
 	coords := r.buf.coords[:len(a.Grid.Counts)]
 	a.Grid.Coords(coords, chunk)
@@ -104,7 +109,7 @@ func (r *Reader) Locate(ctx context.Context, a *Array, chunk int) (Location, err
 	return p, nil
 }
 
-// shardFailed is what locate returns of any chunk of a shard that can't be used at all.
+// shardFailed returns what Locate does for any chunk of a shard that is missing or can't be used.
 func (r *Reader) shardFailed(p Location) (Location, error) {
 	if errors.Is(r.shard.fail, fs.ErrNotExist) {
 		p.noShard = true
@@ -113,8 +118,8 @@ func (r *Reader) shardFailed(p Location) (Location, error) {
 	return p, indexError{r.shard.fail}
 }
 
-// Verify looks whether the shard that holds nothing for a part still has the size that it had when its index was read:
-// another one may hold it. Reading what is there tells as much by itself.
+// Verify checks that the shard was not replaced since its index was read, by comparing its size.
+// This is needed only for absent chunks: reading a present one checks it anyway.
 func (r *Reader) Verify(ctx context.Context, p Location) error {
 	if p.noShard || r.shard.fresh {
 		return nil
@@ -122,19 +127,20 @@ func (r *Reader) Verify(ctx context.Context, p Location) error {
 	return r.readValue(ctx, nil, 0, p.Value)
 }
 
-// ErrChanged says that a shard is another one than when its index was read.
+// ErrChanged reports that a shard was replaced after its index was read.
 var ErrChanged = errors.New("the shard changed while it was read")
 
-// An indexError is the error of a whole shard, none of whose chunks can be found.
+// An indexError is the error of a whole shard: none of its chunks can be found.
 type indexError struct{ error }
 
 func (e indexError) Unwrap() error { return e.error }
 
-// largeIndex is a size from which memory for an index is not taken on the metadata's word alone.
+// largeIndex is the size above which memory for an index is not allocated on the metadata's word
+// alone.
 const largeIndex = 1 << 20
 
-// readIndex reads the index of a shard of level k, which has so many entries: of the whole value, or of an inner shard that lies
-// at p.
+// readIndex reads the index of a shard of level k, which has the given number of entries. The shard
+// is the whole value if k is 0, otherwise the inner shard at p.
 func (r *Reader) readIndex(ctx context.Context, l *pipeline.Level, entries, k int, p Location) (*indexTable, error) {
 	value, want := r.shard.value, l.IndexSize(entries)
 	if k == 0 && want > largeIndex {
@@ -165,7 +171,7 @@ func (r *Reader) readIndex(ctx context.Context, l *pipeline.Level, entries, k in
 		return nil, pipeline.TooShort(size, want, entries)
 	case n != want:
 		return nil, fmt.Errorf("index: read %d of %d bytes: %w", n, want, ErrChanged)
-	case k > 0 && size != p.Value: // what was taken for an index may be anything
+	case k > 0 && size != p.Value: // the bytes may be anything but the index
 		return nil, fmt.Errorf("index: %w: it had %d bytes, now %d", ErrChanged, p.Value, size)
 	}
 	r.Stats.ReadBytes += int64(n)
@@ -179,10 +185,11 @@ func (r *Reader) readIndex(ctx context.Context, l *pipeline.Level, entries, k in
 	return t, nil
 }
 
-// Gather prepares to read chunks of one shard: it sorts them by where they lie, finds out which are better read at once, and
-// prefetches the first of these.
-// Chunks that are not there come last, when reading has told whether the shard is still the same. Where one can't be found,
-// that is left for its reading to find out.
+// Gather prepares to read chunks of one shard. It sorts them by where they are stored, joins
+// neighbours into spans that are read at once, and prefetches the first spans.
+//
+// Chunks that are missing come last: by then, reading others has shown whether the shard is still
+// the same. If a chunk can't be found, Gather returns early, and reading the chunk reports why.
 func (r *Reader) Gather(ctx context.Context, a *Array, chunks []int) {
 	r.shard.spans, r.shard.started = r.shard.spans[:0], 0
 	r.buf.parts = r.buf.parts[:0]
@@ -209,10 +216,11 @@ func (r *Reader) Gather(ctx context.Context, a *Array, chunks []int) {
 		if !p.Present {
 			continue
 		}
-		if k := len(spans) - 1; k >= 0 && p.Off-spans[k].hi <= a.Source.gap && max(p.Off+p.N, spans[k].hi)-spans[k].lo <= a.Source.size {
-			spans[k].hi = max(spans[k].hi, p.Off+p.N)
+		end := p.Off + p.N
+		if k := len(spans) - 1; k >= 0 && p.Off-spans[k].hi <= a.Source.gap && max(end, spans[k].hi)-spans[k].lo <= a.Source.size {
+			spans[k].hi = max(spans[k].hi, end)
 		} else {
-			spans = append(spans, byteSpan{p.Off, p.Off + p.N})
+			spans = append(spans, byteSpan{lo: p.Off, hi: end})
 		}
 	}
 	r.shard.spans = spans

@@ -6,42 +6,43 @@ import (
 	"sync"
 )
 
-// An indexCache keeps the indices of an array's shards, the ones that were read last. It may be used by many goroutines at
-// once.
+// An indexCache keeps the indices of an array's shards. If it is full, it evicts the oldest. It may
+// be used by many goroutines at once.
 type indexCache struct {
-	limit int64 // of bytes
+	limit int64 // in bytes
 	mu    sync.Mutex
 	kept  map[shardID]*shardIndex
-	order []shardID // in which they came
+	order []shardID // the keys of kept, oldest first
 	bytes int64
 }
 
 type shardID struct{ level, shard int }
 
-// A shardIndex is a place for an index in the cache.
+// A shardIndex is the entry of the cache for the index of a shard.
 type shardIndex struct {
-	bytes int64 // that it takes of the cache: indices of other levels have other sizes
+	bytes int64 // its size in the cache: indices differ in size from level to level
 
-	mu      sync.Mutex  // held for no longer than it takes to look
+	mu      sync.Mutex  // never held during a read
 	table   *indexTable // nil until the index is read
 	reading *indexRead  // nil unless a goroutine reads it
 }
 
-// An indexTable is the index of a shard. It does not change.
+// An indexTable is the index of a shard. It is immutable.
 type indexTable struct {
 	entries []uint64
 	size    int64 // of the shard
-	value   int64 // size of the value that the shard is in, when the index was read
+	value   int64 // size of the value that holds the shard, when the index was read
 }
 
-// An indexRead is the reading of an index, which others may wait for.
+// An indexRead is the read of an index, which other goroutines may wait for.
 type indexRead struct {
-	done chan struct{} // closed when it has ended
-	err  error         // set before that
+	done chan struct{} // closed when the read has ended
+	err  error         // set before done is closed
 }
 
-// read returns the index, which get reads if it is not there. Goroutines that ask for it meanwhile wait for that, or until their
-// ctx ends, and share the error. fresh reports whether this call has called get.
+// read returns the index, and calls get to read it if the cache does not have it. Other goroutines
+// that ask for the index meanwhile wait for that call, or until their ctx ends, and share its
+// error. fresh reports whether this call has called get.
 func (x *shardIndex) read(ctx context.Context, get func() (*indexTable, error)) (t *indexTable, fresh bool, err error) {
 	for {
 		x.mu.Lock()
@@ -58,7 +59,8 @@ func (x *shardIndex) read(ctx context.Context, get func() (*indexTable, error)) 
 		case <-ctx.Done():
 			return nil, false, ctx.Err()
 		}
-		// The context of the goroutine that read has ended, not this one's: this one tries next.
+		// If the context of the goroutine that was reading has ended, but not this one's, try
+		// again.
 		if r.err != nil && !errors.Is(r.err, context.Canceled) && !errors.Is(r.err, context.DeadlineExceeded) {
 			return nil, false, r.err
 		}
@@ -69,7 +71,7 @@ func (x *shardIndex) read(ctx context.Context, get func() (*indexTable, error)) 
 	r := &indexRead{done: make(chan struct{}), err: context.Canceled} // unless get returns
 	x.reading = r
 	x.mu.Unlock()
-	defer func() { // though get panic
+	defer func() { // even if get panics
 		x.mu.Lock()
 		x.table, x.reading = t, nil
 		x.mu.Unlock()
@@ -80,20 +82,22 @@ func (x *shardIndex) read(ctx context.Context, get func() (*indexTable, error)) 
 	return t, true, err
 }
 
-// known returns the index if it was read, or nil.
+// known returns the index, or nil if it was not read yet.
 func (x *shardIndex) known() *indexTable {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.table
 }
 
-// maxIndexBytes bounds the indices that are kept of an array.
+// maxIndexBytes is the size of an array's cache of indices.
 const maxIndexBytes = 64 << 20
 
-// indexOverhead is what an index takes in the cache beside its entries, about: else millions of small ones would fit.
+// indexOverhead is about what an index takes besides its entries. Without it, millions of small
+// indices would fit.
 const indexOverhead = 200
 
-// get returns the place for the index of a shard, which takes so many bytes.
+// get returns the entry of the cache for the index of a shard, whose entries take the given number
+// of bytes.
 func (c *indexCache) get(id shardID, bytes int64) *shardIndex {
 	bytes += indexOverhead
 	c.mu.Lock()
@@ -114,18 +118,19 @@ func (c *indexCache) get(id shardID, bytes int64) *shardIndex {
 	return x
 }
 
-// ForgetIndices forgets all indices, since a shard turned out to have changed.
+// ForgetIndices empties the cache of indices. It is called when a shard has changed.
 func (a *Array) ForgetIndices() { a.indices.clear() }
 
-// clear forgets all indices, since a shard turned out to have changed.
+// clear empties the cache.
 func (c *indexCache) clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.kept, c.order, c.bytes = nil, nil, 0
 }
 
-// Recall finds an inner chunk by indices that were read before, without opening anything: the number of its outermost shard
-// and its part. It returns false where an index is missing, or another one by now.
+// Recall returns where an inner chunk lies, by indices that are in the cache, and the number of its
+// outermost shard. It opens nothing. It returns false if an index is not in the cache, or has
+// changed, or if the chunk is missing.
 func (r *Reader) Recall(a *Array, chunk int) (shard int, p Location, ok bool) {
 	coords := r.buf.coords[:len(a.Grid.Counts)]
 	a.Grid.Coords(coords, chunk)

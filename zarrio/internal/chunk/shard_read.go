@@ -8,7 +8,7 @@ import (
 	"zarrbench/zarrio/store"
 )
 
-// span returns the bytes that are to be read with a part, if they are more than its own.
+// span returns the span that holds an inner chunk, and true if it holds other bytes too.
 func (r *Reader) span(p Location) (byteSpan, bool) {
 	i, _ := slices.BinarySearchFunc(r.shard.spans, p.Off, func(s byteSpan, off int64) int {
 		if s.hi <= off {
@@ -23,8 +23,8 @@ func (r *Reader) span(p Location) (byteSpan, bool) {
 	return s, s.lo <= p.Off && p.Off+p.N <= s.hi && s.hi-s.lo > p.N
 }
 
-// readPart reads what is stored of an inner chunk from its byte number lo on, hi-lo bytes: into dst, or where that is nil into
-// the reader's memory. It returns these bytes.
+// readPart reads the stored bytes [lo, hi) of an inner chunk, counted from the chunk's first. They
+// go into dst, or if dst is nil, into the reader's memory. It returns these bytes.
 func (r *Reader) readPart(ctx context.Context, p Location, lo, hi int64, dst []byte) ([]byte, error) {
 	s, shared := r.span(p)
 	if shared {
@@ -58,7 +58,8 @@ func (r *Reader) readPart(ctx context.Context, p Location, lo, hi int64, dst []b
 	return dst, r.readValue(ctx, dst, p.Off+lo, p.Value)
 }
 
-// readSpan reads bytes that are read at once into the reader's memory.
+// readSpan reads a span of the open shard into the reader's memory, or takes it if it was
+// prefetched. want is the size of the value.
 func (r *Reader) readSpan(ctx context.Context, s byteSpan, want int64) error {
 	if r.shard.value == &r.value {
 		enc, ok, err := r.value.file.TakePrefetched(r.buf.enc, s.lo, int(s.hi-s.lo))
@@ -73,7 +74,8 @@ func (r *Reader) readSpan(ctx context.Context, s byteSpan, want int64) error {
 	return r.readValue(ctx, r.buf.enc, s.lo, want)
 }
 
-// readValue fills dst from the open shard, or the open chunk, whose value had a size when its index or its head was read.
+// readValue fills dst from the open value. want is the value's size when its index, or the chunk's
+// head, was read.
 func (r *Reader) readValue(ctx context.Context, dst []byte, off, want int64) error {
 	n, size, err := r.shard.value.ReadRange(ctx, dst, off)
 	if err != nil {
@@ -82,8 +84,8 @@ func (r *Reader) readValue(ctx context.Context, dst []byte, off, want int64) err
 	return r.wasRead(n, len(dst), size, want)
 }
 
-// wasRead counts n bytes that were read of the open shard, or chunk, unless more were asked for, or its size is not the one that
-// is wanted.
+// wasRead counts n bytes that were read from the open value. It returns an error if the value's
+// size is not want, or if n is not the number of bytes asked for.
 func (r *Reader) wasRead(n, asked int, size, want int64) error {
 	if size != want || n != asked {
 		changed := ErrChanged

@@ -7,20 +7,21 @@ import (
 	"zarrbench/zarrio/store"
 )
 
-// A Source is an open store, with what its chunks are read by.
+// A Source is an open store, and how its chunks are read.
 type Source struct {
 	Store store.Store
 	Name  string // of the store, for errors
 	opt   Options
-	files fileio.Opener // the store, if its values are files that readers can open themselves; else nil
+	files fileio.Opener // the store if its values are files that readers can open, else nil
 
-	gap, size int64 // parts of a value that are gap bytes apart are read at once, up to size
-	requests  int   // that the store answers at once
+	// Ranges of a value that are at most gap bytes apart are read at once, up to size bytes.
+	gap, size int64
+	requests  int // the number that the store answers at once
 
-	priced store.Coalescer // the store, if each read has a price of its own; else nil
+	priced store.Coalescer // the store if each request to it has a cost, else nil
 }
 
-// Options say how chunks are read. zarrio.Options describes the fields.
+// Options says how chunks are read. zarrio.Options describes the fields.
 type Options struct {
 	Strict, SkipChecksums     bool
 	CoalesceGap, CoalesceSize int64
@@ -28,7 +29,7 @@ type Options struct {
 
 // NewSource returns a source of chunks in st.
 func NewSource(st store.Store, opt Options) *Source {
-	// A read of a local file costs about as much as copying readGap bytes; what is copied should stay in the cache.
+	// ReadGap is for local files. What is copied after a read should still be in the CPU's cache.
 	s := &Source{Store: st, Name: fmt.Sprint(st), opt: opt, gap: ReadGap, size: 1 << 20}
 	s.files, _ = st.(fileio.Opener)
 	if c, ok := st.(store.Coalescer); ok {

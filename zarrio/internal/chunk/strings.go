@@ -11,11 +11,11 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// maxTextChunk bounds a chunk of strings, stored or decoded: no metadata say how long it is.
+// maxTextChunk limits a chunk of strings, stored or decoded. Its size isn't in the metadata.
 const maxTextChunk = 1 << 30
 
-// loadObjects reads a chunk of strings, which are valid until the reader reads another one: nil for one that is not in the
-// store.
+// loadObjects reads a chunk of strings, which are valid until the reader reads another one. It
+// returns nil if the chunk is not in the store.
 func (r *Reader) loadObjects(ctx context.Context, a *Array, p *Part) ([][]byte, error) {
 	limit := int(min(maxTextChunk, hostmem.Limit()/8))
 	src, err := r.readEncoded(ctx, a, p.chunk, limit)
@@ -38,8 +38,9 @@ func (r *Reader) loadObjects(ctx context.Context, a *Array, p *Part) ([][]byte, 
 	return r.buf.texts, nil
 }
 
-// EachText calls f for each string that a selection takes of a chunk, with its place in a destination of the given strides, in
-// elements. found is false for those of a chunk that is not in the store. The text is valid during the call.
+// EachText calls f for each string that a selection takes of a chunk. to is the string's position
+// in a destination of the given strides, in elements. found is false for all if the chunk is not in
+// the store. The text is valid during the call.
 func (r *Reader) EachText(ctx context.Context, a *Array, p *Part, strides []int, f func(to int, text []byte, found bool)) error {
 	texts, err := r.loadObjects(ctx, a, p)
 	if err != nil {

@@ -5,12 +5,54 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"unsafe"
 
 	"zarrbench/zarrio/internal/fileio"
+	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
 )
 
-// readRange is ReadRange of the store for the value of a chunk or a shard, in the way in which the reader reads files.
+// keySize is enough for most keys. Buffers grow for longer ones.
+const keySize = 256
+
+// appendKey appends the key of the value that holds a chunk: the chunk's own, or its shard's.
+func (a *Array) appendKey(key []byte, chunk int) []byte {
+	var buf [meta.MaxRank]int
+	coords := buf[:len(a.Grid.Counts)]
+	a.Grid.Coords(coords, chunk)
+	if len(a.Pipe.Levels) > 0 {
+		chunk, _, _ = a.Pipe.Levels[0].Place(coords, a.Grid.Chunks)
+	}
+	return a.appendValueKey(key, chunk)
+}
+
+// appendValueKey appends the key of a chunk that has its own value, or of a shard, by its number.
+func (a *Array) appendValueKey(key []byte, number int) []byte {
+	if a.Path != "" {
+		key = append(append(key, a.Path...), '/')
+	}
+	g := &a.Grid
+	if len(a.Pipe.Levels) > 0 {
+		g = &a.Pipe.Levels[0].Grid
+	}
+	var buf [meta.MaxRank]int
+	coords := buf[:len(g.Counts)]
+	g.Coords(coords, number)
+	return a.Meta.Keys.Append(key, coords)
+}
+
+// valueKey returns the key of a chunk or a shard. The key is in the reader's memory, and valid
+// until the next call.
+func (r *Reader) valueKey(a *Array, number int) string {
+	if r.buf.key == nil {
+		r.buf.key = make([]byte, 0, keySize)
+	}
+	r.buf.key = a.appendValueKey(r.buf.key[:0], number)
+	return unsafe.String(unsafe.SliceData(r.buf.key), len(r.buf.key))
+}
+
+// readRange is the store's ReadRange for the value of a chunk or a shard. It reads files by
+// r.Files, if that is set, or takes the file that was prefetched.
 func (r *Reader) readRange(ctx context.Context, a *Array, number int, dst []byte, off int64) (n int, size int64, err error) {
 	key := r.valueKey(a, number)
 	if r.Files == nil || a.Source.files == nil {
@@ -32,7 +74,8 @@ func (r *Reader) readRange(ctx context.Context, a *Array, number int, dst []byte
 	return n, size, nil
 }
 
-// openValue is OpenValue of the store for the value of a chunk or a shard, read in the way in which the reader reads files.
+// openValue is the store's OpenValue for the value of a chunk or a shard. It opens files by
+// r.Files, if that is set, or takes the file that was prefetched.
 func (r *Reader) openValue(ctx context.Context, a *Array, number int) (store.Value, error) {
 	key := r.valueKey(a, number)
 	if r.Files != nil && a.Source.files != nil {
@@ -54,13 +97,14 @@ func (r *Reader) openValue(ctx context.Context, a *Array, number int) (store.Val
 	return store.OpenValue(ctx, a.Source.Store, key)
 }
 
-// A fileValue is the value that a worker has open, read in its own way.
+// A fileValue is an open file as a store.Value.
 type fileValue struct {
 	file   fileio.File
 	array  *Array
 	number int
 }
 
+// ReadRange implements store.Value.
 func (v *fileValue) ReadRange(ctx context.Context, dst []byte, off int64) (n int, size int64, err error) {
 	if err = ctx.Err(); err == nil {
 		size = v.file.Size()
@@ -72,18 +116,19 @@ func (v *fileValue) ReadRange(ctx context.Context, dst []byte, off int64) (n int
 	return n, size, nil
 }
 
+// Close implements store.Value.
 func (v *fileValue) Close() error { return v.file.Close() }
 
-// readError is the error of a read, such as the store gives it.
+// readError returns err as the store would return it from a read.
 func readError(a *Array, key string, err error) error {
-	if e, ok := errors.AsType[*store.KeyError](err); ok { // of opening it, which the store does too when it reads
+	if e, ok := errors.AsType[*store.KeyError](err); ok { // from opening, which reading includes
 		e.Op = "read"
 		return e
 	}
 	return &store.KeyError{Store: a.Source.Name, Op: "read", Key: strings.Clone(key), Err: err}
 }
 
-// OpenFile opens the file of the value of a chunk or a shard. The array's values are files.
+// OpenFile opens the file of a chunk or a shard. It panics unless ValuesAreFiles.
 func (r *Reader) OpenFile(a *Array, number, flags int) (*os.File, error) {
 	return a.Source.Store.(store.Filer).OpenFile(r.valueKey(a, number), flags)
 }
@@ -94,4 +139,5 @@ func (a *Array) ValuesAreFiles() bool {
 	return ok
 }
 
+// ErrVanished reports that a file was removed while it was read.
 var ErrVanished = errors.New("the file vanished while it was read")

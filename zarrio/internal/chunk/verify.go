@@ -7,7 +7,7 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// Check reads and decodes a chunk. One that is missing is an error.
+// Check reads and decodes a chunk. A missing chunk is an error.
 func (r *Reader) Check(ctx context.Context, a *Array, p *Part, text bool) error {
 	var ok bool
 	var err error
@@ -33,7 +33,7 @@ func (r *Reader) Check(ctx context.Context, a *Array, p *Part, text bool) error 
 	return a.Fail(p.chunk, "read", err)
 }
 
-// errMissing is ErrMissingChunk where nobody refuses missing chunks.
+// errMissing is ErrMissingChunk for a store that was opened to allow missing chunks.
 var errMissing = missingError{}
 
 type missingError struct{}
