@@ -19,40 +19,50 @@ import (
 	"zarrbench/zarrio/tensor"
 )
 
-// CPUOptions say how the CPU engine works. The zero value is right for most uses.
+// CPUOptions is the configuration of the CPU engine. The zero value is right for most uses.
 type CPUOptions struct {
-	// Workers is the number of goroutines that read and decode; 0 stands for two a core, which hides the waiting of
-	// buffered reads, or as many as a remote store answers at once or a local disk needs to be busy.
+	// Workers is the number of goroutines that read and decode. If it is 0, there are two a core,
+	// so that one computes when the other waits for a buffered read. There are more if a remote
+	// store answers more requests at once, or a local disk needs more to be busy.
 	Workers int
-	// IO says how files of local directories are read.
+	// IO is how files of local directories are read.
 	IO IO
-	// Depth is the number of reads that each worker has under way at once, with IOUring and IOAuto. 0 stands for those of 8 MiB,
-	// but 16 at most, and 1 for plain calls.
+	// Depth is the number of reads that each worker has in flight at once, with IOUring and IOAuto.
+	// If it is 0, they read up to 8 MiB, but are 16 at most. 1 means plain calls.
 	Depth int
-	// KeepBytes bounds the decoded chunks that are kept for the next batch; 0 stands for 64 MiB, a negative value for none.
+	// KeepBytes limits the decoded chunks that are cached for the next batch. 0 means 64 MiB, a
+	// negative value none.
 	KeepBytes int64
 }
 
-// A CPU is the engine that ends in host memory: chunks are read into place, or read and decoded into place.
+// A CPU is an engine that fills host memory. It reads or decodes chunks straight into the batch if
+// it can, otherwise it copies their pieces there.
 type CPU struct {
-	mu   sync.Mutex // of Fill: one batch at a time has the workers
+	mu   sync.Mutex // held by Fill and ReadStored: the workers serve one batch at a time
 	pool *workers.Pool
 }
 
 // NewCPU returns a CPU engine. Close it to free its memory.
 func NewCPU(opt CPUOptions) *CPU {
-	e := &CPU{pool: workers.New(workers.Options{Engine: "cpu", Workers: opt.Workers, Mode: opt.IO.Mode(), Depth: opt.Depth, KeepBytes: opt.KeepBytes})}
-	_ = e.pool.Start() // its workers need nothing
+	e := &CPU{pool: workers.New(workers.Options{
+		Engine:    "cpu",
+		Workers:   opt.Workers,
+		Mode:      opt.IO.Mode(),
+		Depth:     opt.Depth,
+		KeepBytes: opt.KeepBytes,
+	})}
+	_ = e.pool.Start() // only Options.New could fail, and it is not set
 	return e
 }
 
-// String describes the engine for the head of a benchmark's output.
+// String describes the engine, as benchmarks print it in the head of their output.
 func (e *CPU) String() string {
 	return fmt.Sprintf("cpu (%s, %v, %s)", e.pool.Describe(), e.pool.Files(), runtime.Version())
 }
 
-// Probe finds out how files of a store can be read, by one of the documents of the group at path, so that String tells before
-// the first Fill. It does nothing if the store is no local directory, or the group has no document.
+// Probe finds out how files of a store can be read, so that String can tell before the first Fill.
+// It reads a document of the group at path. It does nothing if the store is not a local directory,
+// or the group has no document.
 func (e *CPU) Probe(ctx context.Context, st store.Store, path string) error {
 	return e.pool.Probe(ctx, st, path)
 }
@@ -60,12 +70,14 @@ func (e *CPU) Probe(ctx context.Context, st store.Store, path string) error {
 // Workers returns the number of workers.
 func (e *CPU) Workers() int { return len(e.pool.Workers()) }
 
+// A hostMemory is a block of host memory as a tensor.Memory.
 type hostMemory struct{ *hostmem.Block }
 
 func (m hostMemory) Len() int64            { return int64(len(m.Bytes())) }
 func (m hostMemory) Device() tensor.Device { return tensor.Device{Type: tensor.DeviceCPU} }
 
-// Alloc implements Engine: the memory is host memory, in huge pages if there are any, whatever the layout.
+// Alloc implements Engine. The memory is host memory, in huge pages if there are any, whatever the
+// layout.
 func (e *CPU) Alloc(n int64, _ tensor.Layout) (tensor.Memory, error) {
 	b, err := hostmem.Alloc(n)
 	if err != nil {
@@ -74,10 +86,10 @@ func (e *CPU) Alloc(n int64, _ tensor.Layout) (tensor.Memory, error) {
 	return hostMemory{b}, nil
 }
 
-// Available returns how much memory Alloc can still give without harm to this machine.
+// Available returns how many bytes Alloc can give without running this machine out of memory.
 func (e *CPU) Available() int64 { return hostmem.Available() }
 
-// Sync implements Engine: Fill has waited already.
+// Sync implements Engine. It has nothing to wait for: Fill has waited already.
 func (e *CPU) Sync(tensor.Memory) error { return nil }
 
 // Close implements Engine.
@@ -89,13 +101,14 @@ func (e *CPU) Fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Sta
 	defer e.mu.Unlock()
 	dst := m.Bytes()
 	return e.pool.Fill(p, func() (meta.Stats, error) {
-		return e.pool.Each(ctx, p, &workers.Job{Dst: dst, Read: func(ctx context.Context, w *workers.Worker, r *plan.ChunkRead) error {
+		read := func(ctx context.Context, w *workers.Worker, r *plan.ChunkRead) error {
 			return e.read(ctx, w, p, r, dst)
-		}})
+		}
+		return e.pool.Each(ctx, p, &workers.Job{Dst: dst, Read: read})
 	})
 }
 
-// read brings one chunk's pieces into place.
+// read puts the pieces of one chunk in place.
 func (e *CPU) read(ctx context.Context, w *workers.Worker, p *plan.Plan, r *plan.ChunkRead, dst []byte) error {
 	a, pieces := r.Array, p.Pieces[r.First:r.First+r.Count]
 	size := a.Meta.DType.Size
@@ -106,13 +119,14 @@ func (e *CPU) read(ctx context.Context, w *workers.Worker, p *plan.Plan, r *plan
 		w.Stats.Reused++
 		return w.Compute(func() error { return place(ctx, p, pieces, dst, dec, size) })
 	}
-	// A chunk that is kept is decoded whole, into memory of its own.
+	// A chunk that is cached for the next batch is decoded whole, into the cache.
 	dec := e.pool.Reserve(r)
 	kept := dec != nil
 	var spans []codec.Span
 	if !kept {
 		if plan.InPlace(a, pieces) {
-			// Only when all are in place: Done may change a sample that others were copied from.
+			// No piece counts as placed before all are: Done may change a sample that others are
+			// copied from.
 			ok, err := loadInPlace(ctx, w, r, pieces, dst, func() error { return placed(p, pieces) })
 			if ok || err != nil {
 				return err
@@ -135,8 +149,9 @@ func (e *CPU) read(ctx context.Context, w *workers.Worker, p *plan.Plan, r *plan
 	return w.Compute(func() error { return fill(p, pieces, dst, a) })
 }
 
-// loadInPlace loads a chunk that inPlace allows, and then calls use within a turn; pieces of the same run are copied from the
-// first. It returns false, and does not call use, for a chunk that is not in the store.
+// loadInPlace loads a chunk that InPlace allows into the places of its pieces, and then calls use
+// within a turn. Pieces of the same run are copied from the first. It returns false, and does not
+// call use, if the chunk is not in the store.
 func loadInPlace(ctx context.Context, w *workers.Worker, r *plan.ChunkRead, pieces []plan.Piece, dst []byte, use func() error) (bool, error) {
 	a, size, chunks := r.Array, r.Array.Meta.DType.Size, w.Stats.Chunks
 	run := func(q *plan.Piece) []byte { return dst[q.Dst:][:q.N[0]*q.N[1]*size] }
@@ -173,11 +188,11 @@ func loadInPlace(ctx context.Context, w *workers.Worker, r *plan.ChunkRead, piec
 			return false, err
 		}
 	}
-	w.Stats.Chunks = chunks + 1 // whatever the number of its runs
+	w.Stats.Chunks = chunks + 1 // LoadRun counted each run as a chunk
 	return true, nil
 }
 
-// place copies the pieces of a decoded chunk to where they belong.
+// place copies the pieces of a decoded chunk into dst.
 func place(ctx context.Context, p *plan.Plan, pieces []plan.Piece, dst, dec []byte, size int) error {
 	region := trace.StartRegion(ctx, "place")
 	for i := range pieces {
@@ -188,7 +203,7 @@ func place(ctx context.Context, p *plan.Plan, pieces []plan.Piece, dst, dec []by
 	return placed(p, pieces)
 }
 
-// fill puts the fill value where a missing chunk's pieces belong.
+// fill fills the pieces of a missing chunk with the fill value.
 func fill(p *plan.Plan, pieces []plan.Piece, dst []byte, a *chunk.Array) error {
 	for i := range pieces {
 		b := pieces[i].Box()
@@ -197,7 +212,7 @@ func fill(p *plan.Plan, pieces []plan.Piece, dst []byte, a *chunk.Array) error {
 	return placed(p, pieces)
 }
 
-// placed says that pieces are in place.
+// placed reports to the plan that pieces are in place.
 func placed(p *plan.Plan, pieces []plan.Piece) error {
 	for i := range pieces {
 		if err := p.Placed(&pieces[i]); err != nil {

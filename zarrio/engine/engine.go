@@ -1,4 +1,5 @@
-// Package engine fills batches by the plans of a loader. A [CPU] fills host memory; package gpu has engines that fill that of a GPU.
+// Package engine fills batches by the plans of a loader. A [CPU] fills host memory; the engines of
+// package gpu fill GPU memory.
 package engine
 
 import (
@@ -10,36 +11,42 @@ import (
 	"zarrbench/zarrio/tensor"
 )
 
-// An Engine fills batches: it reads what a plan lists into memory of its own kind. The plans are those of a loader: engines are
-// made by this module alone.
+// An Engine fills batches: it reads what a plan lists into memory of its own kind. Plans come from
+// a loader, so engines can only be implemented in this module.
 //
-// An engine may serve several loaders: each calls Fill from a goroutine of its own. Close is called when no Fill is under way.
+// An engine may serve several loaders, each of which calls Fill from its own goroutine. Close must
+// not be called when a Fill is in progress.
 type Engine interface {
-	// Alloc returns memory for batches of n bytes, touched, aligned to a page and kept until it is freed. layout is that of the
-	// batch: files can be read straight into planes that begin on pages.
+	// Alloc returns memory of n bytes for a batch. Its pages are present and aligned, and it is
+	// kept until it is freed. layout is that of the batch: files can be read straight into planes
+	// that begin on pages.
 	Alloc(n int64, layout tensor.Layout) (tensor.Memory, error)
-	// Available returns how many bytes Alloc can still give without harm to this machine.
+	// Available returns how many bytes Alloc can give without running this machine out of memory.
 	Available() int64
-	// Fill reads all that the plan lists into m. It returns when every piece is in place or, on an engine whose copies go on
-	// by themselves, under way: Sync waits for these. After an error the content of m is unspecified.
+	// Fill reads all that the plan lists into m. It returns when every piece is in place. An engine
+	// with asynchronous copies may return when they are queued: Sync waits for these. After an
+	// error the content of m is unspecified.
 	Fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error)
-	// ReadStored does the reading part of Fill alone: the same bytes, into the same memory or that which they pass through.
-	// What the next batch has too is read once, there. The content of m is unspecified then.
+	// ReadStored does only the reading of Fill: the same stored bytes, into the same memory or the
+	// same staging memory. A chunk that the next batch needs too is read once, in that batch. The
+	// content of m is unspecified afterwards.
 	ReadStored(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error)
-	// Sync returns when m may be read, or with the error of a copy that Fill had left under way.
+	// Sync waits until m may be read. It returns the error of a copy that Fill had left in
+	// progress, if any.
 	Sync(m tensor.Memory) error
 	// Close frees what the engine holds, except memory from Alloc.
 	Close() error
 }
 
-// A Reducer is an engine that computes on batches where they are.
+// A Reducer is an engine that can compute on batches in its own memory.
 type Reducer interface {
-	// SquaredErrors sets sums to the sum of the squared differences of each pair of planes of a and b, by sample and channel:
-	// float32 tensors of one shape. It is package loss's SquaredError, to the bit.
+	// SquaredErrors sets sums to the sum of the squared differences of each pair of planes of a and
+	// b, by sample and channel. a and b are float32 tensors of the same shape. The result equals
+	// that of package loss's SquaredError, to the bit.
 	SquaredErrors(a, b tensor.Tensor, sums []float64) error
 	// Checksums sets sums to the CRC-32 (IEEE) of each plane, by sample and channel.
 	Checksums(t tensor.Tensor, sums []uint32) error
 }
 
-// Chunked is what an array is to engines: a [zarrio.Array].
+// A Chunked is an array as engines see it: a [zarrio.Array].
 type Chunked interface{ Chunks() *chunk.Array }

@@ -8,20 +8,22 @@ import (
 	"zarrbench/zarrio/internal/fileio"
 )
 
-// An IO is how an engine's workers read the files of a local directory. Stores of other kinds are read as they are.
+// An IO is how an engine's workers read the files of a local directory. It has no effect on other
+// stores.
 //
-// Whatever is chosen, the data are the same. Where a file system or the kernel refuses a way, files are read buffered, and the
-// engine's String says why. On systems other than Linux all files are read buffered.
+// The data are the same for each IO. If a file system or the kernel refuses one, files are read
+// buffered, and the engine's String tells why. On systems other than Linux all files are read
+// buffered.
 type IO int
 
 const (
-	// IOAuto looks at what the page cache holds of a file: that is read buffered, the rest direct.
+	// IOAuto reads what the page cache holds of a file buffered, and the rest direct.
 	IOAuto IO = iota
 	// IOBuffered reads through the page cache, which keeps what was read.
 	IOBuffered
 	// IODirect reads around the page cache (O_DIRECT).
 	IODirect
-	// IOUring is IODirect by io_uring: each worker has several reads under way at once.
+	// IOUring is IODirect by io_uring: each worker has several reads in flight at once.
 	IOUring
 )
 
@@ -42,7 +44,7 @@ func ParseIO(name string) (IO, error) {
 	return IO(i), nil
 }
 
-// Mode returns the value for this module's engines. What is no IO is IOAuto.
+// Mode returns the value for this module's engines. An invalid IO gives that of IOAuto.
 func (io IO) Mode() fileio.Mode {
 	if io < 0 || int(io) >= len(fileio.Names()) {
 		return fileio.Auto

@@ -14,12 +14,13 @@ func (e *CPU) ReadStored(ctx context.Context, p *plan.Plan, m tensor.Memory) (me
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	dst := m.Bytes()
-	return e.pool.Each(ctx, p, &workers.Job{Dst: dst, Skip: plan.KeptForNext, Read: func(ctx context.Context, w *workers.Worker, r *plan.ChunkRead) error {
+	read := func(ctx context.Context, w *workers.Worker, r *plan.ChunkRead) error {
 		pieces := p.Pieces[r.First : r.First+r.Count]
 		if a := r.Array; a.Raw() && a.Native() && plan.InPlace(a, pieces) {
 			_, err := loadInPlace(ctx, w, r, pieces, dst, func() error { return nil })
 			return err
 		}
 		return w.ReadStored(ctx, r, pieces)
-	}})
+	}
+	return e.pool.Each(ctx, p, &workers.Job{Dst: dst, Skip: plan.KeptForNext, Read: read})
 }

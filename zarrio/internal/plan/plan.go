@@ -1,4 +1,5 @@
-// Package plan says what a batch is filled from: the loader makes plans, engines carry them out.
+// Package plan has the plans of batches: what is read, and where it goes. The loader makes plans,
+// engines carry them out.
 package plan
 
 import (
@@ -9,23 +10,27 @@ import (
 	"zarrbench/zarrio/internal/ndcopy"
 )
 
-// A Plan lists what is to be read: chunks, and where the parts of each go.
+// A Plan lists the chunks to read for a batch, and where the pieces of each go.
 type Plan struct {
 	Reads  []ChunkRead
-	Pieces []Piece // those of each read are neighbours
-	// Done, if not nil, is called as soon as all pieces of a sample are in place, by whichever goroutine placed the last
-	// one: while the sample may still be in that CPU's cache. An error ends the Fill.
+	Pieces []Piece // grouped by read
+	// Done, if not nil, is called as soon as all pieces of a sample are in place. The goroutine
+	// that placed the last piece calls it, so the sample may still be in that CPU's cache. An error
+	// ends the Fill.
 	Done func(sample int) error
 
-	// Restart says that the plan goes on from no other: what an engine kept before is out of date.
+	// Restart reports that the plan doesn't follow another: the chunks that an engine has kept are
+	// out of date.
 	Restart bool
 
-	TensorStride int            // bytes from one tensor to the next
-	PlaneStride  int            // bytes from one plane to the next
-	PlaneBytes   int            // bytes of a plane
-	RowHeads     []int32        // the first of the reads that are made by one worker, one after the other: of one shard
-	pending      []atomic.Int32 // by sample: pieces that are not yet in place
-	sortBuf      []Piece        // memory to sort pieces into
+	TensorStride int // bytes from one tensor to the next
+	PlaneStride  int // bytes from one plane to the next
+	PlaneBytes   int // bytes of a plane
+	// RowHeads lists the first read of each row. One worker makes the reads of a row, one after the
+	// other: they are of one shard. A chunk that is a value of its own is a row of one read.
+	RowHeads []int32
+	pending  []atomic.Int32 // by sample: pieces that are not yet in place
+	sortBuf  []Piece        // memory to sort pieces into
 }
 
 // A ChunkRead is one chunk to read and decode.
@@ -34,32 +39,36 @@ type ChunkRead struct {
 	Chunk int // row-major number in the array's chunk grid
 	First int // its pieces are Pieces[First:First+Count]
 	Count int
-	// Keep says that the next plan needs this chunk too: an engine with room for it keeps it, decoded.
+	// Keep reports that the next plan needs this chunk too. An engine keeps it, decoded, if its
+	// cache has room.
 	Keep bool
 
-	Next int32 // the read of the same shard that is made after it, or 0
+	Next int32 // the next read of the same row, or 0
 }
 
-// Key returns the name of the chunk.
+// Key returns the key of the chunk.
 func (r *ChunkRead) Key() chunk.Key { return chunk.Key{Array: r.Array, Number: r.Chunk} }
 
-// KeptForNext reports whether r is kept for the next plan.
+// KeptForNext reports whether the next plan needs r's chunk too.
 func KeptForNext(r *ChunkRead) bool { return r.Keep }
 
-// A Piece is a part of a decoded chunk and its place in memory: N[0] rows of N[1] elements.
+// A Piece is a part of a decoded chunk, N[0] rows of N[1] elements, and where it goes in a batch's
+// memory.
 type Piece struct {
-	Read   int // which of the plan's reads it belongs to
+	Read   int // index of its read in the plan's Reads
 	Sample int
 	Src    int    // first element, counted from the chunk's beginning
 	Dst    int    // first byte, counted from the memory's beginning
 	N      [2]int // rows, elements a row
 	SrcBy  [2]int // distance between rows and between elements in the chunk, in elements
-	DstBy  [2]int // the same in memory
+	DstBy  [2]int // the same in memory, in elements too
 }
 
+// Box returns the shape of the copy that puts the piece in place.
 func (p *Piece) Box() ndcopy.Box { return ndcopy.Box{N: p.N, Src: p.SrcBy, Dst: p.DstBy} }
 
-// Reset empties the plan for n samples, and keeps its memory.
+// Reset empties the plan and makes it one for the given number of samples. It reuses the plan's
+// memory.
 func (p *Plan) Reset(samples int) {
 	p.Reads, p.Pieces, p.RowHeads = p.Reads[:0], p.Pieces[:0], p.RowHeads[:0]
 	if cap(p.pending) < samples {
@@ -71,7 +80,8 @@ func (p *Plan) Reset(samples int) {
 	}
 }
 
-// GroupByRead makes the pieces of each read neighbours, in the order in which they were added, and sets First and Count.
+// GroupByRead sorts the pieces by their reads, in a stable way, and sets First and Count of each
+// read.
 func (p *Plan) GroupByRead() {
 	for i := range p.Reads {
 		p.Reads[i].Count = 0
@@ -90,7 +100,7 @@ func (p *Plan) GroupByRead() {
 	if sorted {
 		return
 	}
-	// A counting sort: First serves as the place of the read's next piece.
+	// This is a counting sort: First is the index of the read's next piece.
 	p.sortBuf = slices.Grow(p.sortBuf[:0], len(p.Pieces))[:len(p.Pieces)]
 	for i := range p.Pieces {
 		r := &p.Reads[p.Pieces[i].Read]
@@ -103,7 +113,8 @@ func (p *Plan) GroupByRead() {
 	p.Pieces, p.sortBuf = p.sortBuf, p.Pieces
 }
 
-// Placed says that a piece is in place, and calls Done for the last one of a sample.
+// Placed reports to the plan that a piece is in place. It calls Done if the piece is the last one
+// of its sample.
 func (p *Plan) Placed(piece *Piece) error {
 	if p.pending[piece.Sample].Add(-1) == 0 && p.Done != nil {
 		return p.Done(piece.Sample)
@@ -111,9 +122,9 @@ func (p *Plan) Placed(piece *Piece) error {
 	return nil
 }
 
-// InPlace reports whether a chunk is read or decoded straight into its pieces' places: each is the whole chunk, or an
-// uncompressed run of it, in the chunk's own order. Different runs are read one by one if they are long, since a read call
-// costs about as much as copying readGap bytes.
+// InPlace reports whether a chunk can be read or decoded straight to where its pieces go. Each
+// piece must be the whole chunk, or a run of an uncompressed one, in the chunk's own order. If the
+// runs differ, each must be long enough to be worth a read of its own: see [chunk.ReadGap].
 func InPlace(a *chunk.Array, pieces []Piece) bool {
 	size, whole := a.Meta.DType.Size, a.ChunkBytes()
 	one, long := true, true
@@ -129,5 +140,5 @@ func InPlace(a *chunk.Array, pieces []Piece) bool {
 	return one || long
 }
 
-// SameRun reports whether two contiguous pieces are the same elements of a chunk.
+// SameRun reports whether two contiguous pieces have the same elements of a chunk.
 func SameRun(p, q *Piece) bool { return p.Src == q.Src && p.N[0]*p.N[1] == q.N[0]*q.N[1] }

@@ -13,19 +13,24 @@ import (
 
 // A Job is what the workers do with the reads of a plan.
 type Job struct {
+	// Read carries out one read.
 	Read func(context.Context, *Worker, *plan.ChunkRead) error
-	Skip func(*plan.ChunkRead) bool // reports whether a read is left out; nil for none
-	// PerChunk, if not nil, reports whether the chunks of an array are read one by one, even those of one shard.
+	// Skip, if not nil, reports whether a read is left out.
+	Skip func(*plan.ChunkRead) bool
+	// PerChunk, if not nil, reports whether the chunks of an array are read one by one, even if
+	// they are in one shard.
 	PerChunk func(*chunk.Array) bool
-	// Dst, if not nil, is the memory that whole chunks are read straight into.
+	// Dst, if not nil, is the memory of the batch, which chunks are read straight into.
 	Dst []byte
 
-	// First and Last, if not nil, are what each worker does first and last. Last is called after an error too, and told of it.
+	// First, if not nil, is called by each worker before its first read.
 	First func(*Worker) error
-	Last  func(context.Context, *Worker, error) error
+	// Last, if not nil, is called by each worker after its last read, with the error that stopped
+	// it, if any. What it returns replaces that error.
+	Last func(context.Context, *Worker, error) error
 }
 
-// Each does a job by all workers at once. The first error stops them all.
+// Each has all workers do a job at once. The first error stops them all.
 func (l *Pool) Each(ctx context.Context, p *plan.Plan, j *Job) (meta.Stats, error) {
 	if l.workers == nil {
 		return meta.Stats{}, fmt.Errorf("zarrio: %s engine: used after Close", l.opt.Engine)
@@ -49,7 +54,7 @@ func (l *Pool) Each(ctx context.Context, p *plan.Plan, j *Job) (meta.Stats, erro
 	return stats, err
 }
 
-// work does a worker's share of a job.
+// work does one worker's share of a job.
 func (l *Pool) work(ctx context.Context, w *Worker, p *plan.Plan, j *Job, rows *rowQueue) (err error) {
 	defer w.Close()
 	w.Stats = meta.Stats{}
@@ -79,14 +84,15 @@ func (l *Pool) work(ctx context.Context, w *Worker, p *plan.Plan, j *Job, rows *
 	return err
 }
 
-// A rowQueue holds the rows of a plan that no worker has taken yet, each by its first read.
+// A rowQueue holds the rows of a plan that no worker has taken yet, each as the index of its first
+// read.
 type rowQueue struct {
 	rows    []int32
 	next    atomic.Int64
 	workers int
 }
 
-// take takes the next row, or returns false after the last.
+// take returns the next row, or false after the last.
 func (q *rowQueue) take() (int32, bool) {
 	i := int(q.next.Add(1)) - 1
 	if i >= len(q.rows) {
@@ -95,10 +101,12 @@ func (q *rowQueue) take() (int32, bool) {
 	return q.rows[i], true
 }
 
-// share is how many rows a worker may have taken, so that the others get theirs: all of them end at the same time.
+// share returns how many rows one worker may hold so that the others get their share, and all
+// finish at about the same time.
 func (q *rowQueue) share() int { return max((len(q.rows)-int(q.next.Load()))/q.workers, 1) }
 
-// row does the job for a read and those that follow it, in the order in which they lie in their shard.
+// row does the job for the reads of a row, which begins with read first. Chunks of a shard are read
+// in the order in which they are stored.
 func (l *Pool) row(ctx context.Context, w *Worker, p *plan.Plan, first int32, j *Job) error {
 	skip := func(r *plan.ChunkRead) bool { return j.Skip != nil && j.Skip(r) }
 	r := &p.Reads[first]
@@ -120,7 +128,7 @@ func (l *Pool) row(ctx context.Context, w *Worker, p *plan.Plan, first int32, j 
 	for i := first; ; i = p.Reads[i].Next {
 		switch r := &p.Reads[i]; {
 		case skip(r):
-		case l.Keep.Has(r.Key()): // nothing is read of it, so that it must not be read with others
+		case l.Keep.Has(r.Key()): // it is not read from the shard, so it must not widen a span
 			if err := j.Read(ctx, w, r); err != nil {
 				return err
 			}
@@ -134,7 +142,9 @@ func (l *Pool) row(ctx context.Context, w *Worker, p *plan.Plan, first int32, j 
 	slices.SortFunc(w.reads, func(i, j int32) int { return p.Reads[i].Chunk - p.Reads[j].Chunk })
 	w.Gather(ctx, a, w.group)
 	for _, chunk := range w.group {
-		i, _ := slices.BinarySearchFunc(w.reads, chunk, func(i int32, chunk int) int { return p.Reads[i].Chunk - chunk })
+		i, _ := slices.BinarySearchFunc(w.reads, chunk, func(i int32, chunk int) int {
+			return p.Reads[i].Chunk - chunk
+		})
 		if err := j.Read(ctx, w, &p.Reads[w.reads[i]]); err != nil {
 			return err
 		}

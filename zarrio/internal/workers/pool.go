@@ -1,4 +1,5 @@
-// Package workers has the workers of engines, which carry out the reads of plans: what each does with a chunk is the engine's.
+// Package workers has the workers of engines. They carry out the reads of plans; an engine's [Job]
+// decides what a worker does with a chunk.
 package workers
 
 import (
@@ -17,7 +18,8 @@ import (
 	"zarrbench/zarrio/store"
 )
 
-// Options say how many workers a Pool has, and how they read. CPUOptions of package engine describes the fields that it has too.
+// Options says how many workers a Pool has, and how they read. CPUOptions of package engine
+// describes the fields that both have.
 type Options struct {
 	Engine    string // the engine's name, for errors
 	Workers   int
@@ -27,17 +29,18 @@ type Options struct {
 	New       func() (*Worker, error) // makes a worker; nil for one that needs nothing
 }
 
-// A Pool is the workers of an engine, with what they share. Its methods are called by one goroutine at a time.
+// A Pool is the workers of an engine, and what they share. Its methods must be called by one
+// goroutine at a time.
 type Pool struct {
 	Keep *chunkcache.Cache[chunk.Key] // chunks that the next batch needs too
 
 	opt     Options
 	workers []*Worker
 	files   *fileio.Files
-	turns   *turns.Turns // of the workers to compute, see [chunk.Reader.Compute]
+	turns   *turns.Turns // limit how many workers compute at once: see [chunk.Reader.Compute]
 }
 
-// New returns a pool that has no worker yet: [Pool.Start] makes them.
+// New returns a pool without workers: [Pool.Start] makes them.
 func New(opt Options) *Pool {
 	all := turns.New(max(opt.Workers, chunk.CoreWorkers()))
 	keep := chunkcache.New[chunk.Key](cmp.Or(opt.KeepBytes, 64<<20))
@@ -72,8 +75,9 @@ func (l *Pool) Grow() error {
 	return nil
 }
 
-// ensure returns the workers for p. If their number is not given, it starts more if the store answers more requests at once, or
-// if more keep a disk busy and there is memory for their chunks.
+// ensure returns the workers for p. If Options does not give their number, it starts more if the
+// store answers more requests at once, or if more are needed to keep a disk busy and there is
+// memory for their chunks.
 func (l *Pool) ensure(p *plan.Plan) ([]*Worker, error) {
 	if l.opt.Workers > 0 {
 		return l.workers, nil
@@ -81,7 +85,8 @@ func (l *Pool) ensure(p *plan.Plan) ([]*Worker, error) {
 	n := chunk.CoreWorkers()
 	for i := range p.Reads {
 		if a := p.Reads[i].Array; i == 0 || a != p.Reads[i-1].Array {
-			// Sharded arrays need one worker more: the first chunk of the next shard is not prefetched.
+			// Sharded arrays need one worker more: the first chunk of the next shard is not
+			// prefetched.
 			n = max(n, a.Readers(l.files.Workers(len(a.Pipe.Levels) > 0 || l.opt.New != nil && a.Raw())))
 		}
 	}
@@ -93,10 +98,10 @@ func (l *Pool) ensure(p *plan.Plan) ([]*Worker, error) {
 	return l.workers[:n], nil
 }
 
-// Workers returns the workers, as many as there are now.
+// Workers returns the workers that exist now.
 func (l *Pool) Workers() []*Worker { return l.workers }
 
-// SetTurns has the workers compute in other turns, such as a single one.
+// SetTurns has the workers compute in the turns of t.
 func (l *Pool) SetTurns(t *turns.Turns) {
 	l.turns = t
 	for _, w := range l.workers {
@@ -104,7 +109,8 @@ func (l *Pool) SetTurns(t *turns.Turns) {
 	}
 }
 
-// Describe describes the workers: "4 to 16 workers", if a plan may make more of them.
+// Describe returns the number of workers as text, such as "8 workers", or "4 to 16 workers" if a
+// plan may make more.
 func (l *Pool) Describe() string {
 	n := len(l.workers)
 	if most := l.files.Workers(true); l.opt.Workers <= 0 && most > n {
@@ -113,11 +119,12 @@ func (l *Pool) Describe() string {
 	return fmt.Sprintf("%d workers", n)
 }
 
-// Files returns how the workers read files, for a description.
+// Files describes how the workers read files.
 func (l *Pool) Files() fmt.Stringer { return l.files }
 
-// Probe finds out how files of a store can be read, by one of the documents of the group at path, so that Files tells before the
-// first job. It does nothing if the store is no local directory, or the group has no document.
+// Probe finds out how files of a store can be read, so that Files can tell before the first job. It
+// reads a document of the group at path. It does nothing if the store is not a local directory, or
+// the group has no document.
 func (l *Pool) Probe(ctx context.Context, st store.Store, path string) error {
 	files, ok := st.(fileio.Opener)
 	if !ok {
@@ -131,7 +138,8 @@ func (l *Pool) Probe(ctx context.Context, st store.Store, path string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		err = r.Probe(ctx, files, meta.Prefix(path)+meta.V2GroupDoc)
 	}
-	if err = errors.Join(err, r.Close()); err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, errors.ErrUnsupported) {
+	err = errors.Join(err, r.Close())
+	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, errors.ErrUnsupported) {
 		return nil
 	}
 	return fmt.Errorf("zarrio: %w", err)
@@ -145,8 +153,8 @@ func (l *Pool) Reserve(r *plan.ChunkRead) []byte {
 	return l.Keep.Reserve(r.Key(), r.Array.ChunkBytes())
 }
 
-// Fill does a job that fills a batch by a plan, and has the cache follow from batch to batch. After an error the cache is empty:
-// what it held may be half decoded.
+// Fill calls do, which fills a batch by a plan, and moves the cache on to the next batch. If do
+// fails, Fill empties the cache: some of its chunks may be half decoded.
 func (l *Pool) Fill(p *plan.Plan, do func() (meta.Stats, error)) (meta.Stats, error) {
 	if p.Restart {
 		l.Keep.Rotate()
@@ -160,7 +168,7 @@ func (l *Pool) Fill(p *plan.Plan, do func() (meta.Stats, error)) (meta.Stats, er
 	return stats, err
 }
 
-// Close frees what the workers hold. There are none then.
+// Close closes the workers and empties the cache. The pool has no workers afterwards.
 func (l *Pool) Close() error {
 	var err error
 	for _, w := range l.workers {

@@ -7,9 +7,9 @@ import (
 	"zarrbench/zarrio/internal/plan"
 )
 
-// next returns the first read of the next plan row for w, or false after the last. It also takes and
-// prefetches some of the rows behind it. A row that can't be prefetched is the last that it takes:
-// another worker may have nothing to do.
+// next returns the first read of the next plan row for w, or false after the last. It also takes
+// some of the rows behind it, and prefetches them. It takes no row behind one that can't be
+// prefetched: another worker may have nothing to do.
 func (l *Pool) next(ctx context.Context, w *Worker, p *plan.Plan, j *Job, q *rowQueue) (int32, bool) {
 	more := true
 	for len(w.rows) == 0 || more && len(w.rows) <= w.Files.Ahead() && len(w.rows) < q.share() && !w.Files.QueueFull() {
@@ -32,9 +32,9 @@ func (l *Pool) next(ctx context.Context, w *Worker, p *plan.Plan, j *Job, q *row
 	return row, true
 }
 
-// prefetch starts to read a chunk that is a file, if it will be read whole, or straight into its only
-// place. It leaves alone what is read into memory that a GPU copies from: each worker reads one chunk
-// there, and there are as many workers as keep a disk busy.
+// prefetch starts to read a chunk that is a file, if it will be read whole, or straight to where
+// its only piece goes. It does not prefetch into memory that a GPU copies from: each worker reads
+// one chunk there, and there are enough workers to keep a disk busy.
 func (l *Pool) prefetch(ctx context.Context, w *Worker, p *plan.Plan, r *plan.ChunkRead, j *Job) {
 	a := r.Array
 	whole := a.ChunkBytes()

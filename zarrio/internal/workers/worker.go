@@ -12,26 +12,27 @@ import (
 type Worker struct {
 	chunk.Reader
 	group []int        // chunks of one shard
-	reads []int32      // the plan's reads that bring them
-	spans []codec.Span // of a chunk, that pieces take
-	rows  []int32      // plan rows that it has taken, each by its first read
+	reads []int32      // the plan's reads of these chunks
+	spans []codec.Span // the bytes of a chunk that pieces take
+	rows  []int32      // plan rows assigned to this worker (index of each row's first read)
 
-	Thread Thread // where it works; nil for any
+	Thread Thread // runs the worker; nil for the goroutine that calls
 }
 
-// A Thread runs what a worker does, one thing after the other.
+// A Thread is an operating system's thread that runs functions one after the other.
 type Thread interface {
 	// Do runs f, and waits for it.
 	Do(f func())
 }
 
-// onThread runs f on the worker's thread.
+// onThread runs f on the worker's thread, which is not nil.
 func (w *Worker) onThread(f func() error) (err error) {
 	w.Thread.Do(func() { err = f() })
 	return err
 }
 
-// Needed returns the bytes of a chunk that pieces take, whose elements have size bytes, in memory of the worker.
+// Needed returns the bytes of a chunk that pieces take. size is the size of an element. The result
+// is in the worker's memory, and valid until the next call.
 func (w *Worker) Needed(pieces []plan.Piece, size int) []codec.Span {
 	w.spans = w.spans[:0]
 	for i := range pieces {
@@ -42,7 +43,8 @@ func (w *Worker) Needed(pieces []plan.Piece, size int) []codec.Span {
 	return chunk.JoinSpans(w.spans)
 }
 
-// ReadStored reads the stored bytes of a chunk that pieces need into memory of the worker.
+// ReadStored reads the stored bytes of a chunk that pieces need into the worker's memory. It
+// decodes nothing.
 func (w *Worker) ReadStored(ctx context.Context, r *plan.ChunkRead, pieces []plan.Piece) error {
 	var spans []codec.Span
 	if r.Array.Raw() {
