@@ -39,12 +39,12 @@ func (l *Loader) Batches(ctx context.Context) iter.Seq2[*Batch, error] {
 		defer func() {
 			cancel()
 			for b := range full {
-				l.turn(b)
+				l.endLease(b)
 			}
 			wg.Wait()
 		}()
-		lend := func(b *Batch) bool {
-			defer l.turn(b) // though the loop's body panic
+		yieldBatch := func(b *Batch) bool {
+			defer l.endLease(b) // though the loop's body panic
 			return yield(b, nil)
 		}
 		for left := l.stop(sample) - sample; left > 0; {
@@ -60,7 +60,7 @@ func (l *Loader) Batches(ctx context.Context) iter.Seq2[*Batch, error] {
 				return
 			}
 			left -= b.Len
-			if !lend(b) {
+			if !yieldBatch(b) {
 				return
 			}
 		}
@@ -97,8 +97,8 @@ func (l *Loader) stop(sample int) int {
 	return sample + n
 }
 
-// turn ends the loop's lease of a batch.
-func (l *Loader) turn(b *Batch) {
+// endLease ends the loop's lease of a batch.
+func (l *Loader) endLease(b *Batch) {
 	l.mu.Lock()
 	l.retained++ // until reclaim, at the end of the last lease
 	l.mu.Unlock()
@@ -129,17 +129,17 @@ func (l *Loader) allRetained() bool {
 // need are marked to be kept.
 func (l *Loader) eachPlan(epoch, sample int, f func(i int, p *planner, at [][3]int) error) error {
 	shuffleBy := l.channels[slices.IndexFunc(l.channels, func(c channel) bool { return c.step.n > 0 })].step.n
-	order := newOrder(&l.cuts, l.opt.Shuffle, shuffleBy, l.opt.Seed, uint64(epoch))
+	order := newOrder(&l.windows, l.opt.Shuffle, shuffleBy, l.opt.Seed, uint64(epoch))
 	order.skip(l.lo + sample)
 	end := l.stop(sample)
 	plan := func(i, first int) {
 		n := min(l.opt.Batch, end-first)
 		at := l.at[i%2][:0]
 		for range n {
-			at = append(at, l.cuts.split(order.next()))
+			at = append(at, l.windows.split(order.next()))
 		}
 		l.at[i%2] = at
-		l.plans[i%2].plan(l.channels, &l.cuts, at, &l.places)
+		l.plans[i%2].plan(l.channels, &l.windows, at, &l.layout)
 	}
 	if sample < end {
 		plan(0, sample)
@@ -181,7 +181,7 @@ func (l *Loader) produce(ctx context.Context, epoch, sample int, full chan<- *Ba
 				err = context.Cause(ctx)
 			}
 		}
-		l.turn(b)
+		l.endLease(b)
 		return err
 	})
 }
@@ -195,7 +195,7 @@ func (l *Loader) label(ctx context.Context, b *Batch, epoch, first int, at [][3]
 	b.Windows = b.Windows[:len(at)]
 	for i, w := range at {
 		for d := range w {
-			b.Windows[i].Start[d], b.Windows[i].Size[d] = l.cuts.by[d].at(w[d])
+			b.Windows[i].Start[d], b.Windows[i].Size[d] = l.windows.by[d].at(w[d])
 		}
 	}
 	for s := range b.Times {
@@ -226,7 +226,7 @@ func (l *Loader) fill(ctx context.Context, p *planner, b *Batch) error {
 func (l *Loader) blank(b *Batch) error {
 	far, onDevice := b.mem.(tensor.DeviceMemory)
 	for i, w := range b.Windows {
-		if w.Size == [3]int{l.cuts.by[0].size, l.places.rows, l.places.cols} {
+		if w.Size == [3]int{l.windows.by[0].size, l.layout.rows, l.layout.cols} {
 			continue
 		}
 		for _, t := range b.Tensors {

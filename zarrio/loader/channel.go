@@ -277,14 +277,14 @@ func expand(out []channel, c channel, free []int) ([]channel, error) {
 		for _, d := range free {
 			one.name += "@" + dimName(c.array, d) + "#" + strconv.Itoa(one.fixed[d])
 		}
-		one.derive()
+		one.computeStrides()
 		out = append(out, one)
 	}
 	return out, nil
 }
 
-// derive computes the planner's view of the channel.
-func (c *channel) derive() {
+// computeStrides computes the planner's view of the channel.
+func (c *channel) computeStrides() {
 	a := c.array
 	chunkBy := 1
 	for d := len(c.role) - 1; d >= 0; d-- {

@@ -8,6 +8,6 @@ const MaxTimeChunks = maxTimeChunks
 
 // PlanSteps plans a batch of the windows of the given numbers, and returns the number of its pieces.
 func (l *Loader) PlanSteps(at [][3]int) int {
-	l.plans[0].plan(l.channels, &l.cuts, at, &l.places)
+	l.plans[0].plan(l.channels, &l.windows, at, &l.layout)
 	return len(l.plans[0].Pieces)
 }

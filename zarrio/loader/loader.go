@@ -56,9 +56,9 @@ type Loader struct {
 	engine   engine.Engine
 	opt      Options
 	channels []channel
-	cuts     cuts
+	windows  windowing
 	dtype    meta.DType
-	places   places
+	layout   batchLayout
 	times    stepTimes
 	stepDim  string
 	grid     [2]string
@@ -113,11 +113,11 @@ func New(ctx context.Context, g *zarrio.Group, e engine.Engine, opt Options) (*L
 	if err := l.window(opt.Windows); err != nil {
 		return fail("%v: %w", g.Store(), err)
 	}
-	if l.times, err = channelTimes(ctx, g, l.channels, l.stepDim, l.cuts.by[0].extent); err != nil {
+	if l.times, err = channelTimes(ctx, g, l.channels, l.stepDim, l.windows.by[0].extent); err != nil {
 		return nil, err
 	}
 	// The ranks' runs: of equal length with DropLast, so that all ranks see the same number of batches.
-	n, err := l.cuts.total(math.MaxInt / opt.World)
+	n, err := l.windows.total(math.MaxInt / opt.World)
 	if err != nil {
 		return fail("%v: %w", g.Store(), err)
 	}
@@ -168,15 +168,15 @@ func (l *Loader) window(windows []Window) error {
 		i := slices.Index(names[:], w.Dim)
 		seen[i] = true
 		var err error
-		if l.cuts.by[i], err = newCut(w, extent[i], l.opt.Partial); err != nil {
+		if l.windows.by[i], err = newAxisWindows(w, extent[i], l.opt.Partial); err != nil {
 			return err
 		}
-		l.cuts.order = append(l.cuts.order, i)
+		l.windows.order = append(l.windows.order, i)
 	}
 	for i := range seen {
 		if !seen[i] {
-			l.cuts.by[i] = cut{extent[i], extent[i], extent[i], 1}
-			l.cuts.order = slices.Insert(l.cuts.order, 0, i) // one window: it may vary as slowly as one likes
+			l.windows.by[i] = axisWindows{extent[i], extent[i], extent[i], 1}
+			l.windows.order = slices.Insert(l.windows.order, 0, i) // one window: it may vary as slowly as one likes
 		}
 	}
 	return nil
@@ -184,9 +184,9 @@ func (l *Loader) window(windows []Window) error {
 
 // alloc takes the memory of the batches, or says which batch would fit.
 func (l *Loader) alloc() error {
-	rows, cols, size := l.cuts.by[1].size, l.cuts.by[2].size, l.dtype.Size
+	rows, cols, size := l.windows.by[1].size, l.windows.by[2].size, l.dtype.Size
 	samples := min(l.opt.Batch, l.hi-l.lo)
-	steps, slots := l.cuts.by[0].size, l.opt.Prefetch+1+l.opt.Retain
+	steps, slots := l.windows.by[0].size, l.opt.Prefetch+1+l.opt.Retain
 	plane := l.opt.Layout.PlaneStride(rows*cols, size)
 	bytes := func(samples int) (tensor, batch float64) {
 		tensor = float64(samples) * float64(len(l.channels)) * float64(plane) * float64(size)
@@ -204,7 +204,7 @@ func (l *Loader) alloc() error {
 			samples, batch, slots, l.opt.Prefetch, l.opt.Retain, batch*float64(slots), available, advice)
 	}
 	tensorBytes := (samples*len(l.channels)*plane*size + tensor.PageSize - 1) &^ (tensor.PageSize - 1)
-	l.places = places{tensor: tensorBytes, plane: plane, rows: rows, cols: cols, size: size}
+	l.layout = batchLayout{tensor: tensorBytes, plane: plane, rows: rows, cols: cols, size: size}
 	l.free = make(chan *Batch, slots)
 	for range slots {
 		mem, err := l.engine.Alloc(int64(tensorBytes)*int64(steps), l.opt.Layout)
@@ -265,11 +265,11 @@ func (l *Loader) Channels() []string {
 
 // SampleBytes returns the size of one sample, all its steps together.
 func (l *Loader) SampleBytes() int64 {
-	return int64(l.cuts.by[0].size) * int64(len(l.channels)) * int64(l.places.rows*l.places.cols*l.places.size)
+	return int64(l.windows.by[0].size) * int64(len(l.channels)) * int64(l.layout.rows*l.layout.cols*l.layout.size)
 }
 
 // BatchBytes returns the size of the memory of one batch, padding included.
-func (l *Loader) BatchBytes() int64 { return int64(l.cuts.by[0].size) * int64(l.places.tensor) }
+func (l *Loader) BatchBytes() int64 { return int64(l.windows.by[0].size) * int64(l.layout.tensor) }
 
 // Stats returns what all epochs so far cost, those that are under way up to their last whole batch.
 func (l *Loader) Stats() meta.Stats {

@@ -19,8 +19,8 @@ type shardReads struct {
 	count int
 }
 
-// places says where the tensors of a batch lie in its memory.
-type places struct {
+// batchLayout says where the tensors of a batch lie in its memory.
+type batchLayout struct {
 	tensor int // distance between the tensors of two window steps, in bytes
 	plane  int // distance between two planes, in elements
 	rows   int // extents of a plane
@@ -29,7 +29,7 @@ type places struct {
 }
 
 // plan lists the reads of a batch of windows. sample i is the window whose number along each dimension is at[i].
-func (p *planner) plan(channels []channel, c *cuts, at [][3]int, to *places) {
+func (p *planner) plan(channels []channel, c *windowing, at [][3]int, to *batchLayout) {
 	p.Reset(len(at))
 	p.TensorStride, p.PlaneStride, p.PlaneBytes = to.tensor, to.plane*to.size, to.rows*to.cols*to.size
 	if p.index == nil {
@@ -53,7 +53,7 @@ func (p *planner) plan(channels []channel, c *cuts, at [][3]int, to *places) {
 }
 
 // addField adds the pieces of one field: the part of the channel's grid from index lo on, of extents n, at one step.
-func (p *planner) addField(c *channel, sample, step, dst int, lo, n [2]int, to *places) {
+func (p *planner) addField(c *channel, sample, step, dst int, lo, n [2]int, to *batchLayout) {
 	chunk, src := c.chunk0, c.src0
 	if c.step.n > 0 {
 		chunk += step / c.step.n * c.step.chunkBy

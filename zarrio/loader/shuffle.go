@@ -19,10 +19,10 @@ const (
 // An order is the sequence of windows of one epoch. It is computed, never stored: to begin at any position, and to go on by
 // one, costs the same for any number of windows.
 type order struct {
-	cuts  *cuts
-	mode  Shuffle
-	key   uint64
-	chunk int // steps a chunk
+	windows *windowing
+	mode    Shuffle
+	key     uint64
+	chunk   int // steps a chunk
 
 	pos int // the next position
 
@@ -40,8 +40,8 @@ type order struct {
 	groupStart           int // the position at which it begins
 }
 
-func newOrder(c *cuts, mode Shuffle, chunk int, seed, epoch uint64) *order {
-	o := &order{cuts: c, mode: mode, chunk: max(chunk, 1), key: mix(seed ^ mix(epoch+1))}
+func newOrder(c *windowing, mode Shuffle, chunk int, seed, epoch uint64) *order {
+	o := &order{windows: c, mode: mode, chunk: max(chunk, 1), key: mix(seed ^ mix(epoch+1))}
 	steps := &c.by[0]
 	o.block = min(o.chunk/gcd(o.chunk, steps.stride), steps.count)
 	o.blocks = (steps.count + o.block - 1) / o.block
@@ -56,7 +56,7 @@ func (o *order) next() int {
 	o.pos++
 	switch o.mode {
 	case ByWindow:
-		return int(permute(uint64(pos), uint64(o.cuts.count()), o.key))
+		return int(permute(uint64(pos), uint64(o.windows.count()), o.key))
 	case ByChunk:
 		if pos >= o.blockEnd {
 			o.enter(pos)
@@ -65,7 +65,7 @@ func (o *order) next() int {
 			first, n := o.groupAt(o.group)
 			if n *= o.rest; pos < o.groupStart+n {
 				i := int(permute(uint64(pos-o.groupStart), uint64(n), mix(o.key+uint64(first))))
-				return o.cuts.along(first+i/o.rest, i%o.rest)
+				return o.windows.index(first+i/o.rest, i%o.rest)
 			}
 			o.groupStart += n
 			o.group++
@@ -79,7 +79,7 @@ func (o *order) skip(n int) { o.pos += n }
 
 // enter finds the block of a position.
 func (o *order) enter(pos int) {
-	full, short := o.block*o.rest, (o.cuts.by[0].count-(o.blocks-1)*o.block)*o.rest
+	full, short := o.block*o.rest, (o.windows.by[0].count-(o.blocks-1)*o.block)*o.rest
 	at := pos / full // in the order of visits
 	o.blockStart, o.blockEnd = at*full, (at+1)*full
 	if before := o.last * full; pos >= before+short {
@@ -97,7 +97,7 @@ func (o *order) enter(pos int) {
 // groupAt returns the windows along the step dimension that begin in the g-th visited chunk of the block: the number of the
 // first, and how many there are.
 func (o *order) groupAt(g int) (first, n int) {
-	stride := o.cuts.by[0].stride
+	stride := o.windows.by[0].stride
 	lo := o.first * stride / o.chunk
 	chunks := (o.first+o.count-1)*stride/o.chunk - lo + 1
 	c := lo + int(permute(uint64(g), uint64(chunks), mix(^o.key+uint64(o.first))))

@@ -56,13 +56,13 @@ func TestPermuteEven(t *testing.T) {
 	}
 }
 
-// cutsOf makes cuts of n steps and a grid cut in rows x cols windows, in the order of the dimensions in order.
-func cutsOf(t *testing.T, n, size, overlap, rows, cols int, order ...int) *cuts {
+// windowingOf returns windows of n steps and of a grid in rows x cols windows. order lists the dimensions, slowest first.
+func windowingOf(t *testing.T, n, size, overlap, rows, cols int, order ...int) *windowing {
 	t.Helper()
-	c := &cuts{order: order}
+	c := &windowing{order: order}
 	for d, w := range []struct{ extent, size, overlap int }{{n, size, overlap}, {rows, 1, 0}, {cols, 1, 0}} {
 		var err error
-		if c.by[d], err = newCut(Window{"d", w.size, w.overlap}, w.extent, false); err != nil {
+		if c.by[d], err = newAxisWindows(Window{"d", w.size, w.overlap}, w.extent, false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -70,12 +70,12 @@ func cutsOf(t *testing.T, n, size, overlap, rows, cols int, order ...int) *cuts 
 }
 
 func TestOrder(t *testing.T) {
-	for _, c := range []*cuts{
-		cutsOf(t, 30, 2, 0, 1, 1, 1, 2, 0),
-		cutsOf(t, 31, 3, 2, 2, 3, 0, 1, 2),
-		cutsOf(t, 31, 3, 1, 2, 3, 1, 0, 2),
-		cutsOf(t, 40, 7, 0, 2, 1, 1, 2, 0), // windows larger than a chunk
-		cutsOf(t, 3, 3, 0, 1, 1, 0, 1, 2),
+	for _, c := range []*windowing{
+		windowingOf(t, 30, 2, 0, 1, 1, 1, 2, 0),
+		windowingOf(t, 31, 3, 2, 2, 3, 0, 1, 2),
+		windowingOf(t, 31, 3, 1, 2, 3, 1, 0, 2),
+		windowingOf(t, 40, 7, 0, 2, 1, 1, 2, 0), // windows larger than a chunk
+		windowingOf(t, 3, 3, 0, 1, 1, 0, 1, 2),
 	} {
 		n := c.count()
 		for i := range n {
@@ -86,8 +86,8 @@ func TestOrder(t *testing.T) {
 					rest = rest*c.by[d].count + at[d]
 				}
 			}
-			if got := c.along(at[0], rest); got != i {
-				t.Fatalf("along(%d, %d) = %d, want %d", at[0], rest, got, i)
+			if got := c.index(at[0], rest); got != i {
+				t.Fatalf("index(%d, %d) = %d, want %d", at[0], rest, got, i)
 			}
 		}
 		for _, chunk := range []int{1, 2, 3, 4, 5, 6, 100} {
@@ -138,7 +138,7 @@ func TestOrder(t *testing.T) {
 
 // TestOrderSeek begins far inside of a huge epoch, which would take for ever if the way there were walked.
 func TestOrderSeek(t *testing.T) {
-	c := cutsOf(t, 1<<50+1, 3, 1, 2, 3, 1, 2, 0)
+	c := windowingOf(t, 1<<50+1, 3, 1, 2, 3, 1, 2, 0)
 	for _, chunk := range []int{1, 2, 3, 5, 8, 1 << 20} {
 		o := newOrder(c, ByChunk, chunk, 1, 1)
 		o.skip(c.count() - 100)
@@ -154,7 +154,7 @@ func TestOrderSeek(t *testing.T) {
 }
 
 func TestOrderAllocs(t *testing.T) {
-	c := cutsOf(t, 1<<40, 2, 0, 1000, 1000, 1, 2, 0)
+	c := windowingOf(t, 1<<40, 2, 0, 1000, 1000, 1, 2, 0)
 	for _, mode := range []Shuffle{InOrder, ByWindow, ByChunk} {
 		o := newOrder(c, mode, 8, 1, 1)
 		o.skip(12345)

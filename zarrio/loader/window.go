@@ -35,15 +35,15 @@ func ParseWindows(s string) ([]Window, error) {
 	return windows, nil
 }
 
-// cut is one dimension cut into windows. Its arithmetic is xbatcher's: windows begin at 0, stride, 2*stride and so on, and
+// axisWindows is one dimension cut into windows. Its arithmetic is xbatcher's: windows begin at 0, stride, 2*stride and so on, and
 // one that would reach past the end is dropped. With partial windows, one more is kept where the dropped one would have
 // held indices that no other window has.
-type cut struct {
+type axisWindows struct {
 	extent, size, stride, count int
 }
 
-func newCut(w Window, extent int, partial bool) (cut, error) {
-	c := cut{extent: extent, size: w.Size, stride: w.Size - w.Overlap}
+func newAxisWindows(w Window, extent int, partial bool) (axisWindows, error) {
+	c := axisWindows{extent: extent, size: w.Size, stride: w.Size - w.Overlap}
 	switch {
 	case w.Size < 1:
 		return c, fmt.Errorf("window of %d along %q: want at least 1", w.Size, w.Dim)
@@ -64,23 +64,23 @@ func newCut(w Window, extent int, partial bool) (cut, error) {
 }
 
 // at returns the first index of window i, and how many of its indices are inside the dimension.
-func (c *cut) at(i int) (start, n int) {
+func (c *axisWindows) at(i int) (start, n int) {
 	start = i * c.stride
 	return start, min(c.size, c.extent-start)
 }
 
-// cuts are the windows of a loader: the step dimension's and the grid's two, in the order in which they were named. The
+// windowing are the windows of a loader: the step dimension's and the grid's two, in the order in which they were named. The
 // last-named varies fastest; a dimension that was not named is one window, whole.
-type cuts struct {
-	by    [3]cut // step, grid rows, grid columns
-	order []int  // of by, slowest first
+type windowing struct {
+	by    [3]axisWindows // step, grid rows, grid columns
+	order []int          // of by, slowest first
 }
 
 // count returns the number of windows.
-func (c *cuts) count() int { return c.by[0].count * c.by[1].count * c.by[2].count }
+func (c *windowing) count() int { return c.by[0].count * c.by[1].count * c.by[2].count }
 
 // total is count, or an error where it is more than limit.
-func (c *cuts) total(limit int) (int, error) {
+func (c *windowing) total(limit int) (int, error) {
 	n, err := meta.Product([]int{c.by[0].count, c.by[1].count, c.by[2].count}, limit)
 	if err != nil {
 		return 0, fmt.Errorf("too many windows: %d x %d x %d", c.by[0].count, c.by[1].count, c.by[2].count)
@@ -89,7 +89,7 @@ func (c *cuts) total(limit int) (int, error) {
 }
 
 // split turns a window's number into its number along each dimension.
-func (c *cuts) split(window int) (at [3]int) {
+func (c *windowing) split(window int) (at [3]int) {
 	for i := len(c.order) - 1; i >= 0; i-- {
 		d := c.order[i]
 		at[d] = window % c.by[d].count
@@ -100,7 +100,7 @@ func (c *cuts) split(window int) (at [3]int) {
 
 // along returns the number of the window that is number step along the step dimension and number rest among those that
 // share it.
-func (c *cuts) along(step, rest int) int {
+func (c *windowing) index(step, rest int) int {
 	window, scale := 0, 1
 	for i := len(c.order) - 1; i >= 0; i-- {
 		d := c.order[i]

@@ -15,7 +15,7 @@ func TestWindowsKnown(t *testing.T) {
 	}
 	zarrtest.SharedJSON(t, "known_answers_windows.json", &answers)
 	for _, a := range answers {
-		c, err := newCut(Window{"x", a.Input, a.Overlap}, a.Size, false)
+		c, err := newAxisWindows(Window{"x", a.Input, a.Overlap}, a.Size, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +49,7 @@ func TestCut(t *testing.T) {
 		{2, 5, 1, true, 1, 0, 2},   // a dimension shorter than its window
 		{1, 1, 0, false, 1, 0, 1},
 	} {
-		c, err := newCut(Window{"x", tt.size, tt.overlap}, tt.extent, tt.partial)
+		c, err := newAxisWindows(Window{"x", tt.size, tt.overlap}, tt.extent, tt.partial)
 		if err != nil {
 			t.Fatal(err)
 		}
