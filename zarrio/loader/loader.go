@@ -54,6 +54,7 @@ type Options struct {
 // A Loader makes minibatches of a group's arrays. One epoch may be under way at a time.
 type Loader struct {
 	engine   engine.Engine
+	own      engine.Engine // that Close closes; nil if the engine is the caller's
 	opt      Options
 	channels []channel
 	windows  windowing
@@ -78,8 +79,22 @@ type Loader struct {
 }
 
 // New checks the options against the group's arrays, takes the memory of Prefetch + 1 + Retain batches from the
-// engine, and returns a loader. Close gives the memory back; the engine and the group stay the caller's.
+// engine, and returns a loader. Close gives the memory back; the engine and the group stay the caller's. A nil engine is a CPU
+// engine of the loader's own.
 func New(ctx context.Context, g *zarrio.Group, e engine.Engine, opt Options) (*Loader, error) {
+	if e != nil {
+		return newLoader(ctx, g, e, opt)
+	}
+	cpu := engine.NewCPU(engine.CPUOptions{})
+	l, err := newLoader(ctx, g, cpu, opt)
+	if err != nil {
+		return nil, errors.Join(err, cpu.Close())
+	}
+	l.own = cpu
+	return l, nil
+}
+
+func newLoader(ctx context.Context, g *zarrio.Group, e engine.Engine, opt Options) (*Loader, error) {
 	if opt.Windows == nil {
 		opt.Windows = []Window{{Dim: "time", Size: 2}}
 	}
@@ -228,7 +243,7 @@ func (l *Loader) alloc() error {
 	return nil
 }
 
-// Close frees the batches' memory. It fails, and frees nothing, while batches are retained or an epoch is under way.
+// Close frees the batches' memory, and the loader's own engine. It fails, and frees nothing, while batches are retained or an epoch is under way.
 func (l *Loader) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -245,6 +260,9 @@ func (l *Loader) Close() error {
 		err = errors.Join(err, b.mem.Free())
 	}
 	l.slots = nil
+	if l.own != nil {
+		err = errors.Join(err, l.own.Close())
+	}
 	return err
 }
 
