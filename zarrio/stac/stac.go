@@ -10,7 +10,6 @@ package stac
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,6 +18,7 @@ import (
 	"strings"
 
 	"zarrbench/internal/utf"
+	"zarrbench/zarrio/meta"
 )
 
 // MaxSize is how many bytes a document may have. An Item with an asset for each of some hundred
@@ -246,7 +246,7 @@ func classify(a *Asset, o object, media, engine string) (native, virtual bool) {
 }
 
 // An object is a JSON object, whose fields are looked up by their exact names.
-type object map[string]json.RawMessage
+type object meta.Document
 
 // parseObject reads a whole document.
 func parseObject(doc []byte) (object, error) {
@@ -261,18 +261,14 @@ func parseObject(doc []byte) (object, error) {
 	case doc[0] == '<':
 		return nil, errors.New("want a STAC document in JSON, found HTML or XML, such as a page for people")
 	}
-	var o object
-	err = json.Unmarshal(doc, &o)
-	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok || err == nil && o == nil {
-		return nil, errors.New("want a STAC document, found JSON that is no object")
-	}
+	o, err := meta.ParseDocument(doc)
 	if err != nil {
-		return nil, fmt.Errorf("want a STAC document in JSON: %w", err)
+		return nil, fmt.Errorf("want a STAC document: %w", err)
 	}
-	return o, nil
+	return object(o), nil
 }
 
-func (o object) has(name string) bool { return len(o[name]) > 0 && string(o[name]) != "null" }
+func (o object) has(name string) bool { return !meta.IsNull(o[name]) }
 
 // hasPrefix reports whether a field that is not null has a name with the prefix.
 func (o object) hasPrefix(prefix string) bool {
@@ -284,15 +280,9 @@ func (o object) hasPrefix(prefix string) bool {
 	return false
 }
 
-// get stores a field in v, and leaves v alone if the field is absent or null.
+// get is [meta.Document.Get].
 func (o object) get(name string, v any, want string) error {
-	if !o.has(name) {
-		return nil
-	}
-	if json.Unmarshal(o[name], v) != nil {
-		return fmt.Errorf("%s: want %s, found %s", name, want, short(string(o[name])))
-	}
-	return nil
+	return meta.Document(o).Get(name, v, want)
 }
 
 func (o object) text(name string) (s string, err error) {
