@@ -33,14 +33,14 @@ const maxThreads = 1 << 10
 // core is what the engines share that end on a GPU. The CPU engine in it has the workers, each on a thread of its own that
 // is bound to the GPU, and groups and keeps chunks for them.
 type core struct {
-	gpu    *GPU
-	name   string     // of the engine, for errors
-	mu     sync.Mutex // one job at a time has the workers
-	pool   *workers.Pool
-	hands  []*worker
-	stream cuda.Stream // waits for all workers' streams at the end of a Fill
-	host   *ring       // pinned slots, or pageable ones
-	quiet  bool        // its workers wait for cuFile
+	gpu     *GPU
+	name    string     // of the engine, for errors
+	mu      sync.Mutex // one job at a time has the workers
+	pool    *workers.Pool
+	workers []*worker
+	stream  cuda.Stream // waits for all workers' streams at the end of a Fill
+	host    *ring       // pinned slots, or pageable ones
+	noUring bool        // its workers wait for cuFile
 
 	hostBytes   atomic.Int64 // copied from the host, fill values left out
 	bounceBytes atomic.Int64 // read from files that cuFile could have read
@@ -48,7 +48,7 @@ type core struct {
 
 // A worker is what a worker has on the GPU.
 type worker struct {
-	w      *workers.Worker
+	*workers.Worker
 	stream cuda.Stream
 	done   cuda.Event // behind all that a Fill has queued on the stream
 	thread *thread
@@ -58,10 +58,10 @@ type worker struct {
 }
 
 // workerOf returns what a worker has on the GPU.
-func workerOf(w *workers.Worker) *worker { return w.Thread.(*worker) }
+func workerOf(pw *workers.Worker) *worker { return pw.Thread.(*worker) }
 
 // Do runs f on the hand's thread, which is bound to the GPU, and waits for it.
-func (h *worker) Do(f func()) { h.thread.do(f) }
+func (w *worker) Do(f func()) { w.thread.do(f) }
 
 // open fills in the core of an engine.
 func (e *core) open(g *GPU, name string, opt engine.CPUOptions) error {
@@ -85,33 +85,33 @@ func (e *core) open(g *GPU, name string, opt engine.CPUOptions) error {
 
 // newWorker makes a worker with a thread and a stream of its own.
 func (e *core) newWorker() (*workers.Worker, error) {
-	h := &worker{w: new(workers.Worker)}
+	w := &worker{Worker: new(workers.Worker)}
 	var err error
-	if h.thread, err = e.gpu.thread(e.quiet); err != nil {
+	if w.thread, err = e.gpu.thread(e.noUring); err != nil {
 		return nil, err
 	}
-	h.w.Thread = h
+	w.Thread = w
 	err = e.gpu.dev.Do(func() error {
 		var err error
-		if h.stream, err = e.gpu.newStream(); err == nil {
-			h.done, err = e.gpu.newEvent()
+		if w.stream, err = e.gpu.newStream(); err == nil {
+			w.done, err = e.gpu.newEvent()
 		}
 		return err
 	})
 	if err != nil {
-		return nil, errors.Join(err, h.close(e.gpu))
+		return nil, errors.Join(err, w.close(e.gpu))
 	}
-	e.hands = append(e.hands, h)
+	e.workers = append(e.workers, w)
 	if e.host != nil {
 		e.host.allow(1)
 	}
-	return h.w, nil
+	return w.Worker, nil
 }
 
 // close gives a worker's thread up, and what it has on the GPU after what is queued there.
-func (h *worker) close(g *GPU) error {
-	h.thread.end()
-	return g.dev.Do(func() error { return errors.Join(g.freeStream(h.stream), g.freeEvent(h.done)) })
+func (w *worker) close(g *GPU) error {
+	w.thread.end()
+	return g.dev.Do(func() error { return errors.Join(g.freeStream(w.stream), g.freeEvent(w.done)) })
 }
 
 // Probe implements GPUEngine.
@@ -135,10 +135,10 @@ func (e *core) closeCore(first func() error) error {
 	}
 	var err error
 	if first != nil {
-		err = e.gpu.bound(first)
+		err = e.gpu.withContext(first)
 	}
-	for _, h := range e.hands {
-		err = errors.Join(err, h.close(e.gpu))
+	for _, w := range e.workers {
+		err = errors.Join(err, w.close(e.gpu))
 	}
 	err = errors.Join(err, e.gpu.dev.Do(func() error {
 		var err error
@@ -147,7 +147,7 @@ func (e *core) closeCore(first func() error) error {
 		}
 		return errors.Join(err, e.gpu.freeStream(e.stream))
 	}), e.pool.Close())
-	e.hands = nil
+	e.workers = nil
 	e.gpu.leave()
 	e.gpu = nil
 	return err
@@ -175,7 +175,7 @@ func (e *core) Sync(m tensor.Memory) error {
 	if err != nil {
 		return err
 	}
-	return e.gpu.bound(func() error { return e.gpu.dev.SynchronizeEvent(mem.ready) })
+	return e.gpu.withContext(func() error { return e.gpu.dev.SynchronizeEvent(mem.ready) })
 }
 
 // memory allocates a batch.
@@ -230,58 +230,58 @@ func (e *core) run(ctx context.Context, p *plan.Plan, mem *memory, j *workers.Jo
 		if err := f(mem.ready); err != nil { // an error has perhaps left something of the Fill before
 			return err
 		}
-		return mem.eachWait(f)
+		return mem.eachPending(f)
 	}
 	if mem.registered { // what is written by no stream waits here
-		if err := e.gpu.bound(func() error { return wait(dev.SynchronizeEvent) }); err != nil {
+		if err := e.gpu.withContext(func() error { return wait(dev.SynchronizeEvent) }); err != nil {
 			return meta.Stats{}, err
 		}
 	}
-	j.First = func(w *workers.Worker) error {
+	j.First = func(pw *workers.Worker) error {
 		if first != nil {
-			if err := first(w); err != nil {
+			if err := first(pw); err != nil {
 				return err
 			}
 		}
-		h := workerOf(w)
-		return wait(func(ev cuda.Event) error { return dev.Wait(h.stream, ev) })
+		w := workerOf(pw)
+		return wait(func(ev cuda.Event) error { return dev.Wait(w.stream, ev) })
 	}
-	j.Last = func(ctx context.Context, w *workers.Worker, err error) error {
+	j.Last = func(ctx context.Context, pw *workers.Worker, err error) error {
 		if last != nil {
-			err = last(ctx, w, err)
+			err = last(ctx, pw, err)
 		}
-		h := workerOf(w)
+		w := workerOf(pw)
 		if err == nil {
-			err = e.sendStaged(h)
+			err = e.sendStaged(w)
 		}
 		if err != nil {
-			err = e.dropStaged(h, false, err)
-			return errors.Join(err, dev.Synchronize(h.stream))
+			err = e.dropStaged(w, false, err)
+			return errors.Join(err, dev.Synchronize(w.stream))
 		}
-		return dev.Record(h.done, h.stream)
+		return dev.Record(w.done, w.stream)
 	}
 	stats, err := e.pool.Each(ctx, p, j)
-	return stats, e.gpu.bound(func() error {
-		err := errors.Join(err, e.mark(mem))
+	return stats, e.gpu.withContext(func() error {
+		err := errors.Join(err, e.recordReady(mem))
 		if err != nil {
 			// Workers have perhaps not come to wait for what was released, or have left something queued.
 			var left error
-			for _, h := range e.hands {
-				left = errors.Join(left, dev.Synchronize(h.stream))
+			for _, w := range e.workers {
+				left = errors.Join(left, dev.Synchronize(w.stream))
 			}
 			if left = errors.Join(left, wait(dev.SynchronizeEvent)); left != nil {
 				return errors.Join(err, left)
 			}
 		}
-		mem.waited()
+		mem.recycleEvents()
 		return err
 	})
 }
 
-// mark records mem's event behind what the workers have queued.
-func (e *core) mark(mem *memory) error {
-	for _, h := range e.hands {
-		if err := e.gpu.dev.Wait(e.stream, h.done); err != nil {
+// recordReady records mem's event behind what the workers have queued.
+func (e *core) recordReady(mem *memory) error {
+	for _, w := range e.workers {
+		if err := e.gpu.dev.Wait(e.stream, w.done); err != nil {
 			return err
 		}
 	}
@@ -290,7 +290,7 @@ func (e *core) mark(mem *memory) error {
 
 // send queues the copy of rows of width bytes from a slot to a batch; at is the first byte in the slot, to that in the batch. The
 // caller counts what was read: fill values are nobody's.
-func (e *core) send(h *worker, s *slot, at, pitch int, mem *memory, to, toPitch, width, rows int) error {
+func (e *core) send(w *worker, s *slot, at, pitch int, mem *memory, to, toPitch, width, rows int) error {
 	if rows == 1 || pitch == width && toPitch == width {
 		width, rows = width*rows, 1
 	}
@@ -303,8 +303,8 @@ func (e *core) send(h *worker, s *slot, at, pitch int, mem *memory, to, toPitch,
 		return err
 	}
 	if rows == 1 {
-		return e.gpu.dev.CopyHtoDAsync(dst, s.host[at:][:width], h.stream)
+		return e.gpu.dev.CopyHtoDAsync(dst, s.host[at:][:width], w.stream)
 	}
-	h.copy = cuda.Copy2D{Dst: dst, DstPitch: int64(toPitch), SrcHost: s.host[at:][:(rows-1)*pitch+width], SrcPitch: int64(pitch), Width: int64(width), Height: int64(rows)}
-	return e.gpu.dev.Copy2DAsync(&h.copy, h.stream)
+	w.copy = cuda.Copy2D{Dst: dst, DstPitch: int64(toPitch), SrcHost: s.host[at:][:(rows-1)*pitch+width], SrcPitch: int64(pitch), Width: int64(width), Height: int64(rows)}
+	return e.gpu.dev.Copy2DAsync(&w.copy, w.stream)
 }

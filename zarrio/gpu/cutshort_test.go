@@ -33,9 +33,9 @@ func TestGDSCutShort(t *testing.T) {
 			call := map[Submit]string{SubmitSync: "cuFileRead", SubmitBatch: "cuFileBatchIO"}[submit]
 			cudaemu.Fail(t, call, int(syscall.EIO), 0, 0, 1)
 			wantReadError(t, brokenEpoch(t, l, nil), call)
-			for _, h := range e.(*gdsEngine).hands {
-				require.True(t, h.staging.slot == nil, "a worker holds a slot")
-				require.Zero(t, len(h.staging.boxes), "boxes that are staged")
+			for _, w := range e.(*gdsEngine).workers {
+				require.True(t, w.staging.slot == nil, "a worker holds a slot")
+				require.Zero(t, len(w.staging.boxes), "boxes that are staged")
 			}
 			require.True(t, bytes.Equal(gpuEpoch(t, l), want), "the next epoch differs")
 		})

@@ -28,7 +28,7 @@ type GPU struct {
 	module cuda.Module    // the kernels, 0 until they are needed
 	kernel map[string]cuda.Function
 	tables cuda.Ptr    // of the CRC
-	stream cuda.Stream // see side
+	aux    cuda.Stream // see side
 	sums   reduction
 	pool   blockPool
 }
@@ -101,7 +101,7 @@ func (g *GPU) Close() error {
 	}
 	err = errors.Join(err, g.dev.Do(func() error {
 		// Streams first: they may run kernels of the module.
-		err := errors.Join(g.freeStream(g.stream), g.sums.close(g), g.pool.close(g.dev))
+		err := errors.Join(g.freeStream(g.aux), g.sums.close(g), g.pool.close(g.dev))
 		if g.module != 0 {
 			err = errors.Join(err, g.dev.UnloadModule(g.module))
 		}
@@ -149,17 +149,17 @@ func (g *GPU) function(name string) (cuda.Function, error) {
 	return f, nil
 }
 
-// side returns a stream for what is queued beside engines, on a thread that is bound to the GPU.
-func (g *GPU) side() (cuda.Stream, error) {
+// auxStream returns a stream for what is queued beside engines, on a thread that is bound to the GPU.
+func (g *GPU) auxStream() (cuda.Stream, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.stream == 0 {
+	if g.aux == 0 {
 		var err error
-		if g.stream, err = g.newStream(); err != nil {
+		if g.aux, err = g.newStream(); err != nil {
 			return 0, err
 		}
 	}
-	return g.stream, nil
+	return g.aux, nil
 }
 
 // crcTables returns the tables of the kernel that makes CRCs, on a thread that is bound to the GPU.
@@ -180,8 +180,8 @@ func (g *GPU) crcTables() (cuda.Ptr, error) {
 	return g.tables, nil
 }
 
-// crew describes workers, with where they run: "8 workers on NUMA node 1".
-func (g *GPU) crew(staff string) string {
+// describe describes workers, with where they run: "8 workers on NUMA node 1".
+func (g *GPU) describe(staff string) string {
 	if g == nil || g.node == nil {
 		return staff
 	}

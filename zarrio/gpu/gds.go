@@ -24,27 +24,27 @@ import (
 // gdsEngine is the engine of NewGDS.
 type gdsEngine struct {
 	core
-	settings kvikSettings
-	cufile   *cufile.Driver // nil in kvikIO's compatibility mode
-	compat   Compat         // the mode that was asked for
-	why      error          // why cuFile is not used, where it was tried
-	files    fileCache
-	slots    *ring    // on the GPU, cuFile's
-	base     cuda.Ptr // of the slots
-	pinnedBy int64    // bytes of them that are registered
-	bounce   *ring    // pinned, for reads by POSIX calls
-	ask      Submit
-	submit   atomic.Pointer[Submit] // what the next Fill does
-	way      Submit                 // what this one does
-	share    int                    // slots of a worker, and so transfers in its batch
-	depth    int                    // reads of a worker in a batch
-	largest  int                    // bytes of a read in a batch, in whole pages
-	before   cufile.Stats
-	counted  bool // cuFile has statistics
+	settings    kvikSettings
+	cufile      *cufile.Driver // nil in kvikIO's compatibility mode
+	compat      Compat         // the mode that was asked for
+	cufileErr   error          // why cuFile is not used, where it was tried
+	files       fileCache
+	slots       *ring    // on the GPU, cuFile's
+	base        cuda.Ptr // of the slots
+	registered  int64    // bytes of them that are registered
+	bounce      *ring    // pinned, for reads by POSIX calls
+	submitOpt   Submit
+	nextSubmit  atomic.Pointer[Submit] // what the next Fill does
+	submit      Submit                 // what this one does
+	slotsEach   int                    // slots of a worker, and so transfers in its batch
+	depth       int                    // reads of a worker in a batch
+	maxRead     int                    // bytes of a read in a batch, in whole pages
+	statsBefore cufile.Stats
+	hasStats    bool // cuFile has statistics
 
-	cufileBytes, unaligned, inPlace atomic.Int64
-	submitted                       atomic.Int64              // reads, in batches
-	last                            atomic.Pointer[Transfers] // once it is closed
+	cufileBytes, unalignedBytes, inPlaceBytes atomic.Int64
+	submitted                                 atomic.Int64              // reads, in batches
+	final                                     atomic.Pointer[Transfers] // once it is closed
 }
 
 // NewGDS returns the engine that reads files into the GPU's memory by cuFile, as GPUDirect Storage where the machine has it:
@@ -56,7 +56,7 @@ func NewGDS(g *GPU, opt GDSOptions) (Engine, error) {
 	if g == nil {
 		return nil, errNoGPU
 	}
-	e := &gdsEngine{compat: opt.Compat, ask: opt.Submit}
+	e := &gdsEngine{compat: opt.Compat, submitOpt: opt.Submit}
 	if err := e.start(g, opt); err != nil {
 		return nil, fmt.Errorf("zarrio: gds engine: %w", errors.Join(err, e.Close()))
 	}
@@ -74,17 +74,17 @@ func (e *gdsEngine) start(g *GPU, opt GDSOptions) error {
 	case e.compat != CompatOn && e.compat != CompatOff && e.compat != CompatAuto:
 		return fmt.Errorf("compatibility mode %q: want %s, %s or %s", e.compat, CompatOn, CompatOff, CompatAuto)
 	}
-	if e.ask == "" {
-		e.ask = SubmitAuto
+	if e.submitOpt == "" {
+		e.submitOpt = SubmitAuto
 	}
-	if e.ask != SubmitSync && e.ask != SubmitBatch && e.ask != SubmitAuto {
-		return fmt.Errorf("submission %q: want %s, %s or %s", e.ask, SubmitSync, SubmitBatch, SubmitAuto)
+	if e.submitOpt != SubmitSync && e.submitOpt != SubmitBatch && e.submitOpt != SubmitAuto {
+		return fmt.Errorf("submission %q: want %s, %s or %s", e.submitOpt, SubmitSync, SubmitBatch, SubmitAuto)
 	}
 	threads := cmp.Or(opt.Workers, cmp.Or(e.settings.threads, 8))
 	if threads < 1 {
 		return fmt.Errorf("%d workers: want 1 or more", threads)
 	}
-	e.quiet = e.compat != CompatOn
+	e.noUring = e.compat != CompatOn
 	if err := e.open(g, "gds", engine.CPUOptions{Workers: threads, KeepBytes: opt.KeepBytes, IO: engine.IOBuffered}); err != nil {
 		return err
 	}
@@ -95,19 +95,19 @@ func (e *gdsEngine) start(g *GPU, opt GDSOptions) error {
 	e.bounce = newRing(g, pinned, slotFor(min(e.settings.bounce, e.settings.task)), 2*threads)
 	if e.compat != CompatOn {
 		if e.cufile, err = g.cuFile(); err != nil {
-			e.why, e.cufile = err, nil
+			e.cufileErr, e.cufile = err, nil
 			if e.compat == CompatOff {
 				return err
 			}
 		}
 	}
 	e.files = fileCache{limit: cmp.Or(opt.Handles, defaultHandles()), cufile: e.cufile, must: e.compat == CompatOff, direct: e.settings.direct,
-		settle: func(ctx context.Context, w *workers.Worker) error { return e.settle(ctx, workerOf(w)) }}
+		flush: func(ctx context.Context, w *workers.Worker) error { return e.flush(ctx, workerOf(w)) }}
 	if e.files.limit < 1 {
 		return fmt.Errorf("%d open files: want 1 or more", opt.Handles)
 	}
 	if e.cufile == nil {
-		e.choose(SubmitSync)
+		e.setSubmit(SubmitSync)
 		return nil
 	}
 	if err := e.makeSlots(opt.RingBytes); err != nil {
@@ -116,15 +116,15 @@ func (e *gdsEngine) start(g *GPU, opt GDSOptions) error {
 	if err := e.measureBatches(); err != nil {
 		return err
 	}
-	e.choose(SubmitSync)
-	if e.ask == SubmitBatch {
+	e.setSubmit(SubmitSync)
+	if e.submitOpt == SubmitBatch {
 		if !e.cufile.HasBatch() {
 			return cufile.ErrNoBatch
 		}
-		e.choose(SubmitBatch)
+		e.setSubmit(SubmitBatch)
 	}
-	if e.before, err = e.cufile.Stats(); err == nil {
-		e.counted = true
+	if e.statsBefore, err = e.cufile.Stats(); err == nil {
+		e.hasStats = true
 	}
 	return nil
 }
@@ -136,17 +136,17 @@ func (e *gdsEngine) measureBatches() error {
 	if err != nil {
 		return err
 	}
-	e.largest = e.slots.size
+	e.maxRead = e.slots.size
 	if e.cufile.HasBatch() {
 		n, err := e.cufile.MaxBatchBytes()
 		if err != nil {
 			return err
 		}
-		e.largest = max(2*tensor.PageSize, int(min(n, int64(e.largest)))&^(tensor.PageSize-1))
+		e.maxRead = max(2*tensor.PageSize, int(min(n, int64(e.maxRead)))&^(tensor.PageSize-1))
 	}
-	e.share = max(1, cap(e.slots.free)/e.Workers())
-	each := (e.slots.size + e.largest - 1) / e.largest
-	e.depth = max(1, min(e.share*each, cufile.QueueDepth/e.Workers(), cmp.Or(int(p.MaxBatch), cufile.QueueDepth)))
+	e.slotsEach = max(1, cap(e.slots.free)/e.Workers())
+	each := (e.slots.size + e.maxRead - 1) / e.maxRead
+	e.depth = max(1, min(e.slotsEach*each, cufile.QueueDepth/e.Workers(), cmp.Or(int(p.MaxBatch), cufile.QueueDepth)))
 	return nil
 }
 
@@ -157,7 +157,7 @@ func slotFor(n int) int { return max(pages(n), 2*tensor.PageSize) }
 // pages rounds up to whole pages.
 func pages(n int) int { return (n + tensor.PageSize - 1) &^ (tensor.PageSize - 1) }
 
-func (e *gdsEngine) choose(s Submit) { e.submit.Store(&s) }
+func (e *gdsEngine) setSubmit(s Submit) { e.nextSubmit.Store(&s) }
 
 // makeSlots takes memory for the slots and registers it with cuFile: half as much as long as the GPU, or its BAR, has no room.
 func (e *gdsEngine) makeSlots(bytes int64) error {
@@ -184,7 +184,7 @@ func (e *gdsEngine) makeSlots(bytes int64) error {
 				}
 				continue
 			}
-			e.base, e.pinnedBy = base, n
+			e.base, e.registered = base, n
 			e.slots = newRing(e.gpu, onGPU, size, count)
 			e.slots.whole = whole
 			return nil
@@ -198,17 +198,17 @@ func (e *gdsEngine) Close() error {
 	return e.closeCore(func() error {
 		var err error
 		last := e.Transfers()
-		e.last.Store(&last)
-		for _, h := range e.hands { // what is copied out of slots, and read into them
-			err = errors.Join(err, e.gpu.dev.Synchronize(h.stream), h.batch.close())
+		e.final.Store(&last)
+		for _, w := range e.workers { // what is copied out of slots, and read into them
+			err = errors.Join(err, e.gpu.dev.Synchronize(w.stream), w.batch.close())
 		}
 		err = errors.Join(err, e.files.close())
-		if e.pinnedBy > 0 {
+		if e.registered > 0 {
 			if unregErr := e.cufile.DeregisterBuffer(e.base); unregErr != nil {
 				err = errors.Join(err, unregErr)
 				e.slots.whole = 0 // to free what is registered may hang nvidia-fs: it is lost
 			}
-			e.pinnedBy = 0
+			e.registered = 0
 		}
 		for _, r := range []*ring{e.slots, e.bounce} {
 			if r != nil {
@@ -221,14 +221,14 @@ func (e *gdsEngine) Close() error {
 
 func (e *gdsEngine) String() string {
 	set := e.settings
-	parts := []string{e.gpu.crew(e.pool.Describe())}
+	parts := []string{e.gpu.describe(e.pool.Describe())}
 	if e.cufile != nil {
 		parts = append(parts, "cuFile "+cuda.Dotted(e.cufile.Version()), fmt.Sprintf("ring of %d x %s registered", cap(e.slots.free), sized(e.slots.size)),
-			"submit "+string(*e.submit.Load()))
+			"submit "+string(*e.nextSubmit.Load()))
 	} else {
 		parts = append(parts, "kvikIO compat", fmt.Sprintf("%d bounce buffers of %s", cap(e.bounce.free), sized(e.bounce.size)))
-		if e.why != nil {
-			parts = append(parts, "since cuFile can't be used: "+e.why.Error())
+		if e.cufileErr != nil {
+			parts = append(parts, "since cuFile can't be used: "+e.cufileErr.Error())
 		}
 	}
 	parts = append(parts, "compat "+string(e.compat), "task "+sized(set.task), "threshold "+sized(set.threshold), fmt.Sprintf("%d open files", e.files.limit))
@@ -265,8 +265,8 @@ func (e *gdsEngine) Alloc(n int64, layout tensor.Layout) (tensor.Memory, error) 
 // Fill implements Engine.
 func (e *gdsEngine) Fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
 	return e.exclusively(m, func(mem *memory) (meta.Stats, error) {
-		return e.write(ctx, p, mem, e.job(p, mem, nil, func(ctx context.Context, h *worker, r *plan.ChunkRead, pieces []plan.Piece) error {
-			return e.readHost(ctx, h, r, pieces, mem)
+		return e.write(ctx, p, mem, e.job(p, mem, nil, func(ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece) error {
+			return e.readHost(ctx, w, r, pieces, mem)
 		}))
 	})
 }
@@ -281,7 +281,7 @@ func (e *gdsEngine) ReadStored(ctx context.Context, p *plan.Plan, m tensor.Memor
 
 // job reads what cuFile can read from the files, into to, or nowhere, and leaves the rest to byHost.
 func (e *gdsEngine) job(p *plan.Plan, to *memory, skip func(*plan.ChunkRead) bool, byHost func(context.Context, *worker, *plan.ChunkRead, []plan.Piece) error) *workers.Job {
-	e.way = *e.submit.Load()
+	e.submit = *e.nextSubmit.Load()
 	return &workers.Job{
 		Skip:     skip,
 		PerChunk: e.perChunk,
@@ -291,14 +291,14 @@ func (e *gdsEngine) job(p *plan.Plan, to *memory, skip func(*plan.ChunkRead) boo
 		},
 		Read: func(ctx context.Context, w *workers.Worker, r *plan.ChunkRead) error {
 			pieces := p.Pieces[r.First : r.First+r.Count]
-			if e.byFile(r.Array, pieces) {
+			if e.usesFile(r.Array, pieces) {
 				return e.readFile(ctx, workerOf(w), p, r, pieces, to)
 			}
 			return byHost(ctx, workerOf(w), r, pieces)
 		},
 		Last: func(ctx context.Context, w *workers.Worker, err error) error {
 			defer e.files.sharing.RUnlock()
-			return e.flush(ctx, workerOf(w), err)
+			return e.endFill(ctx, workerOf(w), err)
 		},
 	}
 }
@@ -341,32 +341,32 @@ func (e *gdsEngine) perChunk(a *chunk.Array) bool {
 	return a.ValuesAreFiles() && a.Raw() && a.Native()
 }
 
-// byFile says that a chunk's pieces are read from its file: they are rows of it.
-func (e *gdsEngine) byFile(a *chunk.Array, pieces []plan.Piece) bool {
+// usesFile says that a chunk's pieces are read from its file: they are rows of it.
+func (e *gdsEngine) usesFile(a *chunk.Array, pieces []plan.Piece) bool {
 	return e.perChunk(a) && byRows(pieces)
 }
 
 // Transfers implements GPUEngine.
 func (e *gdsEngine) Transfers() Transfers {
-	if last := e.last.Load(); last != nil {
+	if last := e.final.Load(); last != nil {
 		return *last
 	}
 	t := Transfers{
 		CuFileBytes: e.cufileBytes.Load(), HostBytes: e.hostBytes.Load(), BounceBytes: e.bounceBytes.Load(),
-		UnalignedBytes: e.unaligned.Load(), InPlaceBytes: e.inPlace.Load(), NoDirect: e.noDirect(),
+		UnalignedBytes: e.unalignedBytes.Load(), InPlaceBytes: e.inPlaceBytes.Load(), NoDirect: e.noDirect(),
 		Batch: BatchReads{Submitted: e.submitted.Load()},
 	}
 	e.files.mu.Lock()
 	t.Opened, t.Evicted = e.files.opened, e.files.evicted
 	e.files.mu.Unlock()
-	if !e.counted {
+	if !e.hasStats {
 		return t
 	}
 	now, err := e.cufile.Stats()
 	if err != nil {
 		return t
 	}
-	d := now.Sub(e.before)
+	d := now.Sub(e.statsBefore)
 	t.Counted = true
 	t.P2PReads, t.NVFSReads, t.POSIXReads, t.UnalignedReads = int64(d.P2PReads), int64(d.NVFSReads), int64(d.POSIXReads), int64(d.UnalignedReads)
 	b := d.BatchReads

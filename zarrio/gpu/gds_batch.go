@@ -27,8 +27,8 @@ type submission struct {
 	done   []cufile.Completion
 }
 
-// take empties the list, whose transfers are done.
-func (s *submission) take() {
+// reset empties the list, whose transfers are done.
+func (s *submission) reset() {
 	for i := range s.list {
 		s.spare = append(s.spare, s.list[i].strips[:0])
 	}
@@ -45,12 +45,12 @@ func (s *submission) close() error {
 }
 
 // prepare makes the batch of a worker that reads in batches, before it holds what others wait for.
-func (e *gdsEngine) prepare(ctx context.Context, h *worker) error {
-	s := &h.batch
-	if e.way != SubmitBatch || s.batch != nil {
+func (e *gdsEngine) prepare(ctx context.Context, w *worker) error {
+	s := &w.batch
+	if e.submit != SubmitBatch || s.batch != nil {
 		return nil
 	}
-	return e.files.insist(ctx, h.w, func() (err error) {
+	return e.files.openWithRetry(ctx, w.Worker, func() (err error) {
 		s.batch, err = e.cufile.NewBatch(e.depth)
 		s.done = make([]cufile.Completion, e.depth)
 		return err
@@ -58,19 +58,19 @@ func (e *gdsEngine) prepare(ctx context.Context, h *worker) error {
 }
 
 // reads returns how many reads of a batch a transfer is.
-func (e *gdsEngine) reads(t *transfer) int { return (t.asked + e.largest - 1) / e.largest }
+func (e *gdsEngine) reads(t *transfer) int { return (t.asked + e.maxRead - 1) / e.maxRead }
 
 // makeRoom makes the reads of the worker's submission if its batch has no room for those of t.
-func (e *gdsEngine) makeRoom(ctx context.Context, h *worker, t *transfer) error {
-	if e.way != SubmitBatch || h.batch.reads+e.reads(t) <= e.depth {
+func (e *gdsEngine) makeRoom(ctx context.Context, w *worker, t *transfer) error {
+	if e.submit != SubmitBatch || w.batch.reads+e.reads(t) <= e.depth {
 		return nil
 	}
-	return e.settle(ctx, h)
+	return e.flush(ctx, w)
 }
 
 // enqueue makes a transfer part of the worker's submission, which goes off when it has as many as the worker has slots.
-func (e *gdsEngine) enqueue(ctx context.Context, h *worker, t transfer) error {
-	s := &h.batch
+func (e *gdsEngine) enqueue(ctx context.Context, w *worker, t transfer) error {
+	s := &w.batch
 	e.files.hold(t.file)
 	var strips []strip // that stay when the next chunk is read
 	if n := len(s.spare); n > 0 {
@@ -79,58 +79,58 @@ func (e *gdsEngine) enqueue(ctx context.Context, h *worker, t transfer) error {
 	t.strips = append(strips, t.strips...)
 	s.list = append(s.list, t)
 	s.reads += e.reads(&t)
-	if len(s.list) < e.share && s.reads < e.depth {
+	if len(s.list) < e.slotsEach && s.reads < e.depth {
 		return nil
 	}
-	return e.submitAll(ctx, h)
+	return e.submitAll(ctx, w)
 }
 
-// settle makes the reads of the worker's submission.
-func (e *gdsEngine) settle(ctx context.Context, h *worker) error {
-	if len(h.batch.list) == 0 {
+// wait makes the reads of the worker's submission.
+func (e *gdsEngine) flush(ctx context.Context, w *worker) error {
+	if len(w.batch.list) == 0 {
 		return nil
 	}
-	return e.submitAll(ctx, h)
+	return e.submitAll(ctx, w)
 }
 
-// flush ends the worker's part of a Fill: what it has not submitted goes off now, or after an error not at all.
-func (e *gdsEngine) flush(ctx context.Context, h *worker, err error) error {
+// endFill ends the worker's part of a Fill: what it has not submitted goes off now, or after an error not at all.
+func (e *gdsEngine) endFill(ctx context.Context, w *worker, err error) error {
 	if err == nil {
-		return e.settle(ctx, h)
+		return e.flush(ctx, w)
 	}
-	return errors.Join(err, e.discard(h, h.batch.list))
+	return errors.Join(err, e.discard(w, w.batch.list))
 }
 
 // discard gives back what reads hold that are not to be made.
-func (e *gdsEngine) discard(h *worker, list []transfer) error {
+func (e *gdsEngine) discard(w *worker, list []transfer) error {
 	var err error
 	for i := range list {
 		if s := list[i].slot; s != nil {
-			err = e.slots.give(s, false, h.stream, err)
+			err = e.slots.give(s, false, w.stream, err)
 		}
 		e.files.put(list[i].file)
 	}
-	h.batch.take()
+	w.batch.reset()
 	return err
 }
 
 // submitAll makes the reads of the worker's submission, and queues their copies as they come in.
-func (e *gdsEngine) submitAll(ctx context.Context, h *worker) error {
+func (e *gdsEngine) submitAll(ctx context.Context, w *worker) error {
 	defer trace.StartRegion(ctx, "read").End()
-	s := &h.batch
+	s := &w.batch
 	s.ios = s.ios[:0]
 	for i := range s.list {
 		t := &s.list[i]
 		base, at := e.target(t)
 		t.left, t.got = 0, t.asked
-		for lo := 0; lo < t.asked; lo += e.largest {
-			s.ios = append(s.ios, cufile.IO{Handle: t.file.handle, Base: base, BufOffset: at + int64(lo), Bytes: min(e.largest, t.asked-lo),
+		for lo := 0; lo < t.asked; lo += e.maxRead {
+			s.ios = append(s.ios, cufile.IO{Handle: t.file.handle, Base: base, BufOffset: at + int64(lo), Bytes: min(e.maxRead, t.asked-lo),
 				Offset: t.start + int64(lo), Cookie: uint64(i)<<32 | uint64(lo)})
 			t.left++
 		}
 	}
 	if err := s.batch.Submit(s.ios); err != nil {
-		return errors.Join(failRead(s.list[0].read, err), e.discard(h, s.list))
+		return errors.Join(failRead(s.list[0].read, err), e.discard(w, s.list))
 	}
 	e.submitted.Add(int64(len(s.ios)))
 	var first error
@@ -142,7 +142,7 @@ func (e *gdsEngine) submitAll(ctx context.Context, h *worker) error {
 			if t.left > 0 {
 				continue
 			}
-			if err := e.finish(h, t, t.got, t.err); err == nil {
+			if err := e.finish(w, t, t.got, t.err); err == nil {
 				e.files.put(t.file)
 			} else {
 				e.files.forget(t.file)
@@ -160,10 +160,10 @@ func (e *gdsEngine) submitAll(ctx context.Context, h *worker) error {
 			if first == nil {
 				first = failRead(lost[0].read, err)
 			}
-			return errors.Join(first, e.discard(h, lost))
+			return errors.Join(first, e.discard(w, lost))
 		}
 	}
-	s.take()
+	s.reset()
 	return first
 }
 
@@ -174,11 +174,11 @@ func (e *gdsEngine) completed(t *transfer, lo int, c cufile.Completion) {
 	if errors.Is(err, unix.EINTR) { // a signal's doing: it is read again
 		got, err = 0, nil
 	}
-	hi := min(lo+e.largest, t.asked)
+	hi := min(lo+e.maxRead, t.asked)
 	end := lo
 	if err == nil {
 		t.fromFile += int64(got)
-		end, err = e.pull(t, lo, lo+got, hi)
+		end, err = e.readFully(t, lo, lo+got, hi)
 	}
 	if err != nil && t.err == nil {
 		t.err = err
@@ -196,8 +196,8 @@ func (e *gdsEngine) Calibrate(ctx context.Context, next Epoch) (string, error) {
 	switch {
 	case e.cufile == nil:
 		return "nothing to choose: cuFile is not used", nil
-	case e.ask != SubmitAuto:
-		return fmt.Sprintf("%s, as asked for", e.ask), nil
+	case e.submitOpt != SubmitAuto:
+		return fmt.Sprintf("%s, as asked for", e.submitOpt), nil
 	case !e.cufile.HasBatch():
 		return fmt.Sprintf("%s: this cuFile has no batches", SubmitSync), nil
 	}
@@ -212,7 +212,7 @@ func (e *gdsEngine) Calibrate(ctx context.Context, next Epoch) (string, error) {
 		}
 		for k := range 2 * repeats {
 			way := ways[(i+k)%2] // the first has no advantage
-			e.choose(way)
+			e.setSubmit(way)
 			begin := time.Now()
 			if err := read(); err != nil {
 				return err
@@ -221,7 +221,7 @@ func (e *gdsEngine) Calibrate(ctx context.Context, next Epoch) (string, error) {
 		}
 		return nil
 	})
-	e.choose(SubmitSync)
+	e.setSubmit(SubmitSync)
 	if err != nil {
 		return "", err
 	}
@@ -234,7 +234,7 @@ func (e *gdsEngine) Calibrate(ctx context.Context, next Epoch) (string, error) {
 	}
 	sync, batch := median(SubmitSync), median(SubmitBatch)
 	if batch < sync {
-		e.choose(SubmitBatch)
+		e.setSubmit(SubmitBatch)
 	}
-	return fmt.Sprintf("%s (medians of %d reads of a batch: %s %v, %s %v)", *e.submit.Load(), len(spent[SubmitSync]), SubmitSync, sync.Round(time.Microsecond), SubmitBatch, batch.Round(time.Microsecond)), nil
+	return fmt.Sprintf("%s (medians of %d reads of a batch: %s %v, %s %v)", *e.nextSubmit.Load(), len(spent[SubmitSync]), SubmitSync, sync.Round(time.Microsecond), SubmitBatch, batch.Round(time.Microsecond)), nil
 }

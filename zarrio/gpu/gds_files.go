@@ -27,8 +27,8 @@ type fileCache struct {
 	must   bool           // a file that cuFile doesn't take is an error, rather than read by POSIX calls
 	direct bool           // POSIX reads go around the page cache where they can
 
-	// settle makes the reads that a worker has not submitted, so that it holds no more files than it opens.
-	settle func(context.Context, *workers.Worker) error
+	// flush makes the reads that a worker has not submitted, so that it holds no more files than it opens.
+	flush func(context.Context, *workers.Worker) error
 	// sharing is read-locked by each worker for as long as it may hold files. Who finds no descriptor left locks it: nobody else
 	// holds files then.
 	sharing sync.RWMutex
@@ -42,11 +42,11 @@ type fileCache struct {
 
 // An openedFile is a file in the cache. Whoever needs it first opens it, others wait.
 type openedFile struct {
-	cache *fileCache
-	key   chunk.Key
-	at    *linked.Element
-	users int  // that hold it: it stays open
-	lost  bool // it is not in the cache any more
+	cache     *fileCache
+	key       chunk.Key
+	at        *linked.Element
+	users     int  // that hold it: it stays open
+	forgotten bool // it is not in the cache any more
 
 	mu       sync.Mutex
 	open     bool
@@ -105,7 +105,7 @@ func (c *fileCache) hold(f *openedFile) {
 func (c *fileCache) put(f *openedFile) {
 	c.mu.Lock()
 	f.users--
-	last := f.users == 0 && f.lost
+	last := f.users == 0 && f.forgotten
 	c.mu.Unlock()
 	if last {
 		f.close() // of a file that was only read, it has nothing to report
@@ -116,8 +116,8 @@ func (c *fileCache) put(f *openedFile) {
 // Whoever else holds it goes on with it.
 func (c *fileCache) forget(f *openedFile) {
 	c.mu.Lock()
-	if !f.lost {
-		f.lost = true
+	if !f.forgotten {
+		f.forgotten = true
 		delete(c.files, f.key)
 		c.used.Remove(f.at)
 	}
@@ -161,7 +161,7 @@ func (c *fileCache) close() error {
 
 // ensure opens a file where that has not been done.
 func (c *fileCache) ensure(ctx context.Context, w *workers.Worker, f *openedFile) error {
-	return c.insist(ctx, w, func() error {
+	return c.openWithRetry(ctx, w, func() error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if f.open {
@@ -178,14 +178,14 @@ func (c *fileCache) ensure(ctx context.Context, w *workers.Worker, f *openedFile
 	})
 }
 
-// insist opens what needs a descriptor. Where the process has none left, the worker makes the reads that it holds files for,
+// openWithRetry opens what needs a descriptor. Where the process has none left, the worker makes the reads that it holds files for,
 // and waits until all others have done so or are through; then files of the cache can be closed, and nobody takes what that gives.
-func (c *fileCache) insist(ctx context.Context, w *workers.Worker, open func() error) error {
+func (c *fileCache) openWithRetry(ctx context.Context, w *workers.Worker, open func() error) error {
 	err := open()
 	if !noDescriptor(err) {
 		return err
 	}
-	if err := c.settle(ctx, w); err != nil {
+	if err := c.flush(ctx, w); err != nil {
 		return err
 	}
 	c.sharing.RUnlock()
@@ -253,7 +253,7 @@ func sizeOf(f *os.File) (int64, error) {
 // posix returns the buffered descriptor, opening it where it was not needed before.
 func (f *openedFile) posix(ctx context.Context, w *workers.Worker) (*os.File, error) {
 	var file *os.File
-	err := f.cache.insist(ctx, w, func() (err error) {
+	err := f.cache.openWithRetry(ctx, w, func() (err error) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if f.buffered == nil {

@@ -26,20 +26,20 @@ type strip struct {
 // end returns where in the file the strip ends.
 func (q *strip) end() int64 { return q.off + int64((q.rows-1)*q.pitch+q.width) }
 
-// pagesEnd returns where in the file its last page ends.
-func (q *strip) pagesEnd() int64 { return (q.end() + tensor.PageSize - 1) &^ (tensor.PageSize - 1) }
+// pageEnd returns where in the file its last page ends.
+func (q *strip) pageEnd() int64 { return (q.end() + tensor.PageSize - 1) &^ (tensor.PageSize - 1) }
 
-// place returns where in the batch the strip belongs, whose elements have size bytes.
-func (q *strip) place(size int) int { return q.piece.Dst + q.row*q.piece.DstBy[0]*size + q.col }
+// batchOffset returns where in the batch the strip belongs, whose elements have size bytes.
+func (q *strip) batchOffset(size int) int { return q.piece.Dst + q.row*q.piece.DstBy[0]*size + q.col }
 
-// same reports whether two strips are the same bytes of a file.
-func (q *strip) same(o *strip) bool {
+// sameBytes reports whether two strips are the same bytes of a file.
+func (q *strip) sameBytes(o *strip) bool {
 	return q.off == o.off && q.rows == o.rows && q.width == o.width && q.pitch == o.pitch
 }
 
-// cut appends the strips that a chunk's pieces are read in to strips, in the order of the file. The chunk begins at base of its
+// cutPieces appends the strips that a chunk's pieces are read in to strips, in the order of the file. The chunk begins at base of its
 // file, its elements have size bytes, and each strip fits one read.
-func (e *gdsEngine) cut(strips []strip, pieces []plan.Piece, base int64, size int) []strip {
+func (e *gdsEngine) cutPieces(strips []strip, pieces []plan.Piece, base int64, size int) []strip {
 	for i := range pieces {
 		strips = e.cutPiece(strips, &pieces[i], len(pieces) > 1, base, size)
 	}
@@ -108,8 +108,8 @@ func (e *gdsEngine) slotBytes() int {
 	size := e.bounce.size
 	if e.slots != nil {
 		size = min(size, e.slots.size)
-		if e.way == SubmitBatch {
-			size = min(size, e.depth*e.largest)
+		if e.submit == SubmitBatch {
+			size = min(size, e.depth*e.maxRead)
 		}
 	}
 	return size
@@ -120,13 +120,13 @@ func (e *gdsEngine) slotBytes() int {
 // unless it may be read straight into mem.
 func (e *gdsEngine) together(strips []strip, mem *memory) int {
 	size, inPlace := int64(e.slotBytes()), mem != nil && mem.registered
-	start, end := strips[0].off&^(tensor.PageSize-1), strips[0].pagesEnd()
+	start, end := strips[0].off&^(tensor.PageSize-1), strips[0].pageEnd()
 	for i := range strips[1:] {
 		q := &strips[1+i]
-		if q.off > end || q.off == end && inPlace && q.rows == 1 || q.pagesEnd()-start > size {
+		if q.off > end || q.off == end && inPlace && q.rows == 1 || q.pageEnd()-start > size {
 			return 1 + i
 		}
-		end = max(end, q.pagesEnd())
+		end = max(end, q.pageEnd())
 	}
 	return len(strips)
 }

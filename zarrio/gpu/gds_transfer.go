@@ -39,8 +39,8 @@ type transfer struct {
 }
 
 // readFile reads a chunk's pieces from its file.
-func (e *gdsEngine) readFile(ctx context.Context, h *worker, p *plan.Plan, r *plan.ChunkRead, pieces []plan.Piece, mem *memory) error {
-	w, a := h.w, r.Array
+func (e *gdsEngine) readFile(ctx context.Context, w *worker, p *plan.Plan, r *plan.ChunkRead, pieces []plan.Piece, mem *memory) error {
+	a := r.Array
 	size := a.Meta.DType.Size
 	n, err := e.measure(pieces, size)
 	if err != nil {
@@ -49,21 +49,21 @@ func (e *gdsEngine) readFile(ctx context.Context, h *worker, p *plan.Plan, r *pl
 	if mem != nil {
 		w.Stats.PlacedBytes += n
 	}
-	if err := e.prepare(ctx, h); err != nil {
+	if err := e.prepare(ctx, w); err != nil {
 		return failRead(r, err)
 	}
-	f, base, err := e.find(ctx, w, r)
+	f, base, err := e.find(ctx, w.Worker, r)
 	if err != nil {
 		return err
 	}
 	if f == nil {
-		return e.fillIn(h, pieces, mem, a)
+		return e.fillIn(w, pieces, mem, a)
 	}
-	strips := e.cut(h.batch.strips[:0], pieces, base, size)
-	h.batch.strips = strips
+	strips := e.cutPieces(w.batch.strips[:0], pieces, base, size)
+	w.batch.strips = strips
 	for len(strips) > 0 {
 		k := e.together(strips, mem)
-		if err := e.transfer(ctx, h, p, newTransfer(r, f, strips[:k], mem)); err != nil {
+		if err := e.transfer(ctx, w, p, newTransfer(r, f, strips[:k], mem)); err != nil {
 			e.files.forget(f) // it may be another one by now
 			return failRead(r, err)
 		}
@@ -122,7 +122,7 @@ func (e *gdsEngine) find(ctx context.Context, w *workers.Worker, r *plan.ChunkRe
 func (e *gdsEngine) findInner(ctx context.Context, w *workers.Worker, a *chunk.Array, number int) (*openedFile, chunk.Location, error) {
 	shard, p, ok := w.Recall(a, number)
 	if !ok {
-		err := e.files.insist(ctx, w, func() (err error) {
+		err := e.files.openWithRetry(ctx, w, func() (err error) {
 			if p, err = w.Locate(ctx, a, number); err == nil && !p.Present {
 				err = w.Verify(ctx, p)
 			}
@@ -146,22 +146,22 @@ func (e *gdsEngine) findInner(ctx context.Context, w *workers.Worker, a *chunk.A
 }
 
 // transfer makes one read, or makes it part of the worker's batch.
-func (e *gdsEngine) transfer(ctx context.Context, h *worker, p *plan.Plan, t transfer) error {
+func (e *gdsEngine) transfer(ctx context.Context, w *worker, p *plan.Plan, t transfer) error {
 	if t.file.handle == nil || t.run < e.settings.threshold {
-		return e.transferPOSIX(ctx, h, t)
+		return e.transferPOSIX(ctx, w, t)
 	}
 	t.start = t.off &^ (tensor.PageSize - 1)
 	t.asked = pages(int(t.off-t.start) + t.n)
-	if err := e.makeRoom(ctx, h, &t); err != nil {
+	if err := e.makeRoom(ctx, w, &t); err != nil {
 		return err
 	}
-	if e.straight(p, &t) {
-		t.to = t.mem.base + cuda.Ptr(t.strips[0].place(t.read.Array.Meta.DType.Size))
+	if e.inPlace(p, &t) {
+		t.to = t.mem.base + cuda.Ptr(t.strips[0].batchOffset(t.read.Array.Meta.DType.Size))
 	} else {
 		// With fewer slots than workers wait with, what this one has not submitted must not keep them.
 		s, err := e.slots.tryTake()
 		if s == nil && err == nil {
-			if err = e.settle(ctx, h); err == nil {
+			if err = e.flush(ctx, w); err == nil {
 				s, err = e.slots.take()
 			}
 		}
@@ -170,28 +170,28 @@ func (e *gdsEngine) transfer(ctx context.Context, h *worker, p *plan.Plan, t tra
 		}
 		t.slot, t.to = s, e.base+cuda.Ptr(s.off)
 	}
-	if e.way == SubmitBatch {
-		return e.enqueue(ctx, h, t)
+	if e.submit == SubmitBatch {
+		return e.enqueue(ctx, w, t)
 	}
 	r := trace.StartRegion(ctx, "read")
-	got, err := e.pull(&t, 0, 0, t.asked)
+	got, err := e.readFully(&t, 0, 0, t.asked)
 	r.End()
-	return e.finish(h, &t, got, err)
+	return e.finish(w, &t, got, err)
 }
 
-// straight reports whether a read goes straight into the batch: whole pages of one run, behind which its last page in the batch
+// inPlace reports whether a read goes straight into the batch: whole pages of one run, behind which its last page in the batch
 // holds nothing else. Other places in the batch that the same bytes belong to are copied to from there.
-func (e *gdsEngine) straight(p *plan.Plan, t *transfer) bool {
+func (e *gdsEngine) inPlace(p *plan.Plan, t *transfer) bool {
 	q := &t.strips[0]
 	if t.mem == nil || !t.mem.registered || q.rows != 1 || t.off%tensor.PageSize != 0 || p.PlaneStride%tensor.PageSize != 0 || p.TensorStride == 0 {
 		return false
 	}
 	for i := range t.strips {
-		if !q.same(&t.strips[i]) {
+		if !q.sameBytes(&t.strips[i]) {
 			return false
 		}
 	}
-	at := q.place(t.read.Array.Meta.DType.Size)
+	at := q.batchOffset(t.read.Array.Meta.DType.Size)
 	return at%tensor.PageSize == 0 && (t.n%tensor.PageSize == 0 || at%p.TensorStride%p.PlaneStride+t.n == p.PlaneBytes)
 }
 
@@ -203,10 +203,10 @@ func (e *gdsEngine) target(t *transfer) (base cuda.Ptr, off int64) {
 	return t.mem.base, int64(t.to - t.mem.base)
 }
 
-// pull reads what a transfer still needs of its bytes from lo to hi, of which those before got are there, and returns how far
+// readFully reads what a transfer still needs of its bytes from lo to hi, of which those before got are there, and returns how far
 // they are there then. cuFile may return less than it was asked for at any time, as read does; at the end of the file it
 // returns nothing.
-func (e *gdsEngine) pull(t *transfer, lo, got, hi int) (int, error) {
+func (e *gdsEngine) readFully(t *transfer, lo, got, hi int) (int, error) {
 	need := min(int(t.off-t.start)+t.n, hi)
 	base, at := e.target(t)
 	aligned := true
@@ -224,7 +224,7 @@ func (e *gdsEngine) pull(t *transfer, lo, got, hi int) (int, error) {
 		}
 		t.fromFile += int64(n)
 		if from%tensor.PageSize != 0 {
-			e.unaligned.Add(int64(n))
+			e.unalignedBytes.Add(int64(n))
 		}
 		// Where there is no more of the page than before, it is read on from its middle. What was there behind the bytes that have
 		// just been read is there no longer: a short read may leave anything behind it.
@@ -234,8 +234,8 @@ func (e *gdsEngine) pull(t *transfer, lo, got, hi int) (int, error) {
 	return got, nil
 }
 
-// ended counts a read of got bytes from off on, if it is whole.
-func (t *transfer) ended(w *workers.Worker, got int) error {
+// checkLength counts a read of got bytes from off on, if it is whole.
+func (t *transfer) checkLength(w *workers.Worker, got int) error {
 	if got < t.n {
 		return fmt.Errorf("read %d of %d bytes at offset %d: the file shrank while it was read", max(0, got), t.n, t.off)
 	}
@@ -245,27 +245,27 @@ func (t *transfer) ended(w *workers.Worker, got int) error {
 }
 
 // finish queues the copies of what was read, and gives the slot back.
-func (e *gdsEngine) finish(h *worker, t *transfer, got int, err error) error {
+func (e *gdsEngine) finish(w *worker, t *transfer, got int, err error) error {
 	if err == nil {
-		err = t.ended(h.w, got-int(t.off-t.start))
+		err = t.checkLength(w.Worker, got-int(t.off-t.start))
 	}
 	if err == nil {
 		e.cufileBytes.Add(t.fromFile)
 		if t.slot == nil {
-			e.inPlace.Add(t.fromFile)
+			e.inPlaceBytes.Add(t.fromFile)
 		}
 		if t.mem != nil {
-			err = e.deliver(h, t)
+			err = e.copyOut(w, t)
 		}
 	}
 	if t.slot != nil {
-		err = e.slots.give(t.slot, err == nil && t.mem != nil, h.stream, err)
+		err = e.slots.give(t.slot, err == nil && t.mem != nil, w.stream, err)
 	}
 	return err
 }
 
-// deliver queues the copies on the GPU to where the strips belong.
-func (e *gdsEngine) deliver(h *worker, t *transfer) error {
+// copyOut queues the copies on the GPU to where the strips belong.
+func (e *gdsEngine) copyOut(w *worker, t *transfer) error {
 	dev, size := e.gpu.dev, t.read.Array.Meta.DType.Size
 	for i := range t.strips {
 		if i == 0 && t.slot == nil {
@@ -273,15 +273,15 @@ func (e *gdsEngine) deliver(h *worker, t *transfer) error {
 		}
 		q := &t.strips[i]
 		src, pitch := t.to+cuda.Ptr(q.off-t.start), q.piece.DstBy[0]*size
-		dst, err := t.mem.at(q.place(size), pitch, q.width, q.rows)
+		dst, err := t.mem.at(q.batchOffset(size), pitch, q.width, q.rows)
 		if err != nil {
 			return err
 		}
 		if q.rows == 1 {
-			err = dev.CopyDtoDAsync(dst, src, int64(q.width), h.stream)
+			err = dev.CopyDtoDAsync(dst, src, int64(q.width), w.stream)
 		} else {
-			h.copy = cuda.Copy2D{Dst: dst, DstPitch: int64(pitch), Src: src, SrcPitch: int64(q.pitch), Width: int64(q.width), Height: int64(q.rows)}
-			err = dev.Copy2DAsync(&h.copy, h.stream)
+			w.copy = cuda.Copy2D{Dst: dst, DstPitch: int64(pitch), Src: src, SrcPitch: int64(q.pitch), Width: int64(q.width), Height: int64(q.rows)}
+			err = dev.Copy2DAsync(&w.copy, w.stream)
 		}
 		if err != nil {
 			return err
@@ -292,18 +292,18 @@ func (e *gdsEngine) deliver(h *worker, t *transfer) error {
 
 // transferPOSIX reads into pinned memory by POSIX calls, as kvikIO does in its compatibility mode and below its threshold. There
 // are two bounce buffers a worker, so that one is copied from while the other is read into.
-func (e *gdsEngine) transferPOSIX(ctx context.Context, h *worker, t transfer) error {
+func (e *gdsEngine) transferPOSIX(ctx context.Context, w *worker, t transfer) error {
 	s, err := e.bounce.take()
 	if err != nil {
 		return err
 	}
 	at := int(t.off % tensor.PageSize)
 	r := trace.StartRegion(ctx, "read")
-	got, err := t.file.read(ctx, h.w, s.host, at, t.n, t.off, e.settings.overread)
+	got, err := t.file.read(ctx, w.Worker, s.host, at, t.n, t.off, e.settings.overread)
 	r.End()
 	if err == nil {
 		t.fromFile = int64(got)
-		err = t.ended(h.w, got)
+		err = t.checkLength(w.Worker, got)
 	}
 	if err == nil {
 		e.bounceBytes.Add(t.fromFile)
@@ -311,7 +311,7 @@ func (e *gdsEngine) transferPOSIX(ctx context.Context, h *worker, t transfer) er
 	size := t.read.Array.Meta.DType.Size
 	for i := 0; err == nil && t.mem != nil && i < len(t.strips); i++ {
 		q := &t.strips[i]
-		err = e.send(h, s, at+int(q.off-t.off), q.pitch, t.mem, q.place(size), q.piece.DstBy[0]*size, q.width, q.rows)
+		err = e.send(w, s, at+int(q.off-t.off), q.pitch, t.mem, q.batchOffset(size), q.piece.DstBy[0]*size, q.width, q.rows)
 	}
-	return e.bounce.give(s, err == nil && t.mem != nil, h.stream, err)
+	return e.bounce.give(s, err == nil && t.mem != nil, w.stream, err)
 }

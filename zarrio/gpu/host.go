@@ -49,7 +49,7 @@ func (e *core) hostRing(kind ringKind, bytes int64) (*ring, error) {
 	if bytes == 0 {
 		r := newRing(e.gpu, kind, slotSize, maxThreads+spareSlots)
 		r.limit, r.left, r.list = 0, 0, listBytes
-		r.allow(len(e.hands) + spareSlots)
+		r.allow(len(e.workers) + spareSlots)
 		return r, nil
 	}
 	if bytes < slotSize {
@@ -61,7 +61,7 @@ func (e *core) hostRing(kind ringKind, bytes int64) (*ring, error) {
 }
 
 func (e *hostEngine) String() string {
-	return fmt.Sprintf("host (%s, %v, ring of %d x %d MiB, %s)", e.gpu.crew(e.pool.Describe()), e.pool.Files(), e.host.limit, slotSize>>20,
+	return fmt.Sprintf("host (%s, %v, ring of %d x %d MiB, %s)", e.gpu.describe(e.pool.Describe()), e.pool.Files(), e.host.limit, slotSize>>20,
 		map[ringKind]string{pinned: "pinned, copies overlap with reading", pageable: "pageable, copies are waited for"}[e.host.kind])
 }
 
@@ -113,17 +113,17 @@ func (e *hostEngine) PathOf(engine.Chunked) (Path, string) {
 }
 
 // readHost brings one chunk's pieces into place by way of slots, which several chunks share.
-func (e *core) readHost(ctx context.Context, h *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory) error {
-	if err := e.readPieces(ctx, h, r, pieces, mem); err != nil {
-		return e.dropStaged(h, false, err)
+func (e *core) readHost(ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory) error {
+	if err := e.readPieces(ctx, w, r, pieces, mem); err != nil {
+		return e.dropStaged(w, false, err)
 	}
-	return e.endChunk(h)
+	return e.endChunk(w)
 }
 
 // readPieces stages one chunk's pieces. Runs of an uncompressed chunk are read into a slot, a chunk that is sent whole is read
 // or decoded into one, and others are decoded aside and their pieces packed into slots.
-func (e *core) readPieces(ctx context.Context, h *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory) error {
-	w, a, keep := h.w, r.Array, e.pool.Keep
+func (e *core) readPieces(ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory) error {
+	a, keep := r.Array, e.pool.Keep
 	size, whole := a.Meta.DType.Size, a.ChunkBytes()
 	n, err := e.measure(pieces, size)
 	if err != nil {
@@ -132,7 +132,7 @@ func (e *core) readPieces(ctx context.Context, h *worker, r *plan.ChunkRead, pie
 	w.Stats.PlacedBytes += n
 	if dec := keep.Lookup(r.Key(), r.Keep); dec != nil {
 		w.Stats.Reused++
-		return e.pack(ctx, h, pieces, mem, dec, size)
+		return e.pack(ctx, w, pieces, mem, dec, size)
 	}
 	dec := e.pool.Reserve(r)
 	kept := dec != nil
@@ -140,9 +140,9 @@ func (e *core) readPieces(ctx context.Context, h *worker, r *plan.ChunkRead, pie
 	switch {
 	case kept:
 	case a.Raw() && plan.InPlace(a, pieces):
-		return e.readRuns(ctx, h, r, pieces, mem)
+		return e.readRuns(ctx, w, r, pieces, mem)
 	case whole <= e.host.size && byRows(pieces) && sentWhole(pieces, size, whole):
-		return e.readSlot(ctx, h, r, pieces, mem)
+		return e.readSlot(ctx, w, r, pieces, mem)
 	default:
 		if dec, err = w.DecodeBuffer(ctx, a, r.Chunk, whole); err != nil {
 			return err
@@ -157,9 +157,9 @@ func (e *core) readPieces(ctx context.Context, h *worker, r *plan.ChunkRead, pie
 		if kept {
 			keep.Discard(r.Key())
 		}
-		return e.fillIn(h, pieces, mem, a)
+		return e.fillIn(w, pieces, mem, a)
 	}
-	return e.pack(ctx, h, pieces, mem, dec, size)
+	return e.pack(ctx, w, pieces, mem, dec, size)
 }
 
 // byRows says that the elements of each row of the pieces lie side by side in the chunk.
@@ -177,29 +177,29 @@ func sentWhole(pieces []plan.Piece, size, whole int) bool {
 }
 
 // readSlot reads or decodes a chunk into a slot, and stages its pieces.
-func (e *core) readSlot(ctx context.Context, h *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory) error {
+func (e *core) readSlot(ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory) error {
 	a, size := r.Array, r.Array.Meta.DType.Size
-	at, host, err := e.reserve(h, a.ChunkBytes(), tensor.PageSize)
+	at, host, err := e.reserve(w, a.ChunkBytes(), tensor.PageSize)
 	if err != nil {
 		return err
 	}
-	ok, err := h.w.Load(ctx, a, r.Chunk, host, h.w.Needed(pieces, size), nil)
+	ok, err := w.Load(ctx, a, r.Chunk, host, w.Needed(pieces, size), nil)
 	if err != nil {
 		return err
 	}
 	if !ok {
-		return e.fillIn(h, pieces, mem, a)
+		return e.fillIn(w, pieces, mem, a)
 	}
 	for i := range pieces {
 		q := &pieces[i]
-		e.stage(h, mem, at+len(host), newStagedBox(at+q.Src*size, q.SrcBy[0]*size, q.Dst, q.DstBy[0]*size, q.N[1]*size, q.N[0]))
+		e.stage(w, mem, at+len(host), newStagedBox(at+q.Src*size, q.SrcBy[0]*size, q.Dst, q.DstBy[0]*size, q.N[1]*size, q.N[0]))
 	}
 	return nil
 }
 
 // readRuns reads the runs of an uncompressed chunk that its pieces are, slot by slot. Without mem the runs go no further.
-func (e *core) readRuns(ctx context.Context, h *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory) error {
-	w, a, size, chunks := h.w, r.Array, r.Array.Meta.DType.Size, h.w.Stats.Chunks
+func (e *core) readRuns(ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory) error {
+	a, size, chunks := r.Array, r.Array.Meta.DType.Size, w.Stats.Chunks
 	most := e.host.size - e.host.size%size
 	for i := range pieces {
 		q := &pieces[i]
@@ -208,7 +208,7 @@ func (e *core) readRuns(ctx context.Context, h *worker, r *plan.ChunkRead, piece
 		}
 		n := q.N[0] * q.N[1] * size
 		for at := 0; at < n; at += most {
-			ok, err := e.readRun(ctx, h, r, pieces[i:], mem, at, min(most, n-at))
+			ok, err := e.readRun(ctx, w, r, pieces[i:], mem, at, min(most, n-at))
 			if err == nil && !ok && (i > 0 || at > 0) {
 				err = a.Fail(r.Chunk, "read", chunk.ErrVanished)
 			}
@@ -216,7 +216,7 @@ func (e *core) readRuns(ctx context.Context, h *worker, r *plan.ChunkRead, piece
 				return err
 			}
 			if !ok {
-				return e.fillIn(h, pieces, mem, a)
+				return e.fillIn(w, pieces, mem, a)
 			}
 		}
 	}
@@ -226,24 +226,24 @@ func (e *core) readRuns(ctx context.Context, h *worker, r *plan.ChunkRead, piece
 
 // readRun reads n bytes of a run from its byte number from on into a slot, and stages them for the pieces that are the same run
 // as the first.
-func (e *core) readRun(ctx context.Context, h *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory, from, n int) (bool, error) {
+func (e *core) readRun(ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory, from, n int) (bool, error) {
 	a, size := r.Array, r.Array.Meta.DType.Size
-	at, host, err := e.reserve(h, n, tensor.PageSize)
+	at, host, err := e.reserve(w, n, tensor.PageSize)
 	if err != nil {
 		return false, err
 	}
-	ok, err := h.w.LoadRun(ctx, a, r.Chunk, host, pieces[0].Src*size+from, a.ChunkBytes(), nil)
+	ok, err := w.LoadRun(ctx, a, r.Chunk, host, pieces[0].Src*size+from, a.ChunkBytes(), nil)
 	for i := 0; ok && err == nil && mem != nil && i < len(pieces); i++ {
 		if q := &pieces[i]; plan.SameRun(q, &pieces[0]) {
-			e.stage(h, mem, at+n, newStagedBox(at, n, q.Dst+from, n, n, 1))
+			e.stage(w, mem, at+n, newStagedBox(at, n, q.Dst+from, n, n, 1))
 		}
 	}
 	return ok, err
 }
 
 // pack copies the pieces of a decoded chunk to slots, and stages them.
-func (e *core) pack(ctx context.Context, h *worker, pieces []plan.Piece, mem *memory, dec []byte, size int) error {
-	return e.eachPart(h, pieces, mem, size, func(host []byte, q *plan.Piece, row, col int, b *ndcopy.Box) {
+func (e *core) pack(ctx context.Context, w *worker, pieces []plan.Piece, mem *memory, dec []byte, size int) error {
+	return e.eachPart(w, pieces, mem, size, func(host []byte, q *plan.Piece, row, col int, b *ndcopy.Box) {
 		defer trace.StartRegion(ctx, "place").End()
 		ndcopy.Copy(host, 0, dec, q.Src+row*q.SrcBy[0]+col*q.SrcBy[1], size, b)
 	})
@@ -268,13 +268,13 @@ func (e *core) measure(pieces []plan.Piece, size int) (int64, error) {
 }
 
 // fillIn puts the fill value where a missing chunk's pieces belong. They count as nothing that was read.
-func (e *core) fillIn(h *worker, pieces []plan.Piece, mem *memory, a *chunk.Array) error {
+func (e *core) fillIn(w *worker, pieces []plan.Piece, mem *memory, a *chunk.Array) error {
 	if mem == nil {
 		return nil
 	}
 	size := a.Meta.DType.Size
 	e.hostBytes.Add(-countElements(pieces) * int64(size))
-	return e.eachPart(h, pieces, mem, size, func(host []byte, _ *plan.Piece, _, _ int, b *ndcopy.Box) {
+	return e.eachPart(w, pieces, mem, size, func(host []byte, _ *plan.Piece, _, _ int, b *ndcopy.Box) {
 		ndcopy.Fill(host, 0, size, a.Meta.Fill, b)
 	})
 }
@@ -283,7 +283,7 @@ func (e *core) fillIn(h *worker, pieces []plan.Piece, mem *memory, a *chunk.Arra
 const packAlign = 64
 
 // eachPart cuts pieces into parts that fit a slot, has put make each part there, without gaps, and stages it.
-func (e *core) eachPart(h *worker, pieces []plan.Piece, mem *memory, size int, put func(host []byte, q *plan.Piece, row, col int, b *ndcopy.Box)) error {
+func (e *core) eachPart(w *worker, pieces []plan.Piece, mem *memory, size int, put func(host []byte, q *plan.Piece, row, col int, b *ndcopy.Box)) error {
 	most := e.host.size / size // elements
 	for i := range pieces {
 		q := &pieces[i]
@@ -293,16 +293,16 @@ func (e *core) eachPart(h *worker, pieces []plan.Piece, mem *memory, size int, p
 			for col := 0; col < q.N[1]; col += cols {
 				b := ndcopy.Box{N: [2]int{min(rows, q.N[0]-row), min(cols, q.N[1]-col)}, Src: q.SrcBy}
 				b.Dst = [2]int{b.N[1], 1}
-				at, host, err := e.reserve(h, b.Count()*size, packAlign)
+				at, host, err := e.reserve(w, b.Count()*size, packAlign)
 				if err != nil {
 					return err
 				}
-				_ = h.w.Compute(func() error {
+				_ = w.Compute(func() error {
 					put(host, q, row, col, &b)
 					return nil
 				})
 				width := b.N[1] * size
-				e.stage(h, mem, at+len(host), newStagedBox(at, width, q.Dst+(row*q.DstBy[0]+col)*size, q.DstBy[0]*size, width, b.N[0]))
+				e.stage(w, mem, at+len(host), newStagedBox(at, width, q.Dst+(row*q.DstBy[0]+col)*size, q.DstBy[0]*size, width, b.N[0]))
 			}
 		}
 	}
@@ -310,12 +310,12 @@ func (e *core) eachPart(h *worker, pieces []plan.Piece, mem *memory, size int, p
 }
 
 // readHostStored is the reading part of readHost.
-func (e *core) readHostStored(ctx context.Context, h *worker, r *plan.ChunkRead, pieces []plan.Piece) error {
+func (e *core) readHostStored(ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece) error {
 	if a := r.Array; a.Raw() && plan.InPlace(a, pieces) {
-		if err := e.readRuns(ctx, h, r, pieces, nil); err != nil {
-			return e.dropStaged(h, false, err)
+		if err := e.readRuns(ctx, w, r, pieces, nil); err != nil {
+			return e.dropStaged(w, false, err)
 		}
-		return e.endChunk(h)
+		return e.endChunk(w)
 	}
-	return h.w.ReadStored(ctx, r, pieces)
+	return w.ReadStored(ctx, r, pieces)
 }

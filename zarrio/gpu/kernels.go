@@ -25,8 +25,8 @@ type reduction struct {
 	host   []byte // pinned
 }
 
-// ready sees to a stream, and to so many bytes on the GPU and on the host.
-func (r *reduction) ready(g *GPU, onGPU, onHost int64) error {
+// grow sees to a stream, and to so many bytes on the GPU and on the host.
+func (r *reduction) grow(g *GPU, onGPU, onHost int64) error {
 	if r.stream == 0 {
 		var err error
 		if r.stream, err = g.newStream(); err != nil {
@@ -75,9 +75,9 @@ func (r *reduction) close(g *GPU) error {
 	return err
 }
 
-// bound runs f on this goroutine's thread, bound to the GPU meanwhile. What may wait for long runs so: the device's own thread
+// withContext runs f on this goroutine's thread, bound to the GPU meanwhile. What may wait for long runs so: the device's own thread
 // serves others meanwhile.
-func (g *GPU) bound(f func() error) error { return g.dev.With(f) }
+func (g *GPU) withContext(f func() error) error { return g.dev.With(f) }
 
 // launch queues a kernel on a stream. A grid of no blocks has nothing to do.
 func (g *GPU) launch(name string, grid, block uint32, s cuda.Stream, args ...uint64) error {
@@ -129,8 +129,8 @@ func (e *core) SquaredErrors(a, b tensor.Tensor, sums []float64) error {
 	defer r.mu.Unlock()
 	segments := ptx.Segments(bytes / 4)
 	dev := e.gpu.dev
-	err = e.gpu.bound(func() error {
-		if err := r.ready(e.gpu, int64(8*planes*(segments+1)), int64(8*planes)); err != nil {
+	err = e.gpu.withContext(func() error {
+		if err := r.grow(e.gpu, int64(8*planes*(segments+1)), int64(8*planes)); err != nil {
 			return err
 		}
 		if err := errors.Join(dev.Wait(r.stream, memA.ready), dev.Wait(r.stream, memB.ready)); err != nil {
@@ -184,12 +184,12 @@ func (e *core) Checksums(t tensor.Tensor, sums []uint32) error {
 	defer r.mu.Unlock()
 	pieces := ptx.Pieces(bytes, crcPiece)
 	dev := e.gpu.dev
-	err = e.gpu.bound(func() error {
+	err = e.gpu.withContext(func() error {
 		tables, err := e.gpu.crcTables()
 		if err != nil {
 			return err
 		}
-		if err := r.ready(e.gpu, int64(4*planes*pieces), int64(4*planes*pieces)); err != nil {
+		if err := r.grow(e.gpu, int64(4*planes*pieces), int64(4*planes*pieces)); err != nil {
 			return err
 		}
 		if err := dev.Wait(r.stream, mem.ready); err != nil {
@@ -224,7 +224,7 @@ func (e *core) CopyDense(dst uintptr, t tensor.Tensor, s tensor.Stream) error {
 	if err != nil || planes*bytes == 0 {
 		return err
 	}
-	err = e.gpu.bound(func() error {
+	err = e.gpu.withContext(func() error {
 		if err := e.gpu.dev.Check(cuda.Ptr(dst), int64(planes*bytes)); err != nil {
 			return err
 		}

@@ -35,10 +35,10 @@ type memory struct {
 	registered bool                // with cuFile, so that files are read straight into it
 	unregister func(*memory) error // by whom registered it
 
-	mu    sync.Mutex
-	waits []cuda.Event // what a Fill waits for
-	spare []cuda.Event
-	lost  error // why one could not be recorded
+	mu            sync.Mutex
+	pendingEvents []cuda.Event // what a Fill waits for
+	freeEvents    []cuda.Event
+	recordErr     error // why one could not be recorded
 }
 
 // newGPUMemory allocates n bytes on a GPU.
@@ -86,9 +86,9 @@ func (m *memory) Free() error {
 	}
 	m.gpu = nil
 	defer g.leave()
-	return g.bound(func() error {
+	return g.withContext(func() error {
 		var err error
-		for _, e := range append(m.waits, m.spare...) {
+		for _, e := range append(m.pendingEvents, m.freeEvents...) {
 			err = errors.Join(err, g.freeEvent(e))
 		}
 		err = errors.Join(err, g.freeEvent(m.ready))
@@ -111,18 +111,18 @@ func (m *memory) Release(streams []tensor.Stream) {
 	dev := m.gpu.dev
 	record := func(s cuda.Stream) error {
 		var e cuda.Event
-		if k := len(m.spare) - 1; k >= 0 {
-			e, m.spare = m.spare[k], m.spare[:k]
+		if k := len(m.freeEvents) - 1; k >= 0 {
+			e, m.freeEvents = m.freeEvents[k], m.freeEvents[:k]
 		} else {
 			var err error
 			if e, err = m.gpu.newEvent(); err != nil {
 				return err
 			}
 		}
-		m.waits = append(m.waits, e)
+		m.pendingEvents = append(m.pendingEvents, e)
 		return dev.Record(e, s)
 	}
-	err := m.gpu.bound(func() error {
+	err := m.gpu.withContext(func() error {
 		for _, s := range streams {
 			if record(cuda.Stream(s)) == nil {
 				continue
@@ -133,19 +133,19 @@ func (m *memory) Release(streams []tensor.Stream) {
 		}
 		return nil
 	})
-	if err != nil && m.lost == nil {
-		m.lost = fmt.Errorf("zarrio: release of a batch: %w", err)
+	if err != nil && m.recordErr == nil {
+		m.recordErr = fmt.Errorf("zarrio: release of a batch: %w", err)
 	}
 }
 
-// eachWait calls f with each event that was recorded by a release since the last Fill.
-func (m *memory) eachWait(f func(cuda.Event) error) error {
+// eachPending calls f with each event that was recorded by a release since the last Fill.
+func (m *memory) eachPending(f func(cuda.Event) error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.lost != nil {
-		return m.lost
+	if m.recordErr != nil {
+		return m.recordErr
 	}
-	for _, e := range m.waits {
+	for _, e := range m.pendingEvents {
 		if err := f(e); err != nil {
 			return err
 		}
@@ -153,11 +153,11 @@ func (m *memory) eachWait(f func(cuda.Event) error) error {
 	return nil
 }
 
-// waited says that all that writes the memory waits for the releases so far.
-func (m *memory) waited() {
+// recycleEvents says that all that writes the memory waits for the releases so far.
+func (m *memory) recycleEvents() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.waits, m.spare = m.waits[:0], append(m.spare, m.waits...)
+	m.pendingEvents, m.freeEvents = m.pendingEvents[:0], append(m.freeEvents, m.pendingEvents...)
 }
 
 // Repeat implements DeviceMemory. What the next Fill writes is queued behind it.
@@ -168,12 +168,12 @@ func (m *memory) Repeat(off int64, elements, size int, fill []byte) error {
 	var pattern [16]byte
 	copy(pattern[:], fill)
 	g := m.gpu
-	return g.bound(func() error {
-		s, err := g.side()
+	return g.withContext(func() error {
+		s, err := g.auxStream()
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(g.dev.Wait(s, m.ready), m.eachWait(func(e cuda.Event) error { return g.dev.Wait(s, e) })); err != nil {
+		if err := errors.Join(g.dev.Wait(s, m.ready), m.eachPending(func(e cuda.Event) error { return g.dev.Wait(s, e) })); err != nil {
 			return err
 		}
 		grid, block, args := ptx.FillPattern(uint64(m.base)+uint64(off), uint64(elements*size), binary.LittleEndian.Uint64(pattern[:]), binary.LittleEndian.Uint64(pattern[8:]), uint64(size), uint64(elements), 1)
@@ -195,7 +195,7 @@ func (m *memory) CopyOut(dst []byte, off int64) error {
 	if len(dst) == 0 {
 		return nil
 	}
-	return m.gpu.bound(func() error {
+	return m.gpu.withContext(func() error {
 		if err := m.gpu.dev.SynchronizeEvent(m.ready); err != nil {
 			return err
 		}

@@ -50,10 +50,10 @@ func TestGPUNode(t *testing.T) {
 		if name == "gds" {
 			core = &cufile.(*gdsEngine).core
 		}
-		for i, h := range core.hands {
+		for i, w := range core.workers {
 			var now unix.CPUSet
 			var err error
-			h.Do(func() { err = unix.SchedGetaffinity(0, &now) })
+			w.Do(func() { err = unix.SchedGetaffinity(0, &now) })
 			if err != nil || now.Count() != 1 || !now.IsSet(cpu) {
 				t.Errorf("%s: worker %d may run on %d CPUs, want number %d alone: %v", name, i, now.Count(), cpu, err)
 			}

@@ -72,7 +72,7 @@ func TestGPUPoolBlocks(t *testing.T) {
 	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	size := func(n int64) (got int64) {
-		require.NoError(t, g.bound(func() error {
+		require.NoError(t, g.withContext(func() error {
 			b, err := g.newBlock(n)
 			got = int64(len(b))
 			g.freeBlock(b)

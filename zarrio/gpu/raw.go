@@ -61,7 +61,7 @@ func (r *RawReader) open(paths []string) error {
 	}
 	dev := r.gpu.dev
 	n := int64(r.opt.Workers) * int64(r.opt.Size)
-	return r.gpu.bound(func() error {
+	return r.gpu.withContext(func() error {
 		if r.whole, r.base, err = allocPages(dev, n); err != nil {
 			return err
 		}
@@ -104,7 +104,7 @@ func (r *RawReader) Read(ctx context.Context) (int64, error) {
 	defer cancel(nil)
 	for worker := range r.opt.Workers {
 		wg.Go(func() {
-			err := r.gpu.bound(func() error {
+			err := r.gpu.withContext(func() error {
 				for ctx.Err() == nil {
 					i := int(next.Add(1)) - 1
 					if i >= len(r.handles) {

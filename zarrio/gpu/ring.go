@@ -64,7 +64,7 @@ func (r *ring) allow(more int) {
 	r.limit, r.left = r.limit+more, r.left+more
 }
 
-// take returns a slot that nothing is copied from any more: that which was given back first, or a new one, as long as there may
+// reset returns a slot that nothing is copied from any more: that which was given back first, or a new one, as long as there may
 // be more, where it would have to wait. Its thread is bound to the GPU.
 func (r *ring) take() (*slot, error) {
 	var s *slot
@@ -80,7 +80,7 @@ func (r *ring) take() (*slot, error) {
 		}
 	default:
 	}
-	more, err := r.another()
+	more, err := r.grow()
 	if more != nil || err != nil {
 		if s != nil {
 			r.free <- s // behind those that were given back later, but no copy waits for it
@@ -95,7 +95,7 @@ func (r *ring) take() (*slot, error) {
 
 // tryTake is take, or nil where all slots are taken.
 func (r *ring) tryTake() (*slot, error) {
-	s, err := r.another()
+	s, err := r.grow()
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (r *ring) tryTake() (*slot, error) {
 
 // ready returns a slot that nothing is copied from any more.
 func (r *ring) ready(s *slot) (*slot, error) {
-	if err := r.settle(s); err != nil {
+	if err := r.wait(s); err != nil {
 		r.free <- s
 		return nil, err
 	}
@@ -128,8 +128,8 @@ func (r *ring) idle(s *slot) (bool, error) {
 	return done, err
 }
 
-// settle waits for the copies out of a slot.
-func (r *ring) settle(s *slot) error {
+// wait waits for the copies out of a slot.
+func (r *ring) wait(s *slot) error {
 	if !s.busy {
 		return nil
 	}
@@ -144,8 +144,8 @@ func (r *ring) enough(n int) bool {
 	return r.limit >= n
 }
 
-// another makes a further slot, or returns nil where there are enough.
-func (r *ring) another() (*slot, error) {
+// grow makes a further slot, or returns nil where there are enough.
+func (r *ring) grow() (*slot, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.left == 0 {
@@ -225,7 +225,7 @@ func (r *ring) close() error {
 	defer r.mu.Unlock()
 	var err error
 	for _, s := range r.slots {
-		err = errors.Join(err, r.settle(s), r.gpu.freeEvent(s.event), r.gpu.freeStage(s.stage, int64(r.size+r.list)))
+		err = errors.Join(err, r.wait(s), r.gpu.freeEvent(s.event), r.gpu.freeStage(s.stage, int64(r.size+r.list)))
 	}
 	failed := err != nil // copies may be under way still: they must not meet another engine's bytes
 	for _, b := range r.blocks {

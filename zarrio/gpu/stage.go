@@ -50,14 +50,14 @@ func (b *stagedBox) bytes() int { return b.width * b.rows }
 
 // reserve returns where in the worker's slot n bytes fit, at a multiple of align. A slot without that much room is sent, and
 // another taken. They are the caller's until it calls another method of the staging.
-func (e *core) reserve(h *worker, n, align int) (at int, host []byte, err error) {
-	s := &h.staging
+func (e *core) reserve(w *worker, n, align int) (at int, host []byte, err error) {
+	s := &w.staging
 	if s.slot != nil {
 		at = (s.used + align - 1) / align * align
 		if at+n <= e.host.size {
 			return at, s.slot.host[at:][:n], nil
 		}
-		if err := e.sendStaged(h); err != nil {
+		if err := e.sendStaged(w); err != nil {
 			return 0, nil, err
 		}
 	}
@@ -70,28 +70,28 @@ func (e *core) reserve(h *worker, n, align int) (at int, host []byte, err error)
 }
 
 // stage adds rows that reserve's bytes hold to what is sent with the slot, whose first used bytes it takes.
-func (e *core) stage(h *worker, mem *memory, used int, b stagedBox) {
+func (e *core) stage(w *worker, mem *memory, used int, b stagedBox) {
 	if b.bytes() == 0 {
 		return
 	}
-	s := &h.staging
+	s := &w.staging
 	s.mem, s.used = mem, max(s.used, used)
 	s.boxes = append(s.boxes, b)
 	e.hostBytes.Add(int64(b.bytes()))
 }
 
 // endChunk sends the worker's slot if it is half full. If there are fewer slots than workers, one must not keep others waiting.
-func (e *core) endChunk(h *worker) error {
-	s := &h.staging
-	if s.slot == nil || 2*s.used < e.host.size && e.host.kind == pinned && e.host.enough(len(e.hands)) {
+func (e *core) endChunk(w *worker) error {
+	s := &w.staging
+	if s.slot == nil || 2*s.used < e.host.size && e.host.kind == pinned && e.host.enough(len(e.workers)) {
 		return nil
 	}
-	return e.sendStaged(h)
+	return e.sendStaged(w)
 }
 
 // sendStaged queues the copies of what the worker's slot holds, and gives the slot back.
-func (e *core) sendStaged(h *worker) error {
-	s := &h.staging
+func (e *core) sendStaged(w *worker) error {
+	s := &w.staging
 	if s.slot == nil {
 		return nil
 	}
@@ -100,27 +100,27 @@ func (e *core) sendStaged(h *worker) error {
 	if queued {
 		done := false
 		if !s.direct() {
-			done, err = e.scatter(h)
+			done, err = e.scatter(w)
 		}
 		if err == nil && !done {
-			err = e.sendBoxes(h)
+			err = e.sendBoxes(w)
 		}
 		if e.host.kind == pageable && err == nil {
-			err = e.gpu.dev.Synchronize(h.stream)
+			err = e.gpu.dev.Synchronize(w.stream)
 		}
 	}
-	return e.dropStaged(h, queued, err)
+	return e.dropStaged(w, queued, err)
 }
 
 // dropStaged gives the worker's slot back. queued says whether copies out of it are queued; err is returned before its own error.
-func (e *core) dropStaged(h *worker, queued bool, err error) error {
-	s := &h.staging
+func (e *core) dropStaged(w *worker, queued bool, err error) error {
+	s := &w.staging
 	slot := s.slot
 	s.slot, s.used, s.mem, s.boxes = nil, 0, nil, s.boxes[:0]
 	if slot == nil {
 		return err
 	}
-	return e.host.give(slot, queued, h.stream, err)
+	return e.host.give(slot, queued, w.stream, err)
 }
 
 // direct reports whether the driver copies each box in a call of its own.
@@ -138,8 +138,8 @@ func (s *staging) direct() bool {
 
 // sendBoxes queues a copy for each box. One that has the bytes of another is copied from its place in the batch: the way over
 // the bus is the slow one.
-func (e *core) sendBoxes(h *worker) error {
-	s := &h.staging
+func (e *core) sendBoxes(w *worker) error {
+	s := &w.staging
 	for i := range s.boxes {
 		b := s.boxes[i]
 		from := -1
@@ -150,9 +150,9 @@ func (e *core) sendBoxes(h *worker) error {
 		}
 		var err error
 		if from < 0 {
-			err = e.send(h, s.slot, b.at, b.pitch, s.mem, b.to, b.toPitch, b.width, b.rows)
+			err = e.send(w, s.slot, b.at, b.pitch, s.mem, b.to, b.toPitch, b.width, b.rows)
 		} else {
-			err = e.repeat(h, s.mem, &s.boxes[from], &b)
+			err = e.repeat(w, s.mem, &s.boxes[from], &b)
 		}
 		if err != nil {
 			return err
@@ -162,7 +162,7 @@ func (e *core) sendBoxes(h *worker) error {
 }
 
 // repeat queues the copy of a box of the batch to another one.
-func (e *core) repeat(h *worker, mem *memory, from, to *stagedBox) error {
+func (e *core) repeat(w *worker, mem *memory, from, to *stagedBox) error {
 	src, err := mem.at(from.to, from.toPitch, from.width, from.rows)
 	if err != nil {
 		return err
@@ -171,22 +171,22 @@ func (e *core) repeat(h *worker, mem *memory, from, to *stagedBox) error {
 	if err != nil {
 		return err
 	}
-	return e.copyOnGPU(h, dst, to.toPitch, src, from.toPitch, to.width, to.rows)
+	return e.copyOnGPU(w, dst, to.toPitch, src, from.toPitch, to.width, to.rows)
 }
 
 // copyOnGPU queues the copy of rows of width bytes within the GPU's memory.
-func (e *core) copyOnGPU(h *worker, dst cuda.Ptr, dstPitch int, src cuda.Ptr, srcPitch, width, rows int) error {
+func (e *core) copyOnGPU(w *worker, dst cuda.Ptr, dstPitch int, src cuda.Ptr, srcPitch, width, rows int) error {
 	if rows == 1 {
-		return e.gpu.dev.CopyDtoDAsync(dst, src, int64(width), h.stream)
+		return e.gpu.dev.CopyDtoDAsync(dst, src, int64(width), w.stream)
 	}
-	h.copy = cuda.Copy2D{Dst: dst, DstPitch: int64(dstPitch), Src: src, SrcPitch: int64(srcPitch), Width: int64(width), Height: int64(rows)}
-	return e.gpu.dev.Copy2DAsync(&h.copy, h.stream)
+	w.copy = cuda.Copy2D{Dst: dst, DstPitch: int64(dstPitch), Src: src, SrcPitch: int64(srcPitch), Width: int64(width), Height: int64(rows)}
+	return e.gpu.dev.Copy2DAsync(&w.copy, w.stream)
 }
 
 // scatter copies the slot to its staging buffer on the GPU, the list of its boxes behind it, and has a kernel copy these. It
 // returns false where the GPU has no room for the buffer, or distances don't fit a list.
-func (e *core) scatter(h *worker) (bool, error) {
-	s := &h.staging
+func (e *core) scatter(w *worker) (bool, error) {
+	s := &w.staging
 	if ok, err := s.makeList(); !ok || err != nil {
 		return false, err
 	}
@@ -204,17 +204,17 @@ func (e *core) scatter(h *worker) (bool, error) {
 		n := min(len(list), e.host.list/ptx.BoxBytes)
 		bytes := unsafe.Slice((*byte)(unsafe.Pointer(&list[0])), n*ptx.BoxBytes)
 		if from > 0 { // the list before is in use
-			if err := dev.Synchronize(h.stream); err != nil {
+			if err := dev.Synchronize(w.stream); err != nil {
 				return false, err
 			}
 		}
 		host := slot.host[:cap(slot.host)]
 		copy(host[start:], bytes)
-		if err := dev.CopyHtoDAsync(slot.stage+cuda.Ptr(from), host[from:start+len(bytes)], h.stream); err != nil {
+		if err := dev.CopyHtoDAsync(slot.stage+cuda.Ptr(from), host[from:start+len(bytes)], w.stream); err != nil {
 			return false, err
 		}
 		grid, block, args := ptx.CopyBoxes(uint64(slot.stage), uint64(slot.stage)+uint64(start), uint64(n))
-		if err := e.gpu.launch(ptx.NameCopyBoxes, grid, block, h.stream, args[:]...); err != nil {
+		if err := e.gpu.launch(ptx.NameCopyBoxes, grid, block, w.stream, args[:]...); err != nil {
 			return false, err
 		}
 		list, from = list[n:], start

@@ -24,10 +24,10 @@ func TestGPUCloseWaits(t *testing.T) {
 	g := testGPU(t, 0)
 	cudaemu.Set(t, "lazy", 1)
 	dev := g
-	require.NoError(t, dev.bound(func() error {
+	require.NoError(t, dev.withContext(func() error {
 		tables, err := dev.crcTables() // memory that goes with the GPU
 		require.NoError(t, err)
-		s, err := dev.side()
+		s, err := dev.auxStream()
 		require.NoError(t, err)
 		grid, block, args := ptx.FillPattern(uint64(tables), 64, 1, 0, 4, 16, 1)
 		return dev.launch(ptx.NameFillPattern, grid, block, s, args[:]...)

@@ -12,13 +12,13 @@ import (
 // An osThread runs what it is sent, on an operating system's thread of its own.
 type osThread struct {
 	run chan func()
-	// quiet threads are for cuFile. No io_uring was used on them, so that nothing interrupts a wait. They are kept for the next
+	// noUring threads are for cuFile. No io_uring was used on them, so that nothing interrupts a wait. They are kept for the next
 	// engine: a thread that has called cuFile must not end, and as any goroutine's it would not stay quiet.
-	quiet bool
+	noUring bool
 }
 
-// quietThreads are those that no engine has.
-var quietThreads struct {
+// idleThreads are those that no engine has.
+var idleThreads struct {
 	sync.Mutex
 	free []*osThread
 }
@@ -26,15 +26,15 @@ var quietThreads struct {
 // startThread starts a thread, or takes a quiet one that is free.
 func startThread(quiet bool) *osThread {
 	if quiet {
-		quietThreads.Lock()
-		defer quietThreads.Unlock()
-		if last := len(quietThreads.free) - 1; last >= 0 {
-			t := quietThreads.free[last]
-			quietThreads.free = quietThreads.free[:last]
+		idleThreads.Lock()
+		defer idleThreads.Unlock()
+		if last := len(idleThreads.free) - 1; last >= 0 {
+			t := idleThreads.free[last]
+			idleThreads.free = idleThreads.free[:last]
 			return t
 		}
 	}
-	t := &osThread{run: make(chan func()), quiet: quiet}
+	t := &osThread{run: make(chan func()), noUring: quiet}
 	t.start()
 	return t
 }
@@ -44,7 +44,7 @@ func (t *osThread) start() {
 	started := make(chan struct{})
 	go func() {
 		runtime.LockOSThread()
-		if t.quiet && fileio.RingThread() {
+		if t.noUring && fileio.RingThread() {
 			t.start() // on another, since this one is held meanwhile
 			runtime.UnlockOSThread()
 			close(started)
@@ -71,11 +71,11 @@ func (t *osThread) do(f func()) {
 // end gives the thread up. Where it is not as it was before, it is nobody's from now on: it ends, or as a quiet one sleeps.
 func (t *osThread) end(restored bool) {
 	switch {
-	case t.quiet && restored:
-		quietThreads.Lock()
-		defer quietThreads.Unlock()
-		quietThreads.free = append(quietThreads.free, t)
-	case !t.quiet:
+	case t.noUring && restored:
+		idleThreads.Lock()
+		defer idleThreads.Unlock()
+		idleThreads.free = append(idleThreads.free, t)
+	case !t.noUring:
 		if restored {
 			t.do(runtime.UnlockOSThread)
 		}

@@ -46,9 +46,9 @@ func TestGPUThreads(t *testing.T) {
 	close(leave)
 	ended.Wait()
 	e := must(t)(NewGDS(g, GDSOptions{Workers: n}))
-	for i, h := range e.(*gdsEngine).hands {
+	for i, w := range e.(*gdsEngine).workers {
 		var ring bool
-		h.Do(func() { ring = fileio.RingThread() })
+		w.Do(func() { ring = fileio.RingThread() })
 		if ring {
 			t.Errorf("worker %d runs on a thread that has used an io_uring", i)
 		}
