@@ -18,61 +18,67 @@ import (
 	"zarrbench/zarrio/tensor"
 )
 
-// slotSize is the size of a ring's slots: kvikIO's task size, in which a field of 721x1440 float32 is one read.
+// slotSize is the size of a ring's slots in bytes. It is kvikIO's default task size; a field of
+// 721x1440 float32 fits, and so is one read.
 const slotSize = 4 << 20
 
-// ringBytes bounds a ring on the GPU: those with a BAR of 256 MiB register about 192 MiB.
+// ringBytes is the default size of the ring on the GPU. A GPU with a BAR of 256 MiB can register
+// about 192 MiB with cuFile.
 const ringBytes = 160 << 20
 
-// spareSlots is how many more slots than workers a ring of the host has, so that they read while others are copied from.
+// spareSlots is how many more slots than workers a ring of the host has, so that the workers can
+// read into some slots while others are still being copied.
 const spareSlots = 16
 
-// maxThreads bounds the workers of an engine.
+// maxThreads is the largest number of workers of an engine.
 const maxThreads = 1 << 10
 
-// core is what the engines share that end on a GPU. The CPU engine in it has the workers, each on a thread of its own that
-// is bound to the GPU, and groups and keeps chunks for them.
+// core is what the host and gds engines share. Its pool groups the chunks, caches them, and hands
+// them to workers, each on its own thread with the GPU's context.
 type core struct {
 	gpu     *GPU
-	name    string     // of the engine, for errors
-	mu      sync.Mutex // one job at a time has the workers
+	name    string     // of the engine, for error texts
+	mu      sync.Mutex // held by the job that uses the workers
 	pool    *workers.Pool
 	workers []*worker
-	stream  cuda.Stream // waits for all workers' streams at the end of a Fill
-	host    *ring       // pinned slots, or pageable ones
-	noUring bool        // its workers wait for cuFile
+	stream  cuda.Stream // waits for every worker's stream at the end of a Fill
+	host    *ring       // pinned or pageable slots
+	noUring bool        // workers' threads must not have used io_uring, since they wait for cuFile
 
-	hostBytes   atomic.Int64 // copied from the host, fill values left out
-	bounceBytes atomic.Int64 // read from files that cuFile could have read
+	hostBytes   atomic.Int64 // copied from the host, without fill values
+	bounceBytes atomic.Int64 // read by POSIX calls from files that cuFile could have read
 }
 
-// A worker is what a worker has on the GPU.
+// A worker is a worker of the pool with its thread, stream and staging slot.
 type worker struct {
 	*workers.Worker
 	stream cuda.Stream
-	done   cuda.Event // behind all that a Fill has queued on the stream
+	done   cuda.Event // recorded at the end of a Fill, after all that it queued on stream
 	thread *thread
 	copy   cuda.Copy2D
 	batch  submission
 	staging
 }
 
-// workerOf returns what a worker has on the GPU.
+// workerOf returns the worker that embeds pw.
 func workerOf(pw *workers.Worker) *worker { return pw.Thread.(*worker) }
 
-// Do runs f on the hand's thread, which is bound to the GPU, and waits for it.
+// Do runs f on the worker's thread, which has the GPU's context, and waits for it.
 func (w *worker) Do(f func()) { w.thread.do(f) }
 
-// open fills in the core of an engine.
+// open initializes the core of an engine, and starts its workers.
 func (e *core) open(g *GPU, name string, opt engine.CPUOptions) error {
 	if opt.Workers > maxThreads {
-		return fmt.Errorf("%d workers: want at most %d, each of which has a thread", opt.Workers, maxThreads)
+		return fmt.Errorf("%d workers: want at most %d, since each has a thread", opt.Workers, maxThreads)
 	}
 	if err := g.use(); err != nil {
 		return err
 	}
 	e.gpu, e.name = g, name
-	e.pool = workers.New(workers.Options{Engine: name, Workers: opt.Workers, Mode: opt.IO.Mode(), Depth: opt.Depth, KeepBytes: opt.KeepBytes, New: e.newWorker})
+	e.pool = workers.New(workers.Options{
+		Engine: name, Workers: opt.Workers, Mode: opt.IO.Mode(), Depth: opt.Depth,
+		KeepBytes: opt.KeepBytes, New: e.newWorker,
+	})
 	err := g.dev.Do(func() (err error) {
 		e.stream, err = g.newStream()
 		return err
@@ -83,7 +89,7 @@ func (e *core) open(g *GPU, name string, opt engine.CPUOptions) error {
 	return e.pool.Start()
 }
 
-// newWorker makes a worker with a thread and a stream of its own.
+// newWorker starts a worker with its own thread and stream, and allows the ring one more slot.
 func (e *core) newWorker() (*workers.Worker, error) {
 	w := &worker{Worker: new(workers.Worker)}
 	var err error
@@ -108,22 +114,23 @@ func (e *core) newWorker() (*workers.Worker, error) {
 	return w.Worker, nil
 }
 
-// close gives a worker's thread up, and what it has on the GPU after what is queued there.
+// close ends the worker's thread. It waits for the work queued on the worker's stream before it
+// frees the stream.
 func (w *worker) close(g *GPU) error {
 	w.thread.end()
 	return g.dev.Do(func() error { return errors.Join(g.freeStream(w.stream), g.freeEvent(w.done)) })
 }
 
-// Probe implements GPUEngine.
+// Probe implements Engine.
 func (e *core) Probe(ctx context.Context, st store.Store, path string) error {
 	return e.pool.Probe(ctx, st, path)
 }
 
-// Workers implements GPUEngine.
+// Workers implements Engine.
 func (e *core) Workers() int { return len(e.pool.Workers()) }
 
-// Close waits for what is under way, and gives back everything but batches. first, if not nil, gives back what the rest of an
-// engine has, on a thread that is bound to the GPU.
+// closeCore waits for work in flight, and frees everything but batches. If first is not nil,
+// closeCore calls it before, with the GPU's context, to free what the rest of the engine holds.
 func (e *core) closeCore(first func() error) error {
 	if e.pool == nil {
 		return nil
@@ -153,7 +160,7 @@ func (e *core) closeCore(first func() error) error {
 	return err
 }
 
-// Available implements Engine: it returns what is free on the GPU.
+// Available implements Engine. It returns the free memory of the GPU.
 func (e *core) Available() int64 {
 	if e.gpu == nil {
 		return 0
@@ -178,7 +185,7 @@ func (e *core) Sync(m tensor.Memory) error {
 	return e.gpu.withContext(func() error { return e.gpu.dev.SynchronizeEvent(mem.ready) })
 }
 
-// memory allocates a batch.
+// memory allocates n bytes on the GPU for a batch.
 func (e *core) memory(n int64) (*memory, error) {
 	if e.gpu == nil {
 		return nil, e.closed()
@@ -190,7 +197,7 @@ func (e *core) closed() error {
 	return fmt.Errorf("zarrio: %s engine: used after Close", e.name)
 }
 
-// own returns memory that was allocated on the engine's GPU.
+// own returns m as *memory, or an error if m was not allocated on the engine's GPU or was freed.
 func (e *core) own(m tensor.Memory) (*memory, error) {
 	if e.gpu == nil {
 		return nil, e.closed()
@@ -200,15 +207,18 @@ func (e *core) own(m tensor.Memory) (*memory, error) {
 	case !ok:
 		return nil, fmt.Errorf("zarrio: %s engine: memory of another engine", e.name)
 	case mem.gpu == nil:
-		return nil, fmt.Errorf("zarrio: %s engine: memory that was freed", e.name)
+		return nil, fmt.Errorf("zarrio: %s engine: memory was freed", e.name)
 	case mem.gpu.dev.Ordinal() != e.gpu.dev.Ordinal():
-		return nil, fmt.Errorf("zarrio: %s engine on GPU %d: memory of GPU %d", e.name, e.gpu.dev.Ordinal(), mem.gpu.dev.Ordinal())
+		return nil, fmt.Errorf("zarrio: %s engine on GPU %d: memory of GPU %d",
+			e.name, e.gpu.dev.Ordinal(), mem.gpu.dev.Ordinal())
 	}
 	return mem, nil
 }
 
-// exclusively has f use memory of the engine's GPU, while nobody else uses the workers.
-func (e *core) exclusively(m tensor.Memory, f func(*memory) (meta.Stats, error)) (meta.Stats, error) {
+// exclusively calls f with m while no other job uses the workers.
+func (e *core) exclusively(
+	m tensor.Memory, f func(*memory) (meta.Stats, error),
+) (meta.Stats, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	mem, err := e.own(m)
@@ -218,21 +228,27 @@ func (e *core) exclusively(m tensor.Memory, f func(*memory) (meta.Stats, error))
 	return f(mem)
 }
 
-// write does the job that fills mem.
-func (e *core) write(ctx context.Context, p *plan.Plan, mem *memory, j *workers.Job) (meta.Stats, error) {
+// write runs j, which fills mem by p.
+func (e *core) write(
+	ctx context.Context, p *plan.Plan, mem *memory, j *workers.Job,
+) (meta.Stats, error) {
 	return e.pool.Fill(p, func() (meta.Stats, error) { return e.run(ctx, p, mem, j) })
 }
 
-// run does a job that writes mem, and leaves mem's event behind all that it queues. After an error nothing is under way.
-func (e *core) run(ctx context.Context, p *plan.Plan, mem *memory, j *workers.Job) (meta.Stats, error) {
+// run runs j, which writes mem, and then records mem's Ready event after all copies that j queued.
+// If run returns an error, no copy or read is in flight.
+func (e *core) run(
+	ctx context.Context, p *plan.Plan, mem *memory, j *workers.Job,
+) (meta.Stats, error) {
 	dev, first, last := e.gpu.dev, j.First, j.Last
 	wait := func(f func(cuda.Event) error) error {
-		if err := f(mem.ready); err != nil { // an error has perhaps left something of the Fill before
+		// The previous Fill may have failed with copies still in flight.
+		if err := f(mem.ready); err != nil {
 			return err
 		}
 		return mem.eachPending(f)
 	}
-	if mem.registered { // what is written by no stream waits here
+	if mem.registered { // cuFile reads into mem on no stream, so the CPU has to wait
 		if err := e.gpu.withContext(func() error { return wait(dev.SynchronizeEvent) }); err != nil {
 			return meta.Stats{}, err
 		}
@@ -264,7 +280,7 @@ func (e *core) run(ctx context.Context, p *plan.Plan, mem *memory, j *workers.Jo
 	return stats, e.gpu.withContext(func() error {
 		err := errors.Join(err, e.recordReady(mem))
 		if err != nil {
-			// Workers have perhaps not come to wait for what was released, or have left something queued.
+			// Some workers may not have waited for the releases yet, or may have left copies queued.
 			var left error
 			for _, w := range e.workers {
 				left = errors.Join(left, dev.Synchronize(w.stream))
@@ -278,7 +294,7 @@ func (e *core) run(ctx context.Context, p *plan.Plan, mem *memory, j *workers.Jo
 	})
 }
 
-// recordReady records mem's event behind what the workers have queued.
+// recordReady records mem's Ready event after all that the workers have queued.
 func (e *core) recordReady(mem *memory) error {
 	for _, w := range e.workers {
 		if err := e.gpu.dev.Wait(e.stream, w.done); err != nil {
@@ -288,9 +304,12 @@ func (e *core) recordReady(mem *memory) error {
 	return e.gpu.dev.Record(mem.ready, e.stream)
 }
 
-// send queues the copy of rows of width bytes from a slot to a batch; at is the first byte in the slot, to that in the batch. The
-// caller counts what was read: fill values are nobody's.
-func (e *core) send(w *worker, s *slot, at, pitch int, mem *memory, to, toPitch, width, rows int) error {
+// send queues the copy of rows of width bytes from s to mem. The rows begin at byte at of s and
+// at byte to of mem; pitch and toPitch are the distances between two rows there. send counts
+// nothing: the caller knows which bytes were read and which are fill values.
+func (e *core) send(
+	w *worker, s *slot, at, pitch int, mem *memory, to, toPitch, width, rows int,
+) error {
 	if rows == 1 || pitch == width && toPitch == width {
 		width, rows = width*rows, 1
 	}
@@ -305,6 +324,10 @@ func (e *core) send(w *worker, s *slot, at, pitch int, mem *memory, to, toPitch,
 	if rows == 1 {
 		return e.gpu.dev.CopyHtoDAsync(dst, s.host[at:][:width], w.stream)
 	}
-	w.copy = cuda.Copy2D{Dst: dst, DstPitch: int64(toPitch), SrcHost: s.host[at:][:(rows-1)*pitch+width], SrcPitch: int64(pitch), Width: int64(width), Height: int64(rows)}
+	w.copy = cuda.Copy2D{
+		Dst: dst, DstPitch: int64(toPitch),
+		SrcHost: s.host[at:][:(rows-1)*pitch+width], SrcPitch: int64(pitch),
+		Width: int64(width), Height: int64(rows),
+	}
 	return e.gpu.dev.Copy2DAsync(&w.copy, w.stream)
 }

@@ -14,27 +14,29 @@ import (
 	"zarrbench/zarrio/tensor"
 )
 
-// A GPU is an NVIDIA GPU with what engines need of it. Several GPUs work in one process, as do several engines on one GPU.
+// A GPU is an NVIDIA GPU that engines use. A process may open several GPUs, and several engines may
+// share one.
 //
-// CUDA's driver (libcuda) and cuFile are loaded when they are first asked for: neither they nor cgo are needed to build.
+// CUDA's driver (libcuda) and cuFile are loaded when they are first needed.
 type GPU struct {
 	dev  *cuda.Device // with its primary context
-	node *numa.Node   // where its workers run, or nil
+	node *numa.Node   // NUMA node that the GPU is attached to, where workers run; nil if unknown
 
 	mu     sync.Mutex
-	users  int // engines, and memory for batches: it is not closed under them
+	users  int // engines and batches; Close fails while there are any
 	closed bool
-	file   *cufile.Driver // nil until an engine asks for it
-	module cuda.Module    // the kernels, 0 until they are needed
+	file   *cufile.Driver // nil until an engine needs it
+	module cuda.Module    // the kernels; 0 until they are needed
 	kernel map[string]cuda.Function
-	tables cuda.Ptr    // of the CRC
-	aux    cuda.Stream // see side
+	tables cuda.Ptr    // for the CRC kernel; 0 until they are needed
+	aux    cuda.Stream // returned by auxStream; 0 until it is needed
 	sums   reduction
 	pool   blockPool
 }
 
-// Open opens the GPU of that number, as CUDA counts them. If this machine has none, the error is errors.ErrUnsupported and
-// says what is missing. The GPU is closed after the engines that use it.
+// Open opens the GPU with the given ordinal, in CUDA's numbering. If the machine has no such GPU, the
+// error names what is missing and matches errors.ErrUnsupported. Close the GPU after the engines
+// that use it.
 func Open(ordinal int) (*GPU, error) {
 	driver, err := cuda.Load()
 	if err != nil {
@@ -47,8 +49,8 @@ func Open(ordinal int) (*GPU, error) {
 	return &GPU{dev: dev, node: numa.OfPCI("/sys", dev.PCIBusID())}, nil
 }
 
-// String names the GPU, the version of CUDA that its driver has, and cuFile's once it is open: "NVIDIA RTX A2000, CUDA 12.9,
-// cuFile 1.14".
+// String returns the GPU's name, the driver's CUDA version, and cuFile's version if an engine has
+// opened it: "NVIDIA RTX A2000, CUDA 12.9, cuFile 1.14".
 func (g *GPU) String() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -59,15 +61,15 @@ func (g *GPU) String() string {
 	return name
 }
 
-// Device returns the device that batches on this GPU are on.
+// Device returns the device of batches on this GPU.
 func (g *GPU) Device() tensor.Device {
 	return tensor.Device{Type: tensor.DeviceCUDA, ID: int32(g.dev.Ordinal())}
 }
 
-// Emulated reports whether the driver is one for tests, which has no GPU: how long anything takes means nothing.
+// Emulated reports whether the driver emulates a GPU, for tests. Times measured on it mean nothing.
 func (g *GPU) Emulated() bool { return g.dev.Driver().Emulated() }
 
-// use counts a user, which calls leave when it is done.
+// use counts a user, or fails if the GPU is closed. The user calls leave when it is done.
 func (g *GPU) use() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -84,7 +86,7 @@ func (g *GPU) leave() {
 	g.users--
 }
 
-// Close gives back what is held on the GPU. It fails while engines use it.
+// Close frees everything that is held on the GPU. It fails while engines or batches use the GPU.
 func (g *GPU) Close() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -92,7 +94,8 @@ func (g *GPU) Close() error {
 	case g.closed:
 		return nil
 	case g.users > 0:
-		return fmt.Errorf("zarrio: GPU %d: closed while %d engines or batches use it", g.dev.Ordinal(), g.users)
+		return fmt.Errorf("zarrio: GPU %d: closed while %d engines or batches use it",
+			g.dev.Ordinal(), g.users)
 	}
 	g.closed = true
 	var err error
@@ -100,7 +103,7 @@ func (g *GPU) Close() error {
 		err = g.file.Close()
 	}
 	err = errors.Join(err, g.dev.Do(func() error {
-		// Streams first: they may run kernels of the module.
+		// Free the streams first: they may be running kernels of the module.
 		err := errors.Join(g.freeStream(g.aux), g.sums.close(g), g.pool.close(g.dev))
 		if g.module != 0 {
 			err = errors.Join(err, g.dev.UnloadModule(g.module))
@@ -113,7 +116,7 @@ func (g *GPU) Close() error {
 	return errors.Join(err, g.dev.Close())
 }
 
-// cuFile opens cuFile's driver, once: it takes most of a second.
+// cuFile returns cuFile's driver, and opens it on the first call, which takes most of a second.
 func (g *GPU) cuFile() (*cufile.Driver, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -127,7 +130,7 @@ func (g *GPU) cuFile() (*cufile.Driver, error) {
 	return g.file, nil
 }
 
-// function returns a kernel of package ptx, on a thread that is bound to the GPU.
+// function returns a kernel of package ptx. The calling thread must have the GPU's context.
 func (g *GPU) function(name string) (cuda.Function, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -137,7 +140,7 @@ func (g *GPU) function(name string) (cuda.Function, error) {
 	if g.module == 0 {
 		m, err := g.dev.LoadModule(ptx.Source())
 		if err != nil {
-			return 0, fmt.Errorf("load the kernels: %w", err)
+			return 0, fmt.Errorf("load kernels: %w", err)
 		}
 		g.module, g.kernel = m, map[string]cuda.Function{}
 	}
@@ -149,7 +152,8 @@ func (g *GPU) function(name string) (cuda.Function, error) {
 	return f, nil
 }
 
-// auxStream returns a stream for what is queued beside engines, on a thread that is bound to the GPU.
+// auxStream returns the stream for work that belongs to no engine. The calling thread must have the
+// GPU's context.
 func (g *GPU) auxStream() (cuda.Stream, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -162,7 +166,8 @@ func (g *GPU) auxStream() (cuda.Stream, error) {
 	return g.aux, nil
 }
 
-// crcTables returns the tables of the kernel that makes CRCs, on a thread that is bound to the GPU.
+// crcTables returns the address of the tables of the CRC kernel. The calling thread must have the
+// GPU's context.
 func (g *GPU) crcTables() (cuda.Ptr, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -180,10 +185,11 @@ func (g *GPU) crcTables() (cuda.Ptr, error) {
 	return g.tables, nil
 }
 
-// describe describes workers, with where they run: "8 workers on NUMA node 1".
-func (g *GPU) describe(staff string) string {
+// describe returns a description of workers with the node that they run on, if it is known:
+// "8 workers on NUMA node 1".
+func (g *GPU) describe(workers string) string {
 	if g == nil || g.node == nil {
-		return staff
+		return workers
 	}
-	return fmt.Sprintf("%s on %v", staff, g.node)
+	return fmt.Sprintf("%s on %v", workers, g.node)
 }

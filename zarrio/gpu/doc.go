@@ -1,5 +1,15 @@
-// Package gpu has the engines that fill batches in the memory of an NVIDIA GPU: [NewHost] reads by way of pinned host memory,
-// [NewGDS] by cuFile, as GPUDirect Storage where the machine has it.
+// Package gpu has the engines that fill batches in the memory of an NVIDIA GPU.
 //
-// It is empty but for builds with the tag gds for Linux on amd64 or arm64.
+// [Open] opens a GPU. [NewHost] reads and decodes chunks on the CPU, into pinned host memory, and
+// copies them to the GPU. It works for every array and store. [NewGDS] reads uncompressed chunks of
+// local files with cuFile, which uses GPUDirect Storage if the machine supports it, and reads all
+// other chunks as NewHost does. [Transfers] reports which path the bytes really took.
+//
+// Copies are queued on streams of the GPU: when Fill returns, they may still be running. Wait for
+// the batch's Ready event, or call Sync, before using the batch.
+//
+// Close the engines before the GPU, and free their batches.
+//
+// The package needs a build for Linux on amd64 or arm64 with the tag gds; in other builds it is
+// empty. CUDA's driver and cuFile are loaded at run time: neither they nor cgo are needed to build.
 package gpu
