@@ -280,7 +280,8 @@ func (e *core) run(
 	return stats, e.gpu.withContext(func() error {
 		err := errors.Join(err, e.recordReady(mem))
 		if err != nil {
-			// Some workers may not have waited for the releases yet, or may have left copies queued.
+			// Some workers may not have waited for the releases yet, or may have left copies
+			// queued.
 			var left error
 			for _, w := range e.workers {
 				left = errors.Join(left, dev.Synchronize(w.stream))

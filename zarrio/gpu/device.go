@@ -34,9 +34,9 @@ type GPU struct {
 	pool   blockPool
 }
 
-// Open opens the GPU with the given ordinal, in CUDA's numbering. If the machine has no such GPU, the
-// error names what is missing and matches errors.ErrUnsupported. Close the GPU after the engines
-// that use it.
+// Open opens the GPU with the given ordinal, in CUDA's numbering. If the machine has no such GPU,
+// the error names what is missing and matches errors.ErrUnsupported. Close the GPU after the
+// engines that use it.
 func Open(ordinal int) (*GPU, error) {
 	driver, err := cuda.Load()
 	if err != nil {

@@ -30,8 +30,8 @@ type Engine interface {
 	Transfers() Transfers
 	// PathOf returns the path that an array's chunks will take, and the reason for it.
 	PathOf(a engine.Chunked) (Path, string)
-	// CopyDense queues a copy of t's planes to dst on stream s, without the gaps of a padded layout.
-	// dst is an address on the same GPU, with room for t's elements.
+	// CopyDense queues a copy of t's planes to dst on stream s, without the gaps of a padded
+	// layout. dst is an address on the same GPU, with room for t's elements.
 	CopyDense(dst uintptr, t tensor.Tensor, s tensor.Stream) error
 	// String describes the engine and its settings, for the head of a benchmark's output.
 	fmt.Stringer
@@ -65,8 +65,8 @@ type HostOptions struct {
 	Pageable bool
 }
 
-// GDSOptions configures the engine of [NewGDS]. A zero field takes the value of kvikIO's environment
-// variable, if there is one for it and it is set, or else the default.
+// GDSOptions configures the engine of [NewGDS]. A zero field takes the value of kvikIO's
+// environment variable, if there is one for it and it is set, or else the default.
 type GDSOptions struct {
 	// Workers is the number of reading threads. If it is 0, it is KVIKIO_NTHREADS, or 8.
 	Workers int

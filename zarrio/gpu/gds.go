@@ -24,34 +24,37 @@ import (
 // gdsEngine is the engine of NewGDS.
 type gdsEngine struct {
 	core
-	settings    kvikSettings
-	cufile      *cufile.Driver // nil in kvikIO's compatibility mode
-	compat      Compat         // the mode that was asked for
-	cufileErr   error          // why cuFile is not used, where it was tried
-	files       fileCache
-	slots       *ring    // on the GPU, cuFile's
-	base        cuda.Ptr // of the slots
-	registered  int64    // bytes of them that are registered
-	bounce      *ring    // pinned, for reads by POSIX calls
-	submitOpt   Submit
-	nextSubmit  atomic.Pointer[Submit] // what the next Fill does
-	submit      Submit                 // what this one does
-	slotsEach   int                    // slots of a worker, and so transfers in its batch
-	depth       int                    // reads of a worker in a batch
-	maxRead     int                    // bytes of a read in a batch, in whole pages
-	statsBefore cufile.Stats
-	hasStats    bool // cuFile has statistics
+	settings   kvikSettings
+	compat     Compat         // the requested mode
+	cufile     *cufile.Driver // nil in kvikIO's compatibility mode
+	cufileErr  error          // why cuFile could not be opened, if it was tried
+	files      fileCache
+	slots      *ring    // on the GPU, for cuFile
+	base       cuda.Ptr // start of the slots
+	registered int64    // bytes from base on that are registered with cuFile
+	bounce     *ring    // pinned, for reads by POSIX calls
+
+	submitOpt  Submit                 // the requested way
+	nextSubmit atomic.Pointer[Submit] // for the next Fill: SubmitSync or SubmitBatch
+	submit     Submit                 // for the current Fill
+	slotsEach  int                    // slots for each worker: the most transfers in its batch
+	depth      int                    // the most reads in a worker's batch
+	maxRead    int                    // largest read of a batch in bytes, a multiple of a page
+
+	hasStats    bool         // cuFile has statistics
+	statsBefore cufile.Stats // when the engine was made
 
 	cufileBytes, unalignedBytes, inPlaceBytes atomic.Int64
-	submitted                                 atomic.Int64              // reads, in batches
-	final                                     atomic.Pointer[Transfers] // once it is closed
+	submitted                                 atomic.Int64              // reads in batches
+	final                                     atomic.Pointer[Transfers] // nil until Close
 }
 
-// NewGDS returns the engine that reads files into the GPU's memory by cuFile, as GPUDirect Storage where the machine has it:
-// uncompressed chunks of local directories, and uncompressed inner chunks of shards. All others go the way of NewHost's.
+// NewGDS returns an engine that reads files into the GPU's memory with cuFile, which uses GPUDirect
+// Storage if the machine supports it. It reads uncompressed chunks of local directories so, and
+// uncompressed inner chunks of shards. It reads all other chunks as the engine of [NewHost] does.
 //
-// Where cuFile can't be used, CompatAuto reads files by POSIX calls into pinned memory, as kvikIO does. Path tells what
-// really happened.
+// If cuFile can't be used, CompatAuto reads files by POSIX calls into pinned memory, as kvikIO
+// does. [Transfers.Path] tells which path was taken.
 func NewGDS(g *GPU, opt GDSOptions) (Engine, error) {
 	if g == nil {
 		return nil, errNoGPU
@@ -91,7 +94,7 @@ func (e *gdsEngine) start(g *GPU, opt GDSOptions) error {
 	if e.host, err = e.hostRing(pinned, 0); err != nil {
 		return err
 	}
-	// A Read is no longer than a task, whatever a bounce buffer could hold.
+	// No read is longer than a task, even if a bounce buffer is.
 	e.bounce = newRing(g, pinned, slotFor(min(e.settings.bounce, e.settings.task)), 2*threads)
 	if e.compat != CompatOn {
 		if e.cufile, err = g.cuFile(); err != nil {
@@ -101,8 +104,13 @@ func (e *gdsEngine) start(g *GPU, opt GDSOptions) error {
 			}
 		}
 	}
-	e.files = fileCache{limit: cmp.Or(opt.Handles, defaultHandles()), cufile: e.cufile, must: e.compat == CompatOff, direct: e.settings.direct,
-		flush: func(ctx context.Context, w *workers.Worker) error { return e.flush(ctx, workerOf(w)) }}
+	e.files = fileCache{
+		limit:  cmp.Or(opt.Handles, defaultHandles()),
+		cufile: e.cufile,
+		must:   e.compat == CompatOff,
+		direct: e.settings.direct,
+		flush:  func(ctx context.Context, w *workers.Worker) error { return e.flush(ctx, workerOf(w)) },
+	}
 	if e.files.limit < 1 {
 		return fmt.Errorf("%d open files: want 1 or more", opt.Handles)
 	}
@@ -129,8 +137,10 @@ func (e *gdsEngine) start(g *GPU, opt GDSOptions) error {
 	return nil
 }
 
-// measureBatches finds out how many reads of a worker make a batch, those that its share of the slots and of cuFile's queue is
-// for, and how large one may be: cuFile has limits of its own. Where those are less than a slot, several reads fill one.
+// measureBatches sets slotsEach, depth and maxRead: how many reads a worker submits in one batch,
+// and how large a read may be. The number is limited by the worker's share of the slots and of
+// cuFile's queue, the size by cuFile. If cuFile's limit is less than a slot, several reads fill one
+// slot.
 func (e *gdsEngine) measureBatches() error {
 	p, err := e.cufile.Properties()
 	if err != nil {
@@ -146,26 +156,29 @@ func (e *gdsEngine) measureBatches() error {
 	}
 	e.slotsEach = max(1, cap(e.slots.free)/e.Workers())
 	each := (e.slots.size + e.maxRead - 1) / e.maxRead
-	e.depth = max(1, min(e.slotsEach*each, cufile.QueueDepth/e.Workers(), cmp.Or(int(p.MaxBatch), cufile.QueueDepth)))
+	e.depth = max(1, min(e.slotsEach*each, cufile.QueueDepth/e.Workers(),
+		cmp.Or(int(p.MaxBatch), cufile.QueueDepth)))
 	return nil
 }
 
-// slotFor returns the size of slots for reads of so many bytes: whole pages, and two at least, since a read that begins within
-// a page ends within another.
+// slotFor returns the size of slots for reads of n bytes, a multiple of a page. It is two pages or
+// more, since a read that begins within a page may end within the next.
 func slotFor(n int) int { return max(pages(n), 2*tensor.PageSize) }
 
-// pages rounds up to whole pages.
+// pages returns n rounded up to a multiple of a page.
 func pages(n int) int { return (n + tensor.PageSize - 1) &^ (tensor.PageSize - 1) }
 
 func (e *gdsEngine) setSubmit(s Submit) { e.nextSubmit.Store(&s) }
 
-// makeSlots takes memory for the slots and registers it with cuFile: half as much as long as the GPU, or its BAR, has no room.
+// makeSlots allocates the slots and registers them with cuFile. If the GPU, or its BAR, has no room
+// for so many, it tries again with half the number.
 func (e *gdsEngine) makeSlots(bytes int64) error {
 	size := slotFor(e.settings.task)
 	bytes = cmp.Or(bytes, ringBytes)
 	count := int(min(max(bytes, 0)/int64(size), 1<<16))
 	if count == 0 {
-		return fmt.Errorf("a ring of %d bytes: want %d or more, for a read of KVIKIO_TASK_SIZE, which is %d", bytes, size, e.settings.task)
+		return fmt.Errorf("a ring of %d bytes: want %d or more, for a read of KVIKIO_TASK_SIZE, %d bytes",
+			bytes, size, e.settings.task)
 	}
 	dev := e.gpu.dev
 	return dev.Do(func() error {
@@ -189,7 +202,7 @@ func (e *gdsEngine) makeSlots(bytes int64) error {
 			e.slots.whole = whole
 			return nil
 		}
-		return fmt.Errorf("not even %d bytes can be registered with cuFile: %w", size, refused)
+		return fmt.Errorf("can't register a slot of %d bytes with cuFile: %w", size, refused)
 	})
 }
 
@@ -199,14 +212,15 @@ func (e *gdsEngine) Close() error {
 		var err error
 		last := e.Transfers()
 		e.final.Store(&last)
-		for _, w := range e.workers { // what is copied out of slots, and read into them
+		// Wait for the copies out of the slots, and the reads into them.
+		for _, w := range e.workers {
 			err = errors.Join(err, e.gpu.dev.Synchronize(w.stream), w.batch.close())
 		}
 		err = errors.Join(err, e.files.close())
 		if e.registered > 0 {
 			if unregErr := e.cufile.DeregisterBuffer(e.base); unregErr != nil {
 				err = errors.Join(err, unregErr)
-				e.slots.whole = 0 // to free what is registered may hang nvidia-fs: it is lost
+				e.slots.whole = 0 // leak it: freeing registered memory may hang nvidia-fs
 			}
 			e.registered = 0
 		}
@@ -223,15 +237,18 @@ func (e *gdsEngine) String() string {
 	set := e.settings
 	parts := []string{e.gpu.describe(e.pool.Describe())}
 	if e.cufile != nil {
-		parts = append(parts, "cuFile "+cuda.Dotted(e.cufile.Version()), fmt.Sprintf("ring of %d x %s registered", cap(e.slots.free), sized(e.slots.size)),
+		parts = append(parts, "cuFile "+cuda.Dotted(e.cufile.Version()),
+			fmt.Sprintf("ring of %d x %s registered", cap(e.slots.free), sized(e.slots.size)),
 			"submit "+string(*e.nextSubmit.Load()))
 	} else {
-		parts = append(parts, "kvikIO compat", fmt.Sprintf("%d bounce buffers of %s", cap(e.bounce.free), sized(e.bounce.size)))
+		parts = append(parts, "kvikIO compat",
+			fmt.Sprintf("%d bounce buffers of %s", cap(e.bounce.free), sized(e.bounce.size)))
 		if e.cufileErr != nil {
 			parts = append(parts, "since cuFile can't be used: "+e.cufileErr.Error())
 		}
 	}
-	parts = append(parts, "compat "+string(e.compat), "task "+sized(set.task), "threshold "+sized(set.threshold), fmt.Sprintf("%d open files", e.files.limit))
+	parts = append(parts, "compat "+string(e.compat), "task "+sized(set.task),
+		"threshold "+sized(set.threshold), fmt.Sprintf("%d open files", e.files.limit))
 	if set.direct {
 		parts = append(parts, "direct I/O for POSIX reads")
 	}
@@ -248,16 +265,18 @@ func sized(n int) string {
 	return fmt.Sprintf("%d B", n)
 }
 
-// Alloc implements Engine: the memory is one allocation on the GPU, registered with cuFile if planes begin on pages.
+// Alloc implements Engine. The memory is one allocation on the GPU. It is registered with cuFile if
+// planes begin on pages.
 func (e *gdsEngine) Alloc(n int64, layout tensor.Layout) (tensor.Memory, error) {
 	m, err := e.memory(n)
 	if err != nil || layout != tensor.Padded || e.cufile == nil || n == 0 {
 		return asMemory(m, err)
 	}
-	// A batch for which the BAR has no room is filled by way of the slots.
+	// If the BAR has no room for the batch, it is filled through the slots.
 	err = e.gpu.dev.Do(func() error { return e.cufile.RegisterBuffer(m.base, n) })
 	if err == nil {
-		m.registered, m.unregister = true, func(m *memory) error { return e.cufile.DeregisterBuffer(m.base) }
+		m.registered = true
+		m.unregister = func(m *memory) error { return e.cufile.DeregisterBuffer(m.base) }
 	}
 	return m, nil
 }
@@ -265,22 +284,29 @@ func (e *gdsEngine) Alloc(n int64, layout tensor.Layout) (tensor.Memory, error) 
 // Fill implements Engine.
 func (e *gdsEngine) Fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
 	return e.exclusively(m, func(mem *memory) (meta.Stats, error) {
-		return e.write(ctx, p, mem, e.job(p, mem, nil, func(ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece) error {
+		byHost := func(ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece) error {
 			return e.readHost(ctx, w, r, pieces, mem)
-		}))
+		}
+		return e.write(ctx, p, mem, e.job(p, mem, nil, byHost))
 	})
 }
 
 // ReadStored implements Engine.
-func (e *gdsEngine) ReadStored(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
+func (e *gdsEngine) ReadStored(
+	ctx context.Context, p *plan.Plan, m tensor.Memory,
+) (meta.Stats, error) {
 	return e.exclusively(m, func(mem *memory) (meta.Stats, error) {
 		skip := func(r *plan.ChunkRead) bool { return r.Keep && !e.perChunk(r.Array) }
 		return e.run(ctx, p, mem, e.job(p, nil, skip, e.readHostStored))
 	})
 }
 
-// job reads what cuFile can read from the files, into to, or nowhere, and leaves the rest to byHost.
-func (e *gdsEngine) job(p *plan.Plan, to *memory, skip func(*plan.ChunkRead) bool, byHost func(context.Context, *worker, *plan.ChunkRead, []plan.Piece) error) *workers.Job {
+// job returns the job that reads chunks from their files into to, and calls byHost for chunks that
+// can't be read so. If to is nil, the bytes are read and dropped.
+func (e *gdsEngine) job(
+	p *plan.Plan, to *memory, skip func(*plan.ChunkRead) bool,
+	byHost func(context.Context, *worker, *plan.ChunkRead, []plan.Piece) error,
+) *workers.Job {
 	e.submit = *e.nextSubmit.Load()
 	return &workers.Job{
 		Skip:     skip,
@@ -303,7 +329,7 @@ func (e *gdsEngine) job(p *plan.Plan, to *memory, skip func(*plan.ChunkRead) boo
 	}
 }
 
-// obstacle says why an array's chunks can't be read by cuFile; "" where they can.
+// obstacle returns why cuFile can't read an array's chunks, or "" if it can.
 func (e *gdsEngine) obstacle(a *chunk.Array) string {
 	switch {
 	case e.perChunk(a):
@@ -321,7 +347,7 @@ func (e *gdsEngine) obstacle(a *chunk.Array) string {
 	}
 }
 
-// PathOf implements GPUEngine.
+// PathOf implements Engine.
 func (e *gdsEngine) PathOf(array engine.Chunked) (Path, string) {
 	a := array.Chunks()
 	if why := e.obstacle(a); why != "" {
@@ -331,30 +357,35 @@ func (e *gdsEngine) PathOf(array engine.Chunked) (Path, string) {
 		return PathKvikIOCompat, "cuFile is not used"
 	}
 	if n := a.ChunkBytes(); n < e.settings.threshold {
-		return PathKvikIOCompat, fmt.Sprintf("chunks of %d bytes are below KVIKIO_GDS_THRESHOLD, %d", n, e.settings.threshold)
+		return PathKvikIOCompat, fmt.Sprintf("chunks of %d bytes are below KVIKIO_GDS_THRESHOLD, %d",
+			n, e.settings.threshold)
 	}
-	return PathUnknown, "read by cuFile, which tells the path when it has read"
+	return PathUnknown, "read by cuFile, whose counts tell the path after a read"
 }
 
-// perChunk says that each chunk of an array is read by itself, from its file.
+// perChunk reports whether each chunk of a is read alone, from its file.
 func (e *gdsEngine) perChunk(a *chunk.Array) bool {
 	return a.ValuesAreFiles() && a.Raw() && a.Native()
 }
 
-// usesFile says that a chunk's pieces are read from its file: they are rows of it.
+// usesFile reports whether a chunk's pieces are read from its file, as they are if they are rows.
 func (e *gdsEngine) usesFile(a *chunk.Array, pieces []plan.Piece) bool {
 	return e.perChunk(a) && byRows(pieces)
 }
 
-// Transfers implements GPUEngine.
+// Transfers implements Engine.
 func (e *gdsEngine) Transfers() Transfers {
 	if last := e.final.Load(); last != nil {
 		return *last
 	}
 	t := Transfers{
-		CuFileBytes: e.cufileBytes.Load(), HostBytes: e.hostBytes.Load(), BounceBytes: e.bounceBytes.Load(),
-		UnalignedBytes: e.unalignedBytes.Load(), InPlaceBytes: e.inPlaceBytes.Load(), NoDirect: e.noDirect(),
-		Batch: BatchReads{Submitted: e.submitted.Load()},
+		CuFileBytes:    e.cufileBytes.Load(),
+		HostBytes:      e.hostBytes.Load(),
+		BounceBytes:    e.bounceBytes.Load(),
+		UnalignedBytes: e.unalignedBytes.Load(),
+		InPlaceBytes:   e.inPlaceBytes.Load(),
+		NoDirect:       e.noDirect(),
+		Batch:          BatchReads{Submitted: e.submitted.Load()},
 	}
 	e.files.mu.Lock()
 	t.Opened, t.Evicted = e.files.opened, e.files.evicted
@@ -368,7 +399,8 @@ func (e *gdsEngine) Transfers() Transfers {
 	}
 	d := now.Sub(e.statsBefore)
 	t.Counted = true
-	t.P2PReads, t.NVFSReads, t.POSIXReads, t.UnalignedReads = int64(d.P2PReads), int64(d.NVFSReads), int64(d.POSIXReads), int64(d.UnalignedReads)
+	t.P2PReads, t.NVFSReads = int64(d.P2PReads), int64(d.NVFSReads)
+	t.POSIXReads, t.UnalignedReads = int64(d.POSIXReads), int64(d.UnalignedReads)
 	b := d.BatchReads
 	t.Batch.Total, t.Batch.P2P, t.Batch.NVFS = int64(b.Total), int64(b.P2P), int64(b.NVFS)
 	t.Batch.POSIX, t.Batch.Async = int64(b.POSIX), int64(b.AIO+b.IOUring)

@@ -15,19 +15,19 @@ import (
 	"zarrbench/zarrio/internal/cufile"
 )
 
-// A submission is what a worker gives to cuFile at once: transfers, each of which is one read of the batch, or several that
-// lie one behind the other where cuFile bounds a read.
+// A submission collects transfers that a worker gives to cuFile at once. A transfer is one read of
+// the batch, or several consecutive ones if it is larger than cuFile allows a read to be.
 type submission struct {
 	batch  *cufile.Batch // nil until it is needed
 	list   []transfer
-	reads  int       // of the list
-	strips []strip   // of the chunk that is being read
-	spare  [][]strip // for the strips of transfers in the list
+	reads  int       // reads of the transfers in list
+	strips []strip   // of the chunk that is being read, reused from chunk to chunk
+	spare  [][]strip // memory for the strips of transfers in list
 	ios    []cufile.IO
 	done   []cufile.Completion
 }
 
-// reset empties the list, whose transfers are done.
+// reset empties the list, and keeps its memory.
 func (s *submission) reset() {
 	for i := range s.list {
 		s.spare = append(s.spare, s.list[i].strips[:0])
@@ -44,7 +44,8 @@ func (s *submission) close() error {
 	return b.Close()
 }
 
-// prepare makes the batch of a worker that reads in batches, before it holds what others wait for.
+// prepare makes the worker's batch if reads are submitted in batches. Call it before the worker
+// holds a file or a slot: others may wait for those.
 func (e *gdsEngine) prepare(ctx context.Context, w *worker) error {
 	s := &w.batch
 	if e.submit != SubmitBatch || s.batch != nil {
@@ -57,10 +58,10 @@ func (e *gdsEngine) prepare(ctx context.Context, w *worker) error {
 	})
 }
 
-// reads returns how many reads of a batch a transfer is.
+// reads returns the number of reads of a batch that t needs.
 func (e *gdsEngine) reads(t *transfer) int { return (t.asked + e.maxRead - 1) / e.maxRead }
 
-// makeRoom makes the reads of the worker's submission if its batch has no room for those of t.
+// makeRoom flushes the worker's submission if its batch has no room for t's reads.
 func (e *gdsEngine) makeRoom(ctx context.Context, w *worker, t *transfer) error {
 	if e.submit != SubmitBatch || w.batch.reads+e.reads(t) <= e.depth {
 		return nil
@@ -68,11 +69,12 @@ func (e *gdsEngine) makeRoom(ctx context.Context, w *worker, t *transfer) error 
 	return e.flush(ctx, w)
 }
 
-// enqueue makes a transfer part of the worker's submission, which goes off when it has as many as the worker has slots.
+// enqueue adds t to the worker's submission. It submits the list when it has a transfer for each of
+// the worker's slots, or when the batch is full.
 func (e *gdsEngine) enqueue(ctx context.Context, w *worker, t transfer) error {
 	s := &w.batch
 	e.files.hold(t.file)
-	var strips []strip // that stay when the next chunk is read
+	var strips []strip // a copy, since t.strips is reused for the next chunk
 	if n := len(s.spare); n > 0 {
 		strips, s.spare = s.spare[n-1], s.spare[:n-1]
 	}
@@ -85,7 +87,7 @@ func (e *gdsEngine) enqueue(ctx context.Context, w *worker, t transfer) error {
 	return e.submitAll(ctx, w)
 }
 
-// wait makes the reads of the worker's submission.
+// flush submits the worker's transfers, if there are any, and waits for them.
 func (e *gdsEngine) flush(ctx context.Context, w *worker) error {
 	if len(w.batch.list) == 0 {
 		return nil
@@ -93,7 +95,8 @@ func (e *gdsEngine) flush(ctx context.Context, w *worker) error {
 	return e.submitAll(ctx, w)
 }
 
-// endFill ends the worker's part of a Fill: what it has not submitted goes off now, or after an error not at all.
+// endFill ends the worker's part of a Fill. It flushes the submission, or discards it if err is not
+// nil.
 func (e *gdsEngine) endFill(ctx context.Context, w *worker, err error) error {
 	if err == nil {
 		return e.flush(ctx, w)
@@ -101,7 +104,8 @@ func (e *gdsEngine) endFill(ctx context.Context, w *worker, err error) error {
 	return errors.Join(err, e.discard(w, w.batch.list))
 }
 
-// discard gives back what reads hold that are not to be made.
+// discard gives back the slots and files of transfers in list without reading, and resets the
+// worker's submission.
 func (e *gdsEngine) discard(w *worker, list []transfer) error {
 	var err error
 	for i := range list {
@@ -114,7 +118,8 @@ func (e *gdsEngine) discard(w *worker, list []transfer) error {
 	return err
 }
 
-// submitAll makes the reads of the worker's submission, and queues their copies as they come in.
+// submitAll submits the worker's transfers, waits for them, and queues the copies of each one when
+// its reads are done.
 func (e *gdsEngine) submitAll(ctx context.Context, w *worker) error {
 	defer trace.StartRegion(ctx, "read").End()
 	s := &w.batch
@@ -124,8 +129,11 @@ func (e *gdsEngine) submitAll(ctx context.Context, w *worker) error {
 		base, at := e.target(t)
 		t.left, t.got = 0, t.asked
 		for lo := 0; lo < t.asked; lo += e.maxRead {
-			s.ios = append(s.ios, cufile.IO{Handle: t.file.handle, Base: base, BufOffset: at + int64(lo), Bytes: min(e.maxRead, t.asked-lo),
-				Offset: t.start + int64(lo), Cookie: uint64(i)<<32 | uint64(lo)})
+			s.ios = append(s.ios, cufile.IO{
+				Handle: t.file.handle, Base: base, BufOffset: at + int64(lo),
+				Bytes: min(e.maxRead, t.asked-lo), Offset: t.start + int64(lo),
+				Cookie: uint64(i)<<32 | uint64(lo),
+			})
 			t.left++
 		}
 	}
@@ -154,24 +162,26 @@ func (e *gdsEngine) submitAll(ctx context.Context, w *worker) error {
 			left--
 		}
 		if err != nil {
-			// What is still in flight is called off, and the batch with it: nothing may be read into a slot from now on.
+			// Closing the batch cancels the reads in flight: nothing may be read into a slot from
+			// now on.
 			err = errors.Join(err, s.close())
-			lost := slices.DeleteFunc(s.list, func(t transfer) bool { return t.file == nil })
+			unread := slices.DeleteFunc(s.list, func(t transfer) bool { return t.file == nil })
 			if first == nil {
-				first = failRead(lost[0].read, err)
+				first = failRead(unread[0].read, err)
 			}
-			return errors.Join(first, e.discard(w, lost))
+			return errors.Join(first, e.discard(w, unread))
 		}
 	}
 	s.reset()
 	return first
 }
 
-// completed takes what became of the read of a transfer that begins at its byte lo. What a short read left out is read at once.
+// completed records the completion of t's read that begins at byte lo of the transfer. If the read
+// was short, completed reads the rest.
 func (e *gdsEngine) completed(t *transfer, lo int, c cufile.Completion) {
 	t.left--
 	got, err := c.N, c.Err
-	if errors.Is(err, unix.EINTR) { // a signal's doing: it is read again
+	if errors.Is(err, unix.EINTR) { // interrupted by a signal: read all of it again
 		got, err = 0, nil
 	}
 	hi := min(lo+e.maxRead, t.asked)
@@ -188,30 +198,32 @@ func (e *gdsEngine) completed(t *transfer, lo int, c cufile.Completion) {
 	}
 }
 
-// calibrateBatches is how many batches of an epoch a calibration reads by each way, at most.
+// calibrateBatches is the number of batches of an epoch that Calibrate reads in both ways, at most.
 const calibrateBatches = 6
 
-// Calibrate reads the first batches of the loader's next epoch by either way in turn, and chooses the faster one.
+// Calibrate implements Engine. It reads the first batches of next in both ways, alternating, and
+// chooses the way with the lower median time.
 func (e *gdsEngine) Calibrate(ctx context.Context, next Epoch) (string, error) {
 	switch {
 	case e.cufile == nil:
 		return "nothing to choose: cuFile is not used", nil
 	case e.submitOpt != SubmitAuto:
-		return fmt.Sprintf("%s, as asked for", e.submitOpt), nil
+		return fmt.Sprintf("%s, as requested", e.submitOpt), nil
 	case !e.cufile.HasBatch():
 		return fmt.Sprintf("%s: this cuFile has no batches", SubmitSync), nil
 	}
 	spent := map[Submit][]time.Duration{}
 	ways := [2]Submit{SubmitSync, SubmitBatch}
-	repeats := max(1, calibrateBatches/max(next.Len(), 1)) // of an epoch of few batches, each is read several times
+	// If the epoch has few batches, read each of them several times.
+	repeats := max(1, calibrateBatches/max(next.Len(), 1))
 	err := next.ReadAhead(ctx, calibrateBatches, func(i int, read func() error) error {
-		if i == 0 { // files are opened, and memory is taken
+		if i == 0 { // warm up: open files and allocate memory
 			if err := read(); err != nil {
 				return err
 			}
 		}
 		for k := range 2 * repeats {
-			way := ways[(i+k)%2] // the first has no advantage
+			way := ways[(i+k)%2] // alternate, so that neither way always comes first
 			e.setSubmit(way)
 			begin := time.Now()
 			if err := read(); err != nil {
@@ -236,5 +248,7 @@ func (e *gdsEngine) Calibrate(ctx context.Context, next Epoch) (string, error) {
 	if batch < sync {
 		e.setSubmit(SubmitBatch)
 	}
-	return fmt.Sprintf("%s (medians of %d reads of a batch: %s %v, %s %v)", *e.nextSubmit.Load(), len(spent[SubmitSync]), SubmitSync, sync.Round(time.Microsecond), SubmitBatch, batch.Round(time.Microsecond)), nil
+	return fmt.Sprintf("%s (medians of %d reads of a batch: %s %v, %s %v)",
+		*e.nextSubmit.Load(), len(spent[SubmitSync]),
+		SubmitSync, sync.Round(time.Microsecond), SubmitBatch, batch.Round(time.Microsecond)), nil
 }

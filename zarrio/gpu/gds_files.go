@@ -19,45 +19,48 @@ import (
 	"zarrbench/zarrio/tensor"
 )
 
-// A fileCache keeps files open that the engine reads from, the ones that were used last: to open and register one costs a
-// quarter of a millisecond and more.
+// A fileCache keeps the most recently used files open: opening and registering a file takes a
+// quarter of a millisecond or more.
 type fileCache struct {
-	limit  int
+	limit  int            // files that are kept open
 	cufile *cufile.Driver // nil in kvikIO's compatibility mode
-	must   bool           // a file that cuFile doesn't take is an error, rather than read by POSIX calls
-	direct bool           // POSIX reads go around the page cache where they can
+	must   bool           // if cuFile refuses a file, fail instead of reading it by POSIX calls
+	direct bool           // POSIX reads bypass the page cache if they can
 
-	// flush makes the reads that a worker has not submitted, so that it holds no more files than it opens.
+	// flush makes the reads that a worker has queued but not submitted, so that the worker holds no
+	// file but the one that it is opening.
 	flush func(context.Context, *workers.Worker) error
-	// sharing is read-locked by each worker for as long as it may hold files. Who finds no descriptor left locks it: nobody else
-	// holds files then.
+	// sharing is read-locked by a worker for as long as it may hold files. A worker that runs out
+	// of file descriptors takes the write lock, which guarantees that no other worker holds a file.
 	sharing sync.RWMutex
 
 	mu      sync.Mutex
 	files   map[chunk.Key]*openedFile
-	used    linked.List // of *openedFile, the one used last first
-	opened  int64
-	evicted int64
+	used    linked.List // of *openedFile, most recently used first
+	opened  int64       // files opened so far
+	evicted int64       // files closed so far to make room for others
 }
 
-// An openedFile is a file in the cache. Whoever needs it first opens it, others wait.
+// An openedFile is a file in the cache. The first worker that needs it opens it, and others wait
+// for that.
 type openedFile struct {
 	cache     *fileCache
 	key       chunk.Key
 	at        *linked.Element
-	users     int  // that hold it: it stays open
-	forgotten bool // it is not in the cache any more
+	users     int  // holders; the file stays open while there are any
+	forgotten bool // removed from the cache; the last holder closes the file
 
 	mu       sync.Mutex
 	open     bool
 	size     int64
-	handle   *cufile.Handle // nil where it is read by POSIX calls
-	direct   *os.File       // opened with O_DIRECT, for POSIX calls
-	buffered *os.File       // opened when it is needed
+	handle   *cufile.Handle // nil if the file is read by POSIX calls
+	direct   *os.File       // opened with O_DIRECT, for POSIX calls; nil if unused
+	buffered *os.File       // nil until it is needed
 }
 
-// defaultHandles is the smaller of 16,384 and a quarter of what the process may open: the study's year has 4,392 files, and a
-// cache of fewer than are read in turn has none of them when its turn comes.
+// defaultHandles returns the default limit of a fileCache: 16,384 or a quarter of the files that
+// the process may open, whichever is less. The study's year has 4,392 files. A cache that is
+// smaller than a cycle of reads is useless: each file is evicted before its turn comes again.
 func defaultHandles() int {
 	var r unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &r) != nil || r.Cur/4 > 16384 {
@@ -66,8 +69,11 @@ func defaultHandles() int {
 	return max(1, int(r.Cur/4))
 }
 
-// get returns a file, open, for whoever gives it back by put.
-func (c *fileCache) get(ctx context.Context, w *workers.Worker, a *chunk.Array, number int) (*openedFile, error) {
+// get returns the open file of a's chunk or shard with the given number. The caller must call put
+// or forget when it is done with the file.
+func (c *fileCache) get(
+	ctx context.Context, w *workers.Worker, a *chunk.Array, number int,
+) (*openedFile, error) {
 	key := chunk.Key{Array: a, Number: number}
 	c.mu.Lock()
 	f := c.files[key]
@@ -95,25 +101,26 @@ func (c *fileCache) get(ctx context.Context, w *workers.Worker, a *chunk.Array, 
 	return f, nil
 }
 
-// hold is a further get of a file that the caller has.
+// hold adds a holder to f, which the caller holds already. It needs a put or forget of its own.
 func (c *fileCache) hold(f *openedFile) {
 	c.mu.Lock()
 	f.users++
 	c.mu.Unlock()
 }
 
+// put ends a use of f.
 func (c *fileCache) put(f *openedFile) {
 	c.mu.Lock()
 	f.users--
 	last := f.users == 0 && f.forgotten
 	c.mu.Unlock()
 	if last {
-		f.close() // of a file that was only read, it has nothing to report
+		f.close() // an error means nothing: the file was only read
 	}
 }
 
-// forget gives a file back that could not be opened or read, or turned out to be another one by now: the next get opens it anew.
-// Whoever else holds it goes on with it.
+// forget ends a use of f and removes f from the cache, so that the next get opens the file anew. It
+// is for a file that could not be opened or read, or that was replaced. Other holders keep f.
 func (c *fileCache) forget(f *openedFile) {
 	c.mu.Lock()
 	if !f.forgotten {
@@ -125,8 +132,8 @@ func (c *fileCache) forget(f *openedFile) {
 	c.put(f)
 }
 
-// evict takes the files out that nobody holds and that were used least lately, until no more than that many are left, for
-// the caller to close. c.mu is held.
+// evict removes the least recently used files from the cache until at most that many are left, and
+// returns them for the caller to close. It skips files that are held. The caller holds c.mu.
 func (c *fileCache) evict(most int) []*openedFile {
 	var old []*openedFile
 	for e := c.used.Back(); e != nil && len(c.files) > most; {
@@ -150,7 +157,7 @@ func closeAll(files []*openedFile) error {
 	return err
 }
 
-// close closes all files. None is held.
+// close closes all files. The caller ensures that none is held.
 func (c *fileCache) close() error {
 	c.mu.Lock()
 	old := c.evict(0)
@@ -159,7 +166,7 @@ func (c *fileCache) close() error {
 	return closeAll(old)
 }
 
-// ensure opens a file where that has not been done.
+// ensure opens f if it is not open yet.
 func (c *fileCache) ensure(ctx context.Context, w *workers.Worker, f *openedFile) error {
 	return c.openWithRetry(ctx, w, func() error {
 		f.mu.Lock()
@@ -178,9 +185,15 @@ func (c *fileCache) ensure(ctx context.Context, w *workers.Worker, f *openedFile
 	})
 }
 
-// openWithRetry opens what needs a descriptor. Where the process has none left, the worker makes the reads that it holds files for,
-// and waits until all others have done so or are through; then files of the cache can be closed, and nobody takes what that gives.
-func (c *fileCache) openWithRetry(ctx context.Context, w *workers.Worker, open func() error) error {
+// openWithRetry calls open. If the process is out of file descriptors, openWithRetry closes cached
+// files and calls open again, until it succeeds or no file is left to close.
+//
+// Before that, the worker makes the reads that it holds files for, and waits until the other
+// workers hold none: until then files can't be closed, and another worker could take the
+// descriptors.
+func (c *fileCache) openWithRetry(
+	ctx context.Context, w *workers.Worker, open func() error,
+) error {
 	err := open()
 	if !noDescriptor(err) {
 		return err
@@ -208,11 +221,11 @@ func (c *fileCache) openWithRetry(ctx context.Context, w *workers.Worker, open f
 	}
 }
 
-// noDescriptor says that the process, or the system, has no descriptor left.
+// noDescriptor reports whether err means that the process or the system is out of file descriptors.
 func noDescriptor(err error) bool { return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) }
 
-// openFile opens a file by kvikIO's rules: for cuFile with O_DIRECT; where that, or its registration, fails, as a file that is
-// read by POSIX calls, unless that is ruled out.
+// openFile opens a file by kvikIO's rules. It opens it with O_DIRECT and registers it with cuFile.
+// If either fails, it opens it for POSIX calls, unless c.must forbids that.
 func (c *fileCache) openFile(w *workers.Worker, f *openedFile) error {
 	if c.cufile != nil || c.direct {
 		file, err := w.OpenFile(f.key.Array, f.key.Number, unix.O_DIRECT)
@@ -250,7 +263,7 @@ func sizeOf(f *os.File) (int64, error) {
 	return info.Size(), nil
 }
 
-// posix returns the buffered descriptor, opening it where it was not needed before.
+// posix returns the file for reads through the page cache, and opens it on the first call.
 func (f *openedFile) posix(ctx context.Context, w *workers.Worker) (*os.File, error) {
 	var file *os.File
 	err := f.cache.openWithRetry(ctx, w, func() (err error) {
@@ -287,9 +300,13 @@ func (f *openedFile) closeFiles() error {
 	return err
 }
 
-// Read reads by POSIX calls, by kvikIO's rules for direct I/O. dst lies at an address whose rest by the page is that of off,
-// and has room for whole pages around itself: room is the memory that it is in. It returns less only where the file ends.
-func (f *openedFile) read(ctx context.Context, w *workers.Worker, room []byte, at, n int, off int64, overread bool) (int, error) {
+// read reads n bytes at offset off of the file into room[at:] by POSIX calls, by kvikIO's rules for
+// direct I/O. room begins at a page, and at and off are equal modulo a page. If overread is set and
+// room is large enough, read may write whole pages around the n bytes. It returns fewer than n
+// bytes only at the end of the file.
+func (f *openedFile) read(
+	ctx context.Context, w *workers.Worker, room []byte, at, n int, off int64, overread bool,
+) (int, error) {
 	dst := room[at : at+n]
 	if f.direct == nil {
 		return f.pread(ctx, w, dst, off)
@@ -302,7 +319,8 @@ func (f *openedFile) read(ctx context.Context, w *workers.Worker, room []byte, a
 			return min(max(got-head, 0), n), err
 		}
 	}
-	// A first part up to the next page, and a last one of less than a page, are read by way of the page cache.
+	// O_DIRECT needs whole pages: bytes before the first page boundary and after the last one are
+	// read through the page cache.
 	first := min(n, (tensor.PageSize-head)%tensor.PageSize)
 	middle := (n - first) &^ (tensor.PageSize - 1)
 	total := 0
@@ -329,11 +347,15 @@ func (f *openedFile) read(ctx context.Context, w *workers.Worker, room []byte, a
 	return total, nil
 }
 
-// preadPages reads whole pages around the page cache. It returns less where the file ends: what follows a part of a page is
-// asked for by way of the page cache, since O_DIRECT would refuse it.
-func (f *openedFile) preadPages(ctx context.Context, w *workers.Worker, dst []byte, off int64) (n int, err error) {
+// preadPages reads whole pages with O_DIRECT, and returns fewer bytes only at the end of the file.
+// After a read that ends within a page it goes on through the page cache: O_DIRECT would refuse the
+// offset.
+func (f *openedFile) preadPages(
+	ctx context.Context, w *workers.Worker, dst []byte, off int64,
+) (n int, err error) {
 	for n < len(dst) {
-		if n%tensor.PageSize != 0 { // the end of the file, or of what a disk of smaller blocks gave at once
+		// Within a page: the file ended, or a disk with blocks smaller than a page read less.
+		if n%tensor.PageSize != 0 {
 			m, err := f.pread(ctx, w, dst[n:], off+int64(n))
 			return n + m, err
 		}
@@ -351,8 +373,10 @@ func (f *openedFile) preadPages(ctx context.Context, w *workers.Worker, dst []by
 	return n, nil
 }
 
-// pread reads by way of the page cache.
-func (f *openedFile) pread(ctx context.Context, w *workers.Worker, dst []byte, off int64) (int, error) {
+// pread reads through the page cache. It returns fewer bytes only at the end of the file.
+func (f *openedFile) pread(
+	ctx context.Context, w *workers.Worker, dst []byte, off int64,
+) (int, error) {
 	file, err := f.posix(ctx, w)
 	if err != nil {
 		return 0, err

@@ -11,34 +11,35 @@ import (
 	"zarrbench/zarrio/tensor"
 )
 
-// A strip is rows of a piece, or a part of one: rows rows of width bytes, pitch bytes apart in the file.
+// A strip is a part of a piece that one read brings: several whole rows, or a part of one row. Its
+// rows have width bytes, and are pitch bytes apart in the file.
 type strip struct {
 	piece *plan.Piece
-	row   int // of the piece, the first one
-	col   int // where in it, in bytes
+	row   int // the piece's row where the strip begins
+	col   int // offset within that row in bytes
 	rows  int
 	width int
 	pitch int
 	off   int64 // in the file
-	run   int   // bytes of the run in the file that it is a part of
+	run   int   // bytes of the run in the file that the strip is a part of
 }
 
-// end returns where in the file the strip ends.
+// end returns the offset in the file where the strip ends.
 func (q *strip) end() int64 { return q.off + int64((q.rows-1)*q.pitch+q.width) }
 
-// pageEnd returns where in the file its last page ends.
+// pageEnd returns the offset in the file where the strip's last page ends.
 func (q *strip) pageEnd() int64 { return (q.end() + tensor.PageSize - 1) &^ (tensor.PageSize - 1) }
 
-// batchOffset returns where in the batch the strip belongs, whose elements have size bytes.
+// batchOffset returns the strip's offset in the batch, whose elements have size bytes.
 func (q *strip) batchOffset(size int) int { return q.piece.Dst + q.row*q.piece.DstBy[0]*size + q.col }
 
-// sameBytes reports whether two strips are the same bytes of a file.
+// sameBytes reports whether q and o are the same bytes of a file.
 func (q *strip) sameBytes(o *strip) bool {
 	return q.off == o.off && q.rows == o.rows && q.width == o.width && q.pitch == o.pitch
 }
 
-// cutPieces appends the strips that a chunk's pieces are read in to strips, in the order of the file. The chunk begins at base of its
-// file, its elements have size bytes, and each strip fits one read.
+// cutPieces cuts a chunk's pieces into strips that fit one read each, and appends them to strips in
+// the order of the file. The chunk begins at offset base of its file; its elements have size bytes.
 func (e *gdsEngine) cutPieces(strips []strip, pieces []plan.Piece, base int64, size int) []strip {
 	for i := range pieces {
 		strips = e.cutPiece(strips, &pieces[i], len(pieces) > 1, base, size)
@@ -49,8 +50,9 @@ func (e *gdsEngine) cutPieces(strips []strip, pieces []plan.Piece, base int64, s
 	return strips
 }
 
-// cutPiece cuts a piece, leaving out what lies between rows that are far apart. Of several pieces, those that one read can't
-// bring are cut at the same places of the chunk, so that one read brings all that lies between two cuts.
+// cutPiece cuts one piece into strips, and appends them. Bytes between rows that are far apart are
+// in no strip. If the chunk has several pieces, those too large for one read are all cut at the
+// same offsets of the chunk, so that one read serves all strips between two cuts.
 func (e *gdsEngine) cutPiece(strips []strip, q *plan.Piece, several bool, base int64, size int) []strip {
 	src := q.Src * size // in the chunk
 	off := base + int64(src)
@@ -62,12 +64,13 @@ func (e *gdsEngine) cutPiece(strips []strip, q *plan.Piece, several bool, base i
 		return strips
 	}
 	most := e.room(off, pitch, rows)
-	together, run := 1, width // rows that are read at once, and the bytes that lie side by side but for small gaps
+	// Rows that one read brings, and bytes of the file without a gap of more than chunk.ReadGap.
+	together, run := 1, width
 	if pitch >= width && pitch-width <= chunk.ReadGap && width <= most {
 		together = (most-width)/pitch + 1
 		run = (rows-1)*pitch + width
 	}
-	cell, cellRows := 0, 0 // between two cuts, of a row and of rows
+	cell, cellRows := 0, 0 // bytes between two cuts of a row, and rows between two cuts
 	if several {
 		room := e.room(base, pitch, rows)
 		if width > most {
@@ -87,7 +90,10 @@ func (e *gdsEngine) cutPiece(strips []strip, q *plan.Piece, several bool, base i
 			if cell > 0 {
 				n = min(cell-(src+row*pitch+col)%cell, width-col)
 			}
-			strips = append(strips, strip{piece: q, row: row, col: col, rows: k, width: n, pitch: pitch, off: off + int64(row*pitch+col), run: run})
+			strips = append(strips, strip{
+				piece: q, row: row, col: col, rows: k, width: n, pitch: pitch,
+				off: off + int64(row*pitch+col), run: run,
+			})
 			col += n
 		}
 		row += k
@@ -95,7 +101,8 @@ func (e *gdsEngine) cutPiece(strips []strip, q *plan.Piece, several bool, base i
 	return strips
 }
 
-// room returns how many bytes one read can bring from off on: what is left of a slot when the read begins and ends on pages.
+// room returns how many bytes at offset off one read can bring. Reads begin and end at pages, so
+// that is a page less than a slot unless off and the rows are aligned.
 func (e *gdsEngine) room(off int64, pitch, rows int) int {
 	if off%tensor.PageSize == 0 && (rows == 1 || pitch%tensor.PageSize == 0) {
 		return e.slotBytes()
@@ -103,7 +110,7 @@ func (e *gdsEngine) room(off int64, pitch, rows int) int {
 	return e.slotBytes() - tensor.PageSize
 }
 
-// slotBytes returns the most bytes of one read, in whole pages.
+// slotBytes returns the size of the largest transfer in bytes, a multiple of a page.
 func (e *gdsEngine) slotBytes() int {
 	size := e.bounce.size
 	if e.slots != nil {
@@ -115,9 +122,9 @@ func (e *gdsEngine) slotBytes() int {
 	return size
 }
 
-// together returns how many of the first strips one read brings, for mem: all of them fit a slot, and each shares a page with
-// those before it, so that to read them at once is less than one by one. One that begins on the page behind them joins them
-// unless it may be read straight into mem.
+// together returns how many of the first strips one read should bring. They fit a slot, and each
+// shares a page with those before it, so that one read for all reads fewer bytes than one for each.
+// A strip that begins on the next page joins them too, unless it may be read straight into mem.
 func (e *gdsEngine) together(strips []strip, mem *memory) int {
 	size, inPlace := int64(e.slotBytes()), mem != nil && mem.registered
 	start, end := strips[0].off&^(tensor.PageSize-1), strips[0].pageEnd()
@@ -131,7 +138,7 @@ func (e *gdsEngine) together(strips []strip, mem *memory) int {
 	return len(strips)
 }
 
-// newTransfer returns the read of strips that together found.
+// newTransfer returns the transfer that reads strips from f.
 func newTransfer(r *plan.ChunkRead, f *openedFile, strips []strip, mem *memory) transfer {
 	t := transfer{read: r, file: f, strips: strips, off: strips[0].off, mem: mem}
 	end := t.off

@@ -350,8 +350,8 @@ func TestGDSCalibrate(t *testing.T) {
 			want    string
 		}{
 			{GDSOptions{}, 1200, `^(sync|batch) \(medians of 6 reads of a batch: sync .*, batch .*\)$`},
-			{GDSOptions{Submit: SubmitSync}, 1200, "^sync, as asked for$"},
-			{GDSOptions{Submit: SubmitBatch}, 1200, "^batch, as asked for$"},
+			{GDSOptions{Submit: SubmitSync}, 1200, "^sync, as requested$"},
+			{GDSOptions{Submit: SubmitBatch}, 1200, "^batch, as requested$"},
 			{GDSOptions{Compat: CompatOn}, 1200, "^nothing to choose: cuFile is not used$"},
 			{GDSOptions{}, 1060, "^sync: this cuFile has no batches$"},
 		} {

@@ -17,29 +17,32 @@ import (
 	"zarrbench/zarrio/tensor"
 )
 
-// A transfer is one read of a chunk's file, and the strips of pieces that it holds.
+// A transfer is one read of a chunk's file, with the strips that it brings.
 type transfer struct {
 	read   *plan.ChunkRead
 	file   *openedFile
 	strips []strip
-	off    int64 // in the file, of the first byte that is needed
-	n      int   // bytes from there to the last one that is needed
-	run    int   // bytes of the longest run in the file that a strip is of: what kvikIO's threshold is about
+	off    int64 // of the first byte of the strips in the file
+	n      int   // bytes from off to the end of the last strip
+	run    int   // bytes of the longest run that a strip is a part of, for kvikIO's threshold
 
-	mem   *memory  // nil where the bytes go no further
-	slot  *slot    // nil where they are read straight into mem
-	to    cuda.Ptr // where the read begins: a slot's memory, or mem's
-	start int64    // where it begins in the file, a multiple of a page
-	asked int      // bytes from there on
+	mem   *memory  // nil if the bytes are dropped after the read
+	slot  *slot    // nil if the bytes are read straight into mem
+	to    cuda.Ptr // destination of the read, in a slot or in mem
+	start int64    // offset of the read in the file, a multiple of a page
+	asked int      // bytes to read, a multiple of a page
 
-	fromFile int64 // bytes that reads of the file returned
-	left     int   // reads of a batch that are not done
-	got      int   // bytes from start on that are there
+	fromFile int64 // bytes that reads of the file returned, repeated ones included
+	left     int   // reads in the batch that are not done
+	got      int   // bytes from start on that were read without a gap
 	err      error // of the first read that failed
 }
 
-// readFile reads a chunk's pieces from its file.
-func (e *gdsEngine) readFile(ctx context.Context, w *worker, p *plan.Plan, r *plan.ChunkRead, pieces []plan.Piece, mem *memory) error {
+// readFile reads a chunk's pieces from its file into mem, or drops the bytes if mem is nil. In
+// batches it may only queue the reads: see flush.
+func (e *gdsEngine) readFile(
+	ctx context.Context, w *worker, p *plan.Plan, r *plan.ChunkRead, pieces []plan.Piece, mem *memory,
+) error {
 	a := r.Array
 	size := a.Meta.DType.Size
 	n, err := e.measure(pieces, size)
@@ -64,7 +67,7 @@ func (e *gdsEngine) readFile(ctx context.Context, w *worker, p *plan.Plan, r *pl
 	for len(strips) > 0 {
 		k := e.together(strips, mem)
 		if err := e.transfer(ctx, w, p, newTransfer(r, f, strips[:k], mem)); err != nil {
-			e.files.forget(f) // it may be another one by now
+			e.files.forget(f) // the file may have been replaced
 			return failRead(r, err)
 		}
 		strips = strips[k:]
@@ -74,7 +77,8 @@ func (e *gdsEngine) readFile(ctx context.Context, w *worker, p *plan.Plan, r *pl
 	return nil
 }
 
-// failRead makes the error of a chunk's reading, unless it is one already: of another chunk, which was read in the same batch.
+// failRead returns err as the error of reading r's chunk. An err that is the error of a chunk
+// already is returned as it is: it may belong to another chunk of the same batch.
 func failRead(r *plan.ChunkRead, err error) error {
 	if _, ok := errors.AsType[*meta.ChunkError](err); ok {
 		return err
@@ -82,8 +86,11 @@ func failRead(r *plan.ChunkRead, err error) error {
 	return r.Array.Fail(r.Chunk, "read", err)
 }
 
-// find opens the file that a chunk is in, and returns where in it the chunk begins: no file for a chunk that is not there.
-func (e *gdsEngine) find(ctx context.Context, w *workers.Worker, r *plan.ChunkRead) (*openedFile, int64, error) {
+// find returns the file that holds r's chunk, open, and the chunk's offset in it. It returns a nil
+// file if the chunk is missing, and an error too if missing chunks are errors.
+func (e *gdsEngine) find(
+	ctx context.Context, w *workers.Worker, r *plan.ChunkRead,
+) (*openedFile, int64, error) {
 	a, number := r.Array, r.Chunk
 	whole := int64(a.ChunkBytes())
 	if len(a.Pipe.Levels) == 0 {
@@ -113,13 +120,17 @@ func (e *gdsEngine) find(ctx context.Context, w *workers.Worker, r *plan.ChunkRe
 		case attempt > 0 || !errors.Is(err, chunk.ErrChanged):
 			return nil, 0, failRead(r, err)
 		}
-		a.ForgetIndices() // with its new index, all may be well
+		a.ForgetIndices() // the shard was replaced: try once more with its new index
 		w.Close()
 	}
 }
 
-// findInner finds an inner chunk in its shard's file. Where the indices are known, nothing is opened but by the cache.
-func (e *gdsEngine) findInner(ctx context.Context, w *workers.Worker, a *chunk.Array, number int) (*openedFile, chunk.Location, error) {
+// findInner returns the file of the shard that holds an inner chunk, and the chunk's location in
+// it. It returns a nil file if the chunk is absent. If the shard's index is cached, findInner opens
+// the file only through the file cache.
+func (e *gdsEngine) findInner(
+	ctx context.Context, w *workers.Worker, a *chunk.Array, number int,
+) (*openedFile, chunk.Location, error) {
 	shard, p, ok := w.Recall(a, number)
 	if !ok {
 		err := e.files.openWithRetry(ctx, w, func() (err error) {
@@ -145,7 +156,7 @@ func (e *gdsEngine) findInner(ctx context.Context, w *workers.Worker, a *chunk.A
 	return f, p, nil
 }
 
-// transfer makes one read, or makes it part of the worker's batch.
+// transfer makes the read of t, or adds it to the worker's submission.
 func (e *gdsEngine) transfer(ctx context.Context, w *worker, p *plan.Plan, t transfer) error {
 	if t.file.handle == nil || t.run < e.settings.threshold {
 		return e.transferPOSIX(ctx, w, t)
@@ -158,7 +169,8 @@ func (e *gdsEngine) transfer(ctx context.Context, w *worker, p *plan.Plan, t tra
 	if e.inPlace(p, &t) {
 		t.to = t.mem.base + cuda.Ptr(t.strips[0].batchOffset(t.read.Array.Meta.DType.Size))
 	} else {
-		// With fewer slots than workers wait with, what this one has not submitted must not keep them.
+		// If no slot is free, submit the worker's transfers before waiting for one: the slots that
+		// they hold may be all that there are.
 		s, err := e.slots.tryTake()
 		if s == nil && err == nil {
 			if err = e.flush(ctx, w); err == nil {
@@ -179,11 +191,14 @@ func (e *gdsEngine) transfer(ctx context.Context, w *worker, p *plan.Plan, t tra
 	return e.finish(w, &t, got, err)
 }
 
-// inPlace reports whether a read goes straight into the batch: whole pages of one run, behind which its last page in the batch
-// holds nothing else. Other places in the batch that the same bytes belong to are copied to from there.
+// inPlace reports whether t can be read straight into the batch. That needs one run of whole pages
+// in the file, and a last page in the batch with no other bytes in it: the read overwrites the
+// whole page. If the same bytes belong at several offsets of the batch, copyOut copies them from
+// the first one.
 func (e *gdsEngine) inPlace(p *plan.Plan, t *transfer) bool {
 	q := &t.strips[0]
-	if t.mem == nil || !t.mem.registered || q.rows != 1 || t.off%tensor.PageSize != 0 || p.PlaneStride%tensor.PageSize != 0 || p.TensorStride == 0 {
+	if t.mem == nil || !t.mem.registered || q.rows != 1 || t.off%tensor.PageSize != 0 ||
+		p.PlaneStride%tensor.PageSize != 0 || p.TensorStride == 0 {
 		return false
 	}
 	for i := range t.strips {
@@ -192,10 +207,12 @@ func (e *gdsEngine) inPlace(p *plan.Plan, t *transfer) bool {
 		}
 	}
 	at := q.batchOffset(t.read.Array.Meta.DType.Size)
-	return at%tensor.PageSize == 0 && (t.n%tensor.PageSize == 0 || at%p.TensorStride%p.PlaneStride+t.n == p.PlaneBytes)
+	return at%tensor.PageSize == 0 &&
+		(t.n%tensor.PageSize == 0 || at%p.TensorStride%p.PlaneStride+t.n == p.PlaneBytes)
 }
 
-// target returns where cuFile reads to: memory that is registered with it, and how far behind its start.
+// target returns the destination of t's read as cuFile wants it: the base of registered memory, and
+// an offset from there.
 func (e *gdsEngine) target(t *transfer) (base cuda.Ptr, off int64) {
 	if t.slot != nil {
 		return e.base, t.slot.off
@@ -203,16 +220,17 @@ func (e *gdsEngine) target(t *transfer) (base cuda.Ptr, off int64) {
 	return t.mem.base, int64(t.to - t.mem.base)
 }
 
-// readFully reads what a transfer still needs of its bytes from lo to hi, of which those before got are there, and returns how far
-// they are there then. cuFile may return less than it was asked for at any time, as read does; at the end of the file it
-// returns nothing.
+// readFully reads the bytes lo to hi of t that it still needs. Those before got are there already.
+// readFully returns the new got, which is less than what t needs only if the file ended or err is
+// not nil. Like read, cuFile may return fewer bytes than it was asked for at any time, and returns
+// none at the end of the file.
 func (e *gdsEngine) readFully(t *transfer, lo, got, hi int) (int, error) {
 	need := min(int(t.off-t.start)+t.n, hi)
 	base, at := e.target(t)
 	aligned := true
 	for got < need {
 		from := got
-		if aligned { // a part of a page is read again
+		if aligned { // go back to the start of the page, to read at an aligned offset
 			from = max(lo, from&^(tensor.PageSize-1))
 		}
 		n, err := t.file.handle.Read(base, hi-from, t.start+int64(from), at+int64(from))
@@ -226,15 +244,17 @@ func (e *gdsEngine) readFully(t *transfer, lo, got, hi int) (int, error) {
 		if from%tensor.PageSize != 0 {
 			e.unalignedBytes.Add(int64(n))
 		}
-		// Where there is no more of the page than before, it is read on from its middle. What was there behind the bytes that have
-		// just been read is there no longer: a short read may leave anything behind it.
+		// If reading from the start of the page brought no new byte, read on from its middle. Set
+		// got even if it is smaller than before: a short read may leave anything behind its last
+		// byte.
 		aligned = aligned && from+n > got
 		got = from + n
 	}
 	return got, nil
 }
 
-// checkLength counts a read of got bytes from off on, if it is whole.
+// checkLength returns an error if got, the number of bytes that were read from t.off on, is less
+// than t.n. Otherwise it counts the transfer.
 func (t *transfer) checkLength(w *workers.Worker, got int) error {
 	if got < t.n {
 		return fmt.Errorf("read %d of %d bytes at offset %d: the file shrank while it was read", max(0, got), t.n, t.off)
@@ -244,7 +264,8 @@ func (t *transfer) checkLength(w *workers.Worker, got int) error {
 	return nil
 }
 
-// finish queues the copies of what was read, and gives the slot back.
+// finish queues the copies of a transfer of which got bytes from start on were read, and gives its
+// slot back. err is the error of the read, if any.
 func (e *gdsEngine) finish(w *worker, t *transfer, got int, err error) error {
 	if err == nil {
 		err = t.checkLength(w.Worker, got-int(t.off-t.start))
@@ -264,11 +285,11 @@ func (e *gdsEngine) finish(w *worker, t *transfer, got int, err error) error {
 	return err
 }
 
-// copyOut queues the copies on the GPU to where the strips belong.
+// copyOut queues the copies of t's strips to their places in the batch.
 func (e *gdsEngine) copyOut(w *worker, t *transfer) error {
 	dev, size := e.gpu.dev, t.read.Array.Meta.DType.Size
 	for i := range t.strips {
-		if i == 0 && t.slot == nil {
+		if i == 0 && t.slot == nil { // was read in place
 			continue
 		}
 		q := &t.strips[i]
@@ -280,7 +301,10 @@ func (e *gdsEngine) copyOut(w *worker, t *transfer) error {
 		if q.rows == 1 {
 			err = dev.CopyDtoDAsync(dst, src, int64(q.width), w.stream)
 		} else {
-			w.copy = cuda.Copy2D{Dst: dst, DstPitch: int64(pitch), Src: src, SrcPitch: int64(q.pitch), Width: int64(q.width), Height: int64(q.rows)}
+			w.copy = cuda.Copy2D{
+				Dst: dst, DstPitch: int64(pitch), Src: src, SrcPitch: int64(q.pitch),
+				Width: int64(q.width), Height: int64(q.rows),
+			}
 			err = dev.Copy2DAsync(&w.copy, w.stream)
 		}
 		if err != nil {
@@ -290,8 +314,9 @@ func (e *gdsEngine) copyOut(w *worker, t *transfer) error {
 	return nil
 }
 
-// transferPOSIX reads into pinned memory by POSIX calls, as kvikIO does in its compatibility mode and below its threshold. There
-// are two bounce buffers a worker, so that one is copied from while the other is read into.
+// transferPOSIX reads t into pinned memory by POSIX calls, and queues the copies from there. kvikIO
+// reads so in its compatibility mode, and below its threshold. Each worker has two bounce buffers,
+// so that it can read into one while the other is being copied.
 func (e *gdsEngine) transferPOSIX(ctx context.Context, w *worker, t transfer) error {
 	s, err := e.bounce.take()
 	if err != nil {
@@ -311,7 +336,8 @@ func (e *gdsEngine) transferPOSIX(ctx context.Context, w *worker, t transfer) er
 	size := t.read.Array.Meta.DType.Size
 	for i := 0; err == nil && t.mem != nil && i < len(t.strips); i++ {
 		q := &t.strips[i]
-		err = e.send(w, s, at+int(q.off-t.off), q.pitch, t.mem, q.batchOffset(size), q.piece.DstBy[0]*size, q.width, q.rows)
+		err = e.send(w, s, at+int(q.off-t.off), q.pitch,
+			t.mem, q.batchOffset(size), q.piece.DstBy[0]*size, q.width, q.rows)
 	}
 	return e.bounce.give(s, err == nil && t.mem != nil, w.stream, err)
 }

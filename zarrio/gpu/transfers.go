@@ -26,8 +26,8 @@ type Transfers struct {
 	// BounceBytes counts bytes that POSIX calls read into pinned memory, although cuFile could read
 	// the files: in kvikIO's compatibility mode, and for reads below its threshold.
 	BounceBytes int64
-	// UnalignedBytes is the part of CuFileBytes from reads whose offset, size or destination was not
-	// a multiple of 4 KiB.
+	// UnalignedBytes is the part of CuFileBytes from reads whose offset, size or destination was
+	// not a multiple of 4 KiB.
 	UnalignedBytes int64
 	// InPlaceBytes is the part of CuFileBytes that was read straight into batches.
 	InPlaceBytes int64
@@ -39,9 +39,9 @@ type Transfers struct {
 	// that it reads goes through host memory.
 	NoDirect bool
 
-	// Counted reports whether cuFile has statistics, as it does from version 1.15 on. They cover the
-	// whole process since the engine was made. P2PReads, NVFSReads, POSIXReads and UnalignedReads
-	// count calls of cuFileRead; Batch counts the reads of batches.
+	// Counted reports whether cuFile has statistics, as it does from version 1.15 on. They cover
+	// the whole process since the engine was made. P2PReads, NVFSReads, POSIXReads and
+	// UnalignedReads count calls of cuFileRead; Batch counts the reads of batches.
 	Counted                                         bool
 	P2PReads, NVFSReads, POSIXReads, UnalignedReads int64
 	Batch                                           BatchReads
@@ -64,8 +64,8 @@ func (b BatchReads) Verified() bool {
 	return b.P2P+b.NVFS+b.POSIX+b.Async == b.Total && b.Total >= b.Submitted
 }
 
-// Add adds the counts of o to t. It sets NoDirect if either has it set. It sets Counted if both have
-// it set, or if o has and t is the zero value.
+// Add adds the counts of o to t. It sets NoDirect if either has it set. It sets Counted if both
+// have it set, or if o has and t is the zero value.
 func (t *Transfers) Add(o Transfers) {
 	counted := o.Counted && (t.Counted || *t == Transfers{})
 	t.each(&o, 1)
