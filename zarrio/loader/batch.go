@@ -7,46 +7,47 @@ import (
 	"zarrbench/zarrio/tensor"
 )
 
-// A Batch is a minibatch: a tensor for each step of its windows, with the times beside them. The study's input and target
-// are Tensors[0] and Tensors[1].
+// A Batch is a minibatch: a tensor for each step of its windows, and the times of these steps. If
+// windows have two steps, a model's input is Tensors[0] and its target Tensors[1].
 //
-// A batch is the loop's until its next turn. Retain keeps it longer; Release gives it back. Afterwards the loader fills its
-// memory anew, and the same *Batch comes again with other content.
+// A batch is valid until the loop's next iteration. Retain keeps it valid longer, until Release.
+// Then the loader reuses its memory, and may return the same *Batch again with other content.
 type Batch struct {
 	Epoch int
-	Index int // of the batch in its epoch, on this rank: First / LoaderOptions.Batch
-	First int // number of its first sample in its epoch, on this rank: what Seek takes to resume
+	Index int // of the batch in its epoch, on this rank: First / Options.Batch
+	First int // index of its first sample in its epoch, on this rank: Seek takes it
 	Len   int // samples: the last batch of an epoch may have fewer than the rest
 
 	// Tensors has a tensor for each step of the windows, of shape [Len, channels, rows, columns].
 	Tensors []tensor.Tensor
-	// Times has a row for each step of the windows: the sample's time there, in ns since 1970. It is nil where the step
-	// dimension has no times. Steps behind the end of the array, in partial windows, have the time of the last that is not.
+	// Times has a row for each step of the windows, with the time of each sample at that step, in
+	// nanoseconds since 1970. It is nil if the step dimension has no times. In a partial window,
+	// steps past the array's end have the time of the last step before it.
 	Times [][]int64
-	// Windows says where each sample comes from.
+	// Windows has the origin of each sample.
 	Windows []Origin
 
 	loader *Loader
 	mem    tensor.Memory
-	leases atomic.Int32 // one for each Retain, and the loop's: see loopLease
+	leases atomic.Int32 // one for each Retain, and loopLease for the loop
 }
 
-// An Origin says which part of the arrays a sample is: along the step dimension and the grid's two, the first index and the
-// number of indices, which is less than the window's size only in partial windows. What a partial window lacks is the fill
-// value.
+// An Origin is the part of the arrays that a sample was read from: the first index and the number
+// of indices, along the step dimension, the grid's rows and the grid's columns. The number is less
+// than the window's size only in a partial window, which is padded with the fill value.
 type Origin struct{ Start, Size [3]int }
 
-// Input returns the first step's tensor.
+// Input returns the tensor of the first step.
 func (b *Batch) Input() tensor.Tensor { return b.Tensors[0] }
 
-// Target returns the last step's tensor: the second one's, for windows of two steps.
+// Target returns the tensor of the last step, which is the second one if windows have two.
 func (b *Batch) Target() tensor.Tensor { return b.Tensors[len(b.Tensors)-1] }
 
-// loopLease is the loop's lease of a batch, in Batch.leases: a Retain counts 1.
+// loopLease is what the loop's lease adds to Batch.leases. A Retain adds 1.
 const loopLease = 1 << 30
 
-// Retain keeps the batch valid beyond the loop's turn, until Release is called once for each Retain. It must be called
-// while the batch is valid, and panics otherwise.
+// Retain keeps the batch valid beyond the loop's iteration, until Release is called once for each
+// Retain. It panics if the batch is no longer valid.
 func (b *Batch) Retain() {
 	for {
 		n := b.leases.Load()
@@ -59,12 +60,13 @@ func (b *Batch) Retain() {
 	}
 }
 
-// Release ends a Retain, and panics where there is none. The batch and its memory must not be used afterwards by whom had
-// retained it.
+// Release ends a Retain, and panics if there is none. The caller must not use the batch or its
+// memory after Release.
 //
-// On a GPU, work that reads the batch may still be queued: Release takes the streams that it was queued on, and the memory is
-// not written again before all that is queued there by now is done. Whoever queues work on a batch of the loop retains it,
-// and releases it with the stream, within the same turn.
+// On a GPU, work that reads the batch may still be queued. Release takes the streams that it was
+// queued on, and the memory is not written again before all that is queued there by then is done.
+// To queue work on a batch, retain the batch first, and release it with the stream, within the same
+// iteration of the loop.
 func (b *Batch) Release(streams ...tensor.Stream) {
 	if len(streams) > 0 && b.leases.Load()%loopLease != 0 {
 		if m, ok := b.mem.(tensor.DeviceMemory); ok {
@@ -85,8 +87,9 @@ func (b *Batch) Release(streams ...tensor.Stream) {
 	}
 }
 
-// Ready returns the event after which the batch's memory holds what the batch is: what a stream that reads it waits for. It is
-// 0 where there is nothing to wait for, as in host memory. The event is the batch's, and valid as long as it is.
+// Ready returns the event after which the batch's memory has its content. A stream that reads the
+// batch must wait for it. Ready returns 0 if there is nothing to wait for, as in host memory. The
+// event belongs to the batch, and is valid as long as the batch.
 func (b *Batch) Ready() tensor.Event {
 	if m, ok := b.mem.(tensor.DeviceMemory); ok {
 		return m.Ready()
@@ -94,10 +97,11 @@ func (b *Batch) Ready() tensor.Event {
 	return 0
 }
 
-// Sync returns when the batch's memory holds what the batch is, or with the error of a copy that was still under way when the
-// batch was handed out. In host memory it does from the start.
+// Sync waits until the batch's memory has its content. It returns the error of a copy that was
+// still in progress when the loop got the batch, if any. In host memory it has nothing to wait for.
 func (b *Batch) Sync() error { return b.loader.engine.Sync(b.mem) }
 
+// String returns the batch's epoch, index and samples, for messages.
 func (b *Batch) String() string {
 	return fmt.Sprintf("epoch %d, batch %d, samples %d to %d", b.Epoch, b.Index, b.First, b.First+b.Len-1)
 }

@@ -14,9 +14,10 @@ import (
 	"zarrbench/zarrio/tensor"
 )
 
-// Batches returns an iterator over one epoch; each time it is ranged over it gives the next one, in an order of its own
-// where the loader shuffles. A batch is valid until the loop's next turn, unless it is retained. After an error the sequence
-// ends; the loader can be used again. No goroutine outlives the loop, however it is left.
+// Batches returns an iterator over the batches of one epoch. Each range over it runs the next
+// epoch, in another order if the loader shuffles. A batch is valid until the loop's next iteration,
+// unless it is retained. The sequence ends after an error; the loader can be used again. When the
+// loop ends, for whatever reason, all its goroutines have ended.
 func (l *Loader) Batches(ctx context.Context) iter.Seq2[*Batch, error] {
 	return func(yield func(*Batch, error) bool) {
 		epoch, sample, err := l.begin()
@@ -35,7 +36,7 @@ func (l *Loader) Batches(ctx context.Context) iter.Seq2[*Batch, error] {
 			defer close(full)
 			fail = l.produce(ctx, epoch, sample, full)
 		})
-		// Batches that were filled and never seen go back to the pool.
+		// Return batches that were filled and never yielded.
 		defer func() {
 			cancel()
 			for b := range full {
@@ -44,12 +45,13 @@ func (l *Loader) Batches(ctx context.Context) iter.Seq2[*Batch, error] {
 			wg.Wait()
 		}()
 		yieldBatch := func(b *Batch) bool {
-			defer l.endLease(b) // though the loop's body panic
+			defer l.endLease(b) // even if the loop's body panics
 			return yield(b, nil)
 		}
 		for left := l.stop(sample) - sample; left > 0; {
 			if l.allRetained() {
-				yield(nil, fmt.Errorf("zarrio: loader: all %d batches are retained, so that none is left to be filled: release some, or raise Retain (%d now)", len(l.slots), l.opt.Retain))
+				yield(nil, fmt.Errorf("zarrio: loader: all %d batches are retained: release one, or raise Retain (now %d)",
+					len(l.slots), l.opt.Retain))
 				return
 			}
 			r := trace.StartRegion(ctx, "wait")
@@ -67,6 +69,7 @@ func (l *Loader) Batches(ctx context.Context) iter.Seq2[*Batch, error] {
 	}
 }
 
+// begin starts the next epoch, and returns its number and its first sample.
 func (l *Loader) begin() (epoch, sample int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -74,7 +77,7 @@ func (l *Loader) begin() (epoch, sample int, err error) {
 	case l.slots == nil:
 		return 0, 0, errors.New("zarrio: loader: used after Close")
 	case l.running:
-		return 0, 0, errors.New("zarrio: loader: an epoch is under way already")
+		return 0, 0, errors.New("zarrio: loader: an epoch is already in progress")
 	}
 	l.running = true
 	epoch, sample = l.epoch, l.sample
@@ -82,13 +85,15 @@ func (l *Loader) begin() (epoch, sample int, err error) {
 	return epoch, sample, nil
 }
 
+// end marks the epoch in progress as ended.
 func (l *Loader) end() {
 	l.mu.Lock()
 	l.running = false
 	l.mu.Unlock()
 }
 
-// stop returns where an epoch that begins at a sample ends: with DropLast, at the end of its last whole batch.
+// stop returns the end of the samples of an epoch that begins at the given one. With DropLast that
+// is the end of its last full batch.
 func (l *Loader) stop(sample int) int {
 	n := l.Samples() - sample
 	if l.opt.DropLast {
@@ -100,16 +105,16 @@ func (l *Loader) stop(sample int) int {
 // endLease ends the loop's lease of a batch.
 func (l *Loader) endLease(b *Batch) {
 	l.mu.Lock()
-	l.retained++ // until reclaim, at the end of the last lease
+	l.retained++ // reclaim decrements it when the last lease ends
 	l.mu.Unlock()
 	if b.leases.Add(-loopLease) == 0 {
 		l.reclaim(b)
 	}
 }
 
-// reclaim takes a batch back that nobody leases any more.
+// reclaim makes a batch free after its last lease has ended.
 func (l *Loader) reclaim(b *Batch) {
-	if race.Enabled { // whoever still reads the batch shall notice
+	if race.Enabled { // expose code that still reads the batch
 		ndcopy.Repeat(b.mem.Bytes(), []byte{0xa5})
 	}
 	l.mu.Lock()
@@ -118,47 +123,54 @@ func (l *Loader) reclaim(b *Batch) {
 	l.free <- b
 }
 
+// allRetained reports whether no batch is left to fill.
 func (l *Loader) allRetained() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.retained == len(l.slots)
 }
 
-// eachPlan calls f with the plan of each batch of an epoch, from a sample on: the batch's number, counted from that sample,
-// the plan and its windows, which are valid during the call. A batch is planned before the plan ahead of it is handed out, so that chunks which both
-// need are marked to be kept.
+// A plannedBatch is the plan of a batch, and the windows of its samples.
+type plannedBatch struct {
+	planner
+	at [][3]int // the index of each window, by dimension
+}
+
+// eachPlan calls f with the plan of each batch of an epoch, beginning at a sample: the batch's
+// index, counted from that sample, its plan and its windows. They are valid during the call. The
+// next batch is planned before f is called, so that chunks which both need are marked to be kept.
 func (l *Loader) eachPlan(epoch, sample int, f func(i int, p *planner, at [][3]int) error) error {
 	shuffleBy := l.channels[slices.IndexFunc(l.channels, func(c channel) bool { return c.step.n > 0 })].step.n
 	order := newOrder(&l.windows, l.opt.Shuffle, shuffleBy, l.opt.Seed, uint64(epoch))
 	order.skip(l.lo + sample)
 	end := l.stop(sample)
-	plan := func(i, first int) {
-		n := min(l.opt.Batch, end-first)
-		at := l.at[i%2][:0]
-		for range n {
-			at = append(at, l.windows.split(order.next()))
+	plan := func(b *plannedBatch, first int) {
+		b.at = b.at[:0]
+		for range min(l.opt.Batch, end-first) {
+			b.at = append(b.at, l.windows.split(order.next()))
 		}
-		l.at[i%2] = at
-		l.plans[i%2].plan(l.channels, &l.windows, at, &l.layout)
+		b.plan(l.channels, &l.windows, b.at, &l.layout)
 	}
+	cur, next := &l.planned[0], &l.planned[1]
 	if sample < end {
-		plan(0, sample)
+		plan(cur, sample)
 	}
 	for i := 0; sample < end; i++ {
-		p, at := &l.plans[i%2], l.at[i%2]
-		p.Restart = i == 0
-		if sample += len(at); sample < end {
-			plan(i+1, sample)
-			p.keep(&l.plans[(i+1)%2])
+		cur.Restart = i == 0
+		sample += len(cur.at)
+		if sample < end {
+			plan(next, sample)
+			cur.keep(&next.planner)
 		}
-		if err := f(i, p, at); err != nil {
+		if err := f(i, &cur.planner, cur.at); err != nil {
 			return err
 		}
+		cur, next = next, cur
 	}
 	return nil
 }
 
-// produce fills the batches of an epoch and sends them to full.
+// produce fills the batches of an epoch, from a sample on, and sends them to full.
 func (l *Loader) produce(ctx context.Context, epoch, sample int, full chan<- *Batch) error {
 	return l.eachPlan(epoch, sample, func(_ int, p *planner, at [][3]int) error {
 		var b *Batch
@@ -186,7 +198,7 @@ func (l *Loader) produce(ctx context.Context, epoch, sample int, full chan<- *Ba
 	})
 }
 
-// label writes all that a batch says about itself.
+// label sets everything about a batch but the content of its tensors.
 func (l *Loader) label(ctx context.Context, b *Batch, epoch, first int, at [][3]int) error {
 	b.Epoch, b.Index, b.First, b.Len = epoch, first/l.opt.Batch, first, len(at)
 	for s := range b.Tensors {
@@ -204,7 +216,7 @@ func (l *Loader) label(ctx context.Context, b *Batch, epoch, first int, at [][3]
 	return l.times.label(ctx, b.Times, b.Windows)
 }
 
-// fill fills a batch by its plan.
+// fill fills the tensors of a batch by its plan.
 func (l *Loader) fill(ctx context.Context, p *planner, b *Batch) error {
 	if l.opt.Partial {
 		if err := l.blank(b); err != nil {
@@ -222,9 +234,9 @@ func (l *Loader) fill(ctx context.Context, p *planner, b *Batch) error {
 	return err
 }
 
-// blank puts the fill value where partial windows have nothing to read.
+// blank fills the planes of partial windows with the fill value, before the engine writes the rest.
 func (l *Loader) blank(b *Batch) error {
-	far, onDevice := b.mem.(tensor.DeviceMemory)
+	device, onDevice := b.mem.(tensor.DeviceMemory)
 	for i, w := range b.Windows {
 		if w.Size == [3]int{l.windows.by[0].size, l.layout.rows, l.layout.cols} {
 			continue
@@ -234,7 +246,11 @@ func (l *Loader) blank(b *Batch) error {
 				fill := l.channels[c].array.Chunks().Meta.Fill
 				if !onDevice {
 					ndcopy.Repeat(t.PlaneBytes(i, c), fill)
-				} else if err := far.Repeat(t.Offset+int64((i*t.Strides[0]+c*t.Strides[1])*t.DType.Size), t.Shape[2]*t.Shape[3], t.DType.Size, fill); err != nil {
+					continue
+				}
+				size := t.DType.Size
+				off := t.Offset + int64((i*t.Strides[0]+c*t.Strides[1])*size)
+				if err := device.Repeat(off, t.Shape[2]*t.Shape[3], size, fill); err != nil {
 					return err
 				}
 			}

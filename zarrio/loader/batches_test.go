@@ -221,7 +221,7 @@ func TestBatchesAllRetained(t *testing.T) {
 				}
 			}
 			slots := max(prefetch, 0) + 2
-			want := fmt.Sprintf("all %d batches are retained, so that none is left to be filled: release some, or raise Retain (1 now)", slots)
+			want := fmt.Sprintf("all %d batches are retained: release one, or raise Retain (now 1)", slots)
 			if last == nil || !strings.Contains(last.Error(), want) || len(kept) != slots {
 				t.Errorf("retained %d batches, error %v", len(kept), last)
 			}
@@ -320,9 +320,9 @@ func TestBatchesMisuse(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, err := range l.Batches(t.Context()) {
-			want("a loop in a loop", err, "an epoch is under way already")
+			want("a loop in a loop", err, "an epoch is already in progress")
 		}
-		want("Close in the loop", l.Close(), "closed while an epoch is under way")
+		want("Close in the loop", l.Close(), "closed while an epoch is in progress")
 		if b.Index == 0 {
 			if err := l.Seek(5, 2); err != nil { // takes effect with the next loop
 				t.Error(err)

@@ -7,9 +7,10 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// Ceiling does the reading of the next epoch and nothing else: the same stored bytes, by the engine's workers, into the
-// batches' memory where they are read in place, and into the workers' or the engine's slots where they are not. No epoch can
-// take less time with these files on this machine. The epoch itself stays the next one; what the batches held is overwritten.
+// Ceiling does only the reading of the next epoch. It reads the same stored bytes by the engine's
+// workers. They go into the batches' memory if they are read in place, otherwise into that of the
+// workers or the engine's slots. No epoch can take less time with these files on this machine. The
+// epoch itself stays the next one. Batches lose their content.
 func (l *Loader) Ceiling(ctx context.Context) (meta.Stats, error) {
 	var total meta.Stats
 	err := l.readStored(ctx, func(_ int, read func() (meta.Stats, error)) error {
@@ -20,7 +21,8 @@ func (l *Loader) Ceiling(ctx context.Context) (meta.Stats, error) {
 	return total, err
 }
 
-// readStored calls f for each batch of the next epoch, with what reads its stored bytes. The epoch stays the next one.
+// readStored calls f for each batch of the next epoch, with a function that reads the batch's
+// stored bytes. The epoch stays the next one.
 func (l *Loader) readStored(ctx context.Context, f func(i int, read func() (meta.Stats, error)) error) error {
 	epoch, sample, err := l.begin()
 	if err != nil {
@@ -44,8 +46,9 @@ func (l *Loader) readStored(ctx context.Context, f func(i int, read func() (meta
 	})
 }
 
-// ReadAhead calls f for each of the first n batches of the next epoch, with what reads its stored bytes, as often as f calls it.
-// The epoch stays the next one; what the batches held is overwritten.
+// ReadAhead calls f for each of the first n batches of the next epoch. f gets a function that reads
+// the batch's stored bytes, and may call it any number of times. The epoch stays the next one.
+// Batches lose their content.
 func (l *Loader) ReadAhead(ctx context.Context, n int, f func(i int, read func() error) error) error {
 	enough := errors.New("enough")
 	err := l.readStored(ctx, func(i int, read func() (meta.Stats, error)) error {

@@ -12,19 +12,21 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// A channel is one field a step: an array, at fixed indices of the dimensions that are neither the step's nor the grid's.
+// A channel is one field a step: an array at fixed indices of the dimensions that are neither the
+// step's nor the grid's.
 type channel struct {
 	name  string // as the user would write it, "t@level=500"
 	array *zarrio.Array
 	fixed []int  // by dimension of the array: the fixed index
 	role  []role // by dimension of the array
-	// What follows is derived, for the planner: everything about the fixed dimensions, and how to step along the others.
-	chunk0, src0 int // the chunk and the element in it at step 0, row 0, column 0
+	// computeStrides sets the rest for the planner: where the fixed indices lead, and how to walk
+	// along the other dimensions.
+	chunk0, src0 int // the chunk, and the element in it, at step 0, row 0, column 0
 	step         stride
 	grid         [2]stride
 }
 
-// A role says what a dimension of an array is to the loader.
+// A role is what a dimension of an array is to the loader.
 type role uint8
 
 const (
@@ -34,31 +36,35 @@ const (
 	colDim
 )
 
-// stride is how to walk along one dimension of an array: chunks of n indices, whose numbers are chunkBy apart, and
-// elements in them that are srcBy apart. A static array has n = 0 along the step dimension.
+// A stride is how to walk along one dimension of an array. Chunks have n indices, and their numbers
+// are chunkBy apart. Elements in a chunk are srcBy apart. An array without the step dimension has n
+// = 0 along it.
 type stride struct{ n, chunkBy, srcBy int }
 
-// A channelSpec is what a channel's name says: "array", then "@dimension=coordinate" or "@dimension#index" for each fixed
-// dimension.
+// A channelSpec is a parsed channel name: "array", then "@dimension=coordinate" or
+// "@dimension#index" for each fixed dimension.
 type channelSpec struct {
 	array string
 	at    []fixedCoord
 }
 
+// A fixedCoord fixes a dimension at one index.
 type fixedCoord struct {
 	dim, value string
-	index      bool // value is an index, else a coordinate
+	index      bool // value is an index, not a coordinate
 }
 
+// parseChannel parses a channel's name.
 func parseChannel(s string) (channelSpec, error) {
 	parts := strings.Split(s, "@")
 	spec := channelSpec{array: parts[0]}
 	for _, p := range parts[1:] {
 		i := strings.IndexAny(p, "=#")
 		if i < 1 || i == len(p)-1 {
-			return spec, fmt.Errorf("channel %q: want ARRAY, ARRAY@DIMENSION=COORDINATE or ARRAY@DIMENSION#INDEX, such as geopotential@level=500", s)
+			return spec, fmt.Errorf("channel %q: want ARRAY, ARRAY@DIMENSION=COORDINATE or ARRAY@DIMENSION#INDEX, "+
+				"such as geopotential@level=500", s)
 		}
-		spec.at = append(spec.at, fixedCoord{p[:i], p[i+1:], p[i] == '#'})
+		spec.at = append(spec.at, fixedCoord{dim: p[:i], value: p[i+1:], index: p[i] == '#'})
 	}
 	if spec.array == "" {
 		return spec, fmt.Errorf("channel %q: no array", s)
@@ -66,10 +72,14 @@ func parseChannel(s string) (channelSpec, error) {
 	return spec, nil
 }
 
-// loadable says why an array's fields can't be put into batches, or nil.
+// loadable returns an error if an array's fields can't be put into batches.
 func loadable(a *zarrio.Array) error {
 	if !a.Chunks().Grid.Regular() {
-		return a.Chunks().Wrap(&meta.UnsupportedError{What: "chunk grid of a channel", Found: "rectilinear", Supported: "regular"})
+		return a.Chunks().Wrap(&meta.UnsupportedError{
+			What:      "chunk grid of a channel",
+			Found:     "rectilinear",
+			Supported: "regular",
+		})
 	}
 	if err := a.Chunks().Meta.Readable(); err != nil {
 		return a.Chunks().Wrap(err)
@@ -77,7 +87,7 @@ func loadable(a *zarrio.Array) error {
 	return a.Chunks().CheckChunk()
 }
 
-// dimName is the name of a dimension; one that has none goes by its number.
+// dimName returns the name of a dimension, or one made of its number if it has none.
 func dimName(a *zarrio.Array, i int) string {
 	if a.Dims()[i] == "" {
 		return "dim_" + strconv.Itoa(i)
@@ -85,14 +95,15 @@ func dimName(a *zarrio.Array, i int) string {
 	return a.Dims()[i]
 }
 
-// openChannels opens the arrays that the names ask for. The first decides which dimensions are the grid's, its last two; the
-// step dimension is the one that is windowed and not the grid's. An array's other dimensions are fixed by the name, or
-// give a channel for each of their indices, the last varying fastest.
+// openChannels opens the arrays of the named channels. It returns the channels, the step dimension
+// and the grid's two. The grid's dimensions are the last two of the first array, and the step
+// dimension is the other one that is windowed. An array's further dimensions are fixed by the name,
+// or give a channel for each of their indices, the last varying fastest.
 func openChannels(ctx context.Context, g *zarrio.Group, names []string, windows []Window) ([]channel, string, [2]string, error) {
 	var (
 		base   []channel // before they are expanded along their free dimensions
 		free   [][]int
-		steps  bool // one of them has the step dimension
+		steps  bool // an array has the step dimension
 		step   string
 		grid   [2]string
 		opened = map[string]*zarrio.Array{}
@@ -156,7 +167,8 @@ func openChannels(ctx context.Context, g *zarrio.Group, names []string, windows 
 	return out, step, grid, nil
 }
 
-// fixCoords looks up the indices that a channel's name fixes, and says which dimensions these are of.
+// fixCoords sets the indices of c that its name fixes. It returns, by dimension, which ones these
+// are.
 func fixCoords(ctx context.Context, g *zarrio.Group, c *channel, spec channelSpec, step string, grid [2]string) (set []bool, err error) {
 	a := c.array
 	set = make([]bool, len(a.Shape()))
@@ -184,7 +196,8 @@ func fixCoords(ctx context.Context, g *zarrio.Group, c *channel, spec channelSpe
 	return set, nil
 }
 
-// assign gives each dimension its role, and returns those that are neither the step's nor the grid's and not set.
+// assign sets the role of each dimension, and returns the free ones: those that are not the step's,
+// the grid's or set.
 func (c *channel) assign(set []bool, step string, grid [2]string) (free []int, err error) {
 	a := c.array
 	c.role = make([]role, len(set))
@@ -213,12 +226,13 @@ func (c *channel) assign(set []bool, step string, grid [2]string) (free []int, e
 	case at[rowDim] < 0 || at[colDim] < 0:
 		return nil, fmt.Errorf("its dimensions are %s: it lacks the grid's %s, %s", dimList(a), grid[0], grid[1])
 	case at[rowDim] > at[colDim]:
-		return nil, fmt.Errorf("its grid is %s, %s; the first channel's is %s, %s: channels of one batch need the same order", grid[1], grid[0], grid[0], grid[1])
+		return nil, fmt.Errorf("its grid is %s, %s; the first channel's is %s, %s: channels of one batch need the same order",
+			grid[1], grid[0], grid[0], grid[1])
 	}
 	return free, nil
 }
 
-// stepOf finds the step dimension: the one that is windowed and not the grid's.
+// stepOf returns the step dimension: the one that is windowed and not the grid's.
 func stepOf(windows []Window, grid [2]string) (string, error) {
 	step := ""
 	for i, w := range windows {
@@ -229,17 +243,20 @@ func stepOf(windows []Window, grid [2]string) (string, error) {
 			return "", fmt.Errorf("two windows along %q", w.Dim)
 		case w.Dim == grid[0] || w.Dim == grid[1]:
 		case step != "":
-			return "", fmt.Errorf("windows along %q and %q: only one dimension besides the grid's %s, %s can be windowed", step, w.Dim, grid[0], grid[1])
+			return "", fmt.Errorf("windows along %q and %q: only one dimension besides the grid's %s, %s can be windowed",
+				step, w.Dim, grid[0], grid[1])
 		default:
 			step = w.Dim
 		}
 	}
 	if step == "" {
-		return "", fmt.Errorf("no window along a dimension besides the grid's %s, %s: name one, such as time=2", grid[0], grid[1])
+		return "", fmt.Errorf("no window along a dimension besides the grid's %s, %s: name one, such as time=2",
+			grid[0], grid[1])
 	}
 	return step, nil
 }
 
+// dimList returns the names of an array's dimensions, for messages.
 func dimList(a *zarrio.Array) string {
 	names := make([]string, len(a.Shape()))
 	for i := range names {
@@ -248,10 +265,11 @@ func dimList(a *zarrio.Array) string {
 	return strings.Join(names, ", ")
 }
 
-// maxChannels bounds what a forgotten index can blow a batch up to.
+// maxChannels limits the channels of a batch. Without it, a dimension that someone forgot to fix
+// could make millions.
 const maxChannels = 1 << 16
 
-// expand appends the channel once for every combination of indices of its free dimensions.
+// expand appends a channel for every combination of indices of c's free dimensions.
 func expand(out []channel, c channel, free []int) ([]channel, error) {
 	base := c.name
 	n := 1
@@ -261,7 +279,8 @@ func expand(out []channel, c channel, free []int) ([]channel, error) {
 			return nil, fmt.Errorf("channel %q: dimension %q has no indices", base, dim)
 		}
 		if extent > (maxChannels-len(out))/n {
-			return nil, fmt.Errorf("channel %q: its indices along %s make more than %d channels: fix one, such as %s@%s=VALUE", base, dim, maxChannels, base, dim)
+			return nil, fmt.Errorf("channel %q: its indices along %s make more than %d channels: fix one, such as %s@%s=VALUE",
+				base, dim, maxChannels, base, dim)
 		}
 		n *= extent
 	}
@@ -283,12 +302,12 @@ func expand(out []channel, c channel, free []int) ([]channel, error) {
 	return out, nil
 }
 
-// computeStrides computes the planner's view of the channel.
+// computeStrides sets what the planner needs of the channel.
 func (c *channel) computeStrides() {
 	a := c.array
 	chunkBy := 1
 	for d := len(c.role) - 1; d >= 0; d-- {
-		s := stride{a.Chunks().Grid.Chunks[d], chunkBy, a.Chunks().Strides[d]}
+		s := stride{n: a.Chunks().Grid.Chunks[d], chunkBy: chunkBy, srcBy: a.Chunks().Strides[d]}
 		switch c.role[d] {
 		case stepDim:
 			c.step = s

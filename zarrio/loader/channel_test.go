@@ -141,8 +141,8 @@ func TestLoaderRefuses(t *testing.T) {
 		{"world", loader.Options{World: -3}, "world of -3: want 1 to 1048576"},
 		{"prefetch", loader.Options{Prefetch: 1 << 62}, "prefetch 4611686018427387904 batches: want at most 1048576"},
 		{"retain", loader.Options{Retain: -1}, "retain -1 batches: want 0 to 1048576"},
-		{"shuffle", loader.Options{Shuffle: 3}, "no shuffle has the number 3"},
-		{"layout", loader.Options{Layout: -1}, "no layout has the number -1"},
+		{"shuffle", loader.Options{Shuffle: 3}, "invalid Shuffle 3"},
+		{"layout", loader.Options{Layout: -1}, "invalid Layout -1"},
 		{"no samples", loader.Options{World: 4, Windows: time2}, "no samples: 3 windows for a world of 4, batches of 32"},
 		{"no whole batch", loader.Options{DropLast: true, Windows: time2}, "no samples: 3 windows for a world of 1, batches of 32"},
 	} {

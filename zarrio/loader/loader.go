@@ -1,3 +1,6 @@
+// Package loader makes minibatches of the arrays of a Zarr group. A [Loader] cuts the arrays into
+// windows, plans which chunks each batch needs, and has an engine fill the batches while the loop
+// uses earlier ones.
 package loader
 
 import (
@@ -15,46 +18,56 @@ import (
 	"zarrbench/zarrio/tensor"
 )
 
-// Options say what a loader's batches hold and in which order they come.
+// Options says what a loader's batches hold, and in which order they come.
 type Options struct {
-	// Channels are the fields of a sample, in order: "geopotential", or "geopotential@level=500" for one index of a further
-	// dimension by its coordinate, or "geopotential@level#21" by its number. An array whose further dimensions are not all
-	// fixed gives a channel for each of their indices. An array without the step dimension is the same at each step.
+	// Channels names the fields of a sample, in order. "geopotential" is an array. A further
+	// dimension of it, besides the step's and the grid's two, can be fixed at one index: by its
+	// coordinate, as in "geopotential@level=500", or by its number, as in "geopotential@level#21".
+	// An array gives a channel for each index of its further dimensions that are not fixed. An
+	// array without the step dimension is the same at each step.
 	//
-	// A coordinate is a number or, of times, a date such as 2000-01-01 or 2000-01-01T06:00. Coordinate arrays have the name
-	// of their dimension; they stand beside the array or in a group above. A further dimension that is an axis of time, which
-	// [Array.IsTime] reports of its coordinate array, gives no channels: one of its times must be fixed.
+	// A coordinate is a number or, if the dimension has times, a date such as 2000-01-01 or
+	// 2000-01-01T06:00. Coordinate arrays have the name of their dimension, and are beside the
+	// array or in a group above. A further dimension can be an axis of time: see
+	// [zarrio.Array.IsTime]. It gives no channels: one of its times must be fixed.
 	Channels []string
-	// Windows cut the step dimension, and the grid's two if wanted. nil stands for {"time", 2, 0}.
+	// Windows cuts the step dimension into windows, and the grid's dimensions too if it names them.
+	// nil means {"time", 2, 0}.
 	Windows []Window
-	// Partial keeps a last window that reaches past the end of a dimension, filled up with the fill value.
+	// Partial keeps a last window that reaches past the end of a dimension, padded with the fill
+	// value.
 	Partial bool
-	// Batch is the number of samples a batch; 0 stands for 32.
+	// Batch is the number of samples of a batch. 0 means 32.
 	Batch int
 	// DropLast drops a last batch that has fewer samples.
 	DropLast bool
-	// Shuffle, with Seed, orders the windows of each epoch anew.
+	// Shuffle is the order of the windows. A shuffled order differs from epoch to epoch, and
+	// depends on Seed.
 	Shuffle Shuffle
 	Seed    uint64
-	// Rank and World split an epoch: rank r of a world of w loaders takes the r-th of w equal runs of the epoch's order.
-	// Lengths differ by one sample at most, and not at all with DropLast. A World of 0 stands for 1.
+	// Rank and World split an epoch: rank r of a world of w loaders takes the r-th of w equal runs
+	// of the epoch's order. Lengths differ by at most one sample, and not at all with DropLast. A
+	// World of 0 means 1.
 	Rank, World int
-	// Prefetch is the number of batches that are filled ahead of the one in use; 0 stands for 1, a negative number for none.
+	// Prefetch is the number of batches that are filled ahead of the one in use. 0 means 1, a
+	// negative number none.
 	Prefetch int
-	// Retain is the number of batches that may be retained at a time without holding up the loader. An epoch ends with an
-	// error where so many are, at the loop's turn, that none is left to be filled.
+	// Retain is the number of batches that may be retained at a time without delaying the loader.
+	// An epoch ends with an error if all batches are retained when the loop asks for the next one.
 	Retain int
 	Layout tensor.Layout
-	// OnSample, if not nil, is called as soon as a sample is whole, by the goroutine that placed its last piece: while it
-	// may still be in that CPU's cache. It may change the sample. Calls for different samples may overlap. An error ends the
-	// epoch. Samples on a GPU are whole when their batch is: an engine that fills them has no use for it.
+	// OnSample, if not nil, is called as soon as a sample is complete, by the goroutine that put
+	// its last piece in place: the sample may still be in that CPU's cache. It may change the
+	// sample. Calls for different samples may overlap. An error ends the epoch. In GPU memory,
+	// samples are complete only when their batch is: New returns an error if OnSample is set for an
+	// engine that fills such memory.
 	OnSample func(b *Batch, sample int) error
 }
 
-// A Loader makes minibatches of a group's arrays. One epoch may be under way at a time.
+// A Loader makes minibatches of a group's arrays. One epoch may be in progress at a time.
 type Loader struct {
 	engine   engine.Engine
-	own      engine.Engine // that Close closes; nil if the engine is the caller's
+	own      engine.Engine // the engine if Close closes it, nil if it is the caller's
 	opt      Options
 	channels []channel
 	windows  windowing
@@ -63,24 +76,23 @@ type Loader struct {
 	times    stepTimes
 	stepDim  string
 	grid     [2]string
-	lo, hi   int // this rank's samples, in the order of an epoch
+	lo, hi   int // this rank's samples are the positions [lo, hi) of an epoch's order
 
 	mu       sync.Mutex
 	running  bool
-	epoch    int // of the next call of Batches
-	sample   int // the first sample of it
+	epoch    int // the next epoch
+	sample   int // its first sample
 	stats    meta.Stats
-	retained int // batches that are leased beyond the loop's turn
+	retained int // batches that are still leased after their iteration
 
-	slots []*Batch
-	free  chan *Batch
-	plans [2]planner
-	at    [2][][3]int
+	slots   []*Batch
+	free    chan *Batch
+	planned [2]plannedBatch
 }
 
-// New checks the options against the group's arrays, takes the memory of Prefetch + 1 + Retain batches from the
-// engine, and returns a loader. Close gives the memory back; the engine and the group stay the caller's. A nil engine is a CPU
-// engine of the loader's own.
+// New checks the options against the group's arrays, allocates Prefetch + 1 + Retain batches from
+// the engine, and returns a loader. If e is nil, the loader makes a CPU engine of its own. Close
+// frees the batches and that engine; the group and an engine e remain the caller's.
 func New(ctx context.Context, g *zarrio.Group, e engine.Engine, opt Options) (*Loader, error) {
 	if e != nil {
 		return newLoader(ctx, g, e, opt)
@@ -94,6 +106,7 @@ func New(ctx context.Context, g *zarrio.Group, e engine.Engine, opt Options) (*L
 	return l, nil
 }
 
+// newLoader is New for an engine that is not nil.
 func newLoader(ctx context.Context, g *zarrio.Group, e engine.Engine, opt Options) (*Loader, error) {
 	if opt.Windows == nil {
 		opt.Windows = []Window{{Dim: "time", Size: 2}}
@@ -116,22 +129,23 @@ func newLoader(ctx context.Context, g *zarrio.Group, e engine.Engine, opt Option
 	case opt.Retain < 0 || opt.Retain > 1<<20:
 		return fail("retain %d batches: want 0 to %d", opt.Retain, 1<<20)
 	case opt.Shuffle < InOrder || opt.Shuffle > ByChunk:
-		return fail("no shuffle has the number %d", opt.Shuffle)
+		return fail("invalid Shuffle %d", opt.Shuffle)
 	case opt.Layout < tensor.Dense || opt.Layout > tensor.Padded:
-		return fail("no layout has the number %d", opt.Layout)
+		return fail("invalid Layout %d", opt.Layout)
 	}
 	l := &Loader{engine: e, opt: opt}
 	var err error
 	if l.channels, l.stepDim, l.grid, err = openChannels(ctx, g, opt.Channels, opt.Windows); err != nil {
 		return nil, err
 	}
-	if err := l.window(opt.Windows); err != nil {
+	if err := l.setWindows(opt.Windows); err != nil {
 		return fail("%v: %w", g.Store(), err)
 	}
 	if l.times, err = channelTimes(ctx, g, l.channels, l.stepDim, l.windows.by[0].extent); err != nil {
 		return nil, err
 	}
-	// The ranks' runs: of equal length with DropLast, so that all ranks see the same number of batches.
+	// With DropLast the ranks' runs are of equal length, so that all ranks see the same number of
+	// batches.
 	n, err := l.windows.total(math.MaxInt / opt.World)
 	if err != nil {
 		return fail("%v: %w", g.Store(), err)
@@ -151,15 +165,17 @@ func newLoader(ctx context.Context, g *zarrio.Group, e engine.Engine, opt Option
 	return l, nil
 }
 
-// window cuts the dimensions into windows, once the channels are known to agree about their extents and types.
-func (l *Loader) window(windows []Window) error {
+// setWindows sets the windows, the data type and their extents. It returns an error if the channels
+// differ in their types or extents.
+func (l *Loader) setWindows(windows []Window) error {
 	names := [3]string{l.stepDim, l.grid[0], l.grid[1]}
 	extent := [3]int{-1, -1, -1}
 	for _, c := range l.channels {
 		if l.dtype.Kind == 0 {
 			l.dtype = c.array.DType()
 		} else if d := c.array.DType(); d != l.dtype {
-			return fmt.Errorf("channel %q is %s, %q is %s: channels of one batch need the same data type", c.name, d, l.channels[0].name, l.dtype)
+			return fmt.Errorf("channel %q is %s, %q is %s: channels of one batch need the same data type",
+				c.name, d, l.channels[0].name, l.dtype)
 		}
 		for d, r := range c.role {
 			if r == fixedDim {
@@ -190,14 +206,17 @@ func (l *Loader) window(windows []Window) error {
 	}
 	for i := range seen {
 		if !seen[i] {
-			l.windows.by[i] = axisWindows{extent[i], extent[i], extent[i], 1}
-			l.windows.order = slices.Insert(l.windows.order, 0, i) // one window: it may vary as slowly as one likes
+			n := extent[i]
+			l.windows.by[i] = axisWindows{extent: n, size: n, stride: n, count: 1}
+			// With one window, the dimension's position in the order makes no difference.
+			l.windows.order = slices.Insert(l.windows.order, 0, i)
 		}
 	}
 	return nil
 }
 
-// alloc takes the memory of the batches, or says which batch would fit.
+// alloc allocates the batches. If there is too little memory, it returns an error that tells which
+// size would fit.
 func (l *Loader) alloc() error {
 	rows, cols, size := l.windows.by[1].size, l.windows.by[2].size, l.dtype.Size
 	samples := min(l.opt.Batch, l.hi-l.lo)
@@ -215,7 +234,8 @@ func (l *Loader) alloc() error {
 		if fit < 1 {
 			advice = "not even a batch of 1 would fit: use smaller windows or fewer channels"
 		}
-		return fmt.Errorf("zarrio: loader: a batch of %d samples needs %.0f bytes, %d of them (prefetch %d, retain %d) %.0f, but only %d bytes of memory are available: %s",
+		return fmt.Errorf("zarrio: loader: a batch of %d samples needs %.0f bytes, "+
+			"%d of them (prefetch %d, retain %d) %.0f, but only %d bytes of memory are available: %s",
 			samples, batch, slots, l.opt.Prefetch, l.opt.Retain, batch*float64(slots), available, advice)
 	}
 	tensorBytes := (samples*len(l.channels)*plane*size + tensor.PageSize - 1) &^ (tensor.PageSize - 1)
@@ -229,12 +249,23 @@ func (l *Loader) alloc() error {
 		b := &Batch{loader: l, mem: mem, Windows: make([]Origin, samples)}
 		l.slots = append(l.slots, b)
 		if _, ok := mem.(tensor.DeviceMemory); mem.Bytes() == nil && (l.opt.Partial && !ok || l.opt.OnSample != nil) {
-			return errors.Join(&meta.UnsupportedError{What: "partial windows, or calls for each sample, in", Found: "memory on a device", Supported: "host memory"}, l.Close())
+			err := &meta.UnsupportedError{
+				What:      "partial windows, or calls for each sample, in",
+				Found:     "memory on a device",
+				Supported: "host memory",
+			}
+			return errors.Join(err, l.Close())
 		}
 		for s := range steps {
-			b.Tensors = append(b.Tensors, tensor.Tensor{Shape: []int{samples, len(l.channels), rows, cols},
-				Strides: []int{len(l.channels) * plane, plane, cols, 1}, DType: l.dtype, Device: mem.Device(), Offset: int64(s * tensorBytes), Memory: mem})
-			if l.times.some() {
+			b.Tensors = append(b.Tensors, tensor.Tensor{
+				Shape:   []int{samples, len(l.channels), rows, cols},
+				Strides: []int{len(l.channels) * plane, plane, cols, 1},
+				DType:   l.dtype,
+				Device:  mem.Device(),
+				Offset:  int64(s * tensorBytes),
+				Memory:  mem,
+			})
+			if l.times.present() {
 				b.Times = append(b.Times, make([]int64, samples))
 			}
 		}
@@ -243,12 +274,13 @@ func (l *Loader) alloc() error {
 	return nil
 }
 
-// Close frees the batches' memory, and the loader's own engine. It fails, and frees nothing, while batches are retained or an epoch is under way.
+// Close frees the batches, and the loader's own engine if it has one. If a batch is retained or an
+// epoch is in progress, it frees nothing and returns an error.
 func (l *Loader) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.running {
-		return errors.New("zarrio: loader: closed while an epoch is under way")
+		return errors.New("zarrio: loader: closed while an epoch is in progress")
 	}
 	for _, b := range l.slots {
 		if b.leases.Load() > 0 {
@@ -266,10 +298,10 @@ func (l *Loader) Close() error {
 	return err
 }
 
-// Samples returns the number of samples of an epoch, on this rank.
+// Samples returns the number of samples of an epoch on this rank.
 func (l *Loader) Samples() int { return l.hi - l.lo }
 
-// Len returns the number of batches of an epoch, on this rank.
+// Len returns the number of batches of an epoch on this rank.
 func (l *Loader) Len() int { return (l.Samples() + l.opt.Batch - 1) / l.opt.Batch }
 
 // Channels returns the names of the channels, in order.
@@ -281,28 +313,30 @@ func (l *Loader) Channels() []string {
 	return names
 }
 
-// SampleBytes returns the size of one sample, all its steps together.
+// SampleBytes returns the size of one sample, with all its steps.
 func (l *Loader) SampleBytes() int64 {
 	return int64(l.windows.by[0].size) * int64(len(l.channels)) * int64(l.layout.rows*l.layout.cols*l.layout.size)
 }
 
-// BatchBytes returns the size of the memory of one batch, padding included.
+// BatchBytes returns the size of the memory of one batch, with padding.
 func (l *Loader) BatchBytes() int64 { return int64(l.windows.by[0].size) * int64(l.layout.tensor) }
 
-// Stats returns what all epochs so far cost, those that are under way up to their last whole batch.
+// Stats returns the stats of all epochs so far. Of an epoch in progress, they include the batches
+// that were filled.
 func (l *Loader) Stats() meta.Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.stats
 }
 
-// Seek makes the next epoch be number epoch, begun at a sample: what is left of an epoch that was cut short is had by the
-// Epoch and First of the batch that would have come next.
+// Seek sets the epoch that the next call of Batches runs, and its first sample. To resume an
+// interrupted epoch, pass the Epoch and First of the next batch.
 func (l *Loader) Seek(epoch, sample int) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if epoch < 0 || sample < 0 || sample > l.Samples() {
-		return fmt.Errorf("zarrio: loader: seek to epoch %d, sample %d: want an epoch of 0 or more and a sample of 0 to %d", epoch, sample, l.Samples())
+		return fmt.Errorf("zarrio: loader: seek to epoch %d, sample %d: want an epoch of 0 or more and a sample of 0 to %d",
+			epoch, sample, l.Samples())
 	}
 	l.epoch, l.sample = epoch, sample
 	return nil

@@ -14,13 +14,14 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// within returns an error of g's store for a message that names the store before it.
+// within returns err without the name of g's store in front: the message that it becomes part of
+// begins with that.
 func within(g *zarrio.Group, err error) error {
 	return meta.Within(err, fmt.Sprintf("zarrio: %v: ", g.Store()))
 }
 
-// checkFree returns an error if a dimension of c that would become channels is an axis of time: each of its indices would be a
-// channel that is the same at each step.
+// checkFree returns an error if one of the free dimensions of c is an axis of time. It would make a
+// channel of each time, and each of these would be the same at each step.
 func checkFree(ctx context.Context, g *zarrio.Group, c *channel, free []int, step string) error {
 	for _, d := range free {
 		t, err := g.TimeAxis(ctx, c.array, c.array.Dims()[d])
@@ -39,13 +40,15 @@ func checkFree(ctx context.Context, g *zarrio.Group, c *channel, free []int, ste
 			what += fmt.Sprintf(" by the coordinate %q", t.Path())
 			out = fmt.Sprintf("by its index, %s@%s#0", c.name, dim)
 		}
-		return fmt.Errorf("its dimension %q is an axis of time (%s) besides the step dimension %q, and would become channels that are the same at each step: choose one time, %s",
+		return fmt.Errorf("its dimension %q is an axis of time (%s) besides the step dimension %q, "+
+			"and would become channels that are the same at each step: choose one time, %s",
 			dim, what, step, out)
 	}
 	return nil
 }
 
-// lookup finds the index that a channel fixes along dimension d: by number, or by value in the dimension's coordinate array.
+// lookup returns the index that a channel fixes along dimension d of a: f gives it by number, or by
+// value in the dimension's coordinate array.
 func lookup(ctx context.Context, g *zarrio.Group, a *zarrio.Array, d int, f fixedCoord) (int, error) {
 	n := a.Shape()[d]
 	if f.index {
@@ -64,11 +67,13 @@ func lookup(ctx context.Context, g *zarrio.Group, a *zarrio.Array, d int, f fixe
 	byDate := ok && c != nil && c.IsTime()
 	switch {
 	case err != nil && c != nil && c.IsTime() && !byDate:
-		return 0, fmt.Errorf("coordinate %q of %q is neither a date, such as 2000-01-01 or 2000-01-01T06:00, nor a number", f.value, f.dim)
+		return 0, fmt.Errorf("coordinate %q of %q is neither a date, such as 2000-01-01 or 2000-01-01T06:00, nor a number",
+			f.value, f.dim)
 	case err != nil && !byDate:
 		return 0, fmt.Errorf("coordinate %q of %q is not a number", f.value, f.dim)
 	case c == nil:
-		return 0, fmt.Errorf("%q has no coordinate array to find %s in: give its index, %s#INDEX: %w", f.dim, f.value, f.dim, fs.ErrNotExist)
+		return 0, fmt.Errorf("%q has no coordinate array to find %s in: give its index, %s#INDEX: %w",
+			f.dim, f.value, f.dim, fs.ErrNotExist)
 	case len(c.Shape()) != 1 || c.Shape()[0] != n:
 		return 0, fmt.Errorf("coordinate array %q has shape %v: want [%d]", c.Path(), c.Shape(), n)
 	case byDate:
@@ -86,7 +91,7 @@ func lookup(ctx context.Context, g *zarrio.Group, a *zarrio.Array, d int, f fixe
 	return single(f, found)
 }
 
-// lookupTime finds the index of a moment, in nanoseconds since 1970, in an array of times.
+// lookupTime returns the index of a time, in nanoseconds since 1970, in an array of times.
 func lookupTime(ctx context.Context, c *zarrio.Array, moment int64, f fixedCoord) (int, error) {
 	times, err := zarrio.ReadTimes(ctx, c.WithFillMask(zarrio.MaskNever), nil)
 	if err != nil {
@@ -104,7 +109,7 @@ func lookupTime(ctx context.Context, c *zarrio.Array, moment int64, f fixedCoord
 	return single(f, found)
 }
 
-// spellTime writes a time in nanoseconds since 1970, in UTC.
+// spellTime formats a time in nanoseconds since 1970, in UTC.
 func spellTime(t int64) string {
 	if t == zarrio.NaT {
 		return "NaT"
@@ -123,15 +128,16 @@ func parseDate(s string) (int64, bool) {
 	return 0, false
 }
 
-// single returns the index that was found, or an error if there are several.
+// single returns the index in found, or an error if it has several.
 func single(f fixedCoord, found []int) (int, error) {
 	if len(found) > 1 {
-		return 0, fmt.Errorf("%q has %s at the indices %s: give one of them, such as %s#%d", f.dim, f.value, meta.Spelled(found, strconv.Itoa), f.dim, found[0])
+		return 0, fmt.Errorf("%q has %s at the indices %s: give one of them, such as %s#%d",
+			f.dim, f.value, meta.Spelled(found, strconv.Itoa), f.dim, found[0])
 	}
 	return found[0], nil
 }
 
-// absent is the error of a value that a coordinate doesn't have.
+// absent returns the error for a value that is not in a coordinate.
 func absent[T any](f fixedCoord, coords []T, text func(T) string) error {
 	return fmt.Errorf("%q has no %s: it has %s", f.dim, f.value, meta.Spelled(coords, text))
 }

@@ -6,20 +6,20 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// A planner writes the plans of batches. It keeps its memory from plan to plan.
+// A planner makes the plans of batches. It reuses its memory from plan to plan.
 type planner struct {
 	plan.Plan
-	index  map[chunk.Key]int32 // the plan's read of a chunk
-	shards map[chunk.Key]shardReads
+	index  map[chunk.Key]int32      // the index of each chunk's read in the plan
+	shards map[chunk.Key]shardReads // the last row of each shard
 }
 
-// shardReads is the reads of a shard that one worker makes, as far as the plan has them.
+// A shardReads is a row of reads of one shard, which one worker makes.
 type shardReads struct {
-	last  int32
-	count int
+	last  int32 // index of the row's last read
+	count int   // reads of the row
 }
 
-// batchLayout says where the tensors of a batch lie in its memory.
+// A batchLayout is how the tensors of a batch lie in its memory.
 type batchLayout struct {
 	tensor int // distance between the tensors of two window steps, in bytes
 	plane  int // distance between two planes, in elements
@@ -28,7 +28,7 @@ type batchLayout struct {
 	size   int // bytes an element
 }
 
-// plan lists the reads of a batch of windows. sample i is the window whose number along each dimension is at[i].
+// plan makes the plan of a batch. Sample i is the window whose index along each dimension is at[i].
 func (p *planner) plan(channels []channel, c *windowing, at [][3]int, to *batchLayout) {
 	p.Reset(len(at))
 	p.TensorStride, p.PlaneStride, p.PlaneBytes = to.tensor, to.plane*to.size, to.rows*to.cols*to.size
@@ -52,7 +52,8 @@ func (p *planner) plan(channels []channel, c *windowing, at [][3]int, to *batchL
 	p.GroupByRead()
 }
 
-// addField adds the pieces of one field: the part of the channel's grid from index lo on, of extents n, at one step.
+// addField adds the pieces of one field: of the channel's grid, n rows and columns from index lo
+// on, at one step. dst is the byte of the batch that the field begins at.
 func (p *planner) addField(c *channel, sample, step, dst int, lo, n [2]int, to *batchLayout) {
 	chunk, src := c.chunk0, c.src0
 	if c.step.n > 0 {
@@ -79,7 +80,7 @@ func (p *planner) addField(c *channel, sample, step, dst int, lo, n [2]int, to *
 	}
 }
 
-// Read returns the number of the plan's read of a chunk, and adds it where there is none yet.
+// read returns the index of the plan's read of a chunk. It adds a read if the plan has none yet.
 func (p *planner) read(c *channel, number int) int {
 	key := chunk.Key{Array: c.array.Chunks(), Number: number}
 	i, ok := p.index[key]
@@ -92,7 +93,8 @@ func (p *planner) read(c *channel, number int) int {
 	return int(i)
 }
 
-// follow makes a read follow the last one of its shard, or begin a row of reads of its own.
+// follow appends a read to the row of its shard, or begins a new row if there is none or it is
+// full.
 func (p *planner) follow(c *channel, i int32) {
 	a := c.array.Chunks()
 	levels := a.Pipe.Levels
@@ -112,10 +114,10 @@ func (p *planner) follow(c *channel, i int32) {
 	} else {
 		p.Reads[row.last].Next = i
 	}
-	p.shards[key] = shardReads{i, row.count + 1}
+	p.shards[key] = shardReads{last: i, count: row.count + 1}
 }
 
-// keep marks the reads that the next plan has too.
+// keep marks the reads of chunks that the next plan needs too.
 func (p *planner) keep(next *planner) {
 	for i := range p.Reads {
 		_, p.Reads[i].Keep = next.index[p.Reads[i].Key()]

@@ -2,7 +2,7 @@ package loader
 
 import "math/bits"
 
-// A Shuffle says in which order an epoch visits the windows.
+// A Shuffle is the order in which an epoch visits the windows.
 type Shuffle int
 
 // The orders of an epoch. A shuffled order depends on the seed and the epoch alone.
@@ -11,13 +11,14 @@ const (
 	InOrder Shuffle = iota
 	// ByWindow visits all windows in random order.
 	ByWindow
-	// ByChunk visits the chunks along the step dimension in random order, and all windows that begin in a chunk, in random
-	// order, before the next: where a chunk holds many steps, each is read about once an epoch.
+	// ByChunk visits the chunks along the step dimension in random order. Before it goes on to the
+	// next chunk, it visits all windows that begin in a chunk, in random order. So a chunk that
+	// holds many steps is read about once an epoch.
 	ByChunk
 )
 
-// An order is the sequence of windows of one epoch. It is computed, never stored: to begin at any position, and to go on by
-// one, costs the same for any number of windows.
+// An order is the sequence of windows of one epoch. It is computed, never stored. To begin at any
+// position, or to go on by one, costs the same for any number of windows.
 type order struct {
 	windows *windowing
 	mode    Shuffle
@@ -26,20 +27,22 @@ type order struct {
 
 	pos int // the next position
 
-	// ByChunk: blocks are runs of so many windows along the step dimension that each begins where a chunk and a window do.
-	// All have the same length but the last one, so that the block of a position is had by division. They come in random
-	// order, and so do the chunks within each. Where a chunk is a whole number of strides, or a stride of chunks, a block is
-	// one chunk that windows begin in.
-	block, blocks int
-	last          int // when the last block is visited
-	rest          int // windows that share a place along the step dimension
+	// The rest is for ByChunk. Blocks are runs of windows along the step dimension. Their length is
+	// chosen so that each begins where both a chunk and a window begin. All but the last have the
+	// same length, so the block of a position is found by division. Blocks come in random order,
+	// and so do the chunks within each. If a chunk is a whole number of strides, or a stride a
+	// whole number of chunks, a block has one chunk that windows begin in.
+	block, blocks int // windows a block along the step dimension, and the number of blocks
+	last          int // when the last block, which may be shorter, is visited
+	rest          int // windows for each index along the step dimension
 
 	blockStart, blockEnd int // the positions of the block of pos
 	first, count         int // its windows along the step dimension
 	group                int // the chunk of pos, in the order of visits of its block
-	groupStart           int // the position at which it begins
+	groupStart           int // the position at which that chunk begins
 }
 
+// newOrder returns the order of an epoch, at its beginning. chunk is the number of steps a chunk.
 func newOrder(c *windowing, mode Shuffle, chunk int, seed, epoch uint64) *order {
 	o := &order{windows: c, mode: mode, chunk: max(chunk, 1), key: mix(seed ^ mix(epoch+1))}
 	steps := &c.by[0]
@@ -50,7 +53,7 @@ func newOrder(c *windowing, mode Shuffle, chunk int, seed, epoch uint64) *order 
 	return o
 }
 
-// next returns the window at the order's position, and goes on to the next.
+// next returns the window at the order's position, and advances the position.
 func (o *order) next() int {
 	pos := o.pos
 	o.pos++
@@ -74,10 +77,10 @@ func (o *order) next() int {
 	return pos
 }
 
-// skip goes on by n windows.
+// skip advances the position by n windows.
 func (o *order) skip(n int) { o.pos += n }
 
-// enter finds the block of a position.
+// enter sets the block to that of a position.
 func (o *order) enter(pos int) {
 	full, short := o.block*o.rest, (o.windows.by[0].count-(o.blocks-1)*o.block)*o.rest
 	at := pos / full // in the order of visits
@@ -94,8 +97,8 @@ func (o *order) enter(pos int) {
 	o.group, o.groupStart = 0, o.blockStart
 }
 
-// groupAt returns the windows along the step dimension that begin in the g-th visited chunk of the block: the number of the
-// first, and how many there are.
+// groupAt returns the windows along the step dimension that begin in the g-th visited chunk of the
+// block, as the number of the first and how many there are.
 func (o *order) groupAt(g int) (first, n int) {
 	stride := o.windows.by[0].stride
 	lo := o.first * stride / o.chunk
@@ -113,15 +116,16 @@ func gcd(a, b int) int {
 	return a
 }
 
-// permute maps i in [0, n) to its place in a pseudo-random permutation of [0, n): a Feistel network over the smallest even
-// number of bits that holds n, walked on until it lands inside (Black and Rogaway, "Ciphers with arbitrary finite
-// domains", 2002).
+// permute maps i in [0, n) to its position in a pseudo-random permutation of [0, n). It is a
+// Feistel network over the smallest even number of bits that holds n, applied until the result is
+// less than n (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002).
 func permute(i, n, key uint64) uint64 { return network(i, n, key, false) }
 
 // unpermute is the inverse of permute.
 func unpermute(i, n, key uint64) uint64 { return network(i, n, key, true) }
 
-// network is walked until it lands in [0, n). Back is the same way with the halves changed and the rounds in reverse.
+// network is permute, or its inverse if back is true: the same rounds in reverse, with the halves
+// swapped.
 func network(i, n, key uint64, back bool) uint64 {
 	if n < 2 {
 		return i
@@ -148,10 +152,12 @@ func network(i, n, key uint64, back bool) uint64 {
 	}
 }
 
-// rounds of the network: with 4, a few windows come in some orders more often than in others.
+// rounds is the number of rounds of the network. With 4, a few windows would come in some orders
+// more often than in others.
 const rounds = 6
 
-// mix is splitmix64's finalizer (Steele, Lea and Flood, 2014): every bit of x bears on every bit of the result.
+// mix is splitmix64's finalizer (Steele, Lea and Flood, 2014): every bit of x affects every bit of
+// the result.
 func mix(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9

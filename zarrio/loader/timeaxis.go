@@ -9,48 +9,52 @@ import (
 	"zarrbench/zarrio/internal/hostmem"
 )
 
-// stepTimes is the times of the steps, as nanoseconds since 1970.
+// stepTimes is the times of the steps, in nanoseconds since 1970.
 type stepTimes struct {
-	axis  timeAxis
-	far   *zarrio.Array // the coordinate array, where it has so many chunks that its values are read by the batch; else nil
-	steps []int         // of a batch
+	axis timeAxis
+	// lazy is the coordinate array if it has so many chunks that each batch reads the times it
+	// needs, otherwise nil.
+	lazy  *zarrio.Array
+	steps []int // of a batch
 }
 
-// maxTimeChunks is how many chunks of a coordinate are read before the first batch: in some milliseconds, from a disk. Arrays
-// that were appended to step by step may have a chunk for each.
+// maxTimeChunks is the most chunks of a coordinate that are read before the first batch. From a
+// disk, that takes some milliseconds. An array that was appended to step by step may have a chunk
+// for each.
 const maxTimeChunks = 1 << 12
 
-// some says whether the steps have times.
-func (x *stepTimes) some() bool { return x.axis != nil || x.far != nil }
+// present reports whether the steps have times.
+func (x *stepTimes) present() bool { return x.axis != nil || x.lazy != nil }
 
-// label writes the times of windows, a row for each of their steps. Steps behind the end have the time of the last that is not.
+// label sets times to those of windows, with a row for each of their steps. Steps past the array's
+// end have the time of the last step before it.
 func (x *stepTimes) label(ctx context.Context, times [][]int64, windows []Origin) error {
 	for s := range times {
 		x.steps = x.steps[:0]
 		for _, w := range windows {
 			x.steps = append(x.steps, w.Start[0]+min(s, w.Size[0]-1))
 		}
-		if x.far == nil {
+		if x.lazy == nil {
 			for i, step := range x.steps {
 				times[s][i] = x.axis.time(step)
 			}
 			continue
 		}
-		if err := zarrio.ReadTimesInto(ctx, x.far, zarrio.Selection{zarrio.Indices(x.steps)}, times[s]); err != nil {
+		if err := zarrio.ReadTimesInto(ctx, x.lazy, zarrio.Selection{zarrio.Indices(x.steps)}, times[s]); err != nil {
 			return err
 		}
 		if i := slices.Index(times[s], zarrio.NaT); i >= 0 {
-			return x.far.Chunks().Wrap(fmt.Errorf("the value at index %d is NaT", x.steps[i]))
+			return x.lazy.Chunks().Wrap(fmt.Errorf("the value at index %d is NaT", x.steps[i]))
 		}
 	}
 	return nil
 }
 
-// compared yields the steps at which two axes are compared: where a run of either begins and ends, or, if the times of one are
-// read by the batch, the first and the last.
+// compared returns the steps at which two axes of n steps must be equal. They are the first and the
+// last and, if the times of both are in memory, the ends of each run of either.
 func (x *stepTimes) compared(y *stepTimes, n int) []int {
 	steps := []int{0, n - 1}
-	if x.far == nil && y.far == nil {
+	if x.lazy == nil && y.lazy == nil {
 		for _, r := range slices.Concat(x.axis, y.axis) {
 			steps = append(steps, max(r.first-1, 0), r.first, min(r.first+1, n-1))
 		}
@@ -58,7 +62,7 @@ func (x *stepTimes) compared(y *stepTimes, n int) []int {
 	return steps
 }
 
-// pair returns the times of a step in both.
+// pair returns the times of a step in x and in y.
 func (x *stepTimes) pair(ctx context.Context, y *stepTimes, step int) (s, t int64, err error) {
 	one := []Origin{{Start: [3]int{step}, Size: [3]int{1}}}
 	for _, c := range []struct {
@@ -74,22 +78,23 @@ func (x *stepTimes) pair(ctx context.Context, y *stepTimes, step int) (s, t int6
 	return s, t, nil
 }
 
-// A timeAxis is the times of a dimension's indices, as runs of equal steps: of one that is regular it keeps three numbers,
-// whatever its length. nil stands for a dimension without times.
+// A timeAxis is the times of a dimension's indices, as runs of equal steps. For a regular axis it
+// keeps three numbers, whatever its length. It is nil for a dimension without times.
 type timeAxis []timeRun
 
-// A timeRun is the times at, at+by, at+2*by and so on, of the indices from first up to the next run's.
+// A timeRun is the times at, at+by, at+2*by and so on, of the indices from first up to the next
+// run's first.
 type timeRun struct {
 	first  int
 	at, by int64
 }
 
-// add appends the time of index i, which is the next.
+// add appends the time of index i, which must be the next.
 func (x timeAxis) add(i int, t int64) timeAxis {
 	if len(x) > 0 {
 		switch r := &x[len(x)-1]; {
 		case i == r.first+1:
-			r.by = t - r.at // this and what follows wraps around, there and back
+			r.by = t - r.at // may overflow, but then time overflows back
 			return x
 		case t == r.at+int64(i-r.first)*r.by:
 			return x
@@ -107,11 +112,11 @@ func (x timeAxis) time(i int) int64 {
 	return x[k].at + int64(i-x[k].first)*x[k].by
 }
 
-// timesAtOnce is how many times are read at once, or a compressed chunk of them where that is more.
+// timesAtOnce is the number of times that are read at once, unless a compressed chunk has more.
 const timesAtOnce = 1 << 16
 
-// channelTimes returns the times of the step dimension's n indices. Channels of several groups may have coordinate arrays of
-// their own: these must have the same times.
+// channelTimes returns the times of the n indices of the step dimension. Channels of several groups
+// may have coordinate arrays of their own, which must have the same times.
 func channelTimes(ctx context.Context, g *zarrio.Group, channels []channel, dim string, n int) (stepTimes, error) {
 	var x stepTimes
 	var first *zarrio.Array
@@ -134,18 +139,19 @@ func channelTimes(ctx context.Context, g *zarrio.Group, channels []channel, dim 
 		switch {
 		case err != nil:
 			return x, err
-		case !y.some():
+		case !y.present():
 			continue
 		case first == nil:
 			x, first = y, a
 			continue
-		case x.far == nil && y.far == nil && slices.Equal(x.axis, y.axis):
+		case x.lazy == nil && y.lazy == nil && slices.Equal(x.axis, y.axis):
 			continue
 		}
 		for _, step := range x.compared(&y, n) {
 			s, t, err := x.pair(ctx, &y, step)
 			if err == nil && s != t {
-				err = a.Chunks().Wrap(fmt.Errorf("the time at index %d is %s, that in %q, along the same step dimension, is %s: load them apart",
+				err = a.Chunks().Wrap(fmt.Errorf("the time at index %d is %s, "+
+					"that in %q, along the same step dimension, is %s: load them apart",
 					step, spellTime(t), first.Path(), spellTime(s)))
 			}
 			if err != nil {
@@ -156,27 +162,28 @@ func channelTimes(ctx context.Context, g *zarrio.Group, channels []channel, dim 
 	return x, nil
 }
 
-// stepTimesOf returns the times of n steps by their coordinate array. They are none if that doesn't claim to be a time: steps
-// need not be moments. Times that can't be decoded, or are not n, are an error, here or when they are read by the batch.
+// stepTimesOf returns the times of n steps in their coordinate array a. There are none if a has no
+// units of time: steps need not be times. If the times can't be decoded, or are not n, it returns
+// an error, or label does.
 func stepTimesOf(ctx context.Context, a *zarrio.Array, n int) (stepTimes, error) {
 	var x stepTimes
 	_, ok, err := a.TimeUnits()
 	if !ok || err != nil {
 		return x, err
 	}
-	// A coordinate has no missing values, by section 2.5.1 of the CF conventions: what equals the array's own fill value, which is
-	// often 0, is the first step rather than none.
+	// A coordinate has no missing values, by section 2.5.1 of the CF conventions. A value that
+	// equals the array's own fill value, which is often 0, is the first step.
 	a = a.WithFillMask(zarrio.MaskNever)
 	if len(a.Shape()) != 1 || a.Shape()[0] != n {
 		return x, a.Chunks().Wrap(fmt.Errorf("times of shape %v for %d steps", a.Shape(), n))
 	}
 	if a.Chunks().Grid.Total > maxTimeChunks {
-		x.far = a
+		x.lazy = a
 		return x, nil
 	}
 	atOnce := min(n, timesAtOnce)
 	if chunk := a.Chunks().Grid.Chunks[0]; !a.Chunks().Raw() {
-		atOnce = min(n, (timesAtOnce-1)/chunk*chunk+chunk) // so that none is decoded twice
+		atOnce = min(n, (timesAtOnce-1)/chunk*chunk+chunk) // whole chunks: none is decoded twice
 	}
 	if err := hostmem.CheckElements(atOnce, 8); err != nil {
 		return x, a.Chunks().Wrap(err)

@@ -26,7 +26,7 @@ func TestLoaderCannotBegin(t *testing.T) {
 	}
 	for _, err := range l.Batches(t.Context()) {
 		require.NoError(t, err)
-		require.Equal(t, []string{"zarrio: loader: an epoch is under way already"}, errs())
+		require.Equal(t, []string{"zarrio: loader: an epoch is already in progress"}, errs())
 	}
 	l.Close()
 	require.Equal(t, []string{"zarrio: loader: used after Close"}, errs())

@@ -9,14 +9,15 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// A Window says how one dimension is cut into windows, as xbatcher does it: of Size indices, each beginning Size - Overlap
-// after the one before.
+// A Window is how one dimension is cut into windows, as xbatcher does it: each has Size indices,
+// and begins Size - Overlap indices after the one before.
 type Window struct {
 	Dim           string
 	Size, Overlap int
 }
 
-// ParseWindows reads "time=2" or "time=3:2,latitude=48:16": dimension=size, then :overlap where windows overlap.
+// ParseWindows parses windows such as "time=2" or "time=3:2,latitude=48:16". Each is a dimension
+// and a size, and an overlap after a colon if windows overlap.
 func ParseWindows(s string) ([]Window, error) {
 	var windows []Window
 	for part := range strings.SplitSeq(s, ",") {
@@ -28,20 +29,22 @@ func ParseWindows(s string) ([]Window, error) {
 			w.Overlap, err = strconv.Atoi(overlap)
 		}
 		if !ok || dim == "" || err != nil {
-			return nil, fmt.Errorf("zarrio: window %q: want DIMENSION=SIZE or DIMENSION=SIZE:OVERLAP, such as time=2", part)
+			return nil, fmt.Errorf("zarrio: window %q: want DIMENSION=SIZE or DIMENSION=SIZE:OVERLAP, such as time=2",
+				part)
 		}
 		windows = append(windows, w)
 	}
 	return windows, nil
 }
 
-// axisWindows is one dimension cut into windows. Its arithmetic is xbatcher's: windows begin at 0, stride, 2*stride and so on, and
-// one that would reach past the end is dropped. With partial windows, one more is kept where the dropped one would have
-// held indices that no other window has.
+// axisWindows is the windows along one dimension. They are xbatcher's: windows begin at 0, stride,
+// 2*stride and so on, and a window that would reach past the end is dropped. With partial windows,
+// it is kept if it has indices that no other window has.
 type axisWindows struct {
 	extent, size, stride, count int
 }
 
+// newAxisWindows returns the windows w along a dimension of the given extent.
 func newAxisWindows(w Window, extent int, partial bool) (axisWindows, error) {
 	c := axisWindows{extent: extent, size: w.Size, stride: w.Size - w.Overlap}
 	switch {
@@ -50,7 +53,8 @@ func newAxisWindows(w Window, extent int, partial bool) (axisWindows, error) {
 	case w.Size > math.MaxInt32:
 		return c, fmt.Errorf("window of %d along %q: want at most %d", w.Size, w.Dim, math.MaxInt32)
 	case w.Overlap < 0 || w.Overlap >= w.Size:
-		return c, fmt.Errorf("overlap of %d along %q: want 0 to %d, less than the window's size", w.Overlap, w.Dim, w.Size-1)
+		return c, fmt.Errorf("overlap of %d along %q: want 0 to %d, less than the window's size",
+			w.Overlap, w.Dim, w.Size-1)
 	case w.Size > extent && !partial:
 		return c, fmt.Errorf("window of %d along %q: the dimension has only %d", w.Size, w.Dim, extent)
 	}
@@ -69,17 +73,18 @@ func (c *axisWindows) at(i int) (start, n int) {
 	return start, min(c.size, c.extent-start)
 }
 
-// windowing are the windows of a loader: the step dimension's and the grid's two, in the order in which they were named. The
-// last-named varies fastest; a dimension that was not named is one window, whole.
+// A windowing is the windows of a loader, along the step dimension and the grid's two. The
+// dimension that was named last in the options varies fastest. One that was not named has one
+// window, all of it.
 type windowing struct {
 	by    [3]axisWindows // step, grid rows, grid columns
-	order []int          // of by, slowest first
+	order []int          // indices into by, slowest first
 }
 
 // count returns the number of windows.
 func (c *windowing) count() int { return c.by[0].count * c.by[1].count * c.by[2].count }
 
-// total is count, or an error where it is more than limit.
+// total returns count, or an error if it is more than limit.
 func (c *windowing) total(limit int) (int, error) {
 	n, err := meta.Product([]int{c.by[0].count, c.by[1].count, c.by[2].count}, limit)
 	if err != nil {
@@ -88,7 +93,7 @@ func (c *windowing) total(limit int) (int, error) {
 	return n, nil
 }
 
-// split turns a window's number into its number along each dimension.
+// split returns a window's index along each dimension, given its number.
 func (c *windowing) split(window int) (at [3]int) {
 	for i := len(c.order) - 1; i >= 0; i-- {
 		d := c.order[i]
@@ -98,8 +103,8 @@ func (c *windowing) split(window int) (at [3]int) {
 	return at
 }
 
-// along returns the number of the window that is number step along the step dimension and number rest among those that
-// share it.
+// index returns the window's number, given its index along the step dimension and its index among
+// the others, rest.
 func (c *windowing) index(step, rest int) int {
 	window, scale := 0, 1
 	for i := len(c.order) - 1; i >= 0; i-- {
