@@ -69,7 +69,8 @@ func (w *worker) Do(f func()) { w.thread.do(f) }
 // open initializes the core of an engine, and starts its workers.
 func (e *core) open(g *GPU, name string, opt engine.CPUOptions) error {
 	if opt.Workers > maxThreads {
-		return fmt.Errorf("%d workers: want at most %d, since each has a thread", opt.Workers, maxThreads)
+		return fmt.Errorf("%d workers: want at most %d, since each has a thread",
+			opt.Workers, maxThreads)
 	}
 	if err := g.use(); err != nil {
 		return err
@@ -118,7 +119,9 @@ func (e *core) newWorker() (*workers.Worker, error) {
 // frees the stream.
 func (w *worker) close(g *GPU) error {
 	w.thread.end()
-	return g.dev.Do(func() error { return errors.Join(g.freeStream(w.stream), g.freeEvent(w.done)) })
+	return g.dev.Do(func() error {
+		return errors.Join(g.freeStream(w.stream), g.freeEvent(w.done))
+	})
 }
 
 // Probe implements Engine.

@@ -75,20 +75,23 @@ func (e *gdsEngine) start(g *GPU, opt GDSOptions) error {
 	case e.compat == "":
 		e.compat = e.settings.compat
 	case e.compat != CompatOn && e.compat != CompatOff && e.compat != CompatAuto:
-		return fmt.Errorf("compatibility mode %q: want %s, %s or %s", e.compat, CompatOn, CompatOff, CompatAuto)
+		return fmt.Errorf("compatibility mode %q: want %s, %s or %s",
+			e.compat, CompatOn, CompatOff, CompatAuto)
 	}
 	if e.submitOpt == "" {
 		e.submitOpt = SubmitAuto
 	}
 	if e.submitOpt != SubmitSync && e.submitOpt != SubmitBatch && e.submitOpt != SubmitAuto {
-		return fmt.Errorf("submission %q: want %s, %s or %s", e.submitOpt, SubmitSync, SubmitBatch, SubmitAuto)
+		return fmt.Errorf("submission %q: want %s, %s or %s",
+			e.submitOpt, SubmitSync, SubmitBatch, SubmitAuto)
 	}
 	threads := cmp.Or(opt.Workers, cmp.Or(e.settings.threads, 8))
 	if threads < 1 {
 		return fmt.Errorf("%d workers: want 1 or more", threads)
 	}
 	e.noUring = e.compat != CompatOn
-	if err := e.open(g, "gds", engine.CPUOptions{Workers: threads, KeepBytes: opt.KeepBytes, IO: engine.IOBuffered}); err != nil {
+	cpu := engine.CPUOptions{Workers: threads, KeepBytes: opt.KeepBytes, IO: engine.IOBuffered}
+	if err := e.open(g, "gds", cpu); err != nil {
 		return err
 	}
 	if e.host, err = e.hostRing(pinned, 0); err != nil {
@@ -109,7 +112,9 @@ func (e *gdsEngine) start(g *GPU, opt GDSOptions) error {
 		cufile: e.cufile,
 		must:   e.compat == CompatOff,
 		direct: e.settings.direct,
-		flush:  func(ctx context.Context, w *workers.Worker) error { return e.flush(ctx, workerOf(w)) },
+		flush: func(ctx context.Context, pw *workers.Worker) error {
+			return e.flush(ctx, workerOf(pw))
+		},
 	}
 	if e.files.limit < 1 {
 		return fmt.Errorf("%d open files: want 1 or more", opt.Handles)
@@ -177,7 +182,8 @@ func (e *gdsEngine) makeSlots(bytes int64) error {
 	bytes = cmp.Or(bytes, ringBytes)
 	count := int(min(max(bytes, 0)/int64(size), 1<<16))
 	if count == 0 {
-		return fmt.Errorf("a ring of %d bytes: want %d or more, for a read of KVIKIO_TASK_SIZE, %d bytes",
+		return fmt.Errorf(
+			"a ring of %d bytes: want %d or more, for a read of KVIKIO_TASK_SIZE, %d bytes",
 			bytes, size, e.settings.task)
 	}
 	dev := e.gpu.dev
@@ -315,16 +321,16 @@ func (e *gdsEngine) job(
 			e.files.sharing.RLock()
 			return nil
 		},
-		Read: func(ctx context.Context, w *workers.Worker, r *plan.ChunkRead) error {
+		Read: func(ctx context.Context, pw *workers.Worker, r *plan.ChunkRead) error {
 			pieces := p.Pieces[r.First : r.First+r.Count]
 			if e.usesFile(r.Array, pieces) {
-				return e.readFile(ctx, workerOf(w), p, r, pieces, to)
+				return e.readFile(ctx, workerOf(pw), p, r, pieces, to)
 			}
-			return byHost(ctx, workerOf(w), r, pieces)
+			return byHost(ctx, workerOf(pw), r, pieces)
 		},
-		Last: func(ctx context.Context, w *workers.Worker, err error) error {
+		Last: func(ctx context.Context, pw *workers.Worker, err error) error {
 			defer e.files.sharing.RUnlock()
-			return e.endFill(ctx, workerOf(w), err)
+			return e.endFill(ctx, workerOf(pw), err)
 		},
 	}
 }
@@ -357,8 +363,9 @@ func (e *gdsEngine) PathOf(array engine.Chunked) (Path, string) {
 		return PathKvikIOCompat, "cuFile is not used"
 	}
 	if n := a.ChunkBytes(); n < e.settings.threshold {
-		return PathKvikIOCompat, fmt.Sprintf("chunks of %d bytes are below KVIKIO_GDS_THRESHOLD, %d",
+		why := fmt.Sprintf("chunks of %d bytes are below KVIKIO_GDS_THRESHOLD, %d",
 			n, e.settings.threshold)
+		return PathKvikIOCompat, why
 	}
 	return PathUnknown, "read by cuFile, whose counts tell the path after a read"
 }

@@ -222,7 +222,9 @@ func (c *fileCache) openWithRetry(
 }
 
 // noDescriptor reports whether err means that the process or the system is out of file descriptors.
-func noDescriptor(err error) bool { return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) }
+func noDescriptor(err error) bool {
+	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
+}
 
 // openFile opens a file by kvikIO's rules. It opens it with O_DIRECT and registers it with cuFile.
 // If either fails, it opens it for POSIX calls, unless c.must forbids that.

@@ -31,7 +31,9 @@ func (q *strip) end() int64 { return q.off + int64((q.rows-1)*q.pitch+q.width) }
 func (q *strip) pageEnd() int64 { return (q.end() + tensor.PageSize - 1) &^ (tensor.PageSize - 1) }
 
 // batchOffset returns the strip's offset in the batch, whose elements have size bytes.
-func (q *strip) batchOffset(size int) int { return q.piece.Dst + q.row*q.piece.DstBy[0]*size + q.col }
+func (q *strip) batchOffset(size int) int {
+	return q.piece.Dst + q.row*q.piece.DstBy[0]*size + q.col
+}
 
 // sameBytes reports whether q and o are the same bytes of a file.
 func (q *strip) sameBytes(o *strip) bool {
@@ -44,7 +46,8 @@ func (e *gdsEngine) cutPieces(strips []strip, pieces []plan.Piece, base int64, s
 	for i := range pieces {
 		strips = e.cutPiece(strips, &pieces[i], len(pieces) > 1, base, size)
 	}
-	if byOffset := func(a, b strip) int { return cmp.Compare(a.off, b.off) }; !slices.IsSortedFunc(strips, byOffset) {
+	byOffset := func(a, b strip) int { return cmp.Compare(a.off, b.off) }
+	if !slices.IsSortedFunc(strips, byOffset) {
 		slices.SortStableFunc(strips, byOffset)
 	}
 	return strips
@@ -53,7 +56,9 @@ func (e *gdsEngine) cutPieces(strips []strip, pieces []plan.Piece, base int64, s
 // cutPiece cuts one piece into strips, and appends them. Bytes between rows that are far apart are
 // in no strip. If the chunk has several pieces, those too large for one read are all cut at the
 // same offsets of the chunk, so that one read serves all strips between two cuts.
-func (e *gdsEngine) cutPiece(strips []strip, q *plan.Piece, several bool, base int64, size int) []strip {
+func (e *gdsEngine) cutPiece(
+	strips []strip, q *plan.Piece, several bool, base int64, size int,
+) []strip {
 	src := q.Src * size // in the chunk
 	off := base + int64(src)
 	rows, width, pitch, dstPitch := q.N[0], q.N[1]*size, q.SrcBy[0]*size, q.DstBy[0]*size

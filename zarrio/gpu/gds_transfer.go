@@ -41,7 +41,8 @@ type transfer struct {
 // readFile reads a chunk's pieces from its file into mem, or drops the bytes if mem is nil. In
 // batches it may only queue the reads: see flush.
 func (e *gdsEngine) readFile(
-	ctx context.Context, w *worker, p *plan.Plan, r *plan.ChunkRead, pieces []plan.Piece, mem *memory,
+	ctx context.Context, w *worker, p *plan.Plan,
+	r *plan.ChunkRead, pieces []plan.Piece, mem *memory,
 ) error {
 	a := r.Array
 	size := a.Meta.DType.Size
@@ -257,7 +258,8 @@ func (e *gdsEngine) readFully(t *transfer, lo, got, hi int) (int, error) {
 // than t.n. Otherwise it counts the transfer.
 func (t *transfer) checkLength(w *workers.Worker, got int) error {
 	if got < t.n {
-		return fmt.Errorf("read %d of %d bytes at offset %d: the file shrank while it was read", max(0, got), t.n, t.off)
+		return fmt.Errorf("read %d of %d bytes at offset %d: the file shrank while it was read",
+			max(0, got), t.n, t.off)
 	}
 	w.Stats.ReadBytes += t.fromFile
 	w.Stats.DecodedBytes += int64(t.n)

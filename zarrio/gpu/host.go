@@ -22,8 +22,8 @@ import (
 // hostEngine is the engine of NewHost.
 type hostEngine struct{ core }
 
-// NewHost returns the engine that reads and decodes as the CPU engine does, into pinned memory, and copies from there to the
-// GPU while the next chunk is read.
+// NewHost returns an engine that reads and decodes chunks as the CPU engine does, into pinned
+// memory, and copies them to the GPU while it reads the next ones.
 func NewHost(g *GPU, opt HostOptions) (Engine, error) {
 	if g == nil {
 		return nil, errNoGPU
@@ -33,7 +33,9 @@ func NewHost(g *GPU, opt HostOptions) (Engine, error) {
 	if opt.Pageable {
 		kind = pageable
 	}
-	err := e.open(g, "host", engine.CPUOptions{Workers: opt.Workers, KeepBytes: opt.KeepBytes, IO: opt.IO, Depth: opt.Depth})
+	err := e.open(g, "host", engine.CPUOptions{
+		Workers: opt.Workers, KeepBytes: opt.KeepBytes, IO: opt.IO, Depth: opt.Depth,
+	})
 	if err == nil {
 		e.host, err = e.hostRing(kind, opt.RingBytes)
 	}
@@ -43,8 +45,9 @@ func NewHost(g *GPU, opt HostOptions) (Engine, error) {
 	return e, nil
 }
 
-// hostRing returns a ring of host memory: of at most so many bytes, a slot at least, so that workers share it. 0 stands for a
-// slot for each worker, those that are hired later too, and spareSlots more.
+// hostRing returns a ring of host memory of at most that many bytes, at least one slot, which the
+// workers share. If bytes is 0, the ring has a slot for each worker and spareSlots more; newWorker
+// adds a slot for each worker that starts later.
 func (e *core) hostRing(kind ringKind, bytes int64) (*ring, error) {
 	if bytes == 0 {
 		r := newRing(e.gpu, kind, slotSize, maxThreads+spareSlots)
@@ -61,11 +64,16 @@ func (e *core) hostRing(kind ringKind, bytes int64) (*ring, error) {
 }
 
 func (e *hostEngine) String() string {
-	return fmt.Sprintf("host (%s, %v, ring of %d x %d MiB, %s)", e.gpu.describe(e.pool.Describe()), e.pool.Files(), e.host.limit, slotSize>>20,
-		map[ringKind]string{pinned: "pinned, copies overlap with reading", pageable: "pageable, copies are waited for"}[e.host.kind])
+	copies := map[ringKind]string{
+		pinned:   "pinned, copies overlap with reading",
+		pageable: "pageable, copies are waited for",
+	}
+	return fmt.Sprintf("host (%s, %v, ring of %d x %d MiB, %s)",
+		e.gpu.describe(e.pool.Describe()), e.pool.Files(), e.host.limit, slotSize>>20,
+		copies[e.host.kind])
 }
 
-// Alloc implements Engine: the memory is one allocation on the GPU.
+// Alloc implements Engine. The memory is one allocation on the GPU.
 func (e *hostEngine) Alloc(n int64, _ tensor.Layout) (tensor.Memory, error) {
 	return asMemory(e.memory(n))
 }
@@ -73,7 +81,8 @@ func (e *hostEngine) Alloc(n int64, _ tensor.Layout) (tensor.Memory, error) {
 // Close implements Engine.
 func (e *hostEngine) Close() error { return e.closeCore(nil) }
 
-// asMemory keeps a nil *gpuMemory from becoming a Memory.
+// asMemory returns m as a Memory, or a nil Memory if err is not nil: a nil *memory would not be nil
+// as a Memory.
 func asMemory(m *memory, err error) (tensor.Memory, error) {
 	if err != nil {
 		return nil, err
@@ -84,45 +93,55 @@ func asMemory(m *memory, err error) (tensor.Memory, error) {
 // Fill implements Engine.
 func (e *hostEngine) Fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
 	return e.exclusively(m, func(mem *memory) (meta.Stats, error) {
-		return e.write(ctx, p, mem, &workers.Job{Read: func(ctx context.Context, w *workers.Worker, r *plan.ChunkRead) error {
-			return e.readHost(ctx, workerOf(w), r, p.Pieces[r.First:r.First+r.Count], mem)
-		}})
+		read := func(ctx context.Context, pw *workers.Worker, r *plan.ChunkRead) error {
+			return e.readHost(ctx, workerOf(pw), r, p.Pieces[r.First:r.First+r.Count], mem)
+		}
+		return e.write(ctx, p, mem, &workers.Job{Read: read})
 	})
 }
 
 // ReadStored implements Engine.
-func (e *hostEngine) ReadStored(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
+func (e *hostEngine) ReadStored(
+	ctx context.Context, p *plan.Plan, m tensor.Memory,
+) (meta.Stats, error) {
 	return e.exclusively(m, func(mem *memory) (meta.Stats, error) {
-		return e.run(ctx, p, mem, &workers.Job{Skip: plan.KeptForNext, Read: func(ctx context.Context, w *workers.Worker, r *plan.ChunkRead) error {
-			return e.readHostStored(ctx, workerOf(w), r, p.Pieces[r.First:r.First+r.Count])
-		}})
+		read := func(ctx context.Context, pw *workers.Worker, r *plan.ChunkRead) error {
+			return e.readHostStored(ctx, workerOf(pw), r, p.Pieces[r.First:r.First+r.Count])
+		}
+		return e.run(ctx, p, mem, &workers.Job{Skip: plan.KeptForNext, Read: read})
 	})
 }
 
-// Calibrate implements GPUEngine.
+// Calibrate implements Engine.
 func (e *hostEngine) Calibrate(context.Context, Epoch) (string, error) {
 	return "nothing to choose: the CPU reads", nil
 }
 
-// Transfers implements GPUEngine.
+// Transfers implements Engine.
 func (e *hostEngine) Transfers() Transfers { return Transfers{HostBytes: e.hostBytes.Load()} }
 
-// PathOf implements GPUEngine.
+// PathOf implements Engine.
 func (e *hostEngine) PathOf(engine.Chunked) (Path, string) {
 	return PathHost, "the host engine reads by the CPU"
 }
 
-// readHost brings one chunk's pieces into place by way of slots, which several chunks share.
-func (e *core) readHost(ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory) error {
+// readHost reads one chunk's pieces and stages them for mem. It sends the slot if it is full
+// enough: several chunks may share one.
+func (e *core) readHost(
+	ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory,
+) error {
 	if err := e.readPieces(ctx, w, r, pieces, mem); err != nil {
 		return e.dropStaged(w, false, err)
 	}
 	return e.endChunk(w)
 }
 
-// readPieces stages one chunk's pieces. Runs of an uncompressed chunk are read into a slot, a chunk that is sent whole is read
-// or decoded into one, and others are decoded aside and their pieces packed into slots.
-func (e *core) readPieces(ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory) error {
+// readPieces reads and stages one chunk's pieces, in one of three ways. Runs of an uncompressed
+// chunk are read into a slot. A chunk that is sent whole is read or decoded into a slot. Any other
+// chunk is decoded into other memory, and its pieces are packed into slots.
+func (e *core) readPieces(
+	ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory,
+) error {
 	a, keep := r.Array, e.pool.Keep
 	size, whole := a.Meta.DType.Size, a.ChunkBytes()
 	n, err := e.measure(pieces, size)
@@ -162,22 +181,27 @@ func (e *core) readPieces(ctx context.Context, w *worker, r *plan.ChunkRead, pie
 	return e.pack(ctx, w, pieces, mem, dec, size)
 }
 
-// byRows says that the elements of each row of the pieces lie side by side in the chunk.
+// byRows reports whether the elements of each row of pieces are adjacent in the chunk.
 func byRows(pieces []plan.Piece) bool {
-	return !slices.ContainsFunc(pieces, func(p plan.Piece) bool { return p.N[1] > 1 && p.SrcBy[1] != 1 })
+	apart := func(p plan.Piece) bool { return p.N[1] > 1 && p.SrcBy[1] != 1 }
+	return !slices.ContainsFunc(pieces, apart)
 }
 
-// sentWhole says whether a chunk is staged as it is: at least half of its bytes are sent, or the pieces are so few and their rows
-// so long that only they are sent.
+// sentWhole reports whether a chunk is staged without packing. It is if pieces hold at least half
+// of its bytes, or if they are so few and their rows so long that each is sent by a copy of its
+// own.
 func sentWhole(pieces []plan.Piece, size, whole int) bool {
 	if 2*countElements(pieces)*int64(size) >= int64(whole) {
 		return true
 	}
-	return len(pieces) <= fewBoxes && !slices.ContainsFunc(pieces, func(p plan.Piece) bool { return p.N[0] > 1 && p.N[1]*size < longRow })
+	short := func(p plan.Piece) bool { return p.N[0] > 1 && p.N[1]*size < longRow }
+	return len(pieces) <= fewBoxes && !slices.ContainsFunc(pieces, short)
 }
 
 // readSlot reads or decodes a chunk into a slot, and stages its pieces.
-func (e *core) readSlot(ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory) error {
+func (e *core) readSlot(
+	ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory,
+) error {
 	a, size := r.Array, r.Array.Meta.DType.Size
 	at, host, err := e.reserve(w, a.ChunkBytes(), tensor.PageSize)
 	if err != nil {
@@ -192,19 +216,23 @@ func (e *core) readSlot(ctx context.Context, w *worker, r *plan.ChunkRead, piece
 	}
 	for i := range pieces {
 		q := &pieces[i]
-		e.stage(w, mem, at+len(host), newStagedBox(at+q.Src*size, q.SrcBy[0]*size, q.Dst, q.DstBy[0]*size, q.N[1]*size, q.N[0]))
+		e.stage(w, mem, at+len(host), newStagedBox(
+			at+q.Src*size, q.SrcBy[0]*size, q.Dst, q.DstBy[0]*size, q.N[1]*size, q.N[0]))
 	}
 	return nil
 }
 
-// readRuns reads the runs of an uncompressed chunk that its pieces are, slot by slot. Without mem the runs go no further.
-func (e *core) readRuns(ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory) error {
+// readRuns reads the pieces of an uncompressed chunk, each of which is a run of the chunk's bytes.
+// It reads a run slot by slot, and stages it. If mem is nil, the bytes are dropped.
+func (e *core) readRuns(
+	ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory,
+) error {
 	a, size, chunks := r.Array, r.Array.Meta.DType.Size, w.Stats.Chunks
 	most := e.host.size - e.host.size%size
 	for i := range pieces {
 		q := &pieces[i]
 		if slices.ContainsFunc(pieces[:i], func(o plan.Piece) bool { return plan.SameRun(q, &o) }) {
-			continue
+			continue // readRun staged it with the first piece of the same run
 		}
 		n := q.N[0] * q.N[1] * size
 		for at := 0; at < n; at += most {
@@ -220,13 +248,17 @@ func (e *core) readRuns(ctx context.Context, w *worker, r *plan.ChunkRead, piece
 			}
 		}
 	}
-	w.Stats.Chunks = chunks + 1 // whatever the number of its runs
+	w.Stats.Chunks = chunks + 1 // one, although each run counts a chunk
 	return nil
 }
 
-// readRun reads n bytes of a run from its byte number from on into a slot, and stages them for the pieces that are the same run
-// as the first.
-func (e *core) readRun(ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory, from, n int) (bool, error) {
+// readRun reads n bytes of the run pieces[0], beginning at its byte from, into a slot. It stages
+// them for pieces[0] and for all others that are the same run. It returns false if the chunk is
+// missing.
+func (e *core) readRun(
+	ctx context.Context, w *worker,
+	r *plan.ChunkRead, pieces []plan.Piece, mem *memory, from, n int,
+) (bool, error) {
 	a, size := r.Array, r.Array.Meta.DType.Size
 	at, host, err := e.reserve(w, n, tensor.PageSize)
 	if err != nil {
@@ -241,15 +273,18 @@ func (e *core) readRun(ctx context.Context, w *worker, r *plan.ChunkRead, pieces
 	return ok, err
 }
 
-// pack copies the pieces of a decoded chunk to slots, and stages them.
-func (e *core) pack(ctx context.Context, w *worker, pieces []plan.Piece, mem *memory, dec []byte, size int) error {
-	return e.eachPart(w, pieces, mem, size, func(host []byte, q *plan.Piece, row, col int, b *ndcopy.Box) {
+// pack copies the pieces of a decoded chunk, dec, to slots, and stages them.
+func (e *core) pack(
+	ctx context.Context, w *worker, pieces []plan.Piece, mem *memory, dec []byte, size int,
+) error {
+	put := func(host []byte, q *plan.Piece, row, col int, b *ndcopy.Box) {
 		defer trace.StartRegion(ctx, "place").End()
 		ndcopy.Copy(host, 0, dec, q.Src+row*q.SrcBy[0]+col*q.SrcBy[1], size, b)
-	})
+	}
+	return e.eachPart(w, pieces, mem, size, put)
 }
 
-// countElements counts those of pieces.
+// countElements returns the number of elements of pieces.
 func countElements(pieces []plan.Piece) (n int64) {
 	for i := range pieces {
 		n += int64(pieces[i].N[0]) * int64(pieces[i].N[1])
@@ -257,33 +292,44 @@ func countElements(pieces []plan.Piece) (n int64) {
 	return n
 }
 
-// measure returns how many bytes pieces have, whose rows lie side by side in a batch, as copies to a GPU need it.
+// measure returns the number of bytes of pieces. It fails if the elements of a row are not adjacent
+// in the batch: copies to a GPU can't place them.
 func (e *core) measure(pieces []plan.Piece, size int) (int64, error) {
 	for i := range pieces {
 		if pieces[i].DstBy[1] != 1 {
-			return 0, fmt.Errorf("zarrio: %s engine: a piece whose elements lie %d apart in the batch", e.name, pieces[i].DstBy[1])
+			return 0, fmt.Errorf(
+				"zarrio: %s engine: a piece's elements are %d apart in the batch, want 1",
+				e.name, pieces[i].DstBy[1])
 		}
 	}
 	return countElements(pieces) * int64(size), nil
 }
 
-// fillIn puts the fill value where a missing chunk's pieces belong. They count as nothing that was read.
+// fillIn stages the fill value for the pieces of a missing chunk. It does not count them as host
+// bytes.
 func (e *core) fillIn(w *worker, pieces []plan.Piece, mem *memory, a *chunk.Array) error {
 	if mem == nil {
 		return nil
 	}
 	size := a.Meta.DType.Size
 	e.hostBytes.Add(-countElements(pieces) * int64(size))
-	return e.eachPart(w, pieces, mem, size, func(host []byte, _ *plan.Piece, _, _ int, b *ndcopy.Box) {
+	put := func(host []byte, _ *plan.Piece, _, _ int, b *ndcopy.Box) {
 		ndcopy.Fill(host, 0, size, a.Meta.Fill, b)
-	})
+	}
+	return e.eachPart(w, pieces, mem, size, put)
 }
 
-// packAlign is what packed pieces are aligned to in a slot: copies are fastest by whole cache lines.
+// packAlign is the alignment in bytes of packed pieces in a slot, a cache line: copies of whole
+// cache lines are fastest.
 const packAlign = 64
 
-// eachPart cuts pieces into parts that fit a slot, has put make each part there, without gaps, and stages it.
-func (e *core) eachPart(w *worker, pieces []plan.Piece, mem *memory, size int, put func(host []byte, q *plan.Piece, row, col int, b *ndcopy.Box)) error {
+// eachPart cuts pieces into parts that fit a slot. For each part it calls put, which must write the
+// part's elements to host without gaps, and then stages host. row and col are the part's first
+// element in the piece q; b is its box.
+func (e *core) eachPart(
+	w *worker, pieces []plan.Piece, mem *memory, size int,
+	put func(host []byte, q *plan.Piece, row, col int, b *ndcopy.Box),
+) error {
 	most := e.host.size / size // elements
 	for i := range pieces {
 		q := &pieces[i]
@@ -291,7 +337,8 @@ func (e *core) eachPart(w *worker, pieces []plan.Piece, mem *memory, size int, p
 		rows := max(1, most/max(cols, 1))
 		for row := 0; row < q.N[0]; row += rows {
 			for col := 0; col < q.N[1]; col += cols {
-				b := ndcopy.Box{N: [2]int{min(rows, q.N[0]-row), min(cols, q.N[1]-col)}, Src: q.SrcBy}
+				n := [2]int{min(rows, q.N[0]-row), min(cols, q.N[1]-col)}
+				b := ndcopy.Box{N: n, Src: q.SrcBy}
 				b.Dst = [2]int{b.N[1], 1}
 				at, host, err := e.reserve(w, b.Count()*size, packAlign)
 				if err != nil {
@@ -301,16 +348,19 @@ func (e *core) eachPart(w *worker, pieces []plan.Piece, mem *memory, size int, p
 					put(host, q, row, col, &b)
 					return nil
 				})
-				width := b.N[1] * size
-				e.stage(w, mem, at+len(host), newStagedBox(at, width, q.Dst+(row*q.DstBy[0]+col)*size, q.DstBy[0]*size, width, b.N[0]))
+				width, to := b.N[1]*size, q.Dst+(row*q.DstBy[0]+col)*size
+				box := newStagedBox(at, width, to, q.DstBy[0]*size, width, b.N[0])
+				e.stage(w, mem, at+len(host), box)
 			}
 		}
 	}
 	return nil
 }
 
-// readHostStored is the reading part of readHost.
-func (e *core) readHostStored(ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece) error {
+// readHostStored reads the stored bytes that readHost would read, and drops them.
+func (e *core) readHostStored(
+	ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece,
+) error {
 	if a := r.Array; a.Raw() && plan.InPlace(a, pieces) {
 		if err := e.readRuns(ctx, w, r, pieces, nil); err != nil {
 			return e.dropStaged(w, false, err)

@@ -16,16 +16,18 @@ import (
 	"zarrbench/zarrio/tensor"
 )
 
-// A reduction is the memory that results of kernels take, kept from call to call.
+// A reduction holds the stream and the memory for results of kernels. They are reused from call to
+// call.
 type reduction struct {
 	mu     sync.Mutex
 	stream cuda.Stream
 	dev    cuda.Ptr
-	size   int64  // of dev
+	size   int64  // bytes at dev
 	host   []byte // pinned
 }
 
-// grow sees to a stream, and to so many bytes on the GPU and on the host.
+// grow makes the stream if there is none, and grows the memory to onGPU bytes on the GPU and onHost
+// bytes on the host if it is smaller. It doesn't keep the contents.
 func (r *reduction) grow(g *GPU, onGPU, onHost int64) error {
 	if r.stream == 0 {
 		var err error
@@ -65,7 +67,7 @@ func (r *reduction) free(dev *cuda.Device) error {
 	return dev.Free(p)
 }
 
-// Close waits for what is queued, and frees the memory.
+// close waits for queued work, and frees the stream and the memory.
 func (r *reduction) close(g *GPU) error {
 	err := errors.Join(g.freeStream(r.stream), r.free(g.dev))
 	if r.host != nil {
@@ -75,11 +77,11 @@ func (r *reduction) close(g *GPU) error {
 	return err
 }
 
-// withContext runs f on this goroutine's thread, bound to the GPU meanwhile. What may wait for long runs so: the device's own thread
-// serves others meanwhile.
+// withContext runs f on the calling goroutine's thread, with the GPU's context. Use it instead of
+// dev.Do if f may wait long: dev.Do runs f on the device's own thread, which others need meanwhile.
 func (g *GPU) withContext(f func() error) error { return g.dev.With(f) }
 
-// launch queues a kernel on a stream. A grid of no blocks has nothing to do.
+// launch queues a kernel on stream s. It does nothing if grid is 0.
 func (g *GPU) launch(name string, grid, block uint32, s cuda.Stream, args ...uint64) error {
 	if grid == 0 {
 		return nil
@@ -91,27 +93,38 @@ func (g *GPU) launch(name string, grid, block uint32, s cuda.Stream, args ...uin
 	return g.dev.Launch(f, grid, block, s, args...)
 }
 
-// planes describes the planes of a tensor in the memory of a batch: their number, their size, and the distance between two,
-// in bytes.
+// planes returns the memory of the batch that t is in, and t's planes there: their count, the bytes
+// of each, and the stride in bytes between two. It fails if t is no tensor of a batch on the
+// engine's GPU.
 func (e *core) planes(t tensor.Tensor) (mem *memory, count, bytes, stride uint64, err error) {
 	if mem, err = e.own(t.Memory); err != nil {
 		return nil, 0, 0, 0, err
 	}
 	size, rows, cols := t.DType.Size, t.Shape[2], t.Shape[3]
 	if t.Strides[0] != t.Shape[1]*t.Strides[1] || t.Strides[2] != cols || t.Strides[3] != 1 {
-		return nil, 0, 0, 0, fmt.Errorf("zarrio: %s engine: a tensor of strides %v, which is not one of a batch", e.name, t.Strides)
+		return nil, 0, 0, 0, fmt.Errorf(
+			"zarrio: %s engine: strides %v are not those of a batch's tensor",
+			e.name, t.Strides)
 	}
-	planes, plane, by := int64(t.Shape[0])*int64(t.Shape[1]), int64(rows*cols*size), int64(t.Strides[1]*size)
-	if planes < 0 || plane < 0 || by < 0 || t.Offset < 0 || planes > 0 && t.Offset+(planes-1)*by+plane > mem.n {
-		return nil, 0, 0, 0, fmt.Errorf("zarrio: %s engine: a tensor of shape %v at byte %d of a batch of %d bytes", e.name, t.Shape, t.Offset, mem.n)
+	planes := int64(t.Shape[0]) * int64(t.Shape[1])
+	plane, by := int64(rows*cols*size), int64(t.Strides[1]*size)
+	if planes < 0 || plane < 0 || by < 0 || t.Offset < 0 ||
+		planes > 0 && t.Offset+(planes-1)*by+plane > mem.n {
+		return nil, 0, 0, 0, fmt.Errorf(
+			"zarrio: %s engine: a tensor of shape %v at byte %d of a batch of %d bytes",
+			e.name, t.Shape, t.Offset, mem.n)
 	}
 	return mem, uint64(planes), uint64(plane), uint64(by), nil
 }
 
-// SquaredErrors implements Reducer, on the GPU. It waits for the batch and for the result.
+// SquaredErrors implements Reducer. It computes on the GPU, after the batches are ready, and waits
+// for the result.
 func (e *core) SquaredErrors(a, b tensor.Tensor, sums []float64) error {
-	if !slices.Equal(a.Shape, b.Shape) || a.DType != meta.Float32 || b.DType != meta.Float32 || len(a.Shape) != 4 {
-		return fmt.Errorf("zarrio: squared errors of %s %v and %s %v: want two float32 tensors of one shape", a.DType, a.Shape, b.DType, b.Shape)
+	if !slices.Equal(a.Shape, b.Shape) || a.DType != meta.Float32 || b.DType != meta.Float32 ||
+		len(a.Shape) != 4 {
+		return fmt.Errorf(
+			"zarrio: squared errors of %s %v and %s %v: want two float32 tensors of one shape",
+			a.DType, a.Shape, b.DType, b.Shape)
 	}
 	if want := a.Shape[0] * a.Shape[1]; len(sums) != want {
 		return fmt.Errorf("zarrio: squared errors of %d planes into %d sums", want, len(sums))
@@ -133,12 +146,14 @@ func (e *core) SquaredErrors(a, b tensor.Tensor, sums []float64) error {
 		if err := r.grow(e.gpu, int64(8*planes*(segments+1)), int64(8*planes)); err != nil {
 			return err
 		}
-		if err := errors.Join(dev.Wait(r.stream, memA.ready), dev.Wait(r.stream, memB.ready)); err != nil {
+		err := errors.Join(dev.Wait(r.stream, memA.ready), dev.Wait(r.stream, memB.ready))
+		if err != nil {
 			return err
 		}
 		out := uint64(r.dev)
 		parts := out + 8*planes
-		grid, block, args := ptx.SegmentSquares(uint64(a.Addr()), uint64(b.Addr()), strideA, strideB, bytes/4, planes, parts)
+		grid, block, args := ptx.SegmentSquares(uint64(a.Addr()), uint64(b.Addr()),
+			strideA, strideB, bytes/4, planes, parts)
 		if err := e.gpu.launch(ptx.NameSegmentSquares, grid, block, r.stream, args[:]...); err != nil {
 			return err
 		}
@@ -157,7 +172,7 @@ func (e *core) SquaredErrors(a, b tensor.Tensor, sums []float64) error {
 	return nil
 }
 
-// collect waits for a result of n bytes at the start of the reduction's memory, and copies it to the host.
+// collect copies a result of n bytes from r.dev to r.host, and waits for it.
 func (e *core) collect(r *reduction, n uint64) error {
 	if n > 0 {
 		if err := e.gpu.dev.CopyDtoHAsync(r.host[:n], r.dev, r.stream); err != nil {
@@ -167,13 +182,16 @@ func (e *core) collect(r *reduction, n uint64) error {
 	return e.gpu.dev.Synchronize(r.stream)
 }
 
-// crcPiece is how many bytes a thread makes the CRC of: enough of them for a GPU to be busy with one batch.
+// crcPiece is the number of bytes that one GPU thread computes a CRC of. It is small enough for one
+// batch to keep all of a GPU busy.
 const crcPiece = 16 << 10
 
-// Checksums implements Reducer, on the GPU. It waits for the batch and for the result.
+// Checksums implements Reducer. It computes on the GPU, after the batch is ready, and waits for the
+// result.
 func (e *core) Checksums(t tensor.Tensor, sums []uint32) error {
 	if len(t.Shape) != 4 || len(sums) != t.Shape[0]*t.Shape[1] {
-		return fmt.Errorf("zarrio: checksums of the planes of a tensor of shape %v into %d sums", t.Shape, len(sums))
+		return fmt.Errorf("zarrio: checksums of the planes of a tensor of shape %v into %d sums",
+			t.Shape, len(sums))
 	}
 	mem, planes, bytes, stride, err := e.planes(t)
 	if err != nil {
@@ -195,7 +213,8 @@ func (e *core) Checksums(t tensor.Tensor, sums []uint32) error {
 		if err := dev.Wait(r.stream, mem.ready); err != nil {
 			return err
 		}
-		grid, block, args := ptx.PlaneCRCs(uint64(t.Addr()), stride, bytes, crcPiece, planes, uint64(tables), uint64(r.dev))
+		grid, block, args := ptx.PlaneCRCs(uint64(t.Addr()), stride, bytes, crcPiece,
+			planes, uint64(tables), uint64(r.dev))
 		if err := e.gpu.launch(ptx.NamePlaneCRCs, grid, block, r.stream, args[:]...); err != nil {
 			return err
 		}
@@ -215,7 +234,7 @@ func (e *core) Checksums(t tensor.Tensor, sums []uint32) error {
 	return nil
 }
 
-// CopyDense implements GPUEngine.
+// CopyDense implements Engine.
 func (e *core) CopyDense(dst uintptr, t tensor.Tensor, s tensor.Stream) error {
 	if len(t.Shape) != 4 {
 		return fmt.Errorf("zarrio: copy of a tensor of shape %v: want one of a batch", t.Shape)

@@ -8,18 +8,20 @@ import (
 	"strings"
 )
 
-// kvikIO's settings, under its own names, as its file defaults.cpp reads them (version 26.10).
+// kvikSettings are kvikIO's settings. Their environment variables, values and defaults are those of
+// kvikIO's file defaults.cpp, version 26.10.
 type kvikSettings struct {
 	compat    Compat
-	threads   int  // KVIKIO_NTHREADS; 0 where it is not set: our own default is not kvikIO's 1
+	threads   int  // KVIKIO_NTHREADS; 0 if it is not set, since our default is not kvikIO's 1
 	task      int  // bytes of the largest single read
-	threshold int  // bytes below which reads go by POSIX calls
+	threshold int  // bytes; smaller reads use POSIX calls
 	bounce    int  // bytes of a bounce buffer
-	direct    bool // POSIX reads of whole pages go around the page cache
-	overread  bool // and those of a few bytes more, to make whole pages of them
+	direct    bool // POSIX reads of whole pages bypass the page cache
+	overread  bool // with direct: extend other POSIX reads to whole pages
 }
 
-// readKvikSettings reads the settings from the environment; a value that kvikIO would refuse is an error.
+// readKvikSettings returns the settings that the environment holds. A value that kvikIO would
+// refuse is an error.
 func readKvikSettings(getenv func(string) string) (kvikSettings, error) {
 	s := kvikSettings{compat: CompatAuto, task: 4 << 20, threshold: 16 << 10, bounce: 16 << 20}
 	if v := getenv("KVIKIO_COMPAT_MODE"); v != "" {
@@ -45,7 +47,8 @@ func readKvikSettings(getenv func(string) string) (kvikSettings, error) {
 			}
 			n, err := strconv.Atoi(text)
 			if err != nil || n < v.least || n > 1<<30 {
-				return s, fmt.Errorf("%s is %q, expected a number from %d to %d", name, text, v.least, 1<<30)
+				return s, fmt.Errorf("%s is %q, expected a number from %d to %d",
+					name, text, v.least, 1<<30)
 			}
 			*v.to = n
 			break
@@ -69,7 +72,8 @@ func readKvikSettings(getenv func(string) string) (kvikSettings, error) {
 	return s, nil
 }
 
-// parseCompat reads a compatibility mode as kvikIO does: in any case of letters, and by any word for on and off.
+// parseCompat parses a compatibility mode as kvikIO does: it ignores case, and accepts all words
+// for on and off that parseSwitch does.
 func parseCompat(text string) (Compat, error) {
 	if strings.EqualFold(strings.TrimSpace(text), "auto") {
 		return CompatAuto, nil
@@ -84,6 +88,8 @@ func parseCompat(text string) (Compat, error) {
 	return CompatOff, nil
 }
 
+// parseSwitch parses on and off in the words that kvikIO accepts. ok is false for any other text.
+// parseSwitch parses on and off in the words that kvikIO accepts. ok is false for any other text.
 func parseSwitch(text string) (on, ok bool) {
 	switch strings.ToLower(strings.TrimSpace(text)) {
 	case "on", "true", "yes", "1":

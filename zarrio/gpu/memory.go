@@ -13,10 +13,12 @@ import (
 	"zarrbench/zarrio/tensor"
 )
 
-// devicePage is what batches, rings and reads are aligned to on the GPU: its page, for which direct I/O needs no bounce buffers.
+// devicePage is the alignment in bytes of batches and rings on the GPU. It is the GPU's page size:
+// direct I/O to aligned memory needs no bounce buffers.
 const devicePage = 64 << 10
 
-// allocPages allocates n bytes on a GPU from a page's start on, which is base. whole is what is to be freed.
+// allocPages allocates n bytes on a GPU, aligned to devicePage. They begin at base; the caller must
+// free whole, the start of the allocation.
 func allocPages(dev *cuda.Device, n int64) (whole, base cuda.Ptr, err error) {
 	if whole, err = dev.Alloc(n + devicePage); err != nil {
 		return 0, 0, err
@@ -24,24 +26,24 @@ func allocPages(dev *cuda.Device, n int64) (whole, base cuda.Ptr, err error) {
 	return whole, (whole + devicePage - 1) &^ (devicePage - 1), nil
 }
 
-// memory is the memory of a batch, one allocation on a GPU.
+// A memory is the memory of a batch, one allocation on a GPU. It implements tensor.DeviceMemory.
 type memory struct {
 	gpu   *GPU
-	whole cuda.Ptr // the allocation
-	base  cuda.Ptr // aligned
-	n     int64
-	ready cuda.Event // behind the last copy of a Fill
+	whole cuda.Ptr   // start of the allocation
+	base  cuda.Ptr   // start of the batch, aligned to devicePage
+	n     int64      // bytes from base on
+	ready cuda.Event // recorded after the last copy of a Fill
 
-	registered bool                // with cuFile, so that files are read straight into it
-	unregister func(*memory) error // by whom registered it
+	registered bool                // with cuFile, so that files can be read straight into it
+	unregister func(*memory) error // set by the engine that registered the memory
 
 	mu            sync.Mutex
-	pendingEvents []cuda.Event // what a Fill waits for
-	freeEvents    []cuda.Event
-	recordErr     error // why one could not be recorded
+	pendingEvents []cuda.Event // recorded by Release; the next Fill waits for them
+	freeEvents    []cuda.Event // for reuse by Release
+	recordErr     error        // error of a Release, if any; the next Fill returns it
 }
 
-// newGPUMemory allocates n bytes on a GPU.
+// newMemory allocates n bytes on the GPU.
 func (g *GPU) newMemory(n int64) (*memory, error) {
 	if n < 0 {
 		return nil, fmt.Errorf("GPU %d: allocate %d bytes", g.dev.Ordinal(), n)
@@ -59,7 +61,8 @@ func (g *GPU) newMemory(n int64) (*memory, error) {
 		return err
 	})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("GPU %d: memory for a batch: %w", g.dev.Ordinal(), err), m.Free())
+		err = fmt.Errorf("GPU %d: memory for a batch: %w", g.dev.Ordinal(), err)
+		return nil, errors.Join(err, m.Free())
 	}
 	return m, nil
 }
@@ -70,15 +73,17 @@ func (m *memory) Bytes() []byte         { return nil }
 func (m *memory) Addr() uintptr         { return uintptr(m.base) }
 func (m *memory) Ready() tensor.Event   { return tensor.Event(m.ready) }
 
-// at returns the address of rows of width bytes, pitch apart, that begin so many bytes from the start.
+// at returns the address of byte to of the batch. It fails if rows of width bytes, pitch apart,
+// don't fit from there on.
 func (m *memory) at(to, pitch, width, rows int) (cuda.Ptr, error) {
 	if to < 0 || int64(to)+int64(rows-1)*int64(pitch)+int64(width) > m.n {
-		return 0, fmt.Errorf("%d rows of %d bytes at %d of a batch of %d bytes", rows, width, to, m.n)
+		return 0, fmt.Errorf("%d rows of %d bytes at byte %d of a batch of %d bytes",
+			rows, width, to, m.n)
 	}
 	return m.base + cuda.Ptr(to), nil
 }
 
-// Free waits for what is under way in the memory.
+// Free waits for work in flight that uses the memory, and frees it.
 func (m *memory) Free() error {
 	g := m.gpu
 	if g == nil {
@@ -94,7 +99,8 @@ func (m *memory) Free() error {
 		err = errors.Join(err, g.freeEvent(m.ready))
 		if m.registered {
 			if unregErr := m.unregister(m); unregErr != nil {
-				return errors.Join(err, unregErr) // to free what is registered may hang nvidia-fs: it is lost
+				// Leak the memory: freeing registered memory may hang nvidia-fs.
+				return errors.Join(err, unregErr)
 			}
 		}
 		if m.whole != 0 {
@@ -104,7 +110,8 @@ func (m *memory) Free() error {
 	})
 }
 
-// Release records an event behind all that is queued on each of the streams.
+// Release records an event on each of the streams, for the next Fill to wait for. If that fails, it
+// waits for the stream itself.
 func (m *memory) Release(streams []tensor.Stream) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -127,7 +134,8 @@ func (m *memory) Release(streams []tensor.Stream) {
 			if record(cuda.Stream(s)) == nil {
 				continue
 			}
-			if err := dev.Synchronize(cuda.Stream(s)); err != nil { // it costs time, and says the same
+			// Waiting for the stream now is slower, but guarantees the same.
+			if err := dev.Synchronize(cuda.Stream(s)); err != nil {
 				return err
 			}
 		}
@@ -138,7 +146,8 @@ func (m *memory) Release(streams []tensor.Stream) {
 	}
 }
 
-// eachPending calls f with each event that was recorded by a release since the last Fill.
+// eachPending calls f with each event that Release recorded since the last Fill. If a Release
+// failed, it returns that error.
 func (m *memory) eachPending(f func(cuda.Event) error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -153,17 +162,19 @@ func (m *memory) eachPending(f func(cuda.Event) error) error {
 	return nil
 }
 
-// recycleEvents says that all that writes the memory waits for the releases so far.
+// recycleEvents makes the pending events free for reuse. Call it when all that will write the
+// memory waits for them.
 func (m *memory) recycleEvents() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.pendingEvents, m.freeEvents = m.pendingEvents[:0], append(m.freeEvents, m.pendingEvents...)
 }
 
-// Repeat implements DeviceMemory. What the next Fill writes is queued behind it.
+// Repeat implements tensor.DeviceMemory. The next Fill's copies wait for it.
 func (m *memory) Repeat(off int64, elements, size int, fill []byte) error {
 	if off < 0 || int64(elements)*int64(size) > m.n-off {
-		return fmt.Errorf("zarrio: %d elements of %d bytes at %d of a batch of %d bytes", elements, size, off, m.n)
+		return fmt.Errorf("zarrio: %d elements of %d bytes at byte %d of a batch of %d bytes",
+			elements, size, off, m.n)
 	}
 	var pattern [16]byte
 	copy(pattern[:], fill)
@@ -173,10 +184,13 @@ func (m *memory) Repeat(off int64, elements, size int, fill []byte) error {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(g.dev.Wait(s, m.ready), m.eachPending(func(e cuda.Event) error { return g.dev.Wait(s, e) })); err != nil {
+		wait := func(e cuda.Event) error { return g.dev.Wait(s, e) }
+		if err := errors.Join(wait(m.ready), m.eachPending(wait)); err != nil {
 			return err
 		}
-		grid, block, args := ptx.FillPattern(uint64(m.base)+uint64(off), uint64(elements*size), binary.LittleEndian.Uint64(pattern[:]), binary.LittleEndian.Uint64(pattern[8:]), uint64(size), uint64(elements), 1)
+		lo, hi := binary.LittleEndian.Uint64(pattern[:]), binary.LittleEndian.Uint64(pattern[8:])
+		grid, block, args := ptx.FillPattern(uint64(m.base)+uint64(off), uint64(elements*size),
+			lo, hi, uint64(size), uint64(elements), 1)
 		if err := g.launch(ptx.NameFillPattern, grid, block, s, args[:]...); err != nil {
 			return err
 		}
@@ -184,10 +198,10 @@ func (m *memory) Repeat(off int64, elements, size int, fill []byte) error {
 	})
 }
 
-// CopyOut implements DeviceMemory.
+// CopyOut implements tensor.DeviceMemory.
 func (m *memory) CopyOut(dst []byte, off int64) error {
 	if off < 0 || off > m.n || int64(len(dst)) > m.n-off {
-		return fmt.Errorf("zarrio: %d bytes at %d of a batch of %d bytes", len(dst), off, m.n)
+		return fmt.Errorf("zarrio: %d bytes at byte %d of a batch of %d bytes", len(dst), off, m.n)
 	}
 	if m.gpu == nil {
 		return errors.New("zarrio: copy of a tensor that was used after Close")

@@ -9,20 +9,21 @@ import (
 	"zarrbench/zarrio/internal/cuda"
 )
 
-// A blockPool holds what engines return when they are closed, for the next ones: to make it anew takes as long as a short epoch.
-// Its methods are called on threads that are bound to the GPU, and may be called at the same time.
+// A blockPool keeps streams, events and memory of closed engines for the next ones: making them
+// anew takes as long as a short epoch. Its methods may be called concurrently, on threads that have
+// the GPU's context.
 type blockPool struct {
 	mu      sync.Mutex
-	streams []cuda.Stream // that have no work
-	events  []cuda.Event  // that are done
-	blocks  [][]byte      // pinned memory that nothing uses
-	stages  []cuda.Ptr    // buffers of stageBytes on the GPU that nothing uses
+	streams []cuda.Stream // without queued work
+	events  []cuda.Event  // done
+	blocks  [][]byte      // idle pinned memory
+	stages  []cuda.Ptr    // idle staging buffers on the GPU, of stageBytes each
 }
 
-// stageBytes is the size of the buffers on the GPU that the pool holds.
+// stageBytes is the size in bytes of the staging buffers that the pool keeps.
 const stageBytes = slotSize + listBytes
 
-// newStream returns a stream that has no work.
+// newStream returns a stream without queued work.
 func (g *GPU) newStream() (cuda.Stream, error) {
 	if s, ok := pop(&g.pool, &g.pool.streams); ok {
 		return s, nil
@@ -30,7 +31,7 @@ func (g *GPU) newStream() (cuda.Stream, error) {
 	return g.dev.NewStream()
 }
 
-// freeStream returns a stream to the pool when its work is done. Zero is no stream.
+// freeStream waits for the work queued on s and returns s to the pool. It does nothing if s is 0.
 func (g *GPU) freeStream(s cuda.Stream) error {
 	if s == 0 {
 		return nil
@@ -50,7 +51,7 @@ func (g *GPU) newEvent() (cuda.Event, error) {
 	return g.dev.NewEvent()
 }
 
-// freeEvent returns an event to the pool when it is done. Zero is no event.
+// freeEvent waits until e is done and returns it to the pool. It does nothing if e is 0.
 func (g *GPU) freeEvent(e cuda.Event) error {
 	if e == 0 {
 		return nil
@@ -62,11 +63,12 @@ func (g *GPU) freeEvent(e cuda.Event) error {
 	return nil
 }
 
-// smallBlock is the size up to which any idle block serves any request.
+// smallBlock is the size in bytes up to which an idle block serves any request that fits in it.
 const smallBlock = 1 << 20
 
-// newBlock returns n bytes of pinned memory or more: the smallest idle block of at most four times as many, or a new one, in
-// whose favor the largest smaller block is freed.
+// newBlock returns n bytes of pinned memory or more. It returns the smallest idle block of at least
+// n bytes, unless that has more than 4n bytes and more than smallBlock. If there is none, it frees
+// the largest smaller block and allocates a new one.
 func (g *GPU) newBlock(n int64) ([]byte, error) {
 	p := &g.pool
 	p.mu.Lock()
@@ -103,10 +105,10 @@ func (g *GPU) newBlock(n int64) ([]byte, error) {
 	return g.dev.HostAlloc(n)
 }
 
-// freeBlock returns memory of newBlock, which no queued work uses, to the pool.
+// freeBlock returns memory from newBlock to the pool. No queued work may use it.
 func (g *GPU) freeBlock(b []byte) { push(&g.pool, &g.pool.blocks, b) }
 
-// newStage returns n bytes on the GPU.
+// newStage returns a staging buffer of n bytes on the GPU.
 func (g *GPU) newStage(n int64) (cuda.Ptr, error) {
 	if n == stageBytes {
 		if p, ok := pop(&g.pool, &g.pool.stages); ok {
@@ -116,7 +118,8 @@ func (g *GPU) newStage(n int64) (cuda.Ptr, error) {
 	return g.dev.Alloc(n)
 }
 
-// freeStage returns memory of newStage, which no queued work uses, to the pool. Zero is none.
+// freeStage returns a buffer of n bytes from newStage to the pool, or frees it if the pool doesn't
+// keep that size. No queued work may use it. freeStage does nothing if p is 0.
 func (g *GPU) freeStage(p cuda.Ptr, n int64) error {
 	switch {
 	case p == 0:
@@ -128,7 +131,7 @@ func (g *GPU) freeStage(p cuda.Ptr, n int64) error {
 	return nil
 }
 
-// close frees all that the pool holds.
+// close frees everything in the pool.
 func (p *blockPool) close(dev *cuda.Device) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -149,7 +152,8 @@ func (p *blockPool) close(dev *cuda.Device) error {
 	return err
 }
 
-// pop takes the last thing of a list of the pool, or returns false if it is empty.
+// pop removes and returns the last value of a list of the pool, or returns false if the list is
+// empty.
 func pop[T any](p *blockPool, list *[]T) (v T, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -161,6 +165,8 @@ func pop[T any](p *blockPool, list *[]T) (v T, ok bool) {
 	return v, true
 }
 
+// push appends v to a list of the pool.
+// push appends v to a list of the pool.
 func push[T any](p *blockPool, list *[]T, v T) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

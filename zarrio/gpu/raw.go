@@ -18,15 +18,15 @@ import (
 	"zarrbench/zarrio/tensor"
 )
 
-// RawOptions say how a RawReader reads.
+// RawOptions configures a [RawReader].
 type RawOptions struct {
-	Workers    int  // 0 stands for 8
-	Size       int  // bytes a read, a multiple of 4,096; 0 stands for 4 MiB
-	Registered bool // the memory is registered with cuFile
+	Workers    int  // concurrent reads; if 0, it is 8
+	Size       int  // bytes per read, a multiple of 4,096; if 0, it is 4 MiB
+	Registered bool // register the memory with cuFile
 }
 
-// A RawReader reads files by cuFile into the same memory of the GPU again and again: the most that this machine gives any
-// reader of these files that makes one call a read.
+// A RawReader reads files with cuFile, over and over into the same memory of the GPU. Its speed is
+// the most that the machine allows to a reader of these files that makes one call per read.
 type RawReader struct {
 	gpu     *GPU
 	driver  *cufile.Driver
@@ -38,11 +38,15 @@ type RawReader struct {
 	pinned  bool
 }
 
-// NewRawReader opens files and registers them with cuFile, as many as may be open at a time.
+// NewRawReader returns a reader of the files at paths. It opens them and registers them with
+// cuFile. If there are more than may be kept open (see [GDSOptions].Handles), it reads only the
+// first ones.
 func (g *GPU) NewRawReader(paths []string, opt RawOptions) (*RawReader, error) {
 	opt.Workers, opt.Size = cmp.Or(opt.Workers, 8), cmp.Or(opt.Size, slotSize)
-	if opt.Workers < 0 || opt.Workers > 1<<10 || opt.Size < tensor.PageSize || opt.Size%tensor.PageSize != 0 || opt.Size > 1<<30 {
-		return nil, fmt.Errorf("zarrio: raw reads: %d workers, %d bytes a read: want 1 to 1,024, and a multiple of %d to 1 GiB", opt.Workers, opt.Size, tensor.PageSize)
+	if opt.Workers < 0 || opt.Workers > 1<<10 ||
+		opt.Size < tensor.PageSize || opt.Size%tensor.PageSize != 0 || opt.Size > 1<<30 {
+		return nil, fmt.Errorf("zarrio: raw reads: %d workers, %d bytes a read: "+
+			"want 1 to 1,024, and a multiple of %d up to 1 GiB", opt.Workers, opt.Size, tensor.PageSize)
 	}
 	if err := g.use(); err != nil {
 		return nil, err
@@ -90,7 +94,7 @@ func (r *RawReader) open(paths []string) error {
 	})
 }
 
-// Read reads all the files, whole, and returns how many bytes that were.
+// Read reads all files whole, and returns the number of bytes read.
 func (r *RawReader) Read(ctx context.Context) (int64, error) {
 	if r.gpu == nil {
 		return 0, errors.New("zarrio: raw reads: used after Close")
@@ -113,7 +117,8 @@ func (r *RawReader) Read(ctx context.Context) (int64, error) {
 					n, err := r.readFile(ctx, i, int64(worker)*int64(r.opt.Size))
 					total.Add(n)
 					if err != nil {
-						return fmt.Errorf("zarrio: raw reads: %s: %w", r.handles[i].File().Name(), err)
+						name := r.handles[i].File().Name()
+						return fmt.Errorf("zarrio: raw reads: %s: %w", name, err)
 					}
 				}
 				return nil
@@ -142,7 +147,7 @@ func (r *RawReader) readFile(ctx context.Context, i int, at int64) (int64, error
 	return off, nil
 }
 
-// Close closes the files, and gives the memory back.
+// Close closes the files and frees the memory.
 func (r *RawReader) Close() error {
 	if r.gpu == nil {
 		return nil

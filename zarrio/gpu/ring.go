@@ -10,24 +10,25 @@ import (
 	"zarrbench/zarrio/internal/hostmem"
 )
 
-// A ring is the slots that bytes pass through on their way to a batch, in turn: a slot is taken, filled, copied from by
-// queued copies, and given back while these are still under way.
+// A ring holds the slots that bytes pass through on their way to a batch. A worker takes a slot,
+// fills it, queues copies out of it, and gives it back while these are still in flight.
 type ring struct {
 	gpu  *GPU
-	size int // of a slot
-	list int // bytes behind each slot, for a list of boxes
+	size int // bytes of a slot
+	list int // bytes after each slot, for a list of boxes
 	kind ringKind
-	free chan *slot
+	free chan *slot // slots that no worker holds, least recently returned first
 
 	mu     sync.Mutex
 	slots  []*slot
-	limit  int    // slots that there may be
-	left   int    // of them, slots that may still be made
-	memory []byte // of slots that aren't made yet
+	limit  int    // the most slots that the ring may have
+	left   int    // slots that may still be made, at most limit
+	memory []byte // for slots that aren't made yet
 	blocks []ringBlock
-	whole  cuda.Ptr // the allocation, of a ring on the GPU
+	whole  cuda.Ptr // start of the allocation of a ring on the GPU
 }
 
+// A ringKind is the kind of a ring's memory.
 type ringKind int
 
 const (
@@ -36,27 +37,32 @@ const (
 	onGPU
 )
 
-// A ringBlock is the memory of slots of the host: those that were allowed when the first of them was taken.
+// A ringBlock is memory of a ring on the host, for all slots that the ring might still make when it
+// was allocated.
 type ringBlock struct {
-	pinned []byte         // of the GPU's pool
+	pinned []byte         // from the GPU's pool
 	block  *hostmem.Block // of a pageable ring
 }
 
 // A slot belongs to one worker from take to give.
 type slot struct {
-	host  []byte     // its capacity is the ring's list longer
-	stage cuda.Ptr   // a buffer on the GPU of that capacity, or 0
-	off   int64      // in the memory of a ring on the GPU
-	event cuda.Event // behind the copies out of it
-	busy  bool       // the event was recorded, and not waited for
+	host  []byte     // ring.size bytes, with a capacity of ring.list bytes more
+	stage cuda.Ptr   // staging buffer on the GPU, of host's capacity; 0 until it is needed
+	off   int64      // offset in the memory of a ring on the GPU
+	event cuda.Event // recorded after the copies out of the slot
+	busy  bool       // event was recorded, and not waited for
 }
 
-// newRing returns a ring of count slots of size bytes. Memory of the host is taken with the first slot.
+// newRing returns a ring of count slots of size bytes. Host memory is allocated with the first
+// slot.
 func newRing(g *GPU, kind ringKind, size, count int) *ring {
-	return &ring{gpu: g, size: size, kind: kind, limit: count, left: count, free: make(chan *slot, count)}
+	return &ring{
+		gpu: g, size: size, kind: kind,
+		limit: count, left: count, free: make(chan *slot, count),
+	}
 }
 
-// allow has a ring have more slots, though never more than its channel holds.
+// allow lets the ring have more slots, but never more than its channel holds.
 func (r *ring) allow(more int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -64,8 +70,9 @@ func (r *ring) allow(more int) {
 	r.limit, r.left = r.limit+more, r.left+more
 }
 
-// reset returns a slot that nothing is copied from any more: that which was given back first, or a new one, as long as there may
-// be more, where it would have to wait. Its thread is bound to the GPU.
+// take returns a free slot. It prefers the least recently returned slot; if that is still being
+// copied from, or none is returned, and the ring may grow, it makes a new one. Otherwise it waits
+// for a slot, and for the copies out of it. The calling thread must have the GPU's context.
 func (r *ring) take() (*slot, error) {
 	var s *slot
 	select {
@@ -83,7 +90,7 @@ func (r *ring) take() (*slot, error) {
 	more, err := r.grow()
 	if more != nil || err != nil {
 		if s != nil {
-			r.free <- s // behind those that were given back later, but no copy waits for it
+			r.free <- s // now behind slots that were returned later, which delays no copy
 		}
 		return more, err
 	}
@@ -93,7 +100,8 @@ func (r *ring) take() (*slot, error) {
 	return r.ready(s)
 }
 
-// tryTake is take, or nil where all slots are taken.
+// tryTake returns a free slot, or nil if workers hold all slots. It waits only for the copies out
+// of a slot.
 func (r *ring) tryTake() (*slot, error) {
 	s, err := r.grow()
 	if err != nil {
@@ -109,7 +117,7 @@ func (r *ring) tryTake() (*slot, error) {
 	return r.ready(s)
 }
 
-// ready returns a slot that nothing is copied from any more.
+// ready waits for the copies out of s and returns it. If that fails, it gives s back.
 func (r *ring) ready(s *slot) (*slot, error) {
 	if err := r.wait(s); err != nil {
 		r.free <- s
@@ -118,7 +126,7 @@ func (r *ring) ready(s *slot) (*slot, error) {
 	return s, nil
 }
 
-// idle says that nothing is copied out of a slot any more.
+// idle reports whether the copies out of s are done.
 func (r *ring) idle(s *slot) (bool, error) {
 	if !s.busy {
 		return true, nil
@@ -128,7 +136,7 @@ func (r *ring) idle(s *slot) (bool, error) {
 	return done, err
 }
 
-// wait waits for the copies out of a slot.
+// wait waits for the copies out of s.
 func (r *ring) wait(s *slot) error {
 	if !s.busy {
 		return nil
@@ -137,14 +145,15 @@ func (r *ring) wait(s *slot) error {
 	return r.gpu.dev.SynchronizeEvent(s.event)
 }
 
-// enough says whether each of n workers may hold a slot.
+// enough reports whether n workers can hold a slot each.
 func (r *ring) enough(n int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.limit >= n
 }
 
-// grow makes a further slot, or returns nil where there are enough.
+// grow returns a new slot, or nil if the ring may have no more. If there is no memory for another
+// slot, it lowers the limit to the present number of slots; it fails only if there are none.
 func (r *ring) grow() (*slot, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -162,7 +171,7 @@ func (r *ring) grow() (*slot, error) {
 		s.event, err = r.gpu.newEvent()
 	}
 	if err != nil {
-		if len(r.slots) > 0 { // fewer will do
+		if len(r.slots) > 0 { // go on with fewer
 			r.limit, r.left = len(r.slots), 0
 			return nil, nil
 		}
@@ -177,7 +186,8 @@ func (r *ring) grow() (*slot, error) {
 	return s, nil
 }
 
-// allocate takes the memory of all slots that may still be made, or of half as many as long as there is no room.
+// allocate allocates memory for all slots that may still be made. If there is no room for so many,
+// it tries again with half the number, and lowers the limit.
 func (r *ring) allocate() error {
 	for {
 		n := int64(r.left) * int64(r.size+r.list)
@@ -202,13 +212,14 @@ func (r *ring) allocate() error {
 	}
 }
 
-// give gives a slot back. queued says that copies out of it are queued on the stream; err is what became of its use until then,
-// and is returned before an error of its own.
+// give returns s to the ring. If queued is set, copies out of s are queued on stream, and whoever
+// takes s next waits for them. err is the error of the work that used s, if any; give returns it,
+// or else its own error.
 func (r *ring) give(s *slot, queued bool, stream cuda.Stream, err error) error {
 	if queued {
 		s.busy = true
 		if recordErr := r.gpu.dev.Record(s.event, stream); recordErr != nil {
-			// What is queued can't be waited for by the event: nothing may use the slot before the stream has come to it.
+			// Without the event, wait for the stream: nothing may use s before the copies are done.
 			s.busy = false
 			if recordErr = errors.Join(recordErr, r.gpu.dev.Synchronize(stream)); err == nil {
 				err = recordErr
@@ -219,15 +230,19 @@ func (r *ring) give(s *slot, queued bool, stream cuda.Stream, err error) error {
 	return err
 }
 
-// close frees the slots, after the copies out of them. No worker has one. It is called on a thread that is bound to the GPU.
+// close waits for the copies out of the slots and frees them. No worker may hold a slot, and the
+// calling thread must have the GPU's context.
 func (r *ring) close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var err error
 	for _, s := range r.slots {
-		err = errors.Join(err, r.wait(s), r.gpu.freeEvent(s.event), r.gpu.freeStage(s.stage, int64(r.size+r.list)))
+		err = errors.Join(err, r.wait(s), r.gpu.freeEvent(s.event),
+			r.gpu.freeStage(s.stage, int64(r.size+r.list)))
 	}
-	failed := err != nil // copies may be under way still: they must not meet another engine's bytes
+	// After an error, copies may still be in flight. Don't pool the memory: another engine's bytes
+	// must not get into them.
+	failed := err != nil
 	for _, b := range r.blocks {
 		switch {
 		case b.block != nil:

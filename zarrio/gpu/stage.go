@@ -9,35 +9,38 @@ import (
 	"zarrbench/zarrio/internal/ptx"
 )
 
-// How a slot is sent. The driver takes a few microseconds for each call, of one thread at a time, and is slow at short rows.
+// A slot is sent in one of two ways. Either the driver copies each box, or the slot is copied to a
+// staging buffer on the GPU and a kernel copies the boxes from there. The driver takes a few
+// microseconds for each call, serves one thread at a time, and is slow at short rows. So it copies
+// the boxes only if their rows have longRow bytes or more, and if there are at most fewBoxes or
+// they have longBox bytes or more on average.
 const (
-	// A slot is sent by a copy for each of its boxes if these are no more than fewBoxes or hold longBox bytes each on average,
-	// and their rows are at least longRow bytes long. Otherwise the slot is copied to a staging buffer on the GPU, and a kernel
-	// copies the boxes from there.
 	fewBoxes = 2
 	longBox  = 256 << 10
 	longRow  = 4 << 10
-
-	listBytes = 8192 * ptx.BoxBytes // room behind a slot for the boxes that a kernel is given at once
 )
 
-// A staging is the slot that a worker fills with chunks, or with packed pieces of them, until it is sent.
+// listBytes is the room after a slot for the list of boxes that a kernel copies at once.
+const listBytes = 8192 * ptx.BoxBytes
+
+// A staging is the slot that a worker fills with chunks or packed pieces until it is sent.
 type staging struct {
-	slot  *slot // nil for none
-	used  int   // bytes of it
-	mem   *memory
-	boxes []stagedBox
-	list  []ptx.Box // memory for scatter
+	slot  *slot       // nil if the worker has none
+	used  int         // bytes of slot that hold data
+	mem   *memory     // where the boxes belong
+	boxes []stagedBox // parts of slot to be copied to mem
+	list  []ptx.Box   // list of boxes for scatter, reused
 }
 
-// A stagedBox is rows of bytes in a slot, and where they belong in a batch.
+// A stagedBox is rows of bytes in a slot, with their place in a batch.
 type stagedBox struct {
-	at, pitch   int // in the slot
-	to, toPitch int // in the batch
-	width, rows int
+	at, pitch   int // offset of the first row and distance of rows in the slot
+	to, toPitch int // the same in the batch
+	width, rows int // bytes of a row, and number of rows
 }
 
-// newStagedBox returns a box, of one row if its rows lie side by side on both sides.
+// newStagedBox returns a box. It makes one row of rows that are adjacent in the slot and in the
+// batch.
 func newStagedBox(at, pitch, to, toPitch, width, rows int) stagedBox {
 	if rows == 1 || pitch == width && toPitch == width {
 		width, rows = width*rows, 1
@@ -48,8 +51,9 @@ func newStagedBox(at, pitch, to, toPitch, width, rows int) stagedBox {
 
 func (b *stagedBox) bytes() int { return b.width * b.rows }
 
-// reserve returns where in the worker's slot n bytes fit, at a multiple of align. A slot without that much room is sent, and
-// another taken. They are the caller's until it calls another method of the staging.
+// reserve returns n bytes of the worker's slot, and their offset in it, a multiple of align. If the
+// slot has not enough room, reserve sends it and takes another. The bytes are the caller's until it
+// calls another method of the staging.
 func (e *core) reserve(w *worker, n, align int) (at int, host []byte, err error) {
 	s := &w.staging
 	if s.slot != nil {
@@ -61,7 +65,7 @@ func (e *core) reserve(w *worker, n, align int) (at int, host []byte, err error)
 			return 0, nil, err
 		}
 	}
-	// A worker that waits for a slot holds none.
+	// The worker holds no slot while it waits for one.
 	if s.slot, err = e.host.take(); err != nil {
 		s.slot = nil
 		return 0, nil, err
@@ -69,7 +73,8 @@ func (e *core) reserve(w *worker, n, align int) (at int, host []byte, err error)
 	return 0, s.slot.host[:n], nil
 }
 
-// stage adds rows that reserve's bytes hold to what is sent with the slot, whose first used bytes it takes.
+// stage adds box b, which lies in bytes from reserve, to the boxes that are sent to mem. used is
+// the offset in the slot where those bytes end.
 func (e *core) stage(w *worker, mem *memory, used int, b stagedBox) {
 	if b.bytes() == 0 {
 		return
@@ -80,16 +85,19 @@ func (e *core) stage(w *worker, mem *memory, used int, b stagedBox) {
 	e.hostBytes.Add(int64(b.bytes()))
 }
 
-// endChunk sends the worker's slot if it is half full. If there are fewer slots than workers, one must not keep others waiting.
+// endChunk sends the worker's slot if it is at least half full. It always sends a pageable slot,
+// and any slot if there are fewer than workers: then others may be waiting for it.
 func (e *core) endChunk(w *worker) error {
 	s := &w.staging
-	if s.slot == nil || 2*s.used < e.host.size && e.host.kind == pinned && e.host.enough(len(e.workers)) {
+	if s.slot == nil ||
+		2*s.used < e.host.size && e.host.kind == pinned && e.host.enough(len(e.workers)) {
 		return nil
 	}
 	return e.sendStaged(w)
 }
 
-// sendStaged queues the copies of what the worker's slot holds, and gives the slot back.
+// sendStaged queues the copies of the worker's boxes, and gives the slot back. If the slot is
+// pageable, it waits for the copies.
 func (e *core) sendStaged(w *worker) error {
 	s := &w.staging
 	if s.slot == nil {
@@ -112,7 +120,8 @@ func (e *core) sendStaged(w *worker) error {
 	return e.dropStaged(w, queued, err)
 }
 
-// dropStaged gives the worker's slot back. queued says whether copies out of it are queued; err is returned before its own error.
+// dropStaged resets the worker's staging and gives its slot back. queued reports whether copies out
+// of the slot are queued. dropStaged returns err if it is not nil, or else its own error.
 func (e *core) dropStaged(w *worker, queued bool, err error) error {
 	s := &w.staging
 	slot := s.slot
@@ -123,7 +132,7 @@ func (e *core) dropStaged(w *worker, queued bool, err error) error {
 	return e.host.give(slot, queued, w.stream, err)
 }
 
-// direct reports whether the driver copies each box in a call of its own.
+// direct reports whether the driver copies each box, in a call of its own.
 func (s *staging) direct() bool {
 	total := 0
 	for i := range s.boxes {
@@ -136,15 +145,16 @@ func (s *staging) direct() bool {
 	return len(s.boxes) <= fewBoxes || total >= longBox*len(s.boxes)
 }
 
-// sendBoxes queues a copy for each box. One that has the bytes of another is copied from its place in the batch: the way over
-// the bus is the slow one.
+// sendBoxes queues a copy for each box. A box with the same bytes as an earlier one is copied from
+// that one's place in the batch: a copy within the GPU is faster than one over the bus.
 func (e *core) sendBoxes(w *worker) error {
 	s := &w.staging
 	for i := range s.boxes {
 		b := s.boxes[i]
 		from := -1
 		for j := max(0, i-fewBoxes); j < i && from < 0; j++ {
-			if o := &s.boxes[j]; o.at == b.at && o.pitch == b.pitch && o.width == b.width && o.rows == b.rows {
+			o := &s.boxes[j]
+			if o.at == b.at && o.pitch == b.pitch && o.width == b.width && o.rows == b.rows {
 				from = j
 			}
 		}
@@ -161,7 +171,8 @@ func (e *core) sendBoxes(w *worker) error {
 	return nil
 }
 
-// repeat queues the copy of a box of the batch to another one.
+// repeat queues the copy of a box that is in the batch already to the place of another with the
+// same bytes.
 func (e *core) repeat(w *worker, mem *memory, from, to *stagedBox) error {
 	src, err := mem.at(from.to, from.toPitch, from.width, from.rows)
 	if err != nil {
@@ -175,16 +186,22 @@ func (e *core) repeat(w *worker, mem *memory, from, to *stagedBox) error {
 }
 
 // copyOnGPU queues the copy of rows of width bytes within the GPU's memory.
-func (e *core) copyOnGPU(w *worker, dst cuda.Ptr, dstPitch int, src cuda.Ptr, srcPitch, width, rows int) error {
+func (e *core) copyOnGPU(
+	w *worker, dst cuda.Ptr, dstPitch int, src cuda.Ptr, srcPitch, width, rows int,
+) error {
 	if rows == 1 {
 		return e.gpu.dev.CopyDtoDAsync(dst, src, int64(width), w.stream)
 	}
-	w.copy = cuda.Copy2D{Dst: dst, DstPitch: int64(dstPitch), Src: src, SrcPitch: int64(srcPitch), Width: int64(width), Height: int64(rows)}
+	w.copy = cuda.Copy2D{
+		Dst: dst, DstPitch: int64(dstPitch), Src: src, SrcPitch: int64(srcPitch),
+		Width: int64(width), Height: int64(rows),
+	}
 	return e.gpu.dev.Copy2DAsync(&w.copy, w.stream)
 }
 
-// scatter copies the slot to its staging buffer on the GPU, the list of its boxes behind it, and has a kernel copy these. It
-// returns false where the GPU has no room for the buffer, or distances don't fit a list.
+// scatter queues a copy of the slot and the list of its boxes to the slot's staging buffer on the
+// GPU, and a kernel that copies the boxes from there. It returns false, with nothing queued, if the
+// GPU has no room for the buffer or if a pitch doesn't fit the list.
 func (e *core) scatter(w *worker) (bool, error) {
 	s := &w.staging
 	if ok, err := s.makeList(); !ok || err != nil {
@@ -194,16 +211,16 @@ func (e *core) scatter(w *worker) (bool, error) {
 	if slot.stage == 0 {
 		var err error
 		if slot.stage, err = e.gpu.newStage(int64(e.host.size + e.host.list)); err != nil {
-			return false, nil // what else is wrong with the GPU, the copies will tell
+			return false, nil // if the GPU lacks more than memory, the copies will report it
 		}
 	}
 	dev := e.gpu.dev
 	start := (s.used + ptx.BoxBytes - 1) / ptx.BoxBytes * ptx.BoxBytes
-	from := 0 // what is copied with the list: first the slot's bytes
+	from := 0 // where the copy begins: the first list is copied together with the slot's bytes
 	for list := s.list; len(list) > 0; {
 		n := min(len(list), e.host.list/ptx.BoxBytes)
 		bytes := unsafe.Slice((*byte)(unsafe.Pointer(&list[0])), n*ptx.BoxBytes)
-		if from > 0 { // the list before is in use
+		if from > 0 { // the previous list is still being read
 			if err := dev.Synchronize(w.stream); err != nil {
 				return false, err
 			}
@@ -222,8 +239,8 @@ func (e *core) scatter(w *worker) (bool, error) {
 	return true, nil
 }
 
-// makeList makes the list of the boxes, cut so small that many blocks of threads share the work. It returns false if a distance
-// in the batch doesn't fit.
+// makeList fills s.list with the boxes for the kernel, cut into parts so small that many blocks of
+// threads share the work. It returns false if a pitch in the batch doesn't fit ptx.Box.
 func (s *staging) makeList() (bool, error) {
 	s.list = s.list[:0]
 	for i := range s.boxes {

@@ -9,23 +9,25 @@ import (
 	"zarrbench/zarrio/internal/fileio"
 )
 
-// An osThread runs what it is sent, on an operating system's thread of its own.
+// An osThread runs functions on an operating system thread that runs nothing else.
 type osThread struct {
 	run chan func()
-	// noUring threads are for cuFile. No io_uring was used on them, so that nothing interrupts a wait. They are kept for the next
-	// engine: a thread that has called cuFile must not end, and as any goroutine's it would not stay quiet.
+	// noUring is set for threads that wait for cuFile. io_uring was never used on them, since its
+	// completions would interrupt the waits. They are kept for the next engine: a thread that has
+	// called cuFile must not end, and if it were given back to Go's scheduler, other goroutines
+	// could use io_uring on it.
 	noUring bool
 }
 
-// idleThreads are those that no engine has.
+// idleThreads holds the noUring threads that no engine uses.
 var idleThreads struct {
 	sync.Mutex
 	free []*osThread
 }
 
-// startThread starts a thread, or takes a quiet one that is free.
-func startThread(quiet bool) *osThread {
-	if quiet {
+// startThread starts a thread. If noUring is set, it returns an idle one if there is any.
+func startThread(noUring bool) *osThread {
+	if noUring {
 		idleThreads.Lock()
 		defer idleThreads.Unlock()
 		if last := len(idleThreads.free) - 1; last >= 0 {
@@ -34,18 +36,18 @@ func startThread(quiet bool) *osThread {
 			return t
 		}
 	}
-	t := &osThread{run: make(chan func()), noUring: quiet}
+	t := &osThread{run: make(chan func()), noUring: noUring}
 	t.start()
 	return t
 }
 
-// start starts the goroutine that is locked to the thread.
+// start starts the goroutine that is locked to the thread, and returns when it runs.
 func (t *osThread) start() {
 	started := make(chan struct{})
 	go func() {
 		runtime.LockOSThread()
 		if t.noUring && fileio.RingThread() {
-			t.start() // on another, since this one is held meanwhile
+			t.start() // on another thread, since this one is locked meanwhile
 			runtime.UnlockOSThread()
 			close(started)
 			return
@@ -68,7 +70,9 @@ func (t *osThread) do(f func()) {
 	<-done
 }
 
-// end gives the thread up. Where it is not as it was before, it is nobody's from now on: it ends, or as a quiet one sleeps.
+// end ends the use of the thread. restored reports whether the thread is in the state that it had
+// when it was started. If so, Go's scheduler or the next engine may use it. If not, it is never
+// used again: it ends, or sleeps if it is a noUring thread.
 func (t *osThread) end(restored bool) {
 	switch {
 	case t.noUring && restored:
@@ -83,16 +87,16 @@ func (t *osThread) end(restored bool) {
 	}
 }
 
-// A thread is a thread that is bound to a GPU, on its NUMA node.
+// A thread is an osThread with a GPU's context, on the GPU's NUMA node.
 type thread struct {
 	*osThread
 	gpu   *GPU
-	leave func() error // moves it from the node back to where it was
+	leave func() error // restores the CPUs that the thread could run on before
 }
 
-// thread returns a thread that is bound to the GPU.
-func (g *GPU) thread(quiet bool) (*thread, error) {
-	t := &thread{gpu: g, osThread: startThread(quiet)}
+// thread returns a thread with the GPU's context. See osThread for noUring.
+func (g *GPU) thread(noUring bool) (*thread, error) {
+	t := &thread{gpu: g, osThread: startThread(noUring)}
 	var err error
 	t.do(func() {
 		if t.leave, err = g.node.Enter(); err == nil {
@@ -106,7 +110,7 @@ func (g *GPU) thread(quiet bool) (*thread, error) {
 	return t, nil
 }
 
-// end gives the thread up when it has done what it was sent.
+// end takes the GPU's context from the thread, moves it off the GPU's NUMA node, and ends its use.
 func (t *thread) end() {
 	restored := true
 	t.do(func() {
