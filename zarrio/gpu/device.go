@@ -25,7 +25,7 @@ type GPU struct {
 	mu     sync.Mutex
 	users  int // engines and batches; Close fails while there are any
 	closed bool
-	file   *cufile.Driver // nil until an engine needs it
+	cufile *cufile.Driver // nil until an engine needs it
 	module cuda.Module    // the kernels; 0 until they are needed
 	kernel map[string]cuda.Function
 	tables cuda.Ptr    // for the CRC kernel; 0 until they are needed
@@ -55,8 +55,8 @@ func (g *GPU) String() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	name := g.dev.Name() + ", CUDA " + cuda.Dotted(g.dev.Driver().Version())
-	if g.file != nil {
-		name += ", cuFile " + cuda.Dotted(g.file.Version())
+	if g.cufile != nil {
+		name += ", cuFile " + cuda.Dotted(g.cufile.Version())
 	}
 	return name
 }
@@ -99,8 +99,8 @@ func (g *GPU) Close() error {
 	}
 	g.closed = true
 	var err error
-	if g.file != nil {
-		err = g.file.Close()
+	if g.cufile != nil {
+		err = g.cufile.Close()
 	}
 	err = errors.Join(err, g.dev.Do(func() error {
 		// Free the streams first: they may be running kernels of the module.
@@ -120,14 +120,14 @@ func (g *GPU) Close() error {
 func (g *GPU) cuFile() (*cufile.Driver, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.file == nil {
+	if g.cufile == nil {
 		d, err := cufile.Open(g.dev, cufile.Config{})
 		if err != nil {
 			return nil, err
 		}
-		g.file = d
+		g.cufile = d
 	}
-	return g.file, nil
+	return g.cufile, nil
 }
 
 // function returns a kernel of package ptx. The calling thread must have the GPU's context.

@@ -8,7 +8,7 @@
 // Copies are queued on streams of the GPU: when Fill returns, they may still be running. Wait for
 // the batch's Ready event, or call Sync, before using the batch.
 //
-// Close the engines before the GPU, and free their batches.
+// Close the engines and free their batches before you close the GPU.
 //
 // The package needs a build for Linux on amd64 or arm64 with the tag gds; in other builds it is
 // empty. CUDA's driver and cuFile are loaded at run time: neither they nor cgo are needed to build.

@@ -108,10 +108,10 @@ func (e *gdsEngine) start(g *GPU, opt GDSOptions) error {
 		}
 	}
 	e.files = fileCache{
-		limit:  cmp.Or(opt.Handles, defaultHandles()),
-		cufile: e.cufile,
-		must:   e.compat == CompatOff,
-		direct: e.settings.direct,
+		limit:         cmp.Or(opt.Handles, defaultHandles()),
+		cufile:        e.cufile,
+		requireCufile: e.compat == CompatOff,
+		direct:        e.settings.direct,
 		flush: func(ctx context.Context, pw *workers.Worker) error {
 			return e.flush(ctx, workerOf(pw))
 		},
@@ -244,24 +244,24 @@ func (e *gdsEngine) String() string {
 	parts := []string{e.gpu.describe(e.pool.Describe())}
 	if e.cufile != nil {
 		parts = append(parts, "cuFile "+cuda.Dotted(e.cufile.Version()),
-			fmt.Sprintf("ring of %d x %s registered", cap(e.slots.free), sized(e.slots.size)),
+			fmt.Sprintf("ring of %d x %s registered", cap(e.slots.free), formatSize(e.slots.size)),
 			"submit "+string(*e.nextSubmit.Load()))
 	} else {
 		parts = append(parts, "kvikIO compat",
-			fmt.Sprintf("%d bounce buffers of %s", cap(e.bounce.free), sized(e.bounce.size)))
+			fmt.Sprintf("%d bounce buffers of %s", cap(e.bounce.free), formatSize(e.bounce.size)))
 		if e.cufileErr != nil {
 			parts = append(parts, "since cuFile can't be used: "+e.cufileErr.Error())
 		}
 	}
-	parts = append(parts, "compat "+string(e.compat), "task "+sized(set.task),
-		"threshold "+sized(set.threshold), fmt.Sprintf("%d open files", e.files.limit))
+	parts = append(parts, "compat "+string(e.compat), "task "+formatSize(set.task),
+		"threshold "+formatSize(set.threshold), fmt.Sprintf("%d open files", e.files.limit))
 	if set.direct {
 		parts = append(parts, "direct I/O for POSIX reads")
 	}
 	return "gds (" + strings.Join(parts, ", ") + ")"
 }
 
-func sized(n int) string {
+func formatSize(n int) string {
 	switch {
 	case n >= 1<<20 && n%(1<<20) == 0:
 		return fmt.Sprintf("%d MiB", n>>20)

@@ -18,19 +18,19 @@ import (
 // A submission collects transfers that a worker gives to cuFile at once. A transfer is one read of
 // the batch, or several consecutive ones if it is larger than cuFile allows a read to be.
 type submission struct {
-	batch  *cufile.Batch // nil until it is needed
-	list   []transfer
-	reads  int       // reads of the transfers in list
-	strips []strip   // of the chunk that is being read, reused from chunk to chunk
-	spare  [][]strip // memory for the strips of transfers in list
-	ios    []cufile.IO
-	done   []cufile.Completion
+	batch      *cufile.Batch // nil until it is needed
+	list       []transfer
+	reads      int       // reads of the transfers in list
+	strips     []strip   // of the chunk that is being read, reused from chunk to chunk
+	freeStrips [][]strip // memory for the strips of transfers in list
+	ios        []cufile.IO
+	done       []cufile.Completion
 }
 
 // reset empties the list, and keeps its memory.
 func (s *submission) reset() {
 	for i := range s.list {
-		s.spare = append(s.spare, s.list[i].strips[:0])
+		s.freeStrips = append(s.freeStrips, s.list[i].strips[:0])
 	}
 	s.list, s.reads = s.list[:0], 0
 }
@@ -75,8 +75,8 @@ func (e *gdsEngine) enqueue(ctx context.Context, w *worker, t transfer) error {
 	s := &w.batch
 	e.files.hold(t.file)
 	var strips []strip // a copy, since t.strips is reused for the next chunk
-	if n := len(s.spare); n > 0 {
-		strips, s.spare = s.spare[n-1], s.spare[:n-1]
+	if n := len(s.freeStrips); n > 0 {
+		strips, s.freeStrips = s.freeStrips[n-1], s.freeStrips[:n-1]
 	}
 	t.strips = append(strips, t.strips...)
 	s.list = append(s.list, t)
@@ -127,14 +127,14 @@ func (e *gdsEngine) submitAll(ctx context.Context, w *worker) error {
 	for i := range s.list {
 		t := &s.list[i]
 		base, at := e.target(t)
-		t.left, t.got = 0, t.asked
+		t.pending, t.got = 0, t.asked
 		for lo := 0; lo < t.asked; lo += e.maxRead {
 			s.ios = append(s.ios, cufile.IO{
 				Handle: t.file.handle, Base: base, BufOffset: at + int64(lo),
 				Bytes: min(e.maxRead, t.asked-lo), Offset: t.start + int64(lo),
 				Cookie: uint64(i)<<32 | uint64(lo),
 			})
-			t.left++
+			t.pending++
 		}
 	}
 	if err := s.batch.Submit(s.ios); err != nil {
@@ -147,7 +147,7 @@ func (e *gdsEngine) submitAll(ctx context.Context, w *worker) error {
 		for _, c := range s.done[:n] {
 			t := &s.list[c.Cookie>>32]
 			e.completed(t, int(uint32(c.Cookie)), c)
-			if t.left > 0 {
+			if t.pending > 0 {
 				continue
 			}
 			if err := e.finish(w, t, t.got, t.err); err == nil {
@@ -179,7 +179,7 @@ func (e *gdsEngine) submitAll(ctx context.Context, w *worker) error {
 // completed records the completion of t's read that begins at byte lo of the transfer. If the read
 // was short, completed reads the rest.
 func (e *gdsEngine) completed(t *transfer, lo int, c cufile.Completion) {
-	t.left--
+	t.pending--
 	got, err := c.N, c.Err
 	if errors.Is(err, unix.EINTR) { // interrupted by a signal: read all of it again
 		got, err = 0, nil

@@ -22,10 +22,10 @@ import (
 // A fileCache keeps the most recently used files open: opening and registering a file takes a
 // quarter of a millisecond or more.
 type fileCache struct {
-	limit  int            // files that are kept open
-	cufile *cufile.Driver // nil in kvikIO's compatibility mode
-	must   bool           // if cuFile refuses a file, fail instead of reading it by POSIX calls
-	direct bool           // POSIX reads bypass the page cache if they can
+	limit         int            // files that are kept open
+	cufile        *cufile.Driver // nil in kvikIO's compatibility mode
+	requireCufile bool           // if cuFile refuses a file, fail instead of reading it by POSIX calls
+	direct        bool           // POSIX reads bypass the page cache if they can
 
 	// flush makes the reads that a worker has queued but not submitted, so that the worker holds no
 	// file but the one that it is opening.
@@ -46,7 +46,7 @@ type fileCache struct {
 type openedFile struct {
 	cache     *fileCache
 	key       chunk.Key
-	at        *linked.Element
+	elem      *linked.Element
 	users     int  // holders; the file stays open while there are any
 	forgotten bool // removed from the cache; the last holder closes the file
 
@@ -84,9 +84,9 @@ func (c *fileCache) get(
 		if c.files == nil {
 			c.files = map[chunk.Key]*openedFile{}
 		}
-		c.files[key], f.at = f, c.used.PushFront(f)
+		c.files[key], f.elem = f, c.used.PushFront(f)
 	} else {
-		c.used.MoveToFront(f.at)
+		c.used.MoveToFront(f.elem)
 	}
 	f.users++
 	c.mu.Unlock()
@@ -126,7 +126,7 @@ func (c *fileCache) forget(f *openedFile) {
 	if !f.forgotten {
 		f.forgotten = true
 		delete(c.files, f.key)
-		c.used.Remove(f.at)
+		c.used.Remove(f.elem)
 	}
 	c.mu.Unlock()
 	c.put(f)
@@ -227,7 +227,7 @@ func noDescriptor(err error) bool {
 }
 
 // openFile opens a file by kvikIO's rules. It opens it with O_DIRECT and registers it with cuFile.
-// If either fails, it opens it for POSIX calls, unless c.must forbids that.
+// If either fails, it opens it for POSIX calls, unless c.requireCufile forbids that.
 func (c *fileCache) openFile(w *workers.Worker, f *openedFile) error {
 	if c.cufile != nil || c.direct {
 		file, err := w.OpenFile(f.key.Array, f.key.Number, unix.O_DIRECT)
@@ -237,7 +237,7 @@ func (c *fileCache) openFile(w *workers.Worker, f *openedFile) error {
 					return nil
 				}
 			}
-			if c.direct && !c.must {
+			if c.direct && !c.requireCufile {
 				f.direct = file
 			} else {
 				err = errors.Join(err, file.Close())
@@ -246,7 +246,7 @@ func (c *fileCache) openFile(w *workers.Worker, f *openedFile) error {
 			f.direct = file
 		}
 		gone := errors.Is(err, fs.ErrNotExist) || noDescriptor(err)
-		if err != nil && (gone || c.must) {
+		if err != nil && (gone || c.requireCufile) {
 			return err
 		}
 	}

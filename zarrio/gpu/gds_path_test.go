@@ -33,7 +33,7 @@ func TestGDSPath(t *testing.T) {
 		first, last Path // of the first and the last channel
 		why         string
 	}{
-		{"nvfs", []string{"nvfs"}, 1200, []string{"t"}, "0", PathGDS, "", PathUnknown, PathUnknown, "tells the path when it has read"},
+		{"nvfs", []string{"nvfs"}, 1200, []string{"t"}, "0", PathGDS, "", PathUnknown, PathUnknown, "counts tell the path after a read"},
 		{"p2p", []string{"p2p"}, 1200, []string{"t"}, "0", PathGDS, "", PathUnknown, PathUnknown, ""},
 		{"oldest that counts", []string{"nvfs"}, 1150, []string{"t"}, "0", PathGDS, "", PathUnknown, PathUnknown, ""},
 		{"posix", nil, 1200, []string{"t"}, "0", PathCuFileCompat, "", PathUnknown, PathUnknown, ""},

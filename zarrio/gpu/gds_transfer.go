@@ -33,7 +33,7 @@ type transfer struct {
 	asked int      // bytes to read, a multiple of a page
 
 	fromFile int64 // bytes that reads of the file returned, repeated ones included
-	left     int   // reads in the batch that are not done
+	pending  int   // reads in the batch that are not done
 	got      int   // bytes from start on that were read without a gap
 	err      error // of the first read that failed
 }
@@ -266,8 +266,8 @@ func (t *transfer) checkLength(w *workers.Worker, got int) error {
 	return nil
 }
 
-// finish queues the copies of a transfer of which got bytes from start on were read, and gives its
-// slot back. err is the error of the read, if any.
+// finish ends a transfer after its read brought got bytes from t.start on. It queues the copies,
+// and gives its slot back. err is the error of the read, if any.
 func (e *gdsEngine) finish(w *worker, t *transfer, got int, err error) error {
 	if err == nil {
 		err = t.checkLength(w.Worker, got-int(t.off-t.start))

@@ -51,7 +51,7 @@ func NewHost(g *GPU, opt HostOptions) (Engine, error) {
 func (e *core) hostRing(kind ringKind, bytes int64) (*ring, error) {
 	if bytes == 0 {
 		r := newRing(e.gpu, kind, slotSize, maxThreads+spareSlots)
-		r.limit, r.left, r.list = 0, 0, listBytes
+		r.limit, r.unmade, r.listBytes = 0, 0, listBytes
 		r.allow(len(e.workers) + spareSlots)
 		return r, nil
 	}
@@ -59,7 +59,7 @@ func (e *core) hostRing(kind ringKind, bytes int64) (*ring, error) {
 		return nil, fmt.Errorf("a ring of %d bytes: want %d or more", bytes, slotSize)
 	}
 	r := newRing(e.gpu, kind, slotSize, int(min(bytes/slotSize, 1<<16)))
-	r.list = listBytes
+	r.listBytes = listBytes
 	return r, nil
 }
 
@@ -222,7 +222,7 @@ func (e *core) readSlot(
 	return nil
 }
 
-// readRuns reads the pieces of an uncompressed chunk, each of which is a run of the chunk's bytes.
+// readRuns reads the pieces of an uncompressed chunk. Each piece must be a run of the chunk's bytes.
 // It reads a run slot by slot, and stages it. If mem is nil, the bytes are dropped.
 func (e *core) readRuns(
 	ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory,

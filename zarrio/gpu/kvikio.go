@@ -89,7 +89,6 @@ func parseCompat(text string) (Compat, error) {
 }
 
 // parseSwitch parses on and off in the words that kvikIO accepts. ok is false for any other text.
-// parseSwitch parses on and off in the words that kvikIO accepts. ok is false for any other text.
 func parseSwitch(text string) (on, ok bool) {
 	switch strings.ToLower(strings.TrimSpace(text)) {
 	case "on", "true", "yes", "1":

@@ -166,7 +166,6 @@ func pop[T any](p *blockPool, list *[]T) (v T, ok bool) {
 }
 
 // push appends v to a list of the pool.
-// push appends v to a list of the pool.
 func push[T any](p *blockPool, list *[]T, v T) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -13,16 +13,16 @@ import (
 // A ring holds the slots that bytes pass through on their way to a batch. A worker takes a slot,
 // fills it, queues copies out of it, and gives it back while these are still in flight.
 type ring struct {
-	gpu  *GPU
-	size int // bytes of a slot
-	list int // bytes after each slot, for a list of boxes
-	kind ringKind
-	free chan *slot // slots that no worker holds, least recently returned first
+	gpu       *GPU
+	size      int // bytes of a slot
+	listBytes int // bytes after each slot, for a list of boxes
+	kind      ringKind
+	free      chan *slot // slots that no worker holds, least recently returned first
 
 	mu     sync.Mutex
 	slots  []*slot
 	limit  int    // the most slots that the ring may have
-	left   int    // slots that may still be made, at most limit
+	unmade int    // slots that may still be made, at most limit
 	memory []byte // for slots that aren't made yet
 	blocks []ringBlock
 	whole  cuda.Ptr // start of the allocation of a ring on the GPU
@@ -58,7 +58,7 @@ type slot struct {
 func newRing(g *GPU, kind ringKind, size, count int) *ring {
 	return &ring{
 		gpu: g, size: size, kind: kind,
-		limit: count, left: count, free: make(chan *slot, count),
+		limit: count, unmade: count, free: make(chan *slot, count),
 	}
 }
 
@@ -67,7 +67,7 @@ func (r *ring) allow(more int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	more = min(more, cap(r.free)-r.limit)
-	r.limit, r.left = r.limit+more, r.left+more
+	r.limit, r.unmade = r.limit+more, r.unmade+more
 }
 
 // take returns a free slot. It prefers the least recently returned slot; if that is still being
@@ -157,7 +157,7 @@ func (r *ring) enough(n int) bool {
 func (r *ring) grow() (*slot, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.left == 0 {
+	if r.unmade == 0 {
 		return nil, nil
 	}
 	s := new(slot)
@@ -172,16 +172,16 @@ func (r *ring) grow() (*slot, error) {
 	}
 	if err != nil {
 		if len(r.slots) > 0 { // go on with fewer
-			r.limit, r.left = len(r.slots), 0
+			r.limit, r.unmade = len(r.slots), 0
 			return nil, nil
 		}
 		return nil, err
 	}
 	if r.kind != onGPU {
-		n := r.size + r.list
+		n := r.size + r.listBytes
 		s.host, r.memory = r.memory[:r.size:n], r.memory[n:]
 	}
-	r.left--
+	r.unmade--
 	r.slots = append(r.slots, s)
 	return s, nil
 }
@@ -190,7 +190,7 @@ func (r *ring) grow() (*slot, error) {
 // it tries again with half the number, and lowers the limit.
 func (r *ring) allocate() error {
 	for {
-		n := int64(r.left) * int64(r.size+r.list)
+		n := int64(r.unmade) * int64(r.size+r.listBytes)
 		var b ringBlock
 		var err error
 		if r.kind == pinned {
@@ -204,17 +204,17 @@ func (r *ring) allocate() error {
 			r.blocks = append(r.blocks, b)
 			return nil
 		}
-		if r.left == 1 {
+		if r.unmade == 1 {
 			return err
 		}
-		r.limit -= r.left - r.left/2
-		r.left /= 2
+		r.limit -= r.unmade - r.unmade/2
+		r.unmade /= 2
 	}
 }
 
-// give returns s to the ring. If queued is set, copies out of s are queued on stream, and whoever
-// takes s next waits for them. err is the error of the work that used s, if any; give returns it,
-// or else its own error.
+// give returns s to the ring. If queued is set, copies out of s are queued on stream, and the
+// worker that takes s next waits for them. err is the error of the work that used s, if any; give
+// returns it, or else its own error.
 func (r *ring) give(s *slot, queued bool, stream cuda.Stream, err error) error {
 	if queued {
 		s.busy = true
@@ -238,7 +238,7 @@ func (r *ring) close() error {
 	var err error
 	for _, s := range r.slots {
 		err = errors.Join(err, r.wait(s), r.gpu.freeEvent(s.event),
-			r.gpu.freeStage(s.stage, int64(r.size+r.list)))
+			r.gpu.freeStage(s.stage, int64(r.size+r.listBytes)))
 	}
 	// After an error, copies may still be in flight. Don't pool the memory: another engine's bytes
 	// must not get into them.
@@ -253,7 +253,7 @@ func (r *ring) close() error {
 			r.gpu.freeBlock(b.pinned)
 		}
 	}
-	r.slots, r.memory, r.blocks, r.left = nil, nil, nil, 0
+	r.slots, r.memory, r.blocks, r.unmade = nil, nil, nil, 0
 	if r.whole != 0 {
 		err = errors.Join(err, r.gpu.dev.Free(r.whole))
 		r.whole = 0

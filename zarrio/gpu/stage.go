@@ -27,7 +27,7 @@ const listBytes = 8192 * ptx.BoxBytes
 type staging struct {
 	slot  *slot       // nil if the worker has none
 	used  int         // bytes of slot that hold data
-	mem   *memory     // where the boxes belong
+	mem   *memory     // destination of the boxes
 	boxes []stagedBox // parts of slot to be copied to mem
 	list  []ptx.Box   // list of boxes for scatter, reused
 }
@@ -210,15 +210,15 @@ func (e *core) scatter(w *worker) (bool, error) {
 	slot := s.slot
 	if slot.stage == 0 {
 		var err error
-		if slot.stage, err = e.gpu.newStage(int64(e.host.size + e.host.list)); err != nil {
+		if slot.stage, err = e.gpu.newStage(int64(e.host.size + e.host.listBytes)); err != nil {
 			return false, nil // if the GPU lacks more than memory, the copies will report it
 		}
 	}
 	dev := e.gpu.dev
 	start := (s.used + ptx.BoxBytes - 1) / ptx.BoxBytes * ptx.BoxBytes
-	from := 0 // where the copy begins: the first list is copied together with the slot's bytes
+	from := 0 // start of the next copy: the first list is copied together with the slot's bytes
 	for list := s.list; len(list) > 0; {
-		n := min(len(list), e.host.list/ptx.BoxBytes)
+		n := min(len(list), e.host.listBytes/ptx.BoxBytes)
 		bytes := unsafe.Slice((*byte)(unsafe.Pointer(&list[0])), n*ptx.BoxBytes)
 		if from > 0 { // the previous list is still being read
 			if err := dev.Synchronize(w.stream); err != nil {

@@ -123,7 +123,7 @@ func TestGPUScatter(t *testing.T) {
 				g := testGPU(t, 0)
 				e := must(t)(NewHost(g, HostOptions{Workers: max(tt.workers, 1), RingBytes: tt.ring, KeepBytes: -1}))
 				if tt.list > 0 {
-					e.(*hostEngine).host.list = tt.list * ptx.BoxBytes
+					e.(*hostEngine).host.listBytes = tt.list * ptx.BoxBytes
 				}
 				l := loadertest.NewOn(t, group, e, opt)
 				if tt.room > 0 {
