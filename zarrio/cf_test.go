@@ -113,7 +113,7 @@ func TestReadCFErrors(t *testing.T) {
 // TestReadCFParts reads elements that are longer than what they are decoded to, in several parts.
 func TestReadCFParts(t *testing.T) {
 	s := arraytest.NewStore()
-	s.Put(t, &arraytest.Array{Name: "v", Dtype: "<i8", Fill: "-1", Shape: []int{1500, 1000}, Chunks: []int{7, 1000}, Gone: func(c []int) bool { return c[0]%50 != 0 },
+	s.Put(t, &arraytest.Array{Name: "v", Dtype: "<i8", Fill: "-1", Shape: []int{1500, 1000}, Chunks: []int{7, 1000}, Missing: func(c []int) bool { return c[0]%50 != 0 },
 		Elem: func(e []byte, at []int) { binary.NativeEndian.PutUint64(e, uint64(at[0]*1000+at[1])) }})
 	a, err := openGroup(t, s, Options{}).Array(t.Context(), "v")
 	if err != nil {
@@ -156,7 +156,7 @@ func TestEachPart(t *testing.T) {
 			for d := range b {
 				counts[d] = b.Along(d)
 			}
-			arraytest.Each(counts, func(at []int) {
+			arraytest.EachIndex(counts, func(at []int) {
 				i := 0
 				for d, k := range at {
 					if b[d].List != nil {

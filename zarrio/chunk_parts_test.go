@@ -27,11 +27,11 @@ import (
 // TestChunkParts counts what selections take of chunks of 37 levels.
 func TestChunkParts(t *testing.T) {
 	mixed := arraytest.SmallLevels
-	mixed.Mixed = true
+	mixed.Scattered = true
 	zstd := arraytest.SmallLevels
 	zstd.Cname = "zstd"
 	big := arraytest.SmallLevels
-	big.Big = true
+	big.BigEndian = true
 	made := map[arraytest.Levels]map[string][]byte{}
 	fine := arraytest.SmallLevels
 	fine.Blocksize = 2640 // 1628 blocks, whose offsets are more than the head that is read first
@@ -70,7 +70,7 @@ func TestChunkParts(t *testing.T) {
 			if made[tt.m] == nil {
 				made[tt.m] = tt.m.Files()
 			}
-			mem := arraytest.Memory(t, made[tt.m])
+			mem := arraytest.MemStore(t, made[tt.m])
 			r := storetest.NewRecorder(mem)
 			a := openArray(t, arraytest.PricedStore{Recorder: r, Gap: tt.gap, Size: 16 << 20}, tt.opt)
 			stats := sameAs(t, a, openArray(t, mem, Options{}), tt.sel)
@@ -103,7 +103,7 @@ func TestChunkParts(t *testing.T) {
 
 // TestChunkPartsLocal reads what has no price whole, as ever.
 func TestChunkPartsLocal(t *testing.T) {
-	r := storetest.NewRecorder(arraytest.Memory(t, arraytest.SmallLevels.Files()))
+	r := storetest.NewRecorder(arraytest.MemStore(t, arraytest.SmallLevels.Files()))
 	a := openArray(t, r, Options{CoalesceGap: 4096})
 	sameAs(t, a, a, Selection{At(0), At(3), All(), All()})
 	if reads := r.Reads(arraytest.SmallLevels.Key(0)); r.Opens(arraytest.SmallLevels.Key(0)) != 0 || len(reads) != 2 {
@@ -127,7 +127,7 @@ func openParts(t *testing.T, server *storetest.Server, opt Options) *Array {
 // TestChunkPartsHTTP reads levels from servers of many kinds.
 func TestChunkPartsHTTP(t *testing.T) {
 	files := arraytest.SmallLevels.Files()
-	want := openArray(t, arraytest.Memory(t, files), Options{})
+	want := openArray(t, arraytest.MemStore(t, files), Options{})
 	for _, tt := range []struct {
 		name     string
 		opt      storetest.ServerOptions
@@ -322,7 +322,7 @@ func TestChunkPartsChanged(t *testing.T) {
 			if tt.second != nil {
 				files := maps.Clone(all)
 				files[key] = tt.second
-				if want, err = Read[float32](t.Context(), openArray(t, arraytest.Memory(t, files), Options{}), sel); err != nil {
+				if want, err = Read[float32](t.Context(), openArray(t, arraytest.MemStore(t, files), Options{}), sel); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -382,7 +382,7 @@ func TestChunkPartsDamaged(t *testing.T) {
 		all, files := files, maps.Clone(files)
 		files[m.Key(0)] = put(16+4*100, 0)
 		a := openParts(t, storetest.NewServer(t, files, storetest.ServerOptions{}), Options{})
-		sameAs(t, a, openArray(t, arraytest.Memory(t, all), Options{}), Selection{At(0), At(21), All(), All()})
+		sameAs(t, a, openArray(t, arraytest.MemStore(t, all), Options{}), Selection{At(0), At(21), All(), All()})
 	})
 	t.Run("missing", func(t *testing.T) {
 		files := maps.Clone(files)

@@ -15,7 +15,7 @@ import (
 func TestNodeType(t *testing.T) {
 	s := arraytest.AxisStore(t, "day", 2)
 	s.Values["a/.zgroup"] = []byte(zarrtest.ZGroup)
-	dir := s.Write(t)
+	dir := s.WriteDir(t)
 	g, err := Open(t.Context(), dir, Options{})
 	require.NoError(t, err)
 	defer g.Close()

@@ -24,7 +24,7 @@ func openModel(t testing.TB, m *arraytest.Model) (*Array, store.Store) {
 func wantOf(m *arraytest.Model, axes []pickAxis) []byte {
 	out := pickOf(m, axes)
 	if ndcopy.BigEndian {
-		ndcopy.SwapBytes(out, m.Swap)
+		ndcopy.SwapBytes(out, m.SwapSize)
 	}
 	return out
 }

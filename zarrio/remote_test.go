@@ -19,7 +19,7 @@ func TestRemoteFaults(t *testing.T) {
 	const limit = 6
 	for _, s := range []arraytest.Shards{
 		{N: 4000, Shard: 100, Inner: []int{10}, Codec: "gzip"},
-		{N: 4000, Shard: 100, Inner: []int{50, 10}, Start: true, Gone: func(i int) bool { return i%7 == 3 }},
+		{N: 4000, Shard: 100, Inner: []int{50, 10}, IndexAtStart: true, Missing: func(i int) bool { return i%7 == 3 }},
 	} {
 		server := storetest.NewServer(t, s.Files(), storetest.ServerOptions{Latency: 30 * time.Millisecond, Rate: 0.05, Faults: storetest.ServerFaults(), Seed: 5})
 		st, err := store.OpenHTTP(server.URL, store.HTTPOptions{Requests: limit, Backoff: time.Millisecond, MaxBackoff: 5 * time.Millisecond})
@@ -27,7 +27,7 @@ func TestRemoteFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer st.Close()
-		checkShards(t, s, openArray(t, st, Options{}), nil, arraytest.Numbers(0, s.N))
+		checkShards(t, s, openArray(t, st, Options{}), nil, arraytest.IntRange(0, s.N))
 		if server.Faults() == 0 {
 			t.Error("nothing went wrong: the test shows nothing")
 		}

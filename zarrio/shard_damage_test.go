@@ -19,7 +19,7 @@ import (
 
 // setEntry changes an entry of the index at the end of a shard of count chunks, and the index's checksum.
 func setEntry(shard []byte, count, entry int, off, n uint64) []byte {
-	table := shard[len(shard)-arraytest.Index(count):]
+	table := shard[len(shard)-arraytest.IndexSize(count):]
 	binary.LittleEndian.PutUint64(table[16*entry:], off)
 	binary.LittleEndian.PutUint64(table[16*entry+8:], n)
 	binary.LittleEndian.PutUint32(table[16*count:], crc32.Checksum(table[:16*count], crc32.MakeTable(crc32.Castagnoli)))
@@ -219,7 +219,7 @@ func fuzzShards() []string {
 func FuzzShard(f *testing.F) {
 	plain := arraytest.Shards{N: 64, Shard: 64, Inner: []int{4}}
 	sum, gz, nested, first := plain, plain, plain, plain
-	sum.Codec, gz.Codec, nested.Inner, first.Start = "crc32c", "gzip", []int{16, 4}, true
+	sum.Codec, gz.Codec, nested.Inner, first.IndexAtStart = "crc32c", "gzip", []int{16, 4}, true
 	for form := range fuzzShards() {
 		for _, s := range []arraytest.Shards{plain, sum, gz, nested, first} {
 			value := s.Value(0)

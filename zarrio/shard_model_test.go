@@ -26,7 +26,7 @@ func checkShards(t testing.TB, s arraytest.Shards, a *Array, sel Selection, numb
 	}
 	var want []int32
 	for _, i := range numbers {
-		if s.Gone != nil && s.Gone(i/s.Inner[len(s.Inner)-1]) {
+		if s.Missing != nil && s.Missing(i/s.Inner[len(s.Inner)-1]) {
 			want = append(want, -1)
 		} else {
 			want = append(want, int32(i+s.Add))

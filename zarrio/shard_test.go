@@ -27,31 +27,31 @@ func TestShardReads(t *testing.T) {
 		sel   []int
 		reads reads // besides that of the index, in any order
 	}{
-		{"all", false, Options{}, arraytest.Numbers(0, 32), reads{{0, 128}}},
-		{"all, index first", true, Options{}, arraytest.Numbers(0, 32), reads{{132, 128}}},
+		{"all", false, Options{}, arraytest.IntRange(0, 32), reads{{0, 128}}},
+		{"all, index first", true, Options{}, arraytest.IntRange(0, 32), reads{{132, 128}}},
 		{"a gap", false, Options{CoalesceGap: 96}, []int{0, 31}, reads{{0, 128}}},
 		{"a wider gap", false, Options{CoalesceGap: 95}, []int{0, 31}, reads{{0, 4}, {124, 4}}},
-		{"no gap", false, Options{CoalesceGap: -1}, arraytest.Numbers(0, 12), reads{{0, 16}, {16, 16}, {32, 16}}},
+		{"no gap", false, Options{CoalesceGap: -1}, arraytest.IntRange(0, 12), reads{{0, 16}, {16, 16}, {32, 16}}},
 		{"backwards", false, Options{}, []int{31, 30, 13, 12}, reads{{48, 80}}},
 		{"shuffled", false, Options{CoalesceGap: 16}, []int{8, 30, 1, 9, 31, 0, 8}, reads{{0, 48}, {120, 8}}},
-		{"three at once", false, Options{CoalesceSize: 3 * 16}, arraytest.Numbers(0, 32), reads{{0, 48}, {48, 48}, {96, 32}}},
-		{"a little more than two at once", false, Options{CoalesceSize: 3*16 - 1}, arraytest.Numbers(0, 32), reads{{0, 32}, {32, 32}, {64, 32}, {96, 32}}},
-		{"each alone", false, Options{CoalesceSize: -1}, arraytest.Numbers(0, 12), reads{{0, 16}, {16, 16}, {32, 16}}},
+		{"three at once", false, Options{CoalesceSize: 3 * 16}, arraytest.IntRange(0, 32), reads{{0, 48}, {48, 48}, {96, 32}}},
+		{"a little more than two at once", false, Options{CoalesceSize: 3*16 - 1}, arraytest.IntRange(0, 32), reads{{0, 32}, {32, 32}, {64, 32}, {96, 32}}},
+		{"each alone", false, Options{CoalesceSize: -1}, arraytest.IntRange(0, 12), reads{{0, 16}, {16, 16}, {32, 16}}},
 		{"part of one", false, Options{}, []int{13, 14}, reads{{52, 8}}},
 		{"parts of two, apart", false, Options{CoalesceGap: -1}, []int{1, 6, 7}, reads{{4, 4}, {24, 8}}},
 		{"part of one, index first", true, Options{}, []int{31}, reads{{132 + 124, 4}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := arraytest.Shards{N: 32, Shard: 32, Inner: []int{4}, Start: tt.start}
+			s := arraytest.Shards{N: 32, Shard: 32, Inner: []int{4}, IndexAtStart: tt.start}
 			a, r := recordShards(t, s, tt.opt)
 			for round := range 2 { // the second time the index is known
 				checkShards(t, s, a, Selection{Indices(tt.sel)}, tt.sel)
 				want := slices.Clone(tt.reads)
 				switch {
 				case round == 0 && tt.start:
-					want = append(want, [2]int{0, arraytest.Index(8)})
+					want = append(want, [2]int{0, arraytest.IndexSize(8)})
 				case round == 0:
-					want = append(want, [2]int{-arraytest.Index(8), arraytest.Index(8)})
+					want = append(want, [2]int{-arraytest.IndexSize(8), arraytest.IndexSize(8)})
 				}
 				var got reads
 				for _, read := range r.Reads("x/c/0") {
@@ -76,16 +76,16 @@ func TestShardReads(t *testing.T) {
 func TestShardReadsOnce(t *testing.T) {
 	for _, s := range []arraytest.Shards{
 		{N: 4000, Shard: 512, Inner: []int{16}, Codec: "gzip"},
-		{N: 4096, Shard: 512, Inner: []int{16}, Start: true},
-		{N: 4096, Shard: 1024, Inner: []int{128, 16}, Codec: "crc32c", Gone: func(i int) bool { return i%3 == 1 || i > 200 }},
-		{N: 4096, Shard: 1024, Inner: []int{512, 128, 4}, Start: true},
+		{N: 4096, Shard: 512, Inner: []int{16}, IndexAtStart: true},
+		{N: 4096, Shard: 1024, Inner: []int{128, 16}, Codec: "crc32c", Missing: func(i int) bool { return i%3 == 1 || i > 200 }},
+		{N: 4096, Shard: 1024, Inner: []int{512, 128, 4}, IndexAtStart: true},
 	} {
 		for _, opt := range []Options{{}, {CoalesceSize: 512}, {CoalesceGap: -1}} {
 			if len(s.Inner) > 1 && opt.CoalesceGap == 0 {
 				continue // the indices of inner shards may lie in the gaps that are read
 			}
 			a, r := recordShards(t, s, opt)
-			checkShards(t, s, a, nil, arraytest.Numbers(0, s.N))
+			checkShards(t, s, a, nil, arraytest.IntRange(0, s.N))
 			for key, value := range s.Files() {
 				if key == "zarr.json" || key == "x/zarr.json" {
 					continue
@@ -102,7 +102,7 @@ func TestShardReadsOnce(t *testing.T) {
 						seen[int(read.Off)+i] = true
 					}
 				}
-				if s.Gone == nil && s.N%s.Shard == 0 && slices.Contains(seen, false) {
+				if s.Missing == nil && s.N%s.Shard == 0 && slices.Contains(seen, false) {
 					t.Errorf("%+v, %+v: byte %d of %s was not read", s, opt, slices.Index(seen, false), key)
 				}
 				if n := r.Opens(key); n < 1 || opt.CoalesceSize == 0 && n != 1 {
@@ -110,10 +110,10 @@ func TestShardReadsOnce(t *testing.T) {
 				}
 			}
 			r.Clear()
-			checkShards(t, s, a, nil, arraytest.Numbers(0, s.N))
+			checkShards(t, s, a, nil, arraytest.IntRange(0, s.N))
 			for key, value := range s.Files() {
 				for _, read := range r.Reads(key) {
-					if read.Off < 0 || s.Start && read.Off == 0 || int(read.Off)+read.Len > len(value) {
+					if read.Off < 0 || s.IndexAtStart && read.Off == 0 || int(read.Off)+read.Len > len(value) {
 						t.Errorf("%+v, %+v: an index was read again: %v", s, opt, read)
 					}
 				}
@@ -126,28 +126,28 @@ func TestShardReadsOnce(t *testing.T) {
 func TestShardRequests(t *testing.T) {
 	for _, s := range []arraytest.Shards{
 		{N: 400, Shard: 400, Inner: []int{4}, Codec: "gzip"},
-		{N: 400, Shard: 400, Inner: []int{4}, Codec: "gzip", Start: true},
+		{N: 400, Shard: 400, Inner: []int{4}, Codec: "gzip", IndexAtStart: true},
 		{N: 400, Shard: 400, Inner: []int{4}},
 		{N: 1 << 20, Shard: 1 << 19, Inner: []int{1 << 13}, Codec: "crc32c"},
 	} {
 		server := storetest.NewServer(t, s.Files(), storetest.ServerOptions{})
 		a := openServer(t, server)
 		n := s.Inner[0]
-		checkShards(t, s, a, Selection{Span(5*n, 15*n)}, arraytest.Numbers(5*n, 15*n))
+		checkShards(t, s, a, Selection{Span(5*n, 15*n)}, arraytest.IntRange(5*n, 15*n))
 		if got := server.Requests(); got != 2 {
 			t.Errorf("%d requests for the first 10 inner chunks, want 2: %+v", got, server.Log())
 		}
 		server.ResetLog()
-		checkShards(t, s, a, Selection{Span(20*n, 30*n)}, arraytest.Numbers(20*n, 30*n))
+		checkShards(t, s, a, Selection{Span(20*n, 30*n)}, arraytest.IntRange(20*n, 30*n))
 		if got := server.Requests(); got != 1 {
 			t.Errorf("%d requests for 10 more, want 1: %+v", got, server.Log())
 		}
 	}
 
 	// A shard that is not there takes one request.
-	s := arraytest.Shards{N: 40, Shard: 40, Inner: []int{4}, Gone: func(int) bool { return true }}
+	s := arraytest.Shards{N: 40, Shard: 40, Inner: []int{4}, Missing: func(int) bool { return true }}
 	server := storetest.NewServer(t, s.Files(), storetest.ServerOptions{})
-	checkShards(t, s, openServer(t, server), nil, arraytest.Numbers(0, 40))
+	checkShards(t, s, openServer(t, server), nil, arraytest.IntRange(0, 40))
 	if got := server.Requests(); got != 1 {
 		t.Errorf("%d requests for a missing shard, want 1: %+v", got, server.Log())
 	}
@@ -168,9 +168,9 @@ func openServer(t *testing.T, server *storetest.Server) *Array {
 
 // TestShardMissingOnce asks for a shard that is not there once, however many of its chunks are read.
 func TestShardMissingOnce(t *testing.T) {
-	s := arraytest.Shards{N: 64, Shard: 32, Inner: []int{4}, Gone: func(i int) bool { return i >= 8 }}
+	s := arraytest.Shards{N: 64, Shard: 32, Inner: []int{4}, Missing: func(i int) bool { return i >= 8 }}
 	a, r := recordShards(t, s, Options{})
-	checkShards(t, s, a, nil, arraytest.Numbers(0, 64))
+	checkShards(t, s, a, nil, arraytest.IntRange(0, 64))
 	if n := r.Opens("x/c/1"); n != 1 {
 		t.Errorf("opened %d times", n)
 	}
@@ -186,20 +186,20 @@ func TestShardMissingOnce(t *testing.T) {
 
 // TestShardReplaced replaces shards between two reads by others of other sizes.
 func TestShardReplaced(t *testing.T) {
-	old := arraytest.Shards{N: 64, Shard: 32, Inner: []int{4}, Codec: "gzip", Gone: func(i int) bool { return i == 3 || i == 12 }}
+	old := arraytest.Shards{N: 64, Shard: 32, Inner: []int{4}, Codec: "gzip", Missing: func(i int) bool { return i == 3 || i == 12 }}
 	for _, tt := range []struct {
 		name string
 		old  arraytest.Shards
 		next arraytest.Shards
 		sel  []int
 	}{
-		{"all", old, arraytest.Shards{N: 64, Shard: 32, Inner: []int{4}, Codec: "gzip", Add: 1 << 20}, arraytest.Numbers(0, 64)},
+		{"all", old, arraytest.Shards{N: 64, Shard: 32, Inner: []int{4}, Codec: "gzip", Add: 1 << 20}, arraytest.IntRange(0, 64)},
 		{"one", old, arraytest.Shards{N: 64, Shard: 32, Inner: []int{4}, Codec: "gzip", Add: 1 << 20}, []int{5}},
 		{"what was missing", old, arraytest.Shards{N: 64, Shard: 32, Inner: []int{4}, Codec: "gzip", Add: 7}, []int{13, 14}},
-		{"what is missing", old, arraytest.Shards{N: 64, Shard: 32, Inner: []int{4}, Codec: "gzip", Gone: func(i int) bool { return i < 7 }}, arraytest.Numbers(0, 64)},
-		{"raw", arraytest.Shards{N: 64, Shard: 32, Inner: []int{4}, Gone: func(i int) bool { return i%8 == 2 }}, arraytest.Shards{N: 64, Shard: 32, Inner: []int{4}, Add: 5}, arraytest.Numbers(3, 40)},
-		{"nested", arraytest.Shards{N: 64, Shard: 32, Inner: []int{16, 4}, Gone: func(i int) bool { return i%4 == 2 }}, arraytest.Shards{N: 64, Shard: 32, Inner: []int{16, 4}, Add: 5}, arraytest.Numbers(0, 64)},
-		{"nested, missing", arraytest.Shards{N: 64, Shard: 32, Inner: []int{16, 4}, Gone: func(i int) bool { return i%4 == 2 }}, arraytest.Shards{N: 64, Shard: 32, Inner: []int{16, 4}, Add: 5}, []int{9}},
+		{"what is missing", old, arraytest.Shards{N: 64, Shard: 32, Inner: []int{4}, Codec: "gzip", Missing: func(i int) bool { return i < 7 }}, arraytest.IntRange(0, 64)},
+		{"raw", arraytest.Shards{N: 64, Shard: 32, Inner: []int{4}, Missing: func(i int) bool { return i%8 == 2 }}, arraytest.Shards{N: 64, Shard: 32, Inner: []int{4}, Add: 5}, arraytest.IntRange(3, 40)},
+		{"nested", arraytest.Shards{N: 64, Shard: 32, Inner: []int{16, 4}, Missing: func(i int) bool { return i%4 == 2 }}, arraytest.Shards{N: 64, Shard: 32, Inner: []int{16, 4}, Add: 5}, arraytest.IntRange(0, 64)},
+		{"nested, missing", arraytest.Shards{N: 64, Shard: 32, Inner: []int{16, 4}, Missing: func(i int) bool { return i%4 == 2 }}, arraytest.Shards{N: 64, Shard: 32, Inner: []int{16, 4}, Add: 5}, []int{9}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			mem := tt.old.Mem(t)
@@ -221,13 +221,13 @@ func TestShardReplaced(t *testing.T) {
 				{"directory", openArray(t, dir, Options{}), func(key string, value []byte) { zarrtest.Put(t, dir, key, value) }},
 				{"server", openServer(t, server), server.Set},
 			} {
-				checkShards(t, tt.old, st.a, nil, arraytest.Numbers(0, 64))
+				checkShards(t, tt.old, st.a, nil, arraytest.IntRange(0, 64))
 				for k := range 2 {
 					st.put(fmt.Sprintf("x/c/%d", k), tt.next.Value(k))
 				}
 				t.Log(st.name)
 				checkShards(t, tt.next, st.a, Selection{Indices(tt.sel)}, tt.sel)
-				checkShards(t, tt.next, st.a, nil, arraytest.Numbers(0, 64))
+				checkShards(t, tt.next, st.a, nil, arraytest.IntRange(0, 64))
 			}
 		})
 	}
@@ -255,7 +255,7 @@ func TestShardVanished(t *testing.T) {
 			{openArray(t, faults, Options{Strict: strict}), func() { faults.Set("x/c/1", storetest.Fault{After: 1, Err: fs.ErrNotExist}) }}, // once the index was read
 		} {
 			faults.Clear()
-			checkShards(t, s, st.a, Selection{Span(0, 32)}, arraytest.Numbers(0, 32))
+			checkShards(t, s, st.a, Selection{Span(0, 32)}, arraytest.IntRange(0, 32))
 			st.remove()
 			if strict {
 				_, err := Read[int32](t.Context(), st.a, nil)
@@ -266,8 +266,8 @@ func TestShardVanished(t *testing.T) {
 				continue
 			}
 			left := s
-			left.Gone = func(i int) bool { return i >= 8 }
-			checkShards(t, left, st.a, nil, arraytest.Numbers(0, 64))
+			left.Missing = func(i int) bool { return i >= 8 }
+			checkShards(t, left, st.a, nil, arraytest.IntRange(0, 64))
 		}
 	}
 }
@@ -294,7 +294,7 @@ func TestShardShrinks(t *testing.T) {
 		zarrtest.WantError(t, err, append(tt.words, `zarrio: faults(memory): array "x": `)...)
 	}
 	faults.Clear()
-	checkShards(t, s, a, nil, arraytest.Numbers(0, 32))
+	checkShards(t, s, a, nil, arraytest.IntRange(0, 32))
 }
 
 // TestShardBehindCompressor decodes shards as a whole whose indices are longer than all else in them.

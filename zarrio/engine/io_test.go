@@ -84,10 +84,10 @@ func TestIOBoundaries(t *testing.T) {
 			s := arraytest.NewStore()
 			a := &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{12, n, 1}, Chunks: []int{1, n, 1}, Dtype: "|u1", Blosc: kind == "blosc"}
 			if kind == "sharded" {
-				a.Chunks[0], a.Form = 6, &arraytest.Form{Inner: []int{1, n, 1}, Sum: true, Sub: &arraytest.Form{Size: 1}}
+				a.Chunks[0], a.Form = 6, &arraytest.Form{Inner: []int{1, n, 1}, IndexChecksum: true, InnerForm: &arraytest.Form{ElementSize: 1}}
 			}
 			s.Put(t, a)
-			dir := s.Write(t)
+			dir := s.WriteDir(t)
 			g, err := zarrio.Open(t.Context(), dir, zarrio.Options{})
 			if err != nil {
 				t.Fatal(err)
@@ -116,11 +116,11 @@ func ioSteps(t *testing.T, kind string, n int) (g *zarrio.Group, dir string) {
 	s := arraytest.NewStore()
 	a := &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{n, 100, 200}, Chunks: []int{1, 100, 200}, Dtype: "<u2", Blosc: kind == "blosc"}
 	if kind == "sharded" {
-		a.Whole = true
-		a.Chunks[0], a.Form = 8, &arraytest.Form{Inner: []int{1, 100, 200}, Sum: true, Sub: &arraytest.Form{Size: 2}}
+		a.FullShards = true
+		a.Chunks[0], a.Form = 8, &arraytest.Form{Inner: []int{1, 100, 200}, IndexChecksum: true, InnerForm: &arraytest.Form{ElementSize: 2}}
 	}
 	s.Put(t, a)
-	dir = s.Write(t)
+	dir = s.WriteDir(t)
 	g, err := zarrio.Open(t.Context(), dir, zarrio.Options{Strict: true})
 	if err != nil {
 		t.Fatal(err)

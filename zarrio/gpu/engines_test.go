@@ -238,7 +238,7 @@ func TestGDSHonest(t *testing.T) {
 	t.Setenv("KVIKIO_GDS_THRESHOLD", "4096")
 	s := arraytest.NewStore()
 	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{8, 4, 600}, Chunks: []int{1, 4, 600}, Fill: "1.5",
-		Gone: func(at []int) bool { return at[0] == 5 }})
+		Missing: func(at []int) bool { return at[0] == 5 }})
 	group, _ := onDisk(t, s, zarrio.Options{})
 	opt := loader.Options{Channels: []string{"t"}, Batch: 4, Windows: []loader.Window{{Dim: "time", Size: 1}}}
 	want := bytes.Join(loadertest.Epoch(t, loadertest.New(t, group, engine.CPUOptions{}, opt)), nil)

@@ -51,8 +51,8 @@ func gdsFields(tb testing.TB, n, rows, cols int) *arraytest.Store {
 // missing.
 func gdsShards(tb testing.TB, n, per, rows, cols int, gone func(step int) bool) *arraytest.Store {
 	s := arraytest.NewStore()
-	a := &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{n, rows, cols}, Chunks: []int{per, rows, cols}, Fill: "7", Whole: true,
-		Form: &arraytest.Form{Inner: []int{1, rows, cols}, Sum: true, Sub: &arraytest.Form{}}}
+	a := &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{n, rows, cols}, Chunks: []int{per, rows, cols}, Fill: "7", FullShards: true,
+		Form: &arraytest.Form{Inner: []int{1, rows, cols}, IndexChecksum: true, InnerForm: &arraytest.Form{}}}
 	s.Put(tb, a)
 	for k := range (n + per - 1) / per {
 		parts := make([][]byte, per)
@@ -61,7 +61,7 @@ func gdsShards(tb testing.TB, n, per, rows, cols int, gone func(step int) bool) 
 				continue
 			}
 			parts[i] = make([]byte, 0, 4*rows*cols)
-			arraytest.Each([]int{rows, cols}, func(at []int) {
+			arraytest.EachIndex([]int{rows, cols}, func(at []int) {
 				var e [4]byte
 				a.Elem(e[:], []int{k*per + i, at[0], at[1]})
 				parts[i] = append(parts[i], e[:]...)
@@ -124,7 +124,7 @@ func (c *openCounter) OpenValue(ctx context.Context, key string) (store.Value, e
 // counted opens a store's directory with an openCounter.
 func counted(tb testing.TB, s *arraytest.Store) (*zarrio.Group, *openCounter) {
 	tb.Helper()
-	d, err := store.OpenDir(s.Write(tb))
+	d, err := store.OpenDir(s.WriteDir(tb))
 	if err != nil {
 		tb.Fatal(err)
 	}

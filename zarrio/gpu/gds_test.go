@@ -312,7 +312,7 @@ func (d noDirect) OpenFile(key string, flags int) (*os.File, error) {
 func TestGDSNoDirectIO(t *testing.T) {
 	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
-	d, err := store.OpenDir(gdsFields(t, 8, 4, 6).Write(t))
+	d, err := store.OpenDir(gdsFields(t, 8, 4, 6).WriteDir(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,7 +67,7 @@ func gpuEpoch(tb testing.TB, l *loader.Loader) []byte {
 // OnDisk writes a store to a directory and opens it.
 func onDisk(tb testing.TB, s *arraytest.Store, opt zarrio.Options) (g *zarrio.Group, dir string) {
 	tb.Helper()
-	dir = s.Write(tb)
+	dir = s.WriteDir(tb)
 	g, err := zarrio.Open(tb.Context(), dir, opt)
 	if err != nil {
 		tb.Fatal(err)

@@ -116,7 +116,7 @@ func TestGPUScatter(t *testing.T) {
 			for _, blosc := range []bool{false, true} {
 				s := arraytest.NewStore()
 				s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{3, tt.side, tt.side}, Chunks: []int{1, tt.side, tt.side}, Blosc: blosc,
-					Gone: func(at []int) bool { return at[0] == 2 }})
+					Missing: func(at []int) bool { return at[0] == 2 }})
 				group, _ := onDisk(t, s, zarrio.Options{})
 				opt := loader.Options{Channels: []string{"t"}, Batch: cmp.Or(tt.batch, 400), Windows: tt.windows, Prefetch: -1, Shuffle: loader.ByWindow, Seed: 5}
 				want := bytes.Join(loadertest.Epoch(t, loadertest.New(t, group, engine.CPUOptions{}, opt)), nil)

@@ -30,11 +30,11 @@ func ldZoo(t *testing.T) *arraytest.Store {
 		{Name: "turned", Dims: []string{"time", "lon", "lat"}, Shape: []int{6, 4, 2}},
 		{Name: "zonal", Dims: []string{"time", "level", "lon"}, Shape: []int{6, 3, 4}},
 		{Name: "twice", Dims: []string{"time", "time", "lat", "lon"}, Shape: []int{6, 6, 2, 4}},
-		{Name: "hours", Dims: []string{"hour", "lat", "lon"}, Shape: []int{70000, 2, 4}, Chunks: []int{70000, 2, 4}, Only: true},
+		{Name: "hours", Dims: []string{"hour", "lat", "lon"}, Shape: []int{70000, 2, 4}, Chunks: []int{70000, 2, 4}, MetadataOnly: true},
 		{Name: "none", Dims: []string{"time", "lat", "lon"}, Shape: []int{0, 2, 4}, Chunks: []int{1, 2, 4}},
 		{Name: "flat", Dims: []string{"time", "empty", "lon"}, Shape: []int{6, 0, 4}, Chunks: []int{1, 1, 4}},
 		{Name: "nolevel", Dims: []string{"time", "level", "lat", "lon"}, Shape: []int{6, 0, 2, 4}, Chunks: []int{1, 1, 2, 4}},
-		{Name: "text", Dims: []string{"time", "lat", "lon"}, Shape: []int{6, 2, 4}, Dtype: "|S8", Only: true},
+		{Name: "text", Dims: []string{"time", "lat", "lon"}, Shape: []int{6, 2, 4}, Dtype: "|S8", MetadataOnly: true},
 		{Name: "level", Dims: []string{"level"}, Shape: []int{3}, Dtype: "<i4", Elem: arraytest.Ints(func(i int) int64 { return []int64{500, 850, 1000}[i] })},
 		{Name: "member", Dims: []string{"member"}, Shape: []int{3}, Dtype: "<i4", Elem: arraytest.Ints(func(i int) int64 { return int64(i) })},
 		{Name: "p", Dims: []string{"time", "fine", "lat", "lon"}, Shape: []int{6, 3, 2, 4}},
@@ -168,7 +168,7 @@ func TestLoaderRefuses(t *testing.T) {
 // TestLoaderTooManyWindows: their number overflows.
 func TestLoaderTooManyWindows(t *testing.T) {
 	s := arraytest.NewStore()
-	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{1 << 40, 1 << 19, 1}, Chunks: []int{1, 1, 1}, Only: true})
+	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{1 << 40, 1 << 19, 1}, Chunks: []int{1, 1, 1}, MetadataOnly: true})
 	opt := loader.Options{Channels: []string{"t"}, Windows: []loader.Window{{Dim: "time", Size: 1, Overlap: 0}, {Dim: "y", Size: 1, Overlap: 0}, {Dim: "x", Size: 1, Overlap: 0}}, World: 1000, Rank: 999}
 	e := engine.NewCPU(engine.CPUOptions{})
 	defer e.Close()

@@ -160,7 +160,7 @@ func TestTimeAxisMore(t *testing.T) {
 			require.Equal(t, 1, l.FixedOf(1)[0])
 		})
 	}
-	g, err := zarrio.Open(t.Context(), arraytest.AxisStore(t, "day", 2, arraytest.Array{Name: "valid", Dims: []string{"day"}, Shape: []int{2}, Dtype: "<i8", Attrs: days}).Write(t), zarrio.Options{})
+	g, err := zarrio.Open(t.Context(), arraytest.AxisStore(t, "day", 2, arraytest.Array{Name: "valid", Dims: []string{"day"}, Shape: []int{2}, Dtype: "<i8", Attrs: days}).WriteDir(t), zarrio.Options{})
 	require.NoError(t, err)
 	defer g.Close()
 	_, err = loader.New(t.Context(), g, engine.NewCPU(engine.CPUOptions{Workers: 1}), loader.Options{Channels: []string{"z", "p"}})
@@ -224,7 +224,7 @@ func TestCoordinateValues(t *testing.T) {
 		{"masked itself", arraytest.Array{Dtype: "<f8", Attrs: nan, Elem: arraytest.Floats(-999, 500, 850)}, "-999", 0, `"level" has no -999: it has NaN 500 850`},
 		{"twice", arraytest.Array{Dtype: "<f4", Elem: arraytest.Floats(500, 850, 500)}, "500", 0, `"level" has 500 at the indices 0 2: give one of them, such as level#0`},
 		{"another twice", arraytest.Array{Dtype: "<f4", Elem: arraytest.Floats(500, 850, 500)}, "850", 1, ""},
-		{"a missing chunk first", arraytest.Array{Dtype: "<f4", Fill: `"NaN"`, Chunks: []int{1}, Elem: arraytest.Floats(1, 500, 850), Gone: func(c []int) bool { return c[0] == 0 }}, "500", 1, ""},
+		{"a missing chunk first", arraytest.Array{Dtype: "<f4", Fill: `"NaN"`, Chunks: []int{1}, Elem: arraytest.Floats(1, 500, 850), Missing: func(c []int) bool { return c[0] == 0 }}, "500", 1, ""},
 		{"date of numbers", arraytest.Array{Dtype: "<f4", Elem: arraytest.Floats(1, 2, 3)}, "2000-01-01", 0, `coordinate "2000-01-01" of "level" is not a number`},
 		{"number of dates", arraytest.Array{Dtype: "<M8[D]", Elem: arraytest.Ints(func(i int) int64 { return int64(i) })}, "1", 0, "want a date"},
 		{"date", arraytest.Array{Dtype: "<M8[D]", Elem: arraytest.Ints(func(i int) int64 { return int64(i) })}, "1970-01-03", 2, ""},

@@ -106,7 +106,7 @@ func TestLoaderFilesChange(t *testing.T) {
 func holes(t *testing.T, blosc bool) *arraytest.Store {
 	s := arraytest.NewStore()
 	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{12, 4, 6}, Chunks: []int{2, 4, 3}, Blosc: blosc, Fill: "7.5",
-		Gone: func(c []int) bool { return c[0] == 3 && c[2] == 1 }})
+		Missing: func(c []int) bool { return c[0] == 3 && c[2] == 1 }})
 	return s
 }
 
@@ -150,7 +150,7 @@ func TestLoaderStats(t *testing.T) {
 	s := arraytest.NewStore()
 	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{8, 4, 6}, Chunks: []int{1, 4, 6}})
 	s.Put(t, &arraytest.Array{Name: "z", Dims: []string{"time", "y", "x"}, Shape: []int{8, 4, 6}, Chunks: []int{4, 4, 6}, Blosc: true})
-	s.Put(t, &arraytest.Array{Name: "hole", Dims: []string{"y", "x"}, Shape: []int{4, 6}, Gone: func([]int) bool { return true }})
+	s.Put(t, &arraytest.Array{Name: "hole", Dims: []string{"y", "x"}, Shape: []int{4, 6}, Missing: func([]int) bool { return true }})
 	l := loadertest.New(t, loadertest.Open(t, s, zarrio.Options{}), engine.CPUOptions{Workers: 2}, loader.Options{Channels: []string{"t", "z", "hole"}, Batch: 2})
 	const plane = 4 * 6 * 4
 	stored := int64(8*plane + len(s.Values["z/0.0.0"]) + len(s.Values["z/1.0.0"]))

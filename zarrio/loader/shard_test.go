@@ -21,12 +21,12 @@ import (
 // chunks of two. None is missing.
 func ldShards(t *testing.T, names ...string) *arraytest.Store {
 	s := arraytest.NewStore()
-	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{61, 4, 6}, Chunks: []int{16, 4, 6}, Whole: true,
-		Form: &arraytest.Form{Inner: []int{2, 4, 6}, Sum: true, Sub: &arraytest.Form{Bytes: names, Size: 4}}})
+	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{61, 4, 6}, Chunks: []int{16, 4, 6}, FullShards: true,
+		Form: &arraytest.Form{Inner: []int{2, 4, 6}, IndexChecksum: true, InnerForm: &arraytest.Form{ByteCodecs: names, ElementSize: 4}}})
 	for k := range 4 { // in the order of their steps, without gaps
 		key := fmt.Sprintf("t/c/%d/0/0", k)
 		value := s.Values[key]
-		table := value[len(value)-arraytest.Index(8):]
+		table := value[len(value)-arraytest.IndexSize(8):]
 		var parts [][]byte
 		for i := range 8 {
 			off := binary.LittleEndian.Uint64(table[16*i:])
@@ -68,7 +68,7 @@ func TestLoaderShardsOnce(t *testing.T) {
 						if off < 0 {
 							off += len(value)
 						}
-						if off == len(value)-arraytest.Index(8) && epoch > 0 {
+						if off == len(value)-arraytest.IndexSize(8) && epoch > 0 {
 							t.Errorf("%v, %+v: the index of %s was read in epoch %d", names, opt, key, epoch)
 						}
 						for i := off; i < off+read.Len; i++ {
@@ -88,7 +88,7 @@ func TestLoaderShardsOnce(t *testing.T) {
 func TestLoaderShardsMissing(t *testing.T) {
 	s := arraytest.NewStore()
 	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{64, 4, 6}, Chunks: []int{16, 4, 6}, Fill: "7",
-		Form: &arraytest.Form{Inner: []int{2, 2, 6}, Sub: &arraytest.Form{Bytes: []string{"gzip"}}}})
+		Form: &arraytest.Form{Inner: []int{2, 2, 6}, InnerForm: &arraytest.Form{ByteCodecs: []string{"gzip"}}}})
 	opt := loader.Options{Channels: []string{"t"}, Windows: []loader.Window{{Dim: "time", Size: 2, Overlap: 0}}, Batch: 4}
 	l := loadertest.New(t, loadertest.Open(t, s, zarrio.Options{}), engine.CPUOptions{}, opt)
 	loadertest.Epoch(t, l)

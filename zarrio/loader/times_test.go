@@ -48,7 +48,7 @@ func TestLoaderTimes(t *testing.T) {
 		{"numbers", &arraytest.Array{Dtype: "<i8", Elem: hours}, "nil"},
 		{"other units", &arraytest.Array{Dtype: "<i8", Elem: hours, Attrs: attrs("units", "m")}, "nil"},
 		{"steps", &arraytest.Array{Dtype: "<i8", Elem: hours, Attrs: attrs("units", "hours")}, "nil"},
-		{"text", &arraytest.Array{Dtype: "|S8", Only: true}, "nil"},
+		{"text", &arraytest.Array{Dtype: "|S8", MetadataOnly: true}, "nil"},
 		{"calendar", &arraytest.Array{Dtype: "<i8", Elem: hours, Attrs: attrs("units", "hours since 1959-01-01", "calendar", "noleap")}, `zarrio: mem: array "time": cf: calendar "noleap"`},
 		{"unit", &arraytest.Array{Dtype: "<i8", Elem: hours, Attrs: attrs("units", "months since 1959-01-01")}, `zarrio: mem: array "time": cf: time units "months since 1959-01-01"`},
 		{"date", &arraytest.Array{Dtype: "<i8", Elem: hours, Attrs: attrs("units", "hours since yesterday")}, `zarrio: mem: array "time": cf: time units "hours since yesterday"`},
@@ -59,7 +59,7 @@ func TestLoaderTimes(t *testing.T) {
 		{"range", &arraytest.Array{Dtype: "<i8", Elem: arraytest.Ints(func(i int) int64 { return 1 << 50 }), Attrs: attrs("units", "hours since 1959-01-01")}, `zarrio: mem: array "time": cf: `},
 		{"complex", &arraytest.Array{Dtype: "<c8", Attrs: attrs("units", "hours since 1959-01-01")}, `coordinate data type complex64 is not supported`},
 		{"length", &arraytest.Array{Dtype: "<i8", Shape: []int{5}, Elem: hours, Attrs: attrs("units", "hours since 1959-01-01")}, `zarrio: mem: array "time": times of shape [5] for 6 steps`},
-		{"document", &arraytest.Array{Dtype: "<i8", Shape: []int{-1}, Chunks: []int{1}, Only: true}, `time/.zarray: `},
+		{"document", &arraytest.Array{Dtype: "<i8", Shape: []int{-1}, Chunks: []int{1}, MetadataOnly: true}, `time/.zarray: `},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := arraytest.Steps(t, 6, 1, false)

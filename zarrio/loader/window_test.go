@@ -16,7 +16,7 @@ import (
 // TestWindowsStudy has the study's numbers: a metadata-only store of its 1464 steps.
 func TestWindowsStudy(t *testing.T) {
 	s := arraytest.NewStore()
-	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "latitude", "longitude"}, Shape: []int{1464, 2, 2}, Chunks: []int{1, 2, 2}, Only: true})
+	s.Put(t, &arraytest.Array{Name: "t", Dims: []string{"time", "latitude", "longitude"}, Shape: []int{1464, 2, 2}, Chunks: []int{1, 2, 2}, MetadataOnly: true})
 	l := loadertest.New(t, loadertest.Open(t, s, zarrio.Options{}), engine.CPUOptions{}, loader.Options{Channels: []string{"t"}})
 	if l.Samples() != 732 || l.Len() != 23 || l.SampleBytes() != 2*16 || l.BatchBytes() != 2*4096 {
 		t.Errorf("%d samples of %d bytes in %d batches of %d bytes", l.Samples(), l.SampleBytes(), l.Len(), l.BatchBytes())

@@ -21,20 +21,20 @@ import (
 
 // Array describes an array of a test store. Its elements are made from their position.
 type Array struct {
-	Name   string
-	Dims   []string
-	Shape  []int
-	Chunks []int
-	Dtype  string                   // "<f4" where it is empty
-	Order  string                   // "C" where it is empty
-	Blosc  bool                     // else raw
-	Fill   string                   // JSON
-	Attrs  map[string]any           // besides the dimensions' names
-	Gone   func(coords []int) bool  // chunks that are missing
-	Elem   func(e []byte, at []int) // writes an element, in the machine's order; nil for ldElem
-	Only   bool                     // no chunks at all: metadata only
-	Form   *Form                    // in Zarr v3
-	Whole  bool                     // no inner chunk of a shard is missing
+	Name         string
+	Dims         []string
+	Shape        []int
+	Chunks       []int
+	Dtype        string                   // "<f4" where it is empty
+	Order        string                   // "C" where it is empty
+	Blosc        bool                     // else raw
+	Fill         string                   // JSON
+	Attrs        map[string]any           // besides the dimensions' names
+	Missing      func(coords []int) bool  // chunks that are missing
+	Elem         func(e []byte, at []int) // writes an element, in the machine's order; nil for ldElem
+	MetadataOnly bool                     // no chunks at all: metadata only
+	Form         *Form                    // in Zarr v3
+	FullShards   bool                     // no inner chunk of a shard is missing
 }
 
 // Elem makes an element from its position: other bits for each.
@@ -77,7 +77,7 @@ func Ints(f func(i int) int64) func(e []byte, at []int) {
 }
 
 // each calls f with every position in a box.
-func Each(shape []int, f func(at []int)) {
+func EachIndex(shape []int, f func(at []int)) {
 	if slices.Contains(shape, 0) {
 		return
 	}
@@ -105,7 +105,7 @@ func (a *Array) Element(e []byte, at []int) {
 	for d := range at {
 		coords[d] = at[d] / a.Chunks[d]
 	}
-	if a.Gone != nil && a.Gone(coords) {
+	if a.Missing != nil && a.Missing(coords) {
 		clear(e)
 		if fill := a.FillElement(); fill != nil {
 			copy(e, fill)
@@ -165,7 +165,7 @@ func (s *Store) Put(tb testing.TB, a *Array) {
 	s.Values[a.Name+"/.zattrs"] = doc
 	s.Values[a.Name+"/.zarray"] = fmt.Appendf(nil, `{"zarr_format":2,"shape":%s,"chunks":%s,"dtype":%q,"fill_value":%s,"order":%q,"filters":null,"compressor":%s}`,
 		list(a.Shape), list(a.Chunks), a.Dtype, a.Fill, a.Order, compressor)
-	if a.Only {
+	if a.MetadataOnly {
 		return
 	}
 	grid := grid.New(a.Shape, a.Chunks, nil)
@@ -181,12 +181,12 @@ func (s *Store) Put(tb testing.TB, a *Array) {
 	for i := range grid.Total {
 		coords := make([]int, len(a.Shape))
 		grid.Coords(coords, i)
-		if a.Gone != nil && a.Gone(coords) {
+		if a.Missing != nil && a.Missing(coords) {
 			continue
 		}
 		chunk := bytes.Repeat([]byte{0xee}, n) // what lies behind the array's end must never be seen
 		at := make([]int, len(a.Shape))
-		Each(a.Chunks, func(in []int) {
+		EachIndex(a.Chunks, func(in []int) {
 			off := 0
 			for d := range in {
 				at[d] = coords[d]*a.Chunks[d] + in[d]
@@ -213,30 +213,30 @@ func (s *Store) Put(tb testing.TB, a *Array) {
 // putV3 writes an array of Zarr v3 into the store. What is missing of its shards is filled from then on.
 func (s *Store) putV3(tb testing.TB, a *Array) {
 	tb.Helper()
-	m := &Model{Shape: a.Shape, Chunks: a.Chunks, dtype: a.Dtype, Size: a.Size(), Swap: swapSize(a.Dtype), fill: a.Fill, Form: a.Form, filtered: a.Whole,
-		Missing: map[int]bool{}, Values: map[string][]byte{}, one: make([]byte, a.Size())}
+	m := &Model{Shape: a.Shape, Chunks: a.Chunks, dtype: a.Dtype, Size: a.Size(), SwapSize: swapSize(a.Dtype), fill: a.Fill, Form: a.Form, filtered: a.FullShards,
+		Missing: map[int]bool{}, Values: map[string][]byte{}, fillElement: make([]byte, a.Size())}
 	if a.Fill == "null" {
 		if m.fill = "0"; a.Dtype[1] == 'c' {
 			m.fill = "[0, 0]"
 		}
 	}
-	copy(m.one, a.FillElement())
-	Each(a.Shape, func(at []int) {
+	copy(m.fillElement, a.FillElement())
+	EachIndex(a.Shape, func(at []int) {
 		e := make([]byte, m.Size)
 		a.Elem(e, at)
 		m.Elements = append(m.Elements, e...)
 	})
 	if ndcopy.BigEndian {
-		ndcopy.SwapBytes(m.one, m.Swap)
-		ndcopy.SwapBytes(m.Elements, m.Swap)
+		ndcopy.SwapBytes(m.fillElement, m.SwapSize)
+		ndcopy.SwapBytes(m.Elements, m.SwapSize)
 	}
 	seed := fnv.New64a()
 	seed.Write([]byte(a.Name + fmt.Sprint(a.Shape, a.Chunks)))
-	m.encode(rand.New(rand.NewPCG(seed.Sum64(), 0)), a.Name, func(coords []int) bool { return a.Gone != nil && a.Gone(coords) })
+	m.encode(rand.New(rand.NewPCG(seed.Sum64(), 0)), a.Name, func(coords []int) bool { return a.Missing != nil && a.Missing(coords) })
 	a.Elem = func(e []byte, at []int) {
 		copy(e, m.Elements[ravel(at, a.Shape)*m.Size:])
 		if ndcopy.BigEndian {
-			ndcopy.SwapBytes(e, m.Swap)
+			ndcopy.SwapBytes(e, m.SwapSize)
 		}
 	}
 	var doc map[string]any
@@ -257,7 +257,7 @@ func (s *Store) putV3(tb testing.TB, a *Array) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.Values[a.Name+"/zarr.json"] = text
-	if !a.Only {
+	if !a.MetadataOnly {
 		maps.Copy(s.Values, m.Values)
 	}
 }

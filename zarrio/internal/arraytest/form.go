@@ -12,14 +12,14 @@ import (
 
 // A Form is how a part of an array is encoded, by the codecs of Zarr v3: a chunk, or what is in a shard.
 type Form struct {
-	transpose []int
-	Inner     []int // extents of what is in a shard; nil for what is none
-	Sub       *Form
-	start     bool // index_location
-	Sum       bool // the index has a checksum
-	big       bool // endian of the bytes, or of the index
-	Bytes     []string
-	Size      int // of an element, for numcodecs.shuffle
+	transpose     []int
+	Inner         []int // extents of what is in a shard; nil for what is none
+	InnerForm     *Form
+	indexAtStart  bool // index_location
+	IndexChecksum bool // the index has a checksum
+	bigEndian     bool // endian of the bytes, or of the index
+	ByteCodecs    []string
+	ElementSize   int // of an element, for numcodecs.shuffle
 
 	filter *Filter // comes after the transposition; then next is all that follows, and nothing above is used
 	next   *Form
@@ -31,7 +31,7 @@ var byteCodecs = [][]string{nil, nil, {"gzip"}, {"crc32c"}, {"blosc"}, {"gzip", 
 // NewForm makes the form of a part of the given extents. depth is how many levels of shards there may be, filters how many
 // filters. Where uneven is true, parts have other extents too.
 func NewForm(rng *rand.Rand, dtype string, extents []int, depth, filters int, uneven bool) *Form {
-	f := &Form{big: rng.IntN(3) == 0, start: rng.IntN(2) == 0, Sum: rng.IntN(2) == 0}
+	f := &Form{bigEndian: rng.IntN(3) == 0, indexAtStart: rng.IntN(2) == 0, IndexChecksum: rng.IntN(2) == 0}
 	if rng.IntN(3) == 0 {
 		f.transpose = rng.Perm(len(extents))
 		extents = permuted(extents, f.transpose)
@@ -59,16 +59,16 @@ func NewForm(rng *rand.Rand, dtype string, extents []int, depth, filters int, un
 				f.Inner = append(f.Inner, d)
 			}
 		}
-		f.Sub = NewForm(rng, dtype, f.Inner, depth-1, filters, false)
+		f.InnerForm = NewForm(rng, dtype, f.Inner, depth-1, filters, false)
 		if rng.IntN(4) > 0 { // most shards can be read in parts
 			return f
 		}
 	}
-	f.Bytes = byteCodecs[rng.IntN(len(byteCodecs))]
-	if f.Inner != nil && len(f.Bytes) > 0 && f.Bytes[0] == "numcodecs.shuffle" {
-		f.Bytes = f.Bytes[1:] // the length of a shard is no multiple of anything
+	f.ByteCodecs = byteCodecs[rng.IntN(len(byteCodecs))]
+	if f.Inner != nil && len(f.ByteCodecs) > 0 && f.ByteCodecs[0] == "numcodecs.shuffle" {
+		f.ByteCodecs = f.ByteCodecs[1:] // the length of a shard is no multiple of anything
 	}
-	f.Size = typeSize(dtype)
+	f.ElementSize = typeSize(dtype)
 	return f
 }
 
@@ -83,7 +83,7 @@ func permuted(v, order []int) []int {
 // Document is the form as a list of codecs.
 func (f *Form) document() []any {
 	named := func(name string, config any) any { return map[string]any{"name": name, "configuration": config} }
-	endian := map[bool]string{true: "big", false: "little"}[f.big]
+	endian := map[bool]string{true: "big", false: "little"}[f.bigEndian]
 	var codecs []any
 	if f.transpose != nil {
 		codecs = append(codecs, named("transpose", map[string]any{"order": list(f.transpose)}))
@@ -100,11 +100,11 @@ func (f *Form) document() []any {
 		codecs = append(codecs, plain)
 	} else {
 		index := []any{plain}
-		if f.Sum {
+		if f.IndexChecksum {
 			index = append(index, map[string]any{"name": "crc32c"})
 		}
-		codecs = append(codecs, named("sharding_indexed", map[string]any{"chunk_shape": list(f.Inner), "codecs": f.Sub.document(), "index_codecs": index,
-			"index_location": map[bool]string{true: "start", false: "end"}[f.start]}))
+		codecs = append(codecs, named("sharding_indexed", map[string]any{"chunk_shape": list(f.Inner), "codecs": f.InnerForm.document(), "index_codecs": index,
+			"index_location": map[bool]string{true: "start", false: "end"}[f.indexAtStart]}))
 	}
 	return append(codecs, f.byteDocument()...)
 }
@@ -112,10 +112,10 @@ func (f *Form) document() []any {
 // byteDocument is the codecs of bytes alone.
 func (f *Form) byteDocument() []any {
 	var codecs []any
-	for _, name := range f.Bytes {
+	for _, name := range f.ByteCodecs {
 		config := map[string]any{}
 		if name == "numcodecs.shuffle" {
-			config["elementsize"] = f.Size
+			config["elementsize"] = f.ElementSize
 		}
 		codecs = append(codecs, map[string]any{"name": name, "configuration": config})
 	}
@@ -124,9 +124,9 @@ func (f *Form) byteDocument() []any {
 
 // plain makes the form one that any elements have, however many.
 func (f *Form) plain() {
-	f.transpose, f.Inner, f.Sub, f.filter, f.next = nil, nil, nil, nil, nil
-	if len(f.Bytes) > 0 && f.Bytes[0] == "numcodecs.shuffle" {
-		f.Bytes = f.Bytes[1:]
+	f.transpose, f.Inner, f.InnerForm, f.filter, f.next = nil, nil, nil, nil, nil
+	if len(f.ByteCodecs) > 0 && f.ByteCodecs[0] == "numcodecs.shuffle" {
+		f.ByteCodecs = f.ByteCodecs[1:]
 	}
 }
 
@@ -152,9 +152,9 @@ func (f *Form) encode(rng *rand.Rand, m *Model, block, extents []int) []byte {
 		if f.filter.name == "packbits" {
 			return f.next.encodeBytes(n.Elements, 1)
 		}
-		n.Swap = n.Size
+		n.SwapSize = n.Size
 		if strings.Contains(f.filter.dtype, "c") {
-			n.Swap = n.Size / 2
+			n.SwapSize = n.Size / 2
 		}
 		if extents = f.filter.extents; f.filter.packs() {
 			extents = []int{len(n.Elements) / n.Size}
@@ -163,15 +163,15 @@ func (f *Form) encode(rng *rand.Rand, m *Model, block, extents []int) []byte {
 	case f.Inner != nil:
 		out = f.shard(rng, m, block, extents)
 	default:
-		if out = m.block(rng, block); f.big {
-			ndcopy.SwapBytes(out, m.Swap)
+		if out = m.block(rng, block); f.bigEndian {
+			ndcopy.SwapBytes(out, m.SwapSize)
 		}
 	}
 	return f.encodeBytes(out, m.Size)
 }
 
 func (f *Form) encodeBytes(data []byte, size int) []byte {
-	for _, name := range f.Bytes {
+	for _, name := range f.ByteCodecs {
 		data = EncodeBytes(name, data, size)
 	}
 	return data
@@ -183,11 +183,11 @@ func (f *Form) shard(rng *rand.Rand, m *Model, block, extents []int) []byte {
 		counts[k] = extents[k] / f.Inner[k]
 	}
 	size := 16 * Volume(counts)
-	if f.Sum {
+	if f.IndexChecksum {
 		size += 4
 	}
 	var data []byte
-	if f.start {
+	if f.indexAtStart {
 		data = make([]byte, size)
 	}
 	index := make([]uint64, 2*Volume(counts))
@@ -205,29 +205,29 @@ func (f *Form) shard(rng *rand.Rand, m *Model, block, extents []int) []byte {
 		if rng.IntN(5) == 0 && !m.filtered {
 			for _, e := range sub {
 				if e >= 0 {
-					copy(m.Elements[e*m.Size:], m.one)
+					copy(m.Elements[e*m.Size:], m.fillElement)
 				}
 			}
 			index[2*i], index[2*i+1] = pipeline.Missing, pipeline.Missing
 			continue
 		}
 		data = append(data, make([]byte, rng.IntN(3))...) // a gap
-		encoded := f.Sub.encode(rng, m, sub, f.Inner)
+		encoded := f.InnerForm.encode(rng, m, sub, f.Inner)
 		index[2*i], index[2*i+1] = uint64(len(data)), uint64(len(encoded))
 		data = append(data, encoded...)
 	}
 	var raw []byte
 	for _, v := range index {
-		if f.big {
+		if f.bigEndian {
 			raw = binary.BigEndian.AppendUint64(raw, v)
 		} else {
 			raw = binary.LittleEndian.AppendUint64(raw, v)
 		}
 	}
-	if f.Sum {
+	if f.IndexChecksum {
 		raw = EncodeBytes("crc32c", raw, 1)
 	}
-	if f.start {
+	if f.indexAtStart {
 		copy(data, raw)
 		return data
 	}

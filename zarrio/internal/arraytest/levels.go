@@ -18,8 +18,8 @@ type Levels struct {
 
 	Blocksize int    // of the frames; 0 is what C-Blosc takes
 	Cname     string // "" is lz4
-	Mixed     bool   // blocks lie in any order
-	Big       bool   // elements are big-endian
+	Scattered bool   // blocks lie in any order
+	BigEndian bool   // elements are big-endian
 	Add       float64
 }
 
@@ -37,7 +37,7 @@ func (m Levels) Raw(step int) []byte {
 	for i := range n {
 		noise = noise*1664525 + 1013904223
 		v := noise>>17 ^ math.Float32bits(float32(float64(step)+float64(i/(m.Lat*m.Lon))+row[i/m.Lon%64]+float64(i%m.Lon)/1024))
-		if m.Big {
+		if m.BigEndian {
 			binary.BigEndian.PutUint32(b[4*i:], v)
 		} else {
 			binary.LittleEndian.PutUint32(b[4*i:], v)
@@ -62,7 +62,7 @@ func (m Levels) Frame(raw []byte) []byte {
 	if m.Blocksize == 0 {
 		return encode(raw)
 	}
-	// Each block is that of a frame of one block. None is short: that would have to be laid out otherwise.
+	// EachIndex block is that of a frame of one block. None is short: that would have to be laid out otherwise.
 	count := len(raw) / m.Blocksize
 	if len(raw)%m.Blocksize != 0 {
 		panic("a short block")
@@ -70,7 +70,7 @@ func (m Levels) Frame(raw []byte) []byte {
 	frame := make([]byte, 16+4*count)
 	for k := range count {
 		i := k
-		if m.Mixed {
+		if m.Scattered {
 			i = k * 67 % count // prime to the number of blocks
 		}
 		one := encode(raw[i*m.Blocksize:][:m.Blocksize])
@@ -90,7 +90,7 @@ func (m Levels) Key(step int) string { return fmt.Sprintf("x/%d.0.0.0", step) }
 // Files returns a store of version 2 with the array "x".
 func (m Levels) Files() map[string][]byte {
 	dtype := `"<f4"`
-	if m.Big {
+	if m.BigEndian {
 		dtype = `">f4"`
 	}
 	files := map[string][]byte{".zgroup": []byte(zarrtest.ZGroup), "x/.zarray": []byte(zarrtest.ZArray(map[string]string{
@@ -102,8 +102,8 @@ func (m Levels) Files() map[string][]byte {
 	return files
 }
 
-// Memory returns a store of files, whose reads have no price.
-func Memory(t testing.TB, files map[string][]byte) *store.Mem {
+// MemStore returns a store of files, whose reads have no price.
+func MemStore(t testing.TB, files map[string][]byte) *store.Mem {
 	t.Helper()
 	st := store.NewMem()
 	for key, value := range files {

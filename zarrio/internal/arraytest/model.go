@@ -20,20 +20,20 @@ import (
 
 // A Model is a random array: what a store must hold of it, and each of its elements.
 type Model struct {
-	Shape, Chunks []int
-	dtype         string
-	order         string
-	separator     string
-	compressor    string // its document
-	fill          string
-	Size, Swap    int
-	Elements      []byte       // in C order, and little-endian; missing chunks are filled
-	Missing       map[int]bool // chunks, by their row-major number
-	Values        map[string][]byte
-	one           []byte  // the fill value, little-endian
-	extents       [][]int // of a rectilinear grid
-	Form          *Form   // in Zarr v3
-	filtered      bool    // the elements are what a filter made of others: none may be missing
+	Shape, Chunks  []int
+	dtype          string
+	order          string
+	separator      string
+	compressor     string // its document
+	fill           string
+	Size, SwapSize int
+	Elements       []byte       // in C order, and little-endian; missing chunks are filled
+	Missing        map[int]bool // chunks, by their row-major number
+	Values         map[string][]byte
+	fillElement    []byte  // the fill value, little-endian
+	extents        [][]int // of a rectilinear grid
+	Form           *Form   // in Zarr v3
+	filtered       bool    // the elements are what a filter made of others: none may be missing
 }
 
 var ModelTypes = []string{"|b1", "|i1", "|u1", "<i2", ">i2", "<u2", ">u2", "<i4", ">i4", "<u4", ">u4", "<i8", ">i8", "<u8", ">u8", "<f2", ">f2", "<f4", ">f4",
@@ -53,7 +53,7 @@ func NewModel(rng *rand.Rand, dtype, compressor string) *Model {
 	if err != nil {
 		panic(err)
 	}
-	m.Size, m.Swap = d.Size, d.SwapSize()
+	m.Size, m.SwapSize = d.Size, d.SwapSize()
 	m.fill = Choose(rng, "null", "0", "1")
 	if d.Kind == meta.Complex && m.fill != "null" {
 		m.fill = "[" + m.fill + ", 1]"
@@ -66,9 +66,9 @@ func NewModel(rng *rand.Rand, dtype, compressor string) *Model {
 		one = make([]byte, m.Size)
 	}
 	if ndcopy.BigEndian {
-		ndcopy.SwapBytes(one, m.Swap)
+		ndcopy.SwapBytes(one, m.SwapSize)
 	}
-	m.one = one
+	m.fillElement = one
 	m.Elements = make([]byte, Volume(m.Shape)*m.Size)
 	for i := range m.Elements {
 		m.Elements[i] = byte(rng.IntN(4)) // compresses
@@ -147,7 +147,7 @@ func (m *Model) chunk(rng *rand.Rand, coords []int) []byte {
 		}
 	}
 	if m.dtype[0] == '>' {
-		ndcopy.SwapBytes(raw, m.Swap)
+		ndcopy.SwapBytes(raw, m.SwapSize)
 	}
 	var b bytes.Buffer
 	switch {

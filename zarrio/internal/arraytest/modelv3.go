@@ -76,7 +76,7 @@ func NewModelV3(rng *rand.Rand, dtype string) *Model {
 	m := NewModel(rng, dtype, "null")
 	m.Values = map[string][]byte{}
 	if m.fill == "null" { // v3 has none
-		m.fill, m.one = "0", make([]byte, m.Size)
+		m.fill, m.fillElement = "0", make([]byte, m.Size)
 		if dtype[1] == 'c' {
 			m.fill = "[0, 0]"
 		}
@@ -112,12 +112,12 @@ func NewModelV3(rng *rand.Rand, dtype string) *Model {
 	}
 	m.Form = NewForm(rng, dtype, m.Chunks, depth, 2, rectilinear)
 	if inner != nil {
-		m.Form = &Form{start: rng.IntN(2) == 0, Sum: rng.IntN(2) == 0}
+		m.Form = &Form{indexAtStart: rng.IntN(2) == 0, IndexChecksum: rng.IntN(2) == 0}
 		if rng.IntN(2) == 0 {
 			m.Form.transpose = rng.Perm(len(inner))
 			inner = permuted(inner, m.Form.transpose)
 		}
-		m.Form.Inner, m.Form.Sub = inner, NewForm(rng, dtype, inner, 0, 0, false)
+		m.Form.Inner, m.Form.InnerForm = inner, NewForm(rng, dtype, inner, 0, 0, false)
 	}
 	m.Missing = map[int]bool{}
 	m.encode(rng, "x", func([]int) bool { return rng.IntN(6) == 0 })
@@ -151,7 +151,7 @@ func (m *Model) encode(rng *rand.Rand, name string, gone func(coords []int) bool
 		if m.Missing[c] = gone(coords); m.Missing[c] {
 			for _, e := range block {
 				if e >= 0 {
-					copy(m.Elements[e*m.Size:], m.one)
+					copy(m.Elements[e*m.Size:], m.fillElement)
 				}
 			}
 			continue

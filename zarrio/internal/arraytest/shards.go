@@ -14,12 +14,12 @@ import (
 // Shards is an array of n int32, each its own number plus add, in shards. inner lists the extents of what is in a shard, and of
 // what is in that where shards are nested. All lengths are known: see index.
 type Shards struct {
-	N, Shard int
-	Inner    []int
-	Codec    string // that follows "bytes" in the inner chunks, of those that encodeBytes knows
-	Start    bool
-	Add      int
-	Gone     func(inner int) bool // says of an innermost chunk, by its number in the array, that it is missing
+	N, Shard     int
+	Inner        []int
+	Codec        string // that follows "bytes" in the inner chunks, of those that encodeBytes knows
+	IndexAtStart bool
+	Add          int
+	Missing      func(inner int) bool // says of an innermost chunk, by its number in the array, that it is missing
 }
 
 func (s Shards) document() string {
@@ -31,7 +31,7 @@ func (s Shards) document() string {
 	}
 	for _, inner := range slices.Backward(s.Inner) {
 		codecs = []any{named("sharding_indexed", map[string]any{"chunk_shape": []int{inner}, "codecs": codecs,
-			"index_codecs": []any{little, named("crc32c", map[string]any{})}, "index_location": map[bool]string{true: "start", false: "end"}[s.Start]})}
+			"index_codecs": []any{little, named("crc32c", map[string]any{})}, "index_location": map[bool]string{true: "start", false: "end"}[s.IndexAtStart]})}
 	}
 	doc, err := json.Marshal(map[string]any{"zarr_format": 3, "node_type": "array", "shape": []int{s.N}, "data_type": "int32",
 		"chunk_grid": named("regular", map[string]any{"chunk_shape": []int{s.Shard}}), "chunk_key_encoding": map[string]any{"name": "default"},
@@ -48,7 +48,7 @@ func (s Shards) Value(k int) []byte { return s.part(k*s.Shard, s.Shard, s.Inner)
 // part makes what holds n elements from number lo on: nil where all of it is missing.
 func (s Shards) part(lo, n int, inner []int) []byte {
 	if len(inner) == 0 {
-		if s.Gone != nil && s.Gone(lo/n) {
+		if s.Missing != nil && s.Missing(lo/n) {
 			return nil
 		}
 		var raw []byte
@@ -67,18 +67,18 @@ func (s Shards) part(lo, n int, inner []int) []byte {
 	if !slices.ContainsFunc(parts, func(p []byte) bool { return p != nil }) {
 		return nil
 	}
-	return PackShard(parts, s.Start)
+	return PackShard(parts, s.IndexAtStart)
 }
 
-// Index is the length of the index of n chunks.
-func Index(n int) int { return 16*n + 4 }
+// IndexSize is the length of the index of n chunks.
+func IndexSize(n int) int { return 16*n + 4 }
 
 // PackShard puts parts, which are missing where they are nil, one behind the other into a shard with an index.
 func PackShard(parts [][]byte, start bool) []byte {
 	var data, table []byte
 	off := 0
 	if start {
-		off = Index(len(parts))
+		off = IndexSize(len(parts))
 	}
 	for _, p := range parts {
 		at, n := uint64(off+len(data)), uint64(len(p))
@@ -117,7 +117,7 @@ func (s Shards) Mem(t testing.TB) *store.Mem {
 	return mem
 }
 
-func Numbers(lo, hi int) []int {
+func IntRange(lo, hi int) []int {
 	var list []int
 	for i := lo; i < hi; i++ {
 		list = append(list, i)

@@ -55,8 +55,8 @@ func (s *Store) ReadRange(ctx context.Context, key string, dst []byte, off int64
 	return copy(dst, value[min(off, int64(len(value))):]), int64(len(value)), nil
 }
 
-// Write makes a directory of the store, and returns its path.
-func (s *Store) Write(tb testing.TB) string {
+// WriteDir makes a directory of the store, and returns its path.
+func (s *Store) WriteDir(tb testing.TB) string {
 	dir := tb.TempDir()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -68,7 +68,7 @@ func check(t testing.TB, s arraytest.Shards, a *Array, list []int) {
 	var got, want []int32
 	for i, number := range list {
 		got = append(got, int32(binary.NativeEndian.Uint32(dst[4*i:])))
-		if s.Gone != nil && s.Gone(number/s.Inner[len(s.Inner)-1]) {
+		if s.Missing != nil && s.Missing(number/s.Inner[len(s.Inner)-1]) {
 			want = append(want, -1)
 		} else {
 			want = append(want, int32(number+s.Add))

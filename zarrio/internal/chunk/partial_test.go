@@ -15,8 +15,8 @@ import (
 func TestChunkPartsInPlace(t *testing.T) {
 	for _, big := range []bool{false, true} {
 		m := arraytest.SmallLevels
-		m.Big = big
-		recorder := storetest.NewRecorder(arraytest.Memory(t, m.Files()))
+		m.BigEndian = big
+		recorder := storetest.NewRecorder(arraytest.MemStore(t, m.Files()))
 		a := open(t, arraytest.PricedStore{Recorder: recorder, Gap: 4096, Size: 1 << 20}, Options{})
 		want := make([]byte, a.ChunkBytes())
 		r := new(Reader)
@@ -52,7 +52,7 @@ func TestChunkPartsAllocs(t *testing.T) {
 	m := arraytest.SmallLevels
 	m.Steps = 40
 	files := m.Files()
-	a := open(t, arraytest.CostlyMem{Mem: arraytest.Memory(t, files)}, Options{})
+	a := open(t, arraytest.CostlyMem{Mem: arraytest.MemStore(t, files)}, Options{})
 	p, strides := a.newPart(), []int{121 * 240, 121 * 240, 240, 1}
 	picks := whole(a, 1, 21)
 	dst := make([]byte, 4*40*121*240)

@@ -39,7 +39,7 @@ func TestShardOneWorker(t *testing.T) {
 // TestShardIndexCache reads arrays whose indices don't fit their cache.
 func TestShardIndexCache(t *testing.T) {
 	for _, limit := range []int64{0, 100, 16*8 + 1, 1000} {
-		s := arraytest.Shards{N: 4096, Shard: 512, Inner: []int{64, 4}, Codec: "crc32c", Gone: func(i int) bool { return i%7 == 3 }}
+		s := arraytest.Shards{N: 4096, Shard: 512, Inner: []int{64, 4}, Codec: "crc32c", Missing: func(i int) bool { return i%7 == 3 }}
 		a, _ := record(t, s, Options{})
 		a.indices.limit = limit
 		rng := rand.New(rand.NewPCG(3, uint64(limit)))
@@ -64,11 +64,11 @@ func TestShardIndexCache(t *testing.T) {
 // TestShardReplacedHalfKnown replaces a shard when its index is known, but that of an inner shard no longer is, as where another
 // worker has found out at that moment.
 func TestShardReplacedHalfKnown(t *testing.T) {
-	old := arraytest.Shards{N: 32, Shard: 32, Inner: []int{16, 4}, Gone: func(i int) bool { return i%4 == 2 }}
+	old := arraytest.Shards{N: 32, Shard: 32, Inner: []int{16, 4}, Missing: func(i int) bool { return i%4 == 2 }}
 	next := arraytest.Shards{N: 32, Shard: 32, Inner: []int{16, 4}, Add: 5}
 	mem := old.Mem(t)
 	a := open(t, mem, Options{})
-	check(t, old, a, arraytest.Numbers(0, 32))
+	check(t, old, a, arraytest.IntRange(0, 32))
 	if err := mem.Put(t.Context(), "x/c/0", next.Value(0)); err != nil {
 		t.Fatal(err)
 	}
@@ -78,5 +78,5 @@ func TestShardReplacedHalfKnown(t *testing.T) {
 	}
 	x.table = nil
 	check(t, next, a, []int{17, 31})
-	check(t, next, a, arraytest.Numbers(0, 32))
+	check(t, next, a, arraytest.IntRange(0, 32))
 }

@@ -69,7 +69,7 @@ func newCase(tb testing.TB, r *rand.Rand) *Case {
 			a.Chunks = append(a.Chunks, []int{n, 1 + r.IntN(n), 1, n + 1}[r.IntN(4)])
 		}
 		if holes := uint64(r.IntN(3)); holes > 0 {
-			a.Gone = func(coords []int) bool {
+			a.Missing = func(coords []int) bool {
 				x := holes
 				for _, k := range coords {
 					x = x*31 + uint64(k)*7 + x>>3
@@ -303,7 +303,7 @@ func (c *Case) group(t *testing.T) *zarrio.Group {
 	if !c.OnDisk {
 		return Open(t, c.store, c.open)
 	}
-	g, err := zarrio.Open(t.Context(), c.store.Write(t), c.open)
+	g, err := zarrio.Open(t.Context(), c.store.WriteDir(t), c.open)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -327,7 +327,7 @@ func (c *Case) checkRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := make([]byte, c.size)
-		arraytest.Each(ch.array.Shape, func(at []int) {
+		arraytest.EachIndex(ch.array.Shape, func(at []int) {
 			ch.array.Element(e, at)
 			want = append(want, e...)
 		})

@@ -160,8 +160,8 @@ func zipped(t testing.TB, files map[string][]byte) []byte {
 	return buf.Bytes()
 }
 
-// A flight is a store on a server behind a gate.
-type flight struct {
+// A Flight is a store on a server behind a gate.
+type Flight struct {
 	group *zarrio.Group
 	gate  *gate
 	steps int
@@ -170,9 +170,9 @@ type flight struct {
 var FlightKinds = []string{"http", "http raw", "zip", "shards"}
 
 // NewFlight opens a store of a kind, of so many values, on a server that answers most requests at once.
-func NewFlight(t *testing.T, kind string, values, most int) *flight {
+func NewFlight(t *testing.T, kind string, values, most int) *Flight {
 	t.Helper()
-	f := &flight{gate: &gate{open: true, most: most, values: values, per: 1, name: func(r *http.Request) string { return r.URL.Path }}, steps: values}
+	f := &Flight{gate: &gate{open: true, most: most, values: values, per: 1, name: func(r *http.Request) string { return r.URL.Path }}, steps: values}
 	compressor := "zstd"
 	switch kind {
 	case "http raw":
@@ -206,7 +206,7 @@ func NewFlight(t *testing.T, kind string, values, most int) *flight {
 }
 
 // Read reads all steps as one batch by the engine, and checks them. most is how many requests there must be at once.
-func (f *flight) Read(t *testing.T, e engine.Engine, most int) {
+func (f *Flight) Read(t *testing.T, e engine.Engine, most int) {
 	t.Helper()
 	f.gate.most = most
 	f.Values(t, e, f.gate.arm)
@@ -214,7 +214,7 @@ func (f *flight) Read(t *testing.T, e engine.Engine, most int) {
 }
 
 // Values reads all steps as one batch by the engine, and checks them. It calls begin when only they are left to be asked for.
-func (f *flight) Values(t *testing.T, e engine.Engine, begin func()) {
+func (f *Flight) Values(t *testing.T, e engine.Engine, begin func()) {
 	t.Helper()
 	l, err := loader.New(t.Context(), f.group, e, loader.Options{Channels: []string{"t"}, Windows: []loader.Window{{Dim: "time", Size: 1, Overlap: 0}}, Batch: f.steps})
 	require.NoError(t, err)
