@@ -46,7 +46,7 @@ type ringBlock struct {
 
 // A slot belongs to one worker from take to give.
 type slot struct {
-	host  []byte     // ring.size bytes, with a capacity of ring.list bytes more
+	host  []byte     // ring.size bytes, with a capacity of ring.listBytes more
 	stage cuda.Ptr   // staging buffer on the GPU, of host's capacity; 0 until it is needed
 	off   int64      // offset in the memory of a ring on the GPU
 	event cuda.Event // recorded after the copies out of the slot
