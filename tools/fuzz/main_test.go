@@ -29,7 +29,7 @@ func TestRun(t *testing.T) {
 		require.NoError(t, os.WriteFile(name, []byte(text), 0o666))
 	}
 	var out, stderr bytes.Buffer
-	err := run(t.Context(), []string{"-time", "50000x"}, &out, &stderr)
+	err := run(t.Context(), []string{"-time", "5000x"}, &out, &stderr)
 	require.ErrorContains(t, err, "FuzzTwo in tiny: exit status 1\n")
 	require.ErrorContains(t, err, "Failing input written to testdata/fuzz/FuzzTwo/")
 	require.True(t, strings.HasPrefix(out.String(), "fuzz FuzzFine in tiny: "), "%s", &out)
@@ -37,7 +37,7 @@ func TestRun(t *testing.T) {
 	require.NoError(t, os.RemoveAll("testdata"))
 	require.NoError(t, os.Remove("out_test.go"))
 	out.Reset()
-	require.NoError(t, run(t.Context(), []string{"-time", "100x"}, &out, &stderr))
+	require.NoError(t, run(t.Context(), []string{"-smoke", "-time", "100x"}, &out, &stderr))
 	require.True(t, strings.HasSuffix(out.String(), "\n1 fuzz targets\n"), "%s", &out)
 	require.ErrorContains(t, run(t.Context(), []string{"./plain"}, &out, &stderr), "no fuzz target in ./plain")
 	require.ErrorContains(t, run(t.Context(), []string{"./none"}, &out, &stderr), "./none")
