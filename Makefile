@@ -15,6 +15,7 @@ THRESHOLD ?= 5%
 GATE      ?=
 FUZZCOUNT ?= 100x
 FUZZTIME  ?= 2m
+SEEDS     ?= 20
 FAULTS    ?= tools/mutate/testdata/faults.jsonl
 
 GO   ?= go
@@ -109,13 +110,11 @@ define vet_for
 	CGO_ENABLED=0 GOOS=$(1) GOARCH=$(2) $(GO) vet -tags gds $(TAGGED)
 endef
 
+# vet compiles what other packages import, assembly included, and checks the types of the rest and of all tests.
 cross: # what this machine can build for others, tests included
 	$(call vet_for,linux,arm64)
 	$(call vet_for,darwin,arm64)
 	$(call vet_for,linux,s390x)
-	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build ./...
-	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 $(GO) build ./...
-	CGO_ENABLED=0 $(GO) build ./...
 
 fuzz-smoke: # every fuzz target, a few inputs
 	CGO_ENABLED=0 $(GO) run ./tools/fuzz -smoke -time $(FUZZCOUNT)
@@ -152,19 +151,33 @@ layers: # which tests of what needs a GPU can run here, and why others can't
 	$(call layer,TestChromiumNumbers,./tools/report/internal/page,the page of the report in Chromium (make unit))
 	@echo 'layer: what make ci adds are NVIDIA'\''s libcufile (make cufile) and its assembler (make ptxas), and other CPUs (make arch)'
 
-unit: ## all tests, and those of -short once more with the race detector
+# The packages that start goroutines, or whose tests do. Left out are those whose tests start processes, into which the race
+# detector doesn't see, and tests that differ from others in data and not in what runs at once. make soak has them all.
+CONCURRENT = $(filter-out ./internal/cudaemu/ ./internal/harness/ ./tools/%,\
+	$(call having,^[[:space:]]*go [a-z]|\.(Go|Parallel|Together)[^a-zA-Z])) ./tools/era5/ ./tools/zarrinfo/ ./tools/report/internal/summary/
+ALIKE = ^Test(GDSTiles|GDSTaskSizes|GPUCalls|SyntheticLayouts)$$|^TestZip$$/^(folder|file|prepended|zip64)
+# Without the option a process with the race detector waits a second before it ends.
+race = GORACE=atexit_sleep_ms=0 $(GO) test -timeout=30m -short $(RACE) -tags gds
+
+unit: ## all tests, and with the race detector those of packages that start goroutines
 	@$(if $(RACE),true,echo 'no C compiler: the race detector is skipped')
-	$(GO) test -timeout=30m -tags purego ./zarrio/codec/... ./internal/loss
+	CGO_ENABLED=0 $(GO) test -timeout=30m -short -tags purego $(call tagged,purego)
 	CGO_ENABLED=0 $(GO) test -timeout=30m -tags gds ./...
 	CGO_ENABLED=0 $(GO) test -timeout=30m -short $(UNTAGGED)
-	$(if $(RACE),$(GO) test -timeout=30m -short $(RACE) -tags gds ./...)
+	$(if $(RACE),$(race) -skip='$(ALIKE)' $(CONCURRENT))
+	$(if $(RACE),$(race) -run='^Test(Decoders|Streams|DigestAndLoss)$$' ./zarrio/codec ./internal/harness)
 
-soak: ## all tests with the race detector, of builds with the tag gds and without it
+soak: ## all tests with the race detector, cuFile's over NVIDIA's library, random ones SEEDS times
 	$(GO) test -timeout=60m $(RACE) -tags gds ./...
 	$(GO) test -timeout=60m $(RACE) $(TAGGED)
+	./zarrio/internal/cufile/real.sh $(CUFILE)
+	$(GO) test -timeout=120m -count=$(SEEDS) -run=Random -tags gds ./zarrio/...
+
+# The packages that use cuFile.
+CUFILE = ./zarrio/internal/cufile ./zarrio/gpu ./zarrio/gpu/gdsinfo ./tools/gdscheck ./internal/harness
 
 cufile: # what uses cuFile, over NVIDIA's own library instead of the emulated one
-	./zarrio/internal/cufile/real.sh ./zarrio/internal/cufile ./zarrio/gpu ./zarrio/gpu/gdsinfo ./tools/gdscheck ./internal/harness
+	./zarrio/internal/cufile/real.sh -short $(CUFILE)
 
 ptxas: # NVIDIA's assembler takes the kernels for every GPU since 2014
 	./zarrio/internal/ptx/ptxas.sh
@@ -178,9 +191,14 @@ define on_cpu
 else echo 'tests for $(1) are skipped: there is no $(firstword $(2)), which the package qemu-user has'; fi
 endef
 
-arch: # on emulated CPUs: arm64, all that needs no C, and amd64 without AVX2, the packages with assembly
-	$(call on_cpu,arm64,qemu-aarch64,$$($(GO) list ./internal/loss ./zarrio/... | grep -v internal/ptx),yes)
-	$(call on_cpu,amd64,qemu-x86_64 -cpu Nehalem,./zarrio/codec/... ./internal/loss,no)
+# The packages whose code may be right for one CPU alone: they have assembly, floats, system calls or the layout of memory.
+# ./zarrio and ./zarrio/loader stand at the end of all of them.
+ARCHED = ./internal/loss ./zarrio ./zarrio/cf ./zarrio/codec/... ./zarrio/loader ./zarrio/store ./zarrio/tensor \
+	$(addprefix ./zarrio/internal/,clib cstr fileio float16 hostmem ndcopy numa)
+
+arch: # on emulated CPUs: arm64, what may depend on the CPU, and amd64 without AVX2, the packages with assembly
+	$(call on_cpu,arm64,qemu-aarch64,$(ARCHED),yes)
+	$(call on_cpu,amd64,qemu-x86_64 -cpu Nehalem,$(call tagged,purego),no)
 
 interop: # other software reads what this one writes
 	./tools/interop/run.sh

@@ -46,7 +46,7 @@ func TestParseIO(t *testing.T) {
 
 // TestIORandom runs random stores in each way of reading.
 func TestIORandom(t *testing.T) {
-	loadertest.Seeds(t, 100, 30, func(seed uint64) {
+	loadertest.Seeds(t, 30, func(seed uint64) {
 		loadertest.RandomOn(t, seed, func(c *loadertest.Case, r *rand.Rand) {
 			c.OnDisk = true
 			c.CPU.IO, c.CPU.Depth = loadertest.AllIO[r.IntN(len(loadertest.AllIO))], []int{0, 0, 1, 2, 40}[r.IntN(5)]

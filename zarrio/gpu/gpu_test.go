@@ -18,7 +18,6 @@ import (
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/loadertest"
 	"zarrbench/zarrio/internal/plan"
-	"zarrbench/zarrio/internal/race"
 	"zarrbench/zarrio/loader"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/tensor"
@@ -85,18 +84,7 @@ func TestGPURandom(t *testing.T) {
 		t.Fatal(err)
 	}
 	gpuRandom(t, g, 302172513997791370) // a part of a page that is read again, and comes back shorter than it was
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	n := 150
-	if testing.Short() || race.Enabled {
-		n = 50
-	}
-	for i := range n {
-		gpuRandom(t, g, seed+uint64(i))
-		if t.Failed() {
-			t.Fatalf("seed %d", seed+uint64(i))
-		}
-	}
+	loadertest.Seeds(t, 40, func(seed uint64) { gpuRandom(t, g, seed) })
 }
 
 func gpuRandom(t *testing.T, g *GPU, seed uint64) {

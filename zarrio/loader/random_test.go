@@ -7,7 +7,7 @@ import (
 )
 
 func TestLoaderRandom(t *testing.T) {
-	loadertest.Seeds(t, 150, 60, func(seed uint64) { loadertest.Random(t, seed) })
+	loadertest.Seeds(t, 50, func(seed uint64) { loadertest.Random(t, seed) })
 }
 
 func FuzzLoader(f *testing.F) {

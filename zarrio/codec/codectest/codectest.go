@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/race"
 )
 
 // A Case is what a decoder is given, and the bytes that must come out.
@@ -59,17 +60,20 @@ func source(t testing.TB, b []byte) []byte {
 	return g
 }
 
-// Test runs all tests but that of allocations.
+// Test runs all tests but that of allocations. With -short the race detector runs what is concurrent.
 func Test(t *testing.T, dec codec.Decoder, cases []Case) {
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
+			t.Run("concurrent", func(t *testing.T) { testConcurrent(t, dec, c) })
+			if race.Enabled && testing.Short() {
+				return
+			}
 			t.Run("decode", func(t *testing.T) { testDecode(t, dec, c) })
 			t.Run("length", func(t *testing.T) { testLength(t, dec, c) })
 			t.Run("size", func(t *testing.T) { testSize(t, dec, c) })
 			t.Run("fixed", func(t *testing.T) { testFixed(t, dec, c) })
 			t.Run("truncated", func(t *testing.T) { testTruncated(t, dec, c) })
 			t.Run("flipped", func(t *testing.T) { testFlipped(t, dec, c) })
-			t.Run("concurrent", func(t *testing.T) { testConcurrent(t, dec, c) })
 		})
 	}
 }

@@ -1,17 +1,21 @@
 #!/usr/bin/env bash
-# Runs the tests of the packages given, or of this one, over NVIDIA's own libcufile in place of the emulated one: the oldest and
-# the newest version that this project knows, and of the one that PyTorch's wheels for CUDA 13 bring, those that it may fail
-# alone: batches, statistics, and epochs by the engine gds. The libraries come from the Python package index, once, into the
-# user's cache; they are NVIDIA's, under its licence, and no part of this project.
+# Runs the tests of the packages given, or of this one, over NVIDIA's own libcufile in place of the
+# emulated one. Flags of go test, such as -short, may stand before the packages. The versions are the
+# oldest and the newest that this project knows. The one that PyTorch's wheels for CUDA 13 bring runs
+# those that it may fail alone: batches, statistics, and epochs by the engine gds. The libraries come
+# from the Python package index, once, into the user's cache. They are NVIDIA's, under its licence,
+# and no part of this project.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/zarrbench/wheels
 go=${GO:-go}
 packages=("$@")
-if [ $# -eq 0 ]; then
+case ${*: -1} in
+'' | -*)
 	cd "$here"
-	packages=(.)
-fi
+	packages+=(.)
+	;;
+esac
 # A process over NVIDIA's library has many threads that wait for others: packages are tested one at a time.
 
 skip() { echo "cufile: skipped NVIDIA's libcufile: $*"; }
@@ -63,5 +67,5 @@ for package in nvidia-cufile-cu12==1.14.1.1 nvidia-cufile==1.20.0.107 nvidia-cuf
 	fi
 	echo "cufile: over $package"
 	case $package in *==1.15.*) tests=$some ;; *) tests=. ;; esac
-	ZARRBENCH_CUFILE=$dir "$go" test -count=1 -p=1 -timeout=30m -tags gds -run "$tests" "${packages[@]}"
+	ZARRBENCH_CUFILE=$dir "$go" test -count=1 -p=1 -timeout=10m -tags gds -run "$tests" "${packages[@]}"
 done

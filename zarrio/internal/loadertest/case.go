@@ -13,7 +13,6 @@ import (
 	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/grid"
-	"zarrbench/zarrio/internal/race"
 	"zarrbench/zarrio/loader"
 	"zarrbench/zarrio/tensor"
 )
@@ -337,14 +336,11 @@ func (c *Case) checkRead(t *testing.T) {
 	}
 }
 
-// Seeds runs f with n seeds, or few of them where time is short, until one fails.
-func Seeds(t *testing.T, n, few int, f func(seed uint64)) {
+// Seeds runs f with n seeds until one fails. They are others each time: -count runs more.
+func Seeds(t *testing.T, n int, f func(seed uint64)) {
 	t.Helper()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	if testing.Short() || race.Enabled {
-		n = few
-	}
 	for i := range n {
 		f(seed + uint64(i))
 		if t.Failed() {
