@@ -1,3 +1,5 @@
+// Package arraytest makes arrays for tests: in stores in memory, of Zarr v2 and v3, with elements
+// that a test can compute again.
 package arraytest
 
 import (
@@ -19,25 +21,29 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// Array describes an array of a test store. Its elements are made from their position.
+// An Array describes an array of a test store. Its elements are made from their positions.
 type Array struct {
 	Name         string
 	Dims         []string
 	Shape        []int
 	Chunks       []int
-	Dtype        string                   // "<f4" where it is empty
-	Order        string                   // "C" where it is empty
-	Blosc        bool                     // else raw
-	Fill         string                   // JSON
-	Attrs        map[string]any           // besides the dimensions' names
-	Missing      func(coords []int) bool  // chunks that are missing
-	Elem         func(e []byte, at []int) // writes an element, in the machine's order; nil for ldElem
-	MetadataOnly bool                     // no chunks at all: metadata only
-	Form         *Form                    // in Zarr v3
-	FullShards   bool                     // no inner chunk of a shard is missing
+	Dtype        string                  // empty for "<f4"
+	Order        string                  // empty for "C"
+	Blosc        bool                    // chunks are compressed by Blosc
+	Fill         string                  // JSON; empty for null
+	Attrs        map[string]any          // besides the dimensions' names
+	Missing      func(coords []int) bool // reports whether a chunk is missing; nil for none
+	MetadataOnly bool                    // the store has none of the chunks
+	Form         *Form                   // the codecs, in Zarr v3; nil for Zarr v2
+	FullShards   bool                    // no inner chunk of a shard is missing
+
+	// Elem sets an element, in the machine's byte order. If it is nil, Put sets it to that of the
+	// function Elem.
+	Elem func(e []byte, at []int)
 }
 
-// Elem makes an element from its position: other bits for each.
+// Elem returns a function that makes elements from their positions. They differ from position to
+// position, and with name.
 func Elem(name string) func(e []byte, at []int) {
 	seed := uint64(len(name))
 	for _, c := range []byte(name) {
@@ -54,7 +60,7 @@ func Elem(name string) func(e []byte, at []int) {
 	}
 }
 
-// Floats makes float32 or float64 elements, and ldInts int64 ones, of a one-dimensional array.
+// Floats returns a function that sets the float32 or float64 elements of an array of one dimension.
 func Floats(values ...float64) func(e []byte, at []int) {
 	return func(e []byte, at []int) {
 		if len(e) == 4 {
@@ -65,6 +71,8 @@ func Floats(values ...float64) func(e []byte, at []int) {
 	}
 }
 
+// Ints returns a function that sets the integer elements of an array of one dimension. The element
+// at i is f(i).
 func Ints(f func(i int) int64) func(e []byte, at []int) {
 	return func(e []byte, at []int) {
 		var full [8]byte
@@ -76,7 +84,8 @@ func Ints(f func(i int) int64) func(e []byte, at []int) {
 	}
 }
 
-// each calls f with every position in a box.
+// EachIndex calls f with every index of an array of the given shape, in C order. at is valid during
+// the call.
 func EachIndex(shape []int, f func(at []int)) {
 	if slices.Contains(shape, 0) {
 		return
@@ -97,9 +106,10 @@ func EachIndex(shape []int, f func(at []int)) {
 	}
 }
 
+// Size returns the size of an element.
 func (a *Array) Size() int { return int(a.Dtype[2] - '0') }
 
-// Element returns what the array reads as at a position.
+// Element sets e to the element that a reader must return for an index.
 func (a *Array) Element(e []byte, at []int) {
 	coords := make([]int, len(at))
 	for d := range at {
@@ -115,6 +125,7 @@ func (a *Array) Element(e []byte, at []int) {
 	a.Elem(e, at)
 }
 
+// FillElement returns the fill value as an element, or nil if there is none.
 func (a *Array) FillElement() []byte {
 	m, _, err := meta.ParseV2DType(json.RawMessage(`"` + a.Dtype + `"`))
 	if err != nil {
@@ -124,7 +135,7 @@ func (a *Array) FillElement() []byte {
 	return fill
 }
 
-// Put writes an array into the store.
+// Put writes an array into the store. It sets the fields of a that are empty to their defaults.
 func (s *Store) Put(tb testing.TB, a *Array) {
 	tb.Helper()
 	if a.Dtype == "" {
@@ -163,7 +174,8 @@ func (s *Store) Put(tb testing.TB, a *Array) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.Values[a.Name+"/.zattrs"] = doc
-	s.Values[a.Name+"/.zarray"] = fmt.Appendf(nil, `{"zarr_format":2,"shape":%s,"chunks":%s,"dtype":%q,"fill_value":%s,"order":%q,"filters":null,"compressor":%s}`,
+	s.Values[a.Name+"/.zarray"] = fmt.Appendf(nil, `{"zarr_format":2,"shape":%s,"chunks":%s,"dtype":%q,`+
+		`"fill_value":%s,"order":%q,"filters":null,"compressor":%s}`,
 		list(a.Shape), list(a.Chunks), a.Dtype, a.Fill, a.Order, compressor)
 	if a.MetadataOnly {
 		return
@@ -184,7 +196,7 @@ func (s *Store) Put(tb testing.TB, a *Array) {
 		if a.Missing != nil && a.Missing(coords) {
 			continue
 		}
-		chunk := bytes.Repeat([]byte{0xee}, n) // what lies behind the array's end must never be seen
+		chunk := bytes.Repeat([]byte{0xee}, n) // 0xee past the array's end must never be returned
 		at := make([]int, len(a.Shape))
 		EachIndex(a.Chunks, func(in []int) {
 			off := 0
@@ -210,13 +222,26 @@ func (s *Store) Put(tb testing.TB, a *Array) {
 	}
 }
 
-// putV3 writes an array of Zarr v3 into the store. What is missing of its shards is filled from then on.
+// putV3 writes an array of Zarr v3 into the store. It sets a.Elem to a function that returns the
+// fill value for inner chunks which are missing.
 func (s *Store) putV3(tb testing.TB, a *Array) {
 	tb.Helper()
-	m := &Model{Shape: a.Shape, Chunks: a.Chunks, dtype: a.Dtype, Size: a.Size(), SwapSize: swapSize(a.Dtype), fill: a.Fill, Form: a.Form, filtered: a.FullShards,
-		Missing: map[int]bool{}, Values: map[string][]byte{}, fillElement: make([]byte, a.Size())}
+	m := &Model{
+		Shape:       a.Shape,
+		Chunks:      a.Chunks,
+		dtype:       a.Dtype,
+		Size:        a.Size(),
+		SwapSize:    swapSize(a.Dtype),
+		fill:        a.Fill,
+		Form:        a.Form,
+		filtered:    a.FullShards,
+		Missing:     map[int]bool{},
+		Values:      map[string][]byte{},
+		fillElement: make([]byte, a.Size()),
+	}
 	if a.Fill == "null" {
-		if m.fill = "0"; a.Dtype[1] == 'c' {
+		m.fill = "0"
+		if a.Dtype[1] == 'c' {
 			m.fill = "[0, 0]"
 		}
 	}
@@ -232,7 +257,9 @@ func (s *Store) putV3(tb testing.TB, a *Array) {
 	}
 	seed := fnv.New64a()
 	seed.Write([]byte(a.Name + fmt.Sprint(a.Shape, a.Chunks)))
-	m.encode(rand.New(rand.NewPCG(seed.Sum64(), 0)), a.Name, func(coords []int) bool { return a.Missing != nil && a.Missing(coords) })
+	m.encode(rand.New(rand.NewPCG(seed.Sum64(), 0)), a.Name, func(coords []int) bool {
+		return a.Missing != nil && a.Missing(coords)
+	})
 	a.Elem = func(e []byte, at []int) {
 		copy(e, m.Elements[ravel(at, a.Shape)*m.Size:])
 		if ndcopy.BigEndian {
@@ -262,6 +289,8 @@ func (s *Store) putV3(tb testing.TB, a *Array) {
 	}
 }
 
+// swapSize returns the size of the parts of an element whose bytes are swapped for the other byte
+// order.
 func swapSize(dtype string) int {
 	n := int(dtype[2] - '0')
 	if dtype[1] == 'c' {
@@ -270,7 +299,7 @@ func swapSize(dtype string) int {
 	return n
 }
 
-// scramble returns bits that look random, and are others for each x.
+// scramble returns bits that look random, different for each x.
 func scramble(x uint64) uint64 {
 	x = (x + 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9
 	return x ^ x>>29

@@ -11,16 +11,16 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// A Filter is a codec that makes an array of an array: how the elements change, and what its document says.
+// A Filter is an array-to-array codec. It has how the elements change, and the codec's document.
 type Filter struct {
 	name    string
 	config  map[string]any
-	from    string // type of the elements
-	dtype   string // and of those that they become
-	extents []int  // of what it makes
+	from    string // type of the elements before
+	dtype   string // type of the elements after
+	extents []int  // of the array after; nil if it has one dimension of any length
 }
 
-// typeSize is the size of a type such as "<f4" or "<M8[ns]".
+// typeSize returns the size of a type such as "<f4" or "<M8[ns]".
 func typeSize(dtype string) int {
 	name, _, _ := strings.Cut(dtype[2:], "[")
 	n, err := strconv.Atoi(name)
@@ -30,7 +30,9 @@ func typeSize(dtype string) int {
 	return n
 }
 
-// newFilter makes a filter for a part of an array, which is right to the bit: nil for types that have none.
+// newFilter returns a random filter that can be undone to the bit, for a chunk or inner chunk of an
+// array. It returns nil if no filter is known for the type. uneven reports whether chunks differ in
+// their extents.
 func newFilter(rng *rand.Rand, dtype string, extents []int, uneven bool) *Filter {
 	f := &Filter{config: map[string]any{}, from: dtype, dtype: dtype, extents: extents}
 	size, integer := typeSize(dtype), dtype[1] == 'i' || dtype[1] == 'u'
@@ -71,7 +73,8 @@ func newFilter(rng *rand.Rand, dtype string, extents []int, uneven bool) *Filter
 	return f
 }
 
-// reshape chooses another shape, in one of the ways in which the codec may be told of it.
+// reshape chooses a random shape, and one of the ways in which the codec's configuration can give
+// it.
 func (f *Filter) reshape(rng *rand.Rand, extents []int) {
 	total := Volume(extents)
 	switch rng.IntN(4) {
@@ -80,8 +83,9 @@ func (f *Filter) reshape(rng *rand.Rand, extents []int) {
 	case 1:
 		f.config["shape"], f.extents = []any{1, total, 1}, []int{1, total, 1}
 	case 2: // all but the last one joined
-		f.config["shape"], f.extents = []any{meta.COrder(max(len(extents)-1, 0)), -1}, []int{Volume(extents[:max(len(extents)-1, 0)]), 0}
-		f.extents[1] = total / f.extents[0]
+		n := max(len(extents)-1, 0)
+		joined := Volume(extents[:n])
+		f.config["shape"], f.extents = []any{meta.COrder(n), -1}, []int{joined, total / joined}
 	default: // each split in two
 		var shape []any
 		f.extents = []int{}
@@ -100,10 +104,10 @@ func (f *Filter) reshape(rng *rand.Rand, extents []int) {
 	}
 }
 
-// packs says whether several elements become one byte.
+// packs reports whether the filter puts several elements into one byte.
 func (f *Filter) packs() bool { return strings.HasSuffix(f.name, "packbits") }
 
-// encode makes the elements that the filter makes of little-endian ones.
+// encode returns the result of the filter for little-endian elements.
 func (f *Filter) encode(data []byte) []byte {
 	size := typeSize(f.from)
 	var out []byte
@@ -149,7 +153,7 @@ func (f *Filter) encode(data []byte) []byte {
 	return out
 }
 
-// loadInt loads a little-endian integer and extends it, by its sign where it has one.
+// loadInt returns a little-endian integer, sign-extended if it is signed.
 func loadInt(e []byte, signed bool) uint64 {
 	var full [8]byte
 	copy(full[:], e)
@@ -160,7 +164,7 @@ func loadInt(e []byte, signed bool) uint64 {
 	return v
 }
 
-// storeInt appends the lowest bytes of an integer.
+// storeInt appends the lowest size bytes of an integer.
 func storeInt(out []byte, v uint64, size int) []byte {
 	return append(out, binary.LittleEndian.AppendUint64(nil, v)[:size]...)
 }

@@ -10,26 +10,32 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// A Form is how a part of an array is encoded, by the codecs of Zarr v3: a chunk, or what is in a shard.
+// A Form is how a chunk or an inner chunk is encoded, by the codecs of Zarr v3.
 type Form struct {
 	transpose     []int
-	Inner         []int // extents of what is in a shard; nil for what is none
-	InnerForm     *Form
-	indexAtStart  bool // index_location
-	IndexChecksum bool // the index has a checksum
-	bigEndian     bool // endian of the bytes, or of the index
+	Inner         []int // extents of the inner chunks of a shard; nil if it is not a shard
+	InnerForm     *Form // of the inner chunks
+	indexAtStart  bool  // index_location is "start"
+	IndexChecksum bool  // the index has a checksum
+	bigEndian     bool  // byte order of the elements, or of the index
 	ByteCodecs    []string
-	ElementSize   int // of an element, for numcodecs.shuffle
+	ElementSize   int // for numcodecs.shuffle
 
-	filter *Filter // comes after the transposition; then next is all that follows, and nothing above is used
+	// filter, if not nil, comes after the transposition. Then next is all codecs that follow it,
+	// and the other fields are not used.
+	filter *Filter
 	next   *Form
 }
 
-var byteCodecs = [][]string{nil, nil, {"gzip"}, {"crc32c"}, {"blosc"}, {"gzip", "crc32c"}, {"crc32c", "numcodecs.zlib"}, {"blosc", "gzip"},
-	{"numcodecs.shuffle", "gzip"}, {"numcodecs.shuffle", "crc32c"}}
+// byteCodecs lists the bytes-to-bytes codecs that NewForm chooses from.
 
-// NewForm makes the form of a part of the given extents. depth is how many levels of shards there may be, filters how many
-// filters. Where uneven is true, parts have other extents too.
+var byteCodecs = [][]string{
+	nil, nil, {"gzip"}, {"crc32c"}, {"blosc"}, {"gzip", "crc32c"}, {"crc32c", "numcodecs.zlib"},
+	{"blosc", "gzip"}, {"numcodecs.shuffle", "gzip"}, {"numcodecs.shuffle", "crc32c"},
+}
+
+// NewForm returns a random form for chunks of the given extents. It has up to depth levels of
+// shards and up to filters filters. uneven reports whether some chunks have other extents.
 func NewForm(rng *rand.Rand, dtype string, extents []int, depth, filters int, uneven bool) *Form {
 	f := &Form{bigEndian: rng.IntN(3) == 0, indexAtStart: rng.IntN(2) == 0, IndexChecksum: rng.IntN(2) == 0}
 	if rng.IntN(3) == 0 {
@@ -66,12 +72,13 @@ func NewForm(rng *rand.Rand, dtype string, extents []int, depth, filters int, un
 	}
 	f.ByteCodecs = byteCodecs[rng.IntN(len(byteCodecs))]
 	if f.Inner != nil && len(f.ByteCodecs) > 0 && f.ByteCodecs[0] == "numcodecs.shuffle" {
-		f.ByteCodecs = f.ByteCodecs[1:] // the length of a shard is no multiple of anything
+		f.ByteCodecs = f.ByteCodecs[1:] // a shard's length need not be a multiple of ElementSize
 	}
 	f.ElementSize = typeSize(dtype)
 	return f
 }
 
+// permuted returns v in the given order.
 func permuted(v, order []int) []int {
 	out := make([]int, len(v))
 	for i, o := range order {
@@ -80,10 +87,9 @@ func permuted(v, order []int) []int {
 	return out
 }
 
-// Document is the form as a list of codecs.
+// document returns the form as the JSON list of its codecs.
 func (f *Form) document() []any {
 	named := func(name string, config any) any { return map[string]any{"name": name, "configuration": config} }
-	endian := map[bool]string{true: "big", false: "little"}[f.bigEndian]
 	var codecs []any
 	if f.transpose != nil {
 		codecs = append(codecs, named("transpose", map[string]any{"order": list(f.transpose)}))
@@ -95,7 +101,7 @@ func (f *Form) document() []any {
 		}
 		return append(codecs, f.next.document()...)
 	}
-	plain := named("bytes", map[string]any{"endian": endian})
+	plain := named("bytes", map[string]any{"endian": endian(f.bigEndian)})
 	if f.Inner == nil {
 		codecs = append(codecs, plain)
 	} else {
@@ -103,13 +109,33 @@ func (f *Form) document() []any {
 		if f.IndexChecksum {
 			index = append(index, map[string]any{"name": "crc32c"})
 		}
-		codecs = append(codecs, named("sharding_indexed", map[string]any{"chunk_shape": list(f.Inner), "codecs": f.InnerForm.document(), "index_codecs": index,
-			"index_location": map[bool]string{true: "start", false: "end"}[f.indexAtStart]}))
+		codecs = append(codecs, named("sharding_indexed", map[string]any{
+			"chunk_shape":    list(f.Inner),
+			"codecs":         f.InnerForm.document(),
+			"index_codecs":   index,
+			"index_location": indexLocation(f.indexAtStart),
+		}))
 	}
 	return append(codecs, f.byteDocument()...)
 }
 
-// byteDocument is the codecs of bytes alone.
+// endian returns the name of a byte order.
+func endian(big bool) string {
+	if big {
+		return "big"
+	}
+	return "little"
+}
+
+// indexLocation returns the name of where a shard has its index.
+func indexLocation(start bool) string {
+	if start {
+		return "start"
+	}
+	return "end"
+}
+
+// byteDocument returns the JSON list of the bytes-to-bytes codecs.
 func (f *Form) byteDocument() []any {
 	var codecs []any
 	for _, name := range f.ByteCodecs {
@@ -122,7 +148,7 @@ func (f *Form) byteDocument() []any {
 	return codecs
 }
 
-// plain makes the form one that any elements have, however many.
+// plain removes all codecs that need elements of a known shape or size.
 func (f *Form) plain() {
 	f.transpose, f.Inner, f.InnerForm, f.filter, f.next = nil, nil, nil, nil, nil
 	if len(f.ByteCodecs) > 0 && f.ByteCodecs[0] == "numcodecs.shuffle" {
@@ -130,8 +156,8 @@ func (f *Form) plain() {
 	}
 }
 
-// encode encodes a part of a model. block has the number of each of its elements, or -1 behind the array's end. What it leaves
-// out becomes the fill value in the model.
+// encode encodes a chunk of a model. block has the number of each of its elements, or -1 past the
+// array's end. Inner chunks that encode leaves out become the fill value in the model.
 func (f *Form) encode(rng *rand.Rand, m *Model, block, extents []int) []byte {
 	if f.transpose != nil {
 		from := make([]int, len(extents))
@@ -156,7 +182,8 @@ func (f *Form) encode(rng *rand.Rand, m *Model, block, extents []int) []byte {
 		if strings.Contains(f.filter.dtype, "c") {
 			n.SwapSize = n.Size / 2
 		}
-		if extents = f.filter.extents; f.filter.packs() {
+		extents = f.filter.extents
+		if f.filter.packs() {
 			extents = []int{len(n.Elements) / n.Size}
 		}
 		return f.next.encode(rng, n, meta.COrder(len(n.Elements)/n.Size), extents)
@@ -170,6 +197,7 @@ func (f *Form) encode(rng *rand.Rand, m *Model, block, extents []int) []byte {
 	return f.encodeBytes(out, m.Size)
 }
 
+// encodeBytes applies the bytes-to-bytes codecs. size is that of an element.
 func (f *Form) encodeBytes(data []byte, size int) []byte {
 	for _, name := range f.ByteCodecs {
 		data = EncodeBytes(name, data, size)
@@ -177,6 +205,7 @@ func (f *Form) encodeBytes(data []byte, size int) []byte {
 	return data
 }
 
+// shard encodes a shard: its inner chunks, in random order and with gaps, and its index.
 func (f *Form) shard(rng *rand.Rand, m *Model, block, extents []int) []byte {
 	counts := make([]int, len(extents))
 	for k := range extents {

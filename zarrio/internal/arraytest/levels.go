@@ -12,20 +12,22 @@ import (
 	"zarrbench/zarrio/store/storetest"
 )
 
-// A Levels is an array (steps, levels, lat, lon) of float32 in chunks of a step, of smooth fields that Blosc compresses.
+// A Levels describes an array of float32 with the dimensions steps, levels, lat and lon, in chunks
+// of one step. Its fields are smooth, and its chunks are Blosc frames.
 type Levels struct {
 	Steps, Levels, Lat, Lon int
 
-	Blocksize int    // of the frames; 0 is what C-Blosc takes
-	Cname     string // "" is lz4
-	Scattered bool   // blocks lie in any order
-	BigEndian bool   // elements are big-endian
-	Add       float64
+	Blocksize int     // of the frames; 0 for the one that C-Blosc takes
+	Cname     string  // the compressor in the frames; empty for lz4
+	Scattered bool    // blocks of a frame are not stored in their order
+	BigEndian bool    // elements are big-endian
+	Add       float64 // is added to each element
 }
 
-var SmallLevels = Levels{Steps: 3, Levels: 37, Lat: 121, Lon: 240, Blocksize: 32560} // 3.57 blocks a level
+// SmallLevels has 3.57 blocks a level.
+var SmallLevels = Levels{Steps: 3, Levels: 37, Lat: 121, Lon: 240, Blocksize: 32560}
 
-// Raw returns a chunk as it is before compression.
+// Raw returns the uncompressed bytes of a chunk.
 func (m Levels) Raw(step int) []byte {
 	n := m.Levels * m.Lat * m.Lon
 	b := make([]byte, 4*n)
@@ -46,7 +48,7 @@ func (m Levels) Raw(step int) []byte {
 	return b
 }
 
-// Frame compresses a chunk.
+// Frame returns a chunk as a Blosc frame.
 func (m Levels) Frame(raw []byte) []byte {
 	cname := m.Cname
 	if cname == "" {
@@ -62,7 +64,7 @@ func (m Levels) Frame(raw []byte) []byte {
 	if m.Blocksize == 0 {
 		return encode(raw)
 	}
-	// EachIndex block is that of a frame of one block. None is short: that would have to be laid out otherwise.
+	// Each block is taken from a frame of one block. A short block would have another layout.
 	count := len(raw) / m.Blocksize
 	if len(raw)%m.Blocksize != 0 {
 		panic("a short block")
@@ -71,7 +73,7 @@ func (m Levels) Frame(raw []byte) []byte {
 	for k := range count {
 		i := k
 		if m.Scattered {
-			i = k * 67 % count // prime to the number of blocks
+			i = k * 67 % count // a permutation, since 67 is prime to the number of blocks
 		}
 		one := encode(raw[i*m.Blocksize:][:m.Blocksize])
 		if k == 0 {
@@ -85,24 +87,30 @@ func (m Levels) Frame(raw []byte) []byte {
 	return frame
 }
 
+// Key returns the key of a chunk.
 func (m Levels) Key(step int) string { return fmt.Sprintf("x/%d.0.0.0", step) }
 
-// Files returns a store of version 2 with the array "x".
+// Files returns the values of a store of Zarr v2 with the array "x".
 func (m Levels) Files() map[string][]byte {
 	dtype := `"<f4"`
 	if m.BigEndian {
 		dtype = `">f4"`
 	}
-	files := map[string][]byte{".zgroup": []byte(zarrtest.ZGroup), "x/.zarray": []byte(zarrtest.ZArray(map[string]string{
-		"shape": fmt.Sprintf("[%d, %d, %d, %d]", m.Steps, m.Levels, m.Lat, m.Lon), "chunks": fmt.Sprintf("[1, %d, %d, %d]", m.Levels, m.Lat, m.Lon),
-		"dtype": dtype, "fill_value": "-1.0", "compressor": `{"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1, "blocksize": 0}`}))}
+	doc := zarrtest.ZArray(map[string]string{
+		"shape":      fmt.Sprintf("[%d, %d, %d, %d]", m.Steps, m.Levels, m.Lat, m.Lon),
+		"chunks":     fmt.Sprintf("[1, %d, %d, %d]", m.Levels, m.Lat, m.Lon),
+		"dtype":      dtype,
+		"fill_value": "-1.0",
+		"compressor": `{"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1, "blocksize": 0}`,
+	})
+	files := map[string][]byte{".zgroup": []byte(zarrtest.ZGroup), "x/.zarray": []byte(doc)}
 	for step := range m.Steps {
 		files[m.Key(step)] = m.Frame(m.Raw(step))
 	}
 	return files
 }
 
-// MemStore returns a store of files, whose reads have no price.
+// MemStore returns a store in memory with the given values. It is no store.Coalescer.
 func MemStore(t testing.TB, files map[string][]byte) *store.Mem {
 	t.Helper()
 	st := store.NewMem()
@@ -114,24 +122,28 @@ func MemStore(t testing.TB, files map[string][]byte) *store.Mem {
 	return st
 }
 
-// A PricedStore notes what is read of a store whose reads have a price.
+// A PricedStore is a store.Coalescer that records what is read.
 type PricedStore struct {
 	*storetest.Recorder
 	Gap, Size int64
 }
 
+// Coalesce implements store.Coalescer.
 func (s PricedStore) Coalesce() (gap, size int64) { return s.Gap, s.Size }
 
+// Requests implements store.Coalescer.
 func (s PricedStore) Requests() int { return 3 }
 
-// A CostlyMem is a store in memory whose reads have a price.
+// A CostlyMem is a store in memory that is a store.Coalescer.
 type CostlyMem struct{ *store.Mem }
 
+// Coalesce implements store.Coalescer.
 func (CostlyMem) Coalesce() (gap, size int64) { return 4096, 1 << 20 }
 
+// Requests implements store.Coalescer.
 func (CostlyMem) Requests() int { return 1 }
 
-// BytesOf returns how many bytes of a key were asked for.
+// BytesOf returns the number of bytes that reads asked for.
 func BytesOf(reads []storetest.Read) int64 {
 	n := 0
 	for _, r := range reads {

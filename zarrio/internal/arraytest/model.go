@@ -18,7 +18,7 @@ import (
 	"zarrbench/zarrio/store"
 )
 
-// A Model is a random array: what a store must hold of it, and each of its elements.
+// A Model is a random array: its metadata, its elements, and the values that a store has of it.
 type Model struct {
 	Shape, Chunks  []int
 	dtype          string
@@ -36,14 +36,30 @@ type Model struct {
 	filtered       bool    // the elements are what a filter made of others: none may be missing
 }
 
-var ModelTypes = []string{"|b1", "|i1", "|u1", "<i2", ">i2", "<u2", ">u2", "<i4", ">i4", "<u4", ">u4", "<i8", ">i8", "<u8", ">u8", "<f2", ">f2", "<f4", ">f4",
-	"<f8", ">f8", "<c8", ">c8", "<c16", ">c16", "<M8[ns]", ">M8[s]", "<m8[h]"}
+// ModelTypes lists the data types of models.
+var ModelTypes = []string{
+	"|b1", "|i1", "|u1", "<i2", ">i2", "<u2", ">u2", "<i4", ">i4", "<u4", ">u4", "<i8", ">i8",
+	"<u8", ">u8", "<f2", ">f2", "<f4", ">f4", "<f8", ">f8", "<c8", ">c8", "<c16", ">c16",
+	"<M8[ns]", ">M8[s]", "<m8[h]",
+}
 
-var ModelCompressors = []string{"null", "null", `{"id":"zlib","level":1}`, `{"id":"gzip","level":1}`, `{"id":"blosc","cname":"lz4","clevel":5,"shuffle":1,"blocksize":0}`}
+// ModelCompressors lists the compressors of models of Zarr v2. More models are uncompressed than
+// have any single compressor.
+var ModelCompressors = []string{
+	"null", "null", `{"id":"zlib","level":1}`, `{"id":"gzip","level":1}`,
+	`{"id":"blosc","cname":"lz4","clevel":5,"shuffle":1,"blocksize":0}`,
+}
 
-// NewModel makes an array of no more than some thousands of elements.
+// NewModel returns a random array of Zarr v2, of at most a few thousand elements.
 func NewModel(rng *rand.Rand, dtype, compressor string) *Model {
-	m := &Model{dtype: dtype, compressor: compressor, order: Choose(rng, "C", "F"), separator: Choose(rng, ".", "/"), Missing: map[int]bool{}, Values: map[string][]byte{}}
+	m := &Model{
+		dtype:      dtype,
+		compressor: compressor,
+		order:      Choose(rng, "C", "F"),
+		separator:  Choose(rng, ".", "/"),
+		Missing:    map[int]bool{},
+		Values:     map[string][]byte{},
+	}
 	rank := rng.IntN(6)
 	for range rank {
 		m.Shape = append(m.Shape, 1+rng.IntN([]int{1, 60, 30, 12, 7, 5}[rank]))
@@ -96,8 +112,10 @@ func NewModel(rng *rand.Rand, dtype, compressor string) *Model {
 	return m
 }
 
+// Choose returns a random element of from.
 func Choose(rng *rand.Rand, from ...string) string { return from[rng.IntN(len(from))] }
 
+// Volume returns the number of elements of an array of the given shape.
 func Volume(shape []int) int {
 	n := 1
 	for _, s := range shape {
@@ -106,7 +124,7 @@ func Volume(shape []int) int {
 	return n
 }
 
-// Unravel turns a row-major number into indices.
+// Unravel sets at to the index of the element with the row-major number i.
 func Unravel(at, shape []int, i int) {
 	for k := len(shape) - 1; k >= 0; k-- {
 		at[k] = i % shape[k]
@@ -114,6 +132,7 @@ func Unravel(at, shape []int, i int) {
 	}
 }
 
+// key returns the last part of the key of a chunk.
 func (m *Model) key(coords []int) string {
 	if len(coords) == 0 {
 		return "0"
@@ -121,7 +140,7 @@ func (m *Model) key(coords []int) string {
 	return strings.ReplaceAll(strings.Trim(fmt.Sprint(coords), "[]"), " ", m.separator)
 }
 
-// chunk makes the stored bytes of a chunk, with noise behind the array's end.
+// chunk returns the stored bytes of a chunk, with noise past the array's end.
 func (m *Model) chunk(rng *rand.Rand, coords []int) []byte {
 	raw := make([]byte, Volume(m.Chunks)*m.Size)
 	for i := range raw {
@@ -171,20 +190,30 @@ func (m *Model) chunk(rng *rand.Rand, coords []int) []byte {
 	return b.Bytes()
 }
 
+// String describes the model.
 func (m *Model) String() string {
 	if m.Form != nil {
 		return m.DocumentV3()
 	}
-	return fmt.Sprintf("shape %v, chunks %v, %s, order %s, separator %s, compressor %s, fill %s", m.Shape, m.Chunks, m.dtype, m.order, m.separator, m.compressor, m.fill)
+	return fmt.Sprintf("shape %v, chunks %v, %s, order %s, separator %s, compressor %s, fill %s",
+		m.Shape, m.Chunks, m.dtype, m.order, m.separator, m.compressor, m.fill)
 }
 
+// Document returns the model's .zarray.
 func (m *Model) Document() string {
 	list := func(n []int) string { return strings.ReplaceAll(fmt.Sprint(n), " ", ",") }
-	return zarrtest.ZArray(map[string]string{"shape": list(m.Shape), "chunks": list(m.Chunks), "dtype": `"` + m.dtype + `"`, "order": `"` + m.order + `"`,
-		"dimension_separator": `"` + m.separator + `"`, "compressor": m.compressor, "fill_value": m.fill})
+	return zarrtest.ZArray(map[string]string{
+		"shape":               list(m.Shape),
+		"chunks":              list(m.Chunks),
+		"dtype":               `"` + m.dtype + `"`,
+		"order":               `"` + m.order + `"`,
+		"dimension_separator": `"` + m.separator + `"`,
+		"compressor":          m.compressor,
+		"fill_value":          m.fill,
+	})
 }
 
-// Store makes a store of the model's chunks and of documents.
+// Store returns a store in memory with the model's chunks and the given documents.
 func (m *Model) Store(t testing.TB, docs map[string]string) *store.Mem {
 	t.Helper()
 	st := store.NewMem()

@@ -15,7 +15,7 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// block is the elements of the given numbers, little-endian, and noise where these are negative.
+// block returns the elements with the given numbers, little-endian, and noise for negative numbers.
 func (m *Model) block(rng *rand.Rand, numbers []int) []byte {
 	var out []byte
 	for _, e := range numbers {
@@ -31,6 +31,7 @@ func (m *Model) block(rng *rand.Rand, numbers []int) []byte {
 	return out
 }
 
+// ravel returns the row-major number of the element at an index.
 func ravel(at, shape []int) int {
 	n := 0
 	for k, i := range at {
@@ -39,6 +40,7 @@ func ravel(at, shape []int) int {
 	return n
 }
 
+// EncodeBytes applies the bytes-to-bytes codec of the given name. size is that of an element.
 func EncodeBytes(name string, data []byte, size int) []byte {
 	var b bytes.Buffer
 	switch name {
@@ -71,7 +73,8 @@ func EncodeBytes(name string, data []byte, size int) []byte {
 	return b.Bytes()
 }
 
-// NewModelV3 makes an array of Zarr v3 with codecs of any kind, on a grid of any kind.
+// NewModelV3 returns a random array of Zarr v3, with random codecs, on a regular or rectilinear
+// grid.
 func NewModelV3(rng *rand.Rand, dtype string) *Model {
 	m := NewModel(rng, dtype, "null")
 	m.Values = map[string][]byte{}
@@ -82,7 +85,7 @@ func NewModelV3(rng *rand.Rand, dtype string) *Model {
 		}
 	}
 	rectilinear := len(m.Shape) > 0 && rng.IntN(4) == 0
-	var inner []int // of shards of uneven extents
+	var inner []int // extents of the inner chunks of shards that differ in their extents
 	if rectilinear {
 		m.extents = make([][]int, len(m.Shape))
 		if rng.IntN(2) == 0 {
@@ -103,12 +106,12 @@ func NewModelV3(rng *rand.Rand, dtype string) *Model {
 	}
 	if dtype == "|b1" {
 		for i := range m.Elements {
-			m.Elements[i] &= 1 // packbits knows no others
+			m.Elements[i] &= 1 // packbits stores one bit an element
 		}
 	}
 	depth := 2
 	if rectilinear {
-		depth = 0 // their extents differ, and inner chunks must divide all of them
+		depth = 0 // inner chunks must divide the extents of all chunks
 	}
 	m.Form = NewForm(rng, dtype, m.Chunks, depth, 2, rectilinear)
 	if inner != nil {
@@ -124,7 +127,8 @@ func NewModelV3(rng *rand.Rand, dtype string) *Model {
 	return m
 }
 
-// encode makes the values of an array of a name by the model's form. gone says of which chunks there are none.
+// encode sets the values of the model, as an array of the given name. gone reports whether a chunk
+// is missing.
 func (m *Model) encode(rng *rand.Rand, name string, gone func(coords []int) bool) {
 	grid := grid.New(m.Shape, m.Chunks, m.extents)
 	coords, at := make([]int, len(m.Shape)), make([]int, len(m.Shape))
@@ -161,26 +165,40 @@ func (m *Model) encode(rng *rand.Rand, name string, gone func(coords []int) bool
 	}
 }
 
-// list is v, but never nil: JSON has no null where it has a list.
+// list returns a copy of v that is not nil, because JSON has a list where nil would be null.
 func list(v []int) []int { return append([]int{}, v...) }
 
-// DocumentV3 is the zarr.json of the model.
+// DocumentV3 returns the model's zarr.json.
 func (m *Model) DocumentV3() string {
 	d, _, _ := meta.ParseV2DType([]byte(`"` + m.dtype + `"`))
 	grid := any(map[string]any{"name": "regular", "configuration": map[string]any{"chunk_shape": list(m.Chunks)}})
 	if m.extents != nil {
-		grid = map[string]any{"name": "rectilinear", "configuration": map[string]any{"kind": "inline", "chunk_shapes": m.extents}}
+		grid = map[string]any{
+			"name":          "rectilinear",
+			"configuration": map[string]any{"kind": "inline", "chunk_shapes": m.extents},
+		}
 	}
 	dtype := any(d.String())
 	if d.Kind == meta.Datetime || d.Kind == meta.Timedelta {
-		dtype = map[string]any{"name": "numpy." + d.Kind.String(), "configuration": map[string]any{"unit": d.Unit, "scale_factor": 1}}
+		dtype = map[string]any{
+			"name":          "numpy." + d.Kind.String(),
+			"configuration": map[string]any{"unit": d.Unit, "scale_factor": 1},
+		}
 	}
 	fill := json.RawMessage(m.fill)
 	if d.Kind == meta.Bool {
 		fill = json.RawMessage(fmt.Sprint(m.fill == "1"))
 	}
-	doc, err := json.Marshal(map[string]any{"zarr_format": 3, "node_type": "array", "shape": list(m.Shape), "data_type": dtype, "chunk_grid": grid,
-		"chunk_key_encoding": map[string]any{"name": "default"}, "fill_value": fill, "codecs": m.Form.document()})
+	doc, err := json.Marshal(map[string]any{
+		"zarr_format":        3,
+		"node_type":          "array",
+		"shape":              list(m.Shape),
+		"data_type":          dtype,
+		"chunk_grid":         grid,
+		"chunk_key_encoding": map[string]any{"name": "default"},
+		"fill_value":         fill,
+		"codecs":             m.Form.document(),
+	})
 	if err != nil {
 		panic(err)
 	}

@@ -11,16 +11,19 @@ import (
 	"zarrbench/zarrio/store"
 )
 
-// Shards is an array of n int32, each its own number plus add, in shards. inner lists the extents of what is in a shard, and of
-// what is in that where shards are nested. All lengths are known: see index.
+// A Shards describes an array of N int32 in shards. Each element is its own number plus Add. Inner
+// lists the extents of the inner chunks of a shard and, if shards are nested, of theirs. All sizes
+// are known: see IndexSize.
 type Shards struct {
 	N, Shard     int
 	Inner        []int
-	Codec        string // that follows "bytes" in the inner chunks, of those that encodeBytes knows
+	Codec        string // follows "bytes" in the inner chunks; empty, or one that EncodeBytes knows
 	IndexAtStart bool
 	Add          int
-	Missing      func(inner int) bool // says of an innermost chunk, by its number in the array, that it is missing
+	Missing      func(inner int) bool // reports whether an innermost chunk of the array is missing
 }
+
+// document returns the array's zarr.json.
 
 func (s Shards) document() string {
 	named := func(name string, config any) any { return map[string]any{"name": name, "configuration": config} }
@@ -30,22 +33,34 @@ func (s Shards) document() string {
 		codecs = append(codecs, named(s.Codec, map[string]any{}))
 	}
 	for _, inner := range slices.Backward(s.Inner) {
-		codecs = []any{named("sharding_indexed", map[string]any{"chunk_shape": []int{inner}, "codecs": codecs,
-			"index_codecs": []any{little, named("crc32c", map[string]any{})}, "index_location": map[bool]string{true: "start", false: "end"}[s.IndexAtStart]})}
+		codecs = []any{named("sharding_indexed", map[string]any{
+			"chunk_shape":    []int{inner},
+			"codecs":         codecs,
+			"index_codecs":   []any{little, named("crc32c", map[string]any{})},
+			"index_location": indexLocation(s.IndexAtStart),
+		})}
 	}
-	doc, err := json.Marshal(map[string]any{"zarr_format": 3, "node_type": "array", "shape": []int{s.N}, "data_type": "int32",
-		"chunk_grid": named("regular", map[string]any{"chunk_shape": []int{s.Shard}}), "chunk_key_encoding": map[string]any{"name": "default"},
-		"fill_value": -1, "codecs": codecs})
+	doc, err := json.Marshal(map[string]any{
+		"zarr_format":        3,
+		"node_type":          "array",
+		"shape":              []int{s.N},
+		"data_type":          "int32",
+		"chunk_grid":         named("regular", map[string]any{"chunk_shape": []int{s.Shard}}),
+		"chunk_key_encoding": map[string]any{"name": "default"},
+		"fill_value":         -1,
+		"codecs":             codecs,
+	})
 	if err != nil {
 		panic(err)
 	}
 	return string(doc)
 }
 
-// Value makes shard number k.
+// Value returns shard number k.
 func (s Shards) Value(k int) []byte { return s.part(k*s.Shard, s.Shard, s.Inner) }
 
-// part makes what holds n elements from number lo on: nil where all of it is missing.
+// part returns the inner chunk that holds n elements from number lo on, or nil if it is missing.
+// inner lists the extents of the levels below it.
 func (s Shards) part(lo, n int, inner []int) []byte {
 	if len(inner) == 0 {
 		if s.Missing != nil && s.Missing(lo/n) {
@@ -70,10 +85,11 @@ func (s Shards) part(lo, n int, inner []int) []byte {
 	return PackShard(parts, s.IndexAtStart)
 }
 
-// IndexSize is the length of the index of n chunks.
+// IndexSize returns the size of the index of a shard of n chunks.
 func IndexSize(n int) int { return 16*n + 4 }
 
-// PackShard puts parts, which are missing where they are nil, one behind the other into a shard with an index.
+// PackShard returns a shard of the given parts, one behind the other. A part that is nil is
+// missing. start reports whether the index is at the start.
 func PackShard(parts [][]byte, start bool) []byte {
 	var data, table []byte
 	off := 0
@@ -95,9 +111,9 @@ func PackShard(parts [][]byte, start bool) []byte {
 	return append(data, table...)
 }
 
-// Files are what a store has of the array.
+// Files returns the values of a store with the array "x".
 func (s Shards) Files() map[string][]byte {
-	files := map[string][]byte{"zarr.json": []byte(`{"zarr_format": 3, "node_type": "group"}`), "x/zarr.json": []byte(s.document())}
+	files := map[string][]byte{"zarr.json": []byte(V3Group), "x/zarr.json": []byte(s.document())}
 	for k := range (s.N + s.Shard - 1) / s.Shard {
 		if value := s.Value(k); value != nil {
 			files[fmt.Sprintf("x/c/%d", k)] = value
@@ -106,17 +122,13 @@ func (s Shards) Files() map[string][]byte {
 	return files
 }
 
+// Mem returns a store in memory with the array "x".
 func (s Shards) Mem(t testing.TB) *store.Mem {
 	t.Helper()
-	mem := store.NewMem()
-	for key, value := range s.Files() {
-		if err := mem.Put(t.Context(), key, value); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return mem
+	return MemStore(t, s.Files())
 }
 
+// IntRange returns the integers from lo up to hi, without hi.
 func IntRange(lo, hi int) []int {
 	var list []int
 	for i := lo; i < hi; i++ {

@@ -13,20 +13,25 @@ import (
 	"zarrbench/zarrio/store"
 )
 
-// Store is a store in memory that counts the reads of chunks. Nothing in it blocks, which synctest needs.
+// A Store is a store in memory that counts the reads of chunks. Nothing in it blocks, which package
+// synctest needs.
 type Store struct {
 	mu     sync.Mutex
 	Values map[string][]byte
-	reads  map[string]int
-	Hook   func(key string) error // called for each read of a chunk
+	reads  map[string]int         // of chunks, by key
+	Hook   func(key string) error // if not nil, is called for each read of a chunk, and can fail it
 }
+
+// NewStore returns a store with an empty group of Zarr v2.
 
 func NewStore() *Store {
 	return &Store{Values: map[string][]byte{".zgroup": []byte(`{"zarr_format":2}`)}, reads: map[string]int{}}
 }
 
+// String returns the name of the store in errors.
 func (s *Store) String() string { return "mem" }
 
+// ReadRange implements store.Store.
 func (s *Store) ReadRange(ctx context.Context, key string, dst []byte, off int64) (int, int64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, 0, err
@@ -55,7 +60,7 @@ func (s *Store) ReadRange(ctx context.Context, key string, dst []byte, off int64
 	return copy(dst, value[min(off, int64(len(value))):]), int64(len(value)), nil
 }
 
-// WriteDir makes a directory of the store, and returns its path.
+// WriteDir writes the store's values into a temporary directory, and returns its path.
 func (s *Store) WriteDir(tb testing.TB) string {
 	dir := tb.TempDir()
 	s.mu.Lock()
@@ -69,7 +74,7 @@ func (s *Store) WriteDir(tb testing.TB) string {
 	return dir
 }
 
-// Counts returns the reads since the last call.
+// Counts returns the number of reads of each chunk since the last call.
 func (s *Store) Counts() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,9 +83,16 @@ func (s *Store) Counts() map[string]int {
 	return c
 }
 
-// Steps is a store with one array "t" of n steps, on a grid of 4 x 6, in chunks of chunk steps.
+// Steps returns a store with one array "t" of n steps, on a grid of 4 x 6, in chunks of chunk
+// steps.
 func Steps(tb testing.TB, n, chunk int, blosc bool) *Store {
 	s := NewStore()
-	s.Put(tb, &Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{n, 4, 6}, Chunks: []int{chunk, 4, 6}, Blosc: blosc})
+	s.Put(tb, &Array{
+		Name:   "t",
+		Dims:   []string{"time", "y", "x"},
+		Shape:  []int{n, 4, 6},
+		Chunks: []int{chunk, 4, 6},
+		Blosc:  blosc,
+	})
 	return s
 }

@@ -17,27 +17,43 @@ import (
 	"zarrbench/zarrio/tensor"
 )
 
-// Case is a random store with a loader's options, and what its channels mean.
+// A Case is a random store with options for a loader, and the meaning of the loader's channels.
 type Case struct {
 	store      *arraytest.Store
 	CPU        engine.CPUOptions
 	opt        loader.Options
 	open       zarrio.Options
 	grid       [2]string
-	extent     map[string]int
+	extent     map[string]int // by dimension
 	channels   []caseChannel
-	size       int
-	OpenEngine func(*testing.T) engine.Engine // of its own; nil for the CPU's
-	OnDisk     bool                           // the store is a directory
+	size       int                            // of an element
+	OpenEngine func(*testing.T) engine.Engine // returns the engine; nil for a CPU engine
+	OnDisk     bool                           // the store is written to a directory
 }
 
+// A caseChannel is an array at fixed indices of some dimensions.
 type caseChannel struct {
 	array *arraytest.Array
 	fixed map[string]int
 }
 
+// caseTypes lists types that differ in their byte order only: the channels of a case have those of
+// one list.
+var caseTypes = [][]string{
+	{"<f4", ">f4"}, {"<f8", ">f8"}, {"<i2", ">i2"}, {"|u1"}, {"<c8", ">c8"}, {"<u4", ">u4"},
+}
+
+// newCase returns a random case.
 func newCase(tb testing.TB, r *rand.Rand) *Case {
-	c := &Case{store: arraytest.NewStore(), extent: map[string]int{"time": 1 + r.IntN(20), "level": 1 + r.IntN(4), "lat": 1 + r.IntN(9), "lon": 1 + r.IntN(11)}}
+	c := &Case{
+		store: arraytest.NewStore(),
+		extent: map[string]int{
+			"time":  1 + r.IntN(20),
+			"level": 1 + r.IntN(4),
+			"lat":   1 + r.IntN(9),
+			"lon":   1 + r.IntN(11),
+		},
+	}
 	c.grid = [2]string{"lat", "lon"}
 	if r.IntN(2) == 0 {
 		c.grid = [2]string{"lon", "lat"}
@@ -46,22 +62,40 @@ func newCase(tb testing.TB, r *rand.Rand) *Case {
 	for i := range levels {
 		levels[i] = float64(50 + 175*i)
 	}
-	c.store.Put(tb, &arraytest.Array{Name: "level", Dims: []string{"level"}, Shape: []int{len(levels)}, Dtype: "<f8", Elem: arraytest.Floats(levels...)})
-	c.store.Put(tb, &arraytest.Array{Name: "time", Dims: []string{"time"}, Shape: []int{c.extent["time"]}, Dtype: "<i8",
-		Attrs: map[string]any{"units": "hours since 1959-01-01"}, Elem: arraytest.Ints(func(i int) int64 { return int64(6 * i) })})
-	types := [][]string{{"<f4", ">f4"}, {"<f8", ">f8"}, {"<i2", ">i2"}, {"|u1"}, {"<c8", ">c8"}, {"<u4", ">u4"}}[r.IntN(6)]
+	c.store.Put(tb, &arraytest.Array{
+		Name:  "level",
+		Dims:  []string{"level"},
+		Shape: []int{len(levels)},
+		Dtype: "<f8",
+		Elem:  arraytest.Floats(levels...),
+	})
+	c.store.Put(tb, &arraytest.Array{
+		Name:  "time",
+		Dims:  []string{"time"},
+		Shape: []int{c.extent["time"]},
+		Dtype: "<i8",
+		Attrs: map[string]any{"units": "hours since 1959-01-01"},
+		Elem:  arraytest.Ints(func(i int) int64 { return int64(6 * i) }),
+	})
+	types := caseTypes[r.IntN(len(caseTypes))]
 	arrays := 1 + r.IntN(3)
-	timed := r.IntN(arrays) // this one has the step dimension, the others may
+	timed := r.IntN(arrays) // the array that must have the step dimension
 	for i := range arrays {
 		dims := []string{c.grid[0], c.grid[1]}
 		if i == timed || r.IntN(3) > 0 {
-			dims = slices.Insert(dims, r.IntN(places(i, len(dims))), "time")
+			dims = slices.Insert(dims, r.IntN(positions(i, len(dims))), "time")
 		}
 		if r.IntN(2) == 0 {
-			dims = slices.Insert(dims, r.IntN(places(i, len(dims))), "level")
+			dims = slices.Insert(dims, r.IntN(positions(i, len(dims))), "level")
 		}
-		a := &arraytest.Array{Name: "v" + strconv.Itoa(i), Dims: dims, Dtype: types[r.IntN(len(types))], Order: []string{"C", "F"}[r.IntN(2)],
-			Blosc: r.IntN(2) == 0, Fill: []string{"null", "7", "0"}[r.IntN(3)]}
+		a := &arraytest.Array{
+			Name:  "v" + strconv.Itoa(i),
+			Dims:  dims,
+			Dtype: types[r.IntN(len(types))],
+			Order: []string{"C", "F"}[r.IntN(2)],
+			Blosc: r.IntN(2) == 0,
+			Fill:  []string{"null", "7", "0"}[r.IntN(3)],
+		}
 		for _, d := range dims {
 			n := c.extent[d]
 			a.Shape = append(a.Shape, n)
@@ -76,14 +110,15 @@ func newCase(tb testing.TB, r *rand.Rand) *Case {
 				return x%4 == 0
 			}
 		}
-		if chunks := grid.New(a.Shape, a.Chunks, nil).Total; r.IntN(2) == 0 && chunks < 200 { // codecs of very many take long
-			a.Dtype = strings.Replace(a.Dtype, ">", "<", 1) // the codec says which
+		// With Zarr v3, many chunks take long to encode.
+		if chunks := grid.New(a.Shape, a.Chunks, nil).Total; r.IntN(2) == 0 && chunks < 200 {
+			a.Dtype = strings.Replace(a.Dtype, ">", "<", 1) // the byte order is that of a codec
 			if a.Dtype[1] == 'c' {
 				a.Fill = "null"
 			}
 			filters := 2
 			if a.Dtype == "<f4" {
-				filters = 0 // its elements are any bits, and astype does not keep all of them
+				filters = 0 // elements may be any NaN, which astype does not keep
 			}
 			a.Form = arraytest.NewForm(r, a.Dtype, a.Chunks, 2, filters, false)
 		}
@@ -91,18 +126,18 @@ func newCase(tb testing.TB, r *rand.Rand) *Case {
 		c.size = a.Size()
 		name, fixed := a.Name, r.IntN(c.extent["level"])
 		if !slices.Contains(dims, "level") {
-			c.channels = append(c.channels, caseChannel{a, nil})
+			c.channels = append(c.channels, caseChannel{array: a})
 		} else {
 			switch r.IntN(3) {
 			case 0:
 				name += fmt.Sprintf("@level=%v", levels[fixed])
-				c.channels = append(c.channels, caseChannel{a, map[string]int{"level": fixed}})
+				c.channels = append(c.channels, caseChannel{array: a, fixed: map[string]int{"level": fixed}})
 			case 1:
 				name += fmt.Sprintf("@level#%d", fixed)
-				c.channels = append(c.channels, caseChannel{a, map[string]int{"level": fixed}})
+				c.channels = append(c.channels, caseChannel{array: a, fixed: map[string]int{"level": fixed}})
 			default:
 				for k := range levels {
-					c.channels = append(c.channels, caseChannel{a, map[string]int{"level": k}})
+					c.channels = append(c.channels, caseChannel{array: a, fixed: map[string]int{"level": k}})
 				}
 			}
 		}
@@ -127,20 +162,25 @@ func newCase(tb testing.TB, r *rand.Rand) *Case {
 	c.opt.Prefetch = r.IntN(5) - 1
 	c.opt.Retain = r.IntN(3)
 	c.opt.Layout = tensor.Layout(r.IntN(2))
-	c.open = zarrio.Options{CoalesceGap: []int64{0, -1, 20, 500}[r.IntN(4)], CoalesceSize: []int64{0, 0, -1, 100, 2000}[r.IntN(5)]}
+	c.open = zarrio.Options{
+		CoalesceGap:  []int64{0, -1, 20, 500}[r.IntN(4)],
+		CoalesceSize: []int64{0, 0, -1, 100, 2000}[r.IntN(5)],
+	}
 	c.CPU = engine.CPUOptions{Workers: 1 + r.IntN(5), KeepBytes: []int64{0, -1, 5000, 20000}[r.IntN(4)]}
 	return c
 }
 
-// places says where a further dimension may stand: before the grid's two in the first array, anywhere else.
-func places(array, dims int) int {
+// positions returns the number of positions at which a further dimension can be inserted. In the
+// first array it must come before the grid's two, which are the last there.
+func positions(array, dims int) int {
 	if array == 0 {
 		return dims - 1
 	}
 	return dims + 1
 }
 
-// windows lists where the samples come from, in order, by a plain reading of the rules.
+// windows returns the origins of the samples, in order, computed in a simple way from the
+// documentation of loader.Window.
 func (c *Case) windows() []loader.Origin {
 	all := []loader.Origin{{Size: [3]int{c.extent["time"], c.extent[c.grid[0]], c.extent[c.grid[1]]}}}
 	for _, w := range c.opt.Windows {
@@ -164,7 +204,7 @@ func (c *Case) windows() []loader.Origin {
 	return all
 }
 
-// plane makes one plane of a sample from the elements' definition.
+// plane returns one plane of a sample, computed from the elements' definition.
 func (c *Case) plane(o loader.Origin, ch, step, rows, cols int) []byte {
 	a := c.channels[ch].array
 	out := make([]byte, 0, rows*cols*c.size)
@@ -199,7 +239,7 @@ func (c *Case) plane(o loader.Origin, ch, step, rows, cols int) []byte {
 	return out
 }
 
-// plane returns the bytes of a plane, wherever it is.
+// plane returns the bytes of a plane, in whatever memory it is.
 func plane(t tensor.Tensor, i, ch int) ([]byte, error) {
 	if t.Device.Type == tensor.DeviceCPU {
 		return t.PlaneBytes(i, ch), nil
@@ -221,7 +261,8 @@ func (c *Case) checkSample(b *loader.Batch, i int) error {
 		for ch := range c.channels {
 			want := c.plane(b.Windows[i], ch, s, t.Shape[2], t.Shape[3])
 			if got, err := plane(t, i, ch); err != nil || !bytes.Equal(got, want) {
-				return fmt.Errorf("%v: sample %d (%v), step %d, channel %d: got %x, %v, want %x", b, i, b.Windows[i], s, ch, got, err, want)
+				return fmt.Errorf("%v: sample %d (%v), step %d, channel %d: got %x, %v, want %x",
+					b, i, b.Windows[i], s, ch, got, err, want)
 			}
 		}
 		step := int64(b.Windows[i].Start[0] + min(s, b.Windows[i].Size[0]-1))
@@ -232,7 +273,7 @@ func (c *Case) checkSample(b *loader.Batch, i int) error {
 	return nil
 }
 
-// check runs some epochs and compares everything.
+// check runs two epochs, and compares all that the loader returns.
 func (c *Case) check(t *testing.T, r *rand.Rand) {
 	want := c.windows()
 	if r.IntN(2) == 0 && c.OpenEngine == nil {
@@ -310,7 +351,8 @@ func (c *Case) group(t *testing.T) *zarrio.Group {
 	return g
 }
 
-// checkRead compares the channels' arrays, read whole by ReadInto, with the elements' definition.
+// checkRead reads each channel's array whole by ReadInto, and compares it with the elements'
+// definition.
 func (c *Case) checkRead(t *testing.T) {
 	for _, ch := range c.channels {
 		a, err := Open(t, c.store, c.open).Array(t.Context(), ch.array.Name)
@@ -336,7 +378,8 @@ func (c *Case) checkRead(t *testing.T) {
 	}
 }
 
-// Seeds runs f with n seeds until one fails. They are others each time: -count runs more.
+// Seeds runs f with n consecutive seeds until one fails. They differ from run to run, so -count tests
+// more of them.
 func Seeds(t *testing.T, n int, f func(seed uint64)) {
 	t.Helper()
 	seed := rand.Uint64()
@@ -349,9 +392,10 @@ func Seeds(t *testing.T, n int, f func(seed uint64)) {
 	}
 }
 
+// Random checks the random case of a seed.
 func Random(t *testing.T, seed uint64) { RandomOn(t, seed, nil) }
 
-// RandomOn checks a random case, on another engine than the CPU's if change says so.
+// RandomOn is Random for a case that change, if not nil, has changed: it may set another engine.
 func RandomOn(t *testing.T, seed uint64, change func(*Case, *rand.Rand)) {
 	t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -362,9 +406,11 @@ func RandomOn(t *testing.T, seed uint64, change func(*Case, *rand.Rand)) {
 		defer func() {
 			if t.Failed() {
 				for _, ch := range c.channels {
-					t.Logf("%s %v %v chunks %v %s %s blosc %t", ch.array.Name, ch.array.Dims, ch.array.Shape, ch.array.Chunks, ch.array.Dtype, ch.array.Order, ch.array.Blosc)
-					if ch.array.Form != nil {
-						t.Logf("%s", c.store.Values[ch.array.Name+"/zarr.json"])
+					a := ch.array
+					t.Logf("%s %v %v chunks %v %s %s blosc %t",
+						a.Name, a.Dims, a.Shape, a.Chunks, a.Dtype, a.Order, a.Blosc)
+					if a.Form != nil {
+						t.Logf("%s", c.store.Values[a.Name+"/zarr.json"])
 					}
 				}
 				t.Logf("%+v\n%+v", c.opt, c.CPU)

@@ -25,25 +25,26 @@ import (
 	"zarrbench/zarrio/write"
 )
 
-// A gate holds the requests that a server gets until as many are in flight as there may be at once, or as there are values left.
-// Then it lets them through, and holds the next ones.
+// A gate holds a server's requests until the expected number is in flight: as many as there may be
+// at once, or as there are values left. Then it lets these requests through, and holds the next
+// ones.
 type gate struct {
 	most   int                        // requests that may be in flight at once
-	values int                        // that will be asked for
-	per    int                        // requests for each, one after the other
-	name   func(*http.Request) string // of the value that is asked for
+	values int                        // values that will be requested
+	per    int                        // requests for each value, one after the other
+	name   func(*http.Request) string // returns the name of the requested value
 
 	mu      sync.Mutex
-	open    bool // everything passes
-	held    int
-	through chan struct{} // closed when what is held may pass
-	asked   map[string]int
-	left    int
-	waves   []int // how many requests were in flight, each time that the gate let them through
-	missing string
+	open    bool           // all requests pass
+	held    int            // requests that wait
+	through chan struct{}  // closed to let the held requests pass
+	asked   map[string]int // requests, by value
+	left    int            // values that some requests are still expected for
+	waves   []int          // the number of requests that passed together, for each time
+	missing string         // describes requests that did not come
 }
 
-// patience is how long a request that is held waits for others until the test has failed.
+// patience is how long a held request waits for others before the test fails.
 const patience = 20 * time.Second
 
 // arm makes the gate hold requests from now on.
@@ -53,7 +54,7 @@ func (g *gate) arm() {
 	g.open, g.held, g.left, g.asked, g.waves, g.through = false, 0, g.values, map[string]int{}, nil, make(chan struct{})
 }
 
-// hook is a server's.
+// hook is the hook of the server. It returns when the request may pass.
 func (g *gate) hook(_ http.ResponseWriter, r *http.Request) bool {
 	g.mu.Lock()
 	if g.open {
@@ -91,7 +92,7 @@ func (g *gate) hook(_ http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-// done checks that all was asked for, at once.
+// done checks that all values were requested, by as many requests at once as there may be.
 func (g *gate) done(t *testing.T) {
 	t.Helper()
 	g.mu.Lock()
@@ -101,17 +102,23 @@ func (g *gate) done(t *testing.T) {
 	require.Zero(t, g.left)
 }
 
-// flightSide is the extent of a step in either direction.
+// flightSide is the number of rows and of columns of a step.
 const flightSide = 8
 
-// flightStore makes a store of steps, each a chunk of an array "t" or an inner chunk of a shard of two.
+// flightStore returns the values of a store of steps. Each step is a chunk of the array "t", or if
+// sharded is true, an inner chunk of a shard of two.
 func flightStore(t testing.TB, steps int, sharded bool, compressor string) map[string][]byte {
 	t.Helper()
 	mem := store.NewMem()
 	w, err := write.Create(mem, 3, nil)
 	require.NoError(t, err)
-	spec := write.ArraySpec{Shape: []int{steps, flightSide, flightSide}, Chunks: []int{1, flightSide, flightSide}, DType: meta.Float32,
-		Compressor: write.Compressor{Name: compressor}, Dims: []string{"time", "lat", "lon"}}
+	spec := write.ArraySpec{
+		Shape:      []int{steps, flightSide, flightSide},
+		Chunks:     []int{1, flightSide, flightSide},
+		DType:      meta.Float32,
+		Compressor: write.Compressor{Name: compressor},
+		Dims:       []string{"time", "lat", "lon"},
+	}
 	if sharded {
 		spec.Shards = []int{2, flightSide, flightSide}
 	}
@@ -143,9 +150,10 @@ func flightStore(t testing.TB, steps int, sharded bool, compressor string) map[s
 	return files
 }
 
+// flightValue returns element i of the array.
 func flightValue(i int) float32 { return float32(i%977) + 0.5 }
 
-// zipped returns the files as the entries of a zip file, stored.
+// zipped returns a zip file with the given files, stored without compression.
 func zipped(t testing.TB, files map[string][]byte) []byte {
 	t.Helper()
 	var buf bytes.Buffer
@@ -160,19 +168,22 @@ func zipped(t testing.TB, files map[string][]byte) []byte {
 	return buf.Bytes()
 }
 
-// A Flight is a store on a server behind a gate.
+// A Flight is a store on a server behind a gate, to test how many requests are in flight at once.
 type Flight struct {
 	group *zarrio.Group
 	gate  *gate
 	steps int
 }
 
+// FlightKinds lists the kinds of stores that NewFlight makes.
 var FlightKinds = []string{"http", "http raw", "zip", "shards"}
 
-// NewFlight opens a store of a kind, of so many values, on a server that answers most requests at once.
+// NewFlight opens a store of a kind, with the given number of values, on a server that answers most
+// requests at once.
 func NewFlight(t *testing.T, kind string, values, most int) *Flight {
 	t.Helper()
-	f := &Flight{gate: &gate{open: true, most: most, values: values, per: 1, name: func(r *http.Request) string { return r.URL.Path }}, steps: values}
+	path := func(r *http.Request) string { return r.URL.Path }
+	f := &Flight{gate: &gate{open: true, most: most, values: values, per: 1, name: path}, steps: values}
 	compressor := "zstd"
 	switch kind {
 	case "http raw":
@@ -187,7 +198,7 @@ func NewFlight(t *testing.T, kind string, values, most int) *Flight {
 		files = map[string][]byte{"t.zip": zipped(t, files)}
 	}
 	server := storetest.NewServer(t, files, storetest.ServerOptions{Hook: f.gate.hook})
-	t.Cleanup(func() { // before the server is closed, which waits for its requests
+	t.Cleanup(func() { // runs before the server's cleanup, which waits for its requests
 		f.gate.mu.Lock()
 		f.gate.open = true
 		f.gate.mu.Unlock()
@@ -205,7 +216,8 @@ func NewFlight(t *testing.T, kind string, values, most int) *Flight {
 	return f
 }
 
-// Read reads all steps as one batch by the engine, and checks them. most is how many requests there must be at once.
+// Read reads all steps as one batch by the engine, and checks their elements. It fails the test
+// unless most requests are in flight at once.
 func (f *Flight) Read(t *testing.T, e engine.Engine, most int) {
 	t.Helper()
 	f.gate.most = most
@@ -213,10 +225,15 @@ func (f *Flight) Read(t *testing.T, e engine.Engine, most int) {
 	f.gate.done(t)
 }
 
-// Values reads all steps as one batch by the engine, and checks them. It calls begin when only they are left to be asked for.
+// Values reads all steps as one batch by the engine, and checks their elements. It calls begin when
+// only the chunks remain to be read.
 func (f *Flight) Values(t *testing.T, e engine.Engine, begin func()) {
 	t.Helper()
-	l, err := loader.New(t.Context(), f.group, e, loader.Options{Channels: []string{"t"}, Windows: []loader.Window{{Dim: "time", Size: 1, Overlap: 0}}, Batch: f.steps})
+	l, err := loader.New(t.Context(), f.group, e, loader.Options{
+		Channels: []string{"t"},
+		Windows:  []loader.Window{{Dim: "time", Size: 1}},
+		Batch:    f.steps,
+	})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, l.Close()) }()
 	begin()

@@ -1,3 +1,5 @@
+// Package loadertest tests loaders: on random stores and options, against a simple definition of
+// what they must return, and on stores whose requests are counted.
 package loadertest
 
 import (
@@ -11,6 +13,7 @@ import (
 	"zarrbench/zarrio/loader"
 )
 
+// Open opens the root group of s.
 func Open(tb testing.TB, s *arraytest.Store, opt zarrio.Options) *zarrio.Group {
 	tb.Helper()
 	g, err := zarrio.OpenStore(tb.Context(), s, opt)
@@ -20,13 +23,13 @@ func Open(tb testing.TB, s *arraytest.Store, opt zarrio.Options) *zarrio.Group {
 	return g
 }
 
-// New makes a loader that is closed, with its engine, at the end of the test.
+// New returns a loader on a CPU engine. Both are closed at the end of the test.
 func New(tb testing.TB, g *zarrio.Group, c engine.CPUOptions, opt loader.Options) *loader.Loader {
 	tb.Helper()
 	return NewOn(tb, g, engine.NewCPU(c), opt)
 }
 
-// NewOn is ldLoader on an engine.
+// NewOn returns a loader on e. Both are closed at the end of the test.
 func NewOn(tb testing.TB, g *zarrio.Group, e engine.Engine, opt loader.Options) *loader.Loader {
 	tb.Helper()
 	l, err := loader.New(tb.Context(), g, e, opt)
@@ -41,7 +44,8 @@ func NewOn(tb testing.TB, g *zarrio.Group, e engine.Engine, opt loader.Options) 
 	return l
 }
 
-// Origins runs an epoch and returns where its samples came from.
+// Origins runs an epoch, and returns the origins of its samples and the number of samples of each
+// batch.
 func Origins(tb testing.TB, l *loader.Loader) (origins []loader.Origin, batches []int) {
 	tb.Helper()
 	for b, err := range l.Batches(tb.Context()) {
@@ -54,7 +58,7 @@ func Origins(tb testing.TB, l *loader.Loader) (origins []loader.Origin, batches 
 	return origins, batches
 }
 
-// Bytes copies all tensors of a batch.
+// Bytes returns a copy of all tensors of a batch, one behind the other.
 func Bytes(tb testing.TB, b *loader.Batch) []byte {
 	tb.Helper()
 	var out []byte
@@ -68,7 +72,7 @@ func Bytes(tb testing.TB, b *loader.Batch) []byte {
 	return out
 }
 
-// Epoch runs an epoch and returns the bytes of each batch.
+// Epoch runs an epoch, and returns the bytes of each batch.
 func Epoch(tb testing.TB, l *loader.Loader) [][]byte {
 	tb.Helper()
 	var out [][]byte
@@ -81,8 +85,10 @@ func Epoch(tb testing.TB, l *loader.Loader) [][]byte {
 	return out
 }
 
+// Equal reports whether two epochs have the same number of batches and the same bytes.
 func Equal(a, b [][]byte) bool {
 	return bytes.Equal(bytes.Join(a, nil), bytes.Join(b, nil)) && len(a) == len(b)
 }
 
+// AllIO lists all ways to read files.
 var AllIO = []engine.IO{engine.IOAuto, engine.IOBuffered, engine.IODirect, engine.IOUring}
