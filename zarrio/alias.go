@@ -2,8 +2,8 @@ package zarrio
 
 import "zarrbench/zarrio/meta"
 
-// What an array's documents say, and the errors that name what can't be read, are defined by the
-// package meta, which also has the kinds of data types.
+// What an array's documents say, errors and counts are defined by the package meta, which also has
+// the kinds of data types.
 type (
 	DType       = meta.DType
 	Kind        = meta.Kind

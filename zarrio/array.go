@@ -30,7 +30,7 @@ func (a *Array) Shape() []int { return a.c.Meta.Shape }
 // DType returns the type of the elements.
 func (a *Array) DType() meta.DType { return a.c.Meta.DType }
 
-// Dims returns the dimensions' names, "" where one has none; it must not be changed.
+// Dims returns the dimensions' names, "" for one that has none; it must not be changed.
 func (a *Array) Dims() []string { return a.c.Meta.Dims }
 
 // Attrs returns the array's attributes; they must not be changed.
@@ -39,13 +39,14 @@ func (a *Array) Attrs() meta.Attributes { return a.c.Meta.Attrs }
 // Chunks returns the array as the loader and the engines of this module read it.
 func (a *Array) Chunks() *chunk.Array { return a.c }
 
-// A Storage says how an array's chunks are stored: what decides whether an engine can bring them straight into place.
+// A Storage says how an array's chunks are stored: what decides whether an engine can bring them
+// straight into place.
 type Storage struct {
-	Chunk  []int    // extents of what is read and decoded by itself: a chunk, or an inner chunk of a shard
-	Shard  []int    // extents of the shards; nil where chunks are values of their own
+	Chunk  []int    // extents of a chunk; in shards, of an inner chunk
+	Shard  []int    // extents of a shard; nil if chunks are values of their own
 	COrder bool     // the last dimension varies fastest
 	Native bool     // elements have the machine's byte order
-	Codecs []string // that a chunk's bytes pass through, in the order of decoding; none where they are stored as they are
+	Codecs []string // in the order of decoding; none if chunks are stored as they are
 }
 
 // Storage returns how the chunks are stored, or why they can't be decoded.

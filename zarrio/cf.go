@@ -13,22 +13,24 @@ import (
 	"zarrbench/zarrio/tensor"
 )
 
-// FillMask says whether the fill value in an array's metadata, which is what missing chunks hold, also stands for missing
-// values, as the attribute _FillValue does.
+// FillMask tells whether elements that equal the array's own fill value are missing values, as
+// those are that equal the attribute _FillValue. Missing chunks hold the array's own fill value.
 type FillMask int
 
-// The ways to take fill values. Each is a value of xarray's use_zarr_fill_value_as_mask: None, True, False.
+// The ways to take fill values. Each is a value of xarray's use_zarr_fill_value_as_mask: None,
+// True, False.
 const (
-	// MaskByFormat takes the fill values of Zarr v2 arrays for missing values, since that format has no other place for them,
-	// and those of v3 arrays not.
+	// MaskByFormat takes the fill values of Zarr v2 arrays for missing values, since that format
+	// has no other place for them, and those of v3 arrays not.
 	MaskByFormat FillMask = iota
 	MaskAlways
 	MaskNever
 )
 
-// CFType returns the type that xarray would decode the array's elements to, by the attributes that [cf.ParsePacking] reads;
-// times, which are numbers with units such as "hours since 1959-01-01", become datetime64[ns]. Where nothing is to be decoded
-// it is the array's own type: that of integers then stays an integer type.
+// CFType returns the type that xarray would decode the array's elements to, by the attributes that
+// [cf.ParsePacking] reads; times, which are numbers with units such as "hours since 1959-01-01",
+// become datetime64[ns]. If nothing is to be decoded it is the array's own type, which may be an
+// integer type.
 func (a *Array) CFType() (meta.DType, error) {
 	if _, ok, err := a.TimeUnits(); err != nil {
 		return meta.DType{}, err
@@ -55,9 +57,10 @@ func (a *Array) CFType() (meta.DType, error) {
 	return d, nil
 }
 
-// ReadCF reads a selection into new memory, in C order, and decodes it as xarray does: missing values are NaN, packed ones
-// multiplied by their scale_factor and shifted by their add_offset. All is calculated in [Array.CFType]'s type and then
-// rounded to T. [Options.FillMask] says whether the array's own fill value stands for missing values.
+// ReadCF reads a selection into new memory, in C order, and decodes it as xarray does: missing
+// values are NaN, packed ones multiplied by their scale_factor and shifted by their add_offset. All
+// is calculated in [Array.CFType]'s type and then rounded to T. [Options.FillMask] tells whether
+// the array's own fill value is a missing value.
 //
 // The array's elements are integers or floats; those of times are refused: see [ReadTimes].
 func ReadCF[T float32 | float64](ctx context.Context, a *Array, sel Selection) ([]T, error) {
@@ -71,9 +74,9 @@ func ReadCF[T float32 | float64](ctx context.Context, a *Array, sel Selection) (
 	return dst, nil
 }
 
-// ReadCFInto is [ReadCF] into the caller's memory, which has exactly the selection's size. Elements that are no longer than T
-// are decoded where they are read, and take no other memory; longer ones are read in parts, of what the chunks take that are
-// decoded at once, or of 4 MiB. After an error the content of dst is unspecified.
+// ReadCFInto is [ReadCF] into the caller's memory, which has exactly the selection's size. Elements
+// that are no longer than T are decoded in place, without other memory. Longer ones are read in
+// blocks of one chunk per worker, at least 4 MiB. After an error the content of dst is unspecified.
 func ReadCFInto[T float32 | float64](ctx context.Context, a *Array, sel Selection, dst []T) (meta.Stats, error) {
 	if _, ok, err := a.TimeUnits(); err != nil {
 		return meta.Stats{}, err
@@ -88,7 +91,8 @@ func ReadCFInto[T float32 | float64](ctx context.Context, a *Array, sel Selectio
 	return readPacked(ctx, a, p, sel, dst)
 }
 
-// packedType returns the type of d's elements as package cf has it, or false for elements that are not plain numbers.
+// packedType returns the type of d's elements as package cf has it, or false for elements that are
+// not plain numbers.
 func packedType(d meta.DType) (cf.Type, bool) {
 	if d.Variant != "" {
 		return cf.Type{}, false
@@ -104,7 +108,8 @@ func packedType(d meta.DType) (cf.Type, bool) {
 	return cf.Type{}, false
 }
 
-// packing reads the attributes that say how elements are decoded. fill stands in for _FillValue, if it is not nil.
+// packing reads the attributes that say how elements are decoded. fill stands in for _FillValue, if
+// it is not nil.
 func (a *Array) packing(fill json.RawMessage) (*cf.Packing, error) {
 	t, ok := packedType(a.c.Meta.DType)
 	if !ok {
@@ -117,7 +122,8 @@ func (a *Array) packing(fill json.RawMessage) (*cf.Packing, error) {
 	return p, nil
 }
 
-// ownFill returns the array's own fill value, as an attribute's value, where it stands for missing values; else nil.
+// ownFill returns the array's own fill value, as an attribute's value, or nil if it is no missing
+// value.
 func (a *Array) ownFill() json.RawMessage {
 	e, d := a.c.Meta.Fill, a.c.Meta.DType
 	mask := a.mask == MaskAlways || a.mask == MaskByFormat && a.c.Meta.Format == 2
@@ -135,7 +141,8 @@ func (a *Array) ownFill() json.RawMessage {
 func readPacked[T float32 | float64](ctx context.Context, a *Array, p *cf.Packing, sel Selection, dst []T) (meta.Stats, error) {
 	size, wide := a.c.Meta.DType.Size, int(unsafe.Sizeof(*new(T)))
 	if size <= wide {
-		// Elements are read into the end of dst, and unpacked from there on: none is overwritten before it is read.
+		// Elements are read into the end of dst, and unpacked from there on: none is overwritten
+		// before it is read.
 		raw := tensor.AsBytes(dst)[len(dst)*(wide-size):]
 		stats, err := a.ReadInto(ctx, sel, raw)
 		if err == nil {

@@ -9,9 +9,10 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// Check reads and decodes every chunk of the array, and calls report for each that can't be read or is missing, with a
-// *ChunkError; calls don't overlap. A shard whose index can't be read, or that is missing, is reported once. It goes on after
-// these: its own error is that of the array as a whole, or of the context.
+// Check reads and decodes every chunk of the array, and calls report for each that can't be read or
+// is missing, with a *ChunkError; calls don't overlap. A shard whose index can't be read, or that
+// is missing, is reported once. It goes on after these: its own error is that of the array as a
+// whole, or of the context.
 func (a *Array) Check(ctx context.Context, report func(error)) (meta.Stats, error) {
 	text := a.c.Pipe.Text
 	if a.c.NoCodec != nil {

@@ -14,16 +14,18 @@ import (
 	"zarrbench/zarrio/store"
 )
 
-// Consolidated says what is done with a hierarchy's consolidated metadata: one document that repeats all others.
+// Consolidated says what is done with a hierarchy's consolidated metadata: one document that
+// repeats all others.
 type Consolidated int
 
 // The ways to use consolidated metadata.
 const (
-	// Auto uses it where it is there.
+	// Auto uses it if it is there.
 	Auto Consolidated = iota
-	// Never reads each document by itself.
+	// Never reads single documents.
 	Never
-	// Verify reads both, and refuses a hierarchy whose consolidated metadata are missing or say something else.
+	// Verify reads both, and refuses a hierarchy whose consolidated metadata are missing or say
+	// something else.
 	Verify
 )
 
@@ -53,7 +55,7 @@ func (c *Consolidated) UnmarshalText(text []byte) error {
 // errStale is what errors.Is finds if consolidated metadata lack a node that the store has.
 var errStale = fmt.Errorf("it is in the store but not in the consolidated metadata, which are stale: open without them: %w", fs.ErrNotExist)
 
-// consolidatedV2 returns the consolidated metadata of a v2 hierarchy, or nil where there are none.
+// consolidatedV2 returns the consolidated metadata of a v2 hierarchy, or nil if there are none.
 func (h *hierarchy) consolidatedV2(ctx context.Context) (documents, error) {
 	doc, err := h.single(ctx, meta.V2ConsolidatedDoc)
 	if err != nil {
@@ -69,8 +71,9 @@ func (h *hierarchy) consolidatedV2(ctx context.Context) (documents, error) {
 	return docs, h.verifyAtOpen(ctx, "", 2, meta.V2ConsolidatedDoc, docs)
 }
 
-// consolidatedV3 returns the documents of the members that the document of the v3 group at path holds, or nil where it has
-// none. Those that a member's document holds in turn are not looked at: the outer ones list all nodes.
+// consolidatedV3 returns the documents of the members that the document of the v3 group at path
+// holds, or nil if it has none. Those that a member's document holds in turn are not looked at: the
+// outer ones list all nodes.
 func (h *hierarchy) consolidatedV3(ctx context.Context, path string, doc json.RawMessage) (documents, error) {
 	key := meta.Prefix(path) + meta.V3Doc
 	members, err := meta.ParseV3Consolidated(doc)
@@ -87,7 +90,8 @@ func (h *hierarchy) consolidatedV3(ctx context.Context, path string, doc json.Ra
 	return docs, h.verifyAtOpen(ctx, path, 3, key, docs)
 }
 
-// unconsolidated is the error of consolidated metadata that are not there, where they are asked for.
+// unconsolidated returns the error of consolidated metadata that are asked for and missing, or nil
+// if they are not asked for.
 func (h *hierarchy) unconsolidated(key string) error {
 	if h.opt.Consolidated != Verify {
 		return nil
@@ -95,8 +99,8 @@ func (h *hierarchy) unconsolidated(key string) error {
 	return &meta.MetadataError{Store: h.src.Name, Key: key, Err: fmt.Errorf("there are no consolidated metadata to verify: %w", fs.ErrNotExist)}
 }
 
-// verifyAtOpen compares the consolidated metadata of the group at path with the store, if that is asked for, up to the first
-// difference. in is the key of the document that holds them.
+// verifyAtOpen compares the consolidated metadata of the group at path with the store, if that is
+// asked for, up to the first difference. in is the key of the document that holds them.
 func (h *hierarchy) verifyAtOpen(ctx context.Context, path string, format int, in string, docs documents) error {
 	if h.opt.Consolidated != Verify {
 		return nil
@@ -104,10 +108,12 @@ func (h *hierarchy) verifyAtOpen(ctx context.Context, path string, format int, i
 	return h.verifyAll(ctx, path, format, in, docs, func(err error) error { return err })
 }
 
-// CheckConsolidated compares the consolidated metadata that the group uses with the store's own documents, beneath it: that takes a
-// read a document. It calls report for each difference, and each document that can't be read: an entry that differs from the
-// document or has none, a node that they lack. Nodes that they lack can be looked for only in a store that lists its keys, a
-// [store.Lister]. The error is that of a store that can't be listed, or of ctx; a group that uses none has no differences.
+// CheckConsolidated compares the consolidated metadata that the group uses with the store's own
+// documents, beneath it: that takes a read a document. It calls report for each difference, and
+// each document that can't be read: an entry that differs from the document or has none, a node
+// that they lack. Nodes that they lack can be looked for only in a store that lists its keys, a
+// [store.Lister]. The error is that of a store that can't be listed, or of ctx; a group that uses
+// none has no differences.
 func (g *Group) CheckConsolidated(ctx context.Context, report func(error)) error {
 	if g.docs == nil {
 		return nil
@@ -125,7 +131,8 @@ func (g *Group) CheckConsolidated(ctx context.Context, report func(error)) error
 	})
 }
 
-// verifyAll compares all that consolidated metadata have beneath the group at path with the store. An error of report ends it.
+// verifyAll compares all that consolidated metadata have beneath the group at path with the store.
+// An error of report ends it.
 func (h *hierarchy) verifyAll(ctx context.Context, path string, format int, in string, docs documents, report func(error) error) error {
 	for _, key := range slices.Sorted(maps.Keys(docs)) {
 		if !strings.HasPrefix(key, meta.Prefix(path)) {
@@ -159,7 +166,8 @@ func (h *hierarchy) verify(ctx context.Context, in, key string, entry json.RawMe
 	return nil
 }
 
-// verifyMembers looks for documents that the consolidated metadata don't have, in stores that can list their keys.
+// verifyMembers looks for documents that the consolidated metadata don't have, in stores that can
+// list their keys.
 func (h *hierarchy) verifyMembers(ctx context.Context, path string, format int, docs documents, report func(error) error) error {
 	if _, ok := h.src.Store.(store.Lister); !ok {
 		return nil
@@ -182,15 +190,14 @@ func (h *hierarchy) verifyMembers(ctx context.Context, path string, format int, 
 		}
 	}
 	if attrs := meta.Prefix(path) + meta.V2AttrsDoc; format == 2 && docs[attrs] == nil {
-		if own, err := h.has(ctx, attrs); own || err != nil {
-			if err == nil {
-				err = lack(attrs)
-			} else {
-				err = report(err)
-			}
-			if err != nil {
-				return err
-			}
+		own, err := h.has(ctx, attrs)
+		if own {
+			err = lack(attrs)
+		} else if err != nil {
+			err = report(err)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	for _, n := range nodes {

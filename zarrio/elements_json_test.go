@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"zarrbench/zarrio/store"
 )
 
@@ -63,25 +61,5 @@ func TestElementsJSON(t *testing.T) {
 		if s := strings.Join(got, " "); s != tt.want || tt.err != "" {
 			t.Errorf("%s: %s, want %s and error %q", tt.dtype, s, tt.want, tt.err)
 		}
-	}
-}
-
-// TestPartElements: a part has whole rows of chunks, and no more than is worth a part.
-func TestPartElements(t *testing.T) {
-	for _, tt := range []struct {
-		name          string
-		shape, chunks []int
-		size, want    int
-	}{
-		{"scalar", nil, nil, 4, usualPart / 4},
-		{"small", []int{10}, []int{3}, 1, usualPart},
-		{"two rows a chunk", []int{100, 1 << 22}, []int{2, 1 << 22}, 8, 1 << 23},
-		{"rows too large", []int{2, 1 << 20, 1 << 22}, []int{1, 1, 1 << 22}, 4, usualPart / 4},
-		{"nothing", []int{0, 3}, []int{1, 1}, 4, usualPart / 4},
-		{"large elements", []int{3}, []int{1}, 2 * usualPart, 1},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			require.Equal(t, tt.want, partElements(tt.shape, tt.chunks, tt.size))
-		})
 	}
 }

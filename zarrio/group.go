@@ -19,33 +19,37 @@ import (
 // Options say how a hierarchy is opened. The zero value is right for most uses.
 type Options struct {
 	Consolidated Consolidated
-	// FollowLinks makes Open follow symbolic links that lead outside a local directory, to any file that the process may read.
-	// OpenStore takes no notice of it: see store.DirOptions.
+	// FollowLinks makes Open follow symbolic links that lead outside a local directory, to any file
+	// that the process may read. OpenStore takes no notice of it: see store.DirOptions.
 	FollowLinks bool
-	// Strict makes reading a missing chunk an error that is ErrMissingChunk, rather than the fill value.
+	// Strict makes reading a missing chunk an error that is ErrMissingChunk, rather than the fill
+	// value.
 	Strict bool
-	// SkipChecksums leaves the checksums of chunks unverified, those that codecs of their own add: crc32c and its like.
+	// SkipChecksums leaves the checksums of chunks unverified, those that codecs of their own add:
+	// crc32c and its like.
 	SkipChecksums bool
-	// CoalesceGap and CoalesceSize say how parts of one value are read, such as the inner chunks of a shard, or the blocks of a
-	// Blosc chunk in a store whose reads have a price: parts that are no more than so many bytes apart are read at once, up to
-	// so many bytes. 0 stands for what suits the store, a negative number for none. With a gap of more than a chunk, chunks are
-	// read whole.
+	// Parts of one value that are at most CoalesceGap bytes apart are read together, up to
+	// CoalesceSize bytes. Such parts are the inner chunks of a shard and, if the store's reads have
+	// a price, the blocks of a Blosc chunk. 0 means what suits the store, a negative number none.
+	// If CoalesceGap is more than a chunk, chunks are read whole.
 	CoalesceGap, CoalesceSize int64
-	// FillMask says whether fill values stand for missing values where elements are decoded, by ReadCF and ReadTimes.
+	// FillMask tells whether ReadCF and ReadTimes take the array's own fill value for a missing
+	// value.
 	FillMask FillMask
 }
 
-// A Group is a node of a Zarr hierarchy that holds arrays and other groups. It may be used by many goroutines at once.
+// A Group is a node of a Zarr hierarchy that holds arrays and other groups. It may be used by many
+// goroutines at once.
 //
-// Nodes of Zarr v2 and v3 may stand in one hierarchy. Each is looked up by itself: first in the format of the group that it
-// is opened from, then in the other. At the root v3 comes first.
+// A hierarchy may have nodes of Zarr v2 and of v3. A node is looked for in the format of the group
+// that it is opened from, then in the other. At the root v3 comes first.
 type Group struct {
 	h      *hierarchy
 	path   string // in the store; "" is the root
 	format int
 	attrs  meta.Attributes
 	array  bool      // not a group at all, but the array that stands alone at the root
-	docs   documents // what consolidated metadata have of the nodes beneath; nil where single documents are read
+	docs   documents // what consolidated metadata have of the nodes beneath; nil if single documents are read
 }
 
 // A hierarchy is what all nodes of one opened store share.
@@ -66,14 +70,16 @@ func (h *hierarchy) newArray(path string, m *meta.Metadata) *Array {
 // documents are metadata documents by their keys in the store.
 type documents map[string]json.RawMessage
 
-// Open opens the hierarchy at a place: a local directory, a zip file, or a URL, as [store.Open] has them, or a STAC document
-// that leads to one of these, as [stac.Locate] has them. Close the group when its arrays are no longer used.
+// Open opens the hierarchy at a place: a local directory, a zip file, or a URL, as [store.Open] has
+// them, or a STAC document that leads to one of these, as [stac.Locate] has them. Close the group
+// when its arrays are no longer used.
 //
-// A server that doesn't answer at all is an error within seconds, without a deadline of ctx: 3 s if it refuses connections, else
-// 10 s, see Reach of [store.HTTPOptions]. A server that has answered once is waited for longer, two minutes or three, by Open
-// and by later reads.
+// A server that doesn't answer at all is an error within seconds, without a deadline of ctx: 3 s if
+// it refuses connections, else 10 s, see Reach of [store.HTTPOptions]. A server that has answered
+// once is waited for longer, two minutes or three, by Open and by later reads.
 //
-// If an array is there rather than a group, Open returns a group without members, whose Array("") is that array.
+// If an array is there rather than a group, Open returns a group without members, whose Array("")
+// is that array.
 func Open(ctx context.Context, place string, opt Options) (*Group, error) {
 	l, err := stac.Locate(ctx, place, store.Options{Dir: store.DirOptions{FollowLinks: opt.FollowLinks}})
 	if err != nil {
@@ -94,7 +100,8 @@ func Open(ctx context.Context, place string, opt Options) (*Group, error) {
 	return g, nil
 }
 
-// OpenStore opens the hierarchy at the root of a store. The group then owns the store: Close closes it if it can be closed.
+// OpenStore opens the hierarchy at the root of a store. The group then owns the store: Close closes
+// it if it can be closed.
 func OpenStore(ctx context.Context, st store.Store, opt Options) (*Group, error) {
 	h := newHierarchy(st, opt)
 	doc, err := h.single(ctx, meta.V3Doc)
@@ -131,7 +138,8 @@ func (g *Group) Path() string { return g.path }
 // Store returns the store that the group was opened in.
 func (g *Group) Store() store.Store { return g.h.src.Store }
 
-// Consolidated reports whether the nodes beneath the group are those that consolidated metadata have, as [Options] ask.
+// Consolidated reports whether the nodes beneath the group are those that consolidated metadata
+// have, as [Options] ask.
 func (g *Group) Consolidated() bool { return g.docs != nil }
 
 // Format returns the version of Zarr that the group's own documents have, 2 or 3.
@@ -149,8 +157,8 @@ func (g *Group) Group(ctx context.Context, name string) (*Group, error) {
 	return g.h.group(ctx, g, p)
 }
 
-// Array opens the array at name, a path relative to g such as "geopotential". A name of "" opens an array that stands at g
-// itself.
+// Array opens the array at name, a path relative to g such as "geopotential". A name of "" opens an
+// array that stands at g itself.
 func (g *Group) Array(ctx context.Context, name string) (*Array, error) {
 	p, err := g.child(name)
 	if err != nil {
@@ -174,10 +182,12 @@ func (g *Group) child(name string) (string, error) {
 	return p, nil
 }
 
-// maxDocument bounds what is read of one metadata document: the largest known consolidated document has some megabytes.
+// maxDocument bounds what is read of one metadata document: the largest known consolidated document
+// has some megabytes.
 const maxDocument = 256 << 20
 
-// document returns the metadata document at key, from docs where there are any, or nil where there is none.
+// document returns the metadata document at key, from docs if they are not nil. It returns nil if
+// there is none.
 func (h *hierarchy) document(ctx context.Context, docs documents, key string) (json.RawMessage, error) {
 	if docs != nil {
 		return docs[key], nil
@@ -185,7 +195,7 @@ func (h *hierarchy) document(ctx context.Context, docs documents, key string) (j
 	return h.single(ctx, key)
 }
 
-// single reads one document from the store, or nil where there is none.
+// single reads one document from the store. It returns nil if there is none.
 func (h *hierarchy) single(ctx context.Context, key string) (json.RawMessage, error) {
 	doc, err := store.ReadAll(ctx, h.src.Store, key, maxDocument)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -231,7 +241,8 @@ func (g *Group) formats() []int {
 	return []int{3, 2}
 }
 
-// files are the documents that a node beneath g is looked for in: that of v3 and, of v2, the one given.
+// files are the documents that a node beneath g is looked for in: that of v3 and, of v2, the one
+// given.
 func (g *Group) files(v2 string) []string {
 	if g.format == 2 {
 		return []string{v2, meta.V3Doc}
@@ -260,7 +271,7 @@ func (h *hierarchy) groupV3(ctx context.Context, docs documents, path string, do
 	return &Group{h: h, path: path, format: 3, attrs: attrs, docs: docs}, nil
 }
 
-// groupV2 opens a group of Zarr v2; it returns nil where there is none.
+// groupV2 opens a group of Zarr v2; it returns nil if there is none.
 func (h *hierarchy) groupV2(ctx context.Context, docs documents, path string) (*Group, error) {
 	doc, err := h.document(ctx, docs, meta.Prefix(path)+meta.V2GroupDoc)
 	if err != nil {
@@ -337,8 +348,8 @@ func (h *hierarchy) parseArray(ctx context.Context, docs documents, path, file s
 	return m, nil
 }
 
-// missing explains why there is no node at path, beneath the group from or at it: which files were looked for, and what is there
-// instead.
+// missing explains why there is no node at path, beneath the group from or at it: which files were
+// looked for, and what is there instead.
 func (h *hierarchy) missing(ctx context.Context, from *Group, path, kind string, files ...string) error {
 	docs, key := from.docs, meta.Prefix(path)+files[0]
 	err := fmt.Errorf("no %s here: %w", kind, fs.ErrNotExist)

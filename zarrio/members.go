@@ -20,8 +20,8 @@ type Member struct {
 	Array bool // else a group
 }
 
-// Members lists the nodes right under the group, sorted by name: from consolidated metadata where they are used, else from
-// the store, which must be a store.Lister.
+// Members lists the nodes right under the group, sorted by name: from consolidated metadata if they
+// are used, else from the store, which must be a store.Lister.
 func (g *Group) Members(ctx context.Context) ([]Member, error) {
 	if g.array {
 		return nil, nil
@@ -59,9 +59,10 @@ func membersOf(nodes []listed) []Member {
 	return members
 }
 
-// Inspect is Members for a store that may be damaged. It also returns the names right under the group that may be nodes too, each
-// with the reason why that can't be told: a document can't be read, a link leads to nothing or outside, a name is no key. The
-// error is that of a store that can't be listed, or of ctx.
+// Inspect is Members for a store that may be damaged. It also returns the names right under the
+// group that may be nodes too, each with the reason why that can't be told: a document can't be
+// read, a link leads to nothing or outside, a name is no key. The error is that of a store that
+// can't be listed, or of ctx.
 func (g *Group) Inspect(ctx context.Context) (members []Member, unusable []store.Unusable, err error) {
 	if g.array {
 		return nil, nil, nil
@@ -86,8 +87,8 @@ func (g *Group) Inspect(ctx context.Context) (members []Member, unusable []store
 	return members, unusable, nil
 }
 
-// isArray says whether the node that a document of the given file name describes is an array. A document that says nothing
-// that is understood is taken for a group's: opening it tells what is wrong.
+// isArray reports whether the node that a document of the given file name describes is an array. A
+// document that can't be parsed counts as a group's: opening it tells what is wrong.
 func isArray(file string, doc json.RawMessage) bool {
 	if file != meta.V3Doc {
 		return file == meta.V2ArrayDoc
@@ -102,7 +103,8 @@ type listed struct {
 	key string
 }
 
-// list returns the nodes right under a group, sorted by name, from the store, and names that have a document which can't be read.
+// list returns the nodes right under a group, sorted by name, from the store, and names that have a
+// document which can't be read.
 func (h *hierarchy) list(ctx context.Context, path string, format int) (nodes []listed, unread []store.Unusable, err error) {
 	l, ok := h.src.Store.(store.Lister)
 	if !ok {
@@ -146,7 +148,7 @@ func (h *hierarchy) list(ctx context.Context, path string, format int) (nodes []
 	return nodes, unread, nil
 }
 
-// hasV3 says whether the store has a v3 document at key, and whether it is an array's.
+// hasV3 reports whether the store has a v3 document at key, and whether it is an array's.
 func (h *hierarchy) hasV3(ctx context.Context, key string) (found, array bool, err error) {
 	doc, err := h.single(ctx, key)
 	if _, bad := errors.AsType[*meta.MetadataError](err); bad {
@@ -155,7 +157,7 @@ func (h *hierarchy) hasV3(ctx context.Context, key string) (found, array bool, e
 	return doc != nil, isArray(meta.V3Doc, doc), err
 }
 
-// has says whether the store has a value at key.
+// has reports whether the store has a value at key.
 func (h *hierarchy) has(ctx context.Context, key string) (bool, error) {
 	_, _, err := h.src.Store.ReadRange(ctx, key, nil, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -167,16 +169,14 @@ func (h *hierarchy) has(ctx context.Context, key string) (bool, error) {
 	return true, nil
 }
 
-// withArrays adds the names of the arrays in g to the error of one that isn't there, if listing them takes no requests.
+// withArrays adds the names of the arrays in g to the error of one that isn't there, if listing
+// them takes no requests.
 func (g *Group) withArrays(ctx context.Context, err error) error {
 	_, local := g.h.src.Store.(store.Auditor)
 	if !errors.Is(err, fs.ErrNotExist) || errors.Is(err, errStale) || g.array || !local && g.docs == nil {
 		return err
 	}
-	members, e := g.Members(ctx)
-	if e != nil {
-		return err // the first error matters more
-	}
+	members, _ := g.Members(ctx) // the first error matters more
 	members = slices.DeleteFunc(members, func(m Member) bool { return !m.Array })
 	if len(members) == 0 {
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"unsafe"
 
 	"zarrbench/zarrio/internal/chunk"
@@ -14,7 +13,8 @@ import (
 	"zarrbench/zarrio/tensor"
 )
 
-// Read reads a selection into new memory, in C order. T must fit the array's data type: float32 data are read as float32.
+// Read reads a selection into new memory, in C order. T must fit the array's data type: float32
+// data are read as float32.
 func Read[T tensor.Element](ctx context.Context, a *Array, sel Selection) ([]T, error) {
 	if err := tensor.Fits[T](a.DType()); err != nil {
 		return nil, a.c.Wrap(err)
@@ -35,7 +35,8 @@ func Read[T tensor.Element](ctx context.Context, a *Array, sel Selection) ([]T, 
 	return dst, nil
 }
 
-// makeElements returns memory for a selection's elements as Ts, which are refused if they are too many for this process.
+// makeElements returns memory for a selection's elements as Ts, which are refused if they are too
+// many for this process.
 func makeElements[T tensor.Element](a *Array, sel Selection) ([]T, error) {
 	shape, err := sel.Shape(a.Shape())
 	if err != nil {
@@ -52,10 +53,11 @@ func makeElements[T tensor.Element](a *Array, sel Selection) ([]T, error) {
 	return make([]T, n), nil
 }
 
-// ReadInto reads a selection into dst, in C order and the machine's byte order. dst has exactly the selection's size, and
-// may be any memory, aligned or not. Chunks are read by several goroutines at once, each once; a chunk that fills a part of
-// dst without gaps is read or decoded straight into it. Over HTTP, of a chunk whose only codec is Blosc, the blocks that hold
-// the selection are read alone where they are few. Elements of fixed length that are no numbers (strings, raw bits,
+// ReadInto reads a selection into dst, in C order and the machine's byte order. dst has exactly the
+// selection's size, and may be any memory, aligned or not. Chunks are read by several goroutines at
+// once, each once; a chunk that fills a part of dst without gaps is read or decoded straight into
+// it. Over HTTP, of a chunk whose only codec is Blosc, the blocks that hold the selection are read
+// alone where they are few. Elements of fixed length that are no numbers (strings, raw bits,
 // records) come as their bytes. After an error the content of dst is unspecified.
 func (a *Array) ReadInto(ctx context.Context, sel Selection, dst []byte) (meta.Stats, error) {
 	picks, err := sel.resolve(&a.c.Grid)
@@ -65,7 +67,7 @@ func (a *Array) ReadInto(ctx context.Context, sel Selection, dst []byte) (meta.S
 	if err := a.c.CheckChunk(); err != nil {
 		return meta.Stats{}, err
 	}
-	strides, elements, err := a.place(picks)
+	strides, elements, err := grid.Strides(picks, a.c.Meta.DType.Size)
 	if err != nil {
 		return meta.Stats{}, a.c.Wrap(err)
 	}
@@ -81,19 +83,4 @@ func (a *Array) ReadInto(ctx context.Context, sel Selection, dst []byte) (meta.S
 	return a.c.ForEach(ctx, picks, func(ctx context.Context, w *chunk.Reader, p *chunk.Part) error {
 		return w.ReadChunk(ctx, a.c, p, strides, dst)
 	})
-}
-
-// place returns the destination's strides, in elements, and the number of elements selected.
-func (a *Array) place(picks []grid.Pick) (strides []int, elements int, err error) {
-	strides, elements = make([]int, len(picks)), 1
-	limit := math.MaxInt / max(a.c.Meta.DType.Size, 1)
-	for i := range slices.Backward(picks) {
-		n := picks[i].N
-		strides[i] = elements
-		if n > 0 && elements > limit/n { // lists may name an index more than once
-			return nil, 0, fmt.Errorf("selection: more than %d elements", limit)
-		}
-		elements *= n
-	}
-	return strides, elements, nil
 }

@@ -27,29 +27,35 @@ const (
 // All selects every index.
 func All() Axis { return Axis{} }
 
-// At selects one index; a negative one counts from the end. The dimension stays, with an extent of 1.
+// At selects one index; a negative one counts from the end. The dimension stays, with an extent of
+// 1.
 func At(i int) Axis { return Axis{kind: oneIndex, lo: i} }
 
-// Span selects the indices from lo up to, not including, hi: none if hi is not above lo, as of a slice in Python.
+// Span selects the indices from lo up to, not including, hi: none if hi is not above lo, as of a
+// slice in Python.
 func Span(lo, hi int) Axis { return Axis{kind: steps, lo: lo, hi: hi, step: 1} }
 
-// Steps selects lo, lo+step, lo+2*step and so on, up to, not including, hi. A negative step counts down from lo to, not
-// including, hi: Steps(9, -1, -1) is ten indices, backwards. It selects none if hi is on the other side of lo.
+// Steps selects lo, lo+step, lo+2*step and so on, up to, not including, hi. A negative step counts
+// down from lo to, not including, hi: Steps(9, -1, -1) is ten indices, backwards. It selects none
+// if hi is on the other side of lo.
 func Steps(lo, hi, step int) Axis { return Axis{kind: steps, lo: lo, hi: hi, step: step} }
 
-// Indices selects the listed indices, in their order; negative ones count from the end, and one may stand there more than
-// once. A chunk is read once however the list is ordered. The list must not be changed while the Axis is in use.
+// Indices selects the listed indices, in their order; negative ones count from the end, and one may
+// stand there more than once. A chunk is read once however the list is ordered. The list must not
+// be changed while the Axis is in use.
 func Indices(list []int) Axis { return Axis{kind: listedIndices, list: list} }
 
-// Mask selects the indices at which mask is true. It has exactly the dimension's extent, and must not be changed while the
-// Axis is in use.
+// Mask selects the indices at which mask is true. It has exactly the dimension's extent, and must
+// not be changed while the Axis is in use.
 func Mask(mask []bool) Axis { return Axis{kind: maskedIndices, mask: mask} }
 
-// A Selection selects the elements at every combination of the indices that its axes select, one Axis a dimension. A shorter
-// selection takes the remaining dimensions whole; nil is the whole array.
+// A Selection selects the elements at every combination of the indices that its axes select, one
+// Axis a dimension. A shorter selection takes the remaining dimensions whole; nil is the whole
+// array.
 type Selection []Axis
 
-// box returns the indices that the selection selects of a shape. Indices outside are errors: nothing is clipped.
+// box returns the indices that the selection selects of a shape. Indices outside are errors:
+// nothing is clipped.
 func (s Selection) box(shape []int) (grid.Box, error) {
 	if len(s) > len(shape) {
 		return nil, fmt.Errorf("selection has %d dimensions, the array has %d", len(s), len(shape))

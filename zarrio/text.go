@@ -13,14 +13,15 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// ReadStrings reads a selection of strings into new memory, in C order: text as UTF-8, byte strings as they are. Strings of
-// fixed length come without the NULs behind them. Arrays of another type are refused.
+// ReadStrings reads a selection of strings into new memory, in C order: text as UTF-8, byte strings
+// as they are. Strings of fixed length come without the NULs behind them. Arrays of another type
+// are refused.
 func (a *Array) ReadStrings(ctx context.Context, sel Selection) ([]string, error) {
 	picks, err := sel.resolve(&a.c.Grid)
 	if err != nil {
 		return nil, a.c.Wrap(err)
 	}
-	_, elements, err := a.place(picks)
+	strides, elements, err := grid.Strides(picks, a.c.Meta.DType.Size)
 	if err == nil {
 		err = hostmem.CheckElements(elements, a.c.Meta.DType.Size+16) // a string is two words
 	}
@@ -29,7 +30,7 @@ func (a *Array) ReadStrings(ctx context.Context, sel Selection) ([]string, error
 	}
 	switch kind := a.c.Meta.DType.Kind; {
 	case a.c.Pipe.Text || kind == meta.Object:
-		return a.readObjects(ctx, picks, elements)
+		return a.readObjects(ctx, picks, strides, elements)
 	case (kind == meta.Bytes || kind == meta.Unicode) && a.c.Meta.DType.Size == 0:
 		return make([]string, elements), nil
 	case kind == meta.Bytes || kind == meta.Unicode:
@@ -43,11 +44,10 @@ func (a *Array) ReadStrings(ctx context.Context, sel Selection) ([]string, error
 }
 
 // readObjects reads strings that are stored with lengths of their own.
-func (a *Array) readObjects(ctx context.Context, picks []grid.Pick, elements int) ([]string, error) {
+func (a *Array) readObjects(ctx context.Context, picks []grid.Pick, strides []int, elements int) ([]string, error) {
 	if a.c.NoCodec != nil {
 		return nil, a.c.Wrap(a.c.NoCodec)
 	}
-	strides, _, _ := a.place(picks)
 	out := make([]string, elements)
 	if elements == 0 {
 		return out, nil
@@ -65,8 +65,8 @@ func (a *Array) readObjects(ctx context.Context, picks []grid.Pick, elements int
 	return out, err
 }
 
-// readPadded reads elements of fixed length that are stored with lengths of their own, as zarr-python 3.0 writes them in Zarr
-// v2: cut, or padded with NULs.
+// readPadded reads elements of fixed length that are stored with lengths of their own, as
+// zarr-python 3.0 writes them in Zarr v2: cut, or padded with NULs.
 func (a *Array) readPadded(ctx context.Context, picks []grid.Pick, strides []int, dst []byte) (meta.Stats, error) {
 	d := a.c.Meta.DType
 	return a.visitTexts(ctx, picks, strides, func(to int, text []byte, found bool) {
@@ -79,18 +79,19 @@ func (a *Array) readPadded(ctx context.Context, picks []grid.Pick, strides []int
 	})
 }
 
-// visitTexts calls f, by several goroutines at once, for each element of a selection with its place among the selected ones
-// and its text; found is false for one whose chunk is not in the store.
+// visitTexts calls f, by several goroutines at once, for each element of a selection with its place
+// among the selected ones and its text; found is false for one whose chunk is not in the store.
 func (a *Array) visitTexts(ctx context.Context, picks []grid.Pick, strides []int, f func(to int, text []byte, found bool)) (meta.Stats, error) {
 	return a.c.ForEach(ctx, picks, func(ctx context.Context, r *chunk.Reader, p *chunk.Part) error {
 		return r.EachText(ctx, a.c, p, strides, f)
 	})
 }
 
-// ElementsJSON returns the elements of the whole array in C order, each as fill values are written in Zarr v3 metadata:
-// numbers, "NaN", a NaN's bits, [real, imaginary], text, or bytes in base64. They are read to the same bits; text that is not
-// Unicode can't be written so, and is an error. The bytes are valid until the next element. The array is read in parts, in
-// bounded memory; after an error the sequence ends.
+// ElementsJSON returns the elements of the whole array in C order, each as fill values are written
+// in Zarr v3 metadata: numbers, "NaN", a NaN's bits, [real, imaginary], text, or bytes in base64.
+// They are read to the same bits; text that is not Unicode can't be written so, and is an error.
+// The bytes are valid until the next element. The array is read in parts, in bounded memory; after
+// an error the sequence ends.
 func (a *Array) ElementsJSON(ctx context.Context) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		if a.c.Meta.DType.Size > 0 {
@@ -109,7 +110,8 @@ func (a *Array) ElementsJSON(ctx context.Context) iter.Seq2[[]byte, error] {
 		}
 		var buf, dst []byte
 		box, _ := Selection(nil).box(a.Shape())
-		err := box.Each(a.c.Meta.Chunks, partElements(a.Shape(), a.c.Meta.Chunks, size), func(part grid.Box) (err error) {
+		most := grid.PartSize(a.Shape(), a.c.Meta.Chunks, size, usualPart, int(min(maxPart, hostmem.Limit()/8)))
+		err := box.Each(a.c.Meta.Chunks, most, func(part grid.Box) (err error) {
 			bad := false
 			dst, err = a.elements(ctx, part, dst, func(e []byte) bool {
 				if bad = !meta.ValidText(e, a.c.Meta.DType); bad {
@@ -133,29 +135,15 @@ func (a *Array) ElementsJSON(ctx context.Context) iter.Seq2[[]byte, error] {
 // Bounds of what ElementsJSON reads at once, in bytes.
 const (
 	usualPart = 32 << 20 // enough for several chunks, that are decoded side by side
-	maxPart   = 1 << 30  // from here on, chunks are rather decoded more than once
+	maxPart   = 1 << 30  // above, chunks are rather decoded more than once
 	textRoom  = 64       // what an element of varying length may take
 )
 
-// partElements returns how many elements, of size bytes, ElementsJSON reads at once: rows of whole chunks, if they have at most
-// maxPart bytes.
-func partElements(shape, chunks []int, size int) int {
-	limit := int(min(maxPart, hostmem.Limit()/8))
-	row, d := size, len(shape)-1
-	for ; d > 0 && row <= limit/max(shape[d], 1); d-- {
-		row *= max(shape[d], 1)
-	}
-	if d >= 0 {
-		row = min(row, limit/chunks[d]) * chunks[d]
-	}
-	return max(1, min(max(row, usualPart), limit)/size)
-}
-
-// errStopped says that whoever asked for elements wants no more.
+// errStopped is the error of a loop over elements that ended early.
 var errStopped = fmt.Errorf("stopped")
 
-// elements calls f for each element of a part, with its bytes, or its text if elements vary in length. It returns memory for
-// the next call.
+// elements calls f for each element of a part, with its bytes, or its text if elements vary in
+// length. It returns memory for the next call.
 func (a *Array) elements(ctx context.Context, part grid.Box, dst []byte, f func([]byte) bool) ([]byte, error) {
 	sel, size := selectionOf(part), a.c.Meta.DType.Size
 	if size == 0 {

@@ -15,10 +15,11 @@ import (
 // NaT is the time that [ReadTimes] gives for a missing value.
 const NaT = cf.NaT
 
-// ReadTimes reads a selection of an array of times into new memory, in C order, as nanoseconds since 1970-01-01T00:00Z. Times
-// are datetime64 elements, or numbers whose units and calendar attributes [cf.ParseTimeUnits] takes; packed numbers are
-// unpacked first. Missing values, which are those that [ReadCF] makes NaN of, and NumPy's NaT, are NaT. Other arrays are
-// refused, and so are times before 1677-09-21 or after 2262-04-11, which an int64 can't hold.
+// ReadTimes reads a selection of an array of times into new memory, in C order, as nanoseconds
+// since 1970-01-01T00:00Z. Times are datetime64 elements, or numbers whose units and calendar
+// attributes [cf.ParseTimeUnits] takes; packed numbers are unpacked first. Missing values, which
+// are those that [ReadCF] makes NaN of, and NumPy's NaT, are NaT. Other arrays are refused, and so
+// are times before 1677-09-21 or after 2262-04-11, which an int64 can't hold.
 func ReadTimes(ctx context.Context, a *Array, sel Selection) ([]int64, error) {
 	u, err := a.requireTimes()
 	if err != nil {
@@ -34,8 +35,8 @@ func ReadTimes(ctx context.Context, a *Array, sel Selection) ([]int64, error) {
 	return times, nil
 }
 
-// ReadTimesInto is [ReadTimes] into the caller's memory, which has exactly the selection's size. After an error the content of
-// dst is unspecified.
+// ReadTimesInto is [ReadTimes] into the caller's memory, which has exactly the selection's size.
+// After an error the content of dst is unspecified.
 func ReadTimesInto(ctx context.Context, a *Array, sel Selection, dst []int64) error {
 	u, err := a.requireTimes()
 	if err != nil {
@@ -44,7 +45,8 @@ func ReadTimesInto(ctx context.Context, a *Array, sel Selection, dst []int64) er
 	return readTimes(ctx, a, u, sel, a.ownFill(), dst)
 }
 
-// requireTimes returns what the array's numbers count, or an error if they don't claim to be times that can be decoded.
+// requireTimes returns what the array's numbers count, or an error if they don't claim to be times
+// that can be decoded.
 func (a *Array) requireTimes() (cf.Units, error) {
 	u, ok, err := a.TimeUnits()
 	if err != nil || ok {
@@ -54,7 +56,8 @@ func (a *Array) requireTimes() (cf.Units, error) {
 		Supported: `datetime64, and numbers with units such as "hours since 1959-01-01"`})
 }
 
-// TimeUnits returns what the array's numbers count; ok is false if they don't claim to be times that [ReadTimes] could decode.
+// TimeUnits returns what the array's numbers count; ok is false if they don't claim to be times
+// that [ReadTimes] could decode.
 func (a *Array) TimeUnits() (u cf.Units, ok bool, err error) {
 	units, calendar := a.Attrs().Text("units"), a.Attrs().Text("calendar")
 	d := a.DType()
@@ -75,7 +78,8 @@ func (a *Array) TimeUnits() (u cf.Units, ok bool, err error) {
 	return u, true, nil
 }
 
-// readTimes reads times that count u, as many as are selected. fill stands in for the attribute _FillValue, if it is not nil.
+// readTimes reads times that count u, as many as are selected. fill stands in for the attribute
+// _FillValue, if it is not nil.
 func readTimes(ctx context.Context, a *Array, u cf.Units, sel Selection, fill json.RawMessage, times []int64) error {
 	attrs := a.Attrs()
 	t, ok := packedType(a.DType())

@@ -7,8 +7,8 @@ import (
 	"zarrbench/zarrio/internal/ndcopy"
 )
 
-// UnpackBytes is [Unpack] of elements as they are in memory, in the machine's byte order and aligned for their type. raw may
-// share memory with dst as src of Unpack may.
+// UnpackBytes is [Unpack] of elements as they are in memory, in the machine's byte order and
+// aligned for their type. raw may share memory with dst as src of Unpack may.
 func UnpackBytes[D Float](p *Packing, dst []D, raw []byte) {
 	switch t := p.Stored(); t {
 	case Type{Kind: KindInt, Size: 1}:

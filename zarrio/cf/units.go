@@ -9,13 +9,15 @@ import (
 var datetimeUnits = map[string]string{"W": "weeks", "D": "days", "h": "hours", "m": "minutes", "s": "seconds",
 	"ms": "milliseconds", "us": "microseconds", "μs": "microseconds", "ns": "nanoseconds"}
 
-// UnitOf returns the name of a unit of NumPy's datetime64, such as "hours" for "h", or false if it has no fixed length.
+// UnitOf returns the name of a unit of NumPy's datetime64, such as "hours" for "h", or false if it
+// has no fixed length.
 func UnitOf(numpy string) (string, bool) {
 	unit, ok := datetimeUnits[numpy]
 	return unit, ok
 }
 
-// CountsSince reports whether units count from a date. The words are those of the udunits library, and "day as %Y%m%d.%f".
+// CountsSince reports whether units count from a date. The words are those of the udunits library,
+// and "day as %Y%m%d.%f".
 func CountsSince(units string) bool {
 	fields := strings.Fields(strings.ToLower(units))
 	return len(fields) > 1 && (strings.Contains(strings.Join(fields[1:], " "), "since") ||

@@ -9,11 +9,12 @@ import (
 // ErrMissingChunk is what errors.Is finds when a chunk is not there and missing chunks are refused.
 var ErrMissingChunk = errors.New("the chunk is missing, and missing chunks are refused (strict)")
 
-// ErrNodeType is what errors.Is finds when a group was asked for and the node is an array, or an array and it is a group.
+// ErrNodeType is what errors.Is finds when a group was asked for and the node is an array, or an
+// array and it is a group.
 var ErrNodeType = errors.New("the node is of the other type")
 
-// An UnsupportedError tells that a document, this build or this machine asks for something that zarrio
-// can't do: what was found, and what is supported. It is [errors.ErrUnsupported].
+// An UnsupportedError tells that a document, this build or this machine asks for something that
+// zarrio can't do: what was found, and what is supported. It is [errors.ErrUnsupported].
 type UnsupportedError struct {
 	What      string // such as "data type"
 	Found     string
@@ -60,7 +61,8 @@ func (e *ChunkError) Error() string {
 
 func (e *ChunkError) Unwrap() error { return e.Err }
 
-// Within returns err for a message that has prefix already: its text comes without. It returns nil if err is nil.
+// Within returns err for a message that has prefix already: its text comes without. It returns nil
+// if err is nil.
 func Within(err error, prefix string) error {
 	if err == nil {
 		return nil

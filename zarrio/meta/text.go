@@ -15,7 +15,8 @@ func trimText(e []byte) []byte {
 	return bytes.TrimRight(text, "\x00")
 }
 
-// FixedStrings returns the strings in raw, elements of d, which is Bytes or Unicode and not empty, without the NULs behind them.
+// FixedStrings returns the strings in raw, elements of d, which is Bytes or Unicode and not empty,
+// without the NULs behind them.
 func FixedStrings(raw []byte, d DType) []string {
 	out := make([]string, 0, len(raw)/d.Size)
 	for e := range slices.Chunk(raw, d.Size) {

@@ -37,9 +37,22 @@ func (g *Grid) Picks(b Box) []Pick {
 	return picks
 }
 
+// PartSize returns how many elements, of size bytes, a part of an array should have that is read
+// part by part: rows of whole chunks, of usual bytes or more, if these have at most limit bytes.
+func PartSize(shape, chunks []int, size, usual, limit int) int {
+	row, d := size, len(shape)-1
+	for ; d > 0 && row <= limit/max(shape[d], 1); d-- {
+		row *= max(shape[d], 1)
+	}
+	if d >= 0 {
+		row = min(row, limit/chunks[d]) * chunks[d]
+	}
+	return max(1, min(max(row, usual), limit)/size)
+}
+
 // Each calls f with parts of b of at most most elements each, in C order: each part follows the one
-// before it in memory. It halves b along the first dimension of several indices, then along the next,
-// between two chunks if possible.
+// before it in memory. It halves b along the first dimension of several indices, then along the
+// next, between two chunks if possible.
 func (b Box) Each(chunks []int, most int, f func(Box) error) error {
 	d := 0
 	for d < len(b) && b.Along(d) <= 1 {

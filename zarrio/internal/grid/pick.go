@@ -2,8 +2,8 @@ package grid
 
 import "slices"
 
-// A Pick is what is selected along a dimension: a run of indices, or segments of each touched chunk if
-// one run can't express it.
+// A Pick is what is selected along a dimension: a run of indices, or segments of each touched chunk
+// if one run can't express it.
 type Pick struct {
 	N     int // indices
 	Run   Run
@@ -13,8 +13,8 @@ type Pick struct {
 // A Run is the Count indices Start, Start+Step and so on.
 type Run struct{ Start, Step, Count int }
 
-// A Segment maps the N indices At, At+Step and so on to the positions Pos, Pos+By and so on among the
-// selected ones.
+// A Segment maps the N indices At, At+Step and so on to the positions Pos, Pos+By and so on among
+// the selected ones.
 type Segment struct{ At, Step, N, Pos, By int }
 
 // Pick returns what is selected along dimension d: the indices in list, or r if list is nil.
@@ -28,7 +28,8 @@ func (g *Grid) Pick(d int, list []int, r Run) Pick {
 	return Pick{N: r.Count, lists: r.segments(g, d)}
 }
 
-// segments sorts the places of a list of indices by chunk, and joins what lies evenly spaced on both sides.
+// segments sorts the places of a list of indices by chunk, and joins what lies evenly spaced on
+// both sides.
 func segments(g *Grid, d int, list []int) [][]Segment {
 	order := make([]int, len(list))
 	for i := range order {
@@ -98,7 +99,8 @@ func (p *Pick) Touched(g *Grid, d, c int) int {
 	return p.Run.Touched(c, g.Chunks[d])
 }
 
-// Within returns what the pick takes of the i-th chunk that it touches. one is memory for a result of one segment.
+// Within returns what the pick takes of the i-th chunk that it touches. one is memory for a result
+// of one segment.
 func (p *Pick) Within(g *Grid, d, i int, one *[1]Segment) []Segment {
 	if p.lists != nil {
 		return p.lists[i]
@@ -113,8 +115,8 @@ func (p *Pick) Within(g *Grid, d, i int, one *[1]Segment) []Segment {
 // Last returns the last index of r, which is not empty.
 func (r Run) Last() int { return r.Start + r.Step*(r.Count-1) }
 
-// Chunks returns how many chunks of an extent of c the run touches. It touches as many as it has indices where these are so
-// far apart that no two share a chunk.
+// Chunks returns how many chunks of an extent of c the run touches. It touches as many as it has
+// indices where these are so far apart that no two share a chunk.
 func (r Run) Chunks(c int) int {
 	if max(r.Step, -r.Step) >= c || r.Count == 0 {
 		return r.Count
@@ -139,8 +141,8 @@ func (r Run) Touched(coord, c int) int {
 	return coord - min(r.Start, r.Last())/c
 }
 
-// Within returns which of the run's indices lie in [lo, hi): count of them, from the run's index number first on. The run is
-// not empty.
+// Within returns which of the run's indices lie in [lo, hi): count of them, from the run's index
+// number first on. The run is not empty.
 func (r Run) Within(lo, hi int) (first, count int) {
 	if r.Step < 0 { // seen from its other end, the run ascends
 		first, count = Run{r.Last(), -r.Step, r.Count}.Within(lo, hi)
