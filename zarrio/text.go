@@ -83,7 +83,7 @@ func (a *Array) readPadded(ctx context.Context, picks []grid.Pick, strides []int
 // among the selected ones and its text; found is false for one whose chunk is not in the store.
 func (a *Array) visitTexts(ctx context.Context, picks []grid.Pick, strides []int, f func(to int, text []byte, found bool)) (meta.Stats, error) {
 	return a.c.ForEach(ctx, picks, func(ctx context.Context, r *chunk.Reader, p *chunk.Part) error {
-		return r.EachText(ctx, a.c, p, strides, f)
+		return r.EachString(ctx, a.c, p, strides, f)
 	})
 }
 

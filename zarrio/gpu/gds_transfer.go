@@ -113,11 +113,11 @@ func (e *gdsEngine) find(
 		switch {
 		case errors.Is(err, fs.ErrNotExist), err == nil && !p.Present:
 			return nil, 0, w.Missing(a, number)
-		case err == nil && p.N != whole:
+		case err == nil && p.Size != whole:
 			e.files.put(f)
-			return nil, 0, a.Fail(number, "read", chunk.WrongSize(a, p.N, int(whole)))
+			return nil, 0, a.Fail(number, "read", chunk.WrongSize(a, p.Size, int(whole)))
 		case err == nil:
-			return f, p.Off, nil
+			return f, p.Offset, nil
 		case attempt > 0 || !errors.Is(err, chunk.ErrChanged):
 			return nil, 0, failRead(r, err)
 		}
@@ -132,7 +132,7 @@ func (e *gdsEngine) find(
 func (e *gdsEngine) findInner(
 	ctx context.Context, w *workers.Worker, a *chunk.Array, number int,
 ) (*openedFile, chunk.Location, error) {
-	shard, p, ok := w.Recall(a, number)
+	shard, p, ok := w.LocateCached(a, number)
 	if !ok {
 		err := e.files.openWithRetry(ctx, w, func() (err error) {
 			if p, err = w.Locate(ctx, a, number); err == nil && !p.Present {
@@ -149,8 +149,8 @@ func (e *gdsEngine) findInner(
 	if err != nil {
 		return nil, p, err
 	}
-	if f.size != p.Value {
-		err := fmt.Errorf("%w: it had %d bytes, now %d", chunk.ErrChanged, p.Value, f.size)
+	if f.size != p.ValueSize {
+		err := fmt.Errorf("%w: it had %d bytes, now %d", chunk.ErrChanged, p.ValueSize, f.size)
 		e.files.forget(f)
 		return nil, p, err
 	}

@@ -41,7 +41,7 @@ func New(src *Source, path string, m *meta.Metadata) *Array {
 	if a.NoCodec != nil {
 		a.Pipe = pipeline.Pipeline{Chunk: m.Chunks, Order: meta.COrder(len(m.Shape))}
 	}
-	if a.NoCodec == nil && src.priced != nil && !a.Pipe.Text {
+	if a.NoCodec == nil && src.coalescer != nil && !a.Pipe.Text {
 		a.parts = a.Pipe.Chain.PartDecoder()
 	}
 	extents := m.Extents

@@ -16,13 +16,13 @@ import (
 
 // A Part is what a selection takes of one chunk. Slices are by dimension.
 type Part struct {
-	chunk   int   // the chunk's number
-	lo      []int // where the chunk begins
-	extents []int // of the chunk
-	strides []int // of the decoded chunk, in elements
-	takes   [][]grid.Segment
-	one     [][1]grid.Segment // memory for takes of one segment
-	coords  []int             // of the chunk in the grid
+	chunk      int   // the chunk's number
+	lo         []int // where the chunk begins
+	extents    []int // of the chunk
+	strides    []int // of the decoded chunk, in elements
+	segments   [][]grid.Segment
+	oneSegment [][1]grid.Segment // memory for segments that are single
+	coords     []int             // of the chunk in the grid
 }
 
 // ForEach calls f for each chunk that a selection touches. The selection has at least one element.
@@ -71,12 +71,12 @@ func (a *Array) newPart() *Part {
 	rank := len(a.Grid.Shape)
 	ints := make([]int, 4*rank)
 	return &Part{
-		coords:  ints[:rank],
-		lo:      ints[rank : 2*rank],
-		extents: ints[2*rank : 3*rank],
-		strides: ints[3*rank:],
-		takes:   make([][]grid.Segment, rank),
-		one:     make([][1]grid.Segment, rank),
+		coords:     ints[:rank],
+		lo:         ints[rank : 2*rank],
+		extents:    ints[2*rank : 3*rank],
+		strides:    ints[3*rank:],
+		segments:   make([][]grid.Segment, rank),
+		oneSegment: make([][1]grid.Segment, rank),
 	}
 }
 
@@ -89,7 +89,7 @@ func (p *Part) set(a *Array, chunk int, picks []grid.Pick) {
 		p.lo[d], p.extents[d] = a.Grid.Span(d, p.coords[d])
 		p.strides[d] = n
 		n *= p.extents[d]
-		p.takes[d] = picks[d].Within(&a.Grid, d, picks[d].Touched(&a.Grid, d, p.coords[d]), &p.one[d])
+		p.segments[d] = picks[d].Within(&a.Grid, d, picks[d].Touched(&a.Grid, d, p.coords[d]), &p.oneSegment[d])
 	}
 }
 
@@ -105,7 +105,7 @@ func (p *Part) elements() int {
 // jobs divides the chunks that a selection touches into jobs. In a sharded array a job is some of
 // the touched chunks of one shard, otherwise it is one chunk.
 type jobs struct {
-	n []int // chunks that are touched along each dimension
+	touched []int // chunks that are touched along each dimension
 	// bounds lists, by dimension, the shards that hold the touched chunks: the index, among these,
 	// of the first chunk of each shard, and then their number. It is nil if the array has no
 	// shards.
@@ -117,12 +117,12 @@ type jobs struct {
 
 // jobs returns the jobs of a selection.
 func (a *Array) jobs(picks []grid.Pick) jobs {
-	j := jobs{n: make([]int, len(picks)), total: 1}
+	j := jobs{touched: make([]int, len(picks)), total: 1}
 	for d := range picks {
-		j.n[d] = picks[d].Chunks(&a.Grid, d)
+		j.touched[d] = picks[d].Chunks(&a.Grid, d)
 	}
 	if len(a.Pipe.Levels) == 0 {
-		for _, n := range j.n {
+		for _, n := range j.touched {
 			j.total *= n
 		}
 		return j
@@ -132,13 +132,13 @@ func (a *Array) jobs(picks []grid.Pick) jobs {
 	j.bounds = make([][]int, len(picks))
 	for d := range picks {
 		last, widest := -1, 0
-		for i := range j.n[d] {
+		for i := range j.touched[d] {
 			if shard := outer.Find(d, picks[d].Chunk(&a.Grid, d, i)*a.Grid.Chunks[d]); shard != last {
 				j.bounds[d] = append(j.bounds[d], i)
 				last = shard
 			}
 		}
-		j.bounds[d] = append(j.bounds[d], j.n[d])
+		j.bounds[d] = append(j.bounds[d], j.touched[d])
 		for i, lo := range j.bounds[d][:len(j.bounds[d])-1] {
 			widest = max(widest, j.bounds[d][i+1]-lo)
 		}
@@ -170,8 +170,8 @@ func (j *jobs) chunks(list []int, a *Array, picks []grid.Pick, i int, at []int) 
 	}
 	if j.bounds == nil {
 		for d := len(at) - 1; d >= 0; d-- {
-			at[d] = i % j.n[d]
-			i /= j.n[d]
+			at[d] = i % j.touched[d]
+			i /= j.touched[d]
 		}
 		return append(list, number())
 	}
@@ -215,12 +215,12 @@ var idleReaders = sync.Pool{New: func() any { return new(Reader) }}
 // each calls f with the numbers of every combination of segments, one a dimension.
 func (p *Part) each(f func(at []int)) {
 	var memory [meta.MaxRank]int
-	at := memory[:len(p.takes)]
+	at := memory[:len(p.segments)]
 	for {
 		f(at)
 		d := len(at) - 1
 		for ; d >= 0; d-- {
-			if at[d]++; at[d] < len(p.takes[d]) {
+			if at[d]++; at[d] < len(p.segments[d]) {
 				break
 			}
 			at[d] = 0
@@ -235,10 +235,10 @@ func (p *Part) each(f func(at []int)) {
 // ones if at is nil. strides are the destination's. It returns the copy's first element in the
 // chunk and in the destination.
 func (p *Part) axes(axes []ndcopy.Axis, strides, at []int) (src, to int) {
-	for d := range p.takes {
-		s := &p.takes[d][0]
+	for d := range p.segments {
+		s := &p.segments[d][0]
 		if at != nil {
-			s = &p.takes[d][at[d]]
+			s = &p.segments[d][at[d]]
 		}
 		src += (s.At - p.lo[d]) * p.strides[d]
 		to += s.Pos * strides[d]

@@ -53,7 +53,7 @@ type decodedRange struct {
 // reader's memory that begins with an element. It returns false if the chunk is not in the store,
 // and errWhole if it should be read whole.
 func (r *Reader) loadParts(ctx context.Context, a *Array, chunk, n int, dst []byte, spans []codec.Span) (win decodedRange, ok bool, err error) {
-	if len(a.Pipe.Levels) == 0 && !a.saves(float64(n), n, spans) {
+	if len(a.Pipe.Levels) == 0 && !a.partsCostLess(float64(n), n, spans) {
 		return win, false, errWhole
 	}
 	for attempt := 0; ; attempt++ {
@@ -80,18 +80,18 @@ func (r *Reader) loadParts(ctx context.Context, a *Array, chunk, n int, dst []by
 	}
 }
 
-// saves reports whether reading the spans of a chunk of n bytes in parts, by two requests, costs
-// less than reading size bytes by one. The chunk's head is not known yet, so the spans are taken to
-// be compressed as well as the rest.
-func (a *Array) saves(size float64, n int, spans []codec.Span) bool {
+// partsCostLess reports whether reading the spans of a chunk of n bytes in parts, by two requests,
+// costs less than reading size bytes by one. The chunk's head is not known yet, so the spans are
+// taken to be compressed as well as the rest.
+func (a *Array) partsCostLess(size float64, n int, spans []codec.Span) bool {
 	need := float64(SpanBytes(spans)) / float64(n) * size
-	return a.skips() && float64(a.parts.HeadLen(n))+float64(a.Source.gap)+need < size
+	return a.sendsRanges() && float64(a.parts.HeadLen(n))+float64(a.Source.gap)+need < size
 }
 
-// skips reports whether the store sends only the bytes that are asked for. A server that ignores
-// ranges should have the whole value read at once.
-func (a *Array) skips() bool {
-	gap, most := a.Source.priced.Coalesce()
+// sendsRanges reports whether the store sends only the bytes that are asked for. A server that
+// ignores ranges should have the whole value read at once.
+func (a *Array) sendsRanges() bool {
+	gap, most := a.Source.coalescer.Coalesce()
 	return gap < most
 }
 
@@ -112,7 +112,7 @@ func (r *Reader) readParts(ctx context.Context, a *Array, chunk, n int, dst []by
 		return win, err
 	}
 	head := len(r.buf.enc)
-	longest, err := r.cover(a, int64(head), p.N)
+	longest, err := r.coverParts(a, int64(head), p.Size)
 	if err != nil {
 		return win, err
 	}
@@ -168,7 +168,7 @@ func (r *Reader) findParts(ctx context.Context, a *Array, chunk, n int, spans []
 	}
 	for range 3 { // each attempt has more of the head, and needs less
 		var need int
-		r.buf.pieces, need, err = a.parts.Parts(r.buf.pieces[:0], r.buf.enc, int(p.N), n, spans, &r.buf.scratch)
+		r.buf.pieces, need, err = a.parts.Parts(r.buf.pieces[:0], r.buf.enc, int(p.Size), n, spans, &r.buf.scratch)
 		had := len(r.buf.enc)
 		switch {
 		case err != nil:
@@ -176,7 +176,7 @@ func (r *Reader) findParts(ctx context.Context, a *Array, chunk, n int, spans []
 		case need <= had:
 			slices.SortFunc(r.buf.pieces, func(x, y codec.Part) int { return x.Encoded.Lo - y.Encoded.Lo })
 			return p, nil
-		case int64(need) > p.N/8: // with a head this long, parts save too little
+		case int64(need) > p.Size/8: // with a head this long, parts save too little
 			return p, errWhole
 		}
 		r.extend(had, need-had)
@@ -194,10 +194,10 @@ func (r *Reader) readHead(ctx context.Context, a *Array, chunk, n int, spans []c
 	defer trace.StartRegion(ctx, "read").End()
 	if len(a.Pipe.Levels) > 0 {
 		p, err = r.Locate(ctx, a, chunk)
-		if err != nil || !p.Present || p.N == 0 || p.N > limit {
+		if err != nil || !p.Present || p.Size == 0 || p.Size > limit {
 			return p, errWhole // reading it whole reports what is wrong
 		}
-		size := float64(p.N)
+		size := float64(p.Size)
 		if s, shared := r.span(p); shared {
 			if r.shard.held == s { // the chunk is in memory already
 				return p, errWhole
@@ -205,12 +205,12 @@ func (r *Reader) readHead(ctx context.Context, a *Array, chunk, n int, spans []c
 			// The other chunks of the span share the cost of its request.
 			size -= float64(a.Source.gap) * (1 - size/float64(s.hi-s.lo))
 		}
-		if !a.saves(size, n, spans) {
+		if !a.partsCostLess(size, n, spans) {
 			return p, errWhole
 		}
 		r.shard.held = byteSpan{}
-		r.buf.enc = r.grow(r.buf.enc, int(min(int64(head), p.N)))
-		return p, r.readValue(ctx, r.buf.enc, p.Off, p.Value)
+		r.buf.enc = r.grow(r.buf.enc, int(min(int64(head), p.Size)))
+		return p, r.readValue(ctx, r.buf.enc, p.Offset, p.ValueSize)
 	}
 	if err := r.open(ctx, a, chunk); err != nil {
 		return p, err
@@ -229,7 +229,7 @@ func (r *Reader) readHead(ctx context.Context, a *Array, chunk, n int, spans []c
 	}
 	r.Stats.ReadBytes += int64(got)
 	r.buf.enc = r.buf.enc[:got]
-	return Location{chunk: chunk, N: size, Present: true, Value: size}, nil
+	return Location{chunk: chunk, Size: size, Present: true, ValueSize: size}, nil
 }
 
 // extend grows the reader's memory for stored bytes to had+n bytes, and keeps the first had.
@@ -250,7 +250,7 @@ func (r *Reader) readMore(ctx context.Context, p Location, dst []byte, off int64
 		return nil
 	}
 	defer trace.StartRegion(ctx, "read").End()
-	err := r.readValue(ctx, dst, p.Off+off, p.Value)
+	err := r.readValue(ctx, dst, p.Offset+off, p.ValueSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return ErrVanished
 	}
@@ -264,10 +264,10 @@ type partRange struct {
 	pieces int // end of this range's pieces: the range before it ends where this begins
 }
 
-// cover sets r.buf.ranges to ranges that hold the parts of a chunk that is stored in size bytes. It
-// returns the length of the longest. The first range continues the head, whose head bytes have been
-// read, and may be empty.
-func (r *Reader) cover(a *Array, head, size int64) (longest int64, err error) {
+// coverParts sets r.buf.ranges to ranges that hold the parts of a chunk that is stored in size
+// bytes. It returns the length of the longest. The first range continues the head, whose head bytes
+// have been read, and may be empty.
+func (r *Reader) coverParts(a *Array, head, size int64) (longest int64, err error) {
 	r.buf.ranges = append(r.buf.ranges[:0], partRange{lo: head, hi: head})
 	for i, q := range r.buf.pieces {
 		lo, hi := int64(q.Encoded.Lo), int64(q.Encoded.Hi)
@@ -288,7 +288,7 @@ func (r *Reader) cover(a *Array, head, size int64) (longest int64, err error) {
 		}
 		longest = max(longest, run.hi-run.lo)
 	}
-	if cost >= size+max(a.Source.gap, 0) || cost > 0 && !a.skips() {
+	if cost >= size+max(a.Source.gap, 0) || cost > 0 && !a.sendsRanges() {
 		return 0, errWhole
 	}
 	return longest, nil

@@ -55,7 +55,7 @@ type buffers struct {
 	spans   []codec.Span
 	pieces  []codec.Part // parts of a chunk that is read in parts
 	ranges  []partRange  // ranges in which they are read
-	texts   [][]byte     // elements of varying length
+	strings [][]byte     // elements of varying length
 	parts   []Location   // chunks of a shard that are to be read together
 	group   []int        // chunks of one shard
 }
@@ -279,14 +279,14 @@ func (r *Reader) readInner(ctx context.Context, a *Array, chunk, lo, n, size int
 			if err = r.Verify(ctx, p); err == nil {
 				return nil, r.Missing(a, chunk)
 			}
-		case n >= 0 && p.N != int64(size):
-			err = WrongSize(a, p.N, size)
-		case n < 0 && p.N > int64(a.Pipe.Chain.EncodedLimit(size)):
-			err = tooLong(p.N, size)
-		case p.N == 0 && n < 0:
+		case n >= 0 && p.Size != int64(size):
+			err = WrongSize(a, p.Size, size)
+		case n < 0 && p.Size > int64(a.Pipe.Chain.EncodedLimit(size)):
+			err = tooLong(p.Size, size)
+		case p.Size == 0 && n < 0:
 			err = errors.New("0 bytes are stored")
 		case n < 0:
-			src, err = r.readPart(ctx, p, 0, p.N, nil)
+			src, err = r.readPart(ctx, p, 0, p.Size, nil)
 		default:
 			src, err = r.readPart(ctx, p, int64(lo), int64(lo+n), dst)
 			r.Stats.DecodedBytes += int64(n)

@@ -16,13 +16,13 @@ func (r *Reader) ReadChunk(ctx context.Context, a *Array, p *Part, strides []int
 	var axisMemory [meta.MaxRank + 2]ndcopy.Axis // spansOf appends the two axes of a box
 	axes := axisMemory[:len(strides)]
 	whole, elements, single := p.elements()*size, 1, true
-	for _, takes := range p.takes {
+	for _, segments := range p.segments {
 		n := 0
-		for _, s := range takes {
+		for _, s := range segments {
 			n += s.N
 		}
 		elements *= n
-		single = single && len(takes) == 1
+		single = single && len(segments) == 1
 	}
 	r.Stats.PlacedBytes += int64(elements * size)
 	if single {

@@ -15,12 +15,12 @@ import (
 // An openShard is the shard that a reader reads from. It is kept open until the reader reads from
 // another one.
 type openShard struct {
-	array *Array
-	shard int // its number on the outermost level
-	value store.Value
-	// fail is why none of its chunks can be found, or nil. The error is kept so that the store is
+	array  *Array
+	number int // its number on the outermost level
+	value  store.Value
+	// err is why none of its chunks can be found, or nil. The error is kept so that the store is
 	// not asked again.
-	fail    error
+	err     error
 	fresh   bool       // the shard has the size that it had when its index was read
 	spans   []byteSpan // each is read at once; they ascend
 	started int        // the number of spans that are prefetched or passed
@@ -33,7 +33,7 @@ type byteSpan struct{ lo, hi int64 }
 // open opens a shard, or a chunk that is a value of its own, if it isn't open yet. A missing one is
 // fs.ErrNotExist, from open or when it is read.
 func (r *Reader) open(ctx context.Context, a *Array, shard int) error {
-	if r.shard.array == a && r.shard.shard == shard {
+	if r.shard.array == a && r.shard.number == shard {
 		return nil
 	}
 	r.Close()
@@ -41,7 +41,7 @@ func (r *Reader) open(ctx context.Context, a *Array, shard int) error {
 	if err != nil {
 		return err
 	}
-	r.shard.array, r.shard.shard, r.shard.value = a, shard, value
+	r.shard.array, r.shard.number, r.shard.value = a, shard, value
 	return nil
 }
 
@@ -55,11 +55,11 @@ func (r *Reader) Close() {
 
 // A Location is where an inner chunk lies in the value of its outermost shard.
 type Location struct {
-	chunk   int // its number
-	Off, N  int64
-	Present bool  // the chunk is in the shard
-	noShard bool  // the whole shard is missing
-	Value   int64 // the value's size when its index was read
+	chunk        int // its number
+	Offset, Size int64
+	Present      bool  // the chunk is in the shard
+	shardMissing bool  // the whole shard is missing
+	ValueSize    int64 // the value's size when its index was read
 }
 
 // Locate returns where an inner chunk lies, by the indices of the shards around it. It leaves the
@@ -72,38 +72,38 @@ func (r *Reader) Locate(ctx context.Context, a *Array, chunk int) (Location, err
 		l := &a.Pipe.Levels[k]
 		shard, entry, count := l.Place(coords, a.Grid.Chunks)
 		if k == 0 {
-			if r.shard.array != a || r.shard.shard != shard || r.shard.fail == nil {
+			if r.shard.array != a || r.shard.number != shard || r.shard.err == nil {
 				if err := r.open(ctx, a, shard); err != nil {
-					r.shard = openShard{array: a, shard: shard, fail: err, spans: r.shard.spans}
+					r.shard = openShard{array: a, number: shard, err: err, spans: r.shard.spans}
 				}
 			}
-			if r.shard.fail != nil {
+			if r.shard.err != nil {
 				return r.shardFailed(p)
 			}
 		}
 		x := a.indices.get(shardID{k, shard}, int64(16*count))
-		index := x.known()
+		index := x.cached()
 		if index == nil {
 			t, fresh, err := x.read(ctx, func() (*indexTable, error) { return r.readIndex(ctx, l, count, k, p) })
 			switch {
 			case err != nil && k > 0:
 				return p, err
 			case err != nil:
-				r.shard.fail = err
+				r.shard.err = err
 				return r.shardFailed(p)
 			}
 			index = t
 			r.shard.fresh = r.shard.fresh || k == 0 && fresh
 		}
-		if k > 0 && (index.size != p.N || index.value != p.Value) {
+		if k > 0 && (index.shardSize != p.Size || index.valueSize != p.ValueSize) {
 			return p, ErrChanged
 		}
-		p.Value = index.value
-		off, n, ok, err := l.Entry(index.entries, entry, index.size)
+		p.ValueSize = index.valueSize
+		off, n, ok, err := l.Entry(index.entries, entry, index.shardSize)
 		if !ok || err != nil {
 			return p, err
 		}
-		p.Off, p.N = p.Off+off, n
+		p.Offset, p.Size = p.Offset+off, n
 	}
 	p.Present = true
 	return p, nil
@@ -111,20 +111,20 @@ func (r *Reader) Locate(ctx context.Context, a *Array, chunk int) (Location, err
 
 // shardFailed returns what Locate does for any chunk of a shard that is missing or can't be used.
 func (r *Reader) shardFailed(p Location) (Location, error) {
-	if errors.Is(r.shard.fail, fs.ErrNotExist) {
-		p.noShard = true
+	if errors.Is(r.shard.err, fs.ErrNotExist) {
+		p.shardMissing = true
 		return p, nil
 	}
-	return p, indexError{r.shard.fail}
+	return p, indexError{r.shard.err}
 }
 
 // Verify checks that the shard was not replaced since its index was read, by comparing its size.
 // This is needed only for absent chunks: reading a present one checks it anyway.
 func (r *Reader) Verify(ctx context.Context, p Location) error {
-	if p.noShard || r.shard.fresh {
+	if p.shardMissing || r.shard.fresh {
 		return nil
 	}
-	return r.readValue(ctx, nil, 0, p.Value)
+	return r.readValue(ctx, nil, 0, p.ValueSize)
 }
 
 // ErrChanged reports that a shard was replaced after its index was read.
@@ -148,20 +148,20 @@ func (r *Reader) readIndex(ctx context.Context, l *pipeline.Level, entries, k in
 		if err != nil {
 			return nil, err
 		}
-		p.N = size
+		p.Size = size
 	}
-	if (k > 0 || want > largeIndex) && p.N < int64(want) {
-		return nil, pipeline.TooShort(p.N, want, entries)
+	if (k > 0 || want > largeIndex) && p.Size < int64(want) {
+		return nil, pipeline.TooShort(p.Size, want, entries)
 	}
 	r.buf.index = ndcopy.Grow(r.buf.index, want)
 	buf := r.buf.index
-	off := p.Off
+	off := p.Offset
 	switch {
 	case l.AtStart:
 	case k == 0:
 		off = -int64(want)
 	default:
-		off += p.N - int64(want)
+		off += p.Size - int64(want)
 	}
 	n, size, err := value.ReadRange(ctx, buf, off)
 	switch {
@@ -171,13 +171,13 @@ func (r *Reader) readIndex(ctx context.Context, l *pipeline.Level, entries, k in
 		return nil, pipeline.TooShort(size, want, entries)
 	case n != want:
 		return nil, fmt.Errorf("index: read %d of %d bytes: %w", n, want, ErrChanged)
-	case k > 0 && size != p.Value: // the bytes may be anything but the index
-		return nil, fmt.Errorf("index: %w: it had %d bytes, now %d", ErrChanged, p.Value, size)
+	case k > 0 && size != p.ValueSize: // the bytes may be anything but the index
+		return nil, fmt.Errorf("index: %w: it had %d bytes, now %d", ErrChanged, p.ValueSize, size)
 	}
 	r.Stats.ReadBytes += int64(n)
-	t := &indexTable{size: size, value: size}
+	t := &indexTable{shardSize: size, valueSize: size}
 	if k > 0 {
-		t.size = p.N
+		t.shardSize = p.Size
 	}
 	if t.entries, err = l.DecodeIndex(buf, entries, &r.buf.scratch); err != nil {
 		return nil, fmt.Errorf("index: %w", err)
@@ -207,7 +207,7 @@ func (r *Reader) Gather(ctx context.Context, a *Array, chunks []int) {
 			}
 			return 1
 		}
-		return int(min(max(p.Off-q.Off, -1), 1))
+		return int(min(max(p.Offset-q.Offset, -1), 1))
 	})
 	spans := r.shard.spans
 	for i := range r.buf.parts {
@@ -216,11 +216,13 @@ func (r *Reader) Gather(ctx context.Context, a *Array, chunks []int) {
 		if !p.Present {
 			continue
 		}
-		end := p.Off + p.N
-		if k := len(spans) - 1; k >= 0 && p.Off-spans[k].hi <= a.Source.gap && max(end, spans[k].hi)-spans[k].lo <= a.Source.size {
+		end := p.Offset + p.Size
+		k := len(spans) - 1
+		if k >= 0 && p.Offset-spans[k].hi <= a.Source.gap &&
+			max(end, spans[k].hi)-spans[k].lo <= a.Source.size {
 			spans[k].hi = max(spans[k].hi, end)
 		} else {
-			spans = append(spans, byteSpan{lo: p.Off, hi: end})
+			spans = append(spans, byteSpan{lo: p.Offset, hi: end})
 		}
 	}
 	r.shard.spans = spans

@@ -29,9 +29,9 @@ type shardIndex struct {
 
 // An indexTable is the index of a shard. It is immutable.
 type indexTable struct {
-	entries []uint64
-	size    int64 // of the shard
-	value   int64 // size of the value that holds the shard, when the index was read
+	entries   []uint64
+	shardSize int64 // size of the shard, which may be an inner one
+	valueSize int64 // size of the value that holds the shard, when the index was read
 }
 
 // An indexRead is the read of an index, which other goroutines may wait for.
@@ -82,8 +82,8 @@ func (x *shardIndex) read(ctx context.Context, get func() (*indexTable, error)) 
 	return t, true, err
 }
 
-// known returns the index, or nil if it was not read yet.
-func (x *shardIndex) known() *indexTable {
+// cached returns the index, or nil if it was not read yet.
+func (x *shardIndex) cached() *indexTable {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.table
@@ -128,10 +128,10 @@ func (c *indexCache) clear() {
 	c.kept, c.order, c.bytes = nil, nil, 0
 }
 
-// Recall returns where an inner chunk lies, by indices that are in the cache, and the number of its
-// outermost shard. It opens nothing. It returns false if an index is not in the cache, or has
-// changed, or if the chunk is missing.
-func (r *Reader) Recall(a *Array, chunk int) (shard int, p Location, ok bool) {
+// LocateCached returns where an inner chunk lies, by indices that are in the cache, and the number
+// of its outermost shard. It opens nothing. It returns false if an index is not in the cache, or
+// has changed, or if the chunk is missing.
+func (r *Reader) LocateCached(a *Array, chunk int) (shard int, p Location, ok bool) {
 	coords := r.buf.coords[:len(a.Grid.Counts)]
 	a.Grid.Coords(coords, chunk)
 	p.chunk = chunk
@@ -141,15 +141,15 @@ func (r *Reader) Recall(a *Array, chunk int) (shard int, p Location, ok bool) {
 		if k == 0 {
 			shard = number
 		}
-		x := a.indices.get(shardID{k, number}, int64(16*count)).known()
-		if x == nil || k > 0 && (x.size != p.N || x.value != p.Value) {
+		x := a.indices.get(shardID{k, number}, int64(16*count)).cached()
+		if x == nil || k > 0 && (x.shardSize != p.Size || x.valueSize != p.ValueSize) {
 			return shard, p, false
 		}
-		off, n, there, err := l.Entry(x.entries, entry, x.size)
+		off, n, there, err := l.Entry(x.entries, entry, x.shardSize)
 		if !there || err != nil {
 			return shard, p, false
 		}
-		p.Off, p.N, p.Value = p.Off+off, n, x.value
+		p.Offset, p.Size, p.ValueSize = p.Offset+off, n, x.valueSize
 	}
 	p.Present = true
 	return shard, p, true

@@ -10,7 +10,7 @@ import (
 
 // span returns the span that holds an inner chunk, and true if it holds other bytes too.
 func (r *Reader) span(p Location) (byteSpan, bool) {
-	i, _ := slices.BinarySearchFunc(r.shard.spans, p.Off, func(s byteSpan, off int64) int {
+	i, _ := slices.BinarySearchFunc(r.shard.spans, p.Offset, func(s byteSpan, off int64) int {
 		if s.hi <= off {
 			return -1
 		}
@@ -20,7 +20,7 @@ func (r *Reader) span(p Location) (byteSpan, bool) {
 		return byteSpan{}, false
 	}
 	s := r.shard.spans[i]
-	return s, s.lo <= p.Off && p.Off+p.N <= s.hi && s.hi-s.lo > p.N
+	return s, s.lo <= p.Offset && p.Offset+p.Size <= s.hi && s.hi-s.lo > p.Size
 }
 
 // readPart reads the stored bytes [lo, hi) of an inner chunk, counted from the chunk's first. They
@@ -30,13 +30,13 @@ func (r *Reader) readPart(ctx context.Context, p Location, lo, hi int64, dst []b
 	if shared {
 		if r.shard.held != s {
 			r.shard.held = byteSpan{}
-			if err := r.readSpan(ctx, s, p.Value); err != nil {
+			if err := r.readSpan(ctx, s, p.ValueSize); err != nil {
 				return nil, err
 			}
 			r.shard.held = s
 			r.prefetchSpans(s.hi)
 		}
-		b := r.buf.enc[p.Off-s.lo:][:p.N][lo:hi]
+		b := r.buf.enc[p.Offset-s.lo:][:p.Size][lo:hi]
 		if dst != nil {
 			_ = r.Compute(func() error {
 				copy(dst, b)
@@ -48,14 +48,14 @@ func (r *Reader) readPart(ctx context.Context, p Location, lo, hi int64, dst []b
 	}
 	if dst == nil {
 		r.shard.held = byteSpan{}
-		own := byteSpan{p.Off + lo, p.Off + hi}
-		if err := r.readSpan(ctx, own, p.Value); err != nil {
+		own := byteSpan{lo: p.Offset + lo, hi: p.Offset + hi}
+		if err := r.readSpan(ctx, own, p.ValueSize); err != nil {
 			return nil, err
 		}
 		r.prefetchSpans(own.hi)
 		return r.buf.enc, nil
 	}
-	return dst, r.readValue(ctx, dst, p.Off+lo, p.Value)
+	return dst, r.readValue(ctx, dst, p.Offset+lo, p.ValueSize)
 }
 
 // readSpan reads a span of the open shard into the reader's memory, or takes it if it was
@@ -67,7 +67,7 @@ func (r *Reader) readSpan(ctx context.Context, s byteSpan, want int64) error {
 			r.buf.enc = enc
 		}
 		if ok && err == nil {
-			return r.wasRead(len(enc), int(s.hi-s.lo), r.value.file.Size(), want)
+			return r.countRead(len(enc), int(s.hi-s.lo), r.value.file.Size(), want)
 		}
 	}
 	r.buf.enc = r.grow(r.buf.enc, int(s.hi-s.lo))
@@ -81,12 +81,12 @@ func (r *Reader) readValue(ctx context.Context, dst []byte, off, want int64) err
 	if err != nil {
 		return err
 	}
-	return r.wasRead(n, len(dst), size, want)
+	return r.countRead(n, len(dst), size, want)
 }
 
-// wasRead counts n bytes that were read from the open value. It returns an error if the value's
+// countRead counts n bytes that were read from the open value. It returns an error if the value's
 // size is not want, or if n is not the number of bytes asked for.
-func (r *Reader) wasRead(n, asked int, size, want int64) error {
+func (r *Reader) countRead(n, asked int, size, want int64) error {
 	if size != want || n != asked {
 		changed := ErrChanged
 		if len(r.shard.array.Pipe.Levels) == 0 {

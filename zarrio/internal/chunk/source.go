@@ -18,7 +18,7 @@ type Source struct {
 	gap, size int64
 	requests  int // the number that the store answers at once
 
-	priced store.Coalescer // the store if each request to it has a cost, else nil
+	coalescer store.Coalescer // the store if each request to it has a cost, else nil
 }
 
 // Options says how chunks are read. zarrio.Options describes the fields.
@@ -34,7 +34,7 @@ func NewSource(st store.Store, opt Options) *Source {
 	s.files, _ = st.(fileio.Opener)
 	if c, ok := st.(store.Coalescer); ok {
 		if gap, size := c.Coalesce(); size > 0 {
-			s.gap, s.size, s.priced = gap, size, c
+			s.gap, s.size, s.coalescer = gap, size, c
 		}
 		s.requests = c.Requests()
 	}

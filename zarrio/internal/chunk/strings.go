@@ -11,13 +11,13 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// maxTextChunk limits a chunk of strings, stored or decoded. Its size isn't in the metadata.
-const maxTextChunk = 1 << 30
+// maxStringChunk limits a chunk of strings, stored or decoded. Its size isn't in the metadata.
+const maxStringChunk = 1 << 30
 
-// loadObjects reads a chunk of strings, which are valid until the reader reads another one. It
+// loadStrings reads a chunk of strings, which are valid until the reader reads another one. It
 // returns nil if the chunk is not in the store.
-func (r *Reader) loadObjects(ctx context.Context, a *Array, p *Part) ([][]byte, error) {
-	limit := int(min(maxTextChunk, hostmem.Limit()/8))
+func (r *Reader) loadStrings(ctx context.Context, a *Array, p *Part) ([][]byte, error) {
+	limit := int(min(maxStringChunk, hostmem.Limit()/8))
 	src, err := r.readEncoded(ctx, a, p.chunk, limit)
 	if src == nil || err != nil {
 		return nil, err
@@ -27,22 +27,22 @@ func (r *Reader) loadObjects(ctx context.Context, a *Array, p *Part) ([][]byte, 
 		return nil, a.failStep(p.chunk, err)
 	}
 	n := p.elements()
-	if r.buf.texts, err = codec.DecodeVLen(r.buf.texts[:0], src); err == nil && len(r.buf.texts) != n {
-		err = fmt.Errorf("%d strings, the chunk has %d elements", len(r.buf.texts), n)
+	if r.buf.strings, err = codec.DecodeVLen(r.buf.strings[:0], src); err == nil && len(r.buf.strings) != n {
+		err = fmt.Errorf("%d strings, the chunk has %d elements", len(r.buf.strings), n)
 	}
 	if err != nil {
 		return nil, a.Fail(p.chunk, "vlen", err)
 	}
 	r.Stats.Chunks++
 	r.Stats.DecodedBytes += int64(len(src))
-	return r.buf.texts, nil
+	return r.buf.strings, nil
 }
 
-// EachText calls f for each string that a selection takes of a chunk. to is the string's position
+// EachString calls f for each string that a selection takes of a chunk. to is the string's position
 // in a destination of the given strides, in elements. found is false for all if the chunk is not in
 // the store. The text is valid during the call.
-func (r *Reader) EachText(ctx context.Context, a *Array, p *Part, strides []int, f func(to int, text []byte, found bool)) error {
-	texts, err := r.loadObjects(ctx, a, p)
+func (r *Reader) EachString(ctx context.Context, a *Array, p *Part, strides []int, f func(to int, text []byte, found bool)) error {
+	texts, err := r.loadStrings(ctx, a, p)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ func (r *Reader) Check(ctx context.Context, a *Array, p *Part, text bool) error 
 	var err error
 	if text {
 		var texts [][]byte
-		texts, err = r.loadObjects(ctx, a, p)
+		texts, err = r.loadStrings(ctx, a, p)
 		ok = texts != nil
 	} else {
 		var dec []byte
@@ -26,7 +26,7 @@ func (r *Reader) Check(ctx context.Context, a *Array, p *Part, text bool) error 
 	}
 	err = errMissing
 	if len(a.Pipe.Levels) > 0 {
-		if part, e := r.Locate(ctx, a, p.chunk); e == nil && part.noShard {
+		if part, e := r.Locate(ctx, a, p.chunk); e == nil && part.shardMissing {
 			err = indexError{errMissing}
 		}
 	}
