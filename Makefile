@@ -90,7 +90,7 @@ ci: interop cufile ptxas arch kit-smoke test ## make test, and what needs other 
 # lint checks the packages $(2) with the tag $(1).
 define lint
 	@echo "vet, fix, staticcheck: tags '$(1)'"
-	@$(GO) vet -tags '$(1)' $(2)
+	@CGO_ENABLED=0 $(GO) vet -tags '$(1)' $(2)
 	@$(GO) fix -diff -tags '$(1)' $(2)
 	@$(GO) tool staticcheck -tags '$(1)' $(2)
 endef
@@ -126,18 +126,16 @@ mutate: ## plant thirty faults of one line, one at a time, and see if the tests 
 	$(GO) run ./tools/mutate -run $(FAULTS) -tests '-short ./zarrio/...' -tests '-short -tags gds ./zarrio/...' \
 		-tests './zarrio/...' -tests '-tags gds ./zarrio/...' -tests '-tags gds ./internal/harness'
 
-# The packages with benchmarks, but for the harness: its own are those of the root.
-BENCHED = $(filter-out ./internal/harness/,$(call having,^func Benchmark))
+# The packages with benchmarks, but for the harness and the root, whose benchmarks are the harness's.
+BENCHED = $(filter-out ./ ./internal/harness/,$(call having,^func Benchmark))
 
-bench-smoke: # every benchmark once; those of GPUs on this machine, where they are skipped if it has none, and over the emulation
-	$(GO) test -tags gds -run='^$$' -bench=. -benchtime=1x $(BENCHED)
-	$(GO) test -run='^$$' -bench=. -benchtime=1x .
-	@$(if $(CC_FOUND),true,echo 'no C compiler: benchmarks over the emulated GPU are skipped')
-	$(if $(CC_FOUND),ZARRBENCH_EMULATE=1 EMU=poison=0 $(GO) test -tags gds -run='^$$' -bench='Epoch|Chunk' -benchtime=1x .)
+# make unit runs those of the root: docs has the commands, for host and for the emulated GPU.
+bench-smoke: # every benchmark once, but for the root's; those of GPUs are skipped if this machine has none
+	CGO_ENABLED=0 $(GO) test -tags gds -run='^$$' -bench=. -benchtime=1x $(BENCHED)
 
 # layer says whether the test $(1) of the package $(2), and so what it stands for, can run here: $(3).
 define layer
-@out=$$($(GO) test -count=1 -v -tags gds -run='^$(1)$$' $(2) 2>&1); case "$$out" in \
+@out=$$(CGO_ENABLED=0 $(GO) test -count=1 -v -tags gds -run='^$(1)$$' $(2) 2>&1); case "$$out" in \
 	*'--- PASS: $(1)'*) echo 'layer: $(3)' ;; \
 	*'--- SKIP: $(1)'*) echo 'layer skipped: $(3):' "$$(echo "$$out" | sed -n 's/^ *[a-z_]*\.go:[0-9]*: //p')" ;; \
 	*) echo "$$out"; exit 1 ;; esac
@@ -145,7 +143,7 @@ endef
 
 layers: # which tests of what needs a GPU can run here, and why others can't
 	@echo 'layer: vet and build with the tag gds, for amd64 and arm64 (make check, make cross)'
-	@echo 'layer: benchmarks without a GPU are skipped, and say why (make bench-smoke, make unit)'
+	@echo 'layer: benchmarks without a GPU are skipped, and say why (make unit)'
 	$(call layer,TestPrintEnvironment,./internal/cudaemu,tests over the emulated GPU and its interpreter of PTX (make unit))
 	$(call layer,TestGenerate,./zarrio/internal/ptx,go generate makes kernels.ptx byte for byte (make unit))
 	$(call layer,TestChromiumNumbers,./tools/report/internal/page,the page of the report in Chromium (make unit))
