@@ -80,7 +80,7 @@ func TestMainWithout(t *testing.T) {
 		env, says string
 	}{
 		{"PATH=/nonexistent", "cudaemu: no C compiler: tests over the emulated driver are skipped"},
-		{"ZARRBENCH_GDSTEST=off", "SKIP"},
+		{"ZARRBENCH_CUDAEMU=off", "SKIP"},
 		{"ZARRBENCH_CUFILE=/nonexistent", "ZARRBENCH_CUFILE: stat /nonexistent/libcufile.so.0"},
 	} {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestAlloc$", "-test.v")

@@ -16,14 +16,14 @@ import (
 
 const (
 	// marker is set to the hash of the sources and the folder of the libraries in processes over the emulation. A user sets it to off.
-	marker     = "ZARRBENCH_GDSTEST"
+	marker     = "ZARRBENCH_CUDAEMU"
 	realCufile = "ZARRBENCH_CUFILE"  // set by the user to a folder with NVIDIA's libcufile.so.0
 	emulate    = "ZARRBENCH_EMULATE" // set by the user to 1, for programs that measure
 )
 
 // Main is for TestMain: os.Exit(cudaemu.Main(m)). It starts the test binary again, once, with the emulated libraries where the dynamic linker looks first,
 // and there runs the tests. Where that can't be done it says why on standard error and runs the tests without emulation. With the environment variable
-// ZARRBENCH_GDSTEST set to off it doesn't try. ZARRBENCH_CUFILE names a folder whose libcufile.so.0 is used in place of the emulated one.
+// ZARRBENCH_CUDAEMU set to off it doesn't try. ZARRBENCH_CUFILE names a folder whose libcufile.so.0 is used in place of the emulated one.
 func Main(m *testing.M) int {
 	if folder() == "" && os.Getenv(marker) != "off" {
 		if err := restart(); errors.Is(err, errNoCompiler) {

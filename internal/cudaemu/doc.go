@@ -3,7 +3,7 @@
 // It holds, as C sources in testdata, a libcuda.so.1 whose devices are the memory of the process, a libcufile.so.0 over it, and a small library to be
 // preloaded where the kernel or the system lacks files that NVIDIA's libcufile reads. [Main] builds them with the C compiler of the machine into the user's
 // cache folder and starts the test binary again so that it finds them. Without a compiler, and elsewhere than on linux/amd64 and linux/arm64 with the build
-// tag gds, tests that [Need] the emulation are skipped. So they are where the environment variable ZARRBENCH_GDSTEST is off, as it must be for programs
+// tag gds, tests that [Need] the emulation are skipped. So they are where the environment variable ZARRBENCH_CUDAEMU is off, as it must be for programs
 // that are to use a real GPU. ZARRBENCH_CUFILE names a folder whose libcufile.so.0, one of NVIDIA's, is put in place of the emulated one; libcuda stays
 // emulated.
 //
