@@ -66,7 +66,8 @@ func (o *order) next() int {
 		}
 		for {
 			first, n := o.groupAt(o.group)
-			if n *= o.rest; pos < o.groupStart+n {
+			n *= o.rest
+			if pos < o.groupStart+n {
 				i := int(permute(uint64(pos-o.groupStart), uint64(n), mix(o.key+uint64(first))))
 				return o.windows.index(first+i/o.rest, i%o.rest)
 			}
@@ -146,7 +147,8 @@ func network(i, n, key uint64, back bool) uint64 {
 		if back {
 			l, r = r, l
 		}
-		if i = l<<half | r; i < n {
+		i = l<<half | r
+		if i < n {
 			return i
 		}
 	}

@@ -43,7 +43,8 @@ func NewForm(rng *rand.Rand, dtype string, extents []int, depth, filters int, un
 		extents = permuted(extents, f.transpose)
 	}
 	if rng.IntN(6) < filters {
-		if f.filter = newFilter(rng, dtype, extents, uneven); f.filter != nil {
+		f.filter = newFilter(rng, dtype, extents, uneven)
+		if f.filter != nil {
 			if uneven {
 				depth = 0
 			}
@@ -190,7 +191,8 @@ func (f *Form) encode(rng *rand.Rand, m *Model, block, extents []int) []byte {
 	case f.Inner != nil:
 		out = f.shard(rng, m, block, extents)
 	default:
-		if out = m.block(rng, block); f.bigEndian {
+		out = m.block(rng, block)
+		if f.bigEndian {
 			ndcopy.SwapBytes(out, m.SwapSize)
 		}
 	}

@@ -152,7 +152,8 @@ func (m *Model) encode(rng *rand.Rand, name string, gone func(coords []int) bool
 			}
 			block = append(block, element)
 		}
-		if m.Missing[c] = gone(coords); m.Missing[c] {
+		m.Missing[c] = gone(coords)
+		if m.Missing[c] {
 			for _, e := range block {
 				if e >= 0 {
 					copy(m.Elements[e*m.Size:], m.fillElement)

@@ -43,7 +43,8 @@ func (r *Reader) ReadChunk(ctx context.Context, a *Array, p *Part, strides []int
 		p.each(func(at []int) {
 			src, _ := p.axes(axes, strides, at)
 			outer, inner := ndcopy.Nest(axes)
-			if r.buf.spans = spansOf(r.buf.spans, outer, &inner, src, size); len(r.buf.spans) > limit {
+			r.buf.spans = spansOf(r.buf.spans, outer, &inner, src, size)
+			if len(r.buf.spans) > limit {
 				r.buf.spans = JoinSpans(r.buf.spans)
 				limit = max(limit, 2*len(r.buf.spans))
 			}

@@ -27,7 +27,8 @@ func (r *Reader) loadStrings(ctx context.Context, a *Array, p *Part) ([][]byte, 
 		return nil, a.failStep(p.chunk, err)
 	}
 	n := p.elements()
-	if r.buf.strings, err = codec.DecodeVLen(r.buf.strings[:0], src); err == nil && len(r.buf.strings) != n {
+	r.buf.strings, err = codec.DecodeVLen(r.buf.strings[:0], src)
+	if err == nil && len(r.buf.strings) != n {
 		err = fmt.Errorf("%d strings, the chunk has %d elements", len(r.buf.strings), n)
 	}
 	if err != nil {

@@ -19,7 +19,8 @@ func (l *Pool) next(ctx context.Context, w *Worker, p *plan.Plan, j *Job, q *row
 		}
 		w.rows = append(w.rows, row)
 		r := &p.Reads[row]
-		if more = r.Array.Prefetches(); more {
+		more = r.Array.Prefetches()
+		if more {
 			l.prefetch(ctx, w, p, r, j)
 		}
 	}
