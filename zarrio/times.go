@@ -83,7 +83,7 @@ func (a *Array) TimeUnits() (u cf.Units, ok bool, err error) {
 func readTimes(ctx context.Context, a *Array, u cf.Units, sel Selection, fill json.RawMessage, times []int64) error {
 	attrs := a.Attrs()
 	t, ok := packedType(a.DType())
-	if !ok { // datetime64: integers of which NaT alone is missing
+	if !ok { // datetime64: integers, among which only NaT is missing
 		attrs, t, fill = nil, cf.Type{Kind: cf.KindInt, Size: 8}, nil
 	}
 	p, err := cf.ParsePacking(attrs, t, fill)

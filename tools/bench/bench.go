@@ -136,7 +136,7 @@ func parse(args []string) (c *command, help func(io.Writer), err error) {
 	return c, help, nil
 }
 
-// beginsSide says whether a word of the command line is the -o that begins a side.
+// beginsSide reports whether a word of the command line is the -o that begins a side.
 func beginsSide(word string) bool {
 	name, _, _ := strings.Cut(word, "=")
 	return name == "-o" || name == "--o"

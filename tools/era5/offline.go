@@ -23,13 +23,13 @@ The source can't be reached from here: %s%s was tried. Nothing was fetched. To g
   or copy a store that was fetched elsewhere to      %s`, err, o.Store, o.at(), o.out)
 }
 
-// isRemote says whether a place is on a server.
+// isRemote reports whether a place is on a server.
 func isRemote(place string) bool {
 	scheme, _, isURL := strings.Cut(place, "://")
 	return isURL && !strings.EqualFold(scheme, "file")
 }
 
-// unanswered says whether an error of a remote store is of the network: no answer came, or none that could be understood.
+// unanswered reports whether an error of a remote store is of the network: no answer came, or none that could be understood.
 func unanswered(err error) bool {
 	_, read := errors.AsType[*store.KeyError](err)
 	_, answered := errors.AsType[*store.StatusError](err)

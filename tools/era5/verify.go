@@ -76,7 +76,7 @@ func unlisted(dir string, files []file) (names []string, err error) {
 	return names, err
 }
 
-// isChunk says whether a key is a chunk's, or a shard's, rather than a document's, which may lack without harm.
+// isChunk reports whether a key is a chunk's, or a shard's, rather than a document's, which may lack without harm.
 func isChunk(key string) bool {
 	name := path.Base(key)
 	return !strings.HasPrefix(name, ".z") && name != "zarr.json"

@@ -188,7 +188,7 @@ func (b *bodies) giveBack(data []byte) {
 	b.wake()
 }
 
-// readsWhole says whether an object is fetched whole for who reads it: chunks are, once for each ledger.
+// readsWhole reports whether an object is fetched whole for who reads it: chunks are, once for each ledger.
 func (w *watched) readsWhole(l *ledger, key string) bool {
 	return l != nil && isChunk(key) && w.wholeObjects()
 }

@@ -72,7 +72,7 @@ func changeCell(u *summary.Unit) string {
 	return fmt.Sprintf("%s (%s)%s", u.Percent(), summary.PValue(c.P), judgement(u))
 }
 
-// judgement says whether a significant change is for the better.
+// judgement reports whether a significant change is for the better.
 func judgement(u *summary.Unit) string {
 	switch {
 	case u.Change.Unjudged || u.Better == summary.Neither || u.Sides[0].Median == u.Sides[1].Median:

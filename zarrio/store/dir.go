@@ -54,7 +54,7 @@ var (
 	// errOutside replaces "invalid cross-device link", which is what the kernel says.
 	errOutside = errors.New("leads outside the store by a symbolic link, which only FollowLinks (the flag -follow-links) follows")
 	errParent  = errors.New("a parent is not a directory")
-	// errNoParent is a missing value, but whoever reads it should hear that a file is in the way.
+	// errNoParent is a missing value, and its text says that a file is in the way.
 	errNoParent = fmt.Errorf("%w: %w", fs.ErrNotExist, errParent)
 	errClosed   = fmt.Errorf("the store: %w", fs.ErrClosed)
 )

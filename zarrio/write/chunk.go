@@ -80,7 +80,7 @@ func (s *writeScratch) gather(a *ArrayWriter, at, shape []int, data []byte) []by
 	return s.elements
 }
 
-// omits says whether a chunk is left out: all of its elements are the fill value's.
+// omits reports whether a chunk is left out: all of its elements are the fill value's.
 func (a *ArrayWriter) omits(chunk []byte) bool {
 	size := len(a.spec.Fill) // 0 where there is none
 	return a.spec.OmitFill && size > 0 && bytes.Equal(chunk[:size], a.spec.Fill) && bytes.Equal(chunk[size:], chunk[:len(chunk)-size])

@@ -133,7 +133,7 @@ type sample struct {
 
 func (s *sample) remove() {
 	if s.ours {
-		_ = os.Remove(s.file) // whoever removed it before us did what we want
+		_ = os.Remove(s.file) // it may have been removed already
 	}
 }
 

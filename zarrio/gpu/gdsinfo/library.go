@@ -161,7 +161,7 @@ func on(variable string) bool {
 	return v == "true" || v == "1"
 }
 
-// step says whether the configuration lets cuFile use GDS for a directory's storage.
+// step reports whether the configuration lets cuFile use GDS for a directory's storage.
 func (c *config) step(s *storage) Step {
 	name := cmp.Or(c.file, configFile)
 	switch {

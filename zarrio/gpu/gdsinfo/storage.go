@@ -196,7 +196,7 @@ var local = []string{"ext4", "xfs"}
 // distributed are those for which GDS exists, given the driver of who makes them.
 var distributed = []string{"lustre", "nfs", "nfs4", "wekafs", "gpfs", "beegfs", "scatefs", "virtiofs", "panfs"}
 
-// fsStep says whether the file system is one that GDS can read.
+// fsStep reports whether the file system is one that GDS can read.
 func (s *storage) fsStep() Step {
 	found := s.fs + " on " + s.device
 	switch {
@@ -212,7 +212,7 @@ func (s *storage) fsStep() Step {
 	return Step{OK: true, Found: found}
 }
 
-// diskStep says whether the disks are ones that GDS can read from.
+// diskStep reports whether the disks are ones that GDS can read from.
 func (s *storage) diskStep() Step {
 	if slices.Contains(distributed, s.fs) {
 		return Step{OK: true, Found: "none here: " + s.device}

@@ -5,7 +5,7 @@ package clib
 // ZstdVersion returns libzstd's version, such as "1.5.4", or "" where there is none to be used.
 func ZstdVersion() string { return "" }
 
-// A Zstd is a decompression context of libzstd, of which there are none here.
+// A Zstd is a decompression context of libzstd. There are none here.
 type Zstd struct{}
 
 // NewZstd returns nil where there is no library, or no memory for a context.
@@ -17,7 +17,7 @@ func (z *Zstd) Decompress(_, _ []byte) error { return errCorrupt }
 // HasDeflate reports whether there is a libdeflate to be used. It doesn't tell its version.
 func HasDeflate() bool { return false }
 
-// A Deflate is a decompressor of libdeflate, of which there are none here.
+// A Deflate is a decompressor of libdeflate. There are none here.
 type Deflate struct{}
 
 // NewDeflate returns nil where there is no library, or no memory for a decompressor.

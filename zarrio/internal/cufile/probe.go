@@ -153,7 +153,7 @@ func tryInChild(path string, ordinal int, cfg Config) error {
 	}
 	var out, noise head
 	cmd.Stdout, cmd.Stderr = &out, &noise // stdin is the null device
-	cmd.WaitDelay = time.Second           // for whoever else holds the pipes
+	cmd.WaitDelay = time.Second           // another process may hold the pipes
 	// A child that spins doesn't outlive this process. The kernel goes by the thread that started it, so that stays.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	// Where a driver is open already, a copy of this process's memory could harm what it has pinned. There is none: the child

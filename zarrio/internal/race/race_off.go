@@ -1,6 +1,6 @@
 //go:build !race
 
-// Package race says whether the race detector is built in.
+// Package race reports whether the race detector is built in.
 package race
 
 // Enabled is true in builds with the race detector.

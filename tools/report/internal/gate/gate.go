@@ -127,7 +127,7 @@ func (j *judge) checkUnit(name string) {
 	}
 }
 
-// comparable says whether the files as a whole may be compared. Where not, of their rows there is nothing more to say.
+// comparable reports whether the files as a whole may be compared. Where not, of their rows there is nothing more to say.
 func (j *judge) comparable() bool {
 	for _, f := range j.report.Refusals {
 		if f.Row == "" {
@@ -166,7 +166,7 @@ func (j *judge) rows() {
 	}
 }
 
-// has says whether a file has a row.
+// has reports whether a file has a row.
 func has(row *summary.Row, file int) bool {
 	return slices.ContainsFunc(row.Units, func(u summary.Unit) bool { return len(u.Sides) > file && u.Sides[file] != nil })
 }

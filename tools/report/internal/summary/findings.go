@@ -68,7 +68,7 @@ func (j *judge) warn(kind, row, format string, args ...any) {
 	j.Warnings = append(j.Warnings, Finding{Kind: kind, Row: row, Text: fmt.Sprintf(format, args...)})
 }
 
-// twoFiles says whether there is a comparison to refuse.
+// twoFiles reports whether there is a comparison to refuse.
 func (j *judge) twoFiles() bool { return len(j.Files) == 2 }
 
 // file judges a file by itself.

@@ -102,7 +102,7 @@ const (
 	Neither Better = "" // a property, such as a digest
 )
 
-// Worse says whether to is on the wrong side of from.
+// Worse reports whether to is on the wrong side of from.
 func (b Better) Worse(from, to float64) bool {
 	return b == Lower && to > from || b == Higher && to < from
 }

@@ -18,7 +18,7 @@ const (
 	unitRead   = "read-B/op"
 )
 
-// proves says whether a unit must be the same on both sides of a comparison, to the letter.
+// proves reports whether a unit must be the same on both sides of a comparison, to the letter.
 func proves(unit string) bool { return unit == unitDigest || unit == unitLoss }
 
 // units makes the statistics of a row. In a shuffled one the bytes read depend on how long chunks stay in memory, and so vary,
