@@ -151,7 +151,10 @@ func testFixed(t *testing.T, dec codec.Decoder, c Case) {
 
 // testTruncated gives prefixes of the source. One that decodes nevertheless must decode to all that is expected.
 func testTruncated(t *testing.T, dec codec.Decoder, c Case) {
-	const ends, most = 64, 512
+	ends, most := 64, 512
+	if testing.Short() {
+		ends, most = 16, 64
+	}
 	buf := newBuffer(t, len(c.Decoded))
 	var s codec.Scratch
 	step := len(c.Encoded)/most + 1
@@ -190,13 +193,17 @@ func testFlipped(t *testing.T, dec codec.Decoder, c Case) {
 		}
 		src[at] ^= mask
 	}
-	for at := range min(len(src), 64) {
+	header, random := 64, 300
+	if testing.Short() {
+		header, random = 16, 50
+	}
+	for at := range min(len(src), header) {
 		for bit := range 8 {
 			flip(at, 1<<bit)
 		}
 		flip(at, 0xff)
 	}
-	for range 300 {
+	for range random {
 		flip(rnd.IntN(len(src)), 1<<rnd.IntN(8))
 	}
 	if err := dec.Decode(buf.dst(), src, &s); err != nil {
