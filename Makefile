@@ -153,7 +153,7 @@ layers: # which tests of what needs a GPU can run here, and why others can't
 # detector doesn't see, and tests that differ from others in data and not in what runs at once. make soak has them all.
 CONCURRENT = $(filter-out ./internal/cudaemu/ ./internal/harness/ ./tools/%,\
 	$(call having,^[[:space:]]*go [a-z]|\.(Go|Parallel|Together)[^a-zA-Z])) ./tools/era5/ ./tools/zarrinfo/ ./tools/report/internal/summary/
-ALIKE = ^Test(GDSTiles|GDSTaskSizes|GPUCalls|SyntheticLayouts)$$|^TestZip$$/^(folder|file|prepended|zip64)
+ALIKE = ^Test(ChunkParts|ChunkPartsOfShards|GDSTiles|GDSTaskSizes|GPUCalls|ShardReadsOnce|SyntheticLayouts)$$|^TestZip$$/^(folder|file|prepended|zip64)
 # Without the option a process with the race detector waits a second before it ends.
 race = GORACE=atexit_sleep_ms=0 $(GO) test -timeout=30m -short $(RACE) -tags gds
 
