@@ -160,7 +160,7 @@ func TestGPUEpochs(t *testing.T) {
 	for _, engine := range []string{"host", "gds"} {
 		for _, args := range [][]string{
 			{"-layout", "padded"}, {"-open", "epoch"}, {"-prefetch", "0"}, {"-prefetch", "3"},
-			{"-workers", "1"}, {"-workers", "3"},
+			{"-workers", "1"}, {"-workers", "2"}, {"-workers", "3"}, {"-workers", "4"}, {"-workers", "5"},
 		} {
 			runs = append(runs, variant{lean, append([]string{"-engine", engine}, args...)})
 		}
