@@ -31,21 +31,21 @@ type Job struct {
 }
 
 // Each has all workers do a job at once. The first error stops them all.
-func (l *Pool) Each(ctx context.Context, p *plan.Plan, j *Job) (meta.Stats, error) {
-	if l.workers == nil {
-		return meta.Stats{}, fmt.Errorf("zarrio: %s engine: used after Close", l.opt.Engine)
+func (pool *Pool) Each(ctx context.Context, p *plan.Plan, j *Job) (meta.Stats, error) {
+	if pool.workers == nil {
+		return meta.Stats{}, fmt.Errorf("zarrio: %s engine: used after Close", pool.opt.Engine)
 	}
-	workers, err := l.ensure(p)
+	workers, err := pool.ensure(p)
 	if err != nil {
 		return meta.Stats{}, err
 	}
-	l.turns.Expect(len(workers))
+	pool.turns.Expect(len(workers))
 	rows := &rowQueue{rows: p.RowHeads, workers: len(workers)}
 	err = chunk.Together(ctx, workers, func(ctx context.Context, w *Worker) error {
 		if w.Thread == nil {
-			return l.work(ctx, w, p, j, rows)
+			return pool.work(ctx, w, p, j, rows)
 		}
-		return w.onThread(func() error { return l.work(ctx, w, p, j, rows) })
+		return w.onThread(func() error { return pool.work(ctx, w, p, j, rows) })
 	})
 	var stats meta.Stats
 	for _, w := range workers {
@@ -55,7 +55,7 @@ func (l *Pool) Each(ctx context.Context, p *plan.Plan, j *Job) (meta.Stats, erro
 }
 
 // work does one worker's share of a job.
-func (l *Pool) work(ctx context.Context, w *Worker, p *plan.Plan, j *Job, rows *rowQueue) (err error) {
+func (pool *Pool) work(ctx context.Context, w *Worker, p *plan.Plan, j *Job, rows *rowQueue) (err error) {
 	defer w.Close()
 	w.Stats = meta.Stats{}
 	if j.First != nil {
@@ -65,14 +65,14 @@ func (l *Pool) work(ctx context.Context, w *Worker, p *plan.Plan, j *Job, rows *
 		var row int32
 		var ok bool
 		if w.Files != nil && w.Files.Ahead() > 0 {
-			row, ok = l.next(ctx, w, p, j, rows)
+			row, ok = pool.next(ctx, w, p, j, rows)
 		} else {
 			row, ok = rows.take()
 		}
 		if !ok {
 			break
 		}
-		err = l.row(ctx, w, p, row, j)
+		err = pool.row(ctx, w, p, row, j)
 	}
 	if w.Files != nil {
 		w.rows = w.rows[:0]
@@ -107,7 +107,7 @@ func (q *rowQueue) share() int { return max((len(q.rows)-int(q.next.Load()))/q.w
 
 // row does the job for the reads of a row, which begins with read first. Chunks of a shard are read
 // in the order in which they are stored.
-func (l *Pool) row(ctx context.Context, w *Worker, p *plan.Plan, first int32, j *Job) error {
+func (pool *Pool) row(ctx context.Context, w *Worker, p *plan.Plan, first int32, j *Job) error {
 	skip := func(r *plan.ChunkRead) bool { return j.Skip != nil && j.Skip(r) }
 	r := &p.Reads[first]
 	a := r.Array
@@ -128,7 +128,7 @@ func (l *Pool) row(ctx context.Context, w *Worker, p *plan.Plan, first int32, j 
 	for i := first; ; i = p.Reads[i].Next {
 		switch r := &p.Reads[i]; {
 		case skip(r):
-		case l.Keep.Has(r.Key()): // it is not read from the shard, so it must not widen a span
+		case pool.Keep.Has(r.Key()): // it is not read from the shard, so it must not widen a span
 			if err := j.Read(ctx, w, r); err != nil {
 				return err
 			}

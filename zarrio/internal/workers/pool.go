@@ -48,13 +48,13 @@ func New(opt Options) *Pool {
 }
 
 // Start makes the first workers.
-func (l *Pool) Start() error {
-	n := l.opt.Workers
+func (pool *Pool) Start() error {
+	n := pool.opt.Workers
 	if n <= 0 {
-		n = max(chunk.CoreWorkers(), l.files.Workers(false))
+		n = max(chunk.CoreWorkers(), pool.files.Workers(false))
 	}
 	for range n {
-		if err := l.Grow(); err != nil {
+		if err := pool.Grow(); err != nil {
 			return err
 		}
 	}
@@ -62,75 +62,75 @@ func (l *Pool) Start() error {
 }
 
 // Grow adds a worker.
-func (l *Pool) Grow() error {
+func (pool *Pool) Grow() error {
 	w := new(Worker)
-	if l.opt.New != nil {
+	if pool.opt.New != nil {
 		var err error
-		if w, err = l.opt.New(); err != nil {
+		if w, err = pool.opt.New(); err != nil {
 			return err
 		}
 	}
-	w.Attach(l.files.Reader(), l.turns)
-	l.workers = append(l.workers, w)
+	w.Attach(pool.files.Reader(), pool.turns)
+	pool.workers = append(pool.workers, w)
 	return nil
 }
 
 // ensure returns the workers for p. If Options does not give their number, it starts more if the
 // store answers more requests at once, or if more are needed to keep a disk busy and there is
 // memory for their chunks.
-func (l *Pool) ensure(p *plan.Plan) ([]*Worker, error) {
-	if l.opt.Workers > 0 {
-		return l.workers, nil
+func (pool *Pool) ensure(p *plan.Plan) ([]*Worker, error) {
+	if pool.opt.Workers > 0 {
+		return pool.workers, nil
 	}
 	n := chunk.CoreWorkers()
 	for i := range p.Reads {
 		if a := p.Reads[i].Array; i == 0 || a != p.Reads[i-1].Array {
 			// Sharded arrays need one worker more: the first chunk of the next shard is not
 			// prefetched.
-			n = max(n, a.Readers(l.files.Workers(len(a.Pipe.Levels) > 0 || l.opt.New != nil && a.Raw())))
+			n = max(n, a.Readers(pool.files.Workers(len(a.Pipe.Levels) > 0 || pool.opt.New != nil && a.Raw())))
 		}
 	}
-	for len(l.workers) < n {
-		if err := l.Grow(); err != nil {
+	for len(pool.workers) < n {
+		if err := pool.Grow(); err != nil {
 			return nil, err
 		}
 	}
-	return l.workers[:n], nil
+	return pool.workers[:n], nil
 }
 
 // Workers returns the workers that exist now.
-func (l *Pool) Workers() []*Worker { return l.workers }
+func (pool *Pool) Workers() []*Worker { return pool.workers }
 
 // SetTurns has the workers compute in the turns of t.
-func (l *Pool) SetTurns(t *turns.Turns) {
-	l.turns = t
-	for _, w := range l.workers {
+func (pool *Pool) SetTurns(t *turns.Turns) {
+	pool.turns = t
+	for _, w := range pool.workers {
 		w.Attach(w.Files, t)
 	}
 }
 
 // Describe returns the number of workers as text, such as "8 workers", or "4 to 16 workers" if a
 // plan may make more.
-func (l *Pool) Describe() string {
-	n := len(l.workers)
-	if most := l.files.Workers(true); l.opt.Workers <= 0 && most > n {
+func (pool *Pool) Describe() string {
+	n := len(pool.workers)
+	if most := pool.files.Workers(true); pool.opt.Workers <= 0 && most > n {
 		return fmt.Sprintf("%d to %d workers", n, most)
 	}
 	return fmt.Sprintf("%d workers", n)
 }
 
 // Files describes how the workers read files.
-func (l *Pool) Files() fmt.Stringer { return l.files }
+func (pool *Pool) Files() fmt.Stringer { return pool.files }
 
 // Probe finds out how files of a store can be read, so that Files can tell before the first job. It
 // reads a document of the group at path. It does nothing if the store is not a local directory, or
 // the group has no document.
-func (l *Pool) Probe(ctx context.Context, st store.Store, path string) error {
+func (pool *Pool) Probe(ctx context.Context, st store.Store, path string) error {
 	files, ok := st.(fileio.Opener)
 	if !ok {
 		return nil
 	}
-	r := l.files.Reader()
+	r := pool.files.Reader()
 	if r == nil {
 		return nil
 	}
@@ -146,37 +146,37 @@ func (l *Pool) Probe(ctx context.Context, st store.Store, path string) error {
 }
 
 // Reserve returns memory for r's chunk, or nil if r.Keep is false or the cache is full.
-func (l *Pool) Reserve(r *plan.ChunkRead) []byte {
+func (pool *Pool) Reserve(r *plan.ChunkRead) []byte {
 	if !r.Keep {
 		return nil
 	}
-	return l.Keep.Reserve(r.Key(), r.Array.ChunkBytes())
+	return pool.Keep.Reserve(r.Key(), r.Array.ChunkBytes())
 }
 
 // Fill calls do, which fills a batch by a plan, and moves the cache on to the next batch. If do
 // fails, Fill empties the cache: some of its chunks may be half decoded.
-func (l *Pool) Fill(p *plan.Plan, do func() (meta.Stats, error)) (meta.Stats, error) {
+func (pool *Pool) Fill(p *plan.Plan, do func() (meta.Stats, error)) (meta.Stats, error) {
 	if p.Restart {
-		l.Keep.Rotate()
+		pool.Keep.Rotate()
 	}
 	stats, err := do()
 	if err != nil {
-		l.Keep.Clear()
+		pool.Keep.Clear()
 	} else {
-		l.Keep.Rotate()
+		pool.Keep.Rotate()
 	}
 	return stats, err
 }
 
 // Close closes the workers and empties the cache. The pool has no workers afterwards.
-func (l *Pool) Close() error {
+func (pool *Pool) Close() error {
 	var err error
-	for _, w := range l.workers {
+	for _, w := range pool.workers {
 		if w.Files != nil {
 			err = errors.Join(err, w.Files.Close())
 		}
 	}
-	l.workers = nil
-	l.Keep.Clear()
+	pool.workers = nil
+	pool.Keep.Clear()
 	return err
 }

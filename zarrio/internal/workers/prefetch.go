@@ -10,7 +10,7 @@ import (
 // next returns the first read of the next plan row for w, or false after the last. It also takes
 // some of the rows behind it, and prefetches them. It takes no row behind one that can't be
 // prefetched: another worker may have nothing to do.
-func (l *Pool) next(ctx context.Context, w *Worker, p *plan.Plan, j *Job, q *rowQueue) (int32, bool) {
+func (pool *Pool) next(ctx context.Context, w *Worker, p *plan.Plan, j *Job, q *rowQueue) (int32, bool) {
 	more := true
 	for len(w.rows) == 0 || more && len(w.rows) <= w.Files.Ahead() && len(w.rows) < q.share() && !w.Files.QueueFull() {
 		row, ok := q.take()
@@ -21,7 +21,7 @@ func (l *Pool) next(ctx context.Context, w *Worker, p *plan.Plan, j *Job, q *row
 		r := &p.Reads[row]
 		more = r.Array.Prefetches()
 		if more {
-			l.prefetch(ctx, w, p, r, j)
+			pool.prefetch(ctx, w, p, r, j)
 		}
 	}
 	if len(w.rows) == 0 {
@@ -36,10 +36,10 @@ func (l *Pool) next(ctx context.Context, w *Worker, p *plan.Plan, j *Job, q *row
 // prefetch starts to read a chunk that is a file, if it will be read whole, or straight to where
 // its only piece goes. It does not prefetch into memory that a GPU copies from: each worker reads
 // one chunk there, and there are enough workers to keep a disk busy.
-func (l *Pool) prefetch(ctx context.Context, w *Worker, p *plan.Plan, r *plan.ChunkRead, j *Job) {
+func (pool *Pool) prefetch(ctx context.Context, w *Worker, p *plan.Plan, r *plan.ChunkRead, j *Job) {
 	a := r.Array
 	whole := a.ChunkBytes()
-	if w.Files.LikelyCached(whole) || j.Skip != nil && j.Skip(r) || l.Keep.Has(r.Key()) {
+	if w.Files.LikelyCached(whole) || j.Skip != nil && j.Skip(r) || pool.Keep.Has(r.Key()) {
 		return
 	}
 	pieces, size := p.Pieces[r.First:r.First+r.Count], a.Meta.DType.Size
