@@ -12,14 +12,14 @@
 
 static int held[EMU_MAX_DEVICES]; /* 1 + the socket, or 0 */
 
-/* claim binds the socket of a process and a device; it returns -1 where it is bound already. */
-static int claim(int device, int pid) {
+/* with makes a socket and calls bind or connect with the name of a process and a device. It returns the socket, or -1 after an error. */
+static int with(int (*call)(int, const struct sockaddr *, socklen_t), int device, int pid) {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	int n = snprintf(a.sun_path + 1, sizeof a.sun_path - 1, "zarrbench-emulated-gpu-%d-%d", device, pid);
-	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (s < 0)
 		return -1;
-	if (!bind(s, (struct sockaddr *)&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)))
+	if (!call(s, (struct sockaddr *)&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)))
 		return s;
 	close(s);
 	return -1;
@@ -28,7 +28,7 @@ static int claim(int device, int pid) {
 void emu_hold(int device) {
 	int hold = emu_opt("compute_mode") == EMU_EXCLUSIVE && emu_devices[device].primary;
 	if (hold && !held[device]) {
-		held[device] = 1 + claim(device, getpid());
+		held[device] = 1 + with(bind, device, getpid());
 	} else if (!hold && held[device]) {
 		close(held[device] - 1);
 		held[device] = 0;
@@ -50,12 +50,14 @@ static int parent(int pid) {
 	return end && sscanf(end + 1, " %*c %d", &up) == 1 ? up : 0;
 }
 
+/* It connects, which leaves no trace: two processes that have the same parents may ask at the same moment. */
 int emu_held(int device) {
 	for (int pid = parent(getpid()); pid > 0; pid = parent(pid)) {
-		int s = claim(device, pid);
-		if (s < 0)
+		int s = with(connect, device, pid);
+		if (s >= 0) {
+			close(s);
 			return 1;
-		close(s);
+		}
 	}
 	return 0;
 }
