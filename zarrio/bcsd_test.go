@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/zarrtest"
 )
@@ -27,9 +29,7 @@ func TestBCSD(t *testing.T) {
 	formats := map[int]bool{}
 	for _, name := range files {
 		g, err := Open(t.Context(), name, Options{FillMask: MaskAlways, Strict: true})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		defer g.Close()
 		members, err := g.Members(t.Context())
 		if err != nil || len(members) != 5 {
@@ -39,9 +39,7 @@ func TestBCSD(t *testing.T) {
 		all := map[string]content{}
 		for _, m := range members {
 			a, err := g.Array(t.Context(), m.Name)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			c := content{shape: a.Shape(), stored: make([]byte, arraytest.Volume(a.Shape())*a.DType().Size)}
 			if _, err := a.ReadInto(t.Context(), nil, c.stored); err != nil {
 				t.Fatal(err)

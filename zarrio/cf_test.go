@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/zarrtest"
@@ -21,9 +23,7 @@ func cfArray(t *testing.T, a *arraytest.Array, opt Options, values ...int64) *Ar
 	s := arraytest.NewStore()
 	s.Put(t, a)
 	v, err := openGroup(t, s, opt).Array(t.Context(), "v")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return v
 }
 
@@ -116,14 +116,10 @@ func TestReadCFParts(t *testing.T) {
 	s.Put(t, &arraytest.Array{Name: "v", Dtype: "<i8", Fill: "-1", Shape: []int{1500, 1000}, Chunks: []int{7, 1000}, Missing: func(c []int) bool { return c[0]%50 != 0 },
 		Elem: func(e []byte, at []int) { binary.NativeEndian.PutUint64(e, uint64(at[0]*1000+at[1])) }})
 	a, err := openGroup(t, s, Options{}).Array(t.Context(), "v")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	s.Counts()
 	got, err := ReadCF[float32](t.Context(), a, Selection{All(), Steps(0, 1000, 2)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for i, f := range got {
 		row, col := i/500, i%500*2
 		if want := float32(row*1000 + col); row/7%50 == 0 && f != want || row/7%50 != 0 && f == f {
@@ -148,9 +144,7 @@ func TestEachPart(t *testing.T) {
 			sel = append(sel, newAxis(rng, n).axis)
 		}
 		box, err := sel.box(shape)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		indices := func(b grid.Box) (all []int) {
 			counts := make([]int, len(b))
 			for d := range b {
@@ -247,9 +241,7 @@ func TestReadCFStores(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g, err := Open(t.Context(), zarrtest.Shared(t, "conformance/bcsd/"+tt.name+".zarr.zip"), tt.opt)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			defer g.Close()
 			for _, want := range []struct {
 				name     string
@@ -263,16 +255,12 @@ func TestReadCFStores(t *testing.T) {
 				{"longitude", 81, 0, -6474.9375},
 			} {
 				a, err := g.Array(t.Context(), want.name)
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				if d, err := a.CFType(); err != nil || d != meta.Float32 {
 					t.Errorf("%s: type %v, %v", want.name, d, err)
 				}
 				v, err := ReadCF[float32](t.Context(), a, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				missing, sum := 0, 0.0
 				for _, f := range v {
 					if f != f {
@@ -286,9 +274,7 @@ func TestReadCFStores(t *testing.T) {
 				}
 			}
 			a, err := g.Array(t.Context(), "time")
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			times, err := ReadTimes(t.Context(), a, nil)
 			if err != nil || !slices.Equal(times, []int64{917740800000000000, 920160000000000000, 922838400000000000, 925430400000000000, 928108800000000000,
 				930700800000000000, 933379200000000000, 936057600000000000, 938649600000000000, 941328000000000000, 943920000000000000, 946598400000000000}) {

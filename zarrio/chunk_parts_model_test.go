@@ -5,6 +5,8 @@ import (
 	"math"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/meta"
 )
 
@@ -12,18 +14,12 @@ import (
 func sameAs(t *testing.T, a, want *Array, sel Selection) meta.Stats {
 	t.Helper()
 	shape, err := sel.Shape(a.Shape())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	n, err := meta.Product(shape, math.MaxInt/4)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	got, whole := make([]byte, 4*n), make([]byte, 4*n)
 	stats, err := a.ReadInto(t.Context(), sel, got)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if _, err := want.ReadInto(t.Context(), sel, whole); err != nil {
 		t.Fatal(err)
 	}

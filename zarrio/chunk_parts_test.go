@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/zarrtest"
@@ -75,9 +77,7 @@ func TestChunkParts(t *testing.T) {
 			a := openArray(t, arraytest.PricedStore{Recorder: r, Gap: tt.gap, Size: 16 << 20}, tt.opt)
 			stats := sameAs(t, a, openArray(t, mem, Options{}), tt.sel)
 			_, size, err := mem.ReadRange(t.Context(), tt.m.Key(1), nil, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			reads := r.Reads(tt.m.Key(1))
 			if len(reads) != tt.reads {
 				t.Errorf("%d reads, want %d: %v", len(reads), tt.reads, reads)
@@ -115,9 +115,7 @@ func TestChunkPartsLocal(t *testing.T) {
 func openParts(t *testing.T, server *storetest.Server, opt Options) *Array {
 	t.Helper()
 	st, err := store.OpenHTTP(server.URL, store.HTTPOptions{Gap: 4 << 10, Backoff: time.Millisecond, MaxBackoff: 5 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() { st.Close() })
 	a := openArray(t, st, opt)
 	server.ResetLog()
@@ -167,9 +165,7 @@ func TestChunkPartsRealShape(t *testing.T) {
 	server := storetest.NewServer(t, files, storetest.ServerOptions{})
 	a := openServer(t, server)
 	got, err := Read[float32](t.Context(), a, Selection{At(0), At(21), All(), All()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	raw := m.Raw(0)[21*4*721*1440:]
 	for i, v := range got {
 		if math.Float32bits(v) != binary.LittleEndian.Uint32(raw[4*i:]) {
@@ -195,15 +191,11 @@ func TestChunkPartsRealShape(t *testing.T) {
 func TestChunkPartsOfShards(t *testing.T) {
 	mem := store.NewMem()
 	w, err := write.Create(mem, 3, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	m := arraytest.Levels{Steps: 5, Levels: 37, Lat: 121, Lon: 240}
 	x, err := w.Array("x", write.ArraySpec{Shape: []int{5, 37, 121, 240}, Chunks: []int{1, 37, 121, 240}, Shards: []int{3, 37, 121, 240}, DType: meta.Float32,
 		Compressor: write.Compressor{Name: "blosc-lz4"}, Fill: tensor.AsBytes([]float32{-1}), OmitFill: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var raw []byte
 	for step := range m.Steps {
 		raw = append(raw, m.Raw(step)...)
@@ -217,13 +209,9 @@ func TestChunkPartsOfShards(t *testing.T) {
 	}
 	for lo := 0; lo < m.Steps; lo += 3 {
 		hi := min(lo+3, m.Steps)
-		if err := x.Write(t.Context(), []int{lo, 0, 0, 0}, []int{hi - lo, 37, 121, 240}, raw[lo*one:hi*one]); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, x.Write(t.Context(), []int{lo, 0, 0, 0}, []int{hi - lo, 37, 121, 240}, raw[lo*one:hi*one]))
 	}
-	if err := errors.Join(x.Finish(t.Context()), w.Finish(t.Context())); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, errors.Join(x.Finish(t.Context()), w.Finish(t.Context())))
 	files := map[string][]byte{}
 	for _, key := range []string{"zarr.json", "x/zarr.json", "x/c/0/0/0/0", "x/c/1/0/0/0"} {
 		if files[key], err = store.ReadAll(t.Context(), mem, key, 1<<30); err != nil {
@@ -312,9 +300,7 @@ func TestChunkPartsChanged(t *testing.T) {
 				}
 				return
 			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			want := make([]float32, 121*240)
 			for i := range want {
 				want[i] = -1

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/store"
 )
 
@@ -33,20 +35,14 @@ func TestElementsJSON(t *testing.T) {
 	} {
 		st := store.NewMem()
 		put := func(key, value string) {
-			if err := st.Put(t.Context(), key, []byte(value)); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, st.Put(t.Context(), key, []byte(value)))
 		}
 		put(".zarray", fmt.Sprintf(array, tt.length, tt.dtype, tt.fill, tt.codec))
 		put("0", tt.chunk)
 		g, err := OpenStore(t.Context(), st, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		a, err := g.Array(t.Context(), "")
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		var got []string
 		for e, err := range a.ElementsJSON(t.Context()) {
 			if err != nil {

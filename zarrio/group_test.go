@@ -9,6 +9,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
@@ -53,22 +55,16 @@ func TestGroups(t *testing.T) {
 			}
 			faults := storetest.NewFaults(zarrtest.DirStore(t, files))
 			g, err := OpenStore(t.Context(), faults, Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			if g.Path() != "" || g.Attrs().Text("title") != "root" || g.Store() != store.Store(faults) {
 				t.Errorf("root: path %q, attributes %s", g.Path(), g.Attrs())
 			}
 			checkMembers(t, g, Member{"a", false}, Member{"x", true})
 			a, err := g.Group(t.Context(), "a")
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			checkMembers(t, a, Member{"b", false})
 			b, err := a.Group(t.Context(), "b")
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			if b.Path() != "a/b" || b.Attrs().Text("title") != "inner" {
 				t.Errorf("inner: path %q, attributes %s", b.Path(), b.Attrs())
 			}
@@ -78,9 +74,7 @@ func TestGroups(t *testing.T) {
 				name string
 			}{{g, "a/b/c"}, {a, "b/c"}, {b, "c"}} {
 				c, err := node.g.Array(t.Context(), node.name)
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				if c.Path() != "a/b/c" || !slices.Equal(c.Shape(), []int{7}) || c.Attrs().Text("units") != "K" || c.DType() != meta.Float32 {
 					t.Errorf("array: path %q, shape %v, %s, attributes %s", c.Path(), c.Shape(), c.DType(), c.Attrs())
 				}
@@ -106,9 +100,7 @@ func checkMembers(t *testing.T, g *Group, want ...Member) {
 func TestNodeNames(t *testing.T) {
 	st := zarrtest.DirStore(t, tree())
 	g, err := OpenStore(t.Context(), st, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, name := range []string{"..", "../x", "/x", "x/", "a//b", "a/./b", ".", "a/../x", "a\x00", "\xff"} {
 		_, err := g.Array(t.Context(), name)
 		zarrtest.WantError(t, err, "zarrio: "+st.String(), fmt.Sprintf("node %q", name), "not a valid key")
@@ -147,9 +139,7 @@ func TestNodeMissing(t *testing.T) {
 	}
 	for _, tt := range tests {
 		g, err := OpenStore(t.Context(), tt.st, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if tt.array {
 			_, err = g.Array(t.Context(), tt.name)
 		} else {
@@ -165,13 +155,9 @@ func TestNodeMissing(t *testing.T) {
 func TestOpen(t *testing.T) {
 	st := zarrtest.DirStore(t, tree())
 	g, err := Open(t.Context(), st.Path(), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	x, err := g.Array(t.Context(), "x")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if err := g.Close(); err != nil {
 		t.Error(err)
 	}
@@ -179,9 +165,7 @@ func TestOpen(t *testing.T) {
 		t.Errorf("ReadInto after Close: %v, want fs.ErrClosed", err)
 	}
 	unclosable, err := OpenStore(t.Context(), struct{ store.Store }{st}, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if err := unclosable.Close(); err != nil {
 		t.Error(err)
 	}
@@ -220,9 +204,7 @@ func TestOpenFaults(t *testing.T) {
 	}
 	faults := storetest.NewFaults(zarrtest.DirStore(t, tree()))
 	g, err := OpenStore(t.Context(), faults, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, key := range []string{"a/.zarray", "x/.zarray"} {
 		faults.Set(key, storetest.Fault{Err: broken})
 		if _, err := g.Members(t.Context()); !errors.Is(err, broken) {
@@ -258,14 +240,10 @@ func TestLoneArray(t *testing.T) {
 			files[meta.V2ConsolidatedDoc] = arraytest.Consolidate(described(files))
 		}
 		g, err := OpenStore(t.Context(), zarrtest.DirStore(t, files), Options{Strict: true})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		checkMembers(t, g)
 		a, err := g.Array(t.Context(), "")
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		dst := make([]byte, 16)
 		if _, err := a.ReadInto(t.Context(), nil, dst); err != nil || string(dst) != "0123456789abcdef" || a.Path() != "" || a.Attrs().Text("units") != "m" {
 			t.Errorf("%q, %v", dst, err)
@@ -360,9 +338,7 @@ func (c *closer) Close() error {
 func TestClose(t *testing.T) {
 	c := &closer{Store: zarrtest.DirStore(t, tree())}
 	g, err := OpenStore(t.Context(), c, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if err := g.Close(); err != io.ErrClosedPipe || c.closed != 1 {
 		t.Errorf("Close = %v, %d times", err, c.closed)
 	}
@@ -374,9 +350,7 @@ func TestLyingMembers(t *testing.T) {
 		"both/.zgroup": zarrtest.ZGroup, "both/.zarray": zarrtest.ZArray(nil), "x/.zattrs": "{}"}
 	for range 10 { // of maps
 		g, err := OpenStore(t.Context(), zarrtest.DirStore(t, map[string]string{meta.V2ConsolidatedDoc: arraytest.Consolidate(docs)}), Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		checkMembers(t, g, Member{"both", true})
 	}
 }

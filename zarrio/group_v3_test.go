@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
@@ -67,9 +69,7 @@ func TestGroupsV3(t *testing.T) {
 			}
 			faults := storetest.NewFaults(zarrtest.DirStore(t, files))
 			g, err := OpenStore(t.Context(), faults, Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			if g.Path() != "" || g.Format() != 3 || g.Attrs().Text("title") != "root" || faults.Total() != 1 {
 				t.Errorf("root: path %q, format %d, attributes %s, %d reads", g.Path(), g.Format(), g.Attrs(), faults.Total())
 			}
@@ -77,9 +77,7 @@ func TestGroupsV3(t *testing.T) {
 			faults.Clear()
 			before := faults.Total()
 			a, err := g.Group(t.Context(), "a")
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			if _, err := a.Array(t.Context(), "b/c"); err != nil {
 				t.Fatal(err)
 			}
@@ -88,9 +86,7 @@ func TestGroupsV3(t *testing.T) {
 			}
 			checkMembers(t, a, Member{"b", false})
 			b, err := a.Group(t.Context(), "b")
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			if b.Path() != "a/b" || b.Attrs().Text("title") != "inner" {
 				t.Errorf("inner: path %q, attributes %s", b.Path(), b.Attrs())
 			}
@@ -100,17 +96,13 @@ func TestGroupsV3(t *testing.T) {
 				name string
 			}{{g, "a/b/c"}, {a, "b/c"}, {b, "c"}} {
 				c, err := node.g.Array(t.Context(), node.name)
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				if c.Path() != "a/b/c" || !slices.Equal(c.Shape(), []int{7}) || c.Attrs().Text("units") != "K" || c.DType() != meta.Float32 {
 					t.Errorf("array: path %q, shape %v, %s, attributes %s", c.Path(), c.Shape(), c.DType(), c.Attrs())
 				}
 			}
 			ice, err := g.Group(t.Context(), "sea ice")
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			checkMembers(t, ice, Member{"é😀", true})
 			if c, err := g.Array(t.Context(), "sea ice/é😀"); err != nil || c.Shape()[0] != 5 {
 				t.Errorf("é😀: %v", err)
@@ -140,9 +132,7 @@ func TestMixedFormats(t *testing.T) {
 	}
 	faults := storetest.NewFaults(zarrtest.DirStore(t, files))
 	g, err := OpenStore(t.Context(), faults, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	checkMembers(t, g, Member{"both", true}, Member{"new", true}, Member{"old", true}, Member{"oldg", false})
 	old, err := g.Group(t.Context(), "oldg")
 	if err != nil || old.Format() != 2 || old.Attrs().Text("title") != "old" {
@@ -198,9 +188,7 @@ func TestNodeMissingV3(t *testing.T) {
 	}
 	for _, tt := range tests {
 		g, err := OpenStore(t.Context(), tt.st, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if tt.array {
 			_, err = g.Array(t.Context(), tt.name)
 		} else {
@@ -256,9 +244,7 @@ func TestGroupsV3Refused(t *testing.T) {
 func TestLoneArrayV3(t *testing.T) {
 	for _, mode := range []Consolidated{Auto, Never, Verify} {
 		g, err := OpenStore(t.Context(), zarrtest.DirStore(t, map[string]string{"zarr.json": zarrtest.ZArray3(nil), "c/0": "01234567", "c/zarr.json": "{}"}), Options{Consolidated: mode})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		checkMembers(t, g)
 		a, err := g.Array(t.Context(), "")
 		if err != nil || a.Path() != "" || g.Format() != 3 || a.Shape()[0] != 4 {
@@ -276,9 +262,7 @@ func TestOpenFaultsV3(t *testing.T) {
 	zarrtest.WantError(t, err, "zarrio: ", meta.V3Doc, "broken cable")
 	faults.Clear()
 	g, err := OpenStore(t.Context(), faults, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	faults.Set("x/zarr.json", storetest.Fault{Err: broken})
 	if _, err := g.Members(t.Context()); !errors.Is(err, broken) {
 		t.Errorf("Members: %v", err)
@@ -354,14 +338,10 @@ func TestConsolidatedBelow(t *testing.T) {
 	faults := storetest.NewFaults(zarrtest.DirStore(t, consolidate3(tree3(), "a")))
 	for _, mode := range []Consolidated{Auto, Never} {
 		g, err := OpenStore(t.Context(), faults, Options{Consolidated: mode})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		checkMembers(t, g, Member{"a", false}, Member{"sea ice", false}, Member{"x", true})
 		a, err := g.Group(t.Context(), "a")
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		before := faults.Total()
 		checkMembers(t, a, Member{"b", false})
 		c, err := a.Array(t.Context(), "b/c")

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
@@ -35,9 +37,7 @@ func knownStores(t *testing.T) map[string][]known {
 		Dims         map[string]int
 		Vars, Coords map[string]known
 	}
-	if err := json.Unmarshal([]byte(zarrtest.ReadText(t, zarrtest.Shared(t, "data/known_answers.json"))), &doc); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal([]byte(zarrtest.ReadText(t, zarrtest.Shared(t, "data/known_answers.json"))), &doc))
 	stores := map[string][]known{}
 	for name, s := range doc {
 		for array, k := range s.Vars {
@@ -61,15 +61,11 @@ func TestKnownAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, mode := range []Consolidated{Verify, Never} {
 				g, err := Open(t.Context(), zarrtest.Shared(t, filepath.Join("data", name+".zarr")), Options{Consolidated: mode, Strict: true})
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				defer g.Close()
 				for _, k := range arrays {
 					a, err := g.Array(t.Context(), k.arrayName)
-					if err != nil {
-						t.Fatal(err)
-					}
+					require.NoError(t, err)
 					if k.isCoord {
 						k.checkCoord(t, a)
 					} else {
@@ -83,9 +79,7 @@ func TestKnownAnswers(t *testing.T) {
 
 func (k *known) checkField(t *testing.T, a *Array) {
 	got, err := Read[float32](t.Context(), a, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	lo, hi, sum, nan := math.Inf(1), math.Inf(-1), 0.0, 0
 	for _, v := range got {
 		if v != v {
@@ -140,9 +134,7 @@ func (k *known) checkCoord(t *testing.T, a *Array) {
 
 func readCoord[T float32 | float64 | int32 | int64](t *testing.T, k *known, a *Array) (out []float64) {
 	got, err := Read[T](t.Context(), a, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	k.checkSum(t, tensor.AsBytes(got))
 	for _, v := range got {
 		out = append(out, float64(v))
@@ -158,14 +150,10 @@ func TestWeatherBench2(t *testing.T) {
 		zarrtest.Put(t, st, name, []byte(zarrtest.ReadText(t, filepath.Join(dir, filepath.FromSlash(name)))))
 	}
 	g, err := OpenStore(t.Context(), st, Options{Strict: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	open := func(name string) *Array {
 		a, err := g.Array(t.Context(), name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		return a
 	}
 	for _, k := range []known{

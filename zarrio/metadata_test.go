@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
@@ -137,9 +139,7 @@ func TestMetadataV2Refused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			st := zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "sub/.zgroup": zarrtest.ZGroup, "sub/x/.zarray": tt.doc})
 			g, err := OpenStore(t.Context(), st, Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			_, err = g.Array(t.Context(), "sub/x")
 			zarrtest.WantError(t, err, append(tt.want, "zarrio: "+st.String()+": sub/x/.zarray: ")...)
 			if e, ok := errors.AsType[*meta.MetadataError](err); !ok || e.Key != "sub/x/.zarray" || e.Store != st.String() {
@@ -156,9 +156,7 @@ func TestAttributesRefused(t *testing.T) {
 	for attrs, want := range map[string]string{`[1]`: "want a JSON object, found [1]", `{`: "not JSON"} {
 		st := zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": zarrtest.ZArray(nil), "x/.zattrs": attrs, "g/.zgroup": zarrtest.ZGroup, "g/.zattrs": attrs})
 		g, err := OpenStore(t.Context(), st, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		_, err = g.Array(t.Context(), "x")
 		zarrtest.WantError(t, err, st.String(), "x/.zarray", ".zattrs: ", want)
 		_, err = g.Group(t.Context(), "g")
@@ -213,9 +211,7 @@ func TestSampleHierarchy(t *testing.T) {
 	}
 	st := zarrtest.DirStore(t, map[string]string{".zmetadata": zarrtest.ReadText(t, zarrtest.Shared(t, "data/wb2_64x32_sample.zmetadata.json"))})
 	g, err := OpenStore(t.Context(), st, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	members, err := g.Members(t.Context())
 	if err != nil || len(members) != 66 {
 		t.Fatalf("%d members, %v, want 66", len(members), err)
@@ -234,9 +230,7 @@ func TestSampleHierarchy(t *testing.T) {
 		}
 	}
 	a, err := g.Array(t.Context(), "geopotential")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	m := a.Metadata()
 	if m.DType != meta.Float32 || len(m.Codecs) != 1 || m.Codecs[0].Name != "blosc" || m.Attrs.Text("units") != "m**2 s**-2" || !slices.Equal(m.Dims, []string{"time", "level", "longitude", "latitude"}) {
 		t.Errorf("geopotential: %+v", m)

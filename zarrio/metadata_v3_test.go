@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
 )
@@ -158,9 +160,7 @@ func TestMetadataV3Refused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			st := zarrtest.DirStore(t, map[string]string{"zarr.json": zarrtest.ZGroup3, "sub/zarr.json": zarrtest.ZGroup3, "sub/x/zarr.json": tt.doc})
 			g, err := OpenStore(t.Context(), st, Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			_, err = g.Array(t.Context(), "sub/x")
 			zarrtest.WantError(t, err, append(tt.want, "zarrio: "+st.String()+": sub/x/zarr.json: ")...)
 			if e, ok := errors.AsType[*meta.MetadataError](err); !ok || e.Key != "sub/x/zarr.json" || e.Store != st.String() {

@@ -3,6 +3,8 @@ package zarrio
 import (
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/store"
 )
 
@@ -10,17 +12,13 @@ import (
 func openArray(t testing.TB, st store.Store, opt Options) *Array {
 	t.Helper()
 	a, err := openGroup(t, st, opt).Array(t.Context(), "x")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return a
 }
 
 func openGroup(t testing.TB, st store.Store, opt Options) *Group {
 	t.Helper()
 	g, err := OpenStore(t.Context(), st, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return g
 }

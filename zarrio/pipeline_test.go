@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/zarrtest"
 )
@@ -116,9 +118,7 @@ func TestPipelineErrors(t *testing.T) {
 				size = 5
 			}
 			for k := range 2 {
-				if err := mem.Put(t.Context(), fmt.Sprintf("x/c/%d", k), make([]byte, size)); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, mem.Put(t.Context(), fmt.Sprintf("x/c/%d", k), make([]byte, size)))
 			}
 			a := openArray(t, mem, Options{})
 			var err error

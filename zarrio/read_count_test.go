@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/ndcopy"
@@ -27,9 +29,7 @@ func TestReadCounts(t *testing.T) {
 	a := openArray(t, st, Options{Strict: true})
 	before := st.Total()
 	stats, err := a.ReadInto(t.Context(), Selection{Steps(999, -1, -333), Span(1, 3)}, make([]byte, 4*2*4))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if n := st.Total() - before; n != 4 || st.Reads("x/333.0") != 1 {
 		t.Errorf("%d reads, want 4", n)
 	}
@@ -47,9 +47,7 @@ func TestReadFarApart(t *testing.T) {
 	}
 	dtype := map[bool]string{false: `"<u2"`, true: `">u2"`}[ndcopy.BigEndian]
 	encoded, err := codec.EncodeBlosc(nil, tensor.AsBytes(raw), 2, "lz4", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, tt := range []struct {
 		order, shape string
 		sel          Selection
@@ -67,18 +65,12 @@ func TestReadFarApart(t *testing.T) {
 		fields["compressor"] = bloscLZ4
 		files = map[string]string{".zgroup": zarrtest.ZGroup, "x/0.0": string(encoded), "x/0.0.0": string(encoded), "x/.zarray": zarrtest.ZArray(fields)}
 		compressed, err := Read[uint16](t.Context(), openArray(t, zarrtest.DirStore(t, files), Options{Strict: true}), tt.sel)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		got := make([]uint16, 15)
 		stats, err := a.ReadInto(t.Context(), tt.sel, tensor.AsBytes(got))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		want, err := Read[uint16](t.Context(), a, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		m := arraytest.Model{Shape: a.Shape(), Size: 2, Elements: tensor.AsBytes(want)}
 		var axes []pickAxis
 		picks, _ := tt.sel.resolve(&a.c.Grid)
@@ -131,9 +123,7 @@ func TestReadIntoAllocs(t *testing.T) {
 				count := func(n int) float64 {
 					sel := append(Selection{Span(0, n)}, rest...)
 					shape, err := sel.Shape(a.Shape())
-					if err != nil {
-						t.Fatal(err)
-					}
+					require.NoError(t, err)
 					return testing.AllocsPerRun(20, func() {
 						if _, err := a.ReadInto(t.Context(), sel, dst[:4*arraytest.Volume(shape)]); err != nil {
 							t.Fatal(err)

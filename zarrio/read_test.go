@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
@@ -162,9 +164,7 @@ const bloscLZ4 = `{"id":"blosc","cname":"lz4","clevel":5,"shuffle":1,"blocksize"
 func frame(t *testing.T, raw string) string {
 	t.Helper()
 	f, err := codec.EncodeBlosc(nil, []byte(raw), 4, "lz4", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return string(f)
 }
 
@@ -209,9 +209,7 @@ func TestChunkErrors(t *testing.T) {
 			st.Set("x/1", tt.fault)
 			for _, sel := range []Selection{nil, {Span(2, 3)}, {Span(1, 3)}, {Steps(3, -1, -3)}} {
 				shape, err := sel.Shape(a.Shape())
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				_, err = a.ReadInto(t.Context(), sel, make([]byte, 4*shape[0]))
 				zarrtest.WantError(t, err, "zarrio: "+st.String()+`: array "x": chunk "x/1": `+tt.step+": ", tt.want)
 				e, ok := errors.AsType[*meta.ChunkError](err)
@@ -251,9 +249,7 @@ func TestChunkFiles(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("root may read any file: the error of one without permission can't be had")
 	}
-	if err := os.Chmod(filepath.Join(st.Path(), "x", "0"), 0); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Chmod(filepath.Join(st.Path(), "x", "0"), 0))
 	_, err = a.ReadInto(t.Context(), Selection{At(0)}, make([]byte, 4))
 	zarrtest.WantError(t, err, `array "x": chunk "x/0": read: `, "permission denied")
 	if !errors.Is(err, fs.ErrPermission) {
@@ -317,9 +313,7 @@ func TestLargeChunk(t *testing.T) {
 	}
 	large := bytes.Repeat([]byte{7}, 50_000_000)
 	f, err := codec.EncodeBlosc(nil, large, 1, "lz4", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	st := zarrtest.DirStore(t, map[string]string{".zgroup": zarrtest.ZGroup, "x/.zarray": doc(bloscLZ4), "x/0": string(f)})
 	a := openArray(t, st, Options{})
 	got, err := Read[uint8](t.Context(), a, Selection{Span(49_999_998, 50_000_001)})

@@ -23,9 +23,7 @@ func TestRemoteFaults(t *testing.T) {
 	} {
 		server := storetest.NewServer(t, s.Files(), storetest.ServerOptions{Latency: 30 * time.Millisecond, Rate: 0.05, Faults: storetest.ServerFaults(), Seed: 5})
 		st, err := store.OpenHTTP(server.URL, store.HTTPOptions{Requests: limit, Backoff: time.Millisecond, MaxBackoff: 5 * time.Millisecond})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		defer st.Close()
 		checkShards(t, s, openArray(t, st, Options{}), nil, arraytest.IntRange(0, s.N))
 		if server.Faults() == 0 {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/zarrtest"
@@ -110,9 +112,7 @@ func TestSelectionOnce(t *testing.T) {
 		y, x := rng.Perm(6), rng.Perm(8)
 		y, x = append(y, y...), append(x, x[:rng.IntN(8)]...)
 		got, err := Read[uint16](t.Context(), a, Selection{Indices(y), Indices(x)})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		for k, v := range got {
 			if want := uint16(8*y[k/len(x)] + x[k%len(x)]); v != want {
 				t.Fatalf("lists %v and %v: element %d is %d, want %d", y, x, k, v, want)
@@ -155,9 +155,7 @@ func TestSelectionRectilinear(t *testing.T) {
 	for range 2000 {
 		x := newAxis(rng, 40)
 		picks, err := Selection{x.axis}.resolve(&g)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if got := indicesOf(&picks[0]); !slices.Equal(got, x.indices) {
 			t.Fatalf("%s: indices %v, want %v", x.text, got, x.indices)
 		}
@@ -218,9 +216,7 @@ func TestSelectionSpans(t *testing.T) {
 	y, x := rng.Perm(n), rng.Perm(n)[:300]
 	y = append(y, y...)
 	got, err := Read[uint16](t.Context(), a, Selection{Indices(y), Indices(x)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for k, v := range got {
 		if want := uint16(n*y[k/len(x)] + x[k%len(x)]); v != want {
 			t.Fatalf("element %d is %d, want %d", k, v, want)

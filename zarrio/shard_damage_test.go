@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/pipeline"
 	"zarrbench/zarrio/internal/zarrtest"
@@ -80,9 +82,7 @@ func TestShardDamage(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			mem := tt.shards.Mem(t)
-			if err := mem.Put(t.Context(), "x/c/0", tt.damage(tt.shards.Value(0))); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, mem.Put(t.Context(), "x/c/0", tt.damage(tt.shards.Value(0))))
 			a := openArray(t, mem, Options{})
 			_, err := Read[int32](t.Context(), a, nil)
 			zarrtest.WantError(t, err, tt.want...)

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/store/storetest"
 )
@@ -21,9 +23,7 @@ func recordShards(t testing.TB, s arraytest.Shards, opt Options) (*Array, *store
 func checkShards(t testing.TB, s arraytest.Shards, a *Array, sel Selection, numbers []int) {
 	t.Helper()
 	got, err := Read[int32](t.Context(), a, sel)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var want []int32
 	for _, i := range numbers {
 		if s.Missing != nil && s.Missing(i/s.Inner[len(s.Inner)-1]) {

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/zarrtest"
 	"zarrbench/zarrio/meta"
@@ -157,9 +159,7 @@ func TestShardRequests(t *testing.T) {
 func openServer(t *testing.T, server *storetest.Server) *Array {
 	t.Helper()
 	st, err := store.OpenHTTP(server.URL, store.HTTPOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() { st.Close() })
 	a := openArray(t, st, Options{})
 	server.ResetLog()
@@ -214,9 +214,7 @@ func TestShardReplaced(t *testing.T) {
 				put  func(key string, value []byte)
 			}{
 				{"memory", openArray(t, mem, Options{}), func(key string, value []byte) {
-					if err := mem.Put(t.Context(), key, value); err != nil {
-						t.Fatal(err)
-					}
+					require.NoError(t, mem.Put(t.Context(), key, value))
 				}},
 				{"directory", openArray(t, dir, Options{}), func(key string, value []byte) { zarrtest.Put(t, dir, key, value) }},
 				{"server", openServer(t, server), server.Set},
@@ -247,9 +245,7 @@ func TestShardVanished(t *testing.T) {
 			remove func()
 		}{
 			{openArray(t, dir, Options{Strict: strict}), func() {
-				if err := os.Remove(filepath.Join(dir.Path(), "x", "c", "1")); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, os.Remove(filepath.Join(dir.Path(), "x", "c", "1")))
 			}},
 			{openArray(t, faults, Options{Strict: strict}), func() { faults.Set("x/c/1", storetest.Fault{Err: fs.ErrNotExist}) }},
 			{openArray(t, faults, Options{Strict: strict}), func() { faults.Set("x/c/1", storetest.Fault{After: 1, Err: fs.ErrNotExist}) }}, // once the index was read
@@ -312,9 +308,7 @@ func TestShardBehindCompressor(t *testing.T) {
 		"x/zarr.json": arraytest.V3Array(`"uint8"`, n, n, `{"name": "sharding_indexed", "configuration": {"chunk_shape": [1], "codecs": [{"name": "bytes"}], "index_codecs": [`+arraytest.LittleBytes+`]}}, {"name": "gzip", "configuration": {"level": 1}}`),
 		"x/c/0":       string(arraytest.EncodeBytes("gzip", append(slices.Clone(data), table...), 1)),
 	} {
-		if err := mem.Put(t.Context(), key, []byte(value)); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, mem.Put(t.Context(), key, []byte(value)))
 	}
 	got, err := Read[uint8](t.Context(), openArray(t, mem, Options{}), nil)
 	if err != nil || !slices.Equal(got, data) {

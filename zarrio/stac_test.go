@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/internal/zarrtest"
 )
 
@@ -22,15 +24,11 @@ func TestOpenSTAC(t *testing.T) {
 		"x.zarr/.zgroup":    `{"zarr_format": 2}`,
 	} {
 		path := filepath.Join(dir, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), os.WriteFile(path, []byte(value), 0o666)); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), os.WriteFile(path, []byte(value), 0o666)))
 	}
 	place := filepath.Join(dir, "c.json")
 	g, err := Open(t.Context(), place+"#asset=g", Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if g.Path() != "g" {
 		t.Errorf("opened the group %q, want g", g.Path())
 	}

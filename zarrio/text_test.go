@@ -12,6 +12,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/grid"
 	"zarrbench/zarrio/internal/zarrtest"
@@ -194,9 +196,7 @@ func TestReadStrings(t *testing.T) {
 				}
 				n := 0
 				for e, err := range a.ElementsJSON(t.Context()) {
-					if err != nil {
-						t.Fatal(err)
-					}
+					require.NoError(t, err)
 					var s string
 					if err := json.Unmarshal(e, &s); err != nil {
 						t.Fatalf("element %d: %s: %v", n, e, err)

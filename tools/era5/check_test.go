@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
@@ -17,30 +19,16 @@ func arrayOf(t *testing.T, d zarrio.DType, attrs any) *zarrio.Array {
 	t.Helper()
 	mem := store.NewMem()
 	w, err := write.Create(mem, 2, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	a, err := w.Array("a", write.ArraySpec{Shape: []int{1}, Chunks: []int{1}, DType: d, Attrs: attrs})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := a.Skip([]int{0}, []int{1}); err != nil {
-		t.Fatal(err)
-	}
-	if err := a.Finish(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Finish(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	require.NoError(t, a.Skip([]int{0}, []int{1}))
+	require.NoError(t, a.Finish(t.Context()))
+	require.NoError(t, w.Finish(t.Context()))
 	g, err := zarrio.OpenStore(t.Context(), mem, zarrio.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	b, err := g.Array(t.Context(), "a")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return b
 }
 

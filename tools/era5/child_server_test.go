@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // build returns the command as it is run by hand: the tests of signals, memory and exit statuses need a process of its own.
@@ -18,9 +20,7 @@ func build(t *testing.T) (exe string) {
 		t.Skip("-short: it runs the command as a process")
 	}
 	exe, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return exe
 }
 

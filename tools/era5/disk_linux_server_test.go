@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/fixtures"
 	"zarrbench/zarrio/store/storetest"
 )
@@ -60,9 +62,7 @@ func TestRealDiskFull(t *testing.T) {
 	if c, err := run(w.out); err == nil || !strings.Contains(c.stderr.String(), "free") {
 		t.Errorf("the disk is still full: %v\n%s", err, &c.stderr)
 	}
-	if err := os.Remove(filler); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Remove(filler))
 	if c, err = run(w.out); err != nil || !strings.Contains(c.stderr.String(), "going on: ") {
 		t.Fatalf("with room again: %v\n%s", err, &c.stderr)
 	}

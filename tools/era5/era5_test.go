@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/tools/internal/cli"
 )
 
@@ -91,25 +93,19 @@ func TestSynthetic(t *testing.T) {
 func checkSynthetic(t *testing.T, args, root, form string) {
 	out := filepath.Join(t.TempDir(), "data", "store.zarr")
 	var stdout, stderr bytes.Buffer
-	if err := run(t.Context(), append(strings.Fields(args), "-out", out), &stdout, &stderr); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, run(t.Context(), append(strings.Fields(args), "-out", out), &stdout, &stderr))
 	if want := regexp.QuoteMeta(out) + `: [1-9]\d+ bytes in \d+\.\d\d s\n`; !regexp.MustCompile("^" + want + "$").Match(stdout.Bytes()) {
 		t.Errorf("stdout is %q, want it to match %q", stdout.String(), want)
 	}
 	attrs, err := os.ReadFile(filepath.Join(out, root))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, want := range []string{`"steps": 3`, `"nlat": 9`, `"nlon": 16`, form, fmt.Sprintf(`"lonlat": %t`, strings.Contains(args, "lonlat"))} {
 		if !strings.Contains(string(attrs), want) {
 			t.Errorf("%s has no %s: %s", root, want, attrs)
 		}
 	}
 	stdout.Reset()
-	if err := run(t.Context(), append(strings.Fields(args), "-out", out), &stdout, &stderr); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, run(t.Context(), append(strings.Fields(args), "-out", out), &stdout, &stderr))
 	if !strings.HasSuffix(stdout.String(), "bytes, was there already\n") {
 		t.Errorf("the second time stdout is %q", stdout.String())
 	}

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/fixtures"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/store/storetest"
@@ -67,17 +69,13 @@ func TestMovesLittle(t *testing.T) {
 		o := w.command(t, tt.args)
 		o.http.Gap = 1 << 10
 		p, err := makePlan(t.Context(), o)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		defer p.source.Close()
 		if _, _, err := w.fetch(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
 		m, err := readManifest(w.out)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		var moved, whole, requests int64
 		for _, x := range m.Fetched {
 			if strings.Count(x.Key, ".") == 3 {
@@ -202,9 +200,7 @@ func TestImpossibleField(t *testing.T) {
 // Without a network there is one message, and nothing is left.
 func TestOffline(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	endpoint := "http://" + l.Addr().String()
 	l.Close() // nobody listens there
 	out := filepath.Join(t.TempDir(), "data", "era5.zarr")

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/fixtures"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
@@ -34,9 +36,7 @@ var quick = store.HTTPOptions{Backoff: time.Millisecond, MaxBackoff: 2 * time.Mi
 func newWorld(t *testing.T, s fixtures.Synthetic, opt storetest.ServerOptions) *world {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "source.zarr")
-	if err := s.Write(t.Context(), dir); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, s.Write(t.Context(), dir))
 	w := &world{dir: dir, files: make(map[string][]byte), out: filepath.Join(t.TempDir(), "data", "era5.zarr")}
 	for name, data := range readTree(t, dir) {
 		w.files["era5/store.zarr/"+name] = data
@@ -61,9 +61,7 @@ func readTree(t *testing.T, dir string) map[string][]byte {
 		files[name], err = os.ReadFile(filepath.Join(dir, name))
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return files
 }
 
@@ -84,9 +82,7 @@ func (w *world) command(t *testing.T, args string) options {
 	t.Helper()
 	endpoint := strings.TrimSuffix(w.server.URL, "/b")
 	c, err := parse(append([]string{"-store", "gs://b/era5/store.zarr", "-endpoint", endpoint, "-out", w.out}, strings.Fields(args)...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	requests := c.http.Requests
 	c.http = quick
 	c.http.Requests = requests
@@ -128,18 +124,12 @@ func (w *world) gone(t *testing.T) {
 func read(t *testing.T, dir, name string, sel zarrio.Selection) []byte {
 	t.Helper()
 	g, err := zarrio.Open(t.Context(), dir, zarrio.Options{Strict: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer g.Close()
 	a, err := g.Array(t.Context(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	shape, err := sel.Shape(a.Shape())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	n := a.DType().Size
 	for _, extent := range shape {
 		n *= extent
@@ -206,13 +196,9 @@ func TestFetchLocal(t *testing.T) {
 	w := newWorld(t, small, storetest.ServerOptions{})
 	archive := filepath.Join(t.TempDir(), "source.zip")
 	f, err := os.Create(archive)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	z := zip.NewWriter(f)
-	if err := errors.Join(z.AddFS(os.DirFS(w.dir)), z.Close(), f.Close()); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, errors.Join(z.AddFS(os.DirFS(w.dir)), z.Close(), f.Close()))
 	for _, place := range []string{w.dir, archive} {
 		w.out = filepath.Join(t.TempDir(), "era5.zarr")
 		stdout, _ := w.must(t, "-steps 4 -store "+place)
@@ -224,9 +210,7 @@ func TestFetchLocal(t *testing.T) {
 			t.Errorf("%s: %v, %q", place, err, out.String())
 		}
 		m, err := readManifest(w.out)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		for _, o := range m.Fetched {
 			if !o.Missing && o.Source != place+"/"+o.Key {
 				t.Errorf("%s is from %q, want %q", o.Key, o.Source, place+"/"+o.Key)
@@ -262,15 +246,11 @@ func TestFetchDefault(t *testing.T) {
 	w := newWorld(t, fixtures.Synthetic{Steps: 70, Form: "lz4", NLat: 9, NLon: 16, Levels: 13}, storetest.ServerOptions{})
 	w.must(t, "")
 	g, err := zarrio.Open(t.Context(), w.out, zarrio.Options{Consolidated: zarrio.Verify, Strict: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer g.Close()
 	for name := range strings.SplitSeq(defaultVars, ",") {
 		a, err := g.Array(t.Context(), name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		m := a.Metadata()
 		if m.Format != 2 || !slices.Equal(m.Shape, []int{64, 9, 16}) || !slices.Equal(m.Chunks, []int{1, 9, 16}) || len(m.Codecs) != 0 {
 			t.Errorf("%s: format %d, shape %v, chunks %v, codecs %v", name, m.Format, m.Shape, m.Chunks, m.Codecs)

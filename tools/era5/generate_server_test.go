@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // go generate, in a fresh copy of what is versioned and without a network, ends with the message that says how to go on, and
@@ -18,9 +20,7 @@ func TestGenerateOffline(t *testing.T) {
 		t.Skip("-short: it builds a copy of the module")
 	}
 	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	list, err := exec.CommandContext(t.Context(), "git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").Output()
 	if err != nil {
 		t.Skipf("what is versioned can't be listed: %v", err)
@@ -38,15 +38,11 @@ func TestGenerateOffline(t *testing.T) {
 		if err == nil {
 			err = os.WriteFile(to, data, 0o777)
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 	}
 	before := names(t, fresh)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	closed := fmt.Sprintf("http://%v", l.Addr())
 	l.Close()
 
@@ -79,8 +75,6 @@ func names(t *testing.T, dir string) (list []string) {
 		list = append(list, path)
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return list
 }

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // journalOf writes a journal of n entries.
@@ -16,9 +18,7 @@ func journalOf(t testing.TB, n int) ([]byte, []entry) {
 	var text []byte
 	add := func(v any) {
 		line, err := journalLine(v)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		text = append(text, line...)
 	}
 	add(header{Version: journalVersion, Parameters: parameters{Store: "gs://b/s", Variables: []string{"z"}, Steps: 4}, Pins: []object{{Key: ".zmetadata", SHA256: "ab"}}})
@@ -81,9 +81,7 @@ func TestJournalLongLine(t *testing.T) {
 
 func TestJournalVersion(t *testing.T) {
 	line, err := journalLine(map[string]int{"era5_journal": 9})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if _, _, _, err := readJournal(bytes.NewReader(line)); err == nil || !strings.Contains(err.Error(), "version 9") {
 		t.Errorf("readJournal() = %v", err)
 	}
@@ -93,13 +91,9 @@ func TestJournalVersion(t *testing.T) {
 func TestJournalStopsAfterError(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "journal")
 	f, err := os.Create(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	j := &journal{f: f}
-	if err := j.append(entry{Unit: "a"}); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, j.append(entry{Unit: "a"}))
 	f.Close()
 	if err := j.append(entry{Unit: "b"}); err == nil {
 		t.Fatal("append to a closed file succeeded")

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/fixtures"
 	"zarrbench/zarrio/store/storetest"
 )
@@ -54,9 +56,7 @@ func (w *world) interrupt(t *testing.T, exe string, i interruption, args ...stri
 	mu.Lock() // until the process is there
 	err = c.Start()
 	mu.Unlock()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	err = c.Wait()
 	server.Close()
 	return c, chunks, err
@@ -70,9 +70,7 @@ func TestKilled(t *testing.T) {
 	w := newWorld(t, fixtures.Synthetic{Steps: steps, Form: "lz4", NLat: 9, NLon: 16, Levels: 13}, storetest.ServerOptions{})
 	w.must(t, "-steps 80")
 	want := contents(t, w.out)
-	if err := os.RemoveAll(w.out); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.RemoveAll(w.out))
 	random := rand.New(rand.NewPCG(2000, 500))
 	var moments []interruption
 	for range interrupted {

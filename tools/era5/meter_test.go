@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/store"
 )
 
@@ -29,9 +31,7 @@ func TestAnswers(t *testing.T) {
 		for _, answer := range tt.answers {
 			f := strings.Fields(answer)
 			code, err := strconv.Atoi(f[0])
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			resp := &http.Response{Header: make(http.Header), StatusCode: code}
 			for i, name := range []string{"ETag", "X-Goog-Generation"} {
 				if f[i+1] != "-" {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/fixtures"
 )
 
@@ -24,9 +26,7 @@ func TestDefaults(t *testing.T) {
 	t.Setenv("ERA5_STEPS", "")
 	t.Setenv("ERA5_STORE", "")
 	c, err := parse()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	want := parameters{Store: defaultStore, Variables: strings.Split(defaultVars, ","), Level: "500", Start: "2000-01-01T00:00:00Z", Steps: 64, Form: "raw", Format: 2}
 	if !c.parameters.equal(want) || c.out != filepath.Join(fixtures.Dir(), "data", "era5.zarr") || c.requests != 8 {
 		t.Errorf("%+v to %s by %d", c.parameters, c.out, c.requests)
@@ -116,17 +116,11 @@ func TestUnits(t *testing.T) {
 	} {
 		w := fixtures.Synthetic{Steps: 60, NLat: 3, NLon: 4, ChunkSteps: tt.chunk}
 		dir := filepath.Join(t.TempDir(), "s.zarr")
-		if err := w.Write(t.Context(), dir); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, w.Write(t.Context(), dir))
 		c, err := parse("-store", dir, "-vars", "geopotential", "-start", formatTime(int64(946684800e9) + int64(tt.lo)*6*3600e9)[:19], "-steps", strconv.Itoa(tt.hi-tt.lo), "-form", tt.form)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		p, err := makePlan(t.Context(), c.options)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		var got []int
 		for _, u := range p.units {
 			got = append(got, u.steps)

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/store/storetest"
 )
@@ -46,9 +48,7 @@ func studySource(t *testing.T, chunkBytes int64) *httptest.Server {
 	meta["longitude/.zarray"] = array([]int{1440}, []int{1440}, "<f4", false, "NaN")
 	meta["longitude/.zattrs"] = dims(map[string]any{"units": "degrees_east"}, "longitude")
 	document, err := json.Marshal(map[string]any{"zarr_consolidated_format": 1, "metadata": meta})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var times, levels []byte
 	for i := range steps {
 		times = binary.LittleEndian.AppendUint64(times, uint64(6*i))
@@ -105,13 +105,9 @@ func TestPlanOfTheStudy(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "data", "era5.zarr")
 	args := []string{"-study", "-plan", "-endpoint", server.URL, "-out", out}
 	c, err := parse(args...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	p, err := makePlan(t.Context(), c.options)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer p.source.Close()
 	if p.sel.lo != 59900 || p.sel.hi != 61364 || p.sel.vars[0].index != 21 {
 		t.Errorf("steps %d to %d, level %d, want 59900 to 61364 and 21", p.sel.lo, p.sel.hi, p.sel.vars[0].index)
@@ -124,9 +120,7 @@ func TestPlanOfTheStudy(t *testing.T) {
 		t.Errorf("%d bytes to move are %.4f of the whole", e.moved, share)
 	}
 	var stdout, stderr bytes.Buffer
-	if err := run(t.Context(), args, &stdout, &stderr); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, run(t.Context(), args, &stdout, &stderr))
 	for _, want := range []string{"1464 steps, 2000-01-01T00:00:00Z to 2000-12-31T18:00:00Z", "level 500, index 21 of 37",
 		"to fetch: 4392 objects by about 8784 requests, about 14.", "estimated from the head of one chunk a variable", "whole objects would be about 465.6 GB",
 		"to write: 4392 chunks, 18239800320 bytes of fields, to " + out} {

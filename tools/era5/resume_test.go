@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/fixtures"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/store/storetest"
@@ -54,9 +56,7 @@ func TestResume(t *testing.T) {
 		o := w.command(t, "-steps 16 -j 3")
 		w.must(t, "-steps 16 -j 1")
 		want := contents(t, w.out)
-		if err := os.RemoveAll(w.out); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.RemoveAll(w.out))
 
 		runs, have := 0, map[string]bool{}
 		for finished := false; !finished; runs++ {
@@ -169,17 +169,11 @@ func TestResumeChecksFiles(t *testing.T) {
 	w := newWorld(t, small, storetest.ServerOptions{})
 	w.halfway(t, "-steps 16 -j 1", 20)
 	dir := filepath.Join(workPath(w.out), "store")
-	if err := os.Truncate(filepath.Join(dir, "geopotential", "1.0.0"), 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Remove(filepath.Join(dir, "geopotential", "2.0.0")); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Truncate(filepath.Join(dir, "geopotential", "1.0.0"), 0))
+	require.NoError(t, os.Remove(filepath.Join(dir, "geopotential", "2.0.0")))
 	flip(t, filepath.Join(dir, "geopotential", "3.0.0"))
 	for _, name := range []string{"geopotential/.zarrio-tmp-X", "geopotential/9.0.0"} { // a killed process was writing them
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("half"), 0o666); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("half"), 0o666))
 	}
 	_, stderr := w.must(t, "-steps 16")
 	if !strings.Contains(stderr, "going on: 17 of 48 units are there") {
@@ -194,13 +188,9 @@ func TestResumeChecksFiles(t *testing.T) {
 func flip(t *testing.T, name string) {
 	t.Helper()
 	data, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	data[len(data)/2] ^= 4
-	if err := os.WriteFile(name, data, 0o666); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(name, data, 0o666))
 }
 
 // A fetch goes on only with the parameters and the source that it began with.
@@ -281,19 +271,13 @@ func TestFinishedStore(t *testing.T) {
 
 func TestTwoAtOnce(t *testing.T) {
 	w := newWorld(t, small, storetest.ServerOptions{})
-	if err := os.MkdirAll(filepath.Dir(w.out), 0o777); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.MkdirAll(filepath.Dir(w.out), 0o777))
 	first, err := openWorkdir(w.out)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if _, _, err := w.fetch(t.Context(), w.command(t, "-steps 4")); !errors.Is(err, errBusy) {
 		t.Errorf("the second: %v, want %v", err, errBusy)
 	}
-	if err := first.close(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, first.close())
 	w.must(t, "-steps 4")
 	w.gone(t)
 }
@@ -308,13 +292,9 @@ func TestNothingDone(t *testing.T) {
 	}
 	w.gone(t)
 	d, err := openWorkdir(w.out)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	j, _, err := d.resume(header{journalVersion, parameters{Steps: 3}, nil}, false)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if err := errors.Join(j.f.Close(), d.close()); err != nil { // killed
 		t.Fatal(err)
 	}

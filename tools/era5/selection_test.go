@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/meta"
 	"zarrbench/zarrio/store"
@@ -23,18 +25,12 @@ import (
 func mixedSource(t *testing.T, format int, attrs map[string]string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "mixed.zarr")
-	if err := os.Mkdir(dir, 0o777); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Mkdir(dir, 0o777))
 	st, err := store.OpenDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer st.Close()
 	w, err := write.Create(st, format, attrs)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	sizes := map[string]int{"valid": 10, "plev": 3, "member": 2, "latitude": 4, "longitude": 5}
 	put := func(name string, d zarrio.DType, attrs map[string]string, chunk []int, values func(i int) float64, dims ...string) {
 		shape, n := []int{}, 1
@@ -60,9 +56,7 @@ func mixedSource(t *testing.T, format int, attrs map[string]string) string {
 		if err == nil {
 			err = a.Finish(t.Context())
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 	}
 	integer := zarrio.DType{Kind: meta.Int, Size: 8}
 	at := func(values ...float64) func(int) float64 { return func(i int) float64 { return values[i] } }
@@ -75,9 +69,7 @@ func mixedSource(t *testing.T, format int, attrs map[string]string) string {
 	put("surface", zarrio.Float32, nil, []int{10, 4, 5}, count, "valid", "latitude", "longitude")
 	put("mask", zarrio.Float32, nil, []int{2, 5}, count, "latitude", "longitude")
 	put("constant", zarrio.Float32, nil, nil, at(9.80665))
-	if err := w.Finish(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, w.Finish(t.Context()))
 	return dir
 }
 
@@ -97,9 +89,7 @@ func TestMixedVariables(t *testing.T) {
 	fetch := func(args ...string) error {
 		return run(t.Context(), append([]string{"-store", dir, "-out", out}, args...), new(bytes.Buffer), new(bytes.Buffer))
 	}
-	if err := fetch("-vars", "u,surface,mask", "-level", "250.5", "-start", "2000-01-01T03", "-steps", "5"); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, fetch("-vars", "u,surface,mask", "-level", "250.5", "-start", "2000-01-01T03", "-steps", "5"))
 	for name, sel := range map[string]zarrio.Selection{
 		"u":        {zarrio.All(), zarrio.At(2), zarrio.Span(3, 8)},
 		"surface":  {zarrio.Span(3, 8)},
@@ -112,14 +102,10 @@ func TestMixedVariables(t *testing.T) {
 		}
 	}
 	g, err := zarrio.Open(t.Context(), out, zarrio.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer g.Close()
 	u, err := g.Array(t.Context(), "u")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if !slices.Equal(u.Dims(), []string{"longitude", "valid", "latitude"}) || !slices.Equal(u.Metadata().Chunks, []int{5, 1, 4}) || u.Attrs().Text("units") != "m/s" {
 		t.Errorf("u: %+v", u.Metadata())
 	}
@@ -130,9 +116,7 @@ func TestMixedVariables(t *testing.T) {
 		t.Error("the level is there")
 	}
 
-	if err := os.RemoveAll(out); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.RemoveAll(out))
 	for _, tt := range []struct{ args, want string }{
 		{"-vars pair", `variable "pair" has the dimensions valid, member, plev, latitude, longitude: say which one the level is of, as -level DIMENSION=500`},
 		{"-vars pair -level member=1", `dimension "member" has no coordinate to find level 1 by`},
@@ -143,9 +127,7 @@ func TestMixedVariables(t *testing.T) {
 			t.Errorf("%s: %v, want %q", tt.args, err, tt.want)
 		}
 	}
-	if err := fetch("-vars", "pair", "-level", "plev=1000", "-end", "2000-01-01"); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, fetch("-vars", "pair", "-level", "plev=1000", "-end", "2000-01-01"))
 	if !bytes.Equal(read(t, out, "pair", nil), read(t, dir, "pair", zarrio.Selection{zarrio.Span(0, 8), zarrio.All(), zarrio.At(0)})) {
 		t.Error("pair differs")
 	}
@@ -172,17 +154,11 @@ func TestScalar(t *testing.T) {
 // Each step has a time: one that is the fill value is missing, as the CF conventions have it.
 func TestMissingTime(t *testing.T) {
 	dir := mixedSource(t, 2, nil)
-	if err := os.Remove(filepath.Join(dir, ".zmetadata")); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Remove(filepath.Join(dir, ".zmetadata")))
 	name := filepath.Join(dir, "valid", ".zarray")
 	text, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(name, regexp.MustCompile(`("fill_value": *)null`).ReplaceAll(text, []byte("${1}3")), 0o666); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(name, regexp.MustCompile(`("fill_value": *)null`).ReplaceAll(text, []byte("${1}3")), 0o666))
 	err = run(t.Context(), []string{"-store", dir, "-vars", "u", "-out", filepath.Join(t.TempDir(), "out.zarr")}, new(bytes.Buffer), new(bytes.Buffer))
 	if want := `"valid" has no time at index 3: want one for each step`; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("%v, want %q", err, want)
@@ -198,22 +174,16 @@ func TestSTAC(t *testing.T) {
 	item := map[string]any{"type": "Feature", "stac_version": "1.0.0", "id": "era5", "properties": map[string]any{}, "links": []any{},
 		"assets": map[string]any{"a": asset("mixed.zarr"), "b": asset("other.zarr")}}
 	text, err := json.Marshal(item)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	name := filepath.Join(filepath.Dir(dir), "item.json")
-	if err := os.WriteFile(name, text, 0o666); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(name, text, 0o666))
 	out := filepath.Join(t.TempDir(), "out.zarr")
 	args := []string{"-vars", "u", "-steps", "2", "-out", out, "-store"}
 	err = run(t.Context(), append(args, name), new(bytes.Buffer), new(bytes.Buffer))
 	if err == nil || !strings.Contains(err.Error(), "mixed.zarr") || !strings.Contains(err.Error(), "other.zarr") {
 		t.Errorf("two assets: %v, want an error that lists them", err)
 	}
-	if err := run(t.Context(), append(args, name+"#asset=a"), new(bytes.Buffer), new(bytes.Buffer)); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, run(t.Context(), append(args, name+"#asset=a"), new(bytes.Buffer), new(bytes.Buffer)))
 	if !bytes.Equal(read(t, out, "u", nil), read(t, dir, "u", zarrio.Selection{zarrio.All(), zarrio.At(1), zarrio.Span(0, 2)})) {
 		t.Error("u differs")
 	}

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/store/storetest"
 )
 
@@ -72,9 +74,7 @@ func TestSingleFaults(t *testing.T) {
 			o.http.Retries = 3
 			_, _, err := w.fetch(t.Context(), o)
 			if fault == storetest.WholeValue {
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				check()
 				return
 			}

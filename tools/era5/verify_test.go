@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/fixtures"
 	"zarrbench/zarrio/store/storetest"
 )
@@ -37,22 +39,14 @@ func TestVerify(t *testing.T) {
 		{"a file more", func() error { return os.WriteFile(extra, []byte("x"), 0o666) }, "geopotential/7.0.0 is not in the manifest"},
 	}
 	data, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, tt := range tests {
-		if err := tt.damage(); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, tt.damage())
 		if text, err := check(); err == nil || !strings.Contains(err.Error(), tt.want) || text != "" {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
-		if err := os.WriteFile(name, data, 0o666); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.RemoveAll(extra); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.WriteFile(name, data, 0o666))
+		require.NoError(t, os.RemoveAll(extra))
 	}
 	if _, err := check(); err != nil {
 		t.Error(err)
@@ -86,9 +80,7 @@ func TestPinned(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out, errOut bytes.Buffer
-	if err := verify(t.Context(), w.out, &out, &errOut); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, verify(t.Context(), w.out, &out, &errOut))
 	// Six documents and three coordinates.
 	if want := "were read whole, and their SHA-256 was known beforehand"; !strings.Contains(out.String(), want) {
 		t.Errorf("%q, want %q in it", out.String(), want)

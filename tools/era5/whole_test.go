@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/fixtures"
 	"zarrbench/zarrio/store/storetest"
 )
@@ -70,9 +72,7 @@ func TestBodiesErrors(t *testing.T) {
 		t.Errorf("error %v, want %v", err, bad)
 	}
 	o, err := b.use(t.Context(), k, func() ([]byte, error) { return b.room(t.Context(), 60) })
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := b.room(ctx, 60); !errors.Is(err, context.Canceled) {

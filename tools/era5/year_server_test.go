@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio"
 )
 
@@ -157,9 +159,7 @@ func TestYear(t *testing.T) {
 				}
 			}
 		}
-		if err := os.RemoveAll(out); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.RemoveAll(out))
 		if peak == 0 {
 			t.Logf("the memory of a process is not told on %s", runtime.GOOS)
 		} else if t.Logf("%s, ranges %t: at most %d KiB resident", tt.args, tt.ranges, peak); peak >= 256<<10 {

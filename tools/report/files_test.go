@@ -46,19 +46,13 @@ func TestFiles(t *testing.T) {
 		}
 		for name, begin := range map[string]string{"a.svg": "<?xml", "a.png": "\x89PNG", "a.html": "<!DOCTYPE html>"} {
 			b, err := os.ReadFile(in(name))
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			info, err := os.Stat(in(name))
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			if mode := info.Mode().Perm(); !strings.HasPrefix(strings.ToLower(string(b)), strings.ToLower(begin)) || i == 1 && mode != 0o600 {
 				t.Errorf("%s begins with %.20q, mode %v", name, b, mode)
 			}
-			if err := os.Chmod(in(name), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, os.Chmod(in(name), 0o600))
 		}
 	}
 	names, err := os.ReadDir(dir)
@@ -70,9 +64,7 @@ func TestFiles(t *testing.T) {
 // TestFileErrors can't make a file, and leaves none.
 func TestFileErrors(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "nosec.txt"), []byte("BenchmarkX 1 5 B/op\n"), 0o666); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "nosec.txt"), []byte("BenchmarkX 1 5 B/op\n"), 0o666))
 	for _, args := range [][]string{
 		{"-svg", filepath.Join(dir, "none", "a.svg"), studyHost},
 		{"-svg", filepath.Join(dir, "a.svg"), filepath.Join(dir, "nosec.txt")},
@@ -92,9 +84,7 @@ func TestFileErrors(t *testing.T) {
 
 func TestGate(t *testing.T) {
 	expect := filepath.Join(t.TempDir(), "rows.txt")
-	if err := os.WriteFile(expect, []byte("Epoch/store=lost\n"), 0o666); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(expect, []byte("Epoch/store=lost\n"), 0o666))
 	for _, tt := range []struct {
 		args   []string
 		status int

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // writeLarge writes output of 10,000 rows, and returns its path.
@@ -23,9 +25,7 @@ func writeLarge(tb testing.TB, name string, samples int, scale float64) string {
 		}
 	}
 	path := filepath.Join(tb.TempDir(), name+".txt")
-	if err := os.WriteFile(path, text.Bytes(), 0o666); err != nil {
-		tb.Fatal(err)
-	}
+	require.NoError(tb, os.WriteFile(path, text.Bytes(), 0o666))
 	return path
 }
 

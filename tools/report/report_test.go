@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/internal/golden"
 	"zarrbench/tools/internal/cli"
 	"zarrbench/tools/report/internal/summary"
@@ -108,9 +110,7 @@ func kinds(rep *summary.Report) string {
 // TestUnusable holds that files which give no figures give a clear error, nothing else, and no success.
 func TestUnusable(t *testing.T) {
 	long := filepath.Join(t.TempDir(), "long.txt")
-	if err := os.WriteFile(long, []byte("BenchmarkX 1 5 ns/op\n"+strings.Repeat("x", 1<<20)), 0o666); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(long, []byte("BenchmarkX 1 5 ns/op\n"+strings.Repeat("x", 1<<20)), 0o666))
 	for file, want := range map[string]string{
 		"testdata/empty.txt":   "testdata/empty.txt: found no benchmark results in 0 lines: expected the output of go test -bench",
 		"testdata/none.txt":    "testdata/none.txt: found no benchmark results in 20 lines",

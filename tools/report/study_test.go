@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/internal/golden"
 	"zarrbench/tools/report/internal/summary"
 )
@@ -120,9 +122,7 @@ func TestStudy(t *testing.T) {
 
 	document, _ := report(t, nil, append([]string{"-json"}, files...)...)
 	var rep summary.Report
-	if err := json.Unmarshal([]byte(document), &rep); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal([]byte(document), &rep))
 	if got := rep.Sentences[0].Text; got != "gds uses 25.98% less time than host" || len(rep.Sentences) != 1 {
 		t.Errorf("sentence %q", got)
 	}

@@ -26,9 +26,7 @@ func TestCPU(t *testing.T) {
 		t.Errorf("%v", e)
 	}
 	m, err := e.Alloc(10000, tensor.Dense)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if m.Len() != 10000 || len(m.Bytes()) != 10000 || m.Device().Type != tensor.DeviceCPU || e.Sync(m) != nil {
 		t.Errorf("%d bytes on %v", m.Len(), m.Device())
 	}
@@ -55,9 +53,7 @@ func TestLoaderInPlace(t *testing.T) {
 		s.Put(t, &arraytest.Array{Name: "z", Dims: []string{"level", "time", "y", "x"}, Shape: []int{3, 12, 4, 6}, Chunks: []int{3, 1, 4, 6}})
 		e := engine.NewCPU(engine.CPUOptions{Workers: 1, KeepBytes: -1})
 		l, err := loader.New(t.Context(), loadertest.Open(t, s, zarrio.Options{}), e, loader.Options{Channels: []string{"t", "z@level#1"}, Windows: []loader.Window{{Dim: "time", Size: 3, Overlap: 2}}, Batch: 4})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		loadertest.Epoch(t, l)
 		if n, _ := e.Pool().Workers()[0].Holds(); n > 0 {
 			t.Errorf("blosc %t: %d bytes were decoded beside the batch", blosc, n)
@@ -82,15 +78,11 @@ func TestLoaderRuns(t *testing.T) {
 	e := engine.NewCPU(engine.CPUOptions{Workers: 2, KeepBytes: -1})
 	defer e.Close()
 	l, err := loader.New(t.Context(), loadertest.Open(t, s, zarrio.Options{}), e, loader.Options{Channels: []string{"t"}, Windows: []loader.Window{{Dim: "time", Size: 3, Overlap: 1}}, Batch: 7})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer l.Close()
 	s.Counts()
 	for b, err := range l.Batches(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		for i := range b.Len {
 			for step, x := range b.Tensors {
 				p := tensor.Plane[uint16](x, i, 0)
@@ -160,9 +152,7 @@ func TestLoaderBlocks(t *testing.T) {
 	s.Put(t, &arraytest.Array{Name: "z", Dims: []string{"time", "level", "y", "x"}, Shape: shape, Chunks: []int{1, 16, 64, 128}, Blosc: true})
 	l := loadertest.New(t, loadertest.Open(t, s, zarrio.Options{}), engine.CPUOptions{}, loader.Options{Channels: []string{"z@level#3", "z@level#4"}, Batch: 1})
 	for b, err := range l.Batches(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		e := make([]byte, 4)
 		for c := range 2 {
 			elem := arraytest.Elem("z")
@@ -197,9 +187,7 @@ func TestLoaderKeepsLittle(t *testing.T) {
 			return e.Pool().Keep.Verify()
 		}
 		l, err := loader.New(t.Context(), loadertest.Open(t, s, zarrio.Options{}), e, opt)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		s.Counts()
 		if got := loadertest.Epoch(t, l); !loadertest.Equal(got, want) {
 			t.Errorf("limit %d: batches differ", limit)

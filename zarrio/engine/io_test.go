@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
@@ -71,9 +73,7 @@ func evict(t *testing.T, dir string) {
 		}
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 }
 
 // TestIOBoundaries has chunks around one to three pages, whole and with inner chunks, in both layouts, of which the page cache
@@ -89,9 +89,7 @@ func TestIOBoundaries(t *testing.T) {
 			s.Put(t, a)
 			dir := s.WriteDir(t)
 			g, err := zarrio.Open(t.Context(), dir, zarrio.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			opt := loader.Options{Channels: []string{"t"}, Batch: 4}
 			want := loadertest.Epoch(t, loadertest.New(t, loadertest.Open(t, s, zarrio.Options{}), engine.CPUOptions{}, opt))
 			for _, io := range loadertest.AllIO {
@@ -122,9 +120,7 @@ func ioSteps(t *testing.T, kind string, n int) (g *zarrio.Group, dir string) {
 	s.Put(t, a)
 	dir = s.WriteDir(t)
 	g, err := zarrio.Open(t.Context(), dir, zarrio.Options{Strict: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() { g.Close() })
 	return g, dir
 }
@@ -140,9 +136,7 @@ func TestIOErrors(t *testing.T) {
 	} {
 		for _, kind := range []string{"raw", "blosc"} {
 			g, dir := ioSteps(t, kind, 12)
-			if err := spoil(filepath.Join(dir, "t", "5.0.0")); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, spoil(filepath.Join(dir, "t", "5.0.0")))
 			var want string
 			for _, io := range []engine.IO{engine.IOBuffered, engine.IOAuto, engine.IODirect, engine.IOUring} {
 				l := loadertest.New(t, g, engine.CPUOptions{Workers: 1, IO: io}, loader.Options{Channels: []string{"t"}, Batch: 6})
@@ -169,15 +163,11 @@ func TestIOCancel(t *testing.T) {
 			files, goroutines := openFiles(t), runtime.NumGoroutine()
 			e := engine.NewCPU(engine.CPUOptions{IO: io})
 			l, err := loader.New(t.Context(), g, e, loader.Options{Channels: []string{"t"}, Batch: 8})
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			for stop := range 4 {
 				evict(t, dir)
 				for b, err := range l.Batches(t.Context()) {
-					if err != nil {
-						t.Fatal(err)
-					}
+					require.NoError(t, err)
 					if b.Index == stop {
 						break
 					}
@@ -242,9 +232,7 @@ func TestIOAllocs(t *testing.T) {
 				l := loadertest.New(t, g, engine.CPUOptions{Workers: 2, IO: io}, loader.Options{Channels: []string{"t"}, Batch: steps / 2})
 				epoch := func() {
 					for _, err := range l.Batches(context.Background()) {
-						if err != nil {
-							t.Fatal(err)
-						}
+						require.NoError(t, err)
 					}
 				}
 				epoch()

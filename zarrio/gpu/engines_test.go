@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/engine"
@@ -65,9 +67,7 @@ func TestGPUReleaseAfterError(t *testing.T) {
 		}
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var failed error
 	for b, err := range l.Batches(t.Context()) {
 		if err != nil {
@@ -78,34 +78,24 @@ func TestGPUReleaseAfterError(t *testing.T) {
 		err = dev.Do(func() error {
 			return errors.Join(dev.Wait(stream, cuda.Event(b.Ready())), dev.CopyDtoHAsync(dst, cuda.Ptr(b.Input().Addr()), stream))
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		b.Release(tensor.Stream(stream))
 		cudaemu.Fail(t, "cuStreamWaitEvent", 999, 0, 0, 1)
 	}
 	if failed == nil {
 		t.Fatal("no Fill failed")
 	}
-	if err := l.Seek(1, 4); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, l.Seek(1, 4))
 	for b, err := range l.Batches(t.Context()) {
-		if err := errors.Join(err, b.Sync()); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, errors.Join(err, b.Sync()))
 		break
 	}
 	err = dev.Do(func() error { return errors.Join(dev.Synchronize(stream), dev.FreeStream(stream)) })
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if !bytes.Equal(dst, want[:len(dst)]) {
 		t.Error("the released batch was written before the stream had read it")
 	}
-	if err := dev.Do(func() error { return dev.HostFree(dst) }); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, dev.Do(func() error { return dev.HostFree(dst) }))
 }
 
 // TestGPUWorkerRefused has a further worker find no event: the engine goes on with those that it has.
@@ -130,9 +120,7 @@ func TestGPUContext(t *testing.T) {
 	e := must(t)(NewHost(g, HostOptions{Workers: 1}))
 	defer e.Close()
 	m, err := e.Alloc(4096, tensor.Dense)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread()
@@ -192,19 +180,13 @@ func TestGPUMisuse(t *testing.T) {
 	opt := loader.Options{Channels: []string{"t"}, Batch: 2}
 	e := must(t)(NewGDS(g, GDSOptions{}))
 	l := loadertest.NewOn(t, group, e, opt)
-	if err := l.Seek(0, l.Samples()); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, l.Seek(0, l.Samples()))
 	if text, err := e.Calibrate(t.Context(), l); err != nil || !strings.Contains(text, "no batch left") {
 		t.Errorf("Calibrate at the end of an epoch: %q, %v", text, err)
 	}
-	if err := l.Seek(0, 0); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, l.Seek(0, 0))
 	for b, err := range l.Batches(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		x := b.Input()
 		x.Offset += l.BatchBytes()
 		if err := e.Checksums(x, make([]uint32, 2)); err == nil || !strings.Contains(err.Error(), "of a batch of") {
@@ -265,12 +247,8 @@ func TestGDSFileMended(t *testing.T) {
 		want := gpuEpoch(t, l)
 		path := filepath.Join(dir, "t", "7.0.0")
 		whole, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Truncate(path, 10); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
+		require.NoError(t, os.Truncate(path, 10))
 		var failed error
 		for _, err := range l.Batches(t.Context()) {
 			failed = err
@@ -279,9 +257,7 @@ func TestGDSFileMended(t *testing.T) {
 		if !ok || !strings.Contains(e.Key, "7.0.0") || !strings.Contains(failed.Error(), "shrank") || strings.Count(failed.Error(), "7.0.0") != 1 {
 			t.Errorf("%+v: %v", opt, failed)
 		}
-		if err := errors.Join(os.Remove(path), os.WriteFile(path, whole, 0o666)); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, errors.Join(os.Remove(path), os.WriteFile(path, whole, 0o666)))
 		if got := gpuEpoch(t, l); !bytes.Equal(got, want) {
 			t.Errorf("%+v: the epoch after that differs", opt)
 		}

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/internal/loadertest"
@@ -25,9 +27,7 @@ func change(t *testing.T, dir, key string, inPlace bool, f func([]byte) []byte) 
 	t.Helper()
 	name := filepath.Join(dir, filepath.FromSlash(key))
 	old, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	value := f(old)
 	switch {
 	case value == nil:
@@ -37,9 +37,7 @@ func change(t *testing.T, dir, key string, inPlace bool, f func([]byte) []byte) 
 	default:
 		err = errors.Join(os.WriteFile(name+".new", value, 0o666), os.Rename(name+".new", name))
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 }
 
 // TestGDSFilesChange has files shrink, vanish and be replaced in the middle of an epoch, while they are open and while they
@@ -125,9 +123,7 @@ func TestGDSFilesChange(t *testing.T) {
 							}
 							// As programs do that write files anew.
 							name := filepath.Join(dir, filepath.FromSlash(key))
-							if err := errors.Join(os.WriteFile(name+".new", []byte(original), 0o666), os.Rename(name+".new", name)); err != nil {
-								t.Fatal(err)
-							}
+							require.NoError(t, errors.Join(os.WriteFile(name+".new", []byte(original), 0o666), os.Rename(name+".new", name)))
 							if again := gpuEpoch(t, l); !bytes.Equal(again, want) {
 								t.Error("the epoch after it differs")
 							}

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/internal/arraytest"
@@ -200,9 +202,7 @@ func TestGDSMissing(t *testing.T) {
 	for kind, s := range stores {
 		group, dir := onDisk(t, s, zarrio.Options{})
 		strict, err := zarrio.Open(t.Context(), dir, zarrio.Options{Strict: true})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		defer strict.Close()
 		for _, gds := range []GDSOptions{{Submit: SubmitSync}, {Submit: SubmitBatch}, {Compat: CompatOn}, {Handles: 1}} {
 			for _, layout := range []tensor.Layout{tensor.Dense, tensor.Padded} {
@@ -263,14 +263,10 @@ func TestGPULost(t *testing.T) {
 						t.Setenv("KVIKIO_GDS_THRESHOLD", "0")
 						cudaemu.Set(t, "lazy", lazy)
 						g, err := Open(0)
-						if err != nil {
-							t.Fatal(err)
-						}
+						require.NoError(t, err)
 						e := engines[name](t, g)
 						l, err := loader.New(t.Context(), group, e, loader.Options{Channels: []string{"t"}, Batch: 2, Layout: layout})
-						if err != nil {
-							t.Fatal(err)
-						}
+						require.NoError(t, err)
 						var failed error
 						for b, err := range l.Batches(t.Context()) {
 							if failed = err; err != nil {
@@ -344,9 +340,7 @@ func TestGPUCancel(t *testing.T) {
 						t.Errorf("cancelled at %d: %d batches, %v", stop, n, last)
 					}
 					for b, err := range l.Batches(t.Context()) {
-						if err != nil {
-							t.Fatal(err)
-						}
+						require.NoError(t, err)
 						if b.Index == stop {
 							break
 						}

@@ -125,15 +125,11 @@ func (c *openCounter) OpenValue(ctx context.Context, key string) (store.Value, e
 func counted(tb testing.TB, s *arraytest.Store) (*zarrio.Group, *openCounter) {
 	tb.Helper()
 	d, err := store.OpenDir(s.WriteDir(tb))
-	if err != nil {
-		tb.Fatal(err)
-	}
+	require.NoError(tb, err)
 	tb.Cleanup(func() { d.Close() })
 	c := &openCounter{Dir: d}
 	g, err := zarrio.OpenStore(tb.Context(), c, zarrio.Options{})
-	if err != nil {
-		tb.Fatal(err)
-	}
+	require.NoError(tb, err)
 	return g, c
 }
 
@@ -323,15 +319,11 @@ func TestGDSHandles(t *testing.T) {
 func limitFiles(t *testing.T, n uint64) {
 	t.Helper()
 	var old unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &old))
 	if n > old.Max {
 		t.Skipf("no more than %d files may be open", old.Max)
 	}
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: n, Max: old.Max}); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: n, Max: old.Max}))
 	t.Cleanup(func() {
 		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
 			t.Error(err)
@@ -371,9 +363,7 @@ func TestGDSTooFewFiles(t *testing.T) {
 	opt := loader.Options{Batch: 10}
 	want := cpuEpoch(t, group, opt)
 	names, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	limitFiles(t, uint64(len(names)+24))
 	for name, gds := range map[string]GDSOptions{
 		"sync": {Handles: 1000, Workers: 8}, "batch": {Handles: 1000, Workers: 2, Submit: SubmitBatch},

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
 	"zarrbench/internal/cudaemu"
@@ -281,9 +282,7 @@ func TestGDSOddSizes(t *testing.T) {
 						for _, layout := range []tensor.Layout{tensor.Dense, tensor.Padded} {
 							opt := loader.Options{Channels: []string{fmt.Sprintf("%s%d", name, n)}, Batch: 2, Layout: layout}
 							l, err := loader.New(t.Context(), group, e, opt)
-							if err != nil {
-								t.Fatal(err)
-							}
+							require.NoError(t, err)
 							if !bytes.Equal(gpuEpoch(t, l), bytes.Join(loadertest.Epoch(t, loadertest.New(t, group, engine.CPUOptions{}, opt)), nil)) {
 								t.Errorf("%v, %v: the epoch differs", opt.Channels, layout)
 							}
@@ -313,14 +312,10 @@ func TestGDSNoDirectIO(t *testing.T) {
 	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
 	d, err := store.OpenDir(gdsFields(t, 8, 4, 6).WriteDir(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer d.Close()
 	group, err := zarrio.OpenStore(t.Context(), noDirect{d}, zarrio.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, compat := range []Compat{CompatAuto, CompatOn} {
 		t.Run(string(compat), func(t *testing.T) {
 			t.Setenv("KVIKIO_AUTO_DIRECT_IO_READ", "on")
@@ -373,15 +368,11 @@ func TestGDSCalibrate(t *testing.T) {
 							t.Error("the epoch after it differs")
 						}
 					}
-					if err := l.Seek(9, l.Samples()); err != nil {
-						t.Fatal(err)
-					}
+					require.NoError(t, l.Seek(9, l.Samples()))
 					if text, err := e.Calibrate(t.Context(), l); err != nil || text == "" {
 						t.Errorf("of an epoch that is over: %q, %v", text, err)
 					}
-					if err := l.Seek(9, 0); err != nil {
-						t.Fatal(err)
-					}
+					require.NoError(t, l.Seek(9, 0))
 					ctx, cancel := context.WithCancel(t.Context())
 					cancel()
 					if _, err := e.Calibrate(ctx, l); tt.gds == (GDSOptions{}) && tt.version == 1200 && !errors.Is(err, context.Canceled) {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/engine"
@@ -28,9 +30,7 @@ func testGPU(tb testing.TB, ordinal int) *GPU {
 	tb.Helper()
 	cudaemu.Need(tb)
 	g, err := Open(ordinal)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	require.NoError(tb, err)
 	tb.Cleanup(func() {
 		if err := g.Close(); err != nil {
 			tb.Error(err)
@@ -43,9 +43,7 @@ func testGPU(tb testing.TB, ordinal int) *GPU {
 func must(tb testing.TB) func(Engine, error) Engine {
 	return func(e Engine, err error) Engine {
 		tb.Helper()
-		if err != nil {
-			tb.Fatal(err)
-		}
+		require.NoError(tb, err)
 		return e
 	}
 }
@@ -55,9 +53,7 @@ func gpuEpoch(tb testing.TB, l *loader.Loader) []byte {
 	tb.Helper()
 	var all []byte
 	for b, err := range l.Batches(tb.Context()) {
-		if err != nil {
-			tb.Fatal(err)
-		}
+		require.NoError(tb, err)
 		all = append(all, loadertest.Bytes(tb, b)...)
 	}
 	return all
@@ -68,9 +64,7 @@ func onDisk(tb testing.TB, s *arraytest.Store, opt zarrio.Options) (g *zarrio.Gr
 	tb.Helper()
 	dir = s.WriteDir(tb)
 	g, err := zarrio.Open(tb.Context(), dir, opt)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	require.NoError(tb, err)
 	tb.Cleanup(func() { g.Close() })
 	return g, dir
 }
@@ -149,13 +143,9 @@ func TestGPUBatches(t *testing.T) {
 			var stream cuda.Stream
 			var copies [][]byte // pinned
 			err := dev.Do(func() (err error) { stream, err = dev.NewStream(); return err })
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			for b, err := range l.Batches(t.Context()) {
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				if b.Input().Device != (tensor.Device{Type: tensor.DeviceCUDA}) || b.Input().Base() != nil || b.Ready() == 0 {
 					t.Fatalf("%v: on %v, base %v, event %v", b, b.Input().Device, b.Input().Base(), b.Ready())
 				}
@@ -170,15 +160,11 @@ func TestGPUBatches(t *testing.T) {
 					copies = append(copies, dst)
 					return errors.Join(dev.Wait(stream, cuda.Event(b.Ready())), dev.CopyDtoHAsync(dst, cuda.Ptr(x.Addr()), stream))
 				})
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				b.Release(tensor.Stream(stream))
 			}
 			err = dev.Do(func() error { return errors.Join(dev.Synchronize(stream), dev.FreeStream(stream)) })
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			if len(copies) != len(want) {
 				t.Fatalf("%d batches, want %d", len(copies), len(want))
 			}
@@ -192,9 +178,7 @@ func TestGPUBatches(t *testing.T) {
 						t.Errorf("batch %d, sample %d differs", i, s)
 					}
 				}
-				if err := dev.Do(func() error { return dev.HostFree(dst) }); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, dev.Do(func() error { return dev.HostFree(dst) }))
 			}
 		})
 	}
@@ -229,14 +213,10 @@ func TestGPUDevices(t *testing.T) {
 		t.Errorf("Close of a GPU in use: %v", err)
 	}
 	m, err := engines[1].Alloc(4096, tensor.Dense)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer m.Free()
 	host, err := engine.NewCPU(engine.CPUOptions{}).Alloc(4096, tensor.Dense)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer host.Free()
 	for _, tt := range []struct {
 		mem  tensor.Memory

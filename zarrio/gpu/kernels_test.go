@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/internal/cudaemu"
 	"zarrbench/internal/loss"
 	"zarrbench/zarrio"
@@ -37,9 +39,7 @@ func TestGPUReduce(t *testing.T) {
 		var wantSums [][]float64
 		var wantCRCs [][]uint32
 		for b, err := range near.Batches(t.Context()) {
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			x, y := b.Input(), b.Target()
 			var sums []float64
 			var crcs []uint32
@@ -54,16 +54,10 @@ func TestGPUReduce(t *testing.T) {
 		e := must(t)(NewGDS(g, GDSOptions{}))
 		l := loadertest.NewOn(t, group, e, opt)
 		for b, err := range l.Batches(t.Context()) {
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			sums, crcs := make([]float64, 2*b.Len), make([]uint32, 2*b.Len)
-			if err := e.SquaredErrors(b.Input(), b.Target(), sums); err != nil {
-				t.Fatal(err)
-			}
-			if err := e.Checksums(b.Target(), crcs); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, e.SquaredErrors(b.Input(), b.Target(), sums))
+			require.NoError(t, e.Checksums(b.Target(), crcs))
 			for i := range sums {
 				if want := wantSums[b.Index][i]; math.Float64bits(sums[i]) != math.Float64bits(want) && !(math.IsNaN(sums[i]) && math.IsNaN(want)) {
 					t.Errorf("%v: squared error of plane %d is %v, want %v", b, i, sums[i], want)
@@ -87,12 +81,8 @@ func TestGPUReduce(t *testing.T) {
 		}
 		allocs := calls("cuMemAlloc_v2")
 		for b, err := range l.Batches(t.Context()) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := e.SquaredErrors(b.Input(), b.Target(), make([]float64, 2*b.Len)); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
+			require.NoError(t, e.SquaredErrors(b.Input(), b.Target(), make([]float64, 2*b.Len)))
 		}
 		if now := calls("cuMemAlloc_v2"); now != allocs {
 			t.Errorf("%d allocations in the second epoch", now-allocs)
@@ -125,8 +115,6 @@ func denseCopy(t *testing.T, g *GPU, e Engine, x tensor.Tensor) []byte {
 		}
 		return dev.CopyDtoH(dst, cuda.Ptr(p))
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return dst
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
 	"zarrbench/zarrio/internal/numa"
@@ -17,9 +18,7 @@ import (
 // TestGPUNode: where the machine has several memory nodes, the workers run on the GPU's, and leave their threads as they were.
 func TestGPUNode(t *testing.T) {
 	var before unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &before); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, unix.SchedGetaffinity(0, &before))
 	cpu := 0
 	for !before.IsSet(cpu) {
 		cpu++
@@ -33,12 +32,8 @@ func TestGPUNode(t *testing.T) {
 		"bus/pci/devices/" + dev.dev.PCIBusID() + "/numa_node": "1",
 	} {
 		path := filepath.Join(sys, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text+"\n"), 0o666); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o777))
+		require.NoError(t, os.WriteFile(path, []byte(text+"\n"), 0o666))
 	}
 	dev.node = numa.OfPCI(sys, dev.dev.PCIBusID())
 	host, cufile := must(t)(NewHost(g, HostOptions{Workers: 3})), must(t)(NewGDS(g, GDSOptions{Workers: 3}))

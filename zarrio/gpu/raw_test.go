@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/internal/cudaemu"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/internal/cufile"
@@ -29,18 +31,14 @@ func TestRawReader(t *testing.T) {
 	var all int64
 	for i, n := range []int{0, 1, 4095, 4096, 4097, 100000, 1 << 20} {
 		paths = append(paths, filepath.Join(dir, strconv.Itoa(i)))
-		if err := os.WriteFile(paths[i], bytes.Repeat([]byte{byte(i)}, n), 0o666); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.WriteFile(paths[i], bytes.Repeat([]byte{byte(i)}, n), 0o666))
 		all += int64(n)
 	}
 	for _, opt := range []RawOptions{{}, {Workers: 1, Size: 4096}, {Workers: 3, Size: 65536, Registered: true}, {Workers: 20, Size: 8192, Registered: true}} {
 		for _, short := range []int64{0, 2} {
 			cudaemu.Set(t, "cufile.short", short)
 			r, err := g.NewRawReader(paths, opt)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			for range 2 {
 				if n, err := r.Read(t.Context()); n != all || err != nil {
 					t.Errorf("%+v: %d bytes, %v, want %d", opt, n, err, all)
@@ -57,14 +55,10 @@ func TestRawReader(t *testing.T) {
 			cudaemu.Fail(t, "cuFileRead", 5017, 0, 2, 1)
 			_, err = r.Read(t.Context())
 			zarrtest.WantError(t, err, "raw reads", dir, "cuFileRead: CU_FILE_INVALID_MAPPING_RANGE (5017)")
-			if err := os.Truncate(paths[6], 5000); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, os.Truncate(paths[6], 5000))
 			_, err = r.Read(t.Context())
 			zarrtest.WantError(t, err, paths[6], "the file shrank")
-			if err := os.WriteFile(paths[6], make([]byte, 1<<20), 0o666); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, os.WriteFile(paths[6], make([]byte, 1<<20), 0o666))
 			if err := errors.Join(r.Close(), r.Close()); err != nil {
 				t.Error(err)
 			}
@@ -97,9 +91,7 @@ func TestGPUClosed(t *testing.T) {
 	gdsSmall(t, &gds)
 	for _, e := range []Engine{must(t)(NewHost(g, HostOptions{})), must(t)(NewGDS(g, gds)), must(t)(NewGDS(g, GDSOptions{Compat: CompatOn}))} {
 		l, err := loader.New(t.Context(), group, e, loader.Options{Channels: []string{"t"}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if err := errors.Join(e.Close(), e.Close()); err != nil {
 			t.Error(err)
 		}

@@ -3,6 +3,8 @@ package loader_test
 import (
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
@@ -25,9 +27,7 @@ func TestBatchLeases(t *testing.T) {
 	)
 	var first *loader.Batch
 	for b, err := range l.Batches(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if got := panics(func() { b.Release() }); got != noRelease { // this lease is the loop's
 			t.Errorf("Release in the loop, without Retain: %v", got)
 		}
@@ -59,9 +59,7 @@ func TestBatchLeases(t *testing.T) {
 func TestBatchDescribesItself(t *testing.T) {
 	l := loadertest.New(t, loadertest.Open(t, arraytest.Steps(t, 10, 4, false), zarrio.Options{}), engine.CPUOptions{}, loader.Options{Channels: []string{"t"}, Windows: []loader.Window{{Dim: "time", Size: 3, Overlap: 1}}, Batch: 3})
 	for b, err := range l.Batches(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if b.Input().Offset != b.Tensors[0].Offset || b.Target().Offset != b.Tensors[2].Offset {
 			t.Error("input and target are not the first and the last step's tensors")
 		}

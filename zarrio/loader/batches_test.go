@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
@@ -50,9 +52,7 @@ func TestBatchesBreak(t *testing.T) {
 				l := loadertest.New(t, loadertest.Open(t, arraytest.Steps(t, ldIterSteps, 4, stop%2 == 0), zarrio.Options{}), engine.CPUOptions{Workers: 2}, iterOptions(prefetch))
 				var kept *loader.Batch
 				for b, err := range l.Batches(t.Context()) {
-					if err != nil {
-						t.Fatal(err)
-					}
+					require.NoError(t, err)
 					if b.Index == stop {
 						b.Retain()
 						kept = b
@@ -126,9 +126,7 @@ func TestBatchesCancelRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := storetest.NewFaults(arraytest.Steps(t, ldIterSteps, 4, false))
 		g, err := zarrio.OpenStore(t.Context(), f, zarrio.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		l := loadertest.New(t, g, engine.CPUOptions{Workers: 3}, iterOptions(1))
 		f.Set("", storetest.Fault{Wait: make(chan struct{})})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -157,9 +155,7 @@ func TestBatchesError(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := storetest.NewFaults(arraytest.Steps(t, ldIterSteps, 4, after%2 == 0))
 				g, err := zarrio.OpenStore(t.Context(), f, zarrio.Options{})
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				l := loadertest.New(t, g, engine.CPUOptions{Workers: 2}, iterOptions(prefetch))
 				f.Set("", storetest.Fault{After: after, Err: broken})
 				n := 0
@@ -244,9 +240,7 @@ func TestBatchesRetainWhole(t *testing.T) {
 	l := loadertest.New(t, loadertest.Open(t, arraytest.Steps(t, 12, 4, false), zarrio.Options{}), engine.CPUOptions{}, opt)
 	n := 0
 	for b, err := range l.Batches(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		b.Retain()
 		defer b.Release()
 		n++
@@ -264,9 +258,7 @@ func TestBatchesPipeline(t *testing.T) {
 	var wg sync.WaitGroup
 	room := make(chan struct{}, 1) // Retain
 	for b, err := range l.Batches(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		room <- struct{}{}
 		b.Retain()
 		wg.Go(func() {
@@ -306,9 +298,7 @@ func TestBatchesMisuse(t *testing.T) {
 	e := engine.NewCPU(engine.CPUOptions{})
 	g := loadertest.Open(t, arraytest.Steps(t, 8, 4, false), zarrio.Options{})
 	l, err := loader.New(t.Context(), g, e, loader.Options{Channels: []string{"t"}, Batch: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	want := func(what string, err error, text string) {
 		t.Helper()
 		if err == nil || !strings.Contains(err.Error(), text) {
@@ -316,9 +306,7 @@ func TestBatchesMisuse(t *testing.T) {
 		}
 	}
 	for b, err := range l.Batches(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		for _, err := range l.Batches(t.Context()) {
 			want("a loop in a loop", err, "an epoch is already in progress")
 		}
@@ -363,9 +351,7 @@ func TestBatchesShareEngine(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 2 {
 		l, err := loader.New(t.Context(), loadertest.Open(t, arraytest.Steps(t, ldIterSteps, 4, true), zarrio.Options{}), e, iterOptions(1))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		wg.Go(func() {
 			for epoch := range 2 {
 				for b, err := range l.Batches(t.Context()) {
@@ -398,13 +384,9 @@ func TestBatchesResume(t *testing.T) {
 			l := loadertest.New(t, g, engine.CPUOptions{}, opt)
 			var whole [][]byte // by sample
 			run := func(sample int) (got [][]byte) {
-				if err := l.Seek(3, sample); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, l.Seek(3, sample))
 				for b, err := range l.Batches(t.Context()) {
-					if err != nil {
-						t.Fatal(err)
-					}
+					require.NoError(t, err)
 					if b.Epoch != 3 || b.First != sample+len(got) || b.Index != b.First/3 || drop && b.Len != 3 {
 						t.Fatalf("%v, of %d", b, b.Len)
 					}

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/race"
@@ -86,23 +88,15 @@ func manyOptions(shuffle Shuffle) Options {
 func openMany(tb testing.TB, st store.Store, shuffle Shuffle, at func(*Loader) int) {
 	tb.Helper()
 	g, err := zarrio.OpenStore(tb.Context(), st, zarrio.Options{Strict: true})
-	if err != nil {
-		tb.Fatal(err)
-	}
+	require.NoError(tb, err)
 	e := engine.NewCPU(engine.CPUOptions{Workers: 2})
 	defer e.Close()
 	l, err := New(tb.Context(), g, e, manyOptions(shuffle))
-	if err != nil {
-		tb.Fatal(err)
-	}
+	require.NoError(tb, err)
 	defer l.Close()
-	if err := l.Seek(3, at(l)); err != nil {
-		tb.Fatal(err)
-	}
+	require.NoError(tb, l.Seek(3, at(l)))
 	for b, err := range l.Batches(tb.Context()) {
-		if err != nil {
-			tb.Fatal(err)
-		}
+		require.NoError(tb, err)
 		start := b.Windows[0].Start[0]
 		if got := binary.NativeEndian.Uint32(b.Input().PlaneBytes(0, 0)); int(got) != start {
 			tb.Fatalf("sample of step %d is chunk %d", start, got)

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/internal/loss"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/engine"
@@ -46,9 +48,7 @@ func TestLoaderKnown(t *testing.T) {
 		for _, form := range []string{".raw.zarr", ".lz4.zarr"} {
 			t.Run(tt.name+form, func(t *testing.T) {
 				g, err := zarrio.Open(t.Context(), zarrtest.Shared(t, filepath.Join("data", tt.store+form)), zarrio.Options{Strict: true})
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				defer g.Close()
 				want := answers[tt.name]
 				for _, layout := range []tensor.Layout{tensor.Dense, tensor.Padded} {
@@ -57,9 +57,7 @@ func TestLoaderKnown(t *testing.T) {
 						t.Fatalf("%d batches, want %d", l.Len(), len(want))
 					}
 					for b, err := range l.Batches(t.Context()) {
-						if err != nil {
-							t.Fatal(err)
-						}
+						require.NoError(t, err)
 						w := want[b.Index]
 						if b.Len != w.N {
 							t.Errorf("%v has %d samples, want %d", b, b.Len, w.N)
@@ -75,9 +73,7 @@ func TestLoaderKnown(t *testing.T) {
 						}
 						for step, sha := range []string{w.X, w.Y} {
 							dst := make([]byte, b.Tensors[step].Elements()*4)
-							if err := b.Tensors[step].CopyTo(dst); err != nil {
-								t.Fatal(err)
-							}
+							require.NoError(t, b.Tensors[step].CopyTo(dst))
 							if sum := sha256.Sum256(dst); hex.EncodeToString(sum[:]) != sha {
 								t.Errorf("%v, step %d: SHA-256 %x, want %s", b, step, sum, sha)
 							}

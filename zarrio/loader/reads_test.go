@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
@@ -116,9 +118,7 @@ func TestLoaderMissing(t *testing.T) {
 			opt := loader.Options{Channels: []string{"t"}, Windows: []loader.Window{{Dim: "time", Size: 3, Overlap: 2}}, Batch: 2}
 			l := loadertest.New(t, loadertest.Open(t, holes(t, blosc), zarrio.Options{}), engine.CPUOptions{KeepBytes: keep}, opt)
 			for b, err := range l.Batches(t.Context()) {
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				for i, o := range b.Windows {
 					for s := range b.Tensors {
 						missing := (o.Start[0]+s)/2 == 3
@@ -183,9 +183,7 @@ func TestLoaderOnSample(t *testing.T) {
 		return out
 	}
 	for b, err := range plain.Batches(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		for i := range b.Len {
 			want[b.First+i] = sample(b, i)
 		}
@@ -289,9 +287,7 @@ func TestLoaderAllocs(t *testing.T) {
 		l := loadertest.New(t, bareStore{Store: arraytest.Steps(t, steps, chunk, blosc)}.open(t), engine.CPUOptions{Workers: 2}, opt)
 		epoch := func() {
 			for _, err := range l.Batches(context.Background()) {
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 			}
 		}
 		epoch()
@@ -322,8 +318,6 @@ func (s bareStore) ReadRange(_ context.Context, key string, dst []byte, off int6
 
 func (s bareStore) open(tb testing.TB) *zarrio.Group {
 	g, err := zarrio.OpenStore(tb.Context(), s, zarrio.Options{})
-	if err != nil {
-		tb.Fatal(err)
-	}
+	require.NoError(tb, err)
 	return g
 }

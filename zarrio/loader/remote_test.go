@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/loader"
@@ -18,21 +20,15 @@ import (
 func TestRemoteLoader(t *testing.T) {
 	mem := store.NewMem()
 	w, err := write.Create(mem, 3, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	a, err := w.Array("t", write.ArraySpec{Shape: []int{20, 4, 6}, Chunks: []int{1, 4, 6}, Shards: []int{4, 4, 6}, DType: meta.Float32,
 		Compressor: write.Compressor{Name: "zstd"}, Dims: []string{"time", "lat", "lon"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	want := make([]float32, 20*4*6)
 	for i := range want {
 		want[i] = float32(i)
 	}
-	if err := a.Write(t.Context(), []int{0, 0, 0}, []int{20, 4, 6}, tensor.AsBytes(want)); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, a.Write(t.Context(), []int{0, 0, 0}, []int{20, 4, 6}, tensor.AsBytes(want)))
 	for _, finish := range []error{a.Finish(t.Context()), w.Finish(t.Context())} {
 		if finish != nil {
 			t.Fatal(finish)
@@ -46,25 +42,17 @@ func TestRemoteLoader(t *testing.T) {
 	}
 	server := storetest.NewServer(t, files, storetest.ServerOptions{})
 	st, err := store.OpenHTTP(server.URL, store.HTTPOptions{Requests: 33})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	g, err := zarrio.OpenStore(t.Context(), st, zarrio.Options{Strict: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer g.Close()
 	for workers, many := range map[int]int{0: 33, 3: 3} {
 		e := engine.NewCPU(engine.CPUOptions{Workers: workers})
 		l, err := loader.New(t.Context(), g, e, loader.Options{Channels: []string{"t"}, Batch: 3})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		var got []float32
 		for b, err := range l.Batches(t.Context()) {
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			for i := range b.Len {
 				for _, x := range b.Tensors {
 					got = append(got, tensor.Plane[float32](x, i, 0)...)

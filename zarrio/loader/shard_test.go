@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
@@ -44,9 +46,7 @@ func TestLoaderShardsOnce(t *testing.T) {
 			s := ldShards(t, names...)
 			r := storetest.NewRecorder(s)
 			g, err := zarrio.OpenStore(t.Context(), r, opt)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			l := loadertest.New(t, g, engine.CPUOptions{Workers: 3}, loader.Options{Channels: []string{"t"}, Windows: []loader.Window{{Dim: "time", Size: 3, Overlap: 2}}, Batch: 5})
 			for epoch := range 2 {
 				r.Clear()
@@ -136,9 +136,7 @@ func TestLoaderShardsDamaged(t *testing.T) {
 	s := ldShards(t, "crc32c")
 	faults := storetest.NewFaults(s)
 	g, err := zarrio.OpenStore(t.Context(), faults, zarrio.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	l := loadertest.New(t, g, engine.CPUOptions{Workers: 2}, loader.Options{Channels: []string{"t"}, Batch: 5, Prefetch: 2})
 	want := loadertest.Epoch(t, l)
 	bad := append([]byte{}, s.Values["t/c/2/0/0"]...)

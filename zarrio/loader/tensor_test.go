@@ -8,6 +8,8 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
@@ -27,9 +29,7 @@ func TestTensor(t *testing.T) {
 			align, plane = 4096, 1024
 		}
 		for b, err := range l.Batches(t.Context()) {
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			for step, x := range b.Tensors {
 				if want := []int{b.Len, 2, 4, 6}; !slices.Equal(x.Shape, want) || x.Elements() != b.Len*48 {
 					t.Errorf("shape %v, %d elements", x.Shape, x.Elements())
@@ -44,9 +44,7 @@ func TestTensor(t *testing.T) {
 					t.Errorf("%v on %v", x.DType, x.Device)
 				}
 				dst := make([]byte, x.Elements()*4)
-				if err := x.CopyTo(dst); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, x.CopyTo(dst))
 				for i := range b.Len {
 					for c := range 2 {
 						p := tensor.Plane[float32](x, i, c)
@@ -118,9 +116,7 @@ func TestTensorFar(t *testing.T) {
 	e := engine.NewCPU(engine.CPUOptions{})
 	defer e.Close()
 	m, err := farEngine{CPU: e}.Alloc(4096, tensor.Dense)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer m.Free()
 	x := tensor.Tensor{Shape: []int{1, 1, 2, 2}, Strides: []int{4, 4, 2, 1}, DType: meta.Float32, Device: m.Device(), Memory: m}
 	if x.Base() != nil {

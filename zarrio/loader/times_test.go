@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
@@ -82,9 +84,7 @@ func TestLoaderTimes(t *testing.T) {
 			}
 			l := loadertest.New(t, loadertest.Open(t, s, zarrio.Options{}), engine.CPUOptions{}, opt)
 			for b, err := range l.Batches(t.Context()) {
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				if tt.want == "nil" {
 					if b.Times != nil {
 						t.Errorf("times %v", b.Times)
@@ -123,13 +123,9 @@ func TestTimesByBatch(t *testing.T) {
 	if reads := s.Counts(); len(reads) > 0 {
 		t.Errorf("%d chunks were read to make a loader", len(reads))
 	}
-	if err := l.Seek(0, l.Samples()-2); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, l.Seek(0, l.Samples()-2))
 	for b, err := range l.Batches(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		for step, times := range b.Times {
 			for i, got := range times {
 				if at := min(b.Windows[i].Start[0]+step, steps-1); got != int64(at*at)*1e9 {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/arraytest"
@@ -44,9 +46,7 @@ func TestWindowsOrder(t *testing.T) {
 		{"time=2, x=6", "0,0,0 2,0,0"},
 	} {
 		windows, err := loader.ParseWindows(tt.windows)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		origins, _ := loadertest.Origins(t, loadertest.New(t, g, engine.CPUOptions{}, loader.Options{Channels: []string{"t"}, Windows: windows}))
 		var got []string
 		for _, o := range origins {

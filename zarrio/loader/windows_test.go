@@ -3,6 +3,8 @@ package loader
 import (
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/internal/zarrtest"
 )
 
@@ -16,9 +18,7 @@ func TestWindowsKnown(t *testing.T) {
 	zarrtest.SharedJSON(t, "known_answers_windows.json", &answers)
 	for _, a := range answers {
 		c, err := newAxisWindows(Window{"x", a.Input, a.Overlap}, a.Size, false)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		span := func(i int) [2]int {
 			start, n := c.at(i)
 			return [2]int{start, start + n}
@@ -50,9 +50,7 @@ func TestCut(t *testing.T) {
 		{1, 1, 0, false, 1, 0, 1},
 	} {
 		c, err := newAxisWindows(Window{"x", tt.size, tt.overlap}, tt.extent, tt.partial)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		last, n := c.at(c.count - 1)
 		if c.count != tt.count || last != tt.last || n != tt.n {
 			t.Errorf("%+v: %d windows, the last of %d from %d", tt, c.count, n, last)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/internal/ndcopy"
 )
 
@@ -41,9 +43,7 @@ var fills = []struct{ dtype, fill, want string }{
 func TestParseV2Fill(t *testing.T) {
 	for _, tt := range fills {
 		d, _, err := ParseV2DType(json.RawMessage(`"` + tt.dtype + `"`))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		got, err := ParseV2Fill(json.RawMessage(tt.fill), d)
 		if got != nil && binary.NativeEndian.Uint16([]byte{1, 0}) != 1 && (d.Numeric() || d.Kind == Unicode) {
 			ndcopy.SwapBytes(got, d.SwapSize())
@@ -72,9 +72,7 @@ func TestParseV2FillRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		d, _, err := ParseV2DType(json.RawMessage(`"` + tt.dtype + `"`))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		got, err := ParseV2Fill(json.RawMessage(tt.fill), d)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "fill_value "+tt.fill[:min(100, len(tt.fill))]) || len(err.Error()) > 300 {
 			t.Errorf("parseV2Fill(%.50s, %s) = %x, %.200v, want an error with the value and %q", tt.fill, tt.dtype, got, err, tt.want)

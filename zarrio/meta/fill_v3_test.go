@@ -9,6 +9,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/internal/ndcopy"
 )
 
@@ -58,9 +60,7 @@ func littleEndian(e []byte, d DType) []byte {
 func TestParseV3Fill(t *testing.T) {
 	for _, tt := range v3Fills {
 		d, err := parseV3DType(json.RawMessage(tt.dtype), 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		got, err := parseV3Fill(json.RawMessage(tt.fill), d)
 		if got == nil || err != nil || hex.EncodeToString(littleEndian(got, d.DType)) != tt.want {
 			t.Errorf("parseV3Fill(%s, %s) = %x, %v, want %s", tt.fill, d, got, err, tt.want)
@@ -88,9 +88,7 @@ func TestAppendFillJSONV2(t *testing.T) {
 	}
 	for _, tt := range tests {
 		e, err := hex.DecodeString(tt.e)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if got := string(AppendJSON(nil, littleEndian(e, tt.d), tt.d, 2)); got != tt.want {
 			t.Errorf("%s: %s is %s, want %s", tt.d, tt.e, got, tt.want)
 		}
@@ -115,9 +113,7 @@ func TestParseV3FillRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		d, err := parseV3DType(json.RawMessage(tt.dtype), 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		got, err := parseV3Fill(json.RawMessage(tt.fill), d)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || tt.fill != "" && !strings.HasPrefix(err.Error(), "fill_value "+tt.fill) {
 			t.Errorf("parseV3Fill(%s, %s) = %x, %v, want an error with %q", tt.fill, d, got, err, tt.want)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/internal/zarrtest"
 )
 
@@ -32,9 +34,7 @@ func TestFloatValueKnown(t *testing.T) {
 		d := types[fields[0]]
 		for bits, s := range fields[1:] {
 			want, err := strconv.ParseFloat(s, 64)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			got := FloatValue(uint64(bits), d)
 			if math.Float64bits(got) != math.Float64bits(want) && !(got != got && want != want) {
 				t.Errorf("%s: bits %#x are %v, want %v", d, bits, got, want)

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/ndcopy"
@@ -50,9 +52,7 @@ func (r *recorder) Put(ctx context.Context, key string, value []byte) error {
 func (r *recorder) elements(t *testing.T, format int, f *form) []byte {
 	t.Helper()
 	s, unit, err := f.spec.resolved(format)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	data := bytes.Clone(f.data)
 	ndcopy.Repeat(data, s.Fill)
 	extents := unit
@@ -90,9 +90,7 @@ func (r *recorder) elements(t *testing.T, format int, f *form) []byte {
 			return bytes.Clone(encoded)
 		}
 		d, err := codec.New(name, nil, codec.Options{Format: format})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if err := d.Decode(out, encoded, new(codec.Scratch)); err != nil {
 			t.Fatalf("%s: %v", f.path, err)
 		}
@@ -181,9 +179,7 @@ func TestWriteForms(t *testing.T) {
 	for _, format := range []int{2, 3} {
 		all := forms(format)
 		var r recorder
-		if err := writeForms(t.Context(), &r, format, all); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, writeForms(t.Context(), &r, format, all))
 		for _, f := range all {
 			if got := r.elements(t, format, &f); !bytes.Equal(got, f.data) {
 				t.Errorf("format %d: %s: other elements than were written", format, f.path)
@@ -205,22 +201,16 @@ func TestWriteReadBack(t *testing.T) {
 func readForms(t *testing.T, format int, all []form) {
 	t.Helper()
 	st := zarrtest.DirStore(t, nil)
-	if err := writeForms(t.Context(), st, format, all); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, writeForms(t.Context(), st, format, all))
 	for _, mode := range []zarrio.Consolidated{zarrio.Verify, zarrio.Never} {
 		g, err := zarrio.OpenStore(t.Context(), st, zarrio.Options{Consolidated: mode})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if got := g.Attrs().Text("title"); got != "every form" {
 			t.Errorf("the root's title is %q", got)
 		}
 		for _, f := range all {
 			a, err := g.Array(t.Context(), f.path)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			m := a.Metadata()
 			if !slices.Equal(a.Shape(), f.spec.Shape) || a.DType() != f.spec.DType || f.spec.Dims != nil && !slices.Equal(a.Dims(), f.spec.Dims) {
 				t.Errorf("%s: shape %v, type %v, dimensions %q", f.path, a.Shape(), a.DType(), a.Dims())

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/fixtures"
 	"zarrbench/internal/golden"
 	"zarrbench/zarrio"
@@ -35,9 +37,7 @@ func TestWriteDocuments(t *testing.T) {
 			fmt.Fprintf(&got, "-- %s --\n%s\n", path, text)
 			return err
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		golden.Compare(t, fmt.Sprintf("write_v%d.txt", format), got.String())
 	}
 }
@@ -46,17 +46,13 @@ func TestWriteDocuments(t *testing.T) {
 func writeSmall(t *testing.T, dir string, format int) {
 	t.Helper()
 	st, err := store.OpenDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer st.Close()
 	w, err := write.Create(st, format, map[string]any{"title": "x < y"})
 	if err == nil {
 		err = w.Group("sub", nil)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	add := func(path string, size int, spec write.ArraySpec) {
 		t.Helper()
 		a, err := w.Array(path, spec)
@@ -66,9 +62,7 @@ func writeSmall(t *testing.T, dir string, format int) {
 		if err == nil {
 			err = a.Finish(t.Context())
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 	}
 	field := write.ArraySpec{Shape: []int{4, 6, 8}, Chunks: []int{1, 6, 8}, DType: zarrio.Float32,
 		Fill: tensor.AsBytes([]float32{float32(math.NaN())}), Attrs: map[string]any{"units": "m"}, Dims: []string{"t", "y", "x"}}
@@ -94,17 +88,13 @@ func writeSmall(t *testing.T, dir string, format int) {
 	add("sub/small", 32, line)
 	add("sub/empty", 0, write.ArraySpec{Shape: []int{0, 3}, Chunks: []int{1, 3}, DType: kind(meta.Bool, 1, ""), Fill: []byte{0}, Dims: []string{"n", ""}})
 	add("scalar", 4, write.ArraySpec{DType: zarrio.Float32})
-	if err := w.Finish(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, w.Finish(t.Context()))
 }
 
 // TestWriteAsPublished holds arrays' documents against WeatherBench2's own, byte for byte.
 func TestWriteAsPublished(t *testing.T) {
 	published, err := fixtures.Open("wb2_exact")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	float64s := zarrio.DType{Kind: meta.Float, Size: 8}
 	int64s := zarrio.DType{Kind: meta.Int, Size: 8}
 	nan := tensor.AsBytes([]float32{float32(math.NaN())})
@@ -122,14 +112,10 @@ func TestWriteAsPublished(t *testing.T) {
 	}
 	dir := t.TempDir()
 	st, err := store.OpenDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer st.Close()
 	w, err := write.Create(st, 2, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, tt := range tests {
 		a, err := w.Array(tt.name, write.ArraySpec{Shape: tt.shape, Chunks: tt.chunks, DType: tt.dtype, Fill: tt.fill,
 			Compressor: write.Compressor{Name: "blosc-lz4"}})
@@ -139,17 +125,11 @@ func TestWriteAsPublished(t *testing.T) {
 		if err == nil {
 			err = a.Finish(t.Context())
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		got, err := os.ReadFile(filepath.Join(dir, tt.name, ".zarray"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		want, err := os.ReadFile(filepath.Join(published, tt.name, ".zarray"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if !bytes.Equal(got, want) {
 			t.Errorf("%s/.zarray is %s, want %s", tt.name, got, want)
 		}

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/zarrtest"
@@ -29,19 +31,11 @@ func TestWriteOrder(t *testing.T) {
 	for format, want := range tests {
 		var r recorder
 		w, err := Create(&r, format, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		x := writeX(t, w)
-		if err := x.Write(t.Context(), []int{0}, []int{3}, make([]byte, 12)); err != nil {
-			t.Fatal(err)
-		}
-		if err := x.Finish(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Finish(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, x.Write(t.Context(), []int{0}, []int{3}, make([]byte, 12)))
+		require.NoError(t, x.Finish(t.Context()))
+		require.NoError(t, w.Finish(t.Context()))
 		if !slices.Equal(r.keys, want) {
 			t.Errorf("format %d: put\n got %q\nwant %q", format, r.keys, want)
 		}
@@ -51,13 +45,9 @@ func TestWriteOrder(t *testing.T) {
 // writeX begins the array "a/b/x" of three float32 in chunks of two.
 func writeX(t *testing.T, w *Writer) *ArrayWriter {
 	t.Helper()
-	if err := errors.Join(w.Group("a", map[string]any{"one": 1}), w.Group("a/b", nil)); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, errors.Join(w.Group("a", map[string]any{"one": 1}), w.Group("a/b", nil)))
 	x, err := w.Array("a/b/x", ArraySpec{Shape: []int{3}, Chunks: []int{2}, DType: meta.Float32, Dims: []string{"t"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return x
 }
 
@@ -74,9 +64,7 @@ func TestWriteInterrupted(t *testing.T) {
 				return nil
 			}}
 			w, err := Create(&r, format, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			x := writeX(t, w)
 			run := func() error {
 				if err := x.Write(t.Context(), []int{0}, []int{3}, make([]byte, 12)); err != nil && !errors.Is(err, errFinished) {
@@ -118,9 +106,7 @@ func TestWriteInterrupted(t *testing.T) {
 
 func TestWriteCancelled(t *testing.T) {
 	w, err := Create(new(recorder), 2, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	x := writeX(t, w)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -137,13 +123,9 @@ func TestWriteTogether(t *testing.T) {
 		f := form{"x", spec, pattern(spec.Shape, spec.DType)}
 		var r recorder
 		w, err := Create(&r, 3, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		x, err := w.Array("x", spec)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		var wg sync.WaitGroup
 		for lo := 0; lo < 50; lo += 6 {
 			wg.Go(func() {
@@ -154,9 +136,7 @@ func TestWriteTogether(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if err := errors.Join(x.Finish(t.Context()), w.Finish(t.Context())); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, errors.Join(x.Finish(t.Context()), w.Finish(t.Context())))
 		if got := r.elements(t, 3, &f); !bytes.Equal(got, f.data) {
 			t.Errorf("shards %v: other elements than were written", shards)
 		}
@@ -185,9 +165,7 @@ func TestWriteOmit(t *testing.T) {
 		tt.spec.Shape, tt.spec.Chunks, tt.spec.DType = []int{7}, []int{2}, meta.Float32
 		var r recorder
 		f := form{"x", tt.spec, tensor.AsBytes(tt.data)}
-		if err := writeForms(t.Context(), &r, tt.format, []form{f}); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, writeForms(t.Context(), &r, tt.format, []form{f}))
 		chunks := slices.DeleteFunc(slices.Sorted(maps.Keys(r.values)), func(key string) bool { return strings.Contains(key, ".") })
 		if got := strings.Join(chunks, " "); got != tt.want {
 			t.Errorf("%s: chunks %q, want %q", tt.name, got, tt.want)
@@ -202,18 +180,12 @@ func TestWriteOmit(t *testing.T) {
 func TestWriteSkip(t *testing.T) {
 	var r recorder
 	w, err := Create(&r, 3, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	x := writeX(t, w)
-	if err := x.Skip([]int{0}, []int{2}); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, x.Skip([]int{0}, []int{2}))
 	zarrtest.WantError(t, x.Finish(t.Context()), `chunk "a/b/x/c/1" was not written`)
 	zarrtest.WantError(t, x.Skip([]int{1}, []int{2}), "not made of whole chunks")
-	if err := errors.Join(x.Skip([]int{2}, []int{0}), x.Skip([]int{2}, []int{1}), x.Finish(t.Context()), w.Finish(t.Context())); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, errors.Join(x.Skip([]int{2}, []int{0}), x.Skip([]int{2}, []int{1}), x.Finish(t.Context()), w.Finish(t.Context())))
 	if want := []string{"a/b/x/zarr.json", "a/b/zarr.json", "a/zarr.json", "zarr.json"}; !slices.Equal(r.keys, want) {
 		t.Errorf("put %q, want %q", r.keys, want)
 	}
@@ -227,9 +199,7 @@ func TestWriteNodes(t *testing.T) {
 	_, err = Create(new(recorder), 2, map[string]any{"x": math.NaN()})
 	zarrtest.WantError(t, err, "attributes: json: unsupported value: NaN")
 	w, err := Create(new(recorder), 3, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	x := writeX(t, w)
 	for path, want := range map[string]string{
 		"":          "not a valid key",
@@ -247,9 +217,7 @@ func TestWriteNodes(t *testing.T) {
 		_, err := w.Array(path, ArraySpec{DType: meta.Float32})
 		zarrtest.WantError(t, err, want)
 	}
-	if err := errors.Join(x.Skip([]int{0}, []int{3}), x.Finish(t.Context()), w.Finish(t.Context())); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, errors.Join(x.Skip([]int{0}, []int{3}), x.Finish(t.Context()), w.Finish(t.Context())))
 	for _, err := range []error{x.Finish(t.Context()), w.Finish(t.Context()), w.Group("c", nil), x.Skip([]int{0}, []int{3}), x.Write(t.Context(), []int{0}, []int{3}, make([]byte, 12))} {
 		zarrtest.WantError(t, err, "has finished")
 	}
@@ -285,9 +253,7 @@ func TestWriteBadSpecs(t *testing.T) {
 	}
 	for _, tt := range tests {
 		w, err := Create(new(recorder), tt.format, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		s := good
 		tt.change(&s)
 		_, err = w.Array("x", s)
@@ -297,13 +263,9 @@ func TestWriteBadSpecs(t *testing.T) {
 
 func TestWriteBadBoxes(t *testing.T) {
 	w, err := Create(new(recorder), 3, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	x, err := w.Array("x", ArraySpec{Shape: []int{5, 6}, Chunks: []int{1, 3}, Shards: []int{2, 3}, DType: meta.Float32})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	tests := []struct {
 		want          string
 		origin, shape []int
@@ -334,9 +296,7 @@ func TestWriteKeepsData(t *testing.T) {
 	spec := ArraySpec{Shape: []int{4, 4}, Chunks: []int{2, 4}, DType: meta.DType{Kind: meta.Int, Size: 4}, BigEndian: !ndcopy.BigEndian}
 	f := form{"x", spec, pattern(spec.Shape, spec.DType)}
 	before := bytes.Clone(f.data)
-	if err := writeForms(t.Context(), new(recorder), 2, []form{f}); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, writeForms(t.Context(), new(recorder), 2, []form{f}))
 	if !bytes.Equal(f.data, before) {
 		t.Error("the data have changed")
 	}
@@ -347,13 +307,9 @@ func TestWriteDir(t *testing.T) {
 	for _, format := range []int{2, 3} {
 		st := zarrtest.DirStore(t, nil)
 		w, err := Create(st, format, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		x := writeX(t, w)
-		if err := x.Write(t.Context(), []int{0}, []int{2}, make([]byte, 8)); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, x.Write(t.Context(), []int{0}, []int{2}, make([]byte, 8)))
 		if _, err := zarrio.OpenStore(t.Context(), st, zarrio.Options{}); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("format %d: OpenStore() = %v, want %v", format, err, fs.ErrNotExist)
 		}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/tools/report/internal/summary"
 )
 
@@ -37,9 +39,7 @@ func TestJudgeFiles(t *testing.T) {
 		{"another configuration", strings.Replace(base, "cache: warm", "cache: cold", 1), nil, Fail, "refused"}, // the files as a whole
 	} {
 		r, err := summary.New([]summary.Input{{Path: "base.txt", Text: []byte(base)}, {Path: "new.txt", Text: []byte(c.text)}}, summary.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		v := Judge(r, Options{Threshold: DefaultThreshold, Units: c.units})
 		got := strings.NewReplacer("Epoch/row=", "", "/loss=mse", "").Replace(outcomes(v))
 		if got != c.want || v.Status != c.status {

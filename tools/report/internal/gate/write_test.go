@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/tools/report/internal/summary"
 )
 
@@ -14,9 +16,7 @@ import (
 func written(t *testing.T, write func(io.Writer) error) string {
 	t.Helper()
 	var b strings.Builder
-	if err := write(&b); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, write(&b))
 	return b.String()
 }
 
@@ -145,9 +145,7 @@ func FuzzAnnotation(f *testing.F) {
 // Programs read the verdict by these names.
 func TestVerdictJSON(t *testing.T) {
 	text, err := json.Marshal(mixed())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var v struct {
 		Status     string
 		Alpha      float64
@@ -157,9 +155,7 @@ func TestVerdictJSON(t *testing.T) {
 		Unusable   []string
 		Judgements []map[string]any
 	}
-	if err := json.Unmarshal(text, &v); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal(text, &v))
 	if v.Status != "fail" || v.Alpha != 0.05 || v.Threshold != 0.05 || v.Tests != 3 || len(v.Unusable) != 1 || len(v.Judgements) != 6 {
 		t.Errorf("verdict %+v", v)
 	}

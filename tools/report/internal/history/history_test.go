@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // childEnv makes this test binary a process that appends to the history that it names.
@@ -67,9 +69,7 @@ func output(engine, row string, medians ...float64) []byte {
 func start(t *testing.T, dir, name string) *exec.Cmd {
 	t.Helper()
 	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), exe, name)
 	cmd.Env = append(os.Environ(), childEnv+"="+dir)
 	cmd.Stderr = os.Stderr
@@ -90,12 +90,8 @@ func read(t *testing.T, dir string) []Run {
 func TestConcurrentAppend(t *testing.T) {
 	dir := t.TempDir()
 	a, b := start(t, dir, "a"), start(t, dir, "b")
-	if err := errors.Join(a.Start(), b.Start()); err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(a.Wait(), b.Wait()); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, errors.Join(a.Start(), b.Start()))
+	require.NoError(t, errors.Join(a.Wait(), b.Wait()))
 	texts := map[string]int{}
 	for _, run := range read(t, dir) {
 		texts[run.Commit+string(run.Text)]++
@@ -124,15 +120,11 @@ func TestKilledAppend(t *testing.T) {
 		if err == nil {
 			err = cmd.Start()
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "half\n" {
 			t.Fatalf("the process says %q, %v", line, err)
 		}
-		if err := cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, cmd.Process.Kill())
 		_ = cmd.Wait()
 	}
 	if temps, _ := filepath.Glob(filepath.Join(dir, "*", tempPrefix+"*")); len(temps) != 3 {
@@ -153,13 +145,9 @@ func TestAppend(t *testing.T) {
 	at := time.Date(2026, 11, 23, 6, 0, 0, 123456789, time.FixedZone("", 3600))
 	want := append(output("gds", "Epoch/a", 1), "Path: Epoch/a: path=true GDS\r\nPASS"...)
 	later, err := Append(dir, Run{Commit: "v1_2-dirty", Time: at.Add(time.Second), Text: want})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	earlier, err := Append(dir, Run{Commit: "0123abc", Time: at, Text: want})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	runs := read(t, dir)
 	if len(runs) != 2 || runs[0].Path != earlier || runs[1].Path != later || runs[1].Commit != "v1_2-dirty" || !runs[0].Time.Equal(at) || string(runs[0].Text) != string(want) {
 		t.Errorf("runs %+v", runs)
@@ -168,9 +156,7 @@ func TestAppend(t *testing.T) {
 		t.Errorf("the machine's folder is %s", name)
 	}
 	temp := filepath.Join(dir, tempPrefix)
-	if err := os.WriteFile(temp, []byte("other"), 0o666); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(temp, []byte("other"), 0o666))
 	if err := publish(temp, later); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a run in the place of another: %v, want an error", err)
 	}
@@ -218,9 +204,7 @@ func TestReadSkips(t *testing.T) {
 	}
 	for _, name := range []string{"README.md", ".git/x.txt", "notes.txt", "m/x_a_b.txt", "m/20260101T000000.000000000Z_-a_b.txt", "m/.tmp-x", "m/20260101T000000.000000000Z_empty_b.txt"} {
 		path := filepath.Join(dir, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), os.WriteFile(path, nil, 0o666)); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), os.WriteFile(path, nil, 0o666)))
 	}
 	runs, skipped, err := Read(dir)
 	if err != nil || len(runs) != 2 || len(skipped) != 3 {
@@ -271,9 +255,7 @@ func TestCommit(t *testing.T) {
 		git(t, dir, args...)
 	}
 	commit := git(t, dir, "rev-parse", "HEAD")
-	if err := os.WriteFile(filepath.Join(dir, "file"), []byte("1"), 0o666); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), []byte("1"), 0o666))
 	if got, err := Commit(t.Context(), dir, ""); err != nil || got != commit || len(commit) < 40 {
 		t.Errorf("clean, but for a file that git doesn't know: %q, %v, want %q", got, err, commit)
 	}
@@ -320,9 +302,7 @@ func TestMachine(t *testing.T) {
 		"Machine: \u00e9\u00e8\n",
 	} {
 		path, err := Append(dir, Run{Commit: "a", Text: []byte(head + "BenchmarkX 1 1 ns/op\n")})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		folder := filepath.Base(filepath.Dir(path))
 		if slices.Contains(folders, folder) || len(folder) > 100 {
 			t.Errorf("%.40q: folder %s, after %q", head, folder, folders)

@@ -19,6 +19,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
 )
 
 // A tab is a page in a real browser, which notes what must not happen.
@@ -48,9 +49,7 @@ func open(t *testing.T, d Data, prepare func(*tab)) *tab {
 		t.Skip("no chromium, chromium-browser, google-chrome or headless-shell is in PATH")
 	}
 	tb := &tab{t: t, file: filepath.Join(t.TempDir(), "report.html"), done: make(chan string, 10)}
-	if err := os.WriteFile(tb.file, []byte(write(t, d)), 0o666); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(tb.file, []byte(write(t, d)), 0o666))
 	options := slices.Concat(chromedp.DefaultExecAllocatorOptions[:], []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path), chromedp.WSURLReadTimeout(2 * time.Minute),
 	})
@@ -64,12 +63,8 @@ func open(t *testing.T, d Data, prepare func(*tab)) *tab {
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
 	tb.ctx = ctx
-	if err := chromedp.Listen(ctx, tb.listen); err != nil {
-		t.Fatal(err)
-	}
-	if err := chromedp.ListenBrowser(ctx, tb.listen); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, chromedp.Listen(ctx, tb.listen))
+	require.NoError(t, chromedp.ListenBrowser(ctx, tb.listen))
 	call(tb, network.Enable, network.EnableParams{})
 	if prepare != nil {
 		prepare(tb)
@@ -175,9 +170,7 @@ func (tb *tab) quiet() {
 func keep(t *testing.T, name string, data []byte) {
 	t.Helper()
 	if dir := os.Getenv("ZARRBENCH_SCREENSHOTS"); dir != "" {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o666); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), data, 0o666))
 	}
 }
 

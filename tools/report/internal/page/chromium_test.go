@@ -11,11 +11,12 @@ import (
 	"strings"
 	"testing"
 
-	"zarrbench/tools/report/internal/reporttest"
-
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+
+	"zarrbench/tools/report/internal/reporttest"
 )
 
 // A browser shows the page without a complaint and without a request, and its numbers are those of the report's JSON.
@@ -23,9 +24,7 @@ func TestChromiumNumbers(t *testing.T) {
 	d := full(reporttest.Unequal())
 	tb := open(t, d, nil)
 	text, err := json.Marshal(d.Report)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	type side struct{ Median, Low, High, Mean, StdDev, Total float64 }
 	var report struct {
 		Rows []struct {
@@ -36,9 +35,7 @@ func TestChromiumNumbers(t *testing.T) {
 			}
 		}
 	}
-	if err := json.Unmarshal(text, &report); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal(text, &report))
 	// Of each number of the table of times: the row, the side, what it is, its value and its text.
 	type shown struct {
 		Row, Side   int

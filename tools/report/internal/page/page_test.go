@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/internal/golden"
 	"zarrbench/tools/report/internal/chart"
 	"zarrbench/tools/report/internal/reporttest"
@@ -22,9 +24,7 @@ import (
 func write(tb testing.TB, d Data) string {
 	tb.Helper()
 	var buf bytes.Buffer
-	if err := Write(&buf, d); err != nil {
-		tb.Fatal(err)
-	}
+	require.NoError(tb, Write(&buf, d))
 	return buf.String()
 }
 

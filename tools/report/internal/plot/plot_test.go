@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/internal/golden"
 	"zarrbench/tools/report/internal/reporttest"
 	"zarrbench/tools/report/internal/summary"
@@ -18,9 +20,7 @@ import (
 func write(t *testing.T, r *summary.Report, format Format) []byte {
 	t.Helper()
 	var buf bytes.Buffer
-	if err := Write(&buf, r, format); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, Write(&buf, r, format))
 	return buf.Bytes()
 }
 
@@ -50,14 +50,10 @@ func texts(t *testing.T, svg []byte) []string {
 		if errors.Is(err, io.EOF) {
 			return found
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if e, ok := token.(xml.StartElement); ok && e.Name.Local == "text" {
 			var text string
-			if err := d.DecodeElement(&text, &e); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, d.DecodeElement(&text, &e))
 			found = append(found, text)
 		} else if ok && e.Name.Local == "script" {
 			t.Fatal("the picture has a script")
@@ -82,9 +78,7 @@ func TestPNG(t *testing.T) {
 	r := reporttest.Study()
 	r.Files[1].Label = "日本 \x00\u202e <gds>" // what the font lacks is no error
 	img, err := png.Decode(bytes.NewReader(write(t, r, PNG)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if s := img.Bounds().Size(); s.X != width*dpi/72 || s.Y < s.X/4 || s.Y > s.X {
 		t.Errorf("%v points", s)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // record returns the execution trace of a function.
@@ -16,9 +18,7 @@ func record(tb testing.TB, f func(context.Context)) []byte {
 		tb.Skip("this test's own trace is being taken, and there can be only one")
 	}
 	var buf bytes.Buffer
-	if err := trace.Start(&buf); err != nil {
-		tb.Fatal(err)
-	}
+	require.NoError(tb, trace.Start(&buf))
 	f(tb.Context())
 	trace.Stop()
 	return buf.Bytes()
@@ -54,9 +54,7 @@ func spin(n int) {
 
 func TestRead(t *testing.T) {
 	sum, err := Read(bytes.NewReader(record(t, work)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if len(sum.Regions) != 4 {
 		t.Fatalf("types %+v, want decode, read, step, wait", sum.Regions)
 	}
@@ -98,9 +96,7 @@ func TestReadOpenRegions(t *testing.T) {
 	})
 	during.End()
 	sum, err := Read(bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if len(sum.Regions) != 1 || sum.Regions[0].Type != "during" || sum.Regions[0].Count != 1 || sum.Regions[0].Total <= 0 {
 		t.Errorf("regions %+v, want one of during, longer than 0", sum.Regions)
 	}

@@ -7,15 +7,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // of makes the report of texts, whose names are a.txt and b.txt.
 func of(t *testing.T, texts ...string) *Report {
 	t.Helper()
 	r, err := New(inputs(texts...), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return r
 }
 
@@ -134,9 +134,7 @@ func TestLabels(t *testing.T) {
 			in = append(in, Input{filepath.FromSlash(path), []byte("Engine: " + tt.engines[i] + row)})
 		}
 		r, err := New(in, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		var got []string
 		for _, f := range r.Files {
 			got = append(got, filepath.ToSlash(f.Label))
@@ -232,9 +230,7 @@ func TestReadErrors(t *testing.T) {
 
 func TestRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cpu.txt")
-	if err := os.WriteFile(path, []byte("BenchmarkX 1 1 B/op\n"), 0o666); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(path, []byte("BenchmarkX 1 1 B/op\n"), 0o666))
 	r, err := Read([]string{path, path}, Options{Alpha: 0.01, Confidence: 0.9})
 	if err != nil || layout(r) != "X | [1] | [1] |" || r.Files[1].Path != path || r.Alpha != 0.01 || r.Conf != 0.9 {
 		t.Errorf("%+v, %v", r, err)
