@@ -48,7 +48,7 @@ func TestSkipChecksums(t *testing.T) {
 				if bit < 32 {
 					value[tt.sum+bit/8] ^= 1 << (bit % 8)
 				}
-				mem := arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": arraytest.V3Array(`"int32"`, 4, 4, tt.codecs), "x/c/0": string(value)})
+				mem := arraytest.MemStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": arraytest.V3Array(`"int32"`, 4, 4, tt.codecs), "x/c/0": string(value)})
 				got, err := Read[int32](t.Context(), openArray(t, mem, Options{}), nil)
 				if bit == 32 && (err != nil || !slices.Equal(got, want)) || bit < 32 && err == nil {
 					t.Fatalf("bit %d: %v, %v", bit, got, err)
@@ -65,7 +65,7 @@ func TestSkipChecksums(t *testing.T) {
 	}
 	value := arraytest.PackShard([][]byte{castagnoli}, false)
 	value[len(value)-1] ^= 1
-	a := openArray(t, arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": arraytest.V3Array(`"int32"`, 4, 4, arraytest.ShardWith("codecs", "["+arraytest.LittleBytes+`, "crc32c"]`)),
+	a := openArray(t, arraytest.MemStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": arraytest.V3Array(`"int32"`, 4, 4, arraytest.ShardWith("codecs", "["+arraytest.LittleBytes+`, "crc32c"]`)),
 		"x/c/0": string(value)}), Options{SkipChecksums: true})
 	_, err := Read[int32](t.Context(), a, nil)
 	zarrtest.WantError(t, err, "index: crc32c: checksum")
@@ -112,7 +112,7 @@ func TestPipelineErrors(t *testing.T) {
 			if fill != "" {
 				doc = strings.Replace(doc, `"fill_value": 0`, `"fill_value": `+fill, 1)
 			}
-			mem := arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": doc})
+			mem := arraytest.MemStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": doc})
 			size := 400
 			if strings.Contains(tt.name, "transposition of packed") {
 				size = 5

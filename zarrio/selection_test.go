@@ -35,7 +35,7 @@ func selectionFiles(codec string) map[string]string {
 }
 
 func TestSelectionLists(t *testing.T) {
-	r := storetest.NewRecorder(arraytest.TextStore(t, selectionFiles("gzip")))
+	r := storetest.NewRecorder(arraytest.MemStore(t, selectionFiles("gzip")))
 	a := openArray(t, r, Options{})
 	mask := func(n int, set ...int) []bool {
 		m := make([]bool, n)
@@ -105,7 +105,7 @@ func TestSelectionLists(t *testing.T) {
 // TestSelectionOnce reads all in a shuffled order, along both axes: each chunk is read once.
 func TestSelectionOnce(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 9))
-	r := storetest.NewRecorder(arraytest.TextStore(t, selectionFiles("gzip")))
+	r := storetest.NewRecorder(arraytest.MemStore(t, selectionFiles("gzip")))
 	a := openArray(t, r, Options{})
 	for range 20 {
 		r.Clear()
@@ -173,7 +173,7 @@ func TestSelectionHuge(t *testing.T) {
 		arraytest.V3Array(`"uint8"`, n, 1<<20, arraytest.ShardWith("chunk_shape", "[1024]")),
 		arraytest.V3Array(`"uint8"`, n, n, arraytest.ShardWith("chunk_shape", "[1024]")),
 	} {
-		a := openArray(t, arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": doc}), Options{})
+		a := openArray(t, arraytest.MemStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": doc}), Options{})
 		for _, sel := range []Selection{
 			{At(-1)}, {Indices([]int{n - 1, 0, 5, n / 2})}, {Steps(0, n, n/4)}, {Steps(n-1, -1, -n/4)}, {Span(n-10, n)},
 		} {
@@ -191,7 +191,7 @@ func TestSelectionHuge(t *testing.T) {
 		}
 	}
 	// A run over uneven chunks is not listed either.
-	a := openArray(t, arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": rectilinear}), Options{})
+	a := openArray(t, arraytest.MemStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": rectilinear}), Options{})
 	before := allocated()
 	picks, err := Selection(nil).resolve(&a.c.Grid)
 	if err != nil || picks[0].N != n || picks[0].Chunks(&a.c.Grid, 0) != 2 {
@@ -211,7 +211,7 @@ func TestSelectionSpans(t *testing.T) {
 	}
 	doc := fmt.Sprintf(`{"zarr_format": 3, "node_type": "array", "shape": [%d, %d], "data_type": "uint16", "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [%d, %d]}},
 		"chunk_key_encoding": {"name": "default"}, "fill_value": 0, "codecs": [%s]}`, n, n, n, n, arraytest.LittleBytes)
-	a := openArray(t, arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": doc, "x/c/0/0": string(values)}), Options{})
+	a := openArray(t, arraytest.MemStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": doc, "x/c/0/0": string(values)}), Options{})
 	rng := rand.New(rand.NewPCG(4, 9))
 	y, x := rng.Perm(n), rng.Perm(n)[:300]
 	y = append(y, y...)

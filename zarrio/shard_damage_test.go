@@ -139,7 +139,7 @@ func TestShardMetadata(t *testing.T) {
 		{"not bytes", arraytest.ShardWith("codecs", `["crc32c"]`), []string{"none makes bytes of the array"}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			a := openArray(t, arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": arraytest.V3Array(`"int32"`, 64, 32, tt.codecs)}), Options{})
+			a := openArray(t, arraytest.MemStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": arraytest.V3Array(`"int32"`, 64, 32, tt.codecs)}), Options{})
 			if !slices.Equal(a.Shape(), []int{64}) {
 				t.Errorf("shape %v", a.Shape())
 			}
@@ -156,7 +156,7 @@ func TestShardMetadata(t *testing.T) {
 			}
 		})
 	}
-	a := openArray(t, arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": strings.Replace(arraytest.V3Array(`"int32"`, 64, 32, arraytest.ShardWith()),
+	a := openArray(t, arraytest.MemStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": strings.Replace(arraytest.V3Array(`"int32"`, 64, 32, arraytest.ShardWith()),
 		`{"name": "regular", "configuration": {"chunk_shape": [32]}}`, `{"name": "rectilinear", "configuration": {"kind": "inline", "chunk_shapes": [[6, 60]]}}`, 1)}), Options{})
 	_, err := Read[int32](t.Context(), a, nil)
 	zarrtest.WantError(t, err, "does not divide every extent of the shards along dimension 0")
@@ -180,7 +180,7 @@ func TestShardHugeIndex(t *testing.T) {
 	} {
 		for _, value := range []int{0, 100, 3 << 20} {
 			table := make([]byte, value) // that of one chunk, so that there is a shard in the shard
-			mem := arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": arraytest.V3Array(`"uint8"`, 1<<41, 1<<40, codecs), "x/c/0": string(table)})
+			mem := arraytest.MemStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": arraytest.V3Array(`"uint8"`, 1<<41, 1<<40, codecs), "x/c/0": string(table)})
 			before := allocated()
 			a := openArray(t, mem, Options{})
 			_, err := Read[uint8](t.Context(), a, Selection{At(5)})
@@ -195,7 +195,7 @@ func TestShardHugeIndex(t *testing.T) {
 			}
 		}
 	}
-	a := openArray(t, arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": arraytest.V3Array(`"uint8"`, 1<<61, 1<<61, arraytest.ShardWith("chunk_shape", "[1]"))}), Options{})
+	a := openArray(t, arraytest.MemStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": arraytest.V3Array(`"uint8"`, 1<<61, 1<<61, arraytest.ShardWith("chunk_shape", "[1]"))}), Options{})
 	_, err := Read[uint8](t.Context(), a, Selection{At(0)})
 	zarrtest.WantError(t, err, "2305843009213693952 inner chunks a shard are too many")
 }
@@ -232,7 +232,7 @@ func FuzzShard(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, form uint8, value []byte) {
 		docs := fuzzShards()
-		mem := arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": arraytest.V3Array(`"int32"`, 64, 64, docs[int(form)%len(docs)]), "x/c/0": string(value)})
+		mem := arraytest.MemStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": arraytest.V3Array(`"int32"`, 64, 64, docs[int(form)%len(docs)]), "x/c/0": string(value)})
 		a := openArray(t, mem, Options{})
 		before := allocated()
 		for _, sel := range []Selection{nil, {At(9)}, {Steps(63, -1, -7)}} {

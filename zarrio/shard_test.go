@@ -302,14 +302,11 @@ func TestShardBehindCompressor(t *testing.T) {
 		data[i] = byte(i * 7)
 		table = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(table, uint64(i)), 1)
 	}
-	mem := store.NewMem()
-	for key, value := range map[string]string{
+	mem := arraytest.MemStore(t, map[string]string{
 		"zarr.json":   `{"zarr_format": 3, "node_type": "group"}`,
 		"x/zarr.json": arraytest.V3Array(`"uint8"`, n, n, `{"name": "sharding_indexed", "configuration": {"chunk_shape": [1], "codecs": [{"name": "bytes"}], "index_codecs": [`+arraytest.LittleBytes+`]}}, {"name": "gzip", "configuration": {"level": 1}}`),
 		"x/c/0":       string(arraytest.EncodeBytes("gzip", append(slices.Clone(data), table...), 1)),
-	} {
-		require.NoError(t, mem.Put(t.Context(), key, []byte(value)))
-	}
+	})
 	got, err := Read[uint8](t.Context(), openArray(t, mem, Options{}), nil)
 	if err != nil || !slices.Equal(got, data) {
 		t.Errorf("%d elements, %v", len(got), err)

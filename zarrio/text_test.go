@@ -176,7 +176,7 @@ func TestReadStrings(t *testing.T) {
 			rng := rand.New(rand.NewPCG(5, uint64(i)))
 			for range 5 {
 				files, elements := f.files(rng)
-				a := openArray(t, arraytest.TextStore(t, files), Options{})
+				a := openArray(t, arraytest.MemStore(t, files), Options{})
 				got, err := a.ReadStrings(t.Context(), nil)
 				if err != nil || !slices.Equal(got, elements) {
 					t.Fatalf("%q, %v, want %q", got, err, elements)
@@ -225,7 +225,7 @@ func TestReadStrings(t *testing.T) {
 				}); err != nil {
 					t.Error(err)
 				}
-				_, err = openArray(t, arraytest.TextStore(t, files), Options{Strict: true}).ReadStrings(t.Context(), nil)
+				_, err = openArray(t, arraytest.MemStore(t, files), Options{Strict: true}).ReadStrings(t.Context(), nil)
 				if err != nil && !errors.Is(err, meta.ErrMissingChunk) {
 					t.Errorf("strict: %v", err)
 				}
@@ -258,7 +258,7 @@ func TestReadStringsDamage(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			doc := strings.Replace(arraytest.V3Array(`"string"`, 4, 2, `"vlen-utf8"`+tt.codec), `"fill_value": 0`, `"fill_value": "-"`, 1)
-			a := openArray(t, arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": doc, "x/c/0": string(tt.chunk)}), Options{})
+			a := openArray(t, arraytest.MemStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": doc, "x/c/0": string(tt.chunk)}), Options{})
 			_, err := a.ReadStrings(t.Context(), nil)
 			zarrtest.WantError(t, err, append(tt.want, `zarrio: memory: array "x": `)...)
 			var last error
@@ -291,7 +291,7 @@ func TestReadStringsHuge(t *testing.T) {
 	} {
 		for _, n := range []int{1 << 59, 1<<60 - 100} {
 			doc := strings.Replace(arraytest.V3Array(tt.dtype, n, 10, tt.codecs), `"fill_value": 0`, `"fill_value": ""`, 1)
-			a := openArray(t, arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": doc}), Options{})
+			a := openArray(t, arraytest.MemStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": doc}), Options{})
 			_, err := a.ReadStrings(t.Context(), nil)
 			zarrtest.WantError(t, err, "memory")
 			if got, err := a.ReadStrings(t.Context(), Selection{Indices([]int{n - 1, 0})}); err != nil || !slices.Equal(got, []string{"", ""}) {
@@ -299,7 +299,7 @@ func TestReadStringsHuge(t *testing.T) {
 			}
 		}
 	}
-	a := openArray(t, arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": strings.NewReplacer("[1]", fmt.Sprintf("[1, %d]", 1<<59), "[7]", "[1, 7]").Replace(
+	a := openArray(t, arraytest.MemStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": strings.NewReplacer("[1]", fmt.Sprintf("[1, %d]", 1<<59), "[7]", "[1, 7]").Replace(
 		arraytest.V3Array(`"int64"`, 1, 7, arraytest.LittleBytes))}), Options{})
 	for e, err := range a.ElementsJSON(t.Context()) { // in parts
 		if string(e) != "0" || err != nil {
@@ -307,7 +307,7 @@ func TestReadStringsHuge(t *testing.T) {
 		}
 		break
 	}
-	if _, err := openArray(t, arraytest.TextStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": arraytest.V3Array(`"int64"`, 1, 7, arraytest.LittleBytes)}), Options{}).ReadStrings(t.Context(), nil); !errors.Is(err, errors.ErrUnsupported) {
+	if _, err := openArray(t, arraytest.MemStore(t, map[string]string{"zarr.json": arraytest.V3Group, "x/zarr.json": arraytest.V3Array(`"int64"`, 1, 7, arraytest.LittleBytes)}), Options{}).ReadStrings(t.Context(), nil); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("numbers as strings: %v", err)
 	}
 }

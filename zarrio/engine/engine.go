@@ -14,8 +14,8 @@ import (
 // An Engine fills batches: it reads what a plan lists into memory of its own kind. Plans come from
 // a loader, so engines can only be implemented in this module.
 //
-// An engine may serve several loaders, each of which calls Fill from its own goroutine. Close must
-// not be called when a Fill is in progress.
+// An engine may serve several loaders, and Fill may be called by several goroutines at once. Close
+// must not be called when a Fill is in progress.
 type Engine interface {
 	// Alloc returns memory of n bytes for a batch. Its pages are present and aligned, and it is
 	// kept until it is freed. layout is that of the batch: files can be read straight into planes

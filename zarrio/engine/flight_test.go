@@ -38,8 +38,8 @@ func TestRequestsInFlight(t *testing.T) {
 	}
 }
 
-// TestOneTurn has 64 workers with one turn read one shard, of which each needs the index, and stores whose every request is held
-// until as many are in flight as there may be: no worker has the turn that waits.
+// TestOneTurn has 64 workers share one turn. They read one shard, whose index each worker needs, and stores that hold every
+// request until as many are in flight as there may be. A worker that waits has no turn.
 func TestOneTurn(t *testing.T) {
 	one := func(t *testing.T, io engine.IO) *engine.CPU {
 		e := engine.NewCPU(engine.CPUOptions{Workers: 64, IO: io})

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/plan"
 	"zarrbench/zarrio/internal/workers"
@@ -67,7 +66,7 @@ func workerOf(pw *workers.Worker) *worker { return pw.Thread.(*worker) }
 func (w *worker) Do(f func()) { w.thread.do(f) }
 
 // open initializes the core of an engine, and starts its workers.
-func (e *core) open(g *GPU, name string, opt engine.CPUOptions) error {
+func (e *core) open(g *GPU, opt workers.Options) error {
 	if opt.Workers > maxThreads {
 		return fmt.Errorf("%d workers: want at most %d, since each has a thread",
 			opt.Workers, maxThreads)
@@ -75,11 +74,9 @@ func (e *core) open(g *GPU, name string, opt engine.CPUOptions) error {
 	if err := g.use(); err != nil {
 		return err
 	}
-	e.gpu, e.name = g, name
-	e.pool = workers.New(workers.Options{
-		Engine: name, Workers: opt.Workers, Mode: opt.IO.Mode(), Depth: opt.Depth,
-		KeepBytes: opt.KeepBytes, New: e.newWorker,
-	})
+	e.gpu, e.name = g, opt.Engine
+	opt.New = e.newWorker
+	e.pool = workers.New(opt)
 	err := g.dev.Do(func() (err error) {
 		e.stream, err = g.newStream()
 		return err

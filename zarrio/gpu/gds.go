@@ -15,6 +15,7 @@ import (
 	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/cufile"
+	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/internal/plan"
 	"zarrbench/zarrio/internal/workers"
 	"zarrbench/zarrio/meta"
@@ -90,8 +91,8 @@ func (e *gdsEngine) start(g *GPU, opt GDSOptions) error {
 		return fmt.Errorf("%d workers: want 1 or more", threads)
 	}
 	e.noUring = e.compat != CompatOn
-	cpu := engine.CPUOptions{Workers: threads, KeepBytes: opt.KeepBytes, IO: engine.IOBuffered}
-	if err := e.open(g, "gds", cpu); err != nil {
+	pool := workers.Options{Engine: "gds", Workers: threads, KeepBytes: opt.KeepBytes, Mode: fileio.Buffered}
+	if err := e.open(g, pool); err != nil {
 		return err
 	}
 	if e.host, err = e.hostRing(pinned, 0); err != nil {

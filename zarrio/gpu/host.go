@@ -33,8 +33,8 @@ func NewHost(g *GPU, opt HostOptions) (Engine, error) {
 	if opt.Pageable {
 		kind = pageable
 	}
-	err := e.open(g, "host", engine.CPUOptions{
-		Workers: opt.Workers, KeepBytes: opt.KeepBytes, IO: opt.IO, Depth: opt.Depth,
+	err := e.open(g, workers.Options{
+		Engine: "host", Workers: opt.Workers, KeepBytes: opt.KeepBytes, Mode: opt.IO.Mode(), Depth: opt.Depth,
 	})
 	if err == nil {
 		e.host, err = e.hostRing(kind, opt.RingBytes)

@@ -156,12 +156,7 @@ func putText(e []byte, v any) error {
 	if n := utf8.RuneCountInString(s); n > len(e)/4 {
 		return fmt.Errorf("%d characters, want at most %d", n, len(e)/4)
 	}
-	clear(e)
-	i := 0
-	for _, r := range s {
-		binary.NativeEndian.PutUint32(e[i:], uint32(r))
-		i += 4
-	}
+	PutText(e, []byte(s), DType{Kind: Unicode})
 	return nil
 }
 

@@ -3,9 +3,6 @@ package arraytest
 import (
 	"fmt"
 	"strings"
-	"testing"
-
-	"zarrbench/zarrio/store"
 )
 
 // LittleBytes is the codec "bytes" for little-endian elements.
@@ -39,15 +36,3 @@ func ShardWith(fields ...string) string {
 
 // V3Group is the zarr.json of a group.
 const V3Group = `{"zarr_format": 3, "node_type": "group"}`
-
-// TextStore returns a store in memory with the given values.
-func TextStore(t testing.TB, files map[string]string) *store.Mem {
-	t.Helper()
-	mem := store.NewMem()
-	for key, value := range files {
-		if err := mem.Put(t.Context(), key, []byte(value)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return mem
-}

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"testing"
 
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/zarrtest"
@@ -108,18 +107,6 @@ func (m Levels) Files() map[string][]byte {
 		files[m.Key(step)] = m.Frame(m.Raw(step))
 	}
 	return files
-}
-
-// MemStore returns a store in memory with the given values. It is no store.Coalescer.
-func MemStore(t testing.TB, files map[string][]byte) *store.Mem {
-	t.Helper()
-	st := store.NewMem()
-	for key, value := range files {
-		if err := st.Put(t.Context(), key, value); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return st
 }
 
 // A PricedStore is a store.Coalescer that records what is read.

@@ -216,15 +216,9 @@ func (m *Model) Document() string {
 // Store returns a store in memory with the model's chunks and the given documents.
 func (m *Model) Store(t testing.TB, docs map[string]string) *store.Mem {
 	t.Helper()
-	st := store.NewMem()
 	values := maps.Clone(m.Values)
 	for key, doc := range docs {
 		values[key] = []byte(doc)
 	}
-	for key, value := range values {
-		if err := st.Put(t.Context(), key, value); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return st
+	return MemStore(t, values)
 }

@@ -43,7 +43,7 @@ func record(t testing.TB, s arraytest.Shards, opt Options) (*Array, *storetest.R
 	return a, r
 }
 
-// whole picks all indices but those along dimension d, of which it picks one, or none if d < 0.
+// whole picks all indices. Along dimension d it picks index alone, unless d < 0.
 func whole(a *Array, d, index int) []grid.Pick {
 	var picks []grid.Pick
 	for k, n := range a.Grid.Shape {

@@ -35,7 +35,7 @@ func smallestP(n1, n2 int) float64 {
 	return min(1, 2*math.Exp(log(n1)+log(n2)-log(n1+n2)))
 }
 
-// blind reports whether no outcome of one of a number of tests could be significant by itself.
+// blind reports whether even the clearest result of a single test would not be significant, if there are so many tests.
 func blind(n1, n2, tests int, alpha float64) bool {
 	return smallestP(n1, n2)*float64(tests) >= alpha
 }

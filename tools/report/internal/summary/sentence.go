@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// IsEpoch reports whether a row times epochs, of which the study's sentence speaks.
+// IsEpoch reports whether a row times epochs. The study's sentence is about these rows.
 func IsEpoch(name string) bool { return name == "Epoch" || strings.HasPrefix(name, "Epoch/") }
 
 // sentence compares the medians of two sides in the study's words: "gds uses 25.98% less time than host". doubt is what takes the
