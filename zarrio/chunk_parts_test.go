@@ -1,6 +1,7 @@
 package zarrio
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -8,6 +9,8 @@ import (
 	"maps"
 	"math"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -101,14 +104,59 @@ func TestChunkParts(t *testing.T) {
 	}
 }
 
-// TestChunkPartsLocal reads what has no price whole, as ever.
+// TestChunkPartsLocal reads levels from places where a read has no price of its own: in parts too, and by the heads of chunks
+// that have been read before, if the place tells versions of values apart.
 func TestChunkPartsLocal(t *testing.T) {
-	r := storetest.NewRecorder(arraytest.MemStore(t, arraytest.SmallLevels.Files()))
-	a := openArray(t, r, Options{CoalesceGap: 4096})
-	sameAs(t, a, a, Selection{At(0), At(3), All(), All()})
-	if reads := r.Reads(arraytest.SmallLevels.Key(0)); r.Opens(arraytest.SmallLevels.Key(0)) != 0 || len(reads) != 2 {
-		t.Errorf("two selections: %d opens, reads %v", r.Opens(arraytest.SmallLevels.Key(0)), reads)
+	m := arraytest.SmallLevels
+	files := m.Files()
+	size := int64(len(files[m.Key(0)]))
+	want := openArray(t, arraytest.MemStore(t, files), Options{})
+	text := map[string]string{}
+	for key, value := range files {
+		text[key] = string(value)
 	}
+	archive, err := store.OpenZip(zipFile(t, files))
+	require.NoError(t, err)
+	defer archive.Close()
+	for _, tt := range []struct {
+		name  string
+		store store.Store
+		heads bool
+	}{
+		{"memory", arraytest.MemStore(t, files), false},
+		{"directory", zarrtest.DirStore(t, text), true},
+		{"zip", archive, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := openArray(t, tt.store, Options{})
+			level := Selection{At(0), At(21), All(), All()}
+			first, again := sameAs(t, a, want, level), sameAs(t, a, want, level)
+			require.Less(t, first.ReadBytes, size*6/100)
+			if !tt.heads {
+				require.Equal(t, first, again)
+				return
+			}
+			require.Less(t, again.ReadBytes, first.ReadBytes-4000, "the head is kept")
+			require.Greater(t, again.ReadBytes, size/40)
+		})
+	}
+}
+
+// zipFile makes a zip file of uncompressed entries.
+func zipFile(t *testing.T, files map[string][]byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "store.zip")
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	w := zip.NewWriter(f)
+	for _, key := range slices.Sorted(maps.Keys(files)) {
+		e, err := w.CreateHeader(&zip.FileHeader{Name: key, Method: zip.Store})
+		require.NoError(t, err)
+		_, err = e.Write(files[key])
+		require.NoError(t, err)
+	}
+	require.NoError(t, errors.Join(w.Close(), f.Close()))
+	return path
 }
 
 // openParts opens the array "x" of a server by a store that takes a request to cost as much as 4 KiB.

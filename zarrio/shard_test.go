@@ -284,7 +284,7 @@ func TestShardShrinks(t *testing.T) {
 		{storetest.Fault{Err: fs.ErrPermission}, []string{`chunk "x/c/0": read: `, "permission"}},
 		{storetest.Fault{After: 1, Err: fs.ErrPermission}, []string{`shard "x/c/0": inner chunk [0]: read: `, "permission"}},
 	} {
-		a.c.ForgetIndices()
+		a.c.ForgetTables()
 		faults.Set("x/c/0", tt.fault)
 		_, err := Read[int32](t.Context(), a, nil)
 		zarrtest.WantError(t, err, append(tt.words, `zarrio: faults(memory): array "x": `)...)

@@ -30,7 +30,7 @@ func (blosc) Parts(parts []Part, head []byte, size, n int, spans []Span, s *Scra
 				parts = append(parts, Part{Encoded: Span{bloscHeader + span.Lo, bloscHeader + span.Hi}, Decoded: span})
 			}
 		}
-		return parts, 0, nil
+		return parts, bloscHeader, nil
 	}
 	table := bloscHeader + 4*f.blocks // within the frame: there was room for it
 	if len(head) < table {
@@ -62,7 +62,7 @@ func (blosc) Parts(parts []Part, head []byte, size, n int, spans []Span, s *Scra
 			parts = append(parts, Part{Encoded: Span{off, end}, Decoded: Span{lo, min(lo+f.blocksize, n)}})
 		}
 	}
-	return parts, 0, nil
+	return parts, table, nil
 }
 
 // DecodePart implements [PartDecoder].

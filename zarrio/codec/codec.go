@@ -46,7 +46,7 @@ type PartDecoder interface {
 	HeadLen(n int) int
 	// Parts appends to parts those that hold the spans of a chunk of n bytes, which ascend and don't overlap, in the order in
 	// which they are decoded. head is the beginning of the encoded form, which has size bytes; it may be longer than needed.
-	// If it is too short, Parts appends nothing and returns how long it must be, which is at most size. Every part is within the
+	// need is how long it must be, which is at most size. If it is shorter, Parts appends nothing. Every part is within the
 	// encoded form and the chunk, whatever the head says; an impossible head is an error.
 	Parts(parts []Part, head []byte, size, n int, spans []Span, s *Scratch) (_ []Part, need int, err error)
 	// DecodePart decodes a part that Parts found by the same head. src has its encoded bytes, and dst room for the decoded ones.

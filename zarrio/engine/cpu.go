@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sync"
 
-	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/internal/hostmem"
 	"zarrbench/zarrio/internal/ndcopy"
@@ -115,38 +114,56 @@ func (e *CPU) read(ctx context.Context, w *workers.Worker, p *plan.Plan, r *plan
 	for i := range pieces {
 		w.Stats.PlacedBytes += int64(pieces[i].N[0] * pieces[i].N[1] * size)
 	}
+	whole := a.ChunkBytes()
 	if dec := e.pool.Keep.Lookup(r.Key(), r.Keep); dec != nil {
 		w.Stats.Reused++
-		return w.Compute(func() error { return place(ctx, p, pieces, dst, dec, size) })
+		kept := chunk.Runs{{Hi: whole, Mem: dec}}
+		return w.Compute(func() error { return place(ctx, p, pieces, dst, kept, size, 0) })
 	}
-	// A chunk that is cached for the next batch is decoded whole, into the cache.
-	dec := e.pool.Reserve(r)
-	kept := dec != nil
-	var spans []codec.Span
-	if !kept {
-		if plan.InPlace(a, pieces) {
-			// No piece counts as placed before all are: Done may change a sample that others are
-			// copied from.
-			ok, err := loadInPlace(ctx, w, r, pieces, dst, func() error { return placed(p, pieces) })
-			if ok || err != nil {
-				return err
-			}
-			return w.Compute(func() error { return fill(p, pieces, dst, a) })
+	ok, err := false, error(nil)
+	if dec := e.pool.Reserve(r); dec != nil {
+		// A chunk that is cached for the next batch is decoded whole, into the cache.
+		kept := chunk.Runs{{Hi: whole, Mem: dec}}
+		ok, err = w.Load(ctx, a, r.Chunk, dec, func() error { return place(ctx, p, pieces, dst, kept, size, 0) })
+		if !ok && err == nil {
+			e.pool.Keep.Discard(r.Key())
 		}
-		var err error
-		if dec, err = w.DecodeBuffer(ctx, a, r.Chunk, a.ChunkBytes()); err != nil {
-			return err
-		}
-		spans = w.Needed(pieces, size)
+	} else if plan.InPlace(a, pieces) {
+		// No piece counts as placed before all are: Done may change a sample that others are
+		// copied from.
+		ok, err = loadInPlace(ctx, w, r, pieces, dst, func() error { return placed(p, pieces) })
+	} else {
+		ok, err = loadPieces(ctx, w, p, r, pieces, dst)
 	}
-	ok, err := w.Load(ctx, a, r.Chunk, dec, spans, func() error { return place(ctx, p, pieces, dst, dec, size) })
 	if ok || err != nil {
 		return err
 	}
-	if kept {
-		e.pool.Keep.Discard(r.Key())
-	}
 	return w.Compute(func() error { return fill(p, pieces, dst, a) })
+}
+
+// loadPieces loads what pieces need of a chunk, and puts them in place. If a codec can decode parts
+// of the chunk, it decodes them straight to where contiguous pieces go.
+func loadPieces(ctx context.Context, w *workers.Worker, p *plan.Plan, r *plan.ChunkRead, pieces []plan.Piece, dst []byte) (bool, error) {
+	a, size, whole := r.Array, r.Array.Meta.DType.Size, r.Array.ChunkBytes()
+	need := w.Needed(pieces, size)
+	if a.DecodesParts() && plan.Contiguous(pieces) {
+		runs := w.InPlace(pieces, dst, size)
+		return w.LoadRuns(ctx, a, r.Chunk, whole, runs, need, func() error {
+			if swap := a.Swap(); swap > 0 {
+				for _, run := range runs {
+					ndcopy.SwapBytes(run.Mem, swap)
+				}
+			}
+			return placed(p, pieces)
+		})
+	}
+	runs, err := w.Room(ctx, a, r.Chunk, whole, need)
+	if err != nil {
+		return false, err
+	}
+	return w.LoadRuns(ctx, a, r.Chunk, whole, runs, need, func() error {
+		return place(ctx, p, pieces, dst, runs, size, a.Swap())
+	})
 }
 
 // loadInPlace loads a chunk that InPlace allows into the places of its pieces, and then calls use
@@ -192,12 +209,12 @@ func loadInPlace(ctx context.Context, w *workers.Worker, r *plan.ChunkRead, piec
 	return true, nil
 }
 
-// place copies the pieces of a decoded chunk into dst.
-func place(ctx context.Context, p *plan.Plan, pieces []plan.Piece, dst, dec []byte, size int) error {
+// place copies the pieces of a chunk from runs into dst. swap is as for [ndcopy.Copy].
+func place(ctx context.Context, p *plan.Plan, pieces []plan.Piece, dst []byte, runs chunk.Runs, size, swap int) error {
 	region := trace.StartRegion(ctx, "place")
 	for i := range pieces {
 		b := pieces[i].Box()
-		ndcopy.Copy(dst, pieces[i].Dst, dec, pieces[i].Src, size, &b)
+		runs.Copy(dst, pieces[i].Dst, pieces[i].Src, size, swap, &b)
 	}
 	region.End()
 	return placed(p, pieces)

@@ -121,7 +121,7 @@ func (e *gdsEngine) find(
 		case attempt > 0 || !errors.Is(err, chunk.ErrChanged):
 			return nil, 0, failRead(r, err)
 		}
-		a.ForgetIndices() // the shard was replaced: try once more with its new index
+		a.ForgetTables() // the shard was replaced: try once more with its new index
 		w.Close()
 	}
 }

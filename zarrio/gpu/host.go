@@ -9,7 +9,6 @@ import (
 	"runtime/trace"
 	"slices"
 
-	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/internal/ndcopy"
@@ -151,34 +150,38 @@ func (e *core) readPieces(
 	w.Stats.PlacedBytes += n
 	if dec := keep.Lookup(r.Key(), r.Keep); dec != nil {
 		w.Stats.Reused++
-		return e.pack(ctx, w, pieces, mem, dec, size)
+		return e.pack(ctx, w, pieces, mem, chunk.Runs{{Hi: whole, Mem: dec}}, size, 0)
 	}
-	dec := e.pool.Reserve(r)
-	kept := dec != nil
-	var spans []codec.Span
+	if dec := e.pool.Reserve(r); dec != nil {
+		ok, err := w.Load(ctx, a, r.Chunk, dec, nil)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			keep.Discard(r.Key())
+			return e.fillIn(w, pieces, mem, a)
+		}
+		return e.pack(ctx, w, pieces, mem, chunk.Runs{{Hi: whole, Mem: dec}}, size, 0)
+	}
+	need := w.Needed(pieces, size)
 	switch {
-	case kept:
 	case a.Raw() && plan.InPlace(a, pieces):
 		return e.readRuns(ctx, w, r, pieces, mem)
 	case whole <= e.host.size && byRows(pieces) && sentWhole(pieces, size, whole):
 		return e.readSlot(ctx, w, r, pieces, mem)
-	default:
-		if dec, err = w.DecodeBuffer(ctx, a, r.Chunk, whole); err != nil {
-			return err
-		}
-		spans = w.Needed(pieces, size)
 	}
-	ok, err := w.Load(ctx, a, r.Chunk, dec, spans, nil)
+	runs, err := w.Room(ctx, a, r.Chunk, whole, need)
+	if err != nil {
+		return err
+	}
+	ok, err := w.LoadRuns(ctx, a, r.Chunk, whole, runs, need, func() error { return nil })
 	if err != nil {
 		return err
 	}
 	if !ok {
-		if kept {
-			keep.Discard(r.Key())
-		}
 		return e.fillIn(w, pieces, mem, a)
 	}
-	return e.pack(ctx, w, pieces, mem, dec, size)
+	return e.pack(ctx, w, pieces, mem, runs, size, a.Swap())
 }
 
 // byRows reports whether the elements of each row of pieces are adjacent in the chunk.
@@ -207,7 +210,11 @@ func (e *core) readSlot(
 	if err != nil {
 		return err
 	}
-	ok, err := w.Load(ctx, a, r.Chunk, host, w.Needed(pieces, size), nil)
+	runs := chunk.Runs{{Hi: len(host), Mem: host}}
+	ok, err := w.LoadRuns(ctx, a, r.Chunk, len(host), runs, w.Needed(pieces, size), func() error {
+		ndcopy.SwapBytes(host, a.Swap())
+		return nil
+	})
 	if err != nil {
 		return err
 	}
@@ -273,13 +280,14 @@ func (e *core) readRun(
 	return ok, err
 }
 
-// pack copies the pieces of a decoded chunk, dec, to slots, and stages them.
+// pack copies the pieces of a chunk from runs to slots, and stages them. swap is as for
+// [ndcopy.Copy].
 func (e *core) pack(
-	ctx context.Context, w *worker, pieces []plan.Piece, mem *memory, dec []byte, size int,
+	ctx context.Context, w *worker, pieces []plan.Piece, mem *memory, runs chunk.Runs, size, swap int,
 ) error {
 	put := func(host []byte, q *plan.Piece, row, col int, b *ndcopy.Box) {
 		defer trace.StartRegion(ctx, "place").End()
-		ndcopy.Copy(host, 0, dec, q.Src+row*q.SrcBy[0]+col*q.SrcBy[1], size, b)
+		runs.Copy(host, 0, q.Src+row*q.SrcBy[0]+col*q.SrcBy[1], size, swap, b)
 	}
 	return e.eachPart(w, pieces, mem, size, put)
 }

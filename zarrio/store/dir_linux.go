@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/internal/places"
 )
 
@@ -122,6 +123,13 @@ func (b *beneath) readRange(key string, dst []byte, off int64) (n int, size int6
 		return 0, 0, err
 	}
 	return n, size, nil
+}
+
+// fdVersion returns the version of an open file. It has the time of the last change of the inode: that of the content can be set
+// back, as copying tools do.
+func fdVersion(fd int) (Version, error) {
+	file, changed, size, err := fileio.Version(fd)
+	return Version{Size: size, File: file, Changed: changed}, err
 }
 
 // preadFull fills dst from off on, or as much of it as the file has.

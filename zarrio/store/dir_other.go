@@ -23,6 +23,8 @@ func (beneath) openValue(string, int) (fd int, size int64, device uint64, err er
 	return -1, 0, 0, errors.ErrUnsupported
 }
 
+func fdVersion(int) (Version, error) { return Version{}, errors.ErrUnsupported }
+
 func preadFull(int, []byte, int64) (n int, err error) { return 0, errors.ErrUnsupported }
 
 func (beneath) openFile(string, int, string) (*os.File, error) { return nil, errors.ErrUnsupported }

@@ -84,6 +84,26 @@ func (v *dirValue) ReadRange(ctx context.Context, dst []byte, off int64) (n int,
 	return n, v.size, nil
 }
 
+// Version implements [Versioned].
+func (v *dirValue) Version() (Version, error) {
+	var version Version
+	var err error
+	if v.file != nil {
+		var info fs.FileInfo
+		if info, err = v.file.Stat(); err == nil {
+			version = Version{Size: info.Size(), Changed: info.ModTime().UnixNano()}
+		}
+	} else if fd := v.fd.Load(); fd >= 0 {
+		version, err = fdVersion(int(fd))
+	} else {
+		err = fs.ErrClosed
+	}
+	if err != nil {
+		return Version{}, v.fail("read", err)
+	}
+	return version, nil
+}
+
 func (v *dirValue) Close() error {
 	var err error
 	if v.file != nil {

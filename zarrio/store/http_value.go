@@ -47,4 +47,18 @@ func (v *httpValue) ReadRange(ctx context.Context, dst []byte, off int64) (int, 
 	return n, size, nil
 }
 
+// Version implements [Versioned]. It is unknown if the server gives neither ETag nor Last-Modified.
+func (v *httpValue) Version() (Version, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	f := v.found
+	if f.size < 0 || f.tag == "" && f.date == "" {
+		return Version{}, nil
+	}
+	if f.tag != "" {
+		return Version{Size: f.size, Tag: strings.TrimPrefix(f.tag, "W/")}, nil
+	}
+	return Version{Size: f.size, Tag: f.date}, nil
+}
+
 func (v *httpValue) Close() error { return nil }

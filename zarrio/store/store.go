@@ -70,6 +70,23 @@ type Value interface {
 	Close() error
 }
 
+// A Version tells versions of a value apart. Two reads at whose time the versions were equal were of the same content, as far as
+// the store can tell. The zero Version is unknown.
+type Version struct {
+	Size    int64
+	File    uint64 // tells files apart that replaced each other, such as an inode
+	Changed int64  // when the file was last changed, in nanoseconds
+	Tag     string // what a server calls the version
+}
+
+// A Versioned is a Value that can tell its version.
+type Versioned interface {
+	Value
+	// Version returns the version that the value has now. Of a value at a server, it returns the version that the reads so far
+	// were of, or the zero Version before the first one.
+	Version() (Version, error)
+}
+
 // A Coalescer is a Store that says which reads of one value are better made as one, since each has a price of its own.
 type Coalescer interface {
 	Store

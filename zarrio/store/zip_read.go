@@ -261,6 +261,12 @@ func (v *zipValue) keep(ctx context.Context) (*[]byte, error) {
 	return &whole, nil
 }
 
+// Version implements [Versioned]: an entry stays what the archive's directory says of it.
+func (v *zipValue) Version() (Version, error) {
+	e := &v.z.entries[v.i]
+	return Version{Size: e.size, File: uint64(e.header), Changed: int64(e.crc)}, nil
+}
+
 func (v *zipValue) Close() error {
 	if v.closed.Swap(true) {
 		return v.z.fail("close", v.z.entries[v.i].key, fs.ErrClosed)

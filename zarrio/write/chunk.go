@@ -76,7 +76,7 @@ func (s *writeScratch) gather(a *ArrayWriter, at, shape []int, data []byte) []by
 	if !whole {
 		ndcopy.Repeat(s.elements, a.spec.Fill)
 	}
-	ndcopy.Each(outer, from, 0, func(src, dst int) { ndcopy.Copy(s.elements, dst*size, data, src, size, &inner) })
+	ndcopy.Each(outer, from, 0, func(src, dst int) { ndcopy.Copy(s.elements, dst*size, data, src, size, 0, &inner) })
 	return s.elements
 }
 

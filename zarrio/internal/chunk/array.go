@@ -22,10 +22,10 @@ type Array struct {
 	// all the same.
 	NoCodec error
 	Strides []int // of a decoded chunk on a regular grid, in elements, by dimension
-	// parts decodes parts of a chunk. It is nil if the codecs can't do that, or if each read of the
-	// store has no cost that it could save.
+	// parts decodes parts of a chunk. It is nil if the codecs can't do that.
 	parts   codec.PartDecoder
-	indices indexCache
+	indices tables[shardID, *shardIndex]
+	heads   tables[int, *partHead] // by the chunk's number
 }
 
 // New returns the array at path in src, which m describes.
@@ -35,13 +35,14 @@ func New(src *Source, path string, m *meta.Metadata) *Array {
 		Path:    path,
 		Meta:    m,
 		Strides: make([]int, len(m.Shape)),
-		indices: indexCache{limit: maxIndexBytes},
+		indices: tables[shardID, *shardIndex]{limit: maxTableBytes},
+		heads:   tables[int, *partHead]{limit: maxTableBytes},
 	}
 	a.Pipe, a.NoCodec = pipeline.Compile(m, codec.Options{SkipChecksums: src.opt.SkipChecksums})
 	if a.NoCodec != nil {
 		a.Pipe = pipeline.Pipeline{Chunk: m.Chunks, Order: meta.COrder(len(m.Shape))}
 	}
-	if a.NoCodec == nil && src.coalescer != nil && !a.Pipe.Text {
+	if a.NoCodec == nil && !a.Pipe.Text {
 		a.parts = a.Pipe.Chain.PartDecoder()
 	}
 	extents := m.Extents

@@ -13,86 +13,70 @@ import (
 	"zarrbench/zarrio/store"
 )
 
-// If each byte that is read has a cost, as over HTTP, and little of a chunk is needed, the chunk is
-// read in parts, provided that its codec can decode parts. The head of the encoded chunk tells
-// where the parts are stored. It is read first, then the parts that are needed. That takes at least
-// two requests instead of one, so it must save more bytes than a request is worth.
+// If little of a chunk is needed, the chunk is read in parts, provided that its codec can decode
+// parts. The head of the encoded chunk tells where the parts are stored. It is read first, then the
+// parts that are needed, those near each other at once. That takes at least two reads instead of
+// one, so it must save more bytes than a read is worth.
 
 // errWhole reports that a chunk should be read whole: that costs no more, or the chunk can't be
 // read in parts.
 var errWhole = errors.New("the chunk is better read whole")
 
-// loadSpans loads the bytes of a chunk of n bytes that spans lists, as Load does, into the reader's
-// memory. dec holds the chunk's elements from number from on, as far as they are needed.
-func (r *Reader) loadSpans(ctx context.Context, a *Array, chunk, n int, spans []codec.Span) (dec []byte, from int, ok bool, err error) {
-	if a.parts == nil {
-		if dec, err = r.DecodeBuffer(ctx, a, chunk, n); err == nil {
-			ok, err = r.Load(ctx, a, chunk, dec, spans, nil)
-		}
-		return dec, 0, ok, err
-	}
-	win, ok, err := r.loadParts(ctx, a, chunk, n, nil, spans)
-	if err == errWhole {
-		if win.bytes, err = r.DecodeBuffer(ctx, a, chunk, n); err == nil {
-			ok, err = r.loadWhole(ctx, a, chunk, win.bytes, spans, nil)
-		}
-	} else if ok {
-		a.toNative(win.bytes, win.from, spans)
-	}
-	return win.bytes, win.from / a.Meta.DType.Size, ok, err
-}
-
-// A decodedRange is a range of a decoded chunk's bytes.
-type decodedRange struct {
-	bytes []byte
-	from  int // index of the first byte in the chunk
-}
-
-// loadParts loads the bytes of a chunk of n bytes that spans lists, in the byte order in which they
-// are stored. They go into dst, which is the whole chunk, or if dst is nil, into a range of the
-// reader's memory that begins with an element. It returns false if the chunk is not in the store,
-// and errWhole if it should be read whole.
-func (r *Reader) loadParts(ctx context.Context, a *Array, chunk, n int, dst []byte, spans []codec.Span) (win decodedRange, ok bool, err error) {
-	if len(a.Pipe.Levels) == 0 && !a.partsCostLess(float64(n), n, spans) {
-		return win, false, errWhole
+// loadParts is LoadRuns for a chunk whose codec can decode parts. If there are no runs, it only reads
+// the stored bytes, and use is not called.
+func (r *Reader) loadParts(ctx context.Context, a *Array, chunk, n int, runs Runs, need []codec.Span, use func() error) (bool, error) {
+	var failed error // of use
+	done := func() error {
+		failed = use()
+		return failed
 	}
 	for attempt := 0; ; attempt++ {
-		win, err = r.readParts(ctx, a, chunk, n, dst, spans)
-		r.release(a)
-		_, step := errors.AsType[*codec.StepError](err)
+		err := errWhole
+		if r.partsMayPay(a, chunk, n, need) {
+			err = r.readParts(ctx, a, chunk, n, runs, need, done)
+			r.release(a)
+		}
+		step, isStep := errors.AsType[*codec.StepError](err)
 		switch {
-		case err == nil:
-			r.Stats.Chunks++
-			r.Stats.DecodedBytes += int64(SpanBytes(spans))
-			return win, true, nil
+		case failed != nil:
+			return false, failed
 		case err == errWhole:
-			return win, false, err
-		case step:
-			return win, false, a.failStep(chunk, err)
+			return r.loadWholeParts(ctx, a, chunk, n, runs, need, use)
+		case err == nil:
+			return true, nil
+		case isStep:
+			return false, a.failStep(chunk, step)
 		case errors.Is(err, fs.ErrNotExist):
-			return win, false, r.Missing(a, chunk)
+			return false, r.Missing(a, chunk)
 		case attempt == 0 && (errors.Is(err, ErrChanged) || errors.Is(err, store.ErrChanged) || err == ErrVanished):
-			a.ForgetIndices() // the new version may be readable
+			a.ForgetTables() // the new version may be readable
 			r.Close()
 		default:
-			return win, false, a.Fail(chunk, "read", err)
+			return false, a.Fail(chunk, "read", err)
 		}
 	}
 }
 
-// partsCostLess reports whether reading the spans of a chunk of n bytes in parts, by two requests,
-// costs less than reading size bytes by one. The chunk's head is not known yet, so the spans are
-// taken to be compressed as well as the rest.
-func (a *Array) partsCostLess(size float64, n int, spans []codec.Span) bool {
-	need := float64(SpanBytes(spans)) / float64(n) * size
-	return a.sendsRanges() && float64(a.parts.HeadLen(n))+float64(a.Source.gap)+need < size
+// loadWholeParts is loadParts for a chunk that is read whole.
+func (r *Reader) loadWholeParts(ctx context.Context, a *Array, chunk, n int, runs Runs, need []codec.Span, use func() error) (bool, error) {
+	src, err := r.readEncoded(ctx, a, chunk, n)
+	if src == nil || err != nil || len(runs) == 0 {
+		return src != nil, err
+	}
+	err = r.Compute(func() error {
+		if err := r.decodeWhole(ctx, a, src, n, runs, need); err != nil {
+			return a.failStep(chunk, err)
+		}
+		r.countParts(need)
+		return use()
+	})
+	return err == nil, err
 }
 
-// sendsRanges reports whether the store sends only the bytes that are asked for. A server that
-// ignores ranges should have the whole value read at once.
-func (a *Array) sendsRanges() bool {
-	gap, most := a.Source.coalescer.Coalesce()
-	return gap < most
+// countParts counts a chunk of which need was decoded.
+func (r *Reader) countParts(need []codec.Span) {
+	r.Stats.Chunks++
+	r.Stats.DecodedBytes += int64(SpanBytes(need))
 }
 
 // SpanBytes returns the number of bytes in spans.
@@ -104,119 +88,175 @@ func SpanBytes(spans []codec.Span) int {
 	return n
 }
 
-// readParts does what loadParts does, without its second attempt and without counting decoded
-// bytes.
-func (r *Reader) readParts(ctx context.Context, a *Array, chunk, n int, dst []byte, spans []codec.Span) (win decodedRange, err error) {
-	p, err := r.findParts(ctx, a, chunk, n, spans)
+// readParts is loadParts without its second attempt. It returns errWhole if the chunk should be
+// read whole.
+func (r *Reader) readParts(ctx context.Context, a *Array, chunk, n int, runs Runs, need []codec.Span, use func() error) error {
+	p, h, err := r.findParts(ctx, a, chunk, n, need)
 	if err != nil {
-		return win, err
+		return err
 	}
-	head := len(r.buf.enc)
-	longest, err := r.coverParts(a, int64(head), p.Size)
-	if err != nil {
-		return win, err
-	}
-	win.bytes = dst
-	if dst == nil {
-		lo, hi := n, 0
-		for _, q := range r.buf.pieces {
-			lo, hi = min(lo, q.Decoded.Lo), max(hi, q.Decoded.Hi)
-		}
-		win.from = lo - lo%a.Meta.DType.Size
-		r.buf.dec = r.grow(r.buf.dec, max(hi-win.from, 0))
-		win.bytes = r.buf.dec
-	}
-	r.extend(head, int(longest))
 	first := 0
-	for _, run := range r.buf.ranges {
-		if err := r.readMore(ctx, p, r.buf.enc[head:][:run.hi-run.lo], run.lo); err != nil {
-			return win, err
+	for i, run := range r.buf.ranges {
+		last := i == len(r.buf.ranges)-1
+		err := r.readPartRange(ctx, p, h, run)
+		if err == nil && last {
+			err = r.verify(h)
 		}
-		err := r.Compute(func() error {
-			defer trace.StartRegion(ctx, "decode").End()
-			return r.decodeParts(a, win, head, run.lo, r.buf.pieces[first:run.pieces])
+		if err != nil {
+			return err
+		}
+		if len(runs) == 0 {
+			continue
+		}
+		err = r.Compute(func() error {
+			region := trace.StartRegion(ctx, "decode")
+			err := r.decodeParts(a, h.stored, runs, run.lo, r.buf.pieces[first:run.pieces])
+			region.End()
+			if err != nil || !last {
+				return err
+			}
+			r.countParts(need)
+			return use()
 		})
 		if err != nil {
-			return win, &codec.StepError{Name: a.parts.Name(), Err: err}
+			if changed := r.verify(h); changed != nil {
+				return changed
+			}
+			return &codec.StepError{Name: a.parts.Name(), Err: err}
 		}
 		first = run.pieces
 	}
-	return win, nil
+	return nil
 }
 
-// decodeParts decodes parts of a chunk into win. The reader's memory for stored bytes holds the
-// chunk's head, of head bytes, and then the stored bytes from number lo on, which hold the parts.
-func (r *Reader) decodeParts(a *Array, win decodedRange, head int, lo int64, parts []codec.Part) error {
+// readPartRange reads a range of a chunk into the reader's memory for stored bytes. What the head
+// has of it is taken from there.
+func (r *Reader) readPartRange(ctx context.Context, p Location, h *partHead, run partRange) error {
+	had := int(min(max(int64(len(h.stored))-run.lo, 0), run.hi-run.lo))
+	if had == 0 {
+		return r.readMore(ctx, p, run.lo, run.hi)
+	}
+	r.buf.enc = r.grow(r.buf.enc, int(run.hi-run.lo))
+	copy(r.buf.enc[:had], h.stored[run.lo:])
+	return r.readMoreInto(ctx, p, r.buf.enc[had:], run.lo+int64(had))
+}
+
+// decodeParts decodes parts of a chunk. The reader's memory for stored bytes holds those from
+// number lo on, which hold the parts.
+func (r *Reader) decodeParts(a *Array, head []byte, runs Runs, lo int64, parts []codec.Part) error {
 	for _, q := range parts {
-		at := head + q.Encoded.Lo - int(lo) // may be in the head, if the range continues it
-		src := r.buf.enc[at:][:q.Encoded.Hi-q.Encoded.Lo]
-		dst := win.bytes[q.Decoded.Lo-win.from : q.Decoded.Hi-win.from]
-		if err := a.parts.DecodePart(dst, src, r.buf.enc[:head], q, &r.buf.scratch); err != nil {
+		src := r.buf.enc[q.Encoded.Lo-int(lo):][:q.Encoded.Hi-q.Encoded.Lo]
+		if err := r.decodePart(a, q, src, head, runs); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// findParts reads the head of a chunk of n bytes into the reader's memory for stored bytes, and
-// sets the length of that memory to the head's. It lists the parts that hold the spans in
-// r.buf.pieces, in the order in which they are stored, and returns where the chunk lies.
-func (r *Reader) findParts(ctx context.Context, a *Array, chunk, n int, spans []codec.Span) (Location, error) {
-	p, err := r.readHead(ctx, a, chunk, n, spans)
+// findParts finds out where the parts of a chunk of n bytes are that hold the spans. It lists them
+// in r.buf.pieces, in the order in which they are stored, and in r.buf.ranges the ranges that hold
+// them. It returns where the chunk lies, and its head.
+func (r *Reader) findParts(ctx context.Context, a *Array, chunk, n int, spans []codec.Span) (Location, *partHead, error) {
+	p, h, err := r.findHead(ctx, a, chunk, n, spans)
 	if err != nil {
-		return p, err
+		return p, nil, err
 	}
+	known := h != &r.buf.head
 	for range 3 { // each attempt has more of the head, and needs less
 		var need int
-		r.buf.pieces, need, err = a.parts.Parts(r.buf.pieces[:0], r.buf.enc, int(p.Size), n, spans, &r.buf.scratch)
-		had := len(r.buf.enc)
+		r.buf.pieces, need, err = a.parts.Parts(r.buf.pieces[:0], h.stored, int(p.Size), n, spans, &r.buf.scratch)
+		had := len(h.stored)
 		switch {
 		case err != nil:
-			return p, &codec.StepError{Name: a.parts.Name(), Err: err}
+			if changed := r.verify(h); changed != nil {
+				return p, h, changed
+			}
+			return p, h, &codec.StepError{Name: a.parts.Name(), Err: err}
 		case need <= had:
 			slices.SortFunc(r.buf.pieces, func(x, y codec.Part) int { return x.Encoded.Lo - y.Encoded.Lo })
-			return p, nil
+			if err := r.coverParts(a, int64(had), p.Size); err != nil {
+				return p, h, err
+			}
+			if !known {
+				a.keepHead(chunk, h, need)
+			}
+			return p, h, nil
 		case int64(need) > p.Size/8: // with a head this long, parts save too little
-			return p, errWhole
+			return p, h, errWhole
 		}
-		r.extend(had, need-had)
-		if err := r.readMore(ctx, p, r.buf.enc[had:], int64(had)); err != nil {
-			return p, err
+		old := h.stored
+		h.stored = ndcopy.Grow(old, need)
+		copy(h.stored, old)
+		if err := r.readMoreInto(ctx, p, h.stored[had:], int64(had)); err != nil {
+			return p, h, err
 		}
 	}
-	return p, errWhole
+	return p, h, errWhole
 }
 
-// readHead reads the first bytes of a chunk of n bytes into the reader's memory: as many as a head
-// usually has, or all that are stored.
-func (r *Reader) readHead(ctx context.Context, a *Array, chunk, n int, spans []codec.Span) (p Location, err error) {
-	limit, head := int64(a.Pipe.Chain.EncodedLimit(n)), a.parts.HeadLen(n)
+// findHead opens the value of a chunk of n bytes. It returns where the chunk lies, and its head: a
+// known one, or in r.buf.head as much of it as a head usually has, or all that is stored.
+func (r *Reader) findHead(ctx context.Context, a *Array, chunk, n int, spans []codec.Span) (p Location, h *partHead, err error) {
+	limit := int64(a.Pipe.Chain.EncodedLimit(n))
 	defer trace.StartRegion(ctx, "read").End()
-	if len(a.Pipe.Levels) > 0 {
+	sharded := len(a.Pipe.Levels) > 0
+	if sharded {
 		p, err = r.Locate(ctx, a, chunk)
 		if err != nil || !p.Present || p.Size == 0 || p.Size > limit {
-			return p, errWhole // reading it whole reports what is wrong
+			return p, nil, errWhole // reading it whole reports what is wrong
 		}
 		size := float64(p.Size)
 		if s, shared := r.span(p); shared {
 			if r.shard.held == s { // the chunk is in memory already
-				return p, errWhole
+				return p, nil, errWhole
 			}
-			// The other chunks of the span share the cost of its request.
+			// The other chunks of the span share the cost of its read.
 			size -= float64(a.Source.gap) * (1 - size/float64(s.hi-s.lo))
 		}
 		if !a.partsCostLess(size, n, spans) {
-			return p, errWhole
+			return p, nil, errWhole
 		}
 		r.shard.held = byteSpan{}
-		r.buf.enc = r.grow(r.buf.enc, int(min(int64(head), p.Size)))
-		return p, r.readValue(ctx, r.buf.enc, p.Offset, p.ValueSize)
+	} else if err := r.open(ctx, a, chunk); err != nil {
+		return p, nil, err
 	}
-	if err := r.open(ctx, a, chunk); err != nil {
-		return p, err
+	now, err := r.version()
+	if err != nil {
+		return p, nil, err
 	}
-	r.buf.enc = r.grow(r.buf.enc, head)
-	got, size, err := r.shard.value.ReadRange(ctx, r.buf.enc, 0)
+	if !sharded && now != (store.Version{}) {
+		if now.Size > limit || now.Size == 0 || !a.partsCostLess(float64(now.Size), n, spans) {
+			return p, nil, errWhole
+		}
+		p = Location{chunk: chunk, Size: now.Size, Present: true, ValueSize: now.Size}
+	}
+	if h := a.knownHead(chunk, now); h != nil && (!p.Present || h.offset == p.Offset && h.size == p.Size) {
+		return Location{chunk: chunk, Offset: h.offset, Size: h.size, Present: true, ValueSize: h.version.Size}, h, nil
+	}
+	p, err = r.readHead(ctx, a, p, chunk, n, limit)
+	if err != nil {
+		return p, nil, err
+	}
+	r.buf.head.offset, r.buf.head.size = p.Offset, p.Size
+	r.buf.head.version, err = r.version()
+	if err == nil && now != (store.Version{}) && now != r.buf.head.version {
+		err = store.ErrChanged
+	}
+	return p, &r.buf.head, err
+}
+
+// readHead reads the head of a chunk of n bytes, and returns where the chunk lies. p tells that, if
+// it is known already.
+func (r *Reader) readHead(ctx context.Context, a *Array, p Location, chunk, n int, limit int64) (Location, error) {
+	head := int64(a.parts.HeadLen(n))
+	if p.Present {
+		head = min(head, p.Size)
+	}
+	r.buf.head.stored = ndcopy.Grow(r.buf.head.stored, int(head))
+	if p.Present {
+		return p, r.readMoreInto(ctx, p, r.buf.head.stored, 0)
+	}
+	got, size, err := r.shard.value.ReadRange(ctx, r.buf.head.stored, 0)
 	switch {
 	case err != nil:
 		return p, err
@@ -224,33 +264,32 @@ func (r *Reader) readHead(ctx context.Context, a *Array, chunk, n int, spans []c
 		return p, tooLong(size, n)
 	case size == 0:
 		return p, errEmpty
-	case int64(got) != min(int64(head), size):
-		return p, fmt.Errorf("%w: read %d of its first %d bytes", store.ErrChanged, got, min(int64(head), size))
+	case int64(got) != min(head, size):
+		return p, fmt.Errorf("%w: read %d of its first %d bytes", store.ErrChanged, got, min(head, size))
 	}
 	r.Stats.ReadBytes += int64(got)
-	r.buf.enc = r.buf.enc[:got]
+	r.buf.head.stored = r.buf.head.stored[:got]
 	return Location{chunk: chunk, Size: size, Present: true, ValueSize: size}, nil
 }
 
-// extend grows the reader's memory for stored bytes to had+n bytes, and keeps the first had.
-func (r *Reader) extend(had, n int) {
-	if r.Files != nil {
-		r.buf.enc = r.Files.Memory(r.buf.enc, had+n, had)
-		return
-	}
-	old := r.buf.enc[:had]
-	r.buf.enc = ndcopy.Grow(r.buf.enc, had+n)
-	copy(r.buf.enc, old)
+// readMore reads the stored bytes [lo, hi) of a chunk into the reader's memory for stored bytes. The
+// head has been read before.
+func (r *Reader) readMore(ctx context.Context, p Location, lo, hi int64) error {
+	defer trace.StartRegion(ctx, "read").End()
+	return vanished(r.readSpan(ctx, byteSpan{p.Offset + lo, p.Offset + hi}, p.ValueSize))
 }
 
-// readMore fills dst with the stored bytes of a chunk from number off on. The head has been read
-// before.
-func (r *Reader) readMore(ctx context.Context, p Location, dst []byte, off int64) error {
+// readMoreInto is readMore into dst.
+func (r *Reader) readMoreInto(ctx context.Context, p Location, dst []byte, lo int64) error {
 	if len(dst) == 0 {
 		return nil
 	}
 	defer trace.StartRegion(ctx, "read").End()
-	err := r.readValue(ctx, dst, p.Offset+off, p.ValueSize)
+	return vanished(r.readValue(ctx, dst, p.Offset+lo, p.ValueSize))
+}
+
+// vanished returns err, or ErrVanished if it says that the value is not in the store.
+func vanished(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return ErrVanished
 	}
@@ -265,31 +304,33 @@ type partRange struct {
 }
 
 // coverParts sets r.buf.ranges to ranges that hold the parts of a chunk that is stored in size
-// bytes. It returns the length of the longest. The first range continues the head, whose head bytes
-// have been read, and may be empty.
-func (r *Reader) coverParts(a *Array, head, size int64) (longest int64, err error) {
-	r.buf.ranges = append(r.buf.ranges[:0], partRange{lo: head, hi: head})
+// bytes, of which the first head are known. There is at least one, which may have no bytes to read.
+func (r *Reader) coverParts(a *Array, head, size int64) error {
+	gap := a.Source.gap
+	ranges := r.buf.ranges[:0]
 	for i, q := range r.buf.pieces {
 		lo, hi := int64(q.Encoded.Lo), int64(q.Encoded.Hi)
-		run, gap := &r.buf.ranges[len(r.buf.ranges)-1], a.Source.gap
-		if run.hi == head { // the head has been read: reading on from it saves no request
-			gap = 0
+		k := len(ranges) - 1
+		// Reading on from what the head has saves no read, so that no gap is worth it.
+		if k < 0 || hi > ranges[k].hi &&
+			(lo-ranges[k].hi > gap || hi-ranges[k].lo > a.Source.size || ranges[k].hi <= head && lo > head) {
+			ranges = append(ranges, partRange{lo: lo, hi: lo})
+			k++
 		}
-		if hi > run.hi && (lo-run.hi > gap || hi-run.lo > a.Source.size) {
-			r.buf.ranges = append(r.buf.ranges, partRange{lo: lo, hi: lo})
-			run = &r.buf.ranges[len(r.buf.ranges)-1]
-		}
-		run.hi, run.pieces = max(run.hi, hi), i+1
+		ranges[k].hi, ranges[k].pieces = max(ranges[k].hi, hi), i+1
 	}
+	if len(ranges) == 0 {
+		ranges = append(ranges, partRange{})
+	}
+	r.buf.ranges = ranges
 	cost := int64(0)
-	for _, run := range r.buf.ranges {
-		if run.hi > run.lo {
-			cost += run.hi - run.lo + max(a.Source.gap, 0)
+	for _, run := range ranges {
+		if n := run.hi - max(run.lo, head); n > 0 {
+			cost += n + max(gap, 0)
 		}
-		longest = max(longest, run.hi-run.lo)
 	}
-	if cost >= size+max(a.Source.gap, 0) || cost > 0 && !a.sendsRanges() {
-		return 0, errWhole
+	if cost >= size+max(gap, 0) || cost > 0 && !a.sendsRanges() {
+		return errWhole
 	}
-	return longest, nil
+	return nil
 }

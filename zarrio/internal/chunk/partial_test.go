@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/race"
@@ -20,7 +22,7 @@ func TestChunkPartsInPlace(t *testing.T) {
 		a := open(t, arraytest.PricedStore{Recorder: recorder, Gap: 4096, Size: 1 << 20}, Options{})
 		want := make([]byte, a.ChunkBytes())
 		r := new(Reader)
-		if ok, err := r.Load(t.Context(), a, 2, want, nil, nil); !ok || err != nil {
+		if ok, err := r.Load(t.Context(), a, 2, want, nil); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 		recorder.Clear()
@@ -29,9 +31,10 @@ func TestChunkPartsInPlace(t *testing.T) {
 			lo := rnd.IntN(len(want)/4-40000) * 4
 			spans := []codec.Span{{Lo: lo, Hi: lo + 400}, {Lo: lo + 80000, Hi: lo + 80004}}
 			got := make([]byte, len(want))
-			if ok, err := r.Load(t.Context(), a, 2, got, spans, nil); !ok || err != nil {
-				t.Fatal(ok, err)
-			}
+			runs := Runs{{Hi: len(got), Mem: got}}
+			ok, err := r.LoadRuns(t.Context(), a, 2, len(got), runs, spans, func() error { return a.finish(got, nil) })
+			require.NoError(t, err)
+			require.True(t, ok)
 			for _, s := range spans {
 				if !bytes.Equal(got[s.Lo:s.Hi], want[s.Lo:s.Hi]) {
 					t.Errorf("bytes %v of the chunk are others", s)

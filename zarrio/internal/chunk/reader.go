@@ -47,8 +47,11 @@ func (r *Reader) Holds() (decoded, files int) {
 // buffers is a reader's memory. Each buffer grows to what the largest chunk needs.
 type buffers struct {
 	key     []byte // of a value
-	enc     []byte // a chunk as stored, or several of a shard
-	dec     []byte // a decoded chunk that isn't decoded in place
+	enc     []byte // a chunk as stored, a range of it, or several chunks of a shard
+	dec     []byte // what is decoded of a chunk, if not in place
+	runs    Runs   // in dec
+	block   []byte // a decoded part of a chunk that is in no run whole
+	head    partHead
 	index   []byte // a shard's index as stored
 	coords  [meta.MaxRank]int
 	scratch codec.Scratch
@@ -118,69 +121,40 @@ func (a *Array) Raw() bool { return a.Pipe.Chain.Len() == 0 }
 // word alone.
 const largeChunk = 64 << 20
 
-// DecodeBuffer returns memory for a decoded chunk of n bytes. It belongs to the reader, and is
-// valid until the next call. If n is large and the chunk is stored raw, DecodeBuffer first checks
-// that the stored value has this size.
-func (r *Reader) DecodeBuffer(ctx context.Context, a *Array, chunk, n int) ([]byte, error) {
-	if n > largeChunk && n > cap(r.buf.dec) && a.Raw() && len(a.Pipe.Levels) == 0 {
-		_, size, err := r.readRange(ctx, a, chunk, nil, 0)
-		if err == nil && size != int64(n) {
-			return nil, a.Fail(chunk, "read", WrongSize(a, size, n))
-		}
-	}
-	r.buf.dec = r.grow(r.buf.dec, n)
-	return r.buf.dec, nil
-}
-
 // WrongSize returns the error of an uncompressed chunk that is stored in size bytes instead of
 // want.
 func WrongSize(a *Array, size int64, want int) error {
 	return fmt.Errorf("%d bytes where an uncompressed chunk of %v %s has %d", size, a.Grid.Chunks, a.Meta.DType, want)
 }
 
-// Load reads a chunk and decodes it into dst, which has the chunk's decoded size. Elements are in
-// the machine's byte order. If spans is not nil, only its bytes of dst need be right: spans ascend,
-// and hold whole elements.
+// Load reads a whole chunk and decodes it into dst, which has the chunk's decoded size. Elements are
+// in the machine's byte order.
 //
 // Then Load calls use, if it is not nil, in the turn in which it has decoded. It returns false if
 // the chunk is not in the store; then dst is unchanged, and use is not called.
-func (r *Reader) Load(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
+func (r *Reader) Load(ctx context.Context, a *Array, chunk int, dst []byte, use func() error) (bool, error) {
 	if !a.Raw() {
-		return r.loadEncoded(ctx, a, chunk, dst, spans, use)
+		return r.loadWhole(ctx, a, chunk, dst, nil, func() error { return a.finish(dst, use) })
 	}
-	ok, err := r.loadRaw(ctx, a, chunk, dst, spans)
-	if !ok || err != nil {
-		return false, err
-	}
-	return true, r.finish(a, dst, spans, use)
+	return r.LoadRun(ctx, a, chunk, dst, 0, len(dst), use)
 }
 
-// finish is the end of Load for a chunk whose stored bytes are in dst unchanged.
-func (r *Reader) finish(a *Array, dst []byte, spans []codec.Span, use func() error) error {
-	if use == nil && a.Native() {
+// finish puts the elements of dst into the machine's byte order, and calls use if it is not nil.
+func (a *Array) finish(dst []byte, use func() error) error {
+	ndcopy.SwapBytes(dst, a.Swap())
+	if use == nil {
 		return nil
 	}
-	return r.Compute(func() error {
-		a.toNative(dst, 0, spans)
-		if use == nil {
-			return nil
-		}
-		return use()
-	})
+	return use()
 }
 
-// toNative puts the bytes of a decoded chunk into the machine's order: those of spans, or all of
-// dst if spans is nil. dst begins with the chunk's byte number from.
-func (a *Array) toNative(dst []byte, from int, spans []codec.Span) {
+// Swap returns the width of the elements whose bytes are stored in the other order than the
+// machine's, or 0 if they are not.
+func (a *Array) Swap() int {
 	if a.Native() {
-		return
+		return 0
 	}
-	if spans == nil {
-		ndcopy.SwapBytes(dst, a.Meta.DType.SwapSize())
-	}
-	for _, s := range spans {
-		ndcopy.SwapBytes(dst[s.Lo-from:s.Hi-from], a.Meta.DType.SwapSize())
-	}
+	return a.Meta.DType.SwapSize()
 }
 
 // Missing counts a chunk that is not in the store, or returns an error if missing chunks are not
@@ -192,34 +166,6 @@ func (r *Reader) Missing(a *Array, chunk int) error {
 	r.Stats.Chunks++
 	r.Stats.Missing++
 	return nil
-}
-
-// ReadGap is the largest gap between two ranges of a local file that is read through: a second read
-// call costs about as much as copying so many bytes.
-const ReadGap = 64 << 10
-
-// loadRaw reads the spans of an uncompressed chunk, or all of it if spans is nil, to their
-// positions in dst.
-func (r *Reader) loadRaw(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span) (bool, error) {
-	whole := [1]codec.Span{{Lo: 0, Hi: len(dst)}}
-	if spans == nil {
-		spans = whole[:]
-	}
-	several := false
-	for i := 0; i < len(spans); {
-		lo, hi := spans[i].Lo, spans[i].Hi
-		for i++; i < len(spans) && int64(spans[i].Lo-hi) <= a.Source.gap; i++ {
-			hi = spans[i].Hi
-		}
-		several = several || i < len(spans)
-		if ok, err := r.readAt(ctx, a, chunk, dst[lo:hi], lo, len(dst), several); !ok || err != nil {
-			r.release(a)
-			return false, err
-		}
-	}
-	r.release(a)
-	r.Stats.Chunks++
-	return true, nil
 }
 
 // release closes the value of a chunk, which is kept open while several of its ranges are read. A
@@ -295,7 +241,7 @@ func (r *Reader) readInner(ctx context.Context, a *Array, chunk, lo, n, size int
 			return nil, r.Missing(a, chunk)
 		}
 		if attempt == 0 && (errors.Is(err, ErrChanged) || errors.Is(err, store.ErrChanged)) {
-			a.ForgetIndices() // the shard may be readable by its new index
+			a.ForgetTables() // the shard may be readable by its new index
 			r.Close()
 			continue
 		}
@@ -337,20 +283,8 @@ func (r *Reader) readWhole(ctx context.Context, a *Array, chunk, limit int) (n i
 	return n, size, err
 }
 
-// loadEncoded is Load for a chunk that is not stored raw.
-func (r *Reader) loadEncoded(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
-	if a.parts != nil && spans != nil {
-		if _, ok, err := r.loadParts(ctx, a, chunk, len(dst), dst, spans); err != errWhole {
-			if ok {
-				err = r.finish(a, dst, spans, use)
-			}
-			return ok && err == nil, err
-		}
-	}
-	return r.loadWhole(ctx, a, chunk, dst, spans, use)
-}
-
-// loadWhole is loadEncoded for a chunk that is read whole.
+// loadWhole reads a chunk whole, and decodes it into dst. If spans is not nil, only its bytes need
+// be right. Then it calls use, in the same turn.
 func (r *Reader) loadWhole(ctx context.Context, a *Array, chunk int, dst []byte, spans []codec.Span, use func() error) (bool, error) {
 	src, err := r.readEncoded(ctx, a, chunk, len(dst))
 	if src == nil || err != nil {
@@ -368,10 +302,6 @@ func (r *Reader) loadWhole(ctx context.Context, a *Array, chunk int, dst []byte,
 			r.Stats.DecodedBytes += int64(len(dst))
 		}
 		r.Stats.DecodedBytes += int64(SpanBytes(spans))
-		a.toNative(dst, 0, spans)
-		if use == nil {
-			return nil
-		}
 		return use()
 	})
 	return err == nil, err

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/arraytest"
 	"zarrbench/zarrio/internal/zarrtest"
 )
@@ -21,9 +22,9 @@ func TestLargeChunkAskedOnce(t *testing.T) {
 	s.Counts()
 	var r Reader
 	for chunk := range 2 {
-		dst, err := r.DecodeBuffer(t.Context(), a, chunk, n)
+		runs, err := r.Room(t.Context(), a, chunk, n, []codec.Span{{Lo: 0, Hi: n}})
 		require.NoError(t, err)
-		require.Len(t, dst, n)
+		require.Len(t, runs[0].Mem, n)
 	}
 	require.Equal(t, map[string]int{"x/0": 1}, s.Counts())
 }

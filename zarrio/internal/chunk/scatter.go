@@ -36,6 +36,17 @@ func (r *Reader) ReadChunk(ctx context.Context, a *Array, p *Part, strides []int
 			return err
 		}
 		r.buf.spans = spansOf(r.buf.spans[:0], outer, &inner, src, size)
+		if a.parts != nil && len(outer) == 0 && inner.Contiguous() {
+			run := Run{Lo: src * size, Hi: (src + elements) * size, Mem: dst[to*size:][:elements*size]}
+			r.buf.runs = append(r.buf.runs[:0], run)
+			ok, err := r.LoadRuns(ctx, a, p.chunk, whole, r.buf.runs, r.buf.spans, func() error {
+				return a.finish(run.Mem, nil)
+			})
+			if err == nil && !ok {
+				ndcopy.Fill(dst, to*size, size, a.Meta.Fill, &inner)
+			}
+			return err
+		}
 	} else {
 		r.buf.spans = r.buf.spans[:0]
 		// Lists of indices along several dimensions make many spans, which overlap.
@@ -51,23 +62,25 @@ func (r *Reader) ReadChunk(ctx context.Context, a *Array, p *Part, strides []int
 		})
 		r.buf.spans = JoinSpans(r.buf.spans)
 	}
-	dec, from, ok, err := r.loadSpans(ctx, a, p.chunk, whole, r.buf.spans)
+	runs, err := r.Room(ctx, a, p.chunk, whole, r.buf.spans)
 	if err != nil {
 		return err
 	}
-	p.each(func(at []int) {
-		src, to := p.axes(axes, strides, at)
-		src -= from
-		outer, inner := ndcopy.Nest(axes)
-		ndcopy.Each(outer, src, to, func(src, to int) {
-			if ok {
-				ndcopy.Copy(dst, to*size, dec, src, size, &inner)
-			} else {
-				ndcopy.Fill(dst, to*size, size, a.Meta.Fill, &inner)
-			}
+	put := func(place func(src, to int, box ndcopy.Box)) {
+		p.each(func(at []int) {
+			src, to := p.axes(axes, strides, at)
+			outer, inner := ndcopy.Nest(axes)
+			ndcopy.Each(outer, src, to, func(src, to int) { place(src, to, inner) })
 		})
+	}
+	ok, err := r.LoadRuns(ctx, a, p.chunk, whole, runs, r.buf.spans, func() error {
+		put(func(src, to int, box ndcopy.Box) { runs.Copy(dst, to*size, src, size, a.Swap(), &box) })
+		return nil
 	})
-	return nil
+	if err == nil && !ok {
+		put(func(_, to int, box ndcopy.Box) { ndcopy.Fill(dst, to*size, size, a.Meta.Fill, &box) })
+	}
+	return err
 }
 
 // spansOf appends the bytes of a chunk that a copy from element src on takes. It appends one span,
@@ -104,6 +117,12 @@ func spansOf(spans []codec.Span, outer []ndcopy.Axis, inner *ndcopy.Box, src, si
 	return spans
 }
 
+// AppendSpans appends the bytes of a chunk that a box of elements from element src on takes.
+func AppendSpans(spans []codec.Span, b *ndcopy.Box, src, size int) []codec.Span {
+	var memory [2]ndcopy.Axis
+	return spansOf(spans, memory[:0], b, src, size)
+}
+
 // JoinSpans sorts spans in place, and joins those that overlap or touch.
 func JoinSpans(spans []codec.Span) []codec.Span {
 	slices.SortFunc(spans, func(a, b codec.Span) int { return a.Lo - b.Lo })
@@ -121,29 +140,36 @@ func JoinSpans(spans []codec.Span) []codec.Span {
 // LoadRun loads the bytes of a chunk of size bytes from lo on into dst, and calls use as Load does.
 // dst takes the whole chunk, or any part of an uncompressed one.
 func (r *Reader) LoadRun(ctx context.Context, a *Array, chunk int, dst []byte, lo, size int, use func() error) (bool, error) {
-	if len(dst) == size {
-		return r.Load(ctx, a, chunk, dst, nil, use)
+	if !a.Raw() {
+		return r.Load(ctx, a, chunk, dst, use)
 	}
 	ok, err := r.readAt(ctx, a, chunk, dst, lo, size, false)
 	if !ok || err != nil {
 		return false, err
 	}
 	r.Stats.Chunks++
-	return true, r.finish(a, dst, nil, use)
+	if use == nil && a.Native() {
+		return true, nil
+	}
+	return true, r.Compute(func() error { return a.finish(dst, use) })
 }
 
 func abs(i int) int { return max(i, -i) }
 
-// ReadDiscarding reads the stored bytes of a chunk, or the spans of an uncompressed one, into the
-// reader's memory. It decodes nothing.
-func (r *Reader) ReadDiscarding(ctx context.Context, a *Array, chunk int, spans []codec.Span) error {
-	if !a.Raw() {
-		_, err := r.readEncoded(ctx, a, chunk, a.ChunkBytes())
+// ReadDiscarding reads the stored bytes that hold spans of a chunk of n bytes into the reader's
+// memory. It decodes nothing.
+func (r *Reader) ReadDiscarding(ctx context.Context, a *Array, chunk, n int, spans []codec.Span) error {
+	if a.Raw() {
+		runs, err := r.Room(ctx, a, chunk, n, spans)
+		if err == nil {
+			_, err = r.loadRaw(ctx, a, chunk, n, runs, spans)
+		}
 		return err
 	}
-	dec, err := r.DecodeBuffer(ctx, a, chunk, a.ChunkBytes())
-	if err == nil {
-		_, err = r.loadRaw(ctx, a, chunk, dec, spans)
+	if a.parts != nil && SpanBytes(spans) < n {
+		_, err := r.loadParts(ctx, a, chunk, n, nil, spans, nil)
+		return err
 	}
+	_, err := r.readEncoded(ctx, a, chunk, n)
 	return err
 }

@@ -81,7 +81,7 @@ func (r *Reader) Locate(ctx context.Context, a *Array, chunk int) (Location, err
 				return r.shardFailed(p)
 			}
 		}
-		x := a.indices.get(shardID{k, shard}, int64(16*count))
+		x := a.index(shardID{k, shard}, int64(16*count))
 		index := x.cached()
 		if index == nil {
 			t, fresh, err := x.read(ctx, func() (*indexTable, error) { return r.readIndex(ctx, l, count, k, p) })

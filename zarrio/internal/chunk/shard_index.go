@@ -6,22 +6,11 @@ import (
 	"sync"
 )
 
-// An indexCache keeps the indices of an array's shards. If it is full, it evicts the oldest. It may
-// be used by many goroutines at once.
-type indexCache struct {
-	limit int64 // in bytes
-	mu    sync.Mutex
-	kept  map[shardID]*shardIndex
-	order []shardID // the keys of kept, oldest first
-	bytes int64
-}
-
+// A shardID names a shard, which may be an inner one.
 type shardID struct{ level, shard int }
 
 // A shardIndex is the entry of the cache for the index of a shard.
 type shardIndex struct {
-	bytes int64 // its size in the cache: indices differ in size from level to level
-
 	mu      sync.Mutex  // never held during a read
 	table   *indexTable // nil until the index is read
 	reading *indexRead  // nil unless a goroutine reads it
@@ -89,43 +78,17 @@ func (x *shardIndex) cached() *indexTable {
 	return x.table
 }
 
-// maxIndexBytes is the size of an array's cache of indices.
-const maxIndexBytes = 64 << 20
-
-// indexOverhead is about what an index takes besides its entries. Without it, millions of small
-// indices would fit.
-const indexOverhead = 200
-
-// get returns the entry of the cache for the index of a shard, whose entries take the given number
+// index returns the entry of the cache for the index of a shard, whose entries take the given number
 // of bytes.
-func (c *indexCache) get(id shardID, bytes int64) *shardIndex {
-	bytes += indexOverhead
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if x := c.kept[id]; x != nil {
-		return x
-	}
-	for len(c.order) > 0 && c.bytes+bytes > c.limit {
-		c.bytes -= c.kept[c.order[0]].bytes
-		delete(c.kept, c.order[0])
-		c.order = c.order[1:]
-	}
-	if c.kept == nil {
-		c.kept = map[shardID]*shardIndex{}
-	}
-	x := &shardIndex{bytes: bytes}
-	c.kept[id], c.order, c.bytes = x, append(c.order, id), c.bytes+bytes
-	return x
+func (a *Array) index(id shardID, bytes int64) *shardIndex {
+	return a.indices.getOrAdd(id, bytes, func() *shardIndex { return new(shardIndex) })
 }
 
-// ForgetIndices empties the cache of indices. It is called when a shard has changed.
-func (a *Array) ForgetIndices() { a.indices.clear() }
-
-// clear empties the cache.
-func (c *indexCache) clear() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.kept, c.order, c.bytes = nil, nil, 0
+// ForgetTables empties the caches of indices of shards and of heads of chunks. It is called when a
+// value has changed.
+func (a *Array) ForgetTables() {
+	a.indices.clear()
+	a.heads.clear()
 }
 
 // LocateCached returns where an inner chunk lies, by indices that are in the cache, and the number
@@ -141,7 +104,7 @@ func (r *Reader) LocateCached(a *Array, chunk int) (shard int, p Location, ok bo
 		if k == 0 {
 			shard = number
 		}
-		x := a.indices.get(shardID{k, number}, int64(16*count)).cached()
+		x := a.index(shardID{k, number}, int64(16*count)).cached()
 		if x == nil || k > 0 && (x.shardSize != p.Size || x.valueSize != p.ValueSize) {
 			return shard, p, false
 		}

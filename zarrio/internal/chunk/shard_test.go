@@ -72,7 +72,7 @@ func TestShardReplacedHalfKnown(t *testing.T) {
 	if err := mem.Put(t.Context(), "x/c/0", next.Value(0)); err != nil {
 		t.Fatal(err)
 	}
-	x := a.indices.kept[shardID{1, 1}]
+	x := a.indices.kept[shardID{1, 1}].value
 	if x == nil {
 		t.Fatal("the index of the second inner shard is not kept")
 	}

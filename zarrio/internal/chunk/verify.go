@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/meta"
 )
 
@@ -16,9 +17,10 @@ func (r *Reader) Check(ctx context.Context, a *Array, p *Part, text bool) error 
 		texts, err = r.loadStrings(ctx, a, p)
 		ok = texts != nil
 	} else {
-		var dec []byte
-		if dec, err = r.DecodeBuffer(ctx, a, p.chunk, p.elements()*a.Meta.DType.Size); err == nil {
-			ok, err = r.Load(ctx, a, p.chunk, dec, nil, nil)
+		var runs Runs
+		n := p.elements() * a.Meta.DType.Size
+		if runs, err = r.Room(ctx, a, p.chunk, n, []codec.Span{{Lo: 0, Hi: n}}); err == nil {
+			ok, err = r.Load(ctx, a, p.chunk, runs[0].Mem, nil)
 		}
 	}
 	if err != nil && !errors.Is(err, meta.ErrMissingChunk) || ok {

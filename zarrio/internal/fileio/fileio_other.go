@@ -61,4 +61,8 @@ func (*File) TakePrefetched(buf []byte, off int64, n int) (b []byte, ok bool, er
 	return nil, false, nil
 }
 
+func (*File) Version() (file uint64, changed, size int64, err error) {
+	return 0, 0, 0, errors.ErrUnsupported
+}
+
 func (*File) Close() error { return nil }

@@ -136,6 +136,24 @@ func (r *Reader) Open(ctx context.Context, f *File, o Opener, key string) error 
 // Size returns the file's size when it was opened.
 func (f *File) Size() int64 { return f.size }
 
+// Version returns what tells the file's content from another: the number of its inode, and when that was last changed. Any
+// write changes it.
+func (f *File) Version() (file uint64, changed, size int64, err error) {
+	if f.r == nil {
+		return 0, 0, 0, fs.ErrClosed
+	}
+	return Version(f.fd)
+}
+
+// Version is that of an open file.
+func Version(fd int) (file uint64, changed, size int64, err error) {
+	var st unix.Stat_t
+	if err := Retry(func() error { return unix.Fstat(fd, &st) }); err != nil {
+		return 0, 0, 0, err
+	}
+	return st.Ino, st.Ctim.Nano(), st.Size, nil
+}
+
 // Close closes the file.
 func (f *File) Close() error {
 	if f.r == nil {

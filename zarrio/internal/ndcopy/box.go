@@ -20,8 +20,18 @@ func (b *Box) Contiguous() bool {
 func (b *Box) Count() int { return b.N[0] * b.N[1] }
 
 // Copy copies a box of elements of size bytes from element s of src to byte d of dst.
-func Copy(dst []byte, d int, src []byte, s, size int, b *Box) {
+func Copy(dst []byte, d int, src []byte, s, size, swap int, b *Box) {
 	if b.Count() == 0 {
+		return
+	}
+	if swap > 1 {
+		for i := range b.N[0] {
+			for j := range b.N[1] {
+				to := dst[d+(i*b.Dst[0]+j*b.Dst[1])*size:][:size]
+				copy(to, src[(s+i*b.Src[0]+j*b.Src[1])*size:][:size])
+				SwapBytes(to, swap)
+			}
+		}
 		return
 	}
 	s *= size

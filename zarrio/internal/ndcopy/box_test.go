@@ -43,7 +43,7 @@ func TestCopyBox(t *testing.T) {
 						copy(want[d+(i*b.Dst[0]+j*b.Dst[1])*size:][:size], src[(s+i*b.Src[0]+j*b.Src[1])*size:])
 					}
 				}
-				Copy(dst, d, src, s, size, &b)
+				Copy(dst, d, src, s, size, 0, &b)
 				if !bytes.Equal(dst, want) {
 					t.Error("copyBox differs from copying element by element")
 				}
@@ -94,7 +94,7 @@ func BenchmarkCopyBox(b *testing.B) {
 		b.Run("box="+bb.name, func(b *testing.B) {
 			b.SetBytes(int64(bb.box.Count() * 4))
 			for b.Loop() {
-				Copy(dst, 0, src, 0, 4, &bb.box)
+				Copy(dst, 0, src, 0, 4, 0, &bb.box)
 			}
 		})
 	}

@@ -140,7 +140,7 @@ func (t shardStep) decode(m *shardMemory, dst, src []byte, k, to int) error {
 		outer, inner := ndcopy.Nest(axes)
 		ndcopy.Each(outer, 0, origin, func(from, to int) {
 			if ok {
-				ndcopy.Copy(dst, to*t.size, m.chunk, from, t.size, &inner)
+				ndcopy.Copy(dst, to*t.size, m.chunk, from, t.size, 0, &inner)
 			} else {
 				ndcopy.Fill(dst, to*t.size, t.size, t.fill, &inner)
 			}

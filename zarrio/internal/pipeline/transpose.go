@@ -139,6 +139,6 @@ func (t transposeStep) Decode(dst, src []byte, _ *codec.Scratch) error {
 		return fmt.Errorf("%d bytes to %d, expected %d", len(src), len(dst), t.n*t.size)
 	}
 	outer, inner := ndcopy.Nest(slices.Clone(t.axes))
-	ndcopy.Each(outer, 0, 0, func(from, to int) { ndcopy.Copy(dst, to*t.size, src, from, t.size, &inner) })
+	ndcopy.Each(outer, 0, 0, func(from, to int) { ndcopy.Copy(dst, to*t.size, src, from, t.size, 0, &inner) })
 	return nil
 }

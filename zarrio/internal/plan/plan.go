@@ -140,5 +140,15 @@ func InPlace(a *chunk.Array, pieces []Piece) bool {
 	return one || long
 }
 
+// Contiguous reports whether each piece is one run of a chunk's elements, and of the batch's.
+func Contiguous(pieces []Piece) bool {
+	for i := range pieces {
+		if b := pieces[i].Box(); !b.Contiguous() {
+			return false
+		}
+	}
+	return true
+}
+
 // SameRun reports whether two contiguous pieces have the same elements of a chunk.
 func SameRun(p, q *Piece) bool { return p.Src == q.Src && p.N[0]*p.N[1] == q.N[0]*q.N[1] }

@@ -56,6 +56,8 @@ func (pool *Pool) prefetch(ctx context.Context, w *Worker, p *plan.Plan, r *plan
 		} else if need := chunk.SpanBytes(w.Needed(pieces, size)); need < whole/2 {
 			return
 		}
+	} else if !r.Keep && a.InParts(whole, w.Needed(pieces, size)) {
+		return
 	}
 	w.Prefetch(ctx, a, r.Chunk, dst, off, n)
 }

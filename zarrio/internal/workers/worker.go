@@ -2,6 +2,7 @@ package workers
 
 import (
 	"context"
+	"slices"
 
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/chunk"
@@ -14,6 +15,7 @@ type Worker struct {
 	group []int        // chunks of one shard
 	reads []int32      // the plan's reads of these chunks
 	spans []codec.Span // the bytes of a chunk that pieces take
+	runs  chunk.Runs   // of pieces that a chunk is decoded straight to
 	rows  []int32      // plan rows assigned to this worker (index of each row's first read)
 
 	Thread Thread // runs the worker; nil for the goroutine that calls
@@ -37,18 +39,27 @@ func (w *Worker) Needed(pieces []plan.Piece, size int) []codec.Span {
 	w.spans = w.spans[:0]
 	for i := range pieces {
 		b := pieces[i].Box()
-		last := pieces[i].Src + (b.N[0]-1)*b.Src[0] + (b.N[1]-1)*b.Src[1]
-		w.spans = append(w.spans, codec.Span{Lo: pieces[i].Src * size, Hi: (last + 1) * size})
+		w.spans = chunk.AppendSpans(w.spans, &b, pieces[i].Src, size)
 	}
 	return chunk.JoinSpans(w.spans)
+}
+
+// InPlace returns runs in dst, the memory of a batch, for pieces that are contiguous. They are valid
+// until the next call.
+func (w *Worker) InPlace(pieces []plan.Piece, dst []byte, size int) chunk.Runs {
+	w.runs = w.runs[:0]
+	for i := range pieces {
+		q := &pieces[i]
+		n := q.N[0] * q.N[1] * size
+		w.runs = append(w.runs, chunk.Run{Lo: q.Src * size, Hi: q.Src*size + n, Mem: dst[q.Dst:][:n:n]})
+	}
+	slices.SortFunc(w.runs, func(a, b chunk.Run) int { return a.Lo - b.Lo })
+	return w.runs
 }
 
 // ReadStored reads the stored bytes of a chunk that pieces need into the worker's memory. It
 // decodes nothing.
 func (w *Worker) ReadStored(ctx context.Context, r *plan.ChunkRead, pieces []plan.Piece) error {
-	var spans []codec.Span
-	if r.Array.Raw() {
-		spans = w.Needed(pieces, r.Array.Meta.DType.Size)
-	}
-	return w.ReadDiscarding(ctx, r.Array, r.Chunk, spans)
+	a := r.Array
+	return w.ReadDiscarding(ctx, a, r.Chunk, a.ChunkBytes(), w.Needed(pieces, a.Meta.DType.Size))
 }
