@@ -22,7 +22,7 @@ func TestHelp(t *testing.T) {
 		if err := run(t.Context(), []string{arg}, &stdout, &stderr); err != nil {
 			t.Errorf("%s: %v", arg, err)
 		}
-		for _, name := range []string{"-synthetic", "-steps", "-form", "-format", "-out", "-grid", "-levels", "-chunk-steps", "-order", "-seed"} {
+		for _, name := range []string{"-synthetic", "-steps", "-form", "-format", "-out", "-grid", "-levels", "-chunk-steps", "-order", "-forder", "-big-endian", "-seed"} {
 			if !strings.Contains(stdout.String(), name+" ") && !strings.Contains(stdout.String(), name+"\n") {
 				t.Errorf("%s: no %s in\n%s", arg, name, stdout.String())
 			}
@@ -78,7 +78,7 @@ func TestSynthetic(t *testing.T) {
 			if format == "3" || format == "" && form != "raw" && form != "lz4" {
 				root = "zarr.json"
 			}
-			for _, more := range []string{"-order latlon", "-order lonlat -levels 3 -chunk-steps 2 -seed 7"} {
+			for _, more := range []string{"-order latlon", "-order lonlat -levels 3 -chunk-steps 2 -seed 7 -forder -big-endian"} {
 				args := "-synthetic -steps 3 -grid 9x16 -form " + form + " " + more
 				if format != "" {
 					args += " -format " + format

@@ -96,7 +96,7 @@ type command struct {
 
 // syntheticOnly and fetchOnly are the flags that mean nothing in the other mode.
 var (
-	syntheticOnly = []string{"grid", "levels", "chunk-steps", "order", "seed"}
+	syntheticOnly = []string{"grid", "levels", "chunk-steps", "order", "forder", "big-endian", "seed"}
 	fetchOnly     = []string{"store", "vars", "level", "start", "end", "study", "endpoint", "j", "whole-objects", "plan", "verify", "allow-missing", "force", "follow-links", "consolidated"}
 )
 
@@ -145,6 +145,8 @@ func newCommand() (*command, *flag.FlagSet) {
 			c.fields.LonLat = text == "lonlat"
 			return nil
 		})
+	f.BoolVar(&c.fields.FOrder, "forder", false, "let the first dimension of a synthetic store's chunks vary fastest, as Fortran does")
+	f.BoolVar(&c.fields.BigEndian, "big-endian", false, "store the values of a synthetic store with their high bytes first")
 	f.Uint64Var(&c.fields.Seed, "seed", 0, "another `seed` makes other synthetic fields")
 	return c, f
 }

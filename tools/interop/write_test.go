@@ -36,6 +36,7 @@ func TestInteropWrites(t *testing.T) {
 			}{
 				{"plain", fixtures.Synthetic{Steps: 3, NLat: 9, NLon: 16}},
 				{"levels", fixtures.Synthetic{Steps: 5, NLat: 9, NLon: 16, Levels: 13, ChunkSteps: 2, LonLat: true}},
+				{"orders", fixtures.Synthetic{Steps: 3, NLat: 9, NLon: 16, FOrder: true, BigEndian: true}},
 			} {
 				if format == 2 && form == fixtures.FormShard {
 					continue

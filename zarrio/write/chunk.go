@@ -56,7 +56,7 @@ func (s *writeScratch) value(a *ArrayWriter, at, shape []int, data []byte) (out 
 }
 
 // gather returns the elements of the chunk that begins at an index of the box, and the fill value where it goes beyond the
-// box. They are in data where they lie there without gaps, else in s.elements.
+// box, in the order that they are stored in. They are in data if they lie there so and without gaps, else in s.elements.
 func (s *writeScratch) gather(a *ArrayWriter, at, shape []int, data []byte) []byte {
 	size := a.spec.DType.Size
 	axes := s.axes[:len(shape)]
@@ -67,6 +67,13 @@ func (s *writeScratch) gather(a *ArrayWriter, at, shape []int, data []byte) []by
 		from += at[d] * s.box[d]
 		total *= c
 		whole = whole && n == c
+	}
+	if a.spec.FOrder {
+		stride := 1
+		for d, c := range a.spec.Chunks {
+			axes[d].Dst = stride
+			stride *= c
+		}
 	}
 	outer, inner := ndcopy.Nest(axes)
 	if whole && len(outer) == 0 && inner.Contiguous() {

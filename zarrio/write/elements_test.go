@@ -60,9 +60,12 @@ func (r *recorder) elements(t *testing.T, format int, f *form) []byte {
 		for i := range value[:len(value)/s.DType.Size] {
 			at, rest, inside := 0, i, true
 			var index [meta.MaxRank]int
-			for d, c := range slices.Backward(extents) {
-				index[d] = origin[d] + rest%c
-				rest /= c
+			for d := range extents {
+				if !s.FOrder { // the last dimension varies fastest
+					d = len(extents) - 1 - d
+				}
+				index[d] = origin[d] + rest%extents[d]
+				rest /= extents[d]
 			}
 			for d, n := range s.Shape {
 				at = at*n + index[d]

@@ -55,6 +55,14 @@ func forms(format int) []form {
 			add(fmt.Sprintf("codecs/%d-sharded-big", i), spec)
 		}
 	}
+	for i, c := range compressors[:2] {
+		spec := ArraySpec{Shape: shape, Chunks: chunks, DType: meta.Float32, FOrder: true, Compressor: c}
+		add(fmt.Sprintf("orders/%d-f", i), spec)
+		if format == 3 {
+			spec.Shards, spec.BigEndian = []int{4, 9, 6}, true
+			add(fmt.Sprintf("orders/%d-f-sharded-big", i), spec)
+		}
+	}
 	for i, fill := range [][]byte{tensor.AsBytes([]float32{float32(math.NaN())}), tensor.AsBytes([]float32{float32(math.Inf(-1))}), tensor.AsBytes([]float32{-9.96921e36})} {
 		spec := ArraySpec{Shape: shape, Chunks: chunks, DType: meta.Float32, Fill: fill, OmitFill: true, Compressor: Compressor{Name: "zstd"}}
 		f := add(fmt.Sprintf("fills/%d", i), spec)
@@ -71,6 +79,7 @@ func forms(format int) []form {
 	add("fills/complex", ArraySpec{Shape: []int{3}, Chunks: []int{2}, DType: c16, Fill: tensor.AsBytes([]complex128{complex(math.Inf(1), -0.25)})})
 	add("fills/bool", ArraySpec{Shape: []int{3}, Chunks: []int{2}, DType: meta.DType{Kind: meta.Bool, Size: 1}, Fill: []byte{1}})
 	add("shapes/scalar", ArraySpec{DType: meta.Float32, Compressor: Compressor{Name: "blosc-lz4"}})
+	add("shapes/scalar-f", ArraySpec{DType: meta.Float32, FOrder: true})
 	add("shapes/empty", ArraySpec{Shape: []int{0, 3}, Chunks: []int{1, 2}, DType: meta.Float32})
 	add("shapes/short", ArraySpec{Shape: []int{3}, Chunks: []int{8}, DType: meta.Float32, Compressor: Compressor{Name: "gzip"}})
 	add("shapes/dots", ArraySpec{Shape: shape, Chunks: chunks, DType: meta.Float32, Separator: '.'})

@@ -11,7 +11,7 @@ import (
 )
 
 // An ArraySpec describes an array that is to be written. Shape, Chunks and DType must be set; every other zero value is the
-// usual choice. Elements are stored in C order, in a regular grid of chunks.
+// usual choice. Elements are stored in a regular grid of chunks.
 type ArraySpec struct {
 	Shape  []int // extents, in elements
 	Chunks []int // extents of what is compressed as one: of a chunk, or of a shard's inner chunk
@@ -20,6 +20,7 @@ type ArraySpec struct {
 
 	DType     meta.DType // a numeric one
 	BigEndian bool       // how elements are stored
+	FOrder    bool       // how a chunk's elements follow each other: the first index varies fastest, and not, as in C, the last
 	// Fill is one element in the machine's byte order, such as AsBytes([]float32{-999}): what missing chunks read as. nil is
 	// null in format 2, which leaves it open; in format 3 it is zero, or NaT for times.
 	Fill       []byte

@@ -25,13 +25,17 @@ func v2ArrayDocuments(a *ArrayWriter) []keyedDocument {
 	if len(a.spec.Dims) > 0 {
 		attrs["_ARRAY_DIMENSIONS"], _ = json.Marshal(a.spec.Dims) // strings always encode
 	}
+	order := "C"
+	if a.spec.FOrder {
+		order = "F"
+	}
 	doc := map[string]any{
 		"zarr_format": 2,
 		"shape":       a.spec.Shape,
 		"chunks":      a.spec.Chunks,
 		"dtype":       meta.NumpyType(a.spec.DType, a.spec.BigEndian),
 		"fill_value":  nil,
-		"order":       "C",
+		"order":       order,
 		"filters":     nil,
 		"compressor":  a.spec.Compressor.v2(),
 	}

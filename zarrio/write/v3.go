@@ -52,6 +52,10 @@ type v3KeysJSON struct {
 	Separator string `json:"separator"`
 }
 
+type v3TransposeJSON struct {
+	Order []int `json:"order"`
+}
+
 type v3BytesJSON struct {
 	Endian string `json:"endian"`
 }
@@ -149,14 +153,23 @@ func v3Codecs(s *ArraySpec) []v3Named {
 	default:
 		order.Config = v3BytesJSON{"little"}
 	}
+	var codecs []v3Named
+	if s.FOrder {
+		reversed := make([]int, len(s.Shape))
+		for d := range reversed {
+			reversed[d] = len(reversed) - 1 - d
+		}
+		codecs = append(codecs, v3Named{"transpose", v3TransposeJSON{reversed}})
+	}
+	codecs = append(codecs, order)
 	name, cname, _ := strings.Cut(s.Compressor.Name, "-")
 	switch name {
 	case "blosc":
-		return []v3Named{order, {name, v3BloscJSON{s.DType.Size, cname, s.Compressor.Level, "shuffle", 0}}}
+		codecs = append(codecs, v3Named{name, v3BloscJSON{s.DType.Size, cname, s.Compressor.Level, "shuffle", 0}})
 	case "zstd":
-		return []v3Named{order, {name, v3ZstdJSON{Level: s.Compressor.Level}}}
+		codecs = append(codecs, v3Named{name, v3ZstdJSON{Level: s.Compressor.Level}})
 	case "gzip":
-		return []v3Named{order, {name, v3GzipJSON{s.Compressor.Level}}}
+		codecs = append(codecs, v3Named{name, v3GzipJSON{s.Compressor.Level}})
 	}
-	return []v3Named{order}
+	return codecs
 }
