@@ -2,8 +2,6 @@
 // own, and turns the order of bytes.
 package ndcopy
 
-import "unsafe"
-
 // A Box is a rectangle of elements: N[0] rows of N[1] elements. Src and Dst are its strides, in
 // elements, in the source and in the destination.
 type Box struct{ N, Src, Dst [2]int }
@@ -19,79 +17,40 @@ func (b *Box) Contiguous() bool {
 // Count returns the number of elements.
 func (b *Box) Count() int { return b.N[0] * b.N[1] }
 
-// Copy copies a box of elements of size bytes from element s of src to byte d of dst.
+// Copy copies a box of elements of size bytes from element s of src to byte d of dst. It reverses every swap bytes of
+// them, which is 2, 4 or 8 and divides size, or 0 or 1 to keep their order. dst and src don't overlap.
 func Copy(dst []byte, d int, src []byte, s, size, swap int, b *Box) {
 	if b.Count() == 0 {
-		return
-	}
-	if swap > 1 {
-		for i := range b.N[0] {
-			for j := range b.N[1] {
-				to := dst[d+(i*b.Dst[0]+j*b.Dst[1])*size:][:size]
-				copy(to, src[(s+i*b.Src[0]+j*b.Src[1])*size:][:size])
-				SwapBytes(to, swap)
-			}
-		}
 		return
 	}
 	s *= size
 	if b.Contiguous() {
 		n := b.Count() * size
-		copy(dst[d:d+n], src[s:s+n])
+		copyRun(dst[d:d+n], src[s:s+n], swap)
 		return
 	}
-	if b.N[1] == 1 || b.Src[1] == 1 && b.Dst[1] == 1 {
-		n := b.N[1] * size
-		for i := range b.N[0] {
-			copy(dst[d+i*b.Dst[0]*size:][:n], src[s+i*b.Src[0]*size:][:n])
+	x := *b
+	if x.N[1] == 1 || x.Dst[1] != 1 && x.Dst[0] == 1 && x.N[0] > 1 { // the destination's fastest dimension goes last
+		x = Box{[2]int{x.N[1], x.N[0]}, [2]int{x.Src[1], x.Src[0]}, [2]int{x.Dst[1], x.Dst[0]}}
+	}
+	if x.Src[1] == 1 && x.Dst[1] == 1 {
+		n := x.N[1] * size
+		for i := range x.N[0] {
+			copyRun(dst[d+i*x.Dst[0]*size:][:n], src[s+i*x.Src[0]*size:][:n], swap)
 		}
 		return
 	}
-	switch size {
-	case 1:
-		copyElements[[1]byte](dst, d, src, s, b)
-	case 2:
-		copyElements[[2]byte](dst, d, src, s, b)
-	case 4:
-		copyElements[[4]byte](dst, d, src, s, b)
-	case 8:
-		copyElements[[8]byte](dst, d, src, s, b)
-	case 16:
-		copyElements[[16]byte](dst, d, src, s, b)
-	default:
-		for i := range b.N[0] {
-			for j := range b.N[1] {
-				copy(dst[d+(i*b.Dst[0]+j*b.Dst[1])*size:][:size], src[s+(i*b.Src[0]+j*b.Src[1])*size:][:size])
-			}
-		}
+	if !transpose(dst, d, src, s, size, swap, &x) {
+		copyGeneric(dst, d, src, s, size, swap, &x)
 	}
 }
 
-// element is a value of a size that moves in one instruction, without alignment.
-type element interface {
-	[1]byte | [2]byte | [4]byte | [8]byte | [16]byte
-}
-
-// tile bounds the corner of a transposition that is worked on at a time, so that the lines of both sides stay in cache.
-const tile = 32
-
-func copyElements[T element](dst []byte, d int, src []byte, s int, b *Box) {
-	size := int(unsafe.Sizeof(*new(T)))
-	for i0 := 0; i0 < b.N[0]; i0 += tile {
-		i1 := min(i0+tile, b.N[0])
-		for j0 := 0; j0 < b.N[1]; j0 += tile {
-			j1 := min(j0+tile, b.N[1])
-			for i := i0; i < i1; i++ {
-				to, from := d+(i*b.Dst[0]+j0*b.Dst[1])*size, s+(i*b.Src[0]+j0*b.Src[1])*size
-				for range j1 - j0 {
-					// The slices' bounds are checked here, once for the whole element.
-					to0, from0 := dst[to:to+size], src[from:from+size]
-					*(*T)(unsafe.Pointer(unsafe.SliceData(to0))) = *(*T)(unsafe.Pointer(unsafe.SliceData(from0)))
-					to += b.Dst[1] * size
-					from += b.Src[1] * size
-				}
-			}
-		}
+// copyRun copies a run of elements.
+func copyRun(dst, src []byte, swap int) {
+	if swap > 1 {
+		CopySwapped(dst, src, swap)
+	} else {
+		copy(dst, src)
 	}
 }
 

@@ -1,7 +1,7 @@
 package ndcopy
 
 import (
-	"encoding/binary"
+	"math/bits"
 	"unsafe"
 
 	"zarrbench/zarrio/internal/hostmem"
@@ -21,18 +21,28 @@ func Grow(buf []byte, n int) []byte {
 
 // SwapBytes reverses the bytes of each element of size bytes, which is 1, 2, 4 or 8.
 func SwapBytes(p []byte, size int) {
-	switch size {
-	case 2:
-		for ; len(p) >= 2; p = p[2:] {
-			binary.LittleEndian.PutUint16(p, binary.BigEndian.Uint16(p))
-		}
-	case 4:
-		for ; len(p) >= 4; p = p[4:] {
-			binary.LittleEndian.PutUint32(p, binary.BigEndian.Uint32(p))
-		}
-	case 8:
-		for ; len(p) >= 8; p = p[8:] {
-			binary.LittleEndian.PutUint64(p, binary.BigEndian.Uint64(p))
-		}
+	if size > 1 {
+		CopySwapped(p, p, size)
 	}
 }
+
+// CopySwapped copies src to dst, which has its length, and reverses the bytes of each element of size bytes: 1, 2, 4 or
+// 8. What is left after the last whole element is copied. dst is src or doesn't overlap it.
+func CopySwapped(dst, src []byte, size int) {
+	dst = dst[:len(src)]
+	if n := len(src) &^ (swapStep - 1); vectors && n > 0 && size > 1 {
+		swapKernel(&dst[0], &src[0], n, maskOf(size))
+		dst, src = dst[n:], src[n:]
+	}
+	swapGeneric(dst, src, size)
+}
+
+// masks say for each byte of 16 which one takes its place, if every 1, 2, 4 or 8 are reversed.
+var masks = [4][16]byte{
+	{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
+	{1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14},
+	{3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12},
+	{7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8},
+}
+
+func maskOf(swap int) *[16]byte { return &masks[bits.TrailingZeros(uint(max(swap, 1)))] }

@@ -102,7 +102,7 @@ func (t shardStep) decode(m *shardMemory, dst, src []byte, k, to int) error {
 	var memory [meta.MaxRank + 2]ndcopy.Axis
 	for i := range l.entries {
 		// Where the inner chunk begins, and how its elements lie there and as they are decoded.
-		axes, origin, rest, n := memory[:len(t.shape)], to, i, 1
+		axes, origin, rest, n, swap := memory[:len(t.shape)], to, i, 1, 0
 		t.strides(axes)
 		for _, d := range slices.Backward(l.perm) {
 			origin += rest % l.counts[d] * l.inner[d] * axes[d].Dst
@@ -129,7 +129,7 @@ func (t shardStep) decode(m *shardMemory, dst, src []byte, k, to int) error {
 				return fmt.Errorf("inner chunk %d: %w", i, err)
 			}
 			if t.pipe.BigEndian {
-				ndcopy.SwapBytes(m.chunk, t.swap)
+				swap = t.swap
 			}
 			from := 1
 			for _, d := range slices.Backward(t.pipe.Order) {
@@ -140,7 +140,7 @@ func (t shardStep) decode(m *shardMemory, dst, src []byte, k, to int) error {
 		outer, inner := ndcopy.Nest(axes)
 		ndcopy.Each(outer, 0, origin, func(from, to int) {
 			if ok {
-				ndcopy.Copy(dst, to*t.size, m.chunk, from, t.size, 0, &inner)
+				ndcopy.Copy(dst, to*t.size, m.chunk, from, t.size, swap, &inner)
 			} else {
 				ndcopy.Fill(dst, to*t.size, t.size, t.fill, &inner)
 			}
