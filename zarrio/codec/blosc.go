@@ -10,15 +10,19 @@ import (
 	"github.com/klauspost/compress/snappy"
 
 	"zarrbench/zarrio/codec/internal/lz4block"
+	"zarrbench/zarrio/internal/ndcopy"
 )
 
 // blosc decodes the frames of Blosc 1, which say themselves all that is needed to decode them.
-type blosc struct{}
+type blosc struct {
+	swap int // reverse the bytes of elements of this size; 0 if none
+}
 
 var (
 	_ PartialDecoder = blosc{}
 	_ PartDecoder    = blosc{}
 	_ Sizer          = blosc{}
+	_ Swapper        = blosc{}
 )
 
 var bloscNames = []string{"blosclz", "lz4", "lz4hc", "snappy", "zlib", "zstd"}
@@ -45,22 +49,39 @@ func newBlosc(config json.RawMessage) (Decoder, error) {
 
 func (blosc) Name() string { return "blosc" }
 
-func (blosc) Decode(dst, src []byte, s *Scratch) error {
+// Swapped implements [Swapper]. A byte shuffle is undone into the other order of bytes at no cost; other blocks are reversed
+// while they are in cache.
+func (blosc) Swapped(size int) (Decoder, bool) { return blosc{swap: size}, true }
+
+func (b blosc) Decode(dst, src []byte, s *Scratch) error {
 	f, err := parseBlosc(src, len(dst))
 	if err != nil {
 		return err
 	}
 	if f.flags&bloscCopied != 0 {
-		copy(dst, f.data[bloscHeader:])
+		b.copy(dst, f.data[bloscHeader:])
 		return nil
 	}
+	inBlocks := f.swapBlocks(b.swap)
 	f.around = len(dst) >= bloscAround
 	for i := range f.blocks {
 		if err := f.decodeBlock(dst, i, s); err != nil {
 			return f.inBlock(i, err)
 		}
 	}
+	if !inBlocks {
+		ndcopy.SwapBytes(dst, b.swap)
+	}
 	return nil
+}
+
+// copy copies bytes of a frame that is stored as it was.
+func (b blosc) copy(dst, src []byte) {
+	if b.swap > 1 {
+		ndcopy.CopySwapped(dst, src[:len(dst)], b.swap)
+	} else {
+		copy(dst, src)
+	}
 }
 
 func (blosc) DecodedLen(src []byte, limit int, _ *Scratch) (int, error) {
@@ -75,18 +96,19 @@ func errBloscShort(n int) error {
 }
 
 // DecodeSpans decodes the blocks that the spans touch, each whole and in its place.
-func (blosc) DecodeSpans(dst, src []byte, spans []Span, s *Scratch) error {
+func (b blosc) DecodeSpans(dst, src []byte, spans []Span, s *Scratch) error {
 	f, err := parseBlosc(src, len(dst))
 	if err != nil {
 		return err
 	}
+	inBlocks := f.swapBlocks(b.swap)
 	next := 0 // blocks before it are decoded, or are not needed
 	for _, span := range spans {
 		if span.Lo >= span.Hi {
 			continue
 		}
 		if f.flags&bloscCopied != 0 {
-			copy(dst[span.Lo:span.Hi], f.data[bloscHeader+span.Lo:])
+			b.copy(dst[span.Lo:span.Hi], f.data[bloscHeader+span.Lo:])
 			continue
 		}
 		last := (span.Hi - 1) / f.blocksize
@@ -94,6 +116,11 @@ func (blosc) DecodeSpans(dst, src []byte, spans []Span, s *Scratch) error {
 			if err := f.decodeBlock(dst, next, s); err != nil {
 				return f.inBlock(next, err)
 			}
+		}
+	}
+	for _, span := range spans {
+		if !inBlocks {
+			ndcopy.SwapBytes(dst[span.Lo:span.Hi], b.swap)
 		}
 	}
 	return nil
@@ -131,6 +158,17 @@ type bloscFrame struct {
 	streams   int // of each block but a short last one, which is one stream
 
 	around bool // the decoded frame is too large to be read from the caches afterwards
+	swap   int  // blocks have the bytes of elements of this size reversed; 0 if not
+}
+
+// swapBlocks sets that blocks are decoded with the bytes of elements of size bytes reversed. It returns false, and sets
+// nothing, if an element may begin in one block and end in another.
+func (f *bloscFrame) swapBlocks(size int) bool {
+	if size > 1 && f.blocks > 1 && f.blocksize%size != 0 {
+		return false
+	}
+	f.swap = size
+	return true
 }
 
 // parseBlosc checks the header of the frame in src, which must decode to n bytes.
@@ -252,16 +290,22 @@ func (f *bloscFrame) decodeStreams(dst, src []byte, s *Scratch) error {
 		}
 		planes[j], src = stream, rest
 	}
+	swap := f.swap // what is still to be reversed
 	switch {
 	case byteShuffled && streams > 1:
-		if !f.around || !unshuffleAround(dst, planes[:streams]) {
+		if reversePlanes(planes[:streams], swap) {
+			swap = 0
+		}
+		if !f.around || swap > 1 || !unshuffleAround(dst, planes[:streams]) {
 			unshufflePlanes(dst, planes[:streams])
 		}
 	case byteShuffled:
-		unshuffle(dst, planes[0], f.typesize)
+		unshuffleSwapped(dst, planes[0], f.typesize, swap)
+		swap = 0
 	case bitShuffled:
 		bitunshuffle(dst, out[:len(dst)], grow(&s.bits, len(dst)), f.typesize)
 	}
+	ndcopy.SwapBytes(dst, swap)
 	return nil
 }
 

@@ -16,7 +16,7 @@ import (
 func (blosc) HeadLen(n int) int { return max(4<<10, bloscHeader+4*(n>>15+1)) }
 
 // Parts implements [PartDecoder]: a part is a block, or a span where the frame is copied.
-func (blosc) Parts(parts []Part, head []byte, size, n int, spans []Span, s *Scratch) (_ []Part, need int, err error) {
+func (b blosc) Parts(parts []Part, head []byte, size, n int, spans []Span, s *Scratch) (_ []Part, need int, err error) {
 	if len(head) < bloscHeader && size >= bloscHeader {
 		return parts, bloscHeader, nil
 	}
@@ -31,6 +31,9 @@ func (blosc) Parts(parts []Part, head []byte, size, n int, spans []Span, s *Scra
 			}
 		}
 		return parts, bloscHeader, nil
+	}
+	if !f.swapBlocks(b.swap) {
+		return parts, 0, ErrWhole
 	}
 	table := bloscHeader + 4*f.blocks // within the frame: there was room for it
 	if len(head) < table {
@@ -66,7 +69,7 @@ func (blosc) Parts(parts []Part, head []byte, size, n int, spans []Span, s *Scra
 }
 
 // DecodePart implements [PartDecoder].
-func (blosc) DecodePart(dst, src, head []byte, p Part, s *Scratch) error {
+func (b blosc) DecodePart(dst, src, head []byte, p Part, s *Scratch) error {
 	if len(head) < bloscHeader {
 		return errBloscShort(len(head))
 	}
@@ -82,8 +85,11 @@ func (blosc) DecodePart(dst, src, head []byte, p Part, s *Scratch) error {
 		if len(src) != len(dst) {
 			return badLength(len(src), len(dst))
 		}
-		copy(dst, src)
+		b.copy(dst, src)
 		return nil
+	}
+	if !f.swapBlocks(b.swap) {
+		return ErrWhole
 	}
 	i := p.Decoded.Lo / max(f.blocksize, 1)
 	if lo := i * f.blocksize; f.blocks == 0 || p.Decoded != (Span{lo, min(lo+f.blocksize, int(n))}) {

@@ -47,11 +47,24 @@ type PartDecoder interface {
 	// Parts appends to parts those that hold the spans of a chunk of n bytes, which ascend and don't overlap, in the order in
 	// which they are decoded. head is the beginning of the encoded form, which has size bytes; it may be longer than needed.
 	// need is how long it must be, which is at most size. If it is shorter, Parts appends nothing. Every part is within the
-	// encoded form and the chunk, whatever the head says; an impossible head is an error.
+	// encoded form and the chunk, whatever the head says; an impossible head is an error. ErrWhole is that of a chunk whose parts
+	// can't be decoded alone, and which Decode may still decode.
 	Parts(parts []Part, head []byte, size, n int, spans []Span, s *Scratch) (_ []Part, need int, err error)
 	// DecodePart decodes a part that Parts found by the same head. src has its encoded bytes, and dst room for the decoded ones.
 	// Otherwise it is like Decode.
 	DecodePart(dst, src, head []byte, p Part, s *Scratch) error
+}
+
+// ErrWhole is the error of [PartDecoder.Parts] for a chunk that can't be decoded in parts.
+var ErrWhole = errors.New("can't be decoded in parts")
+
+// A Swapper can reverse the bytes of each element while it decodes.
+type Swapper interface {
+	Decoder
+	// Swapped returns a decoder of the same bytes that reverses every size decoded ones, which is 2, 4 or 8, or false if that
+	// is no quicker than to reverse them afterwards. Spans that it is given begin and end with such elements. What is left
+	// after the last whole element is decoded as it is. It is a PartialDecoder and a PartDecoder if the Swapper is one.
+	Swapped(size int) (Decoder, bool)
 }
 
 // A Fixed decoder's encoded length follows from the decoded one: filters and checksums have it, compressors don't.

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"zarrbench/zarrio/internal/float16"
+	"zarrbench/zarrio/internal/ndcopy"
 )
 
 // Filters work on blocks of elements that lie in the innermost cache, widened to int64 or float64. Both are wide enough for
@@ -290,21 +291,10 @@ func floatsToInts(dst []int64, src []float64, t Type) {
 // reorder copies src to dst, with the bytes of each element of size bytes reversed if swap is set.
 func reorder(dst, src []byte, size int, swap bool) {
 	dst = dst[:len(src)]
-	switch {
-	case !swap:
+	if swap {
+		ndcopy.CopySwapped(dst, src, size)
+	} else {
 		copy(dst, src)
-	case size == 2:
-		for i := 0; i+2 <= len(src); i += 2 {
-			binary.LittleEndian.PutUint16(dst[i:], binary.BigEndian.Uint16(src[i:]))
-		}
-	case size == 4:
-		for i := 0; i+4 <= len(src); i += 4 {
-			binary.LittleEndian.PutUint32(dst[i:], binary.BigEndian.Uint32(src[i:]))
-		}
-	case size == 8:
-		for i := 0; i+8 <= len(src); i += 8 {
-			binary.LittleEndian.PutUint64(dst[i:], binary.BigEndian.Uint64(src[i:]))
-		}
 	}
 }
 

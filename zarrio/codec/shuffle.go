@@ -4,10 +4,16 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"slices"
+
+	"zarrbench/zarrio/internal/ndcopy"
 )
 
 // shuffleCodec is numcodecs' Shuffle filter: byte k of every element, for each k in turn.
-type shuffleCodec struct{ size int }
+type shuffleCodec struct {
+	size int
+	swap int // reverse the bytes of elements of this size; 0 if none
+}
 
 func newShuffle(config json.RawMessage) (Decoder, error) {
 	c := struct{ ElementSize int }{4} // numcodecs' default
@@ -17,7 +23,7 @@ func newShuffle(config json.RawMessage) (Decoder, error) {
 	if c.ElementSize < 0 {
 		return nil, fmt.Errorf("configuration: elementsize is %d, expected 0 or more", c.ElementSize)
 	}
-	return shuffleCodec{c.ElementSize}, nil
+	return shuffleCodec{size: c.ElementSize}, nil
 }
 
 func (shuffleCodec) Name() string { return "shuffle" }
@@ -27,6 +33,11 @@ func (c shuffleCodec) EncodedLen(n int) (int, error) {
 		return 0, notWhole(n, c.size)
 	}
 	return n, nil
+}
+
+// Swapped implements [Swapper].
+func (c shuffleCodec) Swapped(size int) (Decoder, bool) {
+	return shuffleCodec{c.size, size}, c.size > 1 && c.size <= maxPlanes && c.size%size == 0
 }
 
 func (c shuffleCodec) Decode(dst, src []byte, _ *Scratch) error {
@@ -40,7 +51,7 @@ func (c shuffleCodec) Decode(dst, src []byte, _ *Scratch) error {
 	if len(src)%c.size != 0 {
 		return notWhole(len(src), c.size)
 	}
-	unshuffle(dst, src, c.size)
+	unshuffleSwapped(dst, src, c.size, c.swap)
 	return nil
 }
 
@@ -76,6 +87,35 @@ func unshuffle(dst, src []byte, size int) {
 	}
 	unshufflePlanes(dst[:n*size], planes[:size])
 	copy(dst[n*size:], src[n*size:])
+}
+
+// unshuffleSwapped is unshuffle, and reverses every swap bytes of dst if swap is 2, 4 or 8.
+func unshuffleSwapped(dst, src []byte, size, swap int) {
+	n := len(src) / size
+	if swap <= 1 || size > maxPlanes || size%swap != 0 || n <= 1 {
+		unshuffle(dst, src, size)
+		ndcopy.SwapBytes(dst, swap)
+		return
+	}
+	var planes [maxPlanes][]byte
+	for k := range size {
+		planes[k] = src[k*n:][:n:n]
+	}
+	reversePlanes(planes[:size], swap)
+	unshufflePlanes(dst[:n*size], planes[:size])
+	ndcopy.CopySwapped(dst[n*size:], src[n*size:], swap)
+}
+
+// reversePlanes changes the order of the planes so that unshufflePlanes reverses every swap bytes of an element. It returns
+// false, and changes nothing, if there is nothing to reverse or these bytes may be those of two elements.
+func reversePlanes(planes [][]byte, swap int) bool {
+	if swap <= 1 || len(planes)%swap != 0 {
+		return false
+	}
+	for ; len(planes) > 0; planes = planes[swap:] {
+		slices.Reverse(planes[:swap])
+	}
+	return true
 }
 
 // unshufflePlanes is unshuffle for the bytes of elements that lie in a slice for each k, all of one length, which adds

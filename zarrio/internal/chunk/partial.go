@@ -167,6 +167,8 @@ func (r *Reader) findParts(ctx context.Context, a *Array, chunk, n int, spans []
 		r.buf.pieces, need, err = a.parts.Parts(r.buf.pieces[:0], h.stored, int(p.Size), n, spans, &r.buf.scratch)
 		had := len(h.stored)
 		switch {
+		case err == codec.ErrWhole:
+			return p, h, errWhole
 		case err != nil:
 			if changed := r.verify(h); changed != nil {
 				return p, h, changed

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/meta"
 )
 
@@ -113,9 +114,31 @@ func (c *compiler) compile(p *Pipeline, codecs []meta.CodecSpec) error {
 		return &meta.UnsupportedError{What: "data type object with codecs", Found: fmt.Sprint(codecNames(codecs)), Supported: "vlen-utf8, vlen-bytes"}
 	}
 	slices.Reverse(c.steps)
+	if p.BigEndian != ndcopy.BigEndian && !p.Text {
+		p.BigEndian = c.swapLast(p.BigEndian)
+	}
 	var err error
 	p.Chain, err = codec.NewChain(c.steps...)
 	return err
+}
+
+// swapLast has the last step of decoding make elements of the machine's byte order, if it can. It returns whether the
+// elements are then big-endian; big says so of those that the step has made so far.
+func (c *compiler) swapLast(big bool) bool {
+	size, last := c.array.DType.SwapSize(), len(c.steps)-1
+	if size <= 1 || last < 0 {
+		return big
+	}
+	s, ok := c.steps[last].(codec.Swapper)
+	if !ok {
+		return big
+	}
+	d, ok := s.Swapped(size)
+	if !ok {
+		return big
+	}
+	c.steps[last] = d
+	return ndcopy.BigEndian
 }
 
 func codecNames(codecs []meta.CodecSpec) []string {
