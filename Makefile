@@ -10,6 +10,12 @@ ARGS  ?=
 CACHE ?= warm
 # A folder, or what the results' names begin with. It comes from the command line alone: OUT is a common name.
 OUT =
+# make layouts: a benchmark to compare with, the rows, the folder of the stores, the sizes of the caches.
+OLD     ?=
+ROWS    ?=
+LAYOUTS ?=
+KEEP    ?=
+POOL    ?=
 # make gate: how large a change may be, and other flags of tools/report, such as -units or -expect.
 THRESHOLD ?= 5%
 GATE      ?=
@@ -44,7 +50,7 @@ TO = $(OUT)$(if $(filter-out %/,$(OUT)),$(if $(wildcard $(OUT)/.),/))
 # A protocol of tools/bench, its flags, and those of the binaries.
 PROTOCOL = $(GO) run ./tools/bench $@ -count $(COUNT) -out '$(TO)' -report '$(GO) run ./tools/report' -- $(ONCE) $(ARGS)
 
-.PHONY: help bench compare study baseline gate stores folder bench.test gds.test test ci check cross fuzz-smoke bench-smoke layers unit soak fuzz mutate interop cufile ptxas arch kit kit-smoke clean
+.PHONY: help bench compare study layouts baseline gate stores folder bench.test gds.test test ci check cross fuzz-smoke bench-smoke layers unit soak fuzz mutate interop cufile ptxas arch kit kit-smoke clean
 
 help: ## the targets that one types, and what they do; make test and make ci run the others
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -61,6 +67,12 @@ study: FORMS = raw
 study: CACHE = as-is
 study: stores folder bench.test gds.test ## by the study's protocol: a process an engine, gds first, COUNT epochs in it that each open the store, through the page cache as it is
 	@$(PROTOCOL)
+
+# The files stand in results, for there are many of them. OLD is a benchmark that go test -c built, ROWS a regular expression.
+layouts: OUT = results/layouts-
+layouts: folder bench.test ## on stores of other layouts (18 GB): this state, that of OLD=BINARY, tensorstore, C-Blosc, in turn
+	@$(GO) run ./tools/bench layouts -count $(COUNT) -out '$(TO)' $(if $(OLD),-old '$(OLD)') $(if $(ROWS),-rows '$(ROWS)') $(if $(LAYOUTS),-data '$(LAYOUTS)') \
+		$(if $(KEEP),-keep '$(KEEP)') $(if $(POOL),-pool '$(POOL)') -report '$(GO) tool benchstat' -- $(ARGS)
 
 baseline: ## keep this state's benchmarks, to which make gate compares later ones
 	$(GO) test -c $(VCS) -o baseline.test .

@@ -43,6 +43,7 @@ var rules = []rule{
 	{command: "make soak", skip: hours},
 	{command: "make mutate", skip: hours},
 	{command: "go test -short ./...", skip: "takes minutes, and make test runs more"},
+	{command: "make layouts OLD=old.test", skip: hours},
 	{command: "make check", skip: "takes minutes, and make test runs it"},
 	{command: "go generate ./...", skip: bucket},
 	{command: "go run ./tools/era5", skip: bucket},

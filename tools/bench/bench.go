@@ -20,7 +20,7 @@ import (
 )
 
 const usage = `usage: bench [-count N] [-append] -o FILE BINARY [FLAG...] [-o FILE BINARY [FLAG...]]... [-- FLAG...]
-       bench compare|study|gate -help
+       bench compare|study|gate|layouts -help
 
 Runs the binaries in turn, N times each, and writes what each run prints to the side's file. The flags behind -- are passed to
 every binary, before the side's own. A file that holds another kind of run is never replaced.
@@ -52,6 +52,9 @@ type command struct {
 
 // run is the whole command.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) > 0 && args[0] == "layouts" {
+		return compareLayouts(ctx, args[1:], stdout, stderr)
+	}
 	if len(args) > 0 && protocols[args[0]] != nil {
 		return follow(ctx, args[0], args[1:], stdout, stderr)
 	}

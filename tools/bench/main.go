@@ -20,6 +20,9 @@
 // chooses binaries, files and flags, measures, and runs the report. Compare and study measure the CPU engine alone if no GPU
 // can be used. Gate refuses to measure if so few runs can't show anything.
 //
+// Layouts compares bench.test with an older one and with other software, row by row, on stores of other layouts than the study's,
+// which it makes.
+//
 // The exit status is 2 for a wrong command line, and 1 for any other error.
 package main
 

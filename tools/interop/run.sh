@@ -3,38 +3,9 @@
 # same. The Python packages go into virtual environments in the user's cache, once.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/zarrbench/python
-
-# find_python prints the path of the newest Python that can make virtual environments and is of version 3.$1 to 3.$2.
-find_python() {
-	local minor p
-	for ((minor = $2; minor >= $1; minor--)); do
-		for p in "python3.$minor" python3 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3."$minor".*/bin/python3; do
-			if "$p" -c "import ensurepip, sys; sys.exit(sys.version_info[:2] != (3, $minor))" 2>/dev/null; then
-				command -v "$p"
-				return
-			fi
-		done
-	done
-	return 1
-}
-
-# environment makes the virtual environment $1 of the Python $2 and the packages that follow, unless it is there, and adds it
-# to those that the tests use.
-pythons=
-environment() {
-	local dir=$cache/$1 python=$2
-	shift 2
-	if [ "$(cat "$dir/packages" 2>/dev/null)" != "$*" ] || ! "$dir/bin/python" -c 'import zarr' 2>/dev/null; then
-		echo "interop: installing $*"
-		rm -rf "$dir"
-		"$python" -m venv "$dir"
-		"$dir/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
-		echo "$*" >"$dir/packages"
-	fi
-	echo "interop: with $*"
-	pythons=${pythons:+$pythons:}$dir/bin/python
-}
+tool=interop
+# shellcheck source=tools/interop/environment.sh
+. tools/interop/environment.sh
 
 if ! old=$(find_python 11 12) && [ "${CI:-}" = true ] && command -v apt-get >/dev/null; then
 	apt-get update -qq && apt-get install -y -qq python3 python3-venv
