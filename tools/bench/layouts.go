@@ -240,7 +240,7 @@ func (c *comparison) measure(ctx context.Context, r layout, stdout, stderr io.Wr
 	for _, s := range sides {
 		words = append(words, names[s]+"="+s.path)
 	}
-	fmt.Fprintf(stdout, "%s: %s\n", r.name, strings.Join(slices.Concat(flags, since), " "))
+	fmt.Fprintln(stdout, strings.Join(slices.Concat([]string{r.name + ":"}, flags, since), " "))
 	report := exec.CommandContext(ctx, words[0], words[1:]...)
 	report.Stdout, report.Stderr = stdout, stderr
 	return report.Run()
