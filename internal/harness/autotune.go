@@ -19,12 +19,14 @@ type reading struct {
 	io             engine.IO
 	workers, depth int  // 0 for the engine's choice
 	auto           bool // tune chooses both
+	keep           int64
 }
 
 // requested returns the reading that the flags ask for, with one value of -io.
 func requested(io engine.IO) reading {
 	workers, auto, _ := parseWorkers(*workersFlag) // checked by checkFlags
-	return reading{io: io, workers: workers, depth: *depthFlag, auto: auto}
+	keep, _ := parseKeep(*keepFlag)
+	return reading{io: io, workers: workers, depth: *depthFlag, auto: auto, keep: keep}
 }
 
 // parseWorkers parses the value of -workers: a number, or auto.
@@ -112,6 +114,7 @@ func (s *benchStore) trial(ctx context.Context, r reading) (least time.Duration,
 		times = 3       // the first is not counted
 		bytes = 1 << 30 // of an epoch
 	)
+	r.keep = 0 // what is cached is not read
 	se, err := openSession(ctx, s, r, false)
 	if err != nil {
 		return 0, err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zarrbench/zarrio/loader"
+	"zarrbench/zarrio/meta"
 )
 
 // Epoch times epochs of each store.
@@ -72,6 +73,7 @@ func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, lines *deferr
 	if se.loader.Len() == 1 {
 		lines.add("Batches: %s: one an epoch, of %d samples (-batch %d): nothing was prefetched", rowName(b), proof.samples, *batchFlag)
 	}
+	lines.add("Memory: %s: %s", rowName(b), footprint(se.loader))
 	var totals transferTotals = noTotals{}
 	if activeGPU != nil {
 		totals = activeGPU.newTotals()
@@ -123,7 +125,7 @@ func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, lines *deferr
 			b.Fatalf("the loss of this epoch is %v, the first had %v: the data changed, or a race did", e.loss, proof.loss)
 		}
 		samples += e.samples
-		m.add(e, elapsed, opened, cpuTime()-cpu, se.loader.Stats().ReadBytes-before.ReadBytes)
+		m.add(e, elapsed, opened, cpuTime()-cpu, before, se.loader.Stats())
 		totals.end(se.engine)
 		b.StartTimer()
 	}
@@ -164,14 +166,15 @@ type measured struct {
 	total, ceiling, open, first time.Duration
 	stall, firstWaits, cpu      time.Duration // stall is the sum of the waits for all batches
 	waits                       []time.Duration
-	readBytes                   int64
+	stats                       meta.Stats
 }
 
-func (m *measured) add(e epoch, elapsed, opened, cpu time.Duration, readBytes int64) {
+// add adds an epoch. The loader's stats were before, and are after.
+func (m *measured) add(e epoch, elapsed, opened, cpu time.Duration, before, after meta.Stats) {
 	m.epochs++
 	m.total += elapsed
 	m.cpu += cpu
-	m.readBytes += readBytes
+	m.stats.Add(after.Sub(before))
 	m.first += opened + e.waits[0]
 	m.firstWaits += e.waits[0]
 	for _, w := range e.waits {
@@ -194,7 +197,8 @@ func (m *measured) report(b *testing.B, samples int) {
 	}
 	b.ReportMetric(m.cpu.Seconds()/n, "cpu-sec/op")
 	b.ReportMetric(m.open.Seconds()/n, "open-sec")
-	b.ReportMetric(float64(m.readBytes)/n, "read-B/op")
+	b.ReportMetric(float64(m.stats.ReadBytes)/n, "read-B/op")
+	reportKept(b, m.stats, n)
 	b.ReportMetric(m.ceiling.Seconds()/n, "ceiling-sec")
 	if *stepFlag == 0 {
 		b.ReportMetric(100*m.ceiling.Seconds()/m.total.Seconds(), "ceiling-%")

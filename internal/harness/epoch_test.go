@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"zarrbench/zarrio/meta"
+
 	"zarrbench/fixtures"
 )
 
@@ -191,7 +193,7 @@ func TestStall(t *testing.T) {
 			r := testing.Benchmark(func(b *testing.B) {
 				var m measured
 				for range 2 {
-					m.add(epoch{samples: 8, waits: c.waits}, 100*ms, 0, 0, 1)
+					m.add(epoch{samples: 8, waits: c.waits}, 100*ms, 0, 0, meta.Stats{}, meta.Stats{ReadBytes: 1})
 					m.ceiling += 20 * ms
 				}
 				m.report(b, 16)

@@ -32,6 +32,7 @@ var (
 	depthFlag    = flag.Int("depth", 0, "reads that each worker has under way at once with -io uring and auto; 0 means those of 8 MiB, but 16 at most; with -workers auto, several are tried")
 	prefetchFlag = flag.Int("prefetch", 1, "batches filled ahead of the one in use")
 	shuffleFlag  = flag.String("shuffle", "", "order of the windows by this `SEED`: a number, or chunk:SEED to keep the windows of a chunk together")
+	keepFlag     = flag.String("keep", "0", "decoded chunks that are cached across batches and epochs: `BYTES`, such as 2GiB; auto, all that the epochs need if it fits a quarter of the memory; or 0, those that the very next batch needs")
 	stepFlag     = flag.Duration("step", 0, "pretend that the model takes this long on each batch")
 	engineFlag   = new(string) // defined by Main
 	requireFlag  = flag.Bool("require", false, "fail, rather than skip, where this build or machine lacks the engine; with -engine gds, also where bytes went another way than GPUDirect Storage's")
@@ -170,6 +171,7 @@ func checkFlags() error {
 	_, _, shuffleErr := parseShuffle(*shuffleFlag)
 	_, _, workersErr := parseWorkers(*workersFlag)
 	_, windowErr := loader.ParseWindows(*windowFlag)
+	_, keepErr := parseKeep(*keepFlag)
 	err := errors.Join(
 		oneOf("loss", *lossFlag, "mse", "none"),
 		oneOf("cache", *cacheFlag, "warm", "cold", "as-is"),
@@ -178,7 +180,7 @@ func checkFlags() error {
 		oneOf("layout", *layoutFlag, "dense", "padded"),
 		oneOf("engine", *engineFlag, "cpu", "host", "gds"),
 		checkGPUFlags(),
-		shuffleErr, windowErr, workersErr)
+		shuffleErr, windowErr, workersErr, keepErr)
 	switch {
 	case *batchFlag < 1:
 		err = errors.Join(err, fmt.Errorf("-batch %d: want 1 or more", *batchFlag))

@@ -40,9 +40,9 @@ var _ gpuEngine = gpu.Engine(nil)
 
 func (d *gpuDevice) openEngine(r reading, opt gpuOptions) (namedEngine, error) {
 	if opt.host {
-		return gpu.NewHost(d.GPU, gpu.HostOptions{Workers: r.workers, IO: r.io, Depth: r.depth, Pageable: opt.pageable})
+		return gpu.NewHost(d.GPU, gpu.HostOptions{Workers: r.workers, IO: r.io, Depth: r.depth, KeepBytes: r.keep, Pageable: opt.pageable})
 	}
-	return gpu.NewGDS(d.GPU, gpu.GDSOptions{Workers: r.workers, Submit: gpu.Submit(opt.submit), Compat: gpu.Compat(opt.compat)})
+	return gpu.NewGDS(d.GPU, gpu.GDSOptions{Workers: r.workers, KeepBytes: r.keep, Submit: gpu.Submit(opt.submit), Compat: gpu.Compat(opt.compat)})
 }
 
 // printHead prints the GPU and its libraries, and by which path each store's arrays will be read.

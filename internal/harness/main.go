@@ -29,14 +29,17 @@ Unit steady-stall-% better=lower
 Unit ceiling-% better=higher
 Unit ceiling-sec better=lower
 Unit peak-RSS-bytes better=lower
+Unit reused/op better=higher
+Unit evicted/op better=lower
+Unit kept-bytes better=lower
 Unit data-crc32 assume=exact
 Unit loss assume=exact
 `
 
-// readUnit returns the line that describes read-B/op. In a shuffled order the number varies: it depends on timing which chunks
-// are still cached when their next window is read.
+// readUnit returns the line that describes read-B/op. In a shuffled order, and with cached chunks, the number varies: it depends on
+// timing which chunks are still cached when their next window is read.
 func readUnit() string {
-	if *shuffleFlag != "" {
+	if *shuffleFlag != "" || keeps() {
 		return "Unit read-B/op better=lower\n"
 	}
 	return "Unit read-B/op assume=exact\n"
@@ -171,6 +174,7 @@ func printHead(ctx context.Context, e namedEngine) error {
 		{"layout", *layoutFlag, "dense"},
 		{"prefetch", fmt.Sprint(*prefetchFlag), "1"},
 		{"shuffle", *shuffleFlag, ""},
+		{"keep", *keepFlag, "0"},
 		{"step", stepFlag.String(), "0s"},
 	}
 	for _, l := range lines {

@@ -31,7 +31,7 @@ type namedEngine interface {
 // openEngine opens the engine that -engine names. GPU engines use the GPU that is open.
 func openEngine(r reading) (namedEngine, error) {
 	if *engineFlag == "cpu" {
-		return engine.NewCPU(engine.CPUOptions{Workers: r.workers, IO: r.io, Depth: r.depth}), nil
+		return engine.NewCPU(engine.CPUOptions{Workers: r.workers, IO: r.io, Depth: r.depth, KeepBytes: r.keep}), nil
 	}
 	return openGPUEngine(r)
 }

@@ -29,10 +29,20 @@ type CPUOptions struct {
 	// Depth is the number of reads that each worker has in flight at once, with IOUring and IOAuto.
 	// If it is 0, they read up to 8 MiB, but are 16 at most. 1 means plain calls.
 	Depth int
-	// KeepBytes limits the decoded chunks that are cached for the next batch. 0 means 64 MiB, a
-	// negative value none.
+	// KeepBytes limits the cache of decoded chunks, or of the parts of them that were needed. They
+	// are kept across batches and epochs; those that were used least recently make room for others,
+	// but not what the next batch needs. A cached chunk is not read again, even if the store has
+	// changed.
+	//
+	// 0 means that chunks are kept for the very next batch alone, within 64 MiB: windows of two
+	// batches may share them. KeepAuto chooses: all that a loader's channels and windows select, if
+	// that fits a quarter of the available memory, else chunks for the next batch alone, within that
+	// quarter. Any other negative value keeps nothing.
 	KeepBytes int64
 }
+
+// KeepAuto as KeepBytes has the engine choose how much it keeps.
+const KeepAuto = workers.KeepAuto
 
 // A CPU is an engine that fills host memory. It reads or decodes chunks straight into the batch if
 // it can, otherwise it copies their pieces there.
@@ -88,6 +98,14 @@ func (e *CPU) Alloc(n int64, _ tensor.Layout) (tensor.Memory, error) {
 // Available returns how many bytes Alloc can give without running this machine out of memory.
 func (e *CPU) Available() int64 { return hostmem.Available() }
 
+// Prepare implements Preparer.
+func (e *CPU) Prepare(p *plan.Plan, selected int64) Footprint {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f := e.pool.Prepare(p, selected)
+	return Footprint{Workers: f.Workers, Kept: f.Kept, Tables: f.Tables}
+}
+
 // Sync implements Engine. It has nothing to wait for: Fill has waited already.
 func (e *CPU) Sync(tensor.Memory) error { return nil }
 
@@ -114,20 +132,11 @@ func (e *CPU) read(ctx context.Context, w *workers.Worker, p *plan.Plan, r *plan
 	for i := range pieces {
 		w.Stats.PlacedBytes += int64(pieces[i].N[0] * pieces[i].N[1] * size)
 	}
-	whole := a.ChunkBytes()
-	if dec := e.pool.Keep.Lookup(r.Key(), r.Keep); dec != nil {
-		w.Stats.Reused++
-		kept := chunk.Runs{{Hi: whole, Mem: dec}}
-		return w.Compute(func() error { return place(ctx, p, pieces, dst, kept, size, 0) })
-	}
 	ok, err := false, error(nil)
-	if dec := e.pool.Reserve(r); dec != nil {
-		// A chunk that is cached for the next batch is decoded whole, into the cache.
-		kept := chunk.Runs{{Hi: whole, Mem: dec}}
-		ok, err = w.Load(ctx, a, r.Chunk, dec, func() error { return place(ctx, p, pieces, dst, kept, size, 0) })
-		if !ok && err == nil {
-			e.pool.Keep.Discard(r.Key())
-		}
+	if r.Kept != nil {
+		ok, err = w.LoadKept(ctx, r, pieces, func(kept chunk.Runs) error {
+			return place(ctx, p, pieces, dst, kept, size, a.Swap())
+		})
 	} else if plan.InPlace(a, pieces) {
 		// No piece counts as placed before all are: Done may change a sample that others are
 		// copied from.
@@ -148,11 +157,9 @@ func loadPieces(ctx context.Context, w *workers.Worker, p *plan.Plan, r *plan.Ch
 	need := w.Needed(pieces, size)
 	if a.DecodesParts() && plan.Contiguous(pieces) {
 		runs := w.InPlace(pieces, dst, size)
-		return w.LoadRuns(ctx, a, r.Chunk, whole, runs, need, func() error {
-			if swap := a.Swap(); swap > 0 {
-				for _, run := range runs {
-					ndcopy.SwapBytes(run.Mem, swap)
-				}
+		return w.LoadRuns(ctx, a, r.Chunk, whole, runs, need, func(runs chunk.Runs) error {
+			for _, run := range runs {
+				ndcopy.SwapBytes(run.Mem, a.Swap())
 			}
 			return placed(p, pieces)
 		})
@@ -161,7 +168,7 @@ func loadPieces(ctx context.Context, w *workers.Worker, p *plan.Plan, r *plan.Ch
 	if err != nil {
 		return false, err
 	}
-	return w.LoadRuns(ctx, a, r.Chunk, whole, runs, need, func() error {
+	return w.LoadRuns(ctx, a, r.Chunk, whole, runs, need, func(runs chunk.Runs) error {
 		return place(ctx, p, pieces, dst, runs, size, a.Swap())
 	})
 }

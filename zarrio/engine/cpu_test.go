@@ -184,7 +184,8 @@ func TestLoaderKeepsLittle(t *testing.T) {
 		var checks atomic.Int64
 		opt.OnSample = func(*loader.Batch, int) error {
 			checks.Add(1)
-			return e.Pool().Keep.Verify()
+			_, err := e.Pool().Kept()
+			return err
 		}
 		l, err := loader.New(t.Context(), loadertest.Open(t, s, zarrio.Options{}), e, opt)
 		require.NoError(t, err)

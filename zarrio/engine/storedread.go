@@ -22,5 +22,7 @@ func (e *CPU) ReadStored(ctx context.Context, p *plan.Plan, m tensor.Memory) (me
 		}
 		return w.ReadStored(ctx, r, pieces)
 	}
-	return e.pool.Each(ctx, p, &workers.Job{Dst: dst, Skip: plan.KeptForNext, Read: read})
+	return e.pool.ReadStored(p, func() (meta.Stats, error) {
+		return e.pool.Each(ctx, p, &workers.Job{Dst: dst, Skip: plan.KeptForNext, Read: read})
+	})
 }

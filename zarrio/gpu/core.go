@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/cuda"
 	"zarrbench/zarrio/internal/plan"
 	"zarrbench/zarrio/internal/workers"
@@ -158,6 +159,14 @@ func (e *core) closeCore(first func() error) error {
 	e.gpu.leave()
 	e.gpu = nil
 	return err
+}
+
+// Prepare implements engine.Preparer.
+func (e *core) Prepare(p *plan.Plan, selected int64) engine.Footprint {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f := e.pool.Prepare(p, selected)
+	return engine.Footprint{Workers: f.Workers, Kept: f.Kept, Tables: f.Tables, OnDevice: true}
 }
 
 // Available implements Engine. It returns the free memory of the GPU.

@@ -141,27 +141,26 @@ func (e *core) readHost(
 func (e *core) readPieces(
 	ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory,
 ) error {
-	a, keep := r.Array, e.pool.Keep
+	a := r.Array
 	size, whole := a.Meta.DType.Size, a.ChunkBytes()
 	n, err := e.measure(pieces, size)
 	if err != nil {
 		return err
 	}
 	w.Stats.PlacedBytes += n
-	if dec := keep.Lookup(r.Key(), r.Keep); dec != nil {
-		w.Stats.Reused++
-		return e.pack(ctx, w, pieces, mem, chunk.Runs{{Hi: whole, Mem: dec}}, size, 0)
-	}
-	if dec := e.pool.Reserve(r); dec != nil {
-		ok, err := w.Load(ctx, a, r.Chunk, dec, nil)
+	if r.Kept != nil {
+		var kept chunk.Runs
+		ok, err := w.LoadKept(ctx, r, pieces, func(runs chunk.Runs) error {
+			kept = runs
+			return nil
+		})
 		if err != nil {
 			return err
 		}
 		if !ok {
-			keep.Discard(r.Key())
 			return e.fillIn(w, pieces, mem, a)
 		}
-		return e.pack(ctx, w, pieces, mem, chunk.Runs{{Hi: whole, Mem: dec}}, size, 0)
+		return e.pack(ctx, w, pieces, mem, kept, size, a.Swap())
 	}
 	need := w.Needed(pieces, size)
 	switch {
@@ -174,7 +173,7 @@ func (e *core) readPieces(
 	if err != nil {
 		return err
 	}
-	ok, err := w.LoadRuns(ctx, a, r.Chunk, whole, runs, need, func() error { return nil })
+	ok, err := w.LoadRuns(ctx, a, r.Chunk, whole, runs, need, func(chunk.Runs) error { return nil })
 	if err != nil {
 		return err
 	}
@@ -211,7 +210,7 @@ func (e *core) readSlot(
 		return err
 	}
 	runs := chunk.Runs{{Hi: len(host), Mem: host}}
-	ok, err := w.LoadRuns(ctx, a, r.Chunk, len(host), runs, w.Needed(pieces, size), func() error {
+	ok, err := w.LoadRuns(ctx, a, r.Chunk, len(host), runs, w.Needed(pieces, size), func(chunk.Runs) error {
 		ndcopy.SwapBytes(host, a.Swap())
 		return nil
 	})

@@ -140,23 +140,14 @@ type plannedBatch struct {
 // index, counted from that sample, its plan and its windows. They are valid during the call. The
 // next batch is planned before f is called, so that chunks which both need are marked to be kept.
 func (l *Loader) eachPlan(epoch, sample int, f func(i int, p *planner, at [][3]int) error) error {
-	shuffleBy := l.channels[slices.IndexFunc(l.channels, func(c channel) bool { return c.step.n > 0 })].step.n
-	order := newOrder(&l.windows, l.opt.Shuffle, shuffleBy, l.opt.Seed, uint64(epoch))
-	order.skip(l.lo + sample)
 	end := l.stop(sample)
-	plan := func(b *plannedBatch, first int) {
-		b.at = b.at[:0]
-		for range min(l.opt.Batch, end-first) {
-			b.at = append(b.at, l.windows.split(order.next()))
-		}
-		b.plan(l.channels, &l.windows, b.at, &l.layout)
-	}
 	cur, next := &l.planned[0], &l.planned[1]
+	plan := l.planFrom(epoch, sample)
 	if sample < end {
 		plan(cur, sample)
 	}
 	for i := 0; sample < end; i++ {
-		cur.Restart = i == 0
+		cur.Restart, cur.After = i == 0, nil
 		sample += len(cur.at)
 		if sample < end {
 			plan(next, sample)
@@ -168,6 +159,22 @@ func (l *Loader) eachPlan(epoch, sample int, f func(i int, p *planner, at [][3]i
 		cur, next = next, cur
 	}
 	return nil
+}
+
+// planFrom returns a function that makes the plans of an epoch's batches from a sample on, one after
+// the other. first is the batch's first sample.
+func (l *Loader) planFrom(epoch, sample int) func(b *plannedBatch, first int) {
+	shuffleBy := l.channels[slices.IndexFunc(l.channels, func(c channel) bool { return c.step.n > 0 })].step.n
+	order := newOrder(&l.windows, l.opt.Shuffle, shuffleBy, l.opt.Seed, uint64(epoch))
+	order.skip(l.lo + sample)
+	end := l.stop(sample)
+	return func(b *plannedBatch, first int) {
+		b.at = b.at[:0]
+		for range min(l.opt.Batch, end-first) {
+			b.at = append(b.at, l.windows.split(order.next()))
+		}
+		b.plan(l.channels, &l.windows, b.at, &l.layout)
+	}
 }
 
 // produce fills the batches of an epoch, from a sample on, and sends them to full.

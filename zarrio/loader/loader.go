@@ -73,6 +73,7 @@ type Loader struct {
 	windows  windowing
 	dtype    meta.DType
 	layout   batchLayout
+	takes    engine.Footprint
 	times    stepTimes
 	stepDim  string
 	grid     [2]string
@@ -240,6 +241,9 @@ func (l *Loader) alloc() error {
 	}
 	tensorBytes := (samples*len(l.channels)*plane*size + tensor.PageSize - 1) &^ (tensor.PageSize - 1)
 	l.layout = batchLayout{tensor: tensorBytes, plane: plane, rows: rows, cols: cols, size: size}
+	if err := l.prepare(int64(tensorBytes) * int64(steps) * int64(slots)); err != nil {
+		return err
+	}
 	l.free = make(chan *Batch, slots)
 	for range slots {
 		mem, err := l.engine.Alloc(int64(tensorBytes)*int64(steps), l.opt.Layout)

@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/internal/plan"
 	"zarrbench/zarrio/meta"
@@ -11,6 +12,8 @@ type planner struct {
 	plan.Plan
 	index  map[chunk.Key]int32      // the index of each chunk's read in the plan
 	shards map[chunk.Key]shardReads // the last row of each shard
+	last   []int                    // by step of a window: the last piece
+	spans  []codec.Span             // the bytes that a read needs of its chunk
 }
 
 // A shardReads is a row of reads of one shard, which one worker makes.
@@ -39,13 +42,17 @@ func (p *planner) plan(channels []channel, c *windowing, at [][3]int, to *batchL
 	clear(p.index)
 	clear(p.shards)
 	for i, w := range at {
+		p.last = p.last[:0]
 		step0, steps := c.by[0].at(w[0])
 		row0, rows := c.by[1].at(w[1])
 		col0, cols := c.by[2].at(w[2])
+		for range steps {
+			p.last = append(p.last, -1)
+		}
 		for ch := range channels {
 			for s := range steps {
 				dst := s*to.tensor + (i*len(channels)+ch)*to.plane*to.size
-				p.addField(&channels[ch], i, step0+s, dst, [2]int{row0, col0}, [2]int{rows, cols}, to)
+				p.addField(&channels[ch], i, step0+s, &p.last[s], dst, [2]int{row0, col0}, [2]int{rows, cols}, to)
 			}
 		}
 	}
@@ -53,8 +60,9 @@ func (p *planner) plan(channels []channel, c *windowing, at [][3]int, to *batchL
 }
 
 // addField adds the pieces of one field: of the channel's grid, n rows and columns from index lo
-// on, at one step. dst is the byte of the batch that the field begins at.
-func (p *planner) addField(c *channel, sample, step, dst int, lo, n [2]int, to *batchLayout) {
+// on, at one step. dst is the byte of the batch that the field begins at. last is the index of the
+// sample's last piece at this step, or -1.
+func (p *planner) addField(c *channel, sample, step int, last *int, dst int, lo, n [2]int, to *batchLayout) {
 	chunk, src := c.chunk0, c.src0
 	if c.step.n > 0 {
 		chunk += step / c.step.n * c.step.chunkBy
@@ -65,7 +73,7 @@ func (p *planner) addField(c *channel, sample, step, dst int, lo, n [2]int, to *
 		y1 := min((y/row.n+1)*row.n, lo[0]+n[0])
 		for x := lo[1]; x < lo[1]+n[1]; {
 			x1 := min((x/col.n+1)*col.n, lo[1]+n[1])
-			p.Pieces = append(p.Pieces, plan.Piece{
+			piece := plan.Piece{
 				Read:   p.read(c, chunk+y/row.n*row.chunkBy+x/col.n*col.chunkBy),
 				Sample: sample,
 				Src:    src + y%row.n*row.srcBy + x%col.n*col.srcBy,
@@ -73,7 +81,11 @@ func (p *planner) addField(c *channel, sample, step, dst int, lo, n [2]int, to *
 				N:      [2]int{y1 - y, x1 - x},
 				SrcBy:  [2]int{row.srcBy, col.srcBy},
 				DstBy:  [2]int{to.cols, 1},
-			})
+			}
+			if *last < 0 || !p.Pieces[*last].Extend(&piece, to.size) {
+				*last = len(p.Pieces)
+				p.Pieces = append(p.Pieces, piece)
+			}
 			x = x1
 		}
 		y = y1
@@ -117,9 +129,42 @@ func (p *planner) follow(c *channel, i int32) {
 	p.shards[key] = shardReads{last: i, count: row.count + 1}
 }
 
-// keep marks the reads of chunks that the next plan needs too.
+// keep marks the reads of chunks that the next plan needs too. A chunk that is read in parts is
+// marked only if both plans need the same bytes of it.
 func (p *planner) keep(next *planner) {
+	p.After = &next.Plan
 	for i := range p.Reads {
-		_, p.Reads[i].Keep = next.index[p.Reads[i].Key()]
+		r := &p.Reads[i]
+		j, ok := next.index[r.Key()]
+		r.Keep = ok && (!p.inParts(r) || p.overlaps(r, next, &next.Reads[j]))
 	}
+}
+
+// inParts reports whether a chunk of which this plan needs some bytes is read in parts.
+func (p *planner) inParts(r *plan.ChunkRead) bool {
+	p.spans = p.spans[:0]
+	for i := range p.Pieces[r.First : r.First+r.Count] {
+		q := &p.Pieces[r.First+i]
+		b := q.Box()
+		p.spans = chunk.AppendSpans(p.spans, &b, q.Src, r.Array.Meta.DType.Size)
+	}
+	p.spans = chunk.JoinSpans(p.spans)
+	return r.Array.InParts(r.Array.ChunkBytes(), p.spans)
+}
+
+// overlaps reports whether o, a read of the same chunk in the next plan, needs some of the bytes
+// that inParts has found last.
+func (p *planner) overlaps(r *plan.ChunkRead, next *planner, o *plan.ChunkRead) bool {
+	mine := p.spans
+	next.inParts(o)
+	i := 0
+	for _, s := range next.spans {
+		for i < len(mine) && mine[i].Hi <= s.Lo {
+			i++
+		}
+		if i < len(mine) && mine[i].Lo < s.Hi {
+			return true
+		}
+	}
+	return false
 }

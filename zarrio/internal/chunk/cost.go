@@ -17,7 +17,10 @@ func (a *Array) partsCostLess(size float64, n int, spans []codec.Span) bool {
 // InParts reports whether the spans of a chunk of n bytes are read and decoded without the rest, as
 // far as can be told without looking at the chunk.
 func (a *Array) InParts(n int, spans []codec.Span) bool {
-	return a.Raw() || a.parts != nil && a.partsCostLess(float64(n), n, spans)
+	if a.Raw() {
+		return int64(n-SpanBytes(spans)) > a.Source.gap
+	}
+	return a.parts != nil && a.partsCostLess(float64(n), n, spans)
 }
 
 // DecodesParts reports whether spans of a chunk can be decoded without the rest.
@@ -25,7 +28,7 @@ func (a *Array) DecodesParts() bool { return a.parts != nil }
 
 // partsMayPay reports whether it is worth to find out whether a chunk should be read in parts. What
 // is known without its value is taken into account.
-func (r *Reader) partsMayPay(a *Array, chunk, n int, spans []codec.Span) bool {
+func (r *Reader) partsMayPay(a *Array, n int, spans []codec.Span) bool {
 	return len(a.Pipe.Levels) > 0 || a.partsCostLess(float64(n), n, spans)
 }
 
@@ -37,4 +40,46 @@ func (a *Array) sendsRanges() bool {
 	}
 	gap, most := a.Source.coalescer.Coalesce()
 	return gap < most
+}
+
+// Working returns how many bytes of memory a reader takes at most, as far as can be told without
+// looking at the chunk, to load spans of a chunk of n bytes. inPlace reports whether they are loaded
+// straight to where they belong.
+func (a *Array) Working(n int, spans []codec.Span, inPlace bool) int64 {
+	need := SpanBytes(spans)
+	switch {
+	case a.Raw() && inPlace:
+		return 0
+	case a.Raw():
+		return int64(need)
+	case a.InParts(n, spans): // a range, and a block at its end
+		stored := min(a.Source.size, int64(need)) + largeBlock
+		if inPlace {
+			return stored
+		}
+		return stored + int64(need)
+	case inPlace:
+		return int64(n)
+	}
+	return int64(n) + int64(n)
+}
+
+// largeBlock is about as large as the blocks of Blosc get, unless the writer chose another size.
+const largeBlock = 1 << 20
+
+// Tables returns how many bytes the indices of the array's shards and the heads of its chunks take
+// at most.
+func (a *Array) Tables() int64 {
+	n := int64(0)
+	if len(a.Pipe.Levels) > 0 {
+		n += maxTableBytes
+	}
+	if a.parts != nil {
+		chunks := int64(1)
+		for _, c := range a.Grid.Counts {
+			chunks = min(chunks*int64(c), maxTableBytes)
+		}
+		n += min(maxTableBytes, chunks*int64(a.parts.HeadLen(a.ChunkBytes())/8+tableOverhead))
+	}
+	return n
 }

@@ -22,26 +22,21 @@ import (
 // read in parts.
 var errWhole = errors.New("the chunk is better read whole")
 
-// loadParts is LoadRuns for a chunk whose codec can decode parts. If there are no runs, it only reads
-// the stored bytes, and use is not called.
-func (r *Reader) loadParts(ctx context.Context, a *Array, chunk, n int, runs Runs, need []codec.Span, use func() error) (bool, error) {
-	var failed error // of use
-	done := func() error {
-		failed = use()
-		return failed
-	}
+// loadParts is load for a chunk whose codec can decode parts.
+func (r *Reader) loadParts(ctx context.Context, a *Array, chunk, n int, runs Runs, kept Kept, need []codec.Span, use func(Runs) error) (bool, error) {
 	for attempt := 0; ; attempt++ {
 		err := errWhole
-		if r.partsMayPay(a, chunk, n, need) {
-			err = r.readParts(ctx, a, chunk, n, runs, need, done)
+		if r.partsMayPay(a, n, need) {
+			err = r.readParts(ctx, a, chunk, n, runs, kept, need, use)
 			r.release(a)
 		}
+		used, isUsed := errors.AsType[usedError](err)
 		step, isStep := errors.AsType[*codec.StepError](err)
 		switch {
-		case failed != nil:
-			return false, failed
+		case isUsed:
+			return false, used.error
 		case err == errWhole:
-			return r.loadWholeParts(ctx, a, chunk, n, runs, need, use)
+			return r.loadWholeParts(ctx, a, chunk, n, runs, kept, need, use)
 		case err == nil:
 			return true, nil
 		case isStep:
@@ -51,26 +46,69 @@ func (r *Reader) loadParts(ctx context.Context, a *Array, chunk, n int, runs Run
 		case attempt == 0 && (errors.Is(err, ErrChanged) || errors.Is(err, store.ErrChanged) || err == ErrVanished):
 			a.ForgetTables() // the new version may be readable
 			r.Close()
+			if kept != nil {
+				kept.Abandon()
+			}
 		default:
 			return false, a.Fail(chunk, "read", err)
 		}
 	}
 }
 
+// A usedError is the error of a caller's function: the chunk was read.
+type usedError struct{ error }
+
 // loadWholeParts is loadParts for a chunk that is read whole.
-func (r *Reader) loadWholeParts(ctx context.Context, a *Array, chunk, n int, runs Runs, need []codec.Span, use func() error) (bool, error) {
+func (r *Reader) loadWholeParts(ctx context.Context, a *Array, chunk, n int, runs Runs, kept Kept, need []codec.Span, use func(Runs) error) (bool, error) {
 	src, err := r.readEncoded(ctx, a, chunk, n)
-	if src == nil || err != nil || len(runs) == 0 {
+	if src == nil || err != nil || use == nil {
 		return src != nil, err
 	}
 	err = r.Compute(func() error {
-		if err := r.decodeWhole(ctx, a, src, n, runs, need); err != nil {
+		all, err := r.decodeWhole(ctx, a, src, n, runs, kept, need)
+		if err != nil {
 			return a.failStep(chunk, err)
 		}
 		r.countParts(need)
-		return use()
+		keep(kept)
+		return use(all)
 	})
 	return err == nil, err
+}
+
+// decodeWhole decodes the parts that hold need of a chunk of n bytes, whose stored bytes are src. It
+// returns the runs that they are in.
+func (r *Reader) decodeWhole(ctx context.Context, a *Array, src []byte, n int, runs Runs, kept Kept, need []codec.Span) (Runs, error) {
+	defer trace.StartRegion(ctx, "decode").End()
+	var err error
+	r.buf.pieces, _, err = a.parts.Parts(r.buf.pieces[:0], src, len(src), n, need, &r.buf.scratch)
+	if err == codec.ErrWhole {
+		runs := r.at(runs, kept, need)
+		r.buf.block = ndcopy.Grow(r.buf.block, n)
+		if err = a.Pipe.Chain.Decode(r.buf.block, src, nil, &r.buf.scratch); err == nil {
+			scatter(runs, r.buf.block, 0)
+		}
+		return runs, err
+	}
+	if err != nil {
+		return nil, &codec.StepError{Name: a.parts.Name(), Err: err}
+	}
+	runs = r.at(runs, kept, r.decodedSpans())
+	for _, q := range r.buf.pieces {
+		if err := r.decodePart(a, q, src[q.Encoded.Lo:q.Encoded.Hi], src, runs); err != nil {
+			return nil, &codec.StepError{Name: a.parts.Name(), Err: err}
+		}
+	}
+	return runs, nil
+}
+
+// decodedSpans returns what the parts in r.buf.pieces decode to.
+func (r *Reader) decodedSpans() []codec.Span {
+	r.buf.decoded = r.buf.decoded[:0]
+	for _, q := range r.buf.pieces {
+		r.buf.decoded = append(r.buf.decoded, q.Decoded)
+	}
+	return r.buf.decoded
 }
 
 // countParts counts a chunk of which need was decoded.
@@ -90,10 +128,13 @@ func SpanBytes(spans []codec.Span) int {
 
 // readParts is loadParts without its second attempt. It returns errWhole if the chunk should be
 // read whole.
-func (r *Reader) readParts(ctx context.Context, a *Array, chunk, n int, runs Runs, need []codec.Span, use func() error) error {
+func (r *Reader) readParts(ctx context.Context, a *Array, chunk, n int, runs Runs, kept Kept, need []codec.Span, use func(Runs) error) error {
 	p, h, err := r.findParts(ctx, a, chunk, n, need)
 	if err != nil {
 		return err
+	}
+	if use != nil {
+		runs = r.at(runs, kept, r.decodedSpans())
 	}
 	first := 0
 	for i, run := range r.buf.ranges {
@@ -105,7 +146,7 @@ func (r *Reader) readParts(ctx context.Context, a *Array, chunk, n int, runs Run
 		if err != nil {
 			return err
 		}
-		if len(runs) == 0 {
+		if use == nil {
 			continue
 		}
 		err = r.Compute(func() error {
@@ -116,8 +157,15 @@ func (r *Reader) readParts(ctx context.Context, a *Array, chunk, n int, runs Run
 				return err
 			}
 			r.countParts(need)
-			return use()
+			keep(kept)
+			if err := use(runs); err != nil {
+				return usedError{err}
+			}
+			return nil
 		})
+		if _, ok := errors.AsType[usedError](err); ok {
+			return err
+		}
 		if err != nil {
 			if changed := r.verify(h); changed != nil {
 				return changed

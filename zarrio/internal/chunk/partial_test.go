@@ -32,7 +32,7 @@ func TestChunkPartsInPlace(t *testing.T) {
 			spans := []codec.Span{{Lo: lo, Hi: lo + 400}, {Lo: lo + 80000, Hi: lo + 80004}}
 			got := make([]byte, len(want))
 			runs := Runs{{Hi: len(got), Mem: got}}
-			ok, err := r.LoadRuns(t.Context(), a, 2, len(got), runs, spans, func() error { return a.finish(got, nil) })
+			ok, err := r.LoadRuns(t.Context(), a, 2, len(got), runs, spans, func(Runs) error { return a.finish(got, nil) })
 			require.NoError(t, err)
 			require.True(t, ok)
 			for _, s := range spans {

@@ -56,6 +56,7 @@ type buffers struct {
 	coords  [meta.MaxRank]int
 	scratch codec.Scratch
 	spans   []codec.Span
+	decoded []codec.Span // what the parts decode to
 	pieces  []codec.Part // parts of a chunk that is read in parts
 	ranges  []partRange  // ranges in which they are read
 	strings [][]byte     // elements of varying length

@@ -2,62 +2,17 @@ package chunk
 
 import (
 	"context"
-	"runtime/trace"
 	"slices"
 
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/ndcopy"
 )
 
-// A Run is the bytes [Lo, Hi) of a decoded chunk and the memory that they go to, Hi-Lo bytes. Lo and
-// Hi are at elements.
-type Run struct {
-	Lo, Hi int
-	Mem    []byte
-}
-
-// Runs ascend by their Lo. They may overlap.
-type Runs []Run
-
-// find returns the memory that holds the bytes [lo, hi) of the chunk, or nil if they are not all in
-// one run. The runs don't overlap.
-func (rs Runs) find(lo, hi int) []byte {
-	i, ok := slices.BinarySearchFunc(rs, lo, func(r Run, lo int) int { return r.Lo - lo })
-	if !ok {
-		i--
-	}
-	if i < 0 || hi > rs[i].Hi {
-		return nil
-	}
-	return rs[i].Mem[lo-rs[i].Lo : hi-rs[i].Lo]
-}
-
-// Copy copies a box of elements, which are all in runs, from element src of the chunk to byte d of
-// dst. size is that of an element; swap is as for [ndcopy.Copy]. The runs don't overlap.
-func (rs Runs) Copy(dst []byte, d, src, size, swap int, b *ndcopy.Box) {
-	if b.Count() == 0 {
-		return
-	}
-	lo, hi := src, src+1
-	for k, n := range b.N {
-		lo += min(0, b.Src[k]*(n-1))
-		hi += max(0, b.Src[k]*(n-1))
-	}
-	if mem := rs.find(lo*size, hi*size); mem != nil {
-		ndcopy.Copy(dst, d, mem, src-lo, size, swap, b)
-		return
-	}
-	// The rows, or the columns, are in different runs: see spansOf.
-	k := 0
-	if b.N[0] == 1 || b.N[1] > 1 && abs(b.Src[1]) > abs(b.Src[0]) {
-		k = 1
-	}
-	part := *b
-	part.N[k] = 1
-	for i := range b.N[k] {
-		rs.Copy(dst, d+i*b.Dst[k]*size, src+i*b.Src[k], size, swap, &part)
-	}
-}
+// A Run is that of ndcopy. Lo and Hi are at elements.
+type (
+	Run  = ndcopy.Run
+	Runs = ndcopy.Runs
+)
 
 // Room returns runs in the reader's memory for spans of a chunk of n bytes. They are valid until
 // the next call. Spans that are better read at once share a run. If the chunk can only be decoded
@@ -94,31 +49,97 @@ func (r *Reader) Room(ctx context.Context, a *Array, chunk, n int, spans []codec
 	return runs, nil
 }
 
+// A Kept is a chunk in a cache: see [chunkcache.Entry].
+type Kept interface {
+	Runs() Runs
+	Room(lo, hi int) []byte
+	Keep()
+	Abandon()
+}
+
 // LoadRuns loads the bytes of a chunk of n bytes that need lists into the runs that hold them, in
 // the byte order in which they are stored. need ascends and holds whole elements. Other bytes of
-// the runs may be overwritten. If the chunk can only be decoded whole, there must be one run, for
-// all of it.
+// the runs may be overwritten. Runs may overlap. If the chunk can only be decoded whole, there must
+// be one run, for all of it.
 //
 // Then LoadRuns calls use, in the turn in which it has decoded. It returns false if the chunk is
 // not in the store; then nothing is written, and use is not called.
-func (r *Reader) LoadRuns(ctx context.Context, a *Array, chunk, n int, runs Runs, need []codec.Span, use func() error) (bool, error) {
-	whole := len(runs) == 1 && runs[0].Lo == 0 && runs[0].Hi == n
+func (r *Reader) LoadRuns(ctx context.Context, a *Array, chunk, n int, runs Runs, need []codec.Span, use func(Runs) error) (bool, error) {
+	return r.load(ctx, a, chunk, n, runs, nil, need, use)
+}
+
+// LoadKept loads the bytes of a chunk of n bytes that need lists, which are not in kept, into its
+// memory. It is like LoadRuns otherwise. use is called with all runs: those that kept had, and those
+// that were loaded. If kept has no room for some, these are in the reader's memory until the next
+// call.
+func (r *Reader) LoadKept(ctx context.Context, a *Array, chunk, n int, kept Kept, need []codec.Span, use func(Runs) error) (bool, error) {
+	ok, err := r.load(ctx, a, chunk, n, nil, kept, need, use)
+	kept.Abandon()
+	return ok, err
+}
+
+// load is LoadRuns, or LoadKept if kept is not nil. Without runs it only reads stored bytes, and use
+// is not called.
+func (r *Reader) load(ctx context.Context, a *Array, chunk, n int, runs Runs, kept Kept, need []codec.Span, use func(Runs) error) (bool, error) {
 	switch {
 	case a.Raw():
+		runs = r.at(runs, kept, need)
 		ok, err := r.loadRaw(ctx, a, chunk, n, runs, need)
 		if !ok || err != nil {
 			return false, err
 		}
-		return true, r.Compute(use)
-	case a.parts == nil || whole && SpanBytes(need) == n:
-		return r.loadWhole(ctx, a, chunk, runs[0].Mem, need, use)
+		return true, r.Compute(func() error {
+			keep(kept)
+			return use(runs)
+		})
+	case a.parts == nil || SpanBytes(need) == n && (kept != nil || len(runs) == 1 && len(runs[0].Mem) == n):
+		whole := [1]codec.Span{{Hi: n}}
+		runs = r.at(runs, kept, whole[:])
+		return r.loadWhole(ctx, a, chunk, runs.Find(0, n), need, func() error {
+			keep(kept)
+			return use(runs)
+		})
 	}
-	return r.loadParts(ctx, a, chunk, n, runs, need, use)
+	return r.loadParts(ctx, a, chunk, n, runs, kept, need, use)
+}
+
+// keep makes what was loaded a part of kept, if that is not nil.
+func keep(kept Kept) {
+	if kept != nil {
+		kept.Keep()
+	}
+}
+
+// at returns the runs that spans, which don't overlap, are loaded to: runs, or if kept is not nil, new
+// memory of it, with what it has already. What it has no room for is in the reader's memory.
+func (r *Reader) at(runs Runs, kept Kept, spans []codec.Span) Runs {
+	if kept == nil {
+		return runs
+	}
+	r.buf.runs = append(r.buf.runs[:0], kept.Runs()...)
+	first, lacking := len(r.buf.runs), 0
+	for _, s := range spans {
+		mem := kept.Room(s.Lo, s.Hi)
+		if mem == nil {
+			lacking += s.Hi - s.Lo
+		}
+		r.buf.runs = append(r.buf.runs, Run{Lo: s.Lo, Hi: s.Hi, Mem: mem})
+	}
+	r.buf.dec = r.grow(r.buf.dec, lacking)
+	rest := r.buf.dec
+	for i := first; i < len(r.buf.runs); i++ {
+		if run := &r.buf.runs[i]; run.Mem == nil {
+			k := run.Hi - run.Lo
+			run.Mem, rest = rest[:k:k], rest[k:]
+		}
+	}
+	slices.SortFunc(r.buf.runs, func(a, b Run) int { return a.Lo - b.Lo })
+	return r.buf.runs
 }
 
 // scatter copies the bytes [lo, lo+len(src)) of a chunk to the runs that hold some of them.
-func (rs Runs) scatter(src []byte, lo int) {
-	rs.each(lo, lo+len(src), func(r *Run) {
+func scatter(runs Runs, src []byte, lo int) {
+	eachRun(runs, lo, lo+len(src), func(r *Run) {
 		from, to := max(lo, r.Lo), min(lo+len(src), r.Hi)
 		if dst := r.Mem[from-r.Lo : to-r.Lo]; &dst[0] != &src[from-lo] {
 			copy(dst, src[from-lo:])
@@ -126,16 +147,16 @@ func (rs Runs) scatter(src []byte, lo int) {
 	})
 }
 
-// each calls f for each run that holds some of the bytes [lo, hi).
-func (rs Runs) each(lo, hi int, f func(*Run)) {
+// eachRun calls f for each run that holds some of the bytes [lo, hi).
+func eachRun(runs Runs, lo, hi int, f func(*Run)) {
 	longest := 0
-	for i := range rs {
-		longest = max(longest, rs[i].Hi-rs[i].Lo)
+	for i := range runs {
+		longest = max(longest, runs[i].Hi-runs[i].Lo)
 	}
-	first, _ := slices.BinarySearchFunc(rs, lo-longest, func(r Run, lo int) int { return r.Lo - lo })
-	for i := first; i < len(rs) && rs[i].Lo < hi; i++ {
-		if rs[i].Hi > lo {
-			f(&rs[i])
+	first, _ := slices.BinarySearchFunc(runs, lo-longest, func(r Run, lo int) int { return r.Lo - lo })
+	for i := first; i < len(runs) && runs[i].Lo < hi; i++ {
+		if runs[i].Hi > lo {
+			f(&runs[i])
 		}
 	}
 }
@@ -145,7 +166,7 @@ func (rs Runs) each(lo, hi int, f func(*Run)) {
 func (r *Reader) decodePart(a *Array, q codec.Part, src, head []byte, runs Runs) error {
 	lo, hi := q.Decoded.Lo, q.Decoded.Hi
 	var dst []byte
-	runs.each(lo, hi, func(run *Run) {
+	eachRun(runs, lo, hi, func(run *Run) {
 		if dst == nil && run.Lo <= lo && hi <= run.Hi {
 			dst = run.Mem[lo-run.Lo : hi-run.Lo]
 		}
@@ -157,7 +178,7 @@ func (r *Reader) decodePart(a *Array, q codec.Part, src, head []byte, runs Runs)
 	if err := a.parts.DecodePart(dst, src, head, q, &r.buf.scratch); err != nil {
 		return err
 	}
-	runs.scatter(dst, lo)
+	scatter(runs, dst, lo)
 	return nil
 }
 
@@ -171,7 +192,7 @@ func (r *Reader) loadRaw(ctx context.Context, a *Array, chunk, n int, runs Runs,
 			hi = spans[i].Hi
 		}
 		several = several || i < len(spans)
-		dst := runs.find(lo, hi)
+		dst := runs.Find(lo, hi)
 		direct := dst != nil
 		if !direct {
 			r.buf.enc = r.grow(r.buf.enc, hi-lo)
@@ -181,25 +202,9 @@ func (r *Reader) loadRaw(ctx context.Context, a *Array, chunk, n int, runs Runs,
 			return false, err
 		}
 		if !direct {
-			runs.scatter(dst, lo)
+			scatter(runs, dst, lo)
 		}
 	}
 	r.Stats.Chunks++
 	return true, nil
-}
-
-// decodeWhole decodes a chunk of n bytes, whose stored bytes are src, by the parts that hold need.
-func (r *Reader) decodeWhole(ctx context.Context, a *Array, src []byte, n int, runs Runs, need []codec.Span) error {
-	defer trace.StartRegion(ctx, "decode").End()
-	var err error
-	r.buf.pieces, _, err = a.parts.Parts(r.buf.pieces[:0], src, len(src), n, need, &r.buf.scratch)
-	if err != nil {
-		return &codec.StepError{Name: a.parts.Name(), Err: err}
-	}
-	for _, q := range r.buf.pieces {
-		if err := r.decodePart(a, q, src[q.Encoded.Lo:q.Encoded.Hi], src, runs); err != nil {
-			return &codec.StepError{Name: a.parts.Name(), Err: err}
-		}
-	}
-	return nil
 }

@@ -39,7 +39,7 @@ func (r *Reader) ReadChunk(ctx context.Context, a *Array, p *Part, strides []int
 		if a.parts != nil && len(outer) == 0 && inner.Contiguous() {
 			run := Run{Lo: src * size, Hi: (src + elements) * size, Mem: dst[to*size:][:elements*size]}
 			r.buf.runs = append(r.buf.runs[:0], run)
-			ok, err := r.LoadRuns(ctx, a, p.chunk, whole, r.buf.runs, r.buf.spans, func() error {
+			ok, err := r.LoadRuns(ctx, a, p.chunk, whole, r.buf.runs, r.buf.spans, func(Runs) error {
 				return a.finish(run.Mem, nil)
 			})
 			if err == nil && !ok {
@@ -73,7 +73,7 @@ func (r *Reader) ReadChunk(ctx context.Context, a *Array, p *Part, strides []int
 			ndcopy.Each(outer, src, to, func(src, to int) { place(src, to, inner) })
 		})
 	}
-	ok, err := r.LoadRuns(ctx, a, p.chunk, whole, runs, r.buf.spans, func() error {
+	ok, err := r.LoadRuns(ctx, a, p.chunk, whole, runs, r.buf.spans, func(runs Runs) error {
 		put(func(src, to int, box ndcopy.Box) { runs.Copy(dst, to*size, src, size, a.Swap(), &box) })
 		return nil
 	})
@@ -167,7 +167,7 @@ func (r *Reader) ReadDiscarding(ctx context.Context, a *Array, chunk, n int, spa
 		return err
 	}
 	if a.parts != nil && SpanBytes(spans) < n {
-		_, err := r.loadParts(ctx, a, chunk, n, nil, spans, nil)
+		_, err := r.loadParts(ctx, a, chunk, n, nil, nil, spans, nil)
 		return err
 	}
 	_, err := r.readEncoded(ctx, a, chunk, n)

@@ -1,136 +1,179 @@
-// Package chunkcache keeps decoded chunks from one batch to the next.
+// Package chunkcache keeps decoded chunks, or the parts of them that were needed.
 package chunkcache
 
 import (
 	"fmt"
 	"sync"
-
-	"zarrbench/zarrio/internal/hostmem"
-	"zarrbench/zarrio/internal/ndcopy"
 )
 
-// A Cache holds decoded chunks for the next batch, since windows of two batches may share them. It
-// never holds more bytes than its limit. Memory of chunks that are no longer needed is used again.
+// A Cache keeps decoded chunks within a limit in bytes. If it is full, it evicts those that were
+// used least recently. Its methods may be called by many goroutines at once.
 //
-// Lookup, Reserve and Discard may be called by many goroutines at once, Rotate and Clear while no
-// other call is under way.
+// An [Entry] has memory for those parts of a chunk alone that were needed. Chunks of which little is
+// needed would fill a cache of whole chunks with what nobody asks for.
 type Cache[K comparable] struct {
-	limit int64
-	now   map[K][]byte // kept by the batch before: not changed while workers look for chunks
+	mu      sync.Mutex
+	memory  memory
+	entries map[K]*Entry[K]
+	recent  Entry[K]    // head of the ring of entries: the most recently used one is behind it
+	spare   []*Entry[K] // removed ones, to be used again
+	evicted int64
+}
 
-	mu   sync.Mutex
-	held int64            // bytes in now, next and free
-	next map[K][]byte     // kept for the batch after
-	free map[int][][]byte // memory of chunks that are no longer needed, by size
+// Stats counts what a cache did.
+type Stats struct {
+	Evicted int64 // chunks that made room for others
+	Bytes   int64 // that the cache holds now
+	Limit   int64 // that it may hold
 }
 
 // New returns a cache of at most limit bytes. It keeps nothing if limit is not positive.
 func New[K comparable](limit int64) *Cache[K] {
-	c := &Cache[K]{limit: limit}
-	c.Clear()
+	c := &Cache[K]{memory: memory{limit: limit}}
+	c.reset()
 	return c
 }
 
-// Has reports whether Lookup finds a chunk.
-func (c *Cache[K]) Has(key K) bool { return c.now[key] != nil }
-
-// Lookup returns the decoded chunk, or nil if the batch before didn't keep it. The cache keeps the
-// chunk for the next batch too if keep is true.
-func (c *Cache[K]) Lookup(key K, keep bool) []byte {
-	data := c.now[key]
-	if data != nil && keep {
-		c.mu.Lock()
-		c.next[key] = data
-		c.mu.Unlock()
-	}
-	return data
+func (c *Cache[K]) reset() {
+	c.entries, c.spare = map[K]*Entry[K]{}, nil
+	c.recent.prev, c.recent.next = &c.recent, &c.recent
 }
 
-// Reserve returns memory for a chunk of n bytes, which the next batch finds, or nil if there is no
-// room.
-func (c *Cache[K]) Reserve(key K, n int) []byte {
-	if Cost(n) > c.limit {
+// SetLimit changes the limit. It takes effect when room is needed.
+func (c *Cache[K]) SetLimit(limit int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.memory.limit = limit
+}
+
+// Get returns the entry of a chunk, or nil if there is none. The entry is then the most recently
+// used one, and is not evicted before Release.
+func (c *Cache[K]) Get(key K) *Entry[K] {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.get(key)
+}
+
+func (c *Cache[K]) get(key K) *Entry[K] {
+	e := c.entries[key]
+	if e != nil {
+		e.users++
+		e.unlink()
+		e.link(&c.recent)
+	}
+	return e
+}
+
+// Add is Get, but adds an empty entry if there is none. It returns nil if the cache can keep
+// nothing.
+func (c *Cache[K]) Add(key K) *Entry[K] {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.memory.limit <= 0 {
 		return nil
 	}
+	if e := c.get(key); e != nil {
+		return e
+	}
+	var e *Entry[K]
+	if n := len(c.spare); n > 0 {
+		e, c.spare = c.spare[n-1], c.spare[:n-1]
+	} else {
+		e = &Entry[K]{cache: c, busy: make(chan struct{}, 1)}
+	}
+	e.key, e.users = key, 1
+	c.entries[key] = e
+	e.link(&c.recent)
+	return e
+}
+
+// Release ends the use of an entry that Get or Add returned. If drop is true, or the entry has
+// nothing of the chunk, it is removed when its last user releases it.
+func (c *Cache[K]) Release(e *Entry[K], drop bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var data []byte
-	if same := c.free[n]; len(same) > 0 {
-		data, c.free[n] = same[len(same)-1], same[:len(same)-1]
-	} else {
-		if c.held+Cost(n) > c.limit {
-			c.trim()
+	e.users--
+	if e.users == 0 && (drop || len(e.runs) == 0) {
+		c.remove(e)
+	}
+}
+
+// Forget removes all entries that nobody uses. Their memory is used again.
+func (c *Cache[K]) Forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.entries {
+		if e.users == 0 {
+			c.remove(e)
 		}
-		if c.held+Cost(n) > c.limit {
+	}
+}
+
+// Clear removes all entries, which nobody uses, and gives back their memory.
+func (c *Cache[K]) Clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.memory.clear()
+	c.reset()
+}
+
+// room returns memory for n bytes, or nil if it has none left and nothing can be evicted.
+func (c *Cache[K]) room(n int) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		if b := c.memory.get(n); b != nil {
+			return b
+		}
+		if int64(n) > c.memory.limit || !c.evictOne() {
 			return nil
 		}
-		data = ndcopy.Grow(nil, n)
-		c.held += Cost(n)
-	}
-	c.next[key] = data
-	return data
-}
-
-// Cost returns the bytes that a chunk of n bytes takes of a cache: its memory is aligned.
-func Cost(n int) int64 { return int64(n) + hostmem.Align }
-
-// trim gives back the memory of chunks that are no longer needed.
-func (c *Cache[K]) trim() {
-	for n, same := range c.free {
-		c.held -= int64(len(same)) * Cost(n)
-	}
-	clear(c.free)
-}
-
-// Discard forgets a chunk for which memory was reserved, such as one that turned out to be missing.
-func (c *Cache[K]) Discard(key K) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if data, ok := c.next[key]; ok {
-		delete(c.next, key)
-		c.free[len(data)] = append(c.free[len(data)], data)
 	}
 }
 
-// Rotate ends a batch: the next one finds what this one has kept, and the rest is free.
-func (c *Cache[K]) Rotate() {
-	for key, data := range c.now {
-		if _, ok := c.next[key]; !ok {
-			c.free[len(data)] = append(c.free[len(data)], data)
+// evictOne removes the least recently used entry that nobody uses.
+func (c *Cache[K]) evictOne() bool {
+	for e := c.recent.prev; e != &c.recent; e = e.prev {
+		if e.users == 0 {
+			c.evicted++
+			c.remove(e)
+			return true
 		}
 	}
-	clear(c.now)
-	c.now, c.next = c.next, c.now
+	return false
 }
 
-// Clear forgets everything.
-func (c *Cache[K]) Clear() {
-	c.held = 0
-	c.now, c.next, c.free = map[K][]byte{}, map[K][]byte{}, map[int][][]byte{}
+// remove removes an entry. Its memory is free.
+func (c *Cache[K]) remove(e *Entry[K]) {
+	e.unlink()
+	delete(c.entries, e.key)
+	for _, r := range e.runs {
+		c.memory.put(r.Mem)
+	}
+	e.first, e.runs = e.runs[:0], nil
+	c.spare = append(c.spare, e)
 }
 
-// Verify counts the bytes that c holds. It returns an error if they are more than the limit, or not
-// those that c accounts for.
+// Stats returns what the cache did so far.
+func (c *Cache[K]) Stats() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Stats{Evicted: c.evicted, Bytes: c.memory.held, Limit: max(c.memory.limit, 0)}
+}
+
+// Verify returns an error if the cache holds more than its limit, or if entries have more memory than
+// is not free. It is for tests.
 func (c *Cache[K]) Verify() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	all := map[*byte]int64{}
-	for _, kept := range []map[K][]byte{c.next, c.now} {
-		for _, data := range kept {
-			all[&data[0]] = Cost(len(data))
-		}
+	used := 0
+	for e := c.recent.next; e != &c.recent; e = e.next {
+		used += len(e.runs)
 	}
-	for _, same := range c.free {
-		for _, data := range same {
-			all[&data[0]] = Cost(len(data))
-		}
-	}
-	n := int64(0)
-	for _, cost := range all {
-		n += cost
-	}
-	if n > max(c.limit, 0) || n != c.held {
-		return fmt.Errorf("%d bytes are held, %d accounted for, the limit is %d", n, c.held, c.limit)
+	slots, free := c.memory.count()
+	if c.memory.held > max(c.memory.limit, 0) || slots < free+used {
+		return fmt.Errorf("%d bytes are held, the limit is %d; of %d slots, %d are free and %d used",
+			c.memory.held, c.memory.limit, slots, free, used)
 	}
 	return nil
 }

@@ -97,6 +97,9 @@ func (f *Files) Workers(plain bool) int {
 	return f.sys.workers
 }
 
+// Ahead reports whether readers prefetch.
+func (f *Files) Ahead() bool { return !f.ringless() }
+
 // String returns the mode, and why files are read in another one, if so: "direct: read buffered,
 // since tmpfs holds its files in memory".
 func (f *Files) String() string {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"zarrbench/zarrio/internal/chunk"
+	"zarrbench/zarrio/internal/chunkcache"
 	"zarrbench/zarrio/internal/ndcopy"
 )
 
@@ -19,9 +20,11 @@ type Plan struct {
 	// ends the Fill.
 	Done func(sample int) error
 
-	// Restart reports that the plan doesn't follow another: the chunks that an engine has kept are
-	// out of date.
+	// Restart reports that the plan doesn't follow another: the chunks that an engine has kept for
+	// the next batch alone are out of date.
 	Restart bool
+	// After is the plan of the next batch, or nil. Engines don't evict what it needs.
+	After *Plan
 
 	TensorStride int // bytes from one tensor to the next
 	PlaneStride  int // bytes from one plane to the next
@@ -39,9 +42,11 @@ type ChunkRead struct {
 	Chunk int // row-major number in the array's chunk grid
 	First int // its pieces are Pieces[First:First+Count]
 	Count int
-	// Keep reports that the next plan needs this chunk too. An engine keeps it, decoded, if its
-	// cache has room.
+	// Keep reports that the next plan needs this chunk too, or what this plan needs of it. An engine
+	// keeps that, decoded, if its cache has room.
 	Keep bool
+	// Kept is the chunk in the cache of the engine that carries out the plan, which sets it, or nil.
+	Kept *chunkcache.Entry[chunk.Key]
 
 	Next int32 // the next read of the same row, or 0
 }
@@ -66,6 +71,17 @@ type Piece struct {
 
 // Box returns the shape of the copy that puts the piece in place.
 func (p *Piece) Box() ndcopy.Box { return ndcopy.Box{N: p.N, Src: p.SrcBy, Dst: p.DstBy} }
+
+// Extend adds the rows of q to p, if they continue p's in the chunk and in the batch: levels that lie
+// behind each other are one piece. It reports whether they do. size is that of an element.
+func (p *Piece) Extend(q *Piece, size int) bool {
+	if p.Read != q.Read || p.N[1] != q.N[1] || p.SrcBy != q.SrcBy || p.DstBy != q.DstBy ||
+		q.Src != p.Src+p.N[0]*p.SrcBy[0] || q.Dst != p.Dst+p.N[0]*p.DstBy[0]*size {
+		return false
+	}
+	p.N[0] += q.N[0]
+	return true
+}
 
 // Reset empties the plan and makes it one for the given number of samples. It reuses the plan's
 // memory.
@@ -138,6 +154,15 @@ func InPlace(a *chunk.Array, pieces []Piece) bool {
 		long = long && n >= chunk.ReadGap
 	}
 	return one || long
+}
+
+// PieceBytes returns the number of bytes of pieces, of elements of size bytes.
+func PieceBytes(pieces []Piece, size int) int {
+	n := 0
+	for i := range pieces {
+		n += pieces[i].N[0] * pieces[i].N[1] * size
+	}
+	return n
 }
 
 // Contiguous reports whether each piece is one run of a chunk's elements, and of the batch's.

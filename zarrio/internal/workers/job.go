@@ -128,7 +128,7 @@ func (pool *Pool) row(ctx context.Context, w *Worker, p *plan.Plan, first int32,
 	for i := first; ; i = p.Reads[i].Next {
 		switch r := &p.Reads[i]; {
 		case skip(r):
-		case pool.Keep.Has(r.Key()): // it is not read from the shard, so it must not widen a span
+		case w.readAlone(p, r): // it must not widen a span of the shard
 			if err := j.Read(ctx, w, r); err != nil {
 				return err
 			}
@@ -150,4 +150,10 @@ func (pool *Pool) row(ctx context.Context, w *Worker, p *plan.Plan, first int32,
 		}
 	}
 	return nil
+}
+
+// readAlone reports whether what is read of r's chunk is nothing, or parts.
+func (w *Worker) readAlone(p *plan.Plan, r *plan.ChunkRead) bool {
+	a, need := r.Array, w.missing(r, p.Pieces[r.First:r.First+r.Count])
+	return len(need) == 0 || a.DecodesParts() && a.InParts(a.ChunkBytes(), need)
 }

@@ -3,14 +3,12 @@
 package workers
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 
 	"zarrbench/zarrio/internal/chunk"
-	"zarrbench/zarrio/internal/chunkcache"
 	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/internal/plan"
 	"zarrbench/zarrio/internal/turns"
@@ -32,8 +30,7 @@ type Options struct {
 // A Pool is the workers of an engine, and what they share. Its methods must be called by one
 // goroutine at a time.
 type Pool struct {
-	Keep *chunkcache.Cache[chunk.Key] // chunks that the next batch needs too
-
+	kept    keeper
 	opt     Options
 	workers []*Worker
 	files   *fileio.Files
@@ -43,8 +40,7 @@ type Pool struct {
 // New returns a pool without workers: [Pool.Start] makes them.
 func New(opt Options) *Pool {
 	all := turns.New(max(opt.Workers, chunk.CoreWorkers()))
-	keep := chunkcache.New[chunk.Key](cmp.Or(opt.KeepBytes, 64<<20))
-	return &Pool{opt: opt, Keep: keep, files: fileio.New(opt.Mode, all, opt.Depth), turns: all}
+	return &Pool{opt: opt, kept: newKeeper(opt.KeepBytes), files: fileio.New(opt.Mode, all, opt.Depth), turns: all}
 }
 
 // Start makes the first workers.
@@ -75,12 +71,12 @@ func (pool *Pool) Grow() error {
 	return nil
 }
 
-// ensure returns the workers for p. If Options does not give their number, it starts more if the
-// store answers more requests at once, or if more are needed to keep a disk busy and there is
-// memory for their chunks.
-func (pool *Pool) ensure(p *plan.Plan) ([]*Worker, error) {
+// needed returns the number of workers for p. If Options does not give it, it is larger if the store
+// answers more requests at once, or if more are needed to keep a disk busy and there is memory for
+// their chunks.
+func (pool *Pool) needed(p *plan.Plan) int {
 	if pool.opt.Workers > 0 {
-		return pool.workers, nil
+		return len(pool.workers)
 	}
 	n := chunk.CoreWorkers()
 	for i := range p.Reads {
@@ -90,6 +86,12 @@ func (pool *Pool) ensure(p *plan.Plan) ([]*Worker, error) {
 			n = max(n, a.Readers(pool.files.Workers(len(a.Pipe.Levels) > 0 || pool.opt.New != nil && a.Raw())))
 		}
 	}
+	return n
+}
+
+// ensure returns the workers for p. It starts those that are lacking.
+func (pool *Pool) ensure(p *plan.Plan) ([]*Worker, error) {
+	n := pool.needed(p)
 	for len(pool.workers) < n {
 		if err := pool.Grow(); err != nil {
 			return nil, err
@@ -145,29 +147,6 @@ func (pool *Pool) Probe(ctx context.Context, st store.Store, path string) error 
 	return fmt.Errorf("zarrio: %w", err)
 }
 
-// Reserve returns memory for r's chunk, or nil if r.Keep is false or the cache is full.
-func (pool *Pool) Reserve(r *plan.ChunkRead) []byte {
-	if !r.Keep {
-		return nil
-	}
-	return pool.Keep.Reserve(r.Key(), r.Array.ChunkBytes())
-}
-
-// Fill calls do, which fills a batch by a plan, and moves the cache on to the next batch. If do
-// fails, Fill empties the cache: some of its chunks may be half decoded.
-func (pool *Pool) Fill(p *plan.Plan, do func() (meta.Stats, error)) (meta.Stats, error) {
-	if p.Restart {
-		pool.Keep.Rotate()
-	}
-	stats, err := do()
-	if err != nil {
-		pool.Keep.Clear()
-	} else {
-		pool.Keep.Rotate()
-	}
-	return stats, err
-}
-
 // Close closes the workers and empties the cache. The pool has no workers afterwards.
 func (pool *Pool) Close() error {
 	var err error
@@ -177,6 +156,6 @@ func (pool *Pool) Close() error {
 		}
 	}
 	pool.workers = nil
-	pool.Keep.Clear()
+	pool.kept.close()
 	return err
 }

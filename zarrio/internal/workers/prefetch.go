@@ -39,24 +39,27 @@ func (pool *Pool) next(ctx context.Context, w *Worker, p *plan.Plan, j *Job, q *
 func (pool *Pool) prefetch(ctx context.Context, w *Worker, p *plan.Plan, r *plan.ChunkRead, j *Job) {
 	a := r.Array
 	whole := a.ChunkBytes()
-	if w.Files.LikelyCached(whole) || j.Skip != nil && j.Skip(r) || pool.Keep.Has(r.Key()) {
+	if w.Files.LikelyCached(whole) || j.Skip != nil && j.Skip(r) {
 		return
 	}
 	pieces, size := p.Pieces[r.First:r.First+r.Count], a.Meta.DType.Size
 	var dst []byte
 	off, n := 0, whole
-	if a.Raw() {
-		if !r.Keep && plan.InPlace(a, pieces) {
-			if j.Dst == nil {
-				return
-			}
-			q := &pieces[0]
-			off, n = q.Src*size, q.N[0]*q.N[1]*size
-			dst = j.Dst[q.Dst:][:n]
-		} else if need := chunk.SpanBytes(w.Needed(pieces, size)); need < whole/2 {
+	switch need := w.missing(r, pieces); {
+	case len(need) == 0:
+		return
+	case !a.Raw():
+		if a.InParts(whole, need) {
 			return
 		}
-	} else if !r.Keep && a.InParts(whole, w.Needed(pieces, size)) {
+	case r.Kept == nil && plan.InPlace(a, pieces):
+		if j.Dst == nil {
+			return
+		}
+		q := &pieces[0]
+		off, n = q.Src*size, q.N[0]*q.N[1]*size
+		dst = j.Dst[q.Dst:][:n]
+	case chunk.SpanBytes(need) < whole/2:
 		return
 	}
 	w.Prefetch(ctx, a, r.Chunk, dst, off, n)

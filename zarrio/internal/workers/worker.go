@@ -16,6 +16,7 @@ type Worker struct {
 	reads []int32      // the plan's reads of these chunks
 	spans []codec.Span // the bytes of a chunk that pieces take
 	runs  chunk.Runs   // of pieces that a chunk is decoded straight to
+	lacks []codec.Span // of a kept chunk
 	rows  []int32      // plan rows assigned to this worker (index of each row's first read)
 
 	Thread Thread // runs the worker; nil for the goroutine that calls
@@ -60,6 +61,9 @@ func (w *Worker) InPlace(pieces []plan.Piece, dst []byte, size int) chunk.Runs {
 // ReadStored reads the stored bytes of a chunk that pieces need into the worker's memory. It
 // decodes nothing.
 func (w *Worker) ReadStored(ctx context.Context, r *plan.ChunkRead, pieces []plan.Piece) error {
-	a := r.Array
-	return w.ReadDiscarding(ctx, a, r.Chunk, a.ChunkBytes(), w.Needed(pieces, a.Meta.DType.Size))
+	need := w.missing(r, pieces)
+	if len(need) == 0 {
+		return nil
+	}
+	return w.ReadDiscarding(ctx, r.Array, r.Chunk, r.Array.ChunkBytes(), need)
 }
