@@ -29,10 +29,13 @@ type Options struct {
 	// crc32c and its like.
 	SkipChecksums bool
 	// Parts of one value that are at most CoalesceGap bytes apart are read together, up to
-	// CoalesceSize bytes. Such parts are the inner chunks of a shard and, if the store's reads have
-	// a price, the blocks of a Blosc chunk. 0 means what suits the store, a negative number none.
+	// CoalesceSize bytes. Such parts are the inner chunks of a shard and the blocks of a Blosc
+	// chunk. 0 means what suits the store, a negative number none.
 	// If CoalesceGap is more than a chunk, chunks are read whole.
 	CoalesceGap, CoalesceSize int64
+	// KeepBytes limits the decoded chunks, or parts of them, that are cached between calls of
+	// ReadInto and Read, and not read again even if the store changes. 0 means none.
+	KeepBytes int64
 	// FillMask tells whether ReadCF and ReadTimes take the array's own fill value for a missing
 	// value.
 	FillMask FillMask
@@ -60,7 +63,7 @@ type hierarchy struct {
 
 func newHierarchy(st store.Store, opt Options) *hierarchy {
 	return &hierarchy{opt: opt, src: chunk.NewSource(st, chunk.Options{Strict: opt.Strict, SkipChecksums: opt.SkipChecksums,
-		CoalesceGap: opt.CoalesceGap, CoalesceSize: opt.CoalesceSize})}
+		CoalesceGap: opt.CoalesceGap, CoalesceSize: opt.CoalesceSize, KeepBytes: opt.KeepBytes})}
 }
 
 func (h *hierarchy) newArray(path string, m *meta.Metadata) *Array {
@@ -126,6 +129,7 @@ func OpenStore(ctx context.Context, st store.Store, opt Options) (*Group, error)
 
 // Close closes the store.
 func (g *Group) Close() error {
+	g.h.src.Close()
 	if c, ok := g.h.src.Store.(io.Closer); ok {
 		return c.Close()
 	}

@@ -56,8 +56,8 @@ func makeElements[T tensor.Element](a *Array, sel Selection) ([]T, error) {
 // ReadInto reads a selection into dst, in C order and the machine's byte order. dst has exactly the
 // selection's size, and may be any memory, aligned or not. Chunks are read by several goroutines at
 // once, each once; a chunk that fills a part of dst without gaps is read or decoded straight into
-// it. Over HTTP, of a chunk whose only codec is Blosc, the blocks that hold the selection are read
-// alone where they are few. Elements of fixed length that are no numbers (strings, raw bits,
+// it. Of a chunk whose only codec is Blosc, the blocks that hold the selection are read alone if they
+// are few. Elements of fixed length that are no numbers (strings, raw bits,
 // records) come as their bytes. After an error the content of dst is unspecified.
 func (a *Array) ReadInto(ctx context.Context, sel Selection, dst []byte) (meta.Stats, error) {
 	picks, err := sel.resolve(&a.c.Grid)

@@ -48,7 +48,7 @@ func (a *Array) ForEach(ctx context.Context, picks []grid.Pick, f func(context.C
 			}
 			r.buf.group = j.chunks(r.buf.group[:0], a, picks, i, at)
 			if len(a.Pipe.Levels) > 0 {
-				r.Gather(ctx, a, r.buf.group)
+				r.Gather(ctx, a, a.notKept(r.buf.group))
 			}
 			for _, chunk := range r.buf.group {
 				if err := ctx.Err(); err != nil {
@@ -64,7 +64,26 @@ func (a *Array) ForEach(ctx context.Context, picks []grid.Pick, f func(context.C
 	if err != nil && err == context.Cause(ctx) {
 		err = a.Wrap(err)
 	}
+	if a.Source.kept != nil {
+		stats.KeptBytes = a.Source.kept.Stats().Bytes
+	}
 	return stats, err
+}
+
+// notKept sorts chunks, so that those come first of which the source keeps nothing, and returns
+// these.
+func (a *Array) notKept(chunks []int) []int {
+	if a.Source.kept == nil {
+		return chunks
+	}
+	n := 0
+	for i, chunk := range chunks {
+		if !a.Source.kept.Has(Key{a, chunk}) {
+			chunks[n], chunks[i] = chunks[i], chunks[n]
+			n++
+		}
+	}
+	return chunks[:n]
 }
 
 func (a *Array) newPart() *Part {

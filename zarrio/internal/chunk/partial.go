@@ -136,6 +136,7 @@ func (r *Reader) readParts(ctx context.Context, a *Array, chunk, n int, runs Run
 	if use != nil {
 		runs = r.at(runs, kept, r.decodedSpans())
 	}
+	r.readAhead(p)
 	first := 0
 	for i, run := range r.buf.ranges {
 		last := i == len(r.buf.ranges)-1
@@ -175,6 +176,18 @@ func (r *Reader) readParts(ctx context.Context, a *Array, chunk, n int, runs Run
 		first = run.pieces
 	}
 	return nil
+}
+
+// readAhead starts to read the ranges of the open chunk, and those of prefetched chunks whose heads
+// have arrived.
+func (r *Reader) readAhead(p Location) {
+	if r.Files == nil || r.Files.Ahead() == 0 || r.shard.value != &r.value {
+		return
+	}
+	if !r.value.ranges && len(r.buf.ranges) > 1 {
+		r.prefetchRanges(&r.value.file, p.Offset)
+	}
+	r.Files.Submit()
 }
 
 // readPartRange reads a range of a chunk into the reader's memory for stored bytes. What the head
@@ -223,7 +236,7 @@ func (r *Reader) findParts(ctx context.Context, a *Array, chunk, n int, spans []
 			}
 			return p, h, &codec.StepError{Name: a.parts.Name(), Err: err}
 		case need <= had:
-			slices.SortFunc(r.buf.pieces, func(x, y codec.Part) int { return x.Encoded.Lo - y.Encoded.Lo })
+			r.sortParts()
 			if err := r.coverParts(a, int64(had), p.Size); err != nil {
 				return p, h, err
 			}
@@ -242,6 +255,22 @@ func (r *Reader) findParts(ctx context.Context, a *Array, chunk, n int, spans []
 		}
 	}
 	return p, h, errWhole
+}
+
+func (r *Reader) sortParts() {
+	slices.SortFunc(r.buf.pieces, func(x, y codec.Part) int { return x.Encoded.Lo - y.Encoded.Lo })
+}
+
+// placeParts is findParts for a chunk of n bytes whose head is known, without its value. Any error
+// means that nothing is known.
+func (r *Reader) placeParts(a *Array, h *partHead, n int, spans []codec.Span) error {
+	var err error
+	r.buf.pieces, _, err = a.parts.Parts(r.buf.pieces[:0], h.stored, int(h.size), n, spans, &r.buf.scratch)
+	if err != nil {
+		return err
+	}
+	r.sortParts()
+	return r.coverParts(a, int64(len(h.stored)), h.size)
 }
 
 // findHead opens the value of a chunk of n bytes. It returns where the chunk lies, and its head: a

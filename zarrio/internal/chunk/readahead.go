@@ -3,7 +3,9 @@ package chunk
 import (
 	"context"
 
+	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/fileio"
+	"zarrbench/zarrio/store"
 )
 
 // A worker that has an io_uring takes several rows of a plan at a time. It prefetches what the
@@ -16,13 +18,25 @@ type aheadFile struct {
 	array  *Array // nil if it is not in use
 	number int
 	file   fileio.File
+	parts  partsAhead
 }
+
+// A partsAhead is how far a chunk is prefetched that is read in parts.
+type partsAhead struct {
+	need   []codec.Span  // of the chunk
+	head   int           // bytes of the head that are being read, or 0
+	at     store.Version // of the file
+	ranges bool          // the ranges that hold need are prefetched
+}
+
+// free makes the slot free for another file.
+func (h *aheadFile) free() { *h = aheadFile{parts: partsAhead{need: h.parts.need[:0]}} }
 
 // close closes the file. It waits for reads in flight.
 func (h *aheadFile) close() {
 	if h.array != nil {
 		h.file.Close() // no error matters for a file that was only read
-		*h = aheadFile{}
+		h.free()
 	}
 }
 
@@ -38,9 +52,9 @@ func (r *Reader) prefetched(a *Array, number int) *aheadFile {
 
 // Prefetch starts to read the value of a chunk that is a file, unless it is prefetched already. Of
 // an uncompressed chunk it reads n bytes from off on, into dst, or if dst is nil, into the reader's
-// memory. An encoded chunk is read whole. A file that can't be opened, or has a wrong size, is left
-// alone: the normal read reports the error.
-func (r *Reader) Prefetch(ctx context.Context, a *Array, chunk int, dst []byte, off, n int) {
+// memory. Of an encoded chunk it reads what need says, in parts or whole. A file that can't be
+// opened, or has a wrong size, is left alone: the normal read reports the error.
+func (r *Reader) Prefetch(ctx context.Context, a *Array, chunk int, dst []byte, off, n int, need []codec.Span) {
 	if r.prefetched(a, chunk) != nil {
 		return
 	}
@@ -53,12 +67,73 @@ func (r *Reader) Prefetch(ctx context.Context, a *Array, chunk int, dst []byte, 
 		return
 	}
 	h.array, h.number = a, chunk
-	switch found, whole := h.file.Size(), a.ChunkBytes(); {
+	found, whole := h.file.Size(), a.ChunkBytes()
+	switch {
 	case a.Raw() && found == int64(whole):
 		h.file.Prefetch(dst, int64(off), n)
-	case !a.Raw() && found <= int64(a.Pipe.Chain.EncodedLimit(whole)):
+	case a.Raw() || found > int64(a.Pipe.Chain.EncodedLimit(whole)):
+	case a.InParts(whole, need) && a.partsCostLess(float64(found), whole, need):
+		h.parts.need = append(h.parts.need[:0], need...)
+		r.prefetchParts(h)
+	default:
 		h.file.Prefetch(nil, 0, int(found))
 	}
+}
+
+// prefetchParts starts to read the head of a chunk, or if that is known, the ranges that hold what
+// is needed.
+func (r *Reader) prefetchParts(h *aheadFile) {
+	version, err := fileVersion(&h.file)
+	if err != nil {
+		return
+	}
+	h.parts.at = version
+	a, n := h.array, h.array.ChunkBytes()
+	if head := a.knownHead(h.number, version); head != nil {
+		h.parts.ranges = true
+		if r.placeParts(a, head, n, h.parts.need) == nil {
+			r.prefetchRanges(&h.file, 0)
+		}
+		return
+	}
+	size := int(min(int64(a.parts.HeadLen(n)), version.Size))
+	if h.file.Prefetch(nil, 0, size) {
+		h.parts.head = size
+	}
+}
+
+// prefetchRanges starts to read r.buf.ranges of a chunk that begins at offset base of the file.
+func (r *Reader) prefetchRanges(f *fileio.File, base int64) {
+	for _, run := range r.buf.ranges {
+		if r.Files.QueueFull() || !f.Prefetch(nil, base+run.lo, int(run.hi-run.lo)) {
+			return
+		}
+	}
+}
+
+// AdvanceHeads takes the heads that were prefetched and have arrived, and starts to read the ranges
+// that they lead to.
+func (r *Reader) AdvanceHeads() {
+	for i := range r.ahead {
+		h := &r.ahead[i]
+		if h.parts.head == 0 || !h.file.Arrived(0, h.parts.head) {
+			continue
+		}
+		stored, ok, err := h.file.TakePrefetched(r.buf.ahead, 0, h.parts.head)
+		h.parts.head = 0
+		if !ok || err != nil {
+			continue // the normal read reads it again
+		}
+		r.buf.ahead = stored
+		r.buf.aheadHead = partHead{stored: stored, size: h.parts.at.Size, version: h.parts.at}
+		n := h.array.ChunkBytes()
+		_, need, err := h.array.parts.Parts(r.buf.pieces[:0], stored, int(h.parts.at.Size), n, nil, &r.buf.scratch)
+		if err == nil && need <= len(stored) {
+			h.array.keepHead(h.number, &r.buf.aheadHead, need)
+			r.prefetchParts(h)
+		}
+	}
+	r.Files.Submit()
 }
 
 // Prefetches reports whether chunks of the array can be prefetched, which they can if they are

@@ -185,10 +185,10 @@ func (r *Reader) decodePart(a *Array, q codec.Part, src, head []byte, runs Runs)
 // loadRaw reads the spans of an uncompressed chunk of n bytes to the runs that hold them.
 func (r *Reader) loadRaw(ctx context.Context, a *Array, chunk, n int, runs Runs, spans []codec.Span) (bool, error) {
 	defer r.release(a)
-	several := false
+	several, gap := false, r.gap(ctx, a, chunk, spans)
 	for i := 0; i < len(spans); {
 		lo, hi := spans[i].Lo, spans[i].Hi
-		for i++; i < len(spans) && int64(spans[i].Lo-hi) <= a.Source.gap; i++ {
+		for i++; i < len(spans) && int64(spans[i].Lo-hi) <= gap; i++ {
 			hi = spans[i].Hi
 		}
 		several = several || i < len(spans)

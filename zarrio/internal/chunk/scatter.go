@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/meta"
 )
@@ -28,7 +29,7 @@ func (r *Reader) ReadChunk(ctx context.Context, a *Array, p *Part, strides []int
 	if single {
 		src, to := p.axes(axes, strides, nil)
 		outer, inner := ndcopy.Nest(axes)
-		if len(outer) == 0 && inner.Contiguous() && (elements*size == whole || a.Raw()) {
+		if a.Source.kept == nil && len(outer) == 0 && inner.Contiguous() && (elements*size == whole || a.Raw()) {
 			ok, err := r.LoadRun(ctx, a, p.chunk, dst[to*size:][:elements*size], src*size, whole, nil)
 			if err == nil && !ok {
 				ndcopy.Fill(dst, to*size, size, a.Meta.Fill, &inner)
@@ -36,7 +37,7 @@ func (r *Reader) ReadChunk(ctx context.Context, a *Array, p *Part, strides []int
 			return err
 		}
 		r.buf.spans = spansOf(r.buf.spans[:0], outer, &inner, src, size)
-		if a.parts != nil && len(outer) == 0 && inner.Contiguous() {
+		if a.parts != nil && a.Source.kept == nil && len(outer) == 0 && inner.Contiguous() {
 			run := Run{Lo: src * size, Hi: (src + elements) * size, Mem: dst[to*size:][:elements*size]}
 			r.buf.runs = append(r.buf.runs[:0], run)
 			ok, err := r.LoadRuns(ctx, a, p.chunk, whole, r.buf.runs, r.buf.spans, func(Runs) error {
@@ -62,10 +63,6 @@ func (r *Reader) ReadChunk(ctx context.Context, a *Array, p *Part, strides []int
 		})
 		r.buf.spans = JoinSpans(r.buf.spans)
 	}
-	runs, err := r.Room(ctx, a, p.chunk, whole, r.buf.spans)
-	if err != nil {
-		return err
-	}
 	put := func(place func(src, to int, box ndcopy.Box)) {
 		p.each(func(at []int) {
 			src, to := p.axes(axes, strides, at)
@@ -73,14 +70,47 @@ func (r *Reader) ReadChunk(ctx context.Context, a *Array, p *Part, strides []int
 			ndcopy.Each(outer, src, to, func(src, to int) { place(src, to, inner) })
 		})
 	}
-	ok, err := r.LoadRuns(ctx, a, p.chunk, whole, runs, r.buf.spans, func(runs Runs) error {
+	use := func(runs Runs) error {
 		put(func(src, to int, box ndcopy.Box) { runs.Copy(dst, to*size, src, size, a.Swap(), &box) })
 		return nil
-	})
+	}
+	var ok bool
+	var err error
+	if a.Source.kept != nil {
+		ok, err = r.loadShared(ctx, a, p.chunk, whole, r.buf.spans, use)
+	} else {
+		var runs Runs
+		if runs, err = r.Room(ctx, a, p.chunk, whole, r.buf.spans); err == nil {
+			ok, err = r.LoadRuns(ctx, a, p.chunk, whole, runs, r.buf.spans, use)
+		}
+	}
 	if err == nil && !ok {
 		put(func(_, to int, box ndcopy.Box) { ndcopy.Fill(dst, to*size, size, a.Meta.Fill, &box) })
 	}
 	return err
+}
+
+// loadShared loads spans of a chunk of n bytes by way of the source's cache, which other readers use
+// at the same time. use is as for LoadKept.
+func (r *Reader) loadShared(ctx context.Context, a *Array, chunk, n int, spans []codec.Span, use func(Runs) error) (bool, error) {
+	cache := a.Source.kept
+	e := cache.Add(Key{a, chunk})
+	defer cache.Release(e, false)
+	if err := e.Lock(ctx); err != nil {
+		return false, a.Wrap(err)
+	}
+	r.buf.lacks = e.Missing(r.buf.lacks[:0], spans)
+	runs := e.Runs()
+	if len(r.buf.lacks) == 0 {
+		e.Unlock()
+		r.Stats.Reused++
+		return true, use(runs)
+	}
+	defer e.Unlock()
+	if len(runs) == 0 && !a.InParts(n, r.buf.lacks) {
+		r.buf.lacks = append(r.buf.lacks[:0], codec.Span{Hi: n})
+	}
+	return r.LoadKept(ctx, a, chunk, n, e, r.buf.lacks, use)
 }
 
 // spansOf appends the bytes of a chunk that a copy from element src on takes. It appends one span,
@@ -108,7 +138,7 @@ func spansOf(spans []codec.Span, outer []ndcopy.Axis, inner *ndcopy.Box, src, si
 		low, high, step = low+step*(n-1), high+step*(n-1), -step
 	}
 	high++
-	if (low+step-high)*size <= ReadGap {
+	if (low+step-high)*size <= fileio.CachedGap {
 		n, high = 1, high+step*(n-1)
 	}
 	for i := range n {

@@ -82,8 +82,10 @@ func (r *Reader) openValue(ctx context.Context, a *Array, number int) (store.Val
 		v := &r.value
 		var err error
 		if h := r.prefetched(a, number); h != nil {
-			v.file, *h = h.file, aheadFile{}
+			v.file, v.ranges = h.file, h.parts.ranges
+			h.free()
 		} else {
+			v.ranges = false
 			err = r.Files.Open(ctx, &v.file, a.Source.files, key)
 		}
 		if err == nil {
@@ -102,6 +104,7 @@ type fileValue struct {
 	file   fileio.File
 	array  *Array
 	number int
+	ranges bool // see partsAhead
 }
 
 // ReadRange implements store.Value.
@@ -114,6 +117,14 @@ func (v *fileValue) ReadRange(ctx context.Context, dst []byte, off int64) (n int
 		return 0, 0, readError(v.array, string(v.array.appendValueKey(nil, v.number)), err)
 	}
 	return n, size, nil
+}
+
+// Version implements store.Versioned.
+func (v *fileValue) Version() (store.Version, error) { return fileVersion(&v.file) }
+
+func fileVersion(f *fileio.File) (store.Version, error) {
+	file, changed, size, err := f.Version()
+	return store.Version{Size: size, File: file, Changed: changed}, err
 }
 
 // Close implements store.Value.

@@ -29,14 +29,9 @@ type Stats struct {
 
 // New returns a cache of at most limit bytes. It keeps nothing if limit is not positive.
 func New[K comparable](limit int64) *Cache[K] {
-	c := &Cache[K]{memory: memory{limit: limit}}
-	c.reset()
-	return c
-}
-
-func (c *Cache[K]) reset() {
-	c.entries, c.spare = map[K]*Entry[K]{}, nil
+	c := &Cache[K]{memory: memory{limit: limit}, entries: map[K]*Entry[K]{}}
 	c.recent.prev, c.recent.next = &c.recent, &c.recent
+	return c
 }
 
 // SetLimit changes the limit. It takes effect when room is needed.
@@ -62,6 +57,14 @@ func (c *Cache[K]) get(key K) *Entry[K] {
 		e.link(&c.recent)
 	}
 	return e
+}
+
+// Has reports whether something of a chunk is there.
+func (c *Cache[K]) Has(key K) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.entries[key]
+	return e != nil && len(e.runs) > 0
 }
 
 // Add is Get, but adds an empty entry if there is none. It returns nil if the cache can keep
@@ -102,6 +105,10 @@ func (c *Cache[K]) Release(e *Entry[K], drop bool) {
 func (c *Cache[K]) Forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.forget()
+}
+
+func (c *Cache[K]) forget() {
 	for _, e := range c.entries {
 		if e.users == 0 {
 			c.remove(e)
@@ -109,12 +116,14 @@ func (c *Cache[K]) Forget() {
 	}
 }
 
-// Clear removes all entries, which nobody uses, and gives back their memory.
+// Clear is Forget, and gives back the memory.
 func (c *Cache[K]) Clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.memory.clear()
-	c.reset()
+	c.forget()
+	c.spare = nil
+	for c.memory.shrink() {
+	}
 }
 
 // room returns memory for n bytes, or nil if it has none left and nothing can be evicted.

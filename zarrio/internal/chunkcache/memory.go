@@ -148,16 +148,6 @@ func (m *memory) release(s *slab) {
 	s.mem = nil
 }
 
-// clear gives back all slabs.
-func (m *memory) clear() {
-	for _, c := range m.classes {
-		for _, s := range c.slabs {
-			m.release(s)
-		}
-	}
-	m.classes = nil
-}
-
 // count returns the number of all slots, and of the free ones.
 func (m *memory) count() (slots, free int) {
 	for size, c := range m.classes {

@@ -75,6 +75,13 @@ func newFiles(mode Mode, t *turns.Turns, depth int, sys *system) *Files {
 	return f
 }
 
+// CachedGap and diskGap are how many bytes take as long to read as one more read takes: from the
+// page cache, and from a disk around it. Package chunk tells how they were measured.
+const (
+	CachedGap = 8 << 10
+	diskGap   = 32 << 10
+)
+
 // maxDepth bounds the pending reads of a reader: each has memory of its own.
 const maxDepth = 1 << 10
 

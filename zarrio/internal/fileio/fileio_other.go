@@ -55,7 +55,11 @@ func (*File) Size() int64 { return 0 }
 
 func (*File) ReadAt([]byte, int64) (int, error) { return 0, errors.ErrUnsupported }
 
+func (*File) Gap(int64, int) int64 { return CachedGap }
+
 func (*File) Prefetch([]byte, int64, int) bool { return false }
+
+func (*File) Arrived(int64, int) bool { return false }
 
 func (*File) TakePrefetched(buf []byte, off int64, n int) (b []byte, ok bool, err error) {
 	return nil, false, nil

@@ -277,6 +277,21 @@ func (f *File) takePending(dst []byte, off int64) (n int, ok bool, err error) {
 	return n, true, nil
 }
 
+// Arrived reports whether n bytes of the file from off on were prefetched into memory of the reader,
+// and are there.
+func (f *File) Arrived(off int64, n int) bool {
+	if f.pending == 0 {
+		return false
+	}
+	f.r.ahead.reap()
+	for i := range f.r.ahead.pending {
+		if e := &f.r.ahead.pending[i]; e.used && e.fd == f.fd && e.off == off && len(e.dst) == n {
+			return e.done
+		}
+	}
+	return false
+}
+
 // TakePrefetched returns n bytes of the file from off on, or up to its end, that were prefetched
 // into memory of the reader. It returns them in that memory, in exchange for buf, which is nil or
 // from [Reader.Memory]. ok is false if there is no such read.

@@ -137,6 +137,17 @@ func (f *File) readWindows(dst []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
+// Gap returns how many bytes between two ranges of n bytes from off on are better read than skipped.
+func (f *File) Gap(off int64, n int) int64 {
+	switch {
+	case f.r == nil || f.device.memory:
+		return CachedGap
+	case f.r.files.mode == Auto && f.device.directWorks() && f.look(off, n) == present:
+		return CachedGap
+	}
+	return diskGap
+}
+
 // guess returns the known or assumed residency of a range.
 func (f *File) guess(off int64, n int) residency {
 	if f.r.LikelyCached(n) {

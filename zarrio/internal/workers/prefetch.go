@@ -11,6 +11,7 @@ import (
 // some of the rows behind it, and prefetches them. It takes no row behind one that can't be
 // prefetched: another worker may have nothing to do.
 func (pool *Pool) next(ctx context.Context, w *Worker, p *plan.Plan, j *Job, q *rowQueue) (int32, bool) {
+	w.AdvanceHeads()
 	more := true
 	for len(w.rows) == 0 || more && len(w.rows) <= w.Files.Ahead() && len(w.rows) < q.share() && !w.Files.QueueFull() {
 		row, ok := q.take()
@@ -33,8 +34,8 @@ func (pool *Pool) next(ctx context.Context, w *Worker, p *plan.Plan, j *Job, q *
 	return row, true
 }
 
-// prefetch starts to read a chunk that is a file, if it will be read whole, or straight to where
-// its only piece goes. It does not prefetch into memory that a GPU copies from: each worker reads
+// prefetch starts to read a chunk that is a file, if it will be read whole, in parts, or straight to
+// where its only piece goes. It does not prefetch into memory that a GPU copies from: each worker reads
 // one chunk there, and there are enough workers to keep a disk busy.
 func (pool *Pool) prefetch(ctx context.Context, w *Worker, p *plan.Plan, r *plan.ChunkRead, j *Job) {
 	a := r.Array
@@ -45,13 +46,11 @@ func (pool *Pool) prefetch(ctx context.Context, w *Worker, p *plan.Plan, r *plan
 	pieces, size := p.Pieces[r.First:r.First+r.Count], a.Meta.DType.Size
 	var dst []byte
 	off, n := 0, whole
-	switch need := w.missing(r, pieces); {
+	need := w.missing(r, pieces)
+	switch {
 	case len(need) == 0:
 		return
 	case !a.Raw():
-		if a.InParts(whole, need) {
-			return
-		}
 	case r.Kept == nil && plan.InPlace(a, pieces):
 		if j.Dst == nil {
 			return
@@ -62,5 +61,5 @@ func (pool *Pool) prefetch(ctx context.Context, w *Worker, p *plan.Plan, r *plan
 	case chunk.SpanBytes(need) < whole/2:
 		return
 	}
-	w.Prefetch(ctx, a, r.Chunk, dst, off, n)
+	w.Prefetch(ctx, a, r.Chunk, dst, off, n, need)
 }
