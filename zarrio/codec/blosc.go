@@ -63,7 +63,7 @@ func (b blosc) Decode(dst, src []byte, s *Scratch) error {
 		return nil
 	}
 	inBlocks := f.swapBlocks(b.swap)
-	f.around = len(dst) >= bloscAround
+	f.around = len(dst) >= bloscAround && !s.Reread
 	for i := range f.blocks {
 		if err := f.decodeBlock(dst, i, s); err != nil {
 			return f.inBlock(i, err)
@@ -137,8 +137,7 @@ const (
 	bloscUnsplit     = 0x10
 )
 
-// A frame of this size that is decoded whole goes around the caches: it is a field on its way to memory. Parts of a frame
-// are used at once, and so stay in the caches.
+// A frame, or a part of one, of this size goes around the caches: it is a field on its way to memory.
 const bloscAround = 1 << 16
 
 // Streams that would be shorter than this are never split off a block.

@@ -15,6 +15,9 @@ import (
 // A Scratch holds what decoders reuse from one chunk to the next, so that they need not allocate once it is warm. The
 // zero value is ready for use. It serves one goroutine at a time.
 type Scratch struct {
+	// Reread says that what is decoded is read again at once, so that it should stay in the CPU's caches.
+	Reread bool
+
 	mid      [2][]byte    // between two steps of a chain
 	planes   []byte       // a block whose bytes or bits are still shuffled
 	bits     []byte       // the same block with its bits in place, its bytes not

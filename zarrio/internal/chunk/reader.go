@@ -139,6 +139,7 @@ func WrongSize(a *Array, size int64, want int) error {
 // the chunk is not in the store; then dst is unchanged, and use is not called.
 func (r *Reader) Load(ctx context.Context, a *Array, chunk int, dst []byte, use func() error) (bool, error) {
 	if !a.Raw() {
+		r.buf.scratch.Reread = false
 		return r.loadWhole(ctx, a, chunk, dst, nil, func() error { return a.finish(dst, use) })
 	}
 	return r.LoadRun(ctx, a, chunk, dst, 0, len(dst), use)

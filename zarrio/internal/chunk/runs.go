@@ -65,6 +65,7 @@ type Kept interface {
 // Then LoadRuns calls use, in the turn in which it has decoded. It returns false if the chunk is
 // not in the store; then nothing is written, and use is not called.
 func (r *Reader) LoadRuns(ctx context.Context, a *Array, chunk, n int, runs Runs, need []codec.Span, use func(Runs) error) (bool, error) {
+	r.buf.scratch.Reread = len(runs) > 0 && len(r.buf.dec) > 0 && &runs[0].Mem[0] == &r.buf.dec[0]
 	return r.load(ctx, a, chunk, n, runs, nil, need, use)
 }
 
@@ -73,6 +74,7 @@ func (r *Reader) LoadRuns(ctx context.Context, a *Array, chunk, n int, runs Runs
 // that were loaded. If kept has no room for some, these are in the reader's memory until the next
 // call.
 func (r *Reader) LoadKept(ctx context.Context, a *Array, chunk, n int, kept Kept, need []codec.Span, use func(Runs) error) (bool, error) {
+	r.buf.scratch.Reread = true
 	ok, err := r.load(ctx, a, chunk, n, nil, kept, need, use)
 	kept.Abandon()
 	return ok, err
