@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/codec/codectest"
 )
 
 // decodeParts decodes the spans of a frame from its parts alone, after a head of first bytes or as many as are asked for. It
@@ -122,7 +123,7 @@ func TestBloscParts(t *testing.T) {
 		for _, size := range []int{4, 128, 516, 1000, 4096, 19999, 20000} {
 			for _, order := range []string{"forwards", "backwards", "shuffled"} {
 				t.Run(fmt.Sprintf("blocksize=%d/%s", size, order), func(t *testing.T) {
-					frame := bloscFrame(data, frameSpec{format: 1, encode: encodeLZ4, flags: byteShuffled | unsplit, typesize: 4, blocksize: size, backwards: order == "backwards"})
+					frame := codectest.BloscFrame(data, codectest.BloscSpec{Format: 1, Encode: codectest.EncodeLZ4, Flags: codectest.ByteShuffled | codectest.Unsplit, Typesize: 4, Blocksize: size, Backwards: order == "backwards"})
 					if order == "shuffled" {
 						frame = shuffleBlocks(frame, r)
 					}
@@ -167,7 +168,7 @@ func TestBloscPartsUsed(t *testing.T) {
 	data := field(10000)
 	d := bloscParts(t)
 	var s codec.Scratch
-	frame := bloscFrame(data, frameSpec{format: 1, encode: encodeLZ4, flags: byteShuffled, typesize: 4, blocksize: 1000, backwards: true})
+	frame := codectest.BloscFrame(data, codectest.BloscSpec{Format: 1, Encode: codectest.EncodeLZ4, Flags: codectest.ByteShuffled, Typesize: 4, Blocksize: 1000, Backwards: true})
 	all, err := decodeParts(t, d, make([]byte, len(data)), frame, 0, []codec.Span{{Lo: 0, Hi: len(data)}}, &s)
 	if want := len(frame) - 16 - 4*40; err != nil || all != want {
 		t.Errorf("all blocks have %d bytes, want the %d behind the table, error %v", all, want, err)
@@ -176,7 +177,7 @@ func TestBloscPartsUsed(t *testing.T) {
 	if err != nil || one > 1100 {
 		t.Errorf("one block of 1000 bytes took %d bytes, error %v", one, err)
 	}
-	copiedFrame := append(binary.LittleEndian.AppendUint32([]byte{2, 1, copied, 4, 0x40, 0x9c, 0, 0, 0xe8, 3, 0, 0}, 40016), data...)
+	copiedFrame := append(binary.LittleEndian.AppendUint32([]byte{2, 1, codectest.Copied, 4, 0x40, 0x9c, 0, 0, 0xe8, 3, 0, 0}, 40016), data...)
 	if used, err := decodeParts(t, d, make([]byte, len(data)), copiedFrame, 0, []codec.Span{{Lo: 5000, Hi: 5900}, {Lo: 7000, Hi: 7001}}, &s); err != nil || used != 901 {
 		t.Errorf("901 bytes of a copied frame took %d, error %v", used, err)
 	}
@@ -185,7 +186,7 @@ func TestBloscPartsUsed(t *testing.T) {
 // TestBloscPartsLies changes the head of a good frame.
 func TestBloscPartsLies(t *testing.T) {
 	data := field(3000)
-	good := bloscFrame(data, frameSpec{format: 1, encode: encodeLZ4, flags: byteShuffled, typesize: 4, blocksize: 4800})
+	good := codectest.BloscFrame(data, codectest.BloscSpec{Format: 1, Encode: codectest.EncodeLZ4, Flags: codectest.ByteShuffled, Typesize: 4, Blocksize: 4800})
 	n := len(good)
 	for _, tt := range []struct {
 		name string
@@ -245,7 +246,7 @@ func TestBloscPartsAllocs(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	data := field(30000)
-	frame := bloscFrame(data, frameSpec{format: 1, encode: encodeLZ4, flags: byteShuffled, typesize: 4, blocksize: 1000, backwards: true})
+	frame := codectest.BloscFrame(data, codectest.BloscSpec{Format: 1, Encode: codectest.EncodeLZ4, Flags: codectest.ByteShuffled, Typesize: 4, Blocksize: 1000, Backwards: true})
 	d := bloscParts(t)
 	var s codec.Scratch
 	var parts []codec.Part

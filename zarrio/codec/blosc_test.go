@@ -10,12 +10,13 @@ import (
 	"testing"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/codec/codectest"
 )
 
 // TestBloscLies changes one field of a good frame at a time.
 func TestBloscLies(t *testing.T) {
 	data := field(3000) // 12000 bytes
-	good := bloscFrame(data, frameSpec{format: 1, encode: encodeLZ4, flags: byteShuffled, typesize: 4, blocksize: 4800})
+	good := codectest.BloscFrame(data, codectest.BloscSpec{Format: 1, Encode: codectest.EncodeLZ4, Flags: codectest.ByteShuffled, Typesize: 4, Blocksize: 4800})
 	n := len(good)
 	first := int(binary.LittleEndian.Uint32(good[16:])) // of three blocks: two of four streams, one of one
 	put := func(at int, v uint32) func([]byte) []byte {
@@ -56,7 +57,7 @@ func TestBloscLies(t *testing.T) {
 		{name: "cbytes 16", lie: put(12, 16), want: "frame has 3 blocks, but room for the offsets of 0"},
 		{name: "cbytes less", lie: put(12, uint32(n-1)), want: "block 2 of 3: stream 0 of 1: length is"},
 		{name: "cbytes more", lie: put(12, uint32(n+1)), want: fmt.Sprintf("frame has %d bytes by its header, expected 16 to %d", n+1, n)},
-		{name: "copied", lie: set(2, good[2]|copied), want: "expected 12016 for 12000 uncompressed ones"},
+		{name: "copied", lie: set(2, good[2]|codectest.Copied), want: "expected 12016 for 12000 uncompressed ones"},
 		{name: "offset in the header", lie: put(20, 8), want: fmt.Sprintf("block 1 of 3: offset is 8, expected 28 to %d", n-1)},
 		{name: "offset in the table", lie: put(20, 27), want: fmt.Sprintf("block 1 of 3: offset is 27, expected 28 to %d", n-1)},
 		{name: "offset at the end", lie: put(24, uint32(n)), want: fmt.Sprintf("block 2 of 3: offset is %d, expected 28 to %d", n, n-1)},
@@ -95,9 +96,9 @@ func TestBloscDecodeSpans(t *testing.T) {
 		name  string
 		frame []byte
 	}{
-		{"split", bloscFrame(data, frameSpec{format: 1, encode: encodeLZ4, flags: byteShuffled, typesize: 4, blocksize: 1000, backwards: true})},
-		{"unsplit", bloscFrame(data, frameSpec{format: 1, encode: encodeLZ4, flags: unsplit, typesize: 4, blocksize: 1000})},
-		{"copied", append(binary.LittleEndian.AppendUint32([]byte{2, 1, copied, 4, 0xe0, 0x2e, 0, 0, 0xe8, 3, 0, 0}, 12016), data...)},
+		{"split", codectest.BloscFrame(data, codectest.BloscSpec{Format: 1, Encode: codectest.EncodeLZ4, Flags: codectest.ByteShuffled, Typesize: 4, Blocksize: 1000, Backwards: true})},
+		{"unsplit", codectest.BloscFrame(data, codectest.BloscSpec{Format: 1, Encode: codectest.EncodeLZ4, Flags: codectest.Unsplit, Typesize: 4, Blocksize: 1000})},
+		{"copied", append(binary.LittleEndian.AppendUint32([]byte{2, 1, codectest.Copied, 4, 0xe0, 0x2e, 0, 0, 0xe8, 3, 0, 0}, 12016), data...)},
 	}
 	spans := [][]codec.Span{
 		nil,

@@ -34,7 +34,7 @@ func allTested() []tested {
 		{"blosc", "", bloscCases()},
 		{"gzip", "", gzipCases()},
 		{"lz4", "", frames(encodeNumcodecsLZ4)},
-		{"zlib", "", frames(encodeZlib)},
+		{"zlib", "", frames(codectest.EncodeZlib)},
 		{"zstd", "", zstdCases()},
 	}
 	for _, size := range []int{1, 2, 3, 4, 7, 8, 12, 16, 24, 64} {
@@ -155,11 +155,11 @@ func testDecodeErrors(t *testing.T) {
 		{"lz4", "", []byte{2, 0, 0, 0, 0x30, 'a', 'b', 'c'}, 2, "corrupt block, or one that decodes to more"},
 		{"lz4", "", []byte{3, 0, 0, 0}, 3, "empty block"},
 		{"zstd", "", nil, 3, "empty frame"},
-		{"zstd", "", encodeZstd([]byte("abc")), 4, "decodes to 3 bytes, expected 4"},
-		{"zstd", "", encodeZstd([]byte("abc")), 2, "decodes to more than the expected 2 bytes"},
-		{"zlib", "", encodeZlib([]byte("abc")), 4, "decodes to 3 bytes, expected 4"},
-		{"zlib", "", encodeZlib([]byte("abc")), 2, "decodes to more than the expected 2 bytes"},
-		{"zlib", "", encodeZlib([]byte("abc"))[:9], 3, "stream is cut short"},
+		{"zstd", "", codectest.EncodeZstd([]byte("abc")), 4, "decodes to 3 bytes, expected 4"},
+		{"zstd", "", codectest.EncodeZstd([]byte("abc")), 2, "decodes to more than the expected 2 bytes"},
+		{"zlib", "", codectest.EncodeZlib([]byte("abc")), 4, "decodes to 3 bytes, expected 4"},
+		{"zlib", "", codectest.EncodeZlib([]byte("abc")), 2, "decodes to more than the expected 2 bytes"},
+		{"zlib", "", codectest.EncodeZlib([]byte("abc"))[:9], 3, "stream is cut short"},
 		{"zlib", "", three, 3, "invalid header"},
 		{"gzip", "", nil, 3, "stream is cut short"},
 		{"gzip", "", three, 4, "decodes to 3 bytes, expected 4"},
@@ -182,7 +182,7 @@ func testDecodeErrors(t *testing.T) {
 func FuzzBlosc(f *testing.F) { fuzz(f, "blosc", bloscCases()) }
 func FuzzLZ4(f *testing.F)   { fuzz(f, "lz4", frames(encodeNumcodecsLZ4)) }
 func FuzzZstd(f *testing.F)  { fuzz(f, "zstd", zstdCases()) }
-func FuzzZlib(f *testing.F)  { fuzz(f, "zlib", frames(encodeZlib)) }
+func FuzzZlib(f *testing.F)  { fuzz(f, "zlib", frames(codectest.EncodeZlib)) }
 func FuzzGzip(f *testing.F)  { fuzz(f, "gzip", gzipCases()) }
 
 func fuzz(f *testing.F, id string, cases []codectest.Case) {
@@ -191,7 +191,7 @@ func fuzz(f *testing.F, id string, cases []codectest.Case) {
 
 func BenchmarkDecode(b *testing.B) {
 	data := field(1 << 20)
-	shuffled := shuffled(data, 4)
+	shuffled := codectest.Shuffled(data, 4)
 	var scratch codec.Scratch
 	blosc := must(codec.EncodeBlosc(nil, data, 4, "lz4", &scratch))
 	for _, c := range []struct {
@@ -199,15 +199,15 @@ func BenchmarkDecode(b *testing.B) {
 		src         []byte
 	}{
 		{"blosc", "lz4_shuffle", blosc},
-		{"blosc", "zstd_shuffle", bloscFrame(data, frameSpec{format: 4, encode: encodeZstd, flags: byteShuffled | unsplit, typesize: 4, blocksize: 256 << 10})},
-		{"blosc", "zlib_shuffle", bloscFrame(data, frameSpec{format: 3, encode: encodeZlib, flags: byteShuffled | unsplit, typesize: 4, blocksize: 256 << 10})},
-		{"blosc", "lz4_bitshuffle", bloscFrame(data, frameSpec{format: 1, encode: encodeLZ4, flags: bitShuffled, typesize: 4, blocksize: 512 << 10})},
+		{"blosc", "zstd_shuffle", codectest.BloscFrame(data, codectest.BloscSpec{Format: 4, Encode: codectest.EncodeZstd, Flags: codectest.ByteShuffled | codectest.Unsplit, Typesize: 4, Blocksize: 256 << 10})},
+		{"blosc", "zlib_shuffle", codectest.BloscFrame(data, codectest.BloscSpec{Format: 3, Encode: codectest.EncodeZlib, Flags: codectest.ByteShuffled | codectest.Unsplit, Typesize: 4, Blocksize: 256 << 10})},
+		{"blosc", "lz4_bitshuffle", codectest.BloscFrame(data, codectest.BloscSpec{Format: 1, Encode: codectest.EncodeLZ4, Flags: codectest.BitShuffled, Typesize: 4, Blocksize: 512 << 10})},
 		{"gzip", "raw", encodeGzip(data)},
 		{"lz4", "shuffled", encodeNumcodecsLZ4(shuffled)},
 		{"shuffle", "raw", shuffled},
-		{"zlib", "raw", encodeZlib(data)},
-		{"zstd", "raw", encodeZstd(data)},
-		{"zstd", "shuffled", encodeZstd(shuffled)},
+		{"zlib", "raw", codectest.EncodeZlib(data)},
+		{"zstd", "raw", codectest.EncodeZstd(data)},
+		{"zstd", "shuffled", codectest.EncodeZstd(shuffled)},
 	} {
 		b.Run(fmt.Sprintf("codec=%s/data=%s/size=4Mi", c.id, c.variant), func(b *testing.B) {
 			dec := tested{id: c.id}.decoder(b)

@@ -11,6 +11,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/codec/codectest"
 )
 
 func TestEncodeBlosc(t *testing.T) {
@@ -70,17 +71,17 @@ func TestEncodeBloscHeaders(t *testing.T) {
 		flags       byte
 		blocksize   uint32
 	}{
-		{"split", "lz4", data, 4, byteShuffled | lz4, 512 << 10},
-		{"noise", "lz4", noise, 4, byteShuffled | lz4 | copied, 512 << 10},
-		{"short", "lz4", data[:100], 4, byteShuffled | lz4 | copied | unsplit, 100},
-		{"few elements", "lz4", data[:500], 4, byteShuffled | lz4 | unsplit, 500},
-		{"wide elements", "lz4", make([]byte, 300000), 17, byteShuffled | lz4 | unsplit, 131070},
-		{"usual", "zstd", data, 4, byteShuffled | zst | unsplit, 128 << 10},
-		{"noise", "zstd", noise, 4, byteShuffled | zst | unsplit | copied, 128 << 10},
-		{"short", "zstd", data[:100], 4, byteShuffled | zst | copied | unsplit, 100},
-		{"one block", "zstd", data[:4000], 8, byteShuffled | zst | unsplit, 4000},
-		{"small block", "zstd", data[:32767], 4, byteShuffled | zst | unsplit, 32764},
-		{"wide elements", "zstd", make([]byte, 300000), 17, byteShuffled | zst | unsplit, 131070},
+		{"split", "lz4", data, 4, codectest.ByteShuffled | lz4, 512 << 10},
+		{"noise", "lz4", noise, 4, codectest.ByteShuffled | lz4 | codectest.Copied, 512 << 10},
+		{"short", "lz4", data[:100], 4, codectest.ByteShuffled | lz4 | codectest.Copied | codectest.Unsplit, 100},
+		{"few elements", "lz4", data[:500], 4, codectest.ByteShuffled | lz4 | codectest.Unsplit, 500},
+		{"wide elements", "lz4", make([]byte, 300000), 17, codectest.ByteShuffled | lz4 | codectest.Unsplit, 131070},
+		{"usual", "zstd", data, 4, codectest.ByteShuffled | zst | codectest.Unsplit, 128 << 10},
+		{"noise", "zstd", noise, 4, codectest.ByteShuffled | zst | codectest.Unsplit | codectest.Copied, 128 << 10},
+		{"short", "zstd", data[:100], 4, codectest.ByteShuffled | zst | codectest.Copied | codectest.Unsplit, 100},
+		{"one block", "zstd", data[:4000], 8, codectest.ByteShuffled | zst | codectest.Unsplit, 4000},
+		{"small block", "zstd", data[:32767], 4, codectest.ByteShuffled | zst | codectest.Unsplit, 32764},
+		{"wide elements", "zstd", make([]byte, 300000), 17, codectest.ByteShuffled | zst | codectest.Unsplit, 131070},
 	} {
 		frame, err := codec.EncodeBlosc(nil, test.src, test.typesize, test.cname, nil)
 		if err != nil {

@@ -168,7 +168,7 @@ func TestDeltaBlocks(t *testing.T) {
 // TestFilterChain decodes what a filter, a compressor and a checksum have encoded in turn.
 func TestFilterChain(t *testing.T) {
 	filter := knownAnswers(t, "delta")[0]
-	src := encodeZlib(filter.Encoded)
+	src := codectest.EncodeZlib(filter.Encoded)
 	src = binary.LittleEndian.AppendUint32(src, crc32.Checksum(src, crc32.MakeTable(crc32.Castagnoli)))
 	chain, err := codec.NewChain(tested{id: "crc32c"}.decoder(t), tested{id: "zlib"}.decoder(t), filter.decoder(t))
 	if err != nil {
@@ -193,7 +193,7 @@ func TestTrimmedChain(t *testing.T) {
 		shuffled[i%4*(len(want)/4)+i/4] = b
 	}
 	summed := binary.LittleEndian.AppendUint32(nil, crc32.ChecksumIEEE(shuffled))
-	src := encodeZlib(append(summed, shuffled...))
+	src := codectest.EncodeZlib(append(summed, shuffled...))
 	chain, err := codec.NewChain(tested{id: "zlib"}.decoder(t), tested{id: "crc32"}.decoder(t), tested{id: "shuffle"}.decoder(t), tested{id: "bitround"}.decoder(t))
 	if err != nil {
 		t.Fatal(err)

@@ -7,10 +7,7 @@ import (
 	"math"
 
 	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/snappy"
-	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
-	"github.com/pierrec/lz4/v4"
 
 	"zarrbench/zarrio/codec/codectest"
 )
@@ -33,19 +30,8 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-func encodeLZ4(src []byte) []byte {
-	dst := make([]byte, lz4.CompressBlockBound(len(src)))
-	var c lz4.Compressor
-	return dst[:must(c.CompressBlock(src, dst))]
-}
-
 func encodeNumcodecsLZ4(src []byte) []byte {
-	return append(binary.LittleEndian.AppendUint32(nil, uint32(len(src))), encodeLZ4(src)...)
-}
-
-func encodeZstd(src []byte) []byte {
-	e := must(zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true)))
-	return e.EncodeAll(src, nil)
+	return append(binary.LittleEndian.AppendUint32(nil, uint32(len(src))), codectest.EncodeLZ4(src)...)
 }
 
 // encodeZstdStream returns a frame that doesn't give its content's size.
@@ -66,16 +52,6 @@ func encodeZstdStream(src []byte) []byte {
 	return b.Bytes()
 }
 
-func encodeZlib(src []byte) []byte {
-	var b bytes.Buffer
-	w := zlib.NewWriter(&b)
-	must(w.Write(src))
-	if err := w.Close(); err != nil {
-		panic(err)
-	}
-	return b.Bytes()
-}
-
 func encodeGzip(src []byte) []byte {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
@@ -86,125 +62,17 @@ func encodeGzip(src []byte) []byte {
 	return b.Bytes()
 }
 
-// encodeBloscLZ compresses runs of four and more equal bytes, and nothing else.
-func encodeBloscLZ(src []byte) []byte {
-	var dst []byte
-	for i := 0; i < len(src); {
-		run := 1
-		for i+run < len(src) && src[i+run] == src[i] {
-			run++
-		}
-		if len(dst) > 0 && i > 0 && src[i] == src[i-1] && run >= 9 {
-			dst = append(dst, 7<<5)
-			rest := run - 9
-			for ; rest >= 255; rest -= 255 {
-				dst = append(dst, 255)
-			}
-			dst = append(dst, byte(rest), 0)
-			i += run
-			continue
-		}
-		n := 1
-		for n < 32 && i+n < len(src) && src[i+n] != src[i+n-1] {
-			n++
-		}
-		dst = append(append(dst, byte(n-1)), src[i:i+n]...)
-		i += n
-	}
-	return dst
-}
-
-// A frameSpec says how bloscFrame lays out a frame.
-type frameSpec struct {
-	format              int // of the inner codec
-	encode              func([]byte) []byte
-	flags               byte
-	typesize, blocksize int
-	backwards           bool // the last block comes first
-}
-
-const (
-	byteShuffled = 0x01
-	copied       = 0x02
-	bitShuffled  = 0x04
-	unsplit      = 0x10
-)
-
-// bloscFrame encodes src as C-Blosc would, but that the layout is as told.
-func bloscFrame(src []byte, s frameSpec) []byte {
-	flags := s.flags | byte(s.format<<5)
-	blocks := (len(src) + s.blocksize - 1) / s.blocksize
-	frame := make([]byte, 16+4*blocks)
-	frame[0], frame[1], frame[2], frame[3] = 2, 1, flags, byte(s.typesize)
-	binary.LittleEndian.PutUint32(frame[4:], uint32(len(src)))
-	binary.LittleEndian.PutUint32(frame[8:], uint32(s.blocksize))
-	for at := range blocks {
-		i := at
-		if s.backwards {
-			i = blocks - 1 - at
-		}
-		block := src[i*s.blocksize : min((i+1)*s.blocksize, len(src))]
-		streams := 1
-		if flags&unsplit == 0 && s.typesize <= 16 && s.blocksize/s.typesize >= 128 && len(block) == s.blocksize {
-			streams = s.typesize
-		}
-		switch {
-		case flags&byteShuffled != 0:
-			block = shuffled(block, s.typesize)
-		case flags&bitShuffled != 0:
-			block = bitshuffled(block, s.typesize)
-		}
-		binary.LittleEndian.PutUint32(frame[16+4*i:], uint32(len(frame)))
-		size := len(block) / streams
-		for j := range streams {
-			stream := block[j*size:][:size]
-			if enc := s.encode(stream); len(enc) < size {
-				stream = enc
-			}
-			frame = binary.LittleEndian.AppendUint32(frame, uint32(len(stream)))
-			frame = append(frame, stream...)
-		}
-	}
-	binary.LittleEndian.PutUint32(frame[12:], uint32(len(frame)))
-	return frame
-}
-
-func shuffled(src []byte, size int) []byte {
-	n := len(src) / size
-	dst := bytes.Clone(src)
-	for i := range n * size {
-		dst[i%size*n+i/size] = src[i]
-	}
-	return dst
-}
-
-func bitshuffled(src []byte, size int) []byte {
-	n := len(src) / size
-	dst := bytes.Clone(src)
-	if n%8 != 0 {
-		return dst
-	}
-	clear(dst[:n*size])
-	for i := range n {
-		for row := range 8 * size {
-			bit := src[i*size+row/8] >> (row % 8) & 1
-			dst[row*n/8+i/8] |= bit << (i % 8)
-		}
-	}
-	return dst
-}
-
 // bloscCases covers the inner codecs, the filters, split blocks and not, and short last blocks.
 func bloscCases() []codectest.Case {
 	inner := []struct {
 		name   string
 		encode func([]byte) []byte
 	}{
-		{"blosclz", encodeBloscLZ},
-		{"lz4", encodeLZ4},
-		{"snappy", func(b []byte) []byte { return snappy.Encode(nil, b) }},
-		{"zlib", encodeZlib},
-		{"zstd", encodeZstd},
+		{"blosclz", codectest.EncodeBloscLZ},
+		{"lz4", codectest.EncodeLZ4},
+		{"snappy", codectest.EncodeSnappy},
+		{"zlib", codectest.EncodeZlib},
+		{"zstd", codectest.EncodeZstd},
 	}
 	var cases []codectest.Case
 	for format, c := range inner {
@@ -214,21 +82,21 @@ func bloscCases() []codectest.Case {
 			typesize int
 		}{
 			{"none", 0, 4},
-			{"none,unsplit", unsplit, 4},
-			{"shuffle", byteShuffled, 4},
-			{"shuffle,unsplit", byteShuffled | unsplit, 4},
-			{"shuffle", byteShuffled, 8},
-			{"shuffle", byteShuffled, 3},
-			{"bitshuffle", bitShuffled, 4},
-			{"bitshuffle,unsplit", bitShuffled | unsplit, 2},
+			{"none,unsplit", codectest.Unsplit, 4},
+			{"shuffle", codectest.ByteShuffled, 4},
+			{"shuffle,unsplit", codectest.ByteShuffled | codectest.Unsplit, 4},
+			{"shuffle", codectest.ByteShuffled, 8},
+			{"shuffle", codectest.ByteShuffled, 3},
+			{"bitshuffle", codectest.BitShuffled, 4},
+			{"bitshuffle,unsplit", codectest.BitShuffled | codectest.Unsplit, 2},
 		} {
 			data := append(field(3000), "tail"[:format%4]...)
 			cases = append(cases, codectest.Case{
 				Name:    fmt.Sprintf("codec=%s/filter=%s/typesize=%d", c.name, filter.name, filter.typesize),
 				Decoded: data,
-				Encoded: bloscFrame(data, frameSpec{
-					format: format, encode: c.encode, flags: filter.flags,
-					typesize: filter.typesize, blocksize: 4800, backwards: format%2 == 1,
+				Encoded: codectest.BloscFrame(data, codectest.BloscSpec{
+					Format: format, Encode: c.encode, Flags: filter.flags,
+					Typesize: filter.typesize, Blocksize: 4800, Backwards: format%2 == 1,
 				}),
 			})
 		}
@@ -237,7 +105,7 @@ func bloscCases() []codectest.Case {
 	cases = append(cases, codectest.Case{
 		Name:    "codec=lz4/filter=shuffle/typesize=77",
 		Decoded: wide,
-		Encoded: bloscFrame(wide, frameSpec{format: 1, encode: encodeLZ4, flags: byteShuffled | unsplit, typesize: 77, blocksize: 77 * 20}),
+		Encoded: codectest.BloscFrame(wide, codectest.BloscSpec{Format: 1, Encode: codectest.EncodeLZ4, Flags: codectest.ByteShuffled | codectest.Unsplit, Typesize: 77, Blocksize: 77 * 20}),
 	})
 	level := append([]byte{2, 1, 0x33, 8, 104, 0, 0, 0, 104, 0, 0, 0, 120, 0, 0, 0}, wide[:104]...)
 	cases = append(cases, codectest.Case{Name: "copied", Decoded: wide[:104], Encoded: level})
@@ -276,21 +144,21 @@ func gzipCases() []codectest.Case {
 }
 
 func zstdCases() []codectest.Case {
-	cases := frames(encodeZstd)
+	cases := frames(codectest.EncodeZstd)
 	data := cases[0].Decoded
 	// One raw block in a frame that asks for a window of 1 GiB.
 	wide := []byte("\x28\xb5\x2f\xfd\x00\xa0\x19\x00\x00abc")
 	return append(cases,
 		codectest.Case{Name: "wide", Decoded: []byte("abc"), Encoded: wide},
 		codectest.Case{Name: "unsized", Decoded: data, Encoded: encodeZstdStream(data)},
-		codectest.Case{Name: "frames", Decoded: data, Encoded: append(encodeZstd(data[:3001]), encodeZstdStream(data[3001:])...)})
+		codectest.Case{Name: "frames", Decoded: data, Encoded: append(codectest.EncodeZstd(data[:3001]), encodeZstdStream(data[3001:])...)})
 }
 
 func shuffleCases(size int) []codectest.Case {
 	var cases []codectest.Case
 	for _, n := range []int{0, 1, 15, 16, 17, 31, 32, 33, 63, 100} {
 		data := randomLike(n * size)
-		cases = append(cases, codectest.Case{Name: fmt.Sprintf("n=%d", n), Decoded: data, Encoded: shuffled(data, size)})
+		cases = append(cases, codectest.Case{Name: fmt.Sprintf("n=%d", n), Decoded: data, Encoded: codectest.Shuffled(data, size)})
 	}
 	return cases
 }

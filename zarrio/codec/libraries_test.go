@@ -93,7 +93,7 @@ func libraryTested() []tested {
 	blosc := bloscCases()
 	return []tested{
 		{"gzip", "", gzipCases()},
-		{"zlib", "", frames(encodeZlib)},
+		{"zlib", "", frames(codectest.EncodeZlib)},
 		{"zstd", "", zstdCases()},
 		{"blosc", "", slices.DeleteFunc(slices.Clone(blosc), field("codec=zstd"))},
 		{"blosc", "", slices.DeleteFunc(blosc, field("codec=zlib"))},

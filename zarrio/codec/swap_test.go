@@ -99,14 +99,14 @@ func TestSwappedBlosc(t *testing.T) {
 		name  string
 		flags byte
 	}{
-		{"none", 0}, {"none,unsplit", unsplit}, {"shuffle", byteShuffled}, {"shuffle,unsplit", byteShuffled | unsplit},
-		{"bitshuffle", bitShuffled}, {"bitshuffle,unsplit", bitShuffled | unsplit},
+		{"none", 0}, {"none,unsplit", codectest.Unsplit}, {"shuffle", codectest.ByteShuffled}, {"shuffle,unsplit", codectest.ByteShuffled | codectest.Unsplit},
+		{"bitshuffle", codectest.BitShuffled}, {"bitshuffle,unsplit", codectest.BitShuffled | codectest.Unsplit},
 	} {
 		for typesize := 1; typesize <= 17; typesize++ {
 			for _, blocksize := range []int{4 * 17 * 128, 256 * typesize, 333 * typesize, 20 * typesize} {
 				t.Run(fmt.Sprintf("%s/typesize=%d/blocksize=%d", filter.name, typesize, blocksize), func(t *testing.T) {
-					spec := frameSpec{format: 1, encode: encodeLZ4, flags: filter.flags, typesize: typesize, blocksize: blocksize / typesize * typesize}
-					frame := bloscFrame(data, spec)
+					spec := codectest.BloscSpec{Format: 1, Encode: codectest.EncodeLZ4, Flags: filter.flags, Typesize: typesize, Blocksize: blocksize / typesize * typesize}
+					frame := codectest.BloscFrame(data, spec)
 					for _, size := range swapSizes {
 						checkSwapped(t, d, frame, len(data), size, r, &s)
 					}
@@ -151,7 +151,7 @@ func TestSwappedCBlosc(t *testing.T) {
 
 // A frame has parts only if no element is in two blocks.
 func TestSwappedWhole(t *testing.T) {
-	frame := bloscFrame(field(3000), frameSpec{format: 1, encode: encodeLZ4, flags: byteShuffled, typesize: 3, blocksize: 600 + 6})
+	frame := codectest.BloscFrame(field(3000), codectest.BloscSpec{Format: 1, Encode: codectest.EncodeLZ4, Flags: codectest.ByteShuffled, Typesize: 3, Blocksize: 600 + 6})
 	swapped, ok := bloscParts(t).(codec.Swapper).Swapped(4)
 	require.True(t, ok)
 	_, _, err := swapped.(codec.PartDecoder).Parts(nil, frame, len(frame), 12000, []codec.Span{{Lo: 0, Hi: 4}}, new(codec.Scratch))
