@@ -1,7 +1,6 @@
 package zarrio
 
 import (
-	"archive/zip"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -9,8 +8,6 @@ import (
 	"maps"
 	"math"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -111,21 +108,14 @@ func TestChunkPartsLocal(t *testing.T) {
 	files := m.Files()
 	size := int64(len(files[m.Key(0)]))
 	want := openArray(t, arraytest.MemStore(t, files), Options{})
-	text := map[string]string{}
-	for key, value := range files {
-		text[key] = string(value)
-	}
-	archive, err := store.OpenZip(zipFile(t, files))
-	require.NoError(t, err)
-	defer archive.Close()
 	for _, tt := range []struct {
 		name  string
 		store store.Store
 		heads bool
 	}{
 		{"memory", arraytest.MemStore(t, files), false},
-		{"directory", zarrtest.DirStore(t, text), true},
-		{"zip", archive, true},
+		{"directory", arraytest.DirOf(t, files), true},
+		{"zip", arraytest.ZipOf(t, files), true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := openArray(t, tt.store, Options{})
@@ -140,23 +130,6 @@ func TestChunkPartsLocal(t *testing.T) {
 			require.Greater(t, again.ReadBytes, size/40)
 		})
 	}
-}
-
-// zipFile makes a zip file of uncompressed entries.
-func zipFile(t *testing.T, files map[string][]byte) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "store.zip")
-	f, err := os.Create(path)
-	require.NoError(t, err)
-	w := zip.NewWriter(f)
-	for _, key := range slices.Sorted(maps.Keys(files)) {
-		e, err := w.CreateHeader(&zip.FileHeader{Name: key, Method: zip.Store})
-		require.NoError(t, err)
-		_, err = e.Write(files[key])
-		require.NoError(t, err)
-	}
-	require.NoError(t, errors.Join(w.Close(), f.Close()))
-	return path
 }
 
 // openParts opens the array "x" of a server by a store that takes a request to cost as much as 4 KiB.

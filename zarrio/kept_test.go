@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"zarrbench/zarrio/internal/arraytest"
-	"zarrbench/zarrio/internal/zarrtest"
 )
 
 // TestReadKept reads selections again and again, with caches of decoded chunks that hold all, some and none of them.
@@ -30,11 +29,7 @@ func TestReadKept(t *testing.T) {
 	} {
 		for _, limit := range []int64{1, 100_000, 1 << 30} {
 			t.Run(fmt.Sprintf("%s/%d", tt.name, limit), func(t *testing.T) {
-				text := map[string]string{}
-				for key, value := range tt.files {
-					text[key] = string(value)
-				}
-				dir := zarrtest.DirStore(t, text)
+				dir := arraytest.DirOf(t, tt.files)
 				a, want := openArray(t, dir, Options{KeepBytes: limit}), openArray(t, dir, Options{})
 				var all sync.WaitGroup
 				for k := range uint64(3) {
