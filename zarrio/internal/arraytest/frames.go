@@ -194,21 +194,13 @@ func (f Frame) ShardOf(inner [][]byte) map[string][]byte {
 // it has read the frame's head before.
 func (f Frame) ReadBytes(tb testing.TB, span codec.Span, known bool) (int64, bool) {
 	tb.Helper()
-	d, err := codec.New("blosc", nil, codec.Options{Format: 2})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	p := d.(codec.PartDecoder)
 	n, size := len(f.Decoded), len(f.Encoded)
-	head := p.HeadLen(n)
+	head := partDecoder(tb).HeadLen(n)
 	share := float64(span.Hi-span.Lo) / float64(n)
 	if whole := float64(min(n, size)); float64(head-1)+share*whole >= whole {
 		return int64(size), false
 	}
-	parts, table, err := p.Parts(nil, f.Encoded, size, n, []codec.Span{span}, new(codec.Scratch))
-	if err != nil {
-		tb.Fatal(f.Name, err)
-	}
+	parts, table := f.parts(tb, span)
 	read := min(head, size)
 	if table > read {
 		tb.Fatalf("%s: a table of %d bytes", f.Name, table)
@@ -225,4 +217,28 @@ func (f Frame) ReadBytes(tb testing.TB, span codec.Span, known bool) (int64, boo
 		return int64(read + size), false
 	}
 	return int64(read + rest), true
+}
+
+// Parts returns the parts of the frame that hold the bytes [lo, hi) of what it decodes to.
+func (f Frame) Parts(tb testing.TB, lo, hi int) []codec.Part {
+	parts, _ := f.parts(tb, codec.Span{Lo: lo, Hi: hi})
+	return parts
+}
+
+// parts returns the parts of the frame that hold a span, and the length of its head.
+func (f Frame) parts(tb testing.TB, span codec.Span) ([]codec.Part, int) {
+	tb.Helper()
+	parts, head, err := partDecoder(tb).Parts(nil, f.Encoded, len(f.Encoded), len(f.Decoded), []codec.Span{span}, new(codec.Scratch))
+	if err != nil {
+		tb.Fatal(f.Name, err)
+	}
+	return parts, head
+}
+
+func partDecoder(tb testing.TB) codec.PartDecoder {
+	d, err := codec.New("blosc", nil, codec.Options{Format: 2})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return d.(codec.PartDecoder)
 }
