@@ -166,7 +166,7 @@ func newCase(tb testing.TB, r *rand.Rand) *Case {
 		CoalesceGap:  []int64{0, -1, 20, 500}[r.IntN(4)],
 		CoalesceSize: []int64{0, 0, -1, 100, 2000}[r.IntN(5)],
 	}
-	c.CPU = engine.CPUOptions{Workers: 1 + r.IntN(5), KeepBytes: []int64{0, -1, 5000, 20000}[r.IntN(4)]}
+	c.CPU = engine.CPUOptions{Workers: 1 + r.IntN(5), KeepBytes: []int64{0, -1, 5000, 20000, 1 << 20, 1 << 30, engine.KeepAuto}[r.IntN(7)]}
 	return c
 }
 
