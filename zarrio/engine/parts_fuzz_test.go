@@ -150,8 +150,13 @@ func (c *partsCase) files() map[string][]byte {
 	coords := make([]int, 3)
 	if c.shard == 0 {
 		files[".zgroup"] = []byte(zarrtest.ZGroup)
-		order := map[bool]string{false: "C", true: "F"}[c.fortran]
-		dtype := fmt.Sprintf("%cu%d", "<>"[map[bool]int{true: 1}[c.big]], c.size)
+		order, dtype := "C", fmt.Sprintf("<u%d", c.size)
+		if c.fortran {
+			order = "F"
+		}
+		if c.big {
+			dtype = fmt.Sprintf(">u%d", c.size)
+		}
 		doc("x/.zattrs", map[string]any{"_ARRAY_DIMENSIONS": dims})
 		doc("x/.zarray", map[string]any{
 			"zarr_format": 2, "shape": c.shape, "chunks": c.chunk, "dtype": dtype, "order": order, "fill_value": partsFill, "filters": nil,
@@ -169,7 +174,10 @@ func (c *partsCase) files() map[string][]byte {
 		return map[string]any{"name": name, "configuration": config}
 	}
 	little := named("bytes", map[string]any{"endian": "little"})
-	endian := map[bool]string{false: "little", true: "big"}[c.big]
+	endian := "little"
+	if c.big {
+		endian = "big"
+	}
 	codecs := []any{named("bytes", map[string]any{"endian": endian}), named("blosc", map[string]any{})}
 	if c.fortran {
 		codecs = append([]any{named("transpose", map[string]any{"order": []int{2, 1, 0}})}, codecs...)
