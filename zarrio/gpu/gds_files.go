@@ -15,7 +15,9 @@ import (
 
 	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/internal/cufile"
+	"zarrbench/zarrio/internal/fileio"
 	"zarrbench/zarrio/internal/workers"
+	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/tensor"
 )
 
@@ -53,6 +55,7 @@ type openedFile struct {
 	mu       sync.Mutex
 	open     bool
 	size     int64
+	version  store.Version
 	handle   *cufile.Handle // nil if the file is read by POSIX calls
 	direct   *os.File       // opened with O_DIRECT, for POSIX calls; nil if unused
 	buffered *os.File       // nil until it is needed
@@ -232,7 +235,7 @@ func (c *fileCache) openFile(w *workers.Worker, f *openedFile) error {
 	if c.cufile != nil || c.direct {
 		file, err := w.OpenFile(f.key.Array, f.key.Number, unix.O_DIRECT)
 		if err == nil && c.cufile != nil {
-			if f.size, err = sizeOf(file); err == nil {
+			if err = f.stat(file); err == nil {
 				if f.handle, err = c.cufile.Register(file); err == nil {
 					return nil
 				}
@@ -252,17 +255,21 @@ func (c *fileCache) openFile(w *workers.Worker, f *openedFile) error {
 	}
 	var err error
 	if f.buffered, err = w.OpenFile(f.key.Array, f.key.Number, 0); err == nil {
-		f.size, err = sizeOf(f.buffered)
+		err = f.stat(f.buffered)
 	}
 	return err
 }
 
-func sizeOf(f *os.File) (int64, error) {
-	info, err := f.Stat()
+// stat notes the file's size and version.
+func (f *openedFile) stat(file *os.File) error {
+	conn, err := file.SyscallConn()
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return info.Size(), nil
+	v := &f.version
+	controlErr := conn.Control(func(fd uintptr) { v.File, v.Changed, v.Size, err = fileio.Version(int(fd)) })
+	f.size = v.Size
+	return errors.Join(controlErr, err)
 }
 
 // posix returns the file for reads through the page cache, and opens it on the first call.

@@ -149,7 +149,7 @@ func (e *gdsEngine) findInner(
 	if err != nil {
 		return nil, p, err
 	}
-	if f.size != p.ValueSize {
+	if f.size != p.ValueSize || f.version != p.Version {
 		err := fmt.Errorf("%w: it had %d bytes, now %d", chunk.ErrChanged, p.ValueSize, f.size)
 		e.files.forget(f)
 		return nil, p, err

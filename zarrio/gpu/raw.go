@@ -80,7 +80,7 @@ func (r *RawReader) open(paths []string) error {
 			if err != nil {
 				return err
 			}
-			size, err := sizeOf(f)
+			info, err := f.Stat()
 			if err != nil {
 				return errors.Join(err, f.Close())
 			}
@@ -88,7 +88,7 @@ func (r *RawReader) open(paths []string) error {
 			if err != nil {
 				return errors.Join(err, f.Close())
 			}
-			r.handles, r.sizes = append(r.handles, h), append(r.sizes, size)
+			r.handles, r.sizes = append(r.handles, h), append(r.sizes, info.Size())
 		}
 		return nil
 	})

@@ -125,6 +125,7 @@ func (r *Reader) AdvanceHeads() {
 			continue // the normal read reads it again
 		}
 		r.buf.ahead = stored
+		r.Stats.ReadBytes += int64(len(stored))
 		r.buf.aheadHead = partHead{stored: stored, size: h.parts.at.Size, version: h.parts.at}
 		n := h.array.ChunkBytes()
 		_, need, err := h.array.parts.Parts(r.buf.pieces[:0], stored, int(h.parts.at.Size), n, nil, &r.buf.scratch)

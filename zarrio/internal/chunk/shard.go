@@ -21,10 +21,11 @@ type openShard struct {
 	// err is why none of its chunks can be found, or nil. The error is kept so that the store is
 	// not asked again.
 	err     error
-	fresh   bool       // the shard has the size that it had when its index was read
-	spans   []byteSpan // each is read at once; they ascend
-	started int        // the number of spans that are prefetched or passed
-	held    byteSpan   // the span that the reader's memory for stored bytes holds
+	index   store.Version // of the shard, when the index in use was read
+	fresh   bool          // the shard has the size that it had when its index was read
+	spans   []byteSpan    // each is read at once; they ascend
+	started int           // the number of spans that are prefetched or passed
+	held    byteSpan      // the span that the reader's memory for stored bytes holds
 }
 
 // A byteSpan is the bytes [lo, hi) of a value.
@@ -60,6 +61,7 @@ type Location struct {
 	Present      bool  // the chunk is in the shard
 	shardMissing bool  // the whole shard is missing
 	ValueSize    int64 // the value's size when its index was read
+	Version      store.Version
 }
 
 // Locate returns where an inner chunk lies, by the indices of the shards around it. It leaves the
@@ -95,10 +97,16 @@ func (r *Reader) Locate(ctx context.Context, a *Array, chunk int) (Location, err
 			index = t
 			r.shard.fresh = r.shard.fresh || k == 0 && fresh
 		}
-		if k > 0 && (index.shardSize != p.Size || index.valueSize != p.ValueSize) {
+		if k > 0 && (index.shardSize != p.Size || index.valueSize != p.ValueSize || index.version != p.Version) {
 			return p, ErrChanged
 		}
-		p.ValueSize = index.valueSize
+		if k == 0 && r.shard.index != index.version {
+			r.shard.index = index.version
+			if err := r.checkVersion(); err != nil {
+				return p, err
+			}
+		}
+		p.ValueSize, p.Version = index.valueSize, index.version
 		off, n, ok, err := l.Entry(index.entries, entry, index.shardSize)
 		if !ok || err != nil {
 			return p, err
@@ -118,13 +126,23 @@ func (r *Reader) shardFailed(p Location) (Location, error) {
 	return p, indexError{r.shard.err}
 }
 
-// Verify checks that the shard was not replaced since its index was read, by comparing its size.
+// Verify checks that the shard was not replaced since its index was read.
 // This is needed only for absent chunks: reading a present one checks it anyway.
 func (r *Reader) Verify(ctx context.Context, p Location) error {
 	if p.shardMissing || r.shard.fresh {
 		return nil
 	}
 	return r.readValue(ctx, nil, 0, p.ValueSize)
+}
+
+// checkVersion returns an error if the open shard is of another version than its index. The version
+// may not be known before the shard is read.
+func (r *Reader) checkVersion() error {
+	now, err := r.version()
+	if err == nil && now != r.shard.index && now != (store.Version{}) {
+		err = ErrChanged
+	}
+	return err
 }
 
 // ErrChanged reports that a shard was replaced after its index was read.
@@ -176,6 +194,9 @@ func (r *Reader) readIndex(ctx context.Context, l *pipeline.Level, entries, k in
 	}
 	r.Stats.ReadBytes += int64(n)
 	t := &indexTable{shardSize: size, valueSize: size}
+	if t.version, err = r.version(); err != nil {
+		return nil, err
+	}
 	if k > 0 {
 		t.shardSize = p.Size
 	}

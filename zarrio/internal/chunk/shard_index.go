@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"zarrbench/zarrio/store"
 )
 
 // A shardID names a shard, which may be an inner one.
@@ -21,6 +23,7 @@ type indexTable struct {
 	entries   []uint64
 	shardSize int64 // size of the shard, which may be an inner one
 	valueSize int64 // size of the value that holds the shard, when the index was read
+	version   store.Version
 }
 
 // An indexRead is the read of an index, which other goroutines may wait for.
@@ -105,14 +108,14 @@ func (r *Reader) LocateCached(a *Array, chunk int) (shard int, p Location, ok bo
 			shard = number
 		}
 		x := a.index(shardID{k, number}, int64(16*count)).cached()
-		if x == nil || k > 0 && (x.shardSize != p.Size || x.valueSize != p.ValueSize) {
+		if x == nil || k > 0 && (x.shardSize != p.Size || x.valueSize != p.ValueSize || x.version != p.Version) {
 			return shard, p, false
 		}
 		off, n, there, err := l.Entry(x.entries, entry, x.shardSize)
 		if !there || err != nil {
 			return shard, p, false
 		}
-		p.Offset, p.Size, p.ValueSize = p.Offset+off, n, x.valueSize
+		p.Offset, p.Size, p.ValueSize, p.Version = p.Offset+off, n, x.valueSize, x.version
 	}
 	p.Present = true
 	return shard, p, true

@@ -94,7 +94,12 @@ func (r *Reader) countRead(n, asked int, size, want int64) error {
 		}
 		return fmt.Errorf("%w: it had %d bytes, now %d", changed, want, size)
 	}
-	r.shard.fresh = true
 	r.Stats.ReadBytes += int64(n)
+	if r.shard.index != (store.Version{}) {
+		if err := r.checkVersion(); err != nil {
+			return err
+		}
+	}
+	r.shard.fresh = true
 	return nil
 }
