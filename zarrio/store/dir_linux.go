@@ -132,6 +132,18 @@ func fdVersion(fd int) (Version, error) {
 	return Version{Size: size, File: file, Changed: changed}, err
 }
 
+// fileVersion is fdVersion for a file that os.Root opened.
+func fileVersion(f *os.File) (v Version, err error) {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return Version{}, err
+	}
+	if e := conn.Control(func(fd uintptr) { v, err = fdVersion(int(fd)) }); e != nil {
+		err = e
+	}
+	return v, err
+}
+
 // preadFull fills dst from off on, or as much of it as the file has.
 func preadFull(fd int, dst []byte, off int64) (n int, err error) {
 	for n < len(dst) {

@@ -89,10 +89,7 @@ func (v *dirValue) Version() (Version, error) {
 	var version Version
 	var err error
 	if v.file != nil {
-		var info fs.FileInfo
-		if info, err = v.file.Stat(); err == nil {
-			version = Version{Size: info.Size(), Changed: info.ModTime().UnixNano()}
-		}
+		version, err = fileVersion(v.file)
 	} else if fd := v.fd.Load(); fd >= 0 {
 		version, err = fdVersion(int(fd))
 	} else {
