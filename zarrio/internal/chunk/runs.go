@@ -52,9 +52,20 @@ func (r *Reader) Room(ctx context.Context, a *Array, chunk, n int, spans []codec
 // A Kept is a chunk in a cache: see [chunkcache.Entry].
 type Kept interface {
 	Runs() Runs
+	Missing(list, need []codec.Span) []codec.Span
 	Room(lo, hi int) []byte
 	Keep()
 	Abandon()
+}
+
+// Lacks appends to list what must be loaded of a chunk of n bytes so that kept has the bytes that
+// need lists: what is missing, or the whole chunk if nothing is there and that is no dearer.
+func (a *Array) Lacks(list []codec.Span, kept Kept, n int, need []codec.Span) []codec.Span {
+	list = kept.Missing(list, need)
+	if len(list) > 0 && len(kept.Runs()) == 0 && !a.InParts(n, list) {
+		list = append(list[:0], codec.Span{Hi: n})
+	}
+	return list
 }
 
 // LoadRuns loads the bytes of a chunk of n bytes that need lists into the runs that hold them, in

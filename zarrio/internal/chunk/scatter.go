@@ -99,7 +99,7 @@ func (r *Reader) loadShared(ctx context.Context, a *Array, chunk, n int, spans [
 	if err := e.Lock(ctx); err != nil {
 		return false, a.Wrap(err)
 	}
-	r.buf.lacks = e.Missing(r.buf.lacks[:0], spans)
+	r.buf.lacks = a.Lacks(r.buf.lacks[:0], e, n, spans)
 	runs := e.Runs()
 	if len(r.buf.lacks) == 0 {
 		e.Unlock()
@@ -107,9 +107,6 @@ func (r *Reader) loadShared(ctx context.Context, a *Array, chunk, n int, spans [
 		return true, use(runs)
 	}
 	defer e.Unlock()
-	if len(runs) == 0 && !a.InParts(n, r.buf.lacks) {
-		r.buf.lacks = append(r.buf.lacks[:0], codec.Span{Hi: n})
-	}
 	return r.LoadKept(ctx, a, chunk, n, e, r.buf.lacks, use)
 }
 

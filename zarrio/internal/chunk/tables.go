@@ -72,13 +72,6 @@ func (t *tables[K, V]) put(k K, v V, bytes int64) {
 	t.kept[k], t.order, t.bytes = keptTable[V]{v, bytes}, append(t.order, k), t.bytes+bytes
 }
 
-// size returns the number of bytes that are kept.
-func (t *tables[K, V]) size() int64 {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.bytes
-}
-
 // clear drops all tables.
 func (t *tables[K, V]) clear() {
 	t.mu.Lock()

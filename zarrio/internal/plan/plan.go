@@ -156,15 +156,6 @@ func InPlace(a *chunk.Array, pieces []Piece) bool {
 	return one || long
 }
 
-// PieceBytes returns the number of bytes of pieces, of elements of size bytes.
-func PieceBytes(pieces []Piece, size int) int {
-	n := 0
-	for i := range pieces {
-		n += pieces[i].N[0] * pieces[i].N[1] * size
-	}
-	return n
-}
-
 // Contiguous reports whether each piece is one run of a chunk's elements, and of the batch's.
 func Contiguous(pieces []Piece) bool {
 	for i := range pieces {

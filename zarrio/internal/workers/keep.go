@@ -132,16 +132,8 @@ func (w *Worker) missing(r *plan.ChunkRead, pieces []plan.Piece) []codec.Span {
 	if r.Kept == nil {
 		return need
 	}
-	w.lacks = r.Kept.Missing(w.lacks[:0], need)
-	if n := r.Array.ChunkBytes(); len(w.lacks) > 0 && len(r.Kept.Runs()) == 0 && !r.Array.InParts(n, w.lacks) {
-		w.lacks = append(w.lacks[:0], codec.Span{Hi: n})
-	}
+	w.lacks = r.Array.Lacks(w.lacks[:0], r.Kept, r.Array.ChunkBytes(), need)
 	return w.lacks
-}
-
-// HasKept reports whether r's chunk is kept with all that pieces take.
-func (w *Worker) HasKept(r *plan.ChunkRead, pieces []plan.Piece) bool {
-	return r.Kept != nil && len(w.missing(r, pieces)) == 0
 }
 
 // LoadKept loads what is missing of a chunk that is kept, and calls use with the chunk's memory, in
