@@ -156,6 +156,7 @@ type bloscFrame struct {
 	blocks    int
 	streams   int // of each block but a short last one, which is one stream
 
+	need   Span // what is looked at of a block; empty for all of it
 	around bool // the decoded frame is too large to be read from the caches afterwards
 	swap   int  // blocks have the bytes of elements of this size reversed; 0 if not
 }
@@ -294,6 +295,13 @@ func (f *bloscFrame) decodeStreams(dst, src []byte, s *Scratch) error {
 	case byteShuffled && streams > 1:
 		if reversePlanes(planes[:streams], swap) {
 			swap = 0
+		}
+		if f.need.Lo < f.need.Hi && swap <= 1 { // a stream is a byte of each element
+			lo, hi := f.need.Lo/streams, min(size, (f.need.Hi+streams-1)/streams)
+			dst = dst[lo*streams : hi*streams]
+			for j := range streams {
+				planes[j] = planes[j][lo:hi]
+			}
 		}
 		if !f.around || swap > 1 || !unshuffleAround(dst, planes[:streams]) {
 			unshufflePlanes(dst, planes[:streams])

@@ -95,6 +95,9 @@ func (b blosc) DecodePart(dst, src, head []byte, p Part, s *Scratch) error {
 	if lo := i * f.blocksize; f.blocks == 0 || p.Decoded != (Span{lo, min(lo+f.blocksize, int(n))}) {
 		return fmt.Errorf("%v is no block of this frame", p.Decoded)
 	}
+	if p.Need.Lo < p.Need.Hi {
+		f.need = Span{max(p.Need.Lo-p.Decoded.Lo, 0), min(p.Need.Hi-p.Decoded.Lo, len(dst))}
+	}
 	f.around = len(dst) >= bloscAround && !s.Reread
 	if err := f.decodeStreams(dst, src, s); err != nil {
 		return f.inBlock(i, err)

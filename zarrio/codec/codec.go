@@ -35,8 +35,8 @@ type PartialDecoder interface {
 }
 
 // A Part is a run of a chunk's bytes that can be decoded alone. Encoded is its place in the encoded form, and Decoded its place in
-// the chunk.
-type Part struct{ Encoded, Decoded Span }
+// the chunk. Need, unless it is empty, is what the caller will look at of Decoded.
+type Part struct{ Encoded, Decoded, Need Span }
 
 // A PartDecoder decodes parts of a chunk from parts of its encoded form, so that the rest need not be fetched. The head, which is
 // the first bytes of the encoded form, tells where the parts are.

@@ -184,11 +184,21 @@ func (r *Reader) decodePart(a *Array, q codec.Part, src, head []byte, runs Runs)
 			dst = run.Mem[lo-run.Lo : hi-run.Lo]
 		}
 	})
-	if dst == nil {
+	whole := dst != nil
+	if !whole {
 		r.buf.block = ndcopy.Grow(r.buf.block, hi-lo)
 		dst = r.buf.block
+		q.Need = codec.Span{Lo: hi, Hi: lo}
+		eachRun(runs, lo, hi, func(run *Run) {
+			q.Need.Lo, q.Need.Hi = min(q.Need.Lo, max(lo, run.Lo)), max(q.Need.Hi, min(hi, run.Hi))
+		})
 	}
-	if err := a.parts.DecodePart(dst, src, head, q, &r.buf.scratch); err != nil {
+	scratch := &r.buf.scratch
+	again := scratch.Reread
+	scratch.Reread = again || !whole // it is copied at once
+	err := a.parts.DecodePart(dst, src, head, q, scratch)
+	scratch.Reread = again
+	if err != nil {
 		return err
 	}
 	scatter(runs, dst, lo)
@@ -208,8 +218,8 @@ func (r *Reader) loadRaw(ctx context.Context, a *Array, chunk, n int, runs Runs,
 		dst := runs.Find(lo, hi)
 		direct := dst != nil
 		if !direct {
-			r.buf.enc = r.grow(r.buf.enc, hi-lo)
-			dst = r.buf.enc
+			r.buf.block = ndcopy.Grow(r.buf.block, hi-lo) // r.buf.enc may hold a span of a shard
+			dst = r.buf.block
 		}
 		if ok, err := r.readAt(ctx, a, chunk, dst, lo, n, several); !ok || err != nil {
 			return false, err
