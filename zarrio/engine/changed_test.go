@@ -92,7 +92,8 @@ func TestFilesReplaced(t *testing.T) {
 	for _, sharded := range []bool{false, true} {
 		for _, io := range loadertest.AllIO {
 			t.Run(fmt.Sprintf("sharded=%t/%v", sharded, io), func(t *testing.T) {
-				files, keys := map[string][]byte{}, []string(nil)
+				var files map[string][]byte
+				var keys []string
 				value := func(f arraytest.Frame) []byte { return f.Encoded }
 				if sharded {
 					files, keys = old.ShardFiles(), []string{arraytest.FrameShard}
