@@ -58,7 +58,7 @@ func footprint(l *loader.Loader) string {
 		l.Slots(), size(l.BatchBytes()), where, size(f.Workers), size(f.Kept), size(f.Tables))
 }
 
-// size returns n bytes in the largest unit of which there is one.
+// size formats n bytes in the largest unit that is no more than n.
 func size(n int64) string {
 	text := fmt.Sprintf("%d B", n)
 	for _, u := range byteUnits {

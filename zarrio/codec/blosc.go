@@ -59,7 +59,7 @@ func (b blosc) Decode(dst, src []byte, s *Scratch) error {
 		return err
 	}
 	if f.flags&bloscCopied != 0 {
-		b.copy(dst, f.data[bloscHeader:])
+		ndcopy.CopySwapped(dst, f.data[bloscHeader:][:len(dst)], b.swap)
 		return nil
 	}
 	inBlocks := f.swapBlocks(b.swap)
@@ -73,15 +73,6 @@ func (b blosc) Decode(dst, src []byte, s *Scratch) error {
 		ndcopy.SwapBytes(dst, b.swap)
 	}
 	return nil
-}
-
-// copy copies bytes of a frame that is stored as it was.
-func (b blosc) copy(dst, src []byte) {
-	if b.swap > 1 {
-		ndcopy.CopySwapped(dst, src[:len(dst)], b.swap)
-	} else {
-		copy(dst, src)
-	}
 }
 
 func (blosc) DecodedLen(src []byte, limit int, _ *Scratch) (int, error) {
@@ -108,7 +99,7 @@ func (b blosc) DecodeSpans(dst, src []byte, spans []Span, s *Scratch) error {
 			continue
 		}
 		if f.flags&bloscCopied != 0 {
-			b.copy(dst[span.Lo:span.Hi], f.data[bloscHeader+span.Lo:])
+			ndcopy.CopySwapped(dst[span.Lo:span.Hi], f.data[bloscHeader+span.Lo:bloscHeader+span.Hi], b.swap)
 			continue
 		}
 		last := (span.Hi - 1) / f.blocksize

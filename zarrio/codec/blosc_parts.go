@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"zarrbench/zarrio/internal/ndcopy"
 )
 
 // A frame of Blosc 1 is a header, the offset of each block, 4 bytes each, and the blocks: README_CHUNK_FORMAT.rst of C-Blosc.
@@ -85,7 +87,7 @@ func (b blosc) DecodePart(dst, src, head []byte, p Part, s *Scratch) error {
 		if len(src) != len(dst) {
 			return badLength(len(src), len(dst))
 		}
-		b.copy(dst, src)
+		ndcopy.CopySwapped(dst, src, b.swap)
 		return nil
 	}
 	if !f.swapBlocks(b.swap) {

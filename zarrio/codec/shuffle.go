@@ -71,29 +71,17 @@ func unshuffleGeneric(dst, src []byte, size int) {
 const maxPlanes = 16
 
 // unshuffle puts the bytes of each element together. The lengths of dst and src are equal, and the two don't overlap.
-func unshuffle(dst, src []byte, size int) {
-	n := len(src) / size
-	if size == 1 || n <= 1 {
-		copy(dst, src)
-		return
-	}
-	if size > maxPlanes {
-		unshuffleGeneric(dst, src, size)
-		return
-	}
-	var planes [maxPlanes][]byte
-	for k := range size {
-		planes[k] = src[k*n:][:n:n]
-	}
-	unshufflePlanes(dst[:n*size], planes[:size])
-	copy(dst[n*size:], src[n*size:])
-}
+func unshuffle(dst, src []byte, size int) { unshuffleSwapped(dst, src, size, 0) }
 
 // unshuffleSwapped is unshuffle, and reverses every swap bytes of dst if swap is 2, 4 or 8.
 func unshuffleSwapped(dst, src []byte, size, swap int) {
 	n := len(src) / size
-	if swap <= 1 || size > maxPlanes || size%swap != 0 || n <= 1 {
-		unshuffle(dst, src, size)
+	switch {
+	case size == 1 || n <= 1:
+		ndcopy.CopySwapped(dst, src, swap)
+		return
+	case size > maxPlanes:
+		unshuffleGeneric(dst, src, size)
 		ndcopy.SwapBytes(dst, swap)
 		return
 	}
@@ -101,9 +89,13 @@ func unshuffleSwapped(dst, src []byte, size, swap int) {
 	for k := range size {
 		planes[k] = src[k*n:][:n:n]
 	}
-	reversePlanes(planes[:size], swap)
+	fused := reversePlanes(planes[:size], swap)
 	unshufflePlanes(dst[:n*size], planes[:size])
-	ndcopy.CopySwapped(dst[n*size:], src[n*size:], swap)
+	copy(dst[n*size:], src[n*size:])
+	if fused {
+		dst = dst[n*size:] // what is left
+	}
+	ndcopy.SwapBytes(dst, swap)
 }
 
 // reversePlanes changes the order of the planes so that unshufflePlanes reverses every swap bytes of an element. It returns

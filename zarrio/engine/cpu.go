@@ -51,6 +51,11 @@ type CPU struct {
 	pool *workers.Pool
 }
 
+var (
+	_ Engine   = (*CPU)(nil)
+	_ Preparer = (*CPU)(nil)
+)
+
 // NewCPU returns a CPU engine. Close it to free its memory.
 func NewCPU(opt CPUOptions) *CPU {
 	e := &CPU{pool: workers.New(workers.Options{
@@ -99,11 +104,10 @@ func (e *CPU) Alloc(n int64, _ tensor.Layout) (tensor.Memory, error) {
 func (e *CPU) Available() int64 { return hostmem.Available() }
 
 // Prepare implements Preparer.
-func (e *CPU) Prepare(p *plan.Plan, selected int64) Footprint {
+func (e *CPU) Prepare(p *plan.Plan, selected int64) meta.Footprint {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	f := e.pool.Prepare(p, selected)
-	return Footprint{Workers: f.Workers, Kept: f.Kept, Tables: f.Tables}
+	return e.pool.Prepare(p, selected)
 }
 
 // Sync implements Engine. It has nothing to wait for: Fill has waited already.

@@ -43,21 +43,8 @@ type Preparer interface {
 	// Prepare is called when a loader is made. p is the first plan of an epoch, and selected is how
 	// many decoded bytes an epoch needs of the store. An engine that chooses what it caches does so
 	// now. Prepare returns the memory that Fill takes besides the batches.
-	Prepare(p *plan.Plan, selected int64) Footprint
+	Prepare(p *plan.Plan, selected int64) meta.Footprint
 }
-
-// A Footprint is the memory of this machine that an engine takes besides batches, in bytes: as much
-// as the plan at hand can make it take.
-type Footprint struct {
-	Workers int64 // buffers of workers
-	Kept    int64 // cached decoded chunks
-	Tables  int64 // indices of shards, and heads of chunks that are read in parts
-	// OnDevice reports that batches are in other memory, that of a GPU.
-	OnDevice bool
-}
-
-// Total returns the sum.
-func (f Footprint) Total() int64 { return f.Workers + f.Kept + f.Tables }
 
 // A Reducer is an engine that can compute on batches in its own memory.
 type Reducer interface {

@@ -162,12 +162,15 @@ func (e *core) closeCore(first func() error) error {
 }
 
 // Prepare implements engine.Preparer.
-func (e *core) Prepare(p *plan.Plan, selected int64) engine.Footprint {
+func (e *core) Prepare(p *plan.Plan, selected int64) meta.Footprint {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	f := e.pool.Prepare(p, selected)
-	return engine.Footprint{Workers: f.Workers, Kept: f.Kept, Tables: f.Tables, OnDevice: true}
+	f.OnDevice = true
+	return f
 }
+
+var _ engine.Preparer = (*core)(nil)
 
 // Available implements Engine. It returns the free memory of the GPU.
 func (e *core) Available() int64 {

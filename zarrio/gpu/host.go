@@ -148,39 +148,33 @@ func (e *core) readPieces(
 		return err
 	}
 	w.Stats.PlacedBytes += n
-	if r.Kept != nil {
-		var kept chunk.Runs
-		ok, err := w.LoadKept(ctx, r, pieces, func(runs chunk.Runs) error {
-			kept = runs
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		if !ok {
-			return e.fillIn(w, pieces, mem, a)
-		}
-		return e.pack(ctx, w, pieces, mem, kept, size, a.Swap())
+	var ok bool
+	var got chunk.Runs
+	take := func(runs chunk.Runs) error {
+		got = runs
+		return nil
 	}
-	need := w.Needed(pieces, size)
 	switch {
+	case r.Kept != nil:
+		ok, err = w.LoadKept(ctx, r, pieces, take)
 	case a.Raw() && plan.InPlace(a, pieces):
 		return e.readRuns(ctx, w, r, pieces, mem)
 	case whole <= e.host.size && byRows(pieces) && sentWhole(pieces, size, whole):
 		return e.readSlot(ctx, w, r, pieces, mem)
+	default:
+		var room chunk.Runs
+		need := w.Needed(pieces, size)
+		if room, err = w.Room(ctx, a, r.Chunk, whole, need); err == nil {
+			ok, err = w.LoadRuns(ctx, a, r.Chunk, whole, room, need, take)
+		}
 	}
-	runs, err := w.Room(ctx, a, r.Chunk, whole, need)
-	if err != nil {
-		return err
-	}
-	ok, err := w.LoadRuns(ctx, a, r.Chunk, whole, runs, need, func(chunk.Runs) error { return nil })
 	if err != nil {
 		return err
 	}
 	if !ok {
 		return e.fillIn(w, pieces, mem, a)
 	}
-	return e.pack(ctx, w, pieces, mem, runs, size, a.Swap())
+	return e.pack(ctx, w, pieces, mem, got, size, a.Swap())
 }
 
 // byRows reports whether the elements of each row of pieces are adjacent in the chunk.

@@ -6,10 +6,11 @@ import (
 	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/internal/hostmem"
+	"zarrbench/zarrio/meta"
 )
 
 // Footprint returns the memory that filling the batches takes besides the batches themselves.
-func (l *Loader) Footprint() engine.Footprint { return l.takes }
+func (l *Loader) Footprint() meta.Footprint { return l.takes }
 
 // Slots returns the number of batches that are allocated.
 func (l *Loader) Slots() int { return l.opt.Prefetch + 1 + l.opt.Retain }
@@ -42,17 +43,17 @@ func (l *Loader) selected() int64 {
 		array *chunk.Array
 		first int // chunk of step 0
 	}
+	chunks := func(axis stride, extent int) float64 {
+		if axis.n <= 0 {
+			return 1
+		}
+		return float64((extent + axis.n - 1) / axis.n)
+	}
 	total := 0.0
 	seen := map[group]bool{}
 	for i := range l.channels {
 		c := &l.channels[i]
 		a := c.array.Chunks()
-		chunks := func(axis stride, extent int) float64 {
-			if axis.n <= 0 {
-				return 1
-			}
-			return float64((extent + axis.n - 1) / axis.n)
-		}
 		steps, rows, cols := l.windows.by[0].extent, l.windows.by[1].extent, l.windows.by[2].extent
 		if c.step.n <= 0 {
 			steps = 1

@@ -12,16 +12,17 @@ import (
 	"zarrbench/zarrio/internal/loadertest"
 	"zarrbench/zarrio/internal/plan"
 	"zarrbench/zarrio/loader"
+	"zarrbench/zarrio/meta"
 )
 
 // A greedy engine takes much memory, and notes what it is told.
 type greedy struct {
 	*engine.CPU
-	takes    engine.Footprint
+	takes    meta.Footprint
 	selected int64
 }
 
-func (e *greedy) Prepare(_ *plan.Plan, selected int64) engine.Footprint {
+func (e *greedy) Prepare(_ *plan.Plan, selected int64) meta.Footprint {
 	e.selected = selected
 	return e.takes
 }
@@ -32,14 +33,14 @@ func TestFootprint(t *testing.T) {
 	g := loadertest.Open(t, arraytest.Steps(t, 12, 3, true), zarrio.Options{})
 	for _, tt := range []struct {
 		name  string
-		takes engine.Footprint
+		takes meta.Footprint
 		want  string // in the error
 	}{
-		{"little", engine.Footprint{Workers: 1 << 20, Kept: 1 << 20, Tables: 1 << 20}, ""},
-		{"workers", engine.Footprint{Workers: 1 << 60}, "(buffers of workers 1152921504606846976, cached chunks 0, tables 0)"},
-		{"cache", engine.Footprint{Kept: 1 << 60}, "use fewer workers, or cache less"},
-		{"together", engine.Footprint{Workers: half, Kept: half, Tables: half}, "bytes of memory, and filling them"},
-		{"device", engine.Footprint{Workers: 1 << 60, OnDevice: true}, "the batches need 0 bytes of memory"},
+		{"little", meta.Footprint{Workers: 1 << 20, Kept: 1 << 20, Tables: 1 << 20}, ""},
+		{"workers", meta.Footprint{Workers: 1 << 60}, "(buffers of workers 1152921504606846976, cached chunks 0, tables 0)"},
+		{"cache", meta.Footprint{Kept: 1 << 60}, "use fewer workers, or cache less"},
+		{"together", meta.Footprint{Workers: half, Kept: half, Tables: half}, "bytes of memory, and filling them"},
+		{"device", meta.Footprint{Workers: 1 << 60, OnDevice: true}, "the batches need 0 bytes of memory"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			e := &greedy{CPU: engine.NewCPU(engine.CPUOptions{}), takes: tt.takes}

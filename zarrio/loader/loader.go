@@ -73,7 +73,7 @@ type Loader struct {
 	windows  windowing
 	dtype    meta.DType
 	layout   batchLayout
-	takes    engine.Footprint
+	takes    meta.Footprint
 	times    stepTimes
 	stepDim  string
 	grid     [2]string

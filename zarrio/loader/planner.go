@@ -136,33 +136,28 @@ func (p *planner) keep(next *planner) {
 	for i := range p.Reads {
 		r := &p.Reads[i]
 		j, ok := next.index[r.Key()]
-		r.Keep = ok && (!p.inParts(r) || p.overlaps(r, next, &next.Reads[j]))
+		if ok {
+			need := p.needed(r)
+			ok = !r.Array.InParts(r.Array.ChunkBytes(), need) || overlap(need, next.needed(&next.Reads[j]))
+		}
+		r.Keep = ok
 	}
 }
 
-// inParts reports whether a chunk of which this plan needs some bytes is read in parts.
-func (p *planner) inParts(r *plan.ChunkRead) bool {
-	p.spans = p.spans[:0]
-	for i := range p.Pieces[r.First : r.First+r.Count] {
-		q := &p.Pieces[r.First+i]
-		b := q.Box()
-		p.spans = chunk.AppendSpans(p.spans, &b, q.Src, r.Array.Meta.DType.Size)
-	}
-	p.spans = chunk.JoinSpans(p.spans)
-	return r.Array.InParts(r.Array.ChunkBytes(), p.spans)
+// needed returns the bytes that the plan needs of a chunk. They are valid until the next call.
+func (p *planner) needed(r *plan.ChunkRead) []codec.Span {
+	p.spans = plan.Needed(p.spans, p.Pieces[r.First:r.First+r.Count], r.Array.Meta.DType.Size)
+	return p.spans
 }
 
-// overlaps reports whether o, a read of the same chunk in the next plan, needs some of the bytes
-// that inParts has found last.
-func (p *planner) overlaps(r *plan.ChunkRead, next *planner, o *plan.ChunkRead) bool {
-	mine := p.spans
-	next.inParts(o)
+// overlap reports whether two lists of spans, which ascend, have a byte in common.
+func overlap(a, b []codec.Span) bool {
 	i := 0
-	for _, s := range next.spans {
-		for i < len(mine) && mine[i].Hi <= s.Lo {
+	for _, s := range b {
+		for i < len(a) && a[i].Hi <= s.Lo {
 			i++
 		}
-		if i < len(mine) && mine[i].Lo < s.Hi {
+		if i < len(a) && a[i].Lo < s.Hi {
 			return true
 		}
 	}

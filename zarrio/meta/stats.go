@@ -35,3 +35,16 @@ func (s Stats) Sub(old Stats) Stats {
 	s.PlacedBytes -= old.PlacedBytes
 	return s
 }
+
+// A Footprint is the memory of this machine that an engine takes besides batches, in bytes: as much
+// as the plan at hand can make it take.
+type Footprint struct {
+	Workers int64 // buffers of workers
+	Kept    int64 // cached decoded chunks
+	Tables  int64 // indices of shards, and heads of chunks that are read in parts
+	// OnDevice reports that batches are in other memory, that of a GPU.
+	OnDevice bool
+}
+
+// Total returns the sum.
+func (f Footprint) Total() int64 { return f.Workers + f.Kept + f.Tables }

@@ -4,16 +4,12 @@ import (
 	"context"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/fileio"
 )
 
-// What a read costs besides its bytes, as the number of bytes that take as long: a larger gap
-// between two ranges is skipped rather than read through. Measured on ext4 with rows of 192 bytes
-// that were 1 to 64 KiB apart: 5 to 10 KB in the page cache, 20 to 29 KB through it from a disk, and
-// 18 to 33 KB around it.
-const (
-	ReadGap     = 32 << 10 // from a disk, and if nothing is known
-	bufferedGap = 16 << 10 // through the page cache, which may hold the bytes or not
-)
+// ReadGap is the largest gap between two ranges of a local file that is read through, if nothing is
+// known of how the file is read.
+const ReadGap = fileio.DiskGap
 
 // gap returns the gap that is read through between spans of an uncompressed chunk.
 func (r *Reader) gap(ctx context.Context, a *Array, chunk int, spans []codec.Span) int64 {
@@ -21,7 +17,7 @@ func (r *Reader) gap(ctx context.Context, a *Array, chunk int, spans []codec.Spa
 		return a.Source.gap
 	}
 	if r.Files == nil || a.Source.files == nil {
-		return bufferedGap
+		return fileio.BufferedGap
 	}
 	if len(a.Pipe.Levels) == 0 && r.open(ctx, a, chunk) == nil && r.shard.value == &r.value {
 		return r.value.file.Gap(int64(spans[0].Lo), spans[len(spans)-1].Hi-spans[0].Lo)
@@ -51,7 +47,7 @@ func (a *Array) DecodesParts() bool { return a.parts != nil }
 
 // partsMayPay reports whether it is worth to find out whether a chunk should be read in parts. What
 // is known without its value is taken into account.
-func (r *Reader) partsMayPay(a *Array, n int, spans []codec.Span) bool {
+func (a *Array) partsMayPay(n int, spans []codec.Span) bool {
 	return len(a.Pipe.Levels) > 0 || a.partsCostLess(float64(n), n, spans)
 }
 

@@ -70,8 +70,7 @@ func (a *Array) ForEach(ctx context.Context, picks []grid.Pick, f func(context.C
 	return stats, err
 }
 
-// notKept sorts chunks, so that those come first of which the source keeps nothing, and returns
-// these.
+// notKept moves the chunks that are not in the source's cache to the front, and returns them.
 func (a *Array) notKept(chunks []int) []int {
 	if a.Source.kept == nil {
 		return chunks

@@ -23,10 +23,10 @@ import (
 var errWhole = errors.New("the chunk is better read whole")
 
 // loadParts is load for a chunk whose codec can decode parts.
-func (r *Reader) loadParts(ctx context.Context, a *Array, chunk, n int, runs Runs, kept Kept, need []codec.Span, use func(Runs) error) (bool, error) {
+func (r *Reader) loadParts(ctx context.Context, a *Array, chunk, n int, runs Runs, kept *Kept, need []codec.Span, use func(Runs) error) (bool, error) {
 	for attempt := 0; ; attempt++ {
 		err := errWhole
-		if r.partsMayPay(a, n, need) {
+		if a.partsMayPay(n, need) {
 			err = r.readParts(ctx, a, chunk, n, runs, kept, need, use)
 			r.release(a)
 		}
@@ -59,7 +59,7 @@ func (r *Reader) loadParts(ctx context.Context, a *Array, chunk, n int, runs Run
 type usedError struct{ error }
 
 // loadWholeParts is loadParts for a chunk that is read whole.
-func (r *Reader) loadWholeParts(ctx context.Context, a *Array, chunk, n int, runs Runs, kept Kept, need []codec.Span, use func(Runs) error) (bool, error) {
+func (r *Reader) loadWholeParts(ctx context.Context, a *Array, chunk, n int, runs Runs, kept *Kept, need []codec.Span, use func(Runs) error) (bool, error) {
 	src, err := r.readEncoded(ctx, a, chunk, n)
 	if src == nil || err != nil || use == nil {
 		return src != nil, err
@@ -78,7 +78,7 @@ func (r *Reader) loadWholeParts(ctx context.Context, a *Array, chunk, n int, run
 
 // decodeWhole decodes the parts that hold need of a chunk of n bytes, whose stored bytes are src. It
 // returns the runs that they are in.
-func (r *Reader) decodeWhole(ctx context.Context, a *Array, src []byte, n int, runs Runs, kept Kept, need []codec.Span) (Runs, error) {
+func (r *Reader) decodeWhole(ctx context.Context, a *Array, src []byte, n int, runs Runs, kept *Kept, need []codec.Span) (Runs, error) {
 	defer trace.StartRegion(ctx, "decode").End()
 	var err error
 	r.buf.pieces, _, err = a.parts.Parts(r.buf.pieces[:0], src, len(src), n, need, &r.buf.scratch)
@@ -86,7 +86,7 @@ func (r *Reader) decodeWhole(ctx context.Context, a *Array, src []byte, n int, r
 		runs := r.at(runs, kept, need)
 		r.buf.block = ndcopy.Grow(r.buf.block, n)
 		if err = a.Pipe.Chain.Decode(r.buf.block, src, nil, &r.buf.scratch); err == nil {
-			scatter(runs, r.buf.block, 0)
+			r.scatter(runs, r.buf.block, 0)
 		}
 		return runs, err
 	}
@@ -111,7 +111,7 @@ func (r *Reader) decodedSpans() []codec.Span {
 	return r.buf.decoded
 }
 
-// countParts counts a chunk of which need was decoded.
+// countParts counts a chunk, and the bytes that need lists as decoded.
 func (r *Reader) countParts(need []codec.Span) {
 	r.Stats.Chunks++
 	r.Stats.DecodedBytes += int64(SpanBytes(need))
@@ -128,7 +128,7 @@ func SpanBytes(spans []codec.Span) int {
 
 // readParts is loadParts without its second attempt. It returns errWhole if the chunk should be
 // read whole.
-func (r *Reader) readParts(ctx context.Context, a *Array, chunk, n int, runs Runs, kept Kept, need []codec.Span, use func(Runs) error) error {
+func (r *Reader) readParts(ctx context.Context, a *Array, chunk, n int, runs Runs, kept *Kept, need []codec.Span, use func(Runs) error) error {
 	p, h, err := r.findParts(ctx, a, chunk, n, need)
 	if err != nil {
 		return err
@@ -178,8 +178,7 @@ func (r *Reader) readParts(ctx context.Context, a *Array, chunk, n int, runs Run
 	return nil
 }
 
-// readAhead starts to read the ranges of the open chunk, and those of prefetched chunks whose heads
-// have arrived.
+// readAhead starts to read the ranges of the open chunk, unless they are prefetched already.
 func (r *Reader) readAhead(p Location) {
 	if r.Files == nil || r.Files.Ahead() == 0 || r.shard.value != &r.value {
 		return
@@ -224,19 +223,17 @@ func (r *Reader) findParts(ctx context.Context, a *Array, chunk, n int, spans []
 	}
 	known := h != &r.buf.head
 	for range 3 { // each attempt has more of the head, and needs less
-		var need int
-		r.buf.pieces, need, err = a.parts.Parts(r.buf.pieces[:0], h.stored, int(p.Size), n, spans, &r.buf.scratch)
+		need, err := r.listParts(a, h, n, spans)
 		had := len(h.stored)
 		switch {
-		case err == codec.ErrWhole:
-			return p, h, errWhole
+		case err == errWhole:
+			return p, h, err
 		case err != nil:
 			if changed := r.verify(h); changed != nil {
 				return p, h, changed
 			}
-			return p, h, &codec.StepError{Name: a.parts.Name(), Err: err}
+			return p, h, err
 		case need <= had:
-			r.sortParts()
 			if err := r.coverParts(a, int64(had), p.Size); err != nil {
 				return p, h, err
 			}
@@ -257,20 +254,19 @@ func (r *Reader) findParts(ctx context.Context, a *Array, chunk, n int, spans []
 	return p, h, errWhole
 }
 
-func (r *Reader) sortParts() {
-	slices.SortFunc(r.buf.pieces, func(x, y codec.Part) int { return x.Encoded.Lo - y.Encoded.Lo })
-}
-
-// placeParts is findParts for a chunk of n bytes whose head is known, without its value. Any error
-// means that nothing is known.
-func (r *Reader) placeParts(a *Array, h *partHead, n int, spans []codec.Span) error {
-	var err error
-	r.buf.pieces, _, err = a.parts.Parts(r.buf.pieces[:0], h.stored, int(h.size), n, spans, &r.buf.scratch)
-	if err != nil {
-		return err
+// listParts lists in r.buf.pieces the parts that hold spans of a chunk of n bytes, in the order in
+// which they are stored. It returns how long the head must be that tells where they are. If h is
+// shorter, there are none.
+func (r *Reader) listParts(a *Array, h *partHead, n int, spans []codec.Span) (need int, err error) {
+	r.buf.pieces, need, err = a.parts.Parts(r.buf.pieces[:0], h.stored, int(h.size), n, spans, &r.buf.scratch)
+	switch {
+	case err == codec.ErrWhole:
+		return 0, errWhole
+	case err != nil:
+		return 0, &codec.StepError{Name: a.parts.Name(), Err: err}
 	}
-	r.sortParts()
-	return r.coverParts(a, int64(len(h.stored)), h.size)
+	slices.SortFunc(r.buf.pieces, func(x, y codec.Part) int { return x.Encoded.Lo - y.Encoded.Lo })
+	return need, nil
 }
 
 // findHead opens the value of a chunk of n bytes. It returns where the chunk lies, and its head: a
@@ -383,7 +379,8 @@ type partRange struct {
 }
 
 // coverParts sets r.buf.ranges to ranges that hold the parts of a chunk that is stored in size
-// bytes, of which the first head are known. There is at least one, which may have no bytes to read.
+// bytes. The first head of them are known. There is at least one range, which may have no bytes to
+// read.
 func (r *Reader) coverParts(a *Array, head, size int64) error {
 	gap := a.Source.gap
 	ranges := r.buf.ranges[:0]

@@ -91,7 +91,8 @@ func (r *Reader) prefetchParts(h *aheadFile) {
 	a, n := h.array, h.array.ChunkBytes()
 	if head := a.knownHead(h.number, version); head != nil {
 		h.parts.ranges = true
-		if r.placeParts(a, head, n, h.parts.need) == nil {
+		_, err := r.listParts(a, head, n, h.parts.need)
+		if err == nil && r.coverParts(a, int64(len(head.stored)), head.size) == nil {
 			r.prefetchRanges(&h.file, 0)
 		}
 		return
@@ -126,11 +127,9 @@ func (r *Reader) AdvanceHeads() {
 		}
 		r.buf.ahead = stored
 		r.Stats.ReadBytes += int64(len(stored))
-		r.buf.aheadHead = partHead{stored: stored, size: h.parts.at.Size, version: h.parts.at}
-		n := h.array.ChunkBytes()
-		_, need, err := h.array.parts.Parts(r.buf.pieces[:0], stored, int(h.parts.at.Size), n, nil, &r.buf.scratch)
-		if err == nil && need <= len(stored) {
-			h.array.keepHead(h.number, &r.buf.aheadHead, need)
+		head := partHead{stored: stored, size: h.parts.at.Size, version: h.parts.at}
+		if need, err := r.listParts(h.array, &head, h.array.ChunkBytes(), nil); err == nil && need <= len(stored) {
+			h.array.keepHead(h.number, &head, need)
 			r.prefetchParts(h)
 		}
 	}

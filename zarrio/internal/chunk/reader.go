@@ -46,26 +46,26 @@ func (r *Reader) Holds() (decoded, files int) {
 
 // buffers is a reader's memory. Each buffer grows to what the largest chunk needs.
 type buffers struct {
-	key   []byte // of a value
-	enc   []byte // a chunk as stored, a range of it, or several chunks of a shard
-	dec   []byte // what is decoded of a chunk, if not in place
-	runs  Runs   // in dec
-	block []byte // a decoded part of a chunk that is in no run whole
-	head  partHead
-	ahead []byte // a head that was prefetched
+	key     []byte // of a value
+	enc     []byte // a chunk as stored, a range of it, or several chunks of a shard
+	dec     []byte // what is decoded of a chunk, if not in place
+	runs    Runs   // in dec, or of a kept chunk
+	longest int    // length of the longest run that a chunk is loaded to
+	block   []byte // a decoded part of a chunk that is in no run whole
+	head    partHead
+	ahead   []byte // a head that was prefetched
 
-	aheadHead partHead
-	index     []byte // a shard's index as stored
-	coords    [meta.MaxRank]int
-	scratch   codec.Scratch
-	spans     []codec.Span
-	lacks     []codec.Span // what is missing of a kept chunk
-	decoded   []codec.Span // what the parts decode to
-	pieces    []codec.Part // parts of a chunk that is read in parts
-	ranges    []partRange  // ranges in which they are read
-	strings   [][]byte     // elements of varying length
-	parts     []Location   // chunks of a shard that are to be read together
-	group     []int        // chunks of one shard
+	index   []byte // a shard's index as stored
+	coords  [meta.MaxRank]int
+	scratch codec.Scratch
+	spans   []codec.Span
+	lacks   []codec.Span // what is missing of a kept chunk
+	decoded []codec.Span // what the parts decode to
+	pieces  []codec.Part // parts of a chunk that is read in parts
+	ranges  []partRange  // ranges in which they are read
+	strings [][]byte     // elements of varying length
+	parts   []Location   // chunks of a shard that are to be read together
+	group   []int        // chunks of one shard
 }
 
 // Compute runs f, which decodes or copies, in one of the turns that the workers of an engine share.

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"zarrbench/zarrio/codec"
+	"zarrbench/zarrio/internal/chunkcache"
 	"zarrbench/zarrio/internal/ndcopy"
 )
 
@@ -49,18 +50,12 @@ func (r *Reader) Room(ctx context.Context, a *Array, chunk, n int, spans []codec
 	return runs, nil
 }
 
-// A Kept is a chunk in a cache: see [chunkcache.Entry].
-type Kept interface {
-	Runs() Runs
-	Missing(list, need []codec.Span) []codec.Span
-	Room(lo, hi int) []byte
-	Keep()
-	Abandon()
-}
+// A Kept is a chunk in a cache.
+type Kept = chunkcache.Entry[Key]
 
 // Lacks appends to list what must be loaded of a chunk of n bytes so that kept has the bytes that
 // need lists: what is missing, or the whole chunk if nothing is there and that is no dearer.
-func (a *Array) Lacks(list []codec.Span, kept Kept, n int, need []codec.Span) []codec.Span {
+func (a *Array) Lacks(list []codec.Span, kept *Kept, n int, need []codec.Span) []codec.Span {
 	list = kept.Missing(list, need)
 	if len(list) > 0 && len(kept.Runs()) == 0 && !a.InParts(n, list) {
 		list = append(list[:0], codec.Span{Hi: n})
@@ -84,7 +79,7 @@ func (r *Reader) LoadRuns(ctx context.Context, a *Array, chunk, n int, runs Runs
 // memory. It is like LoadRuns otherwise. use is called with all runs: those that kept had, and those
 // that were loaded. If kept has no room for some, these are in the reader's memory until the next
 // call.
-func (r *Reader) LoadKept(ctx context.Context, a *Array, chunk, n int, kept Kept, need []codec.Span, use func(Runs) error) (bool, error) {
+func (r *Reader) LoadKept(ctx context.Context, a *Array, chunk, n int, kept *Kept, need []codec.Span, use func(Runs) error) (bool, error) {
 	r.buf.scratch.Reread = true
 	ok, err := r.load(ctx, a, chunk, n, nil, kept, need, use)
 	kept.Abandon()
@@ -93,7 +88,11 @@ func (r *Reader) LoadKept(ctx context.Context, a *Array, chunk, n int, kept Kept
 
 // load is LoadRuns, or LoadKept if kept is not nil. Without runs it only reads stored bytes, and use
 // is not called.
-func (r *Reader) load(ctx context.Context, a *Array, chunk, n int, runs Runs, kept Kept, need []codec.Span, use func(Runs) error) (bool, error) {
+func (r *Reader) load(ctx context.Context, a *Array, chunk, n int, runs Runs, kept *Kept, need []codec.Span, use func(Runs) error) (bool, error) {
+	done := func() error {
+		keep(kept)
+		return use(runs)
+	}
 	switch {
 	case a.Raw():
 		runs = r.at(runs, kept, need)
@@ -101,23 +100,17 @@ func (r *Reader) load(ctx context.Context, a *Array, chunk, n int, runs Runs, ke
 		if !ok || err != nil {
 			return false, err
 		}
-		return true, r.Compute(func() error {
-			keep(kept)
-			return use(runs)
-		})
+		return true, r.Compute(done)
 	case a.parts == nil || SpanBytes(need) == n && (kept != nil || len(runs) == 1 && len(runs[0].Mem) == n):
 		whole := [1]codec.Span{{Hi: n}}
 		runs = r.at(runs, kept, whole[:])
-		return r.loadWhole(ctx, a, chunk, runs.Find(0, n), need, func() error {
-			keep(kept)
-			return use(runs)
-		})
+		return r.loadWhole(ctx, a, chunk, runs.Find(0, n), need, done)
 	}
 	return r.loadParts(ctx, a, chunk, n, runs, kept, need, use)
 }
 
 // keep makes what was loaded a part of kept, if that is not nil.
-func keep(kept Kept) {
+func keep(kept *Kept) {
 	if kept != nil {
 		kept.Keep()
 	}
@@ -125,8 +118,9 @@ func keep(kept Kept) {
 
 // at returns the runs that spans, which don't overlap, are loaded to: runs, or if kept is not nil, new
 // memory of it, with what it has already. What it has no room for is in the reader's memory.
-func (r *Reader) at(runs Runs, kept Kept, spans []codec.Span) Runs {
+func (r *Reader) at(runs Runs, kept *Kept, spans []codec.Span) Runs {
 	if kept == nil {
+		r.measure(runs)
 		return runs
 	}
 	r.buf.runs = append(r.buf.runs[:0], kept.Runs()...)
@@ -147,26 +141,32 @@ func (r *Reader) at(runs Runs, kept Kept, spans []codec.Span) Runs {
 		}
 	}
 	slices.SortFunc(r.buf.runs, func(a, b Run) int { return a.Lo - b.Lo })
+	r.measure(r.buf.runs)
 	return r.buf.runs
 }
 
+// measure notes the longest of the runs that a chunk is loaded to, for eachRun.
+func (r *Reader) measure(runs Runs) {
+	r.buf.longest = 0
+	for i := range runs {
+		r.buf.longest = max(r.buf.longest, runs[i].Hi-runs[i].Lo)
+	}
+}
+
 // scatter copies the bytes [lo, lo+len(src)) of a chunk to the runs that hold some of them.
-func scatter(runs Runs, src []byte, lo int) {
-	eachRun(runs, lo, lo+len(src), func(r *Run) {
-		from, to := max(lo, r.Lo), min(lo+len(src), r.Hi)
-		if dst := r.Mem[from-r.Lo : to-r.Lo]; &dst[0] != &src[from-lo] {
+func (r *Reader) scatter(runs Runs, src []byte, lo int) {
+	r.eachRun(runs, lo, lo+len(src), func(run *Run) {
+		from, to := max(lo, run.Lo), min(lo+len(src), run.Hi)
+		if dst := run.Mem[from-run.Lo : to-run.Lo]; &dst[0] != &src[from-lo] {
 			copy(dst, src[from-lo:])
 		}
 	})
 }
 
 // eachRun calls f for each run that holds some of the bytes [lo, hi).
-func eachRun(runs Runs, lo, hi int, f func(*Run)) {
-	longest := 0
-	for i := range runs {
-		longest = max(longest, runs[i].Hi-runs[i].Lo)
-	}
-	first, _ := slices.BinarySearchFunc(runs, lo-longest, func(r Run, lo int) int { return r.Lo - lo })
+func (r *Reader) eachRun(runs Runs, lo, hi int, f func(*Run)) {
+	// Runs may overlap, so that one that begins far before lo may reach beyond it.
+	first, _ := slices.BinarySearchFunc(runs, lo-r.buf.longest, func(run Run, lo int) int { return run.Lo - lo })
 	for i := first; i < len(runs) && runs[i].Lo < hi; i++ {
 		if runs[i].Hi > lo {
 			f(&runs[i])
@@ -179,7 +179,7 @@ func eachRun(runs Runs, lo, hi int, f func(*Run)) {
 func (r *Reader) decodePart(a *Array, q codec.Part, src, head []byte, runs Runs) error {
 	lo, hi := q.Decoded.Lo, q.Decoded.Hi
 	var dst []byte
-	eachRun(runs, lo, hi, func(run *Run) {
+	r.eachRun(runs, lo, hi, func(run *Run) {
 		if dst == nil && run.Lo <= lo && hi <= run.Hi {
 			dst = run.Mem[lo-run.Lo : hi-run.Lo]
 		}
@@ -189,7 +189,7 @@ func (r *Reader) decodePart(a *Array, q codec.Part, src, head []byte, runs Runs)
 		r.buf.block = ndcopy.Grow(r.buf.block, hi-lo)
 		dst = r.buf.block
 		q.Need = codec.Span{Lo: hi, Hi: lo}
-		eachRun(runs, lo, hi, func(run *Run) {
+		r.eachRun(runs, lo, hi, func(run *Run) {
 			q.Need.Lo, q.Need.Hi = min(q.Need.Lo, max(lo, run.Lo)), max(q.Need.Hi, min(hi, run.Hi))
 		})
 	}
@@ -201,7 +201,7 @@ func (r *Reader) decodePart(a *Array, q codec.Part, src, head []byte, runs Runs)
 	if err != nil {
 		return err
 	}
-	scatter(runs, dst, lo)
+	r.scatter(runs, dst, lo)
 	return nil
 }
 
@@ -225,7 +225,7 @@ func (r *Reader) loadRaw(ctx context.Context, a *Array, chunk, n int, runs Runs,
 			return false, err
 		}
 		if !direct {
-			scatter(runs, dst, lo)
+			r.scatter(runs, dst, lo)
 		}
 	}
 	r.Stats.Chunks++

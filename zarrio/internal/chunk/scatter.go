@@ -29,7 +29,8 @@ func (r *Reader) ReadChunk(ctx context.Context, a *Array, p *Part, strides []int
 	if single {
 		src, to := p.axes(axes, strides, nil)
 		outer, inner := ndcopy.Nest(axes)
-		if a.Source.kept == nil && len(outer) == 0 && inner.Contiguous() && (elements*size == whole || a.Raw()) {
+		direct := elements*size == whole || a.Raw() || a.parts != nil
+		if a.Source.kept == nil && len(outer) == 0 && inner.Contiguous() && direct {
 			ok, err := r.LoadRun(ctx, a, p.chunk, dst[to*size:][:elements*size], src*size, whole, nil)
 			if err == nil && !ok {
 				ndcopy.Fill(dst, to*size, size, a.Meta.Fill, &inner)
@@ -37,17 +38,6 @@ func (r *Reader) ReadChunk(ctx context.Context, a *Array, p *Part, strides []int
 			return err
 		}
 		r.buf.spans = spansOf(r.buf.spans[:0], outer, &inner, src, size)
-		if a.parts != nil && a.Source.kept == nil && len(outer) == 0 && inner.Contiguous() {
-			run := Run{Lo: src * size, Hi: (src + elements) * size, Mem: dst[to*size:][:elements*size]}
-			r.buf.runs = append(r.buf.runs[:0], run)
-			ok, err := r.LoadRuns(ctx, a, p.chunk, whole, r.buf.runs, r.buf.spans, func(Runs) error {
-				return a.finish(run.Mem, nil)
-			})
-			if err == nil && !ok {
-				ndcopy.Fill(dst, to*size, size, a.Meta.Fill, &inner)
-			}
-			return err
-		}
 	} else {
 		r.buf.spans = r.buf.spans[:0]
 		// Lists of indices along several dimensions make many spans, which overlap.
@@ -165,10 +155,16 @@ func JoinSpans(spans []codec.Span) []codec.Span {
 }
 
 // LoadRun loads the bytes of a chunk of size bytes from lo on into dst, and calls use as Load does.
-// dst takes the whole chunk, or any part of an uncompressed one.
+// dst takes the whole chunk, or any part of one that is uncompressed or that can be decoded in parts.
 func (r *Reader) LoadRun(ctx context.Context, a *Array, chunk int, dst []byte, lo, size int, use func() error) (bool, error) {
-	if !a.Raw() {
+	switch {
+	case a.Raw():
+	case len(dst) == size:
 		return r.Load(ctx, a, chunk, dst, use)
+	default:
+		r.buf.runs = append(r.buf.runs[:0], Run{Lo: lo, Hi: lo + len(dst), Mem: dst})
+		r.buf.spans = append(r.buf.spans[:0], codec.Span{Lo: lo, Hi: lo + len(dst)})
+		return r.LoadRuns(ctx, a, chunk, size, r.buf.runs, r.buf.spans, func(Runs) error { return a.finish(dst, use) })
 	}
 	ok, err := r.readAt(ctx, a, chunk, dst, lo, size, false)
 	if !ok || err != nil {
@@ -189,7 +185,7 @@ func (r *Reader) ReadDiscarding(ctx context.Context, a *Array, chunk, n int, spa
 	if a.Raw() {
 		runs, err := r.Room(ctx, a, chunk, n, spans)
 		if err == nil {
-			_, err = r.loadRaw(ctx, a, chunk, n, runs, spans)
+			_, err = r.LoadRuns(ctx, a, chunk, n, runs, spans, func(Runs) error { return nil })
 		}
 		return err
 	}

@@ -9,8 +9,8 @@ import (
 // A Cache keeps decoded chunks within a limit in bytes. If it is full, it evicts those that were
 // used least recently. Its methods may be called by many goroutines at once.
 //
-// An [Entry] has memory for those parts of a chunk alone that were needed. Chunks of which little is
-// needed would fill a cache of whole chunks with what nobody asks for.
+// An [Entry] has memory only for the parts of a chunk that were needed: one level of 37, say, takes
+// no room for the others.
 type Cache[K comparable] struct {
 	mu      sync.Mutex
 	memory  memory
@@ -101,7 +101,7 @@ func (c *Cache[K]) Release(e *Entry[K], drop bool) {
 	}
 }
 
-// Forget removes all entries that nobody uses. Their memory is used again.
+// Forget removes all entries that are not in use. Their memory is used again.
 func (c *Cache[K]) Forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

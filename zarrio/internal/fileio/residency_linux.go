@@ -145,7 +145,7 @@ func (f *File) Gap(off int64, n int) int64 {
 	case f.r.files.mode == Auto && f.device.directWorks() && f.look(off, n) == present:
 		return CachedGap
 	}
-	return diskGap
+	return DiskGap
 }
 
 // guess returns the known or assumed residency of a range.

@@ -26,7 +26,7 @@ func Copy(dst []byte, d int, src []byte, s, size, swap int, b *Box) {
 	s *= size
 	if b.Contiguous() {
 		n := b.Count() * size
-		copyRun(dst[d:d+n], src[s:s+n], swap)
+		CopySwapped(dst[d:d+n], src[s:s+n], swap)
 		return
 	}
 	x := *b
@@ -36,21 +36,12 @@ func Copy(dst []byte, d int, src []byte, s, size, swap int, b *Box) {
 	if x.Src[1] == 1 && x.Dst[1] == 1 {
 		n := x.N[1] * size
 		for i := range x.N[0] {
-			copyRun(dst[d+i*x.Dst[0]*size:][:n], src[s+i*x.Src[0]*size:][:n], swap)
+			CopySwapped(dst[d+i*x.Dst[0]*size:][:n], src[s+i*x.Src[0]*size:][:n], swap)
 		}
 		return
 	}
 	if !transpose(dst, d, src, s, size, swap, &x) {
 		copyGeneric(dst, d, src, s, size, swap, &x)
-	}
-}
-
-// copyRun copies a run of elements.
-func copyRun(dst, src []byte, swap int) {
-	if swap > 1 {
-		CopySwapped(dst, src, swap)
-	} else {
-		copy(dst, src)
 	}
 }
 

@@ -26,11 +26,18 @@ func SwapBytes(p []byte, size int) {
 	}
 }
 
-// CopySwapped copies src to dst, which has its length, and reverses the bytes of each element of size bytes: 1, 2, 4 or
-// 8. What is left after the last whole element is copied. dst is src or doesn't overlap it.
+// swapStep is the number of bytes that swapKernel takes at once.
+const swapStep = 32
+
+// CopySwapped copies src to dst, which has its length, and reverses the bytes of each element of size bytes: 2, 4 or 8,
+// or 0 or 1 to keep their order. What is left after the last whole element is copied. dst is src or doesn't overlap it.
 func CopySwapped(dst, src []byte, size int) {
 	dst = dst[:len(src)]
-	if n := len(src) &^ (swapStep - 1); vectors && n > 0 && size > 1 {
+	if size <= 1 {
+		copy(dst, src)
+		return
+	}
+	if n := len(src) &^ (swapStep - 1); vectors && n > 0 {
 		swapKernel(&dst[0], &src[0], n, maskOf(size))
 		dst, src = dst[n:], src[n:]
 	}

@@ -9,13 +9,6 @@ var vectors = cpu.X86.HasAVX2
 // hasAround says that there are kernels that write around the caches, for 4 and 8 bytes.
 const hasAround = true
 
-// line is the number of bytes of a row that the transpose kernels write: a cache line, so that no line is written in
-// parts.
-const line = 64
-
-// swapStep is the number of bytes that swapKernel takes at once.
-const swapStep = 32
-
 // The transpose kernels copy n elements of as many columns as have line bytes in a row. Columns are bySrc bytes apart in
 // the source, rows byDst bytes in the destination. n elements are a multiple of 16 bytes. Every 16 bytes of a row are
 // permuted by mask. Those whose names end in Around write around the caches, and have rows that are aligned to line.

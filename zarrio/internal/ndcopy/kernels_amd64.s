@@ -111,6 +111,22 @@ loop:
 	VZEROUPPER
 	RET
 
+// Goes down the columns by a block that makes so many rows.
+#define ALL(BLOCK, rows, store) \
+	LEAQ (R8)(DX*rows), R11    \
+	LEAQ (R11)(DX*rows), R12   \
+	LEAQ (R12)(DX*rows), R13   \
+loop:                          \
+	BLOCK(store, R8, R11, 0)   \
+	BLOCK(store, R12, R13, 32) \
+	ADDQ $16, R8               \
+	ADDQ $16, R11              \
+	ADDQ $16, R12              \
+	ADDQ $16, R13              \
+	LEAQ (DI)(SI*rows), DI     \
+	SUBQ $rows, CX             \
+	JNZ  loop
+
 // Makes 4 rows of 8 elements of 4 bytes: four columns are at a, four at b.
 #define BLOCK4(store, a, b, off) \
 	PAIR((a), (b), X0, Y0)             \
@@ -134,32 +150,17 @@ loop:
 	store       Y2, off(DI)(SI*2)      \
 	store       Y3, off(DI)(R10*1)
 
-#define ALL4(store) \
-	LEAQ (R8)(DX*4), R11        \
-	LEAQ (R11)(DX*4), R12       \
-	LEAQ (R12)(DX*4), R13       \
-loop:                           \
-	BLOCK4(store, R8, R11, 0)   \
-	BLOCK4(store, R12, R13, 32) \
-	ADDQ $16, R8                \
-	ADDQ $16, R11               \
-	ADDQ $16, R12               \
-	ADDQ $16, R13               \
-	LEAQ (DI)(SI*4), DI         \
-	SUBQ $4, CX                 \
-	JNZ  loop
-
 // func transpose4AVX2(dst, src *byte, byDst, bySrc, n int, mask *[16]byte)
 TEXT ·transpose4AVX2(SB), NOSPLIT, $0-48
 	ARGUMENTS
-	ALL4(VMOVDQU)
+	ALL(BLOCK4, 4, VMOVDQU)
 	VZEROUPPER
 	RET
 
 // func transpose4AroundAVX2(dst, src *byte, byDst, bySrc, n int, mask *[16]byte)
 TEXT ·transpose4AroundAVX2(SB), NOSPLIT, $0-48
 	ARGUMENTS
-	ALL4(VMOVNTDQ)
+	ALL(BLOCK4, 4, VMOVNTDQ)
 	SFENCE
 	VZEROUPPER
 	RET
@@ -175,32 +176,17 @@ TEXT ·transpose4AroundAVX2(SB), NOSPLIT, $0-48
 	store       Y2, off(DI)            \
 	store       Y3, off(DI)(SI*1)
 
-#define ALL8(store) \
-	LEAQ (R8)(DX*2), R11        \
-	LEAQ (R11)(DX*2), R12       \
-	LEAQ (R12)(DX*2), R13       \
-loop:                           \
-	BLOCK8(store, R8, R11, 0)   \
-	BLOCK8(store, R12, R13, 32) \
-	ADDQ $16, R8                \
-	ADDQ $16, R11               \
-	ADDQ $16, R12               \
-	ADDQ $16, R13               \
-	LEAQ (DI)(SI*2), DI         \
-	SUBQ $2, CX                 \
-	JNZ  loop
-
 // func transpose8AVX2(dst, src *byte, byDst, bySrc, n int, mask *[16]byte)
 TEXT ·transpose8AVX2(SB), NOSPLIT, $0-48
 	ARGUMENTS
-	ALL8(VMOVDQU)
+	ALL(BLOCK8, 2, VMOVDQU)
 	VZEROUPPER
 	RET
 
 // func transpose8AroundAVX2(dst, src *byte, byDst, bySrc, n int, mask *[16]byte)
 TEXT ·transpose8AroundAVX2(SB), NOSPLIT, $0-48
 	ARGUMENTS
-	ALL8(VMOVNTDQ)
+	ALL(BLOCK8, 2, VMOVNTDQ)
 	SFENCE
 	VZEROUPPER
 	RET

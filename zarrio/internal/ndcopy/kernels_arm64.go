@@ -7,13 +7,6 @@ const vectors = true
 // hasAround says that there are no kernels that write around the caches.
 const hasAround = false
 
-// line is the number of bytes of a row that the transpose kernels write: a cache line, so that no line is written in
-// parts.
-const line = 64
-
-// swapStep is the number of bytes that swapKernel takes at once.
-const swapStep = 32
-
 // The transpose kernels copy n elements of as many columns as have line bytes in a row. Columns are bySrc bytes apart in
 // the source, rows byDst bytes in the destination. n elements are a multiple of 16 bytes. Every 16 bytes of a row are
 // permuted by mask.

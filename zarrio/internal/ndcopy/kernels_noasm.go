@@ -6,8 +6,6 @@ package ndcopy
 const (
 	vectors   = false
 	hasAround = false
-	line      = 64
-	swapStep  = 32
 )
 
 func transposeKernel(dst, src *byte, byDst, bySrc, n, size int, mask *[16]byte, around bool) {}

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/chunk"
-	"zarrbench/zarrio/internal/chunkcache"
 	"zarrbench/zarrio/internal/ndcopy"
 )
 
@@ -46,7 +46,7 @@ type ChunkRead struct {
 	// keeps that, decoded, if its cache has room.
 	Keep bool
 	// Kept is the chunk in the cache of the engine that carries out the plan, which sets it, or nil.
-	Kept *chunkcache.Entry[chunk.Key]
+	Kept *chunk.Kept
 
 	Next int32 // the next read of the same row, or 0
 }
@@ -154,6 +154,17 @@ func InPlace(a *chunk.Array, pieces []Piece) bool {
 		long = long && n >= chunk.ReadGap
 	}
 	return one || long
+}
+
+// Needed returns the bytes of a chunk that pieces take, in the memory of spans. size is the size of
+// an element.
+func Needed(spans []codec.Span, pieces []Piece, size int) []codec.Span {
+	spans = spans[:0]
+	for i := range pieces {
+		b := pieces[i].Box()
+		spans = chunk.AppendSpans(spans, &b, pieces[i].Src, size)
+	}
+	return chunk.JoinSpans(spans)
 }
 
 // Contiguous reports whether each piece is one run of a chunk's elements, and of the batch's.

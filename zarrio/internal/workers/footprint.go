@@ -1,18 +1,17 @@
 package workers
 
 import (
+	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/chunk"
 	"zarrbench/zarrio/internal/chunkcache"
 	"zarrbench/zarrio/internal/hostmem"
 	"zarrbench/zarrio/internal/plan"
+	"zarrbench/zarrio/meta"
 )
-
-// A Footprint is that of package engine, which describes the fields.
-type Footprint struct{ Workers, Kept, Tables int64 }
 
 // Prepare chooses what is kept, if Options leaves it to Prepare, and returns how much memory a plan
 // like p takes besides its batch. selected is how many decoded bytes an epoch needs.
-func (pool *Pool) Prepare(p *plan.Plan, selected int64) Footprint {
+func (pool *Pool) Prepare(p *plan.Plan, selected int64) meta.Footprint {
 	k := &pool.kept
 	if pool.opt.KeepBytes == KeepAuto {
 		room := hostmem.Available() / 4
@@ -20,13 +19,13 @@ func (pool *Pool) Prepare(p *plan.Plan, selected int64) Footprint {
 		k.all = selected+selected/8 <= room
 		k.cache.SetLimit(room)
 	}
-	var f Footprint
+	var f meta.Footprint
 	if limit := k.cache.Stats().Limit; k.all {
 		f.Kept = min(limit, selected+selected/8)
 	} else {
-		f.Kept = min(limit, pool.shared(p))
+		f.Kept = min(limit, shared(p))
 	}
-	var w Worker
+	var need []codec.Span
 	most := int64(0)
 	seen := map[*chunk.Array]bool{}
 	for i := range p.Reads {
@@ -34,7 +33,8 @@ func (pool *Pool) Prepare(p *plan.Plan, selected int64) Footprint {
 		a := r.Array
 		pieces := p.Pieces[r.First : r.First+r.Count]
 		inPlace := plan.InPlace(a, pieces) || a.DecodesParts() && plan.Contiguous(pieces)
-		most = max(most, a.Working(a.ChunkBytes(), w.Needed(pieces, a.Meta.DType.Size), inPlace))
+		need = plan.Needed(need, pieces, a.Meta.DType.Size)
+		most = max(most, a.Working(a.ChunkBytes(), need, inPlace))
 		if !seen[a] {
 			seen[a] = true
 			f.Tables += a.Tables()
@@ -42,7 +42,7 @@ func (pool *Pool) Prepare(p *plan.Plan, selected int64) Footprint {
 	}
 	n := int64(pool.needed(p))
 	f.Workers = n * most
-	if r := pool.files; r.Ahead() {
+	if pool.files.Ahead() {
 		f.Workers += n * min(most, readAhead)
 	}
 	return f
@@ -52,7 +52,7 @@ func (pool *Pool) Prepare(p *plan.Plan, selected int64) Footprint {
 const readAhead = 8 << 20
 
 // shared returns about how many bytes of p's chunks the next plan can need too.
-func (pool *Pool) shared(p *plan.Plan) int64 {
+func shared(p *plan.Plan) int64 {
 	n := int64(0)
 	for i := range p.Reads {
 		if r := &p.Reads[i]; r.Keep {

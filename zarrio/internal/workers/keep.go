@@ -21,10 +21,10 @@ const nextBytes = 64 << 20
 // for them, before the workers begin. So a worker that needs a kept chunk only reads.
 type keeper struct {
 	cache *chunkcache.Cache[chunk.Key]
-	all   bool                           // chunks are kept across batches and epochs, else for the next batch alone
-	ahead []*chunkcache.Entry[chunk.Key] // what the next batch needs, so that it isn't evicted
+	all   bool          // chunks are kept across batches and epochs, else for the next batch alone
+	ahead []*chunk.Kept // what the next batch needs, so that it isn't evicted
 
-	before []*chunkcache.Entry[chunk.Key] // the ahead of the batch before
+	before []*chunk.Kept // memory for ahead, by turns
 }
 
 func newKeeper(bytes int64) keeper {
@@ -44,7 +44,7 @@ func (pool *Pool) Kept() (chunkcache.Stats, error) {
 func (pool *Pool) Fill(p *plan.Plan, do func() (meta.Stats, error)) (meta.Stats, error) {
 	k := &pool.kept
 	if p.Restart && !k.all {
-		k.releaseAhead()
+		k.ahead = k.releaseAll(k.ahead)
 		k.cache.Forget()
 	}
 	k.find(p)
@@ -54,12 +54,7 @@ func (pool *Pool) Fill(p *plan.Plan, do func() (meta.Stats, error)) (meta.Stats,
 	}
 	evicted := k.cache.Stats().Evicted
 	stats, err := do()
-	for i := range p.Reads {
-		if r := &p.Reads[i]; r.Kept != nil {
-			k.cache.Release(r.Kept, !k.all && (!r.Keep || err != nil))
-			r.Kept = nil
-		}
-	}
+	k.release(p, err != nil)
 	now := k.cache.Stats()
 	stats.Evicted += now.Evicted - evicted
 	if k.all {
@@ -77,18 +72,13 @@ func (pool *Pool) ReadStored(p *plan.Plan, do func() (meta.Stats, error)) (meta.
 	}
 	k.find(p)
 	stats, err := do()
-	for i := range p.Reads {
-		if r := &p.Reads[i]; r.Kept != nil {
-			k.cache.Release(r.Kept, false)
-			r.Kept = nil
-		}
-	}
+	k.release(p, err != nil)
 	return stats, err
 }
 
 // find finds the kept chunks of p, and of the plan after it.
 func (k *keeper) find(p *plan.Plan) {
-	k.ahead, k.before = k.before[:0], k.ahead
+	k.ahead, k.before = k.before, k.ahead
 	for i := range p.Reads {
 		p.Reads[i].Kept = k.cache.Get(p.Reads[i].Key())
 	}
@@ -99,9 +89,26 @@ func (k *keeper) find(p *plan.Plan) {
 			}
 		}
 	}
-	for _, e := range k.before {
+	k.before = k.releaseAll(k.before)
+}
+
+// release ends the use of p's chunks. Those that are kept for the next batch alone are dropped if it
+// doesn't need them, or if p has failed.
+func (k *keeper) release(p *plan.Plan, failed bool) {
+	for i := range p.Reads {
+		if r := &p.Reads[i]; r.Kept != nil {
+			k.cache.Release(r.Kept, !k.all && (!r.Keep || failed))
+			r.Kept = nil
+		}
+	}
+}
+
+// releaseAll ends the use of entries, and returns the list's memory.
+func (k *keeper) releaseAll(entries []*chunk.Kept) []*chunk.Kept {
+	for _, e := range entries {
 		k.cache.Release(e, false)
 	}
+	return entries[:0]
 }
 
 // add adds the chunks of those reads of p that choose chooses.
@@ -113,15 +120,8 @@ func (k *keeper) add(p *plan.Plan, choose func(*plan.ChunkRead) bool) {
 	}
 }
 
-func (k *keeper) releaseAhead() {
-	for _, e := range k.ahead {
-		k.cache.Release(e, false)
-	}
-	k.ahead = k.ahead[:0]
-}
-
 func (k *keeper) close() {
-	k.releaseAhead()
+	k.ahead = k.releaseAll(k.ahead)
 	k.cache.Clear()
 }
 

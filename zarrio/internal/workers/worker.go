@@ -34,15 +34,10 @@ func (w *Worker) onThread(f func() error) (err error) {
 	return err
 }
 
-// Needed returns the bytes of a chunk that pieces take. size is the size of an element. The result
-// is in the worker's memory, and valid until the next call.
+// Needed is [plan.Needed] in the worker's memory. The result is valid until the next call.
 func (w *Worker) Needed(pieces []plan.Piece, size int) []codec.Span {
-	w.spans = w.spans[:0]
-	for i := range pieces {
-		b := pieces[i].Box()
-		w.spans = chunk.AppendSpans(w.spans, &b, pieces[i].Src, size)
-	}
-	return chunk.JoinSpans(w.spans)
+	w.spans = plan.Needed(w.spans, pieces, size)
+	return w.spans
 }
 
 // InPlace returns runs in dst, the memory of a batch, for pieces that are contiguous. They are valid
