@@ -204,7 +204,7 @@ endef
 # The packages whose code may be right for one CPU alone: they have assembly, floats, system calls or the layout of memory.
 # ./zarrio and ./zarrio/loader stand at the end of all of them.
 ARCHED = ./internal/loss ./zarrio ./zarrio/cf ./zarrio/codec/... ./zarrio/loader ./zarrio/store ./zarrio/tensor \
-	$(addprefix ./zarrio/internal/,clib cstr fileio float16 hostmem ndcopy numa)
+	$(addprefix ./zarrio/internal/,affine clib cstr fileio float16 hostmem ndcopy numa)
 
 arch: # on emulated CPUs: arm64, what may depend on the CPU, and amd64 without AVX2, the packages with assembly
 	$(call on_cpu,arm64,qemu-aarch64,$(ARCHED),yes)
