@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"zarrbench/tools/internal/progress"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/store"
 	"zarrbench/zarrio/tensor"
@@ -76,7 +77,7 @@ type fetching struct {
 	journal *journal
 	dst     *store.Dir // the store that is being written
 	out     *output
-	show    func(state)
+	show    func(progress.State)
 
 	mu      sync.Mutex
 	entries []entry
@@ -107,7 +108,7 @@ func (p *plan) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
 		return err
 	}
 	var finish func()
-	f.show, finish = newProgress(stderr, "era5")
+	f.show, finish = progress.New(stderr, "era5")
 	if len(entries) > 0 {
 		fmt.Fprintf(stderr, "looking at the %d units that are there\n", len(entries))
 	}
@@ -272,7 +273,7 @@ func (f *fetching) fetchUnits(ctx context.Context, todo []unit) error {
 		defer f.mu.Unlock()
 		f.entries = append(f.entries, e)
 		f.done += f.sel.unitBytes(u)
-		f.show(state{f.done, f.total.output, f.source.moved.Load(), f.source.retries()})
+		f.show(progress.State{Done: f.done, Total: f.total.output, Moved: f.source.moved.Load(), Retries: f.source.retries()})
 		return nil
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"zarrbench/fixtures"
+	"zarrbench/tools/internal/progress"
 )
 
 // syntheticDir is where a synthetic store goes that no folder was named for.
@@ -22,11 +23,11 @@ func syntheticDir(s fixtures.Synthetic) string {
 
 // writeSynthetic makes the store and reports on it.
 func writeSynthetic(ctx context.Context, s fixtures.Synthetic, out string, stdout, stderr io.Writer) error {
-	show, finish := newProgress(stderr, "synthetic store")
+	show, finish := progress.New(stderr, "synthetic store")
 	var wrote bool
 	s.Progress = func(done, total int64) {
 		wrote = true
-		show(state{done: done, total: total})
+		show(progress.State{Done: done, Total: total})
 	}
 	start := time.Now()
 	err := s.Write(ctx, out)

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"zarrbench/tools/internal/progress"
 )
 
 // maxShown bounds how many damaged files an error lists.
@@ -25,17 +27,17 @@ func verify(ctx context.Context, out string, stdout, stderr io.Writer) error {
 	var (
 		mu       sync.Mutex
 		problems = make([]error, len(m.Files)) // in the order of the files, whichever is read first
-		s        state
+		s        progress.State
 	)
 	for _, f := range m.Files {
-		s.total += f.Bytes
+		s.Total += f.Bytes
 	}
-	show, finish := newProgress(stderr, "verify")
+	show, finish := progress.New(stderr, "verify")
 	err = parallel(ctx, 4, len(m.Files), func(ctx context.Context, _, i int) error {
 		problems[i] = m.Files[i].check(out)
 		mu.Lock()
 		defer mu.Unlock()
-		s.done += m.Files[i].Bytes
+		s.Done += m.Files[i].Bytes
 		show(s)
 		return ctx.Err()
 	})
@@ -57,7 +59,7 @@ func verify(ctx context.Context, out string, stdout, stderr io.Writer) error {
 		}
 		return fmt.Errorf("%s is damaged: remove it, or fetch it again with -force:\n%w", out, errors.Join(problems...))
 	}
-	fmt.Fprintf(stdout, "%s: %d files, %d bytes, are as they were written (SHA-256)\n", out, len(m.Files), s.total)
+	fmt.Fprintf(stdout, "%s: %d files, %d bytes, are as they were written (SHA-256)\n", out, len(m.Files), s.Total)
 	return m.printProofs(stdout)
 }
 

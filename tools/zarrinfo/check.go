@@ -145,6 +145,18 @@ func (f fault) String() string {
 	return s
 }
 
+// reason is a fault as a list of bad steps has it.
+func (f fault) reason() string {
+	what := "chunk " + f.Key
+	if f.Inner != nil {
+		what += " inner chunk " + fmt.Sprint(f.Inner)
+	}
+	if f.Missing {
+		return what + " is missing"
+	}
+	return what + ": " + f.Error
+}
+
 // A summary counts what was found of a store.
 type summary struct {
 	Nodes      int   `json:"nodes"`

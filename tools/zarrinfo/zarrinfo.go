@@ -15,6 +15,8 @@ import (
 
 const usage = `usage: zarrinfo [-json] [-sizes] [-follow-links] [-consolidated=never] PATH
        zarrinfo -check [-json] [-missing=ok] [-follow-links] [-consolidated=never] PATH
+       zarrinfo -stats FILE.json [-list-bad BAD.json] [-vars LIST] [-time FIRST/LAST] [-diff 6h,24h] [-area] PATH
+       zarrinfo -list-bad BAD.json [-bad-share 0.01] [-vars LIST] [-time FIRST/LAST] PATH
        zarrinfo --array_path=PATH
 
 Describes the groups and arrays of the Zarr store at PATH: a directory, a zip file, or a URL (https, gs, s3). It may also
@@ -34,6 +36,9 @@ Examples:
   zarrinfo -check -missing=ok era5.zarr           chunks that were left out on purpose are no fault
   zarrinfo gs://BUCKET/era5.zarr                  what a public bucket holds
   zarrinfo https://HOST/item.json                 what the Zarr asset of a STAC Item holds
+  zarrinfo -stats stats.json -time 1979-01-01/2015-12-31 -diff 6h era5.zarr
+                                                  statistics of the training years, and of the changes within 6 hours
+  zarrinfo -list-bad bad.json era5.zarr           which steps a loader should leave out, and why
   zarrinfo --array_path=era5.zarr/time            each element of an array, one a line
 `
 
@@ -47,6 +52,7 @@ type command struct {
 	elements  bool
 	open      zarrio.Options
 	store     store.Store // what was opened
+	stats     statsCommand
 
 	missing, arrayPath string
 }
@@ -66,6 +72,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	switch {
 	case c.elements:
 		err = printElements(ctx, out, g)
+	case c.stats.wanted():
+		err = c.surveyStore(ctx, out, stderr, g)
 	case c.json:
 		err = c.printJSON(ctx, out, g)
 	case c.check:
@@ -87,7 +95,8 @@ func newCommand() (*command, *flag.FlagSet) {
 	f.BoolVar(&c.check, "check", false, "read every chunk and compare consolidated metadata with the documents; list what is bad or missing")
 	f.BoolVar(&c.open.FollowLinks, "follow-links", false, "follow symbolic links that lead outside a local store")
 	f.TextVar(&c.open.Consolidated, "consolidated", zarrio.Auto, "consolidated metadata: auto uses them if there are any, never reads each document by itself, verify refuses a store whose differ from it: `USE`")
-	f.StringVar(&c.missing, "missing", "bad", "what -check makes of missing chunks, which read as the fill value: bad or ok")
+	f.StringVar(&c.missing, "missing", "bad", "what -check, -stats and -list-bad make of missing chunks, which read as the fill value: bad or ok")
+	c.stats.define(f)
 	f.StringVar(&c.arrayPath, "array_path", "", "print the elements of the array at `PATH` as fill-value JSON, one a line, in C order")
 	return c, f
 }
@@ -106,12 +115,13 @@ func (c *command) resolve(flags *flag.FlagSet) error {
 		return fmt.Errorf("want one PATH, found %d", flags.NArg())
 	case c.missing != "ok" && c.missing != "bad":
 		return fmt.Errorf("-missing=%s: want bad or ok", c.missing)
-	case given["missing"] && !c.check:
-		return errors.New("-missing is for -check")
+	case given["missing"] && !c.check && !c.stats.wanted():
+		return errors.New("-missing is for -check, -stats and -list-bad")
 	default:
 		c.place = flags.Arg(0)
 	}
-	return nil
+	c.open.Strict = c.stats.wanted() && !c.missingOK
+	return c.stats.resolve(given)
 }
 
 // printElements prints the array at g, one element a line: what the command lines of Zarr implementations share for
