@@ -84,7 +84,7 @@ func ReadCFInto[T float32 | float64](ctx context.Context, a *Array, sel Selectio
 		return meta.Stats{}, a.c.Wrap(&meta.UnsupportedError{What: "decoding times to", Found: fmt.Sprintf("%T", *new(T)),
 			Supported: "ReadTimes, which gives nanoseconds since 1970, and Read, which gives the numbers as they are stored"})
 	}
-	p, err := a.packing(a.ownFill())
+	p, err := a.Packing()
 	if err != nil {
 		return meta.Stats{}, err
 	}
@@ -107,6 +107,9 @@ func packedType(d meta.DType) (cf.Type, bool) {
 	}
 	return cf.Type{}, false
 }
+
+// Packing returns how [ReadCF] decodes the array's elements.
+func (a *Array) Packing() (*cf.Packing, error) { return a.packing(a.ownFill()) }
 
 // packing reads the attributes that say how elements are decoded. fill stands in for _FillValue, if
 // it is not nil.

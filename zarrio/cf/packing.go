@@ -155,6 +155,21 @@ func (p *Packing) Decoded() Type { return p.decoded }
 // Packed reports whether there is a factor or an offset.
 func (p *Packing) Packed() bool { return p.scaled || p.shifted }
 
+// Scale returns the factor, or false if there is none.
+func (p *Packing) Scale() (float64, bool) { return p.scale, p.scaled }
+
+// Offset returns the offset, or false if there is none.
+func (p *Packing) Offset() (float64, bool) { return p.offset, p.shifted }
+
+// Missing returns the numbers that mask elements, which NaN is not one of.
+func (p *Packing) Missing() []float64 {
+	var out []float64
+	for _, m := range p.masks {
+		out = append(out, m.f)
+	}
+	return out
+}
+
 // masking returns the values that mask something: NaN does not.
 func masking(values []number) []number {
 	return slices.DeleteFunc(values, func(n number) bool { return n.f != n.f })

@@ -66,7 +66,7 @@ func TestOneTurn(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, 1, a.Chunks().GroupLimit())
 			e := one(t, io)
-			var p plan.Plan
+			p := plan.Plan{Outputs: []plan.Output{{Size: a.Chunks().Meta.DType.Size}}}
 			p.Reset(1)
 			for chunk := range 80 {
 				p.Reads = append(p.Reads, plan.ChunkRead{Array: a.Chunks(), Chunk: chunk})

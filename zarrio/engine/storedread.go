@@ -16,7 +16,7 @@ func (e *CPU) ReadStored(ctx context.Context, p *plan.Plan, m tensor.Memory) (me
 	dst := m.Bytes()
 	read := func(ctx context.Context, w *workers.Worker, r *plan.ChunkRead) error {
 		pieces := p.Pieces[r.First : r.First+r.Count]
-		if a := r.Array; a.Raw() && a.Native() && plan.InPlace(a, pieces) {
+		if a := r.Array; a.Raw() && a.Native() && plan.InPlace(r, pieces) {
 			_, err := loadInPlace(ctx, w, r, pieces, dst, func() error { return nil })
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -261,5 +262,34 @@ func TestGDSFileMended(t *testing.T) {
 		if got := gpuEpoch(t, l); !bytes.Equal(got, want) {
 			t.Errorf("%+v: the epoch after that differs", opt)
 		}
+	}
+}
+
+// TestGPUStream streams lists, some of them empty and some that repeat windows.
+func TestGPUStream(t *testing.T) {
+	cudaemu.NoLeaks(t)
+	g := testGPU(t, 0)
+	group, _ := onDisk(t, arraytest.Steps(t, 24, 2, false), zarrio.Options{})
+	opt := loader.Options{Channels: []string{"t"}, Batch: 3}
+	lists := [][]int64{{}, {5, 5, 4}, {}, {}, {11}, {}}
+	stream := func(t *testing.T, l *loader.Loader) (got [][]byte) {
+		for b, err := range l.Stream(t.Context(), slices.Values(lists)) {
+			require.NoError(t, errors.Join(err, b.Sync()))
+			require.Equal(t, len(lists[b.Index]), b.Len)
+			got = append(got, loadertest.Bytes(t, b))
+		}
+		return got
+	}
+	want := stream(t, loadertest.New(t, group, engine.CPUOptions{}, opt))
+	for _, tt := range []struct {
+		name string
+		open func() (Engine, error)
+	}{
+		{"host", func() (Engine, error) { return NewHost(g, HostOptions{Workers: 2}) }},
+		{"gds", func() (Engine, error) { return NewGDS(g, GDSOptions{Workers: 2}) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, want, stream(t, loadertest.NewOn(t, group, must(t)(tt.open()), opt)))
+		})
 	}
 }

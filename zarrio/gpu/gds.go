@@ -291,8 +291,8 @@ func (e *gdsEngine) Alloc(n int64, layout tensor.Layout) (tensor.Memory, error) 
 // Fill implements Engine.
 func (e *gdsEngine) Fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
 	return e.exclusively(m, func(mem *memory) (meta.Stats, error) {
-		byHost := func(ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece) error {
-			return e.readHost(ctx, w, r, pieces, mem)
+		byHost := func(ctx context.Context, w *worker, r *plan.ChunkRead) error {
+			return e.readHost(ctx, w, p, r, mem)
 		}
 		return e.write(ctx, p, mem, e.job(p, mem, nil, byHost))
 	})
@@ -304,7 +304,10 @@ func (e *gdsEngine) ReadStored(
 ) (meta.Stats, error) {
 	return e.exclusively(m, func(mem *memory) (meta.Stats, error) {
 		skip := func(r *plan.ChunkRead) bool { return r.Keep && !e.perChunk(r.Array) }
-		return e.run(ctx, p, mem, e.job(p, nil, skip, e.readHostStored))
+		byHost := func(ctx context.Context, w *worker, r *plan.ChunkRead) error {
+			return e.readHostStored(ctx, w, p, r)
+		}
+		return e.run(ctx, p, mem, e.job(p, nil, skip, byHost))
 	})
 }
 
@@ -312,7 +315,7 @@ func (e *gdsEngine) ReadStored(
 // can't be read so. If to is nil, the bytes are read and dropped.
 func (e *gdsEngine) job(
 	p *plan.Plan, to *memory, skip func(*plan.ChunkRead) bool,
-	byHost func(context.Context, *worker, *plan.ChunkRead, []plan.Piece) error,
+	byHost func(context.Context, *worker, *plan.ChunkRead) error,
 ) *workers.Job {
 	e.submit = *e.nextSubmit.Load()
 	return &workers.Job{
@@ -324,10 +327,10 @@ func (e *gdsEngine) job(
 		},
 		Read: func(ctx context.Context, pw *workers.Worker, r *plan.ChunkRead) error {
 			pieces := p.Pieces[r.First : r.First+r.Count]
-			if e.usesFile(r.Array, pieces) {
+			if e.usesFile(r, pieces) {
 				return e.readFile(ctx, workerOf(pw), p, r, pieces, to)
 			}
-			return byHost(ctx, workerOf(pw), r, pieces)
+			return byHost(ctx, workerOf(pw), r)
 		},
 		Last: func(ctx context.Context, pw *workers.Worker, err error) error {
 			defer e.files.sharing.RUnlock()
@@ -376,9 +379,10 @@ func (e *gdsEngine) perChunk(a *chunk.Array) bool {
 	return a.ValuesAreFiles() && a.Raw() && a.Native()
 }
 
-// usesFile reports whether a chunk's pieces are read from its file, as they are if they are rows.
-func (e *gdsEngine) usesFile(a *chunk.Array, pieces []plan.Piece) bool {
-	return e.perChunk(a) && byRows(pieces)
+// usesFile reports whether the pieces of r's chunk are read from its file, as they are if they are
+// rows, and stay as they are: the CPU converts.
+func (e *gdsEngine) usesFile(r *plan.ChunkRead, pieces []plan.Piece) bool {
+	return e.perChunk(r.Array) && !r.Converts && byRows(pieces)
 }
 
 // Transfers implements Engine.

@@ -46,7 +46,7 @@ func (e *gdsEngine) readFile(
 ) error {
 	a := r.Array
 	size := a.Meta.DType.Size
-	n, err := e.measure(pieces, size)
+	n, err := e.measure(p, pieces)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (e *gdsEngine) readFile(
 		return err
 	}
 	if f == nil {
-		return e.fillIn(w, pieces, mem, a)
+		return e.fillIn(w, p, pieces, mem)
 	}
 	strips := e.cutPieces(w.batch.strips[:0], pieces, base, size)
 	w.batch.strips = strips
@@ -198,8 +198,9 @@ func (e *gdsEngine) transfer(ctx context.Context, w *worker, p *plan.Plan, t tra
 // the first one.
 func (e *gdsEngine) inPlace(p *plan.Plan, t *transfer) bool {
 	q := &t.strips[0]
+	o := &p.Outputs[q.piece.Output]
 	if t.mem == nil || !t.mem.registered || q.rows != 1 || t.off%tensor.PageSize != 0 ||
-		p.PlaneStride%tensor.PageSize != 0 || p.TensorStride == 0 {
+		o.PlaneStride == 0 || o.PlaneStride%tensor.PageSize != 0 {
 		return false
 	}
 	for i := range t.strips {
@@ -209,7 +210,7 @@ func (e *gdsEngine) inPlace(p *plan.Plan, t *transfer) bool {
 	}
 	at := q.batchOffset(t.read.Array.Meta.DType.Size)
 	return at%tensor.PageSize == 0 &&
-		(t.n%tensor.PageSize == 0 || at%p.TensorStride%p.PlaneStride+t.n == p.PlaneBytes)
+		(t.n%tensor.PageSize == 0 || (at-o.Offset)%o.PlaneStride+t.n == o.PlaneBytes)
 }
 
 // target returns the destination of t's read as cuFile wants it: the base of registered memory, and

@@ -93,7 +93,7 @@ func asMemory(m *memory, err error) (tensor.Memory, error) {
 func (e *hostEngine) Fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Stats, error) {
 	return e.exclusively(m, func(mem *memory) (meta.Stats, error) {
 		read := func(ctx context.Context, pw *workers.Worker, r *plan.ChunkRead) error {
-			return e.readHost(ctx, workerOf(pw), r, p.Pieces[r.First:r.First+r.Count], mem)
+			return e.readHost(ctx, workerOf(pw), p, r, mem)
 		}
 		return e.write(ctx, p, mem, &workers.Job{Read: read})
 	})
@@ -105,7 +105,7 @@ func (e *hostEngine) ReadStored(
 ) (meta.Stats, error) {
 	return e.exclusively(m, func(mem *memory) (meta.Stats, error) {
 		read := func(ctx context.Context, pw *workers.Worker, r *plan.ChunkRead) error {
-			return e.readHostStored(ctx, workerOf(pw), r, p.Pieces[r.First:r.First+r.Count])
+			return e.readHostStored(ctx, workerOf(pw), p, r)
 		}
 		return e.run(ctx, p, mem, &workers.Job{Skip: plan.KeptForNext, Read: read})
 	})
@@ -127,9 +127,9 @@ func (e *hostEngine) PathOf(engine.Chunked) (Path, string) {
 // readHost reads one chunk's pieces and stages them for mem. It sends the slot if it is full
 // enough: several chunks may share one.
 func (e *core) readHost(
-	ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory,
+	ctx context.Context, w *worker, p *plan.Plan, r *plan.ChunkRead, mem *memory,
 ) error {
-	if err := e.readPieces(ctx, w, r, pieces, mem); err != nil {
+	if err := e.readPieces(ctx, w, p, r, mem); err != nil {
 		return e.dropStaged(w, false, err)
 	}
 	return e.endChunk(w)
@@ -139,11 +139,11 @@ func (e *core) readHost(
 // chunk are read into a slot. A chunk that is sent whole is read or decoded into a slot. Any other
 // chunk is decoded into other memory, and its pieces are packed into slots.
 func (e *core) readPieces(
-	ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory,
+	ctx context.Context, w *worker, p *plan.Plan, r *plan.ChunkRead, mem *memory,
 ) error {
-	a := r.Array
+	a, pieces := r.Array, p.Pieces[r.First:r.First+r.Count]
 	size, whole := a.Meta.DType.Size, a.ChunkBytes()
-	n, err := e.measure(pieces, size)
+	n, err := e.measure(p, pieces)
 	if err != nil {
 		return err
 	}
@@ -157,10 +157,10 @@ func (e *core) readPieces(
 	switch {
 	case r.Kept != nil:
 		ok, err = w.LoadKept(ctx, r, pieces, take)
-	case a.Raw() && plan.InPlace(a, pieces):
-		return e.readRuns(ctx, w, r, pieces, mem)
-	case whole <= e.host.size && byRows(pieces) && sentWhole(pieces, size, whole):
-		return e.readSlot(ctx, w, r, pieces, mem)
+	case a.Raw() && plan.InPlace(r, pieces):
+		return e.readRuns(ctx, w, p, r, mem)
+	case !r.Converts && whole <= e.host.size && byRows(pieces) && sentWhole(pieces, size, whole):
+		return e.readSlot(ctx, w, p, r, mem)
 	default:
 		var room chunk.Runs
 		need := w.Needed(pieces, size)
@@ -172,9 +172,9 @@ func (e *core) readPieces(
 		return err
 	}
 	if !ok {
-		return e.fillIn(w, pieces, mem, a)
+		return e.fillIn(w, p, pieces, mem)
 	}
-	return e.pack(ctx, w, pieces, mem, got, size, a.Swap())
+	return e.pack(ctx, w, p, pieces, mem, got, size, a.Swap())
 }
 
 // byRows reports whether the elements of each row of pieces are adjacent in the chunk.
@@ -196,9 +196,9 @@ func sentWhole(pieces []plan.Piece, size, whole int) bool {
 
 // readSlot reads or decodes a chunk into a slot, and stages its pieces.
 func (e *core) readSlot(
-	ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory,
+	ctx context.Context, w *worker, p *plan.Plan, r *plan.ChunkRead, mem *memory,
 ) error {
-	a, size := r.Array, r.Array.Meta.DType.Size
+	a, size, pieces := r.Array, r.Array.Meta.DType.Size, p.Pieces[r.First:r.First+r.Count]
 	at, host, err := e.reserve(w, a.ChunkBytes(), tensor.PageSize)
 	if err != nil {
 		return err
@@ -212,7 +212,7 @@ func (e *core) readSlot(
 		return err
 	}
 	if !ok {
-		return e.fillIn(w, pieces, mem, a)
+		return e.fillIn(w, p, pieces, mem)
 	}
 	for i := range pieces {
 		q := &pieces[i]
@@ -225,9 +225,10 @@ func (e *core) readSlot(
 // readRuns reads the pieces of an uncompressed chunk. Each piece must be a run of the chunk's bytes.
 // It reads a run slot by slot, and stages it. If mem is nil, the bytes are dropped.
 func (e *core) readRuns(
-	ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece, mem *memory,
+	ctx context.Context, w *worker, p *plan.Plan, r *plan.ChunkRead, mem *memory,
 ) error {
 	a, size, chunks := r.Array, r.Array.Meta.DType.Size, w.Stats.Chunks
+	pieces := p.Pieces[r.First : r.First+r.Count]
 	most := e.host.size - e.host.size%size
 	for i := range pieces {
 		q := &pieces[i]
@@ -244,7 +245,7 @@ func (e *core) readRuns(
 				return err
 			}
 			if !ok {
-				return e.fillIn(w, pieces, mem, a)
+				return e.fillIn(w, p, pieces, mem)
 			}
 		}
 	}
@@ -273,16 +274,18 @@ func (e *core) readRun(
 	return ok, err
 }
 
-// pack copies the pieces of a chunk from runs to slots, and stages them. swap is as for
-// [ndcopy.Copy].
+// pack puts the pieces of a chunk into slots, from runs, and stages them. size is that of an element
+// of the chunk, swap as for [ndcopy.Copy].
 func (e *core) pack(
-	ctx context.Context, w *worker, pieces []plan.Piece, mem *memory, runs chunk.Runs, size, swap int,
+	ctx context.Context, w *worker, p *plan.Plan,
+	pieces []plan.Piece, mem *memory, runs chunk.Runs, size, swap int,
 ) error {
 	put := func(host []byte, q *plan.Piece, row, col int, b *ndcopy.Box) {
 		defer trace.StartRegion(ctx, "place").End()
-		runs.Copy(host, 0, q.Src+row*q.SrcBy[0]+col*q.SrcBy[1], size, swap, b)
+		src := q.Src + row*q.SrcBy[0] + col*q.SrcBy[1]
+		w.PlaceBox(p, q, host, 0, runs, src, size, swap, b)
 	}
-	return e.eachPart(w, pieces, mem, size, put)
+	return e.eachPart(w, p, pieces, mem, put)
 }
 
 // countElements returns the number of elements of pieces.
@@ -293,31 +296,37 @@ func countElements(pieces []plan.Piece) (n int64) {
 	return n
 }
 
-// measure returns the number of bytes of pieces. It fails if the elements of a row are not adjacent
-// in the batch: copies to a GPU can't place them.
-func (e *core) measure(pieces []plan.Piece, size int) (int64, error) {
+// measure returns the number of bytes of pieces in the batch. It fails if the elements of a row are
+// not adjacent there: copies to a GPU can't place them.
+func (e *core) measure(p *plan.Plan, pieces []plan.Piece) (int64, error) {
+	n := int64(0)
 	for i := range pieces {
-		if pieces[i].DstBy[1] != 1 {
+		q := &pieces[i]
+		if q.DstBy[1] != 1 {
 			return 0, fmt.Errorf(
 				"zarrio: %s engine: a piece's elements are %d apart in the batch, want 1",
-				e.name, pieces[i].DstBy[1])
+				e.name, q.DstBy[1])
 		}
+		n += int64(q.N[0]) * int64(q.N[1]) * int64(p.Outputs[q.Output].Size)
 	}
-	return countElements(pieces) * int64(size), nil
+	return n, nil
 }
 
 // fillIn stages the fill value for the pieces of a missing chunk. It does not count them as host
 // bytes.
-func (e *core) fillIn(w *worker, pieces []plan.Piece, mem *memory, a *chunk.Array) error {
+func (e *core) fillIn(w *worker, p *plan.Plan, pieces []plan.Piece, mem *memory) error {
 	if mem == nil {
 		return nil
 	}
-	size := a.Meta.DType.Size
-	e.hostBytes.Add(-countElements(pieces) * int64(size))
-	put := func(host []byte, _ *plan.Piece, _, _ int, b *ndcopy.Box) {
-		ndcopy.Fill(host, 0, size, a.Meta.Fill, b)
+	n, err := e.measure(p, pieces)
+	if err != nil {
+		return err
 	}
-	return e.eachPart(w, pieces, mem, size, put)
+	e.hostBytes.Add(-n)
+	put := func(host []byte, q *plan.Piece, _, _ int, b *ndcopy.Box) {
+		p.Outputs[q.Output].Blank(host, 0, b)
+	}
+	return e.eachPart(w, p, pieces, mem, put)
 }
 
 // packAlign is the alignment in bytes of packed pieces in a slot, a cache line: copies of whole
@@ -328,12 +337,13 @@ const packAlign = 64
 // part's elements to host without gaps, and then stages host. row and col are the part's first
 // element in the piece q; b is its box.
 func (e *core) eachPart(
-	w *worker, pieces []plan.Piece, mem *memory, size int,
+	w *worker, p *plan.Plan, pieces []plan.Piece, mem *memory,
 	put func(host []byte, q *plan.Piece, row, col int, b *ndcopy.Box),
 ) error {
-	most := e.host.size / size // elements
 	for i := range pieces {
 		q := &pieces[i]
+		size := p.Outputs[q.Output].Size
+		most := e.host.size / size // elements
 		cols := min(q.N[1], most)
 		rows := max(1, most/max(cols, 1))
 		for row := 0; row < q.N[0]; row += rows {
@@ -360,10 +370,11 @@ func (e *core) eachPart(
 
 // readHostStored reads the stored bytes that readHost would read, and drops them.
 func (e *core) readHostStored(
-	ctx context.Context, w *worker, r *plan.ChunkRead, pieces []plan.Piece,
+	ctx context.Context, w *worker, p *plan.Plan, r *plan.ChunkRead,
 ) error {
-	if a := r.Array; a.Raw() && plan.InPlace(a, pieces) {
-		if err := e.readRuns(ctx, w, r, pieces, nil); err != nil {
+	pieces := p.Pieces[r.First : r.First+r.Count]
+	if a := r.Array; a.Raw() && plan.InPlace(r, pieces) {
+		if err := e.readRuns(ctx, w, p, r, nil); err != nil {
 			return e.dropStaged(w, false, err)
 		}
 		return e.endChunk(w)

@@ -100,14 +100,19 @@ func (e *core) planes(t tensor.Tensor) (mem *memory, count, bytes, stride uint64
 	if mem, err = e.own(t.Memory); err != nil {
 		return nil, 0, 0, 0, err
 	}
-	size, rows, cols := t.DType.Size, t.Shape[2], t.Shape[3]
-	if t.Strides[0] != t.Shape[1]*t.Strides[1] || t.Strides[2] != cols || t.Strides[3] != 1 {
-		return nil, 0, 0, 0, fmt.Errorf(
-			"zarrio: %s engine: strides %v are not those of a batch's tensor",
-			e.name, t.Strides)
+	n := len(t.Shape)
+	dense := n >= 3 && t.Strides[n-2] == t.Shape[n-1] && t.Strides[n-1] == 1
+	for d := 0; dense && d < n-3; d++ {
+		dense = t.Strides[d] == t.Shape[d+1]*t.Strides[d+1]
 	}
-	planes := int64(t.Shape[0]) * int64(t.Shape[1])
-	plane, by := int64(rows*cols*size), int64(t.Strides[1]*size)
+	if !dense {
+		return nil, 0, 0, 0, fmt.Errorf(
+			"zarrio: %s engine: strides %v of shape %v are not those of a batch's tensor",
+			e.name, t.Strides, t.Shape)
+	}
+	size, rows, cols := t.DType.Size, t.Shape[n-2], t.Shape[n-1]
+	planes := int64(t.Planes())
+	plane, by := int64(rows*cols*size), int64(t.Strides[n-3]*size)
 	if planes < 0 || plane < 0 || by < 0 || t.Offset < 0 ||
 		planes > 0 && t.Offset+(planes-1)*by+plane > mem.n {
 		return nil, 0, 0, 0, fmt.Errorf(
@@ -121,12 +126,12 @@ func (e *core) planes(t tensor.Tensor) (mem *memory, count, bytes, stride uint64
 // for the result.
 func (e *core) SquaredErrors(a, b tensor.Tensor, sums []float64) error {
 	if !slices.Equal(a.Shape, b.Shape) || a.DType != meta.Float32 || b.DType != meta.Float32 ||
-		len(a.Shape) != 4 {
+		len(a.Shape) < 3 {
 		return fmt.Errorf(
 			"zarrio: squared errors of %s %v and %s %v: want two float32 tensors of one shape",
 			a.DType, a.Shape, b.DType, b.Shape)
 	}
-	if want := a.Shape[0] * a.Shape[1]; len(sums) != want {
+	if want := a.Planes(); len(sums) != want {
 		return fmt.Errorf("zarrio: squared errors of %d planes into %d sums", want, len(sums))
 	}
 	memA, planes, bytes, strideA, err := e.planes(a)
@@ -189,7 +194,7 @@ const crcPiece = 16 << 10
 // Checksums implements Reducer. It computes on the GPU, after the batch is ready, and waits for the
 // result.
 func (e *core) Checksums(t tensor.Tensor, sums []uint32) error {
-	if len(t.Shape) != 4 || len(sums) != t.Shape[0]*t.Shape[1] {
+	if len(t.Shape) < 3 || len(sums) != t.Planes() {
 		return fmt.Errorf("zarrio: checksums of the planes of a tensor of shape %v into %d sums",
 			t.Shape, len(sums))
 	}
@@ -236,9 +241,6 @@ func (e *core) Checksums(t tensor.Tensor, sums []uint32) error {
 
 // CopyDense implements Engine.
 func (e *core) CopyDense(dst uintptr, t tensor.Tensor, s tensor.Stream) error {
-	if len(t.Shape) != 4 {
-		return fmt.Errorf("zarrio: copy of a tensor of shape %v: want one of a batch", t.Shape)
-	}
 	mem, planes, bytes, stride, err := e.planes(t)
 	if err != nil || planes*bytes == 0 {
 		return err

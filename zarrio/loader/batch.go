@@ -7,8 +7,8 @@ import (
 	"zarrbench/zarrio/tensor"
 )
 
-// A Batch is a minibatch: a tensor for each step of its windows, and the times of these steps. If
-// windows have two steps, a model's input is Tensors[0] and its target Tensors[1].
+// A Batch is a minibatch: the tensors of a number of samples, and the times of their steps. If samples
+// are windows of two steps, a model's input is Tensors[0] and its target Tensors[1].
 //
 // A batch is valid until the loop's next iteration. Retain keeps it valid longer, until Release.
 // Then the loader reuses its memory, and may return the same *Batch again with other content.
@@ -16,18 +16,22 @@ type Batch struct {
 	Epoch int
 	Index int // of the batch in its epoch, on this rank: First / Options.Batch
 	First int // index of its first sample in its epoch, on this rank: Seek takes it
-	Len   int // samples: the last batch of an epoch may have fewer than the rest
+	Len   int // samples: the last batch of an epoch may have fewer than the rest, or none
+	// Padded is the number of samples, at the end of the batch, that only fill it up: with TailPad,
+	// they repeat others.
+	Padded int
+	// Samples has the number of the window of each sample, which [Loader.Stream] takes. Windows are
+	// numbered from 0, the dimension that Options.Windows names last varying fastest.
+	Samples []int64
 
-	// Tensors has a tensor for each step of the windows, of shape [Len, channels, rows, columns].
+	// Tensors are those of the description, in order. Of windows, there is one for each step, of shape
+	// [Len, channels, rows, columns]: "input", "step1" and so on, and the last is "target".
 	Tensors []tensor.Tensor
-	// Times has a row for each step of the windows, with the time of each sample at that step, in
-	// nanoseconds since 1970. It is nil if the step dimension has no times. In a partial window,
-	// steps past the array's end have the time of the last step before it.
-	Times [][]int64
 	// Windows has the origin of each sample.
 	Windows []Origin
 
 	loader *Loader
+	times  [][][]int64 // by tensor, step and sample
 	mem    tensor.Memory
 	leases atomic.Int32 // one for each Retain, and loopLease for the loop
 }
@@ -42,6 +46,29 @@ func (b *Batch) Input() tensor.Tensor { return b.Tensors[0] }
 
 // Target returns the tensor of the last step, which is the second one if windows have two.
 func (b *Batch) Target() tensor.Tensor { return b.Tensors[len(b.Tensors)-1] }
+
+// Tensor returns the tensor of a name, or false if there is none.
+func (b *Batch) Tensor(name string) (tensor.Tensor, bool) {
+	for _, t := range b.Tensors {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return tensor.Tensor{}, false
+}
+
+// Times returns the times of a tensor's steps: a row for each, with the time of each sample at that
+// step, in nanoseconds since 1970. It returns nil if the step dimension has no times, or if there is
+// no tensor of that name. In a partial window, steps past the array's end have the time of the last
+// step before it. The rows are valid as long as the batch.
+func (b *Batch) Times(name string) [][]int64 {
+	for i := range b.times {
+		if b.Tensors[i].Name == name {
+			return b.times[i]
+		}
+	}
+	return nil
+}
 
 // loopLease is what the loop's lease adds to Batch.leases. A Retain adds 1.
 const loopLease = 1 << 30
@@ -103,5 +130,8 @@ func (b *Batch) Sync() error { return b.loader.engine.Sync(b.mem) }
 
 // String returns the batch's epoch, index and samples, for messages.
 func (b *Batch) String() string {
+	if b.Len == 0 {
+		return fmt.Sprintf("epoch %d, batch %d, no samples", b.Epoch, b.Index)
+	}
 	return fmt.Sprintf("epoch %d, batch %d, samples %d to %d", b.Epoch, b.Index, b.First, b.First+b.Len-1)
 }

@@ -66,8 +66,6 @@ func TestBatchDescribesItself(t *testing.T) {
 		if want := "epoch 0, batch 1, samples 3 to 3"; b.Index == 1 && b.String() != want {
 			t.Errorf("String() = %q, want %q", b, want)
 		}
-		if b.Times != nil {
-			t.Errorf("times %v without a time array", b.Times)
-		}
+		require.Nil(t, b.Times("input"), "times without a time array")
 	}
 }

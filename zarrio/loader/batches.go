@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"runtime/trace"
-	"slices"
 	"sync"
 
 	"zarrbench/zarrio/internal/ndcopy"
@@ -26,45 +25,59 @@ func (l *Loader) Batches(ctx context.Context) iter.Seq2[*Batch, error] {
 			return
 		}
 		defer l.end()
-		ctx, cancel := context.WithCancel(ctx)
-		var (
-			wg   sync.WaitGroup
-			full = make(chan *Batch, max(l.opt.Prefetch, 1)-1)
-			fail error // set before full is closed
-		)
-		wg.Go(func() {
-			defer close(full)
-			fail = l.produce(ctx, epoch, sample, full)
+		pos := sample / l.share.own
+		l.setPlace(epoch, pos)
+		n := l.share.batches(pos)
+		more := func(i int) bool { return i < n }
+		l.run(ctx, l.epochSource(epoch, sample), more, func(b *Batch, err error) bool {
+			if err == nil {
+				l.setPlace(epoch, b.First/l.share.own+l.share.step)
+			}
+			return yield(b, err)
 		})
-		// Return batches that were filled and never yielded.
-		defer func() {
-			cancel()
-			for b := range full {
-				l.endLease(b)
-			}
-			wg.Wait()
-		}()
-		yieldBatch := func(b *Batch) bool {
-			defer l.endLease(b) // even if the loop's body panics
-			return yield(b, nil)
+	}
+}
+
+// run yields the batches of a source. It calls more before it waits for batch i, which must report
+// whether there is one.
+func (l *Loader) run(ctx context.Context, next source, more func(i int) bool, yield func(*Batch, error) bool) {
+	ctx, cancel := context.WithCancel(ctx)
+	var (
+		wg   sync.WaitGroup
+		full = make(chan *Batch, max(l.opt.Prefetch, 1)-1)
+		fail error // set before full is closed
+	)
+	wg.Go(func() {
+		defer close(full)
+		fail = l.produce(ctx, next, full)
+	})
+	// Return batches that were filled and never yielded.
+	defer func() {
+		cancel()
+		for b := range full {
+			l.endLease(b)
 		}
-		for left := l.stop(sample) - sample; left > 0; {
-			if l.allRetained() {
-				yield(nil, fmt.Errorf("zarrio: loader: all %d batches are retained: release one, or raise Retain (now %d)",
-					len(l.slots), l.opt.Retain))
-				return
-			}
-			r := trace.StartRegion(ctx, "wait")
-			b, ok := <-full
-			r.End()
-			if !ok {
-				yield(nil, fail)
-				return
-			}
-			left -= b.Len
-			if !yieldBatch(b) {
-				return
-			}
+		wg.Wait()
+	}()
+	yieldBatch := func(b *Batch) bool {
+		defer l.endLease(b) // even if the loop's body panics
+		return yield(b, nil)
+	}
+	for i := 0; more(i); i++ {
+		if l.allRetained() {
+			yield(nil, fmt.Errorf("zarrio: loader: all %d batches are retained: release one, or raise Retain (now %d)",
+				len(l.slots), l.opt.Retain))
+			return
+		}
+		r := trace.StartRegion(ctx, "wait")
+		b, ok := <-full
+		r.End()
+		if !ok {
+			yield(nil, fail)
+			return
+		}
+		if !yieldBatch(b) {
+			return
 		}
 	}
 }
@@ -73,16 +86,24 @@ func (l *Loader) Batches(ctx context.Context) iter.Seq2[*Batch, error] {
 func (l *Loader) begin() (epoch, sample int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch {
-	case l.slots == nil:
-		return 0, 0, errors.New("zarrio: loader: used after Close")
-	case l.running:
-		return 0, 0, errors.New("zarrio: loader: an epoch is already in progress")
+	if err := l.start(); err != nil {
+		return 0, 0, err
 	}
-	l.running = true
 	epoch, sample = l.epoch, l.sample
 	l.epoch, l.sample = epoch+1, 0
 	return epoch, sample, nil
+}
+
+// start marks an epoch, or a stream, as in progress. The caller holds mu.
+func (l *Loader) start() error {
+	switch {
+	case l.slots == nil:
+		return errors.New("zarrio: loader: used after Close")
+	case l.running:
+		return errors.New("zarrio: loader: an epoch is already in progress")
+	}
+	l.running = true
+	return nil
 }
 
 // end marks the epoch in progress as ended.
@@ -90,16 +111,6 @@ func (l *Loader) end() {
 	l.mu.Lock()
 	l.running = false
 	l.mu.Unlock()
-}
-
-// stop returns the end of the samples of an epoch that begins at the given one. With DropLast that
-// is the end of its last full batch.
-func (l *Loader) stop(sample int) int {
-	n := l.Samples() - sample
-	if l.opt.DropLast {
-		n -= n % l.opt.Batch
-	}
-	return sample + n
 }
 
 // endLease ends the loop's lease of a batch.
@@ -130,56 +141,62 @@ func (l *Loader) allRetained() bool {
 	return l.retained == len(l.slots)
 }
 
-// A plannedBatch is the plan of a batch, and the windows of its samples.
+// A plannedBatch is the plan of a batch, and what its label says.
 type plannedBatch struct {
 	planner
-	at [][3]int // the index of each window, by dimension
+	epoch, index, first int
+	padded              int      // samples at the end that repeat others
+	numbers             []int64  // the numbers of the windows
+	at                  [][3]int // the index of each window, by dimension
 }
 
-// eachPlan calls f with the plan of each batch of an epoch, beginning at a sample: the batch's
-// index, counted from that sample, its plan and its windows. They are valid during the call. The
-// next batch is planned before f is called, so that chunks which both need are marked to be kept.
-func (l *Loader) eachPlan(epoch, sample int, f func(i int, p *planner, at [][3]int) error) error {
-	end := l.stop(sample)
-	cur, next := &l.planned[0], &l.planned[1]
-	plan := l.planFrom(epoch, sample)
-	if sample < end {
-		plan(cur, sample)
-	}
-	for i := 0; sample < end; i++ {
+// reset empties a batch, and sets where it is in its epoch. It reuses the batch's memory.
+func (b *plannedBatch) reset(epoch, index, first int) {
+	b.epoch, b.index, b.first, b.padded = epoch, index, first, 0
+	b.numbers, b.at = b.numbers[:0], b.at[:0]
+}
+
+// add appends the window at the given index by dimension.
+func (b *plannedBatch) add(c *windowing, at [3]int) {
+	b.numbers = append(b.numbers, int64(c.number(at)))
+	b.at = append(b.at, at)
+}
+
+// eachPlan calls f with the plan of each batch of a source, and with its index, from 0. The plan is
+// valid during the call. The next batch is planned before f is called, so that chunks which both
+// need are marked to be kept.
+func (l *Loader) eachPlan(ctx context.Context, next source, f func(i int, b *plannedBatch) error) error {
+	cur, ahead := &l.planned[0], &l.planned[1]
+	ok, err := l.planNext(ctx, next, cur)
+	for i := 0; ok; i++ {
+		var more bool
 		cur.Restart, cur.After = i == 0, nil
-		sample += len(cur.at)
-		if sample < end {
-			plan(next, sample)
-			cur.keep(&next.planner)
+		if more, err = l.planNext(ctx, next, ahead); more {
+			cur.keep(&ahead.planner)
 		}
-		if err := f(i, &cur.planner, cur.at); err != nil {
+		if err := f(i, cur); err != nil {
 			return err
 		}
-		cur, next = next, cur
+		cur, ahead, ok = ahead, cur, more
 	}
-	return nil
+	return err
 }
 
-// planFrom returns a function that makes the plans of an epoch's batches from a sample on, one after
-// the other. first is the batch's first sample.
-func (l *Loader) planFrom(epoch, sample int) func(b *plannedBatch, first int) {
-	shuffleBy := l.channels[slices.IndexFunc(l.channels, func(c channel) bool { return c.step.n > 0 })].step.n
-	order := newOrder(&l.windows, l.opt.Shuffle, shuffleBy, l.opt.Seed, uint64(epoch))
-	order.skip(l.lo + sample)
-	end := l.stop(sample)
-	return func(b *plannedBatch, first int) {
-		b.at = b.at[:0]
-		for range min(l.opt.Batch, end-first) {
-			b.at = append(b.at, l.windows.split(order.next()))
-		}
-		b.plan(l.channels, &l.windows, b.at, &l.layout)
+// planNext makes the plan of a source's next batch. It returns false behind the last one.
+func (l *Loader) planNext(ctx context.Context, next source, b *plannedBatch) (bool, error) {
+	ok, err := next(ctx, b)
+	if ok {
+		b.plan(&l.sampling, b.at)
 	}
+	return ok, err
 }
 
-// produce fills the batches of an epoch, from a sample on, and sends them to full.
-func (l *Loader) produce(ctx context.Context, epoch, sample int, full chan<- *Batch) error {
-	return l.eachPlan(epoch, sample, func(_ int, p *planner, at [][3]int) error {
+// produce fills the batches of a source, and sends them to full.
+func (l *Loader) produce(ctx context.Context, next source, full chan<- *Batch) error {
+	if err := l.fillShared(ctx); err != nil {
+		return err
+	}
+	return l.eachPlan(ctx, next, func(_ int, p *plannedBatch) error {
 		var b *Batch
 		select {
 		case b = <-l.free:
@@ -187,14 +204,13 @@ func (l *Loader) produce(ctx context.Context, epoch, sample int, full chan<- *Ba
 			return context.Cause(ctx)
 		}
 		b.leases.Store(loopLease)
-		err := l.label(ctx, b, epoch, sample, at)
+		err := l.label(ctx, b, p)
 		if err == nil {
-			err = l.fill(ctx, p, b)
+			err = l.fill(ctx, &p.planner, b)
 		}
 		if err == nil {
 			select {
 			case full <- b:
-				sample += len(at)
 				return nil
 			case <-ctx.Done():
 				err = context.Cause(ctx)
@@ -206,21 +222,62 @@ func (l *Loader) produce(ctx context.Context, epoch, sample int, full chan<- *Ba
 }
 
 // label sets everything about a batch but the content of its tensors.
-func (l *Loader) label(ctx context.Context, b *Batch, epoch, first int, at [][3]int) error {
-	b.Epoch, b.Index, b.First, b.Len = epoch, first/l.opt.Batch, first, len(at)
-	for s := range b.Tensors {
-		b.Tensors[s].Shape[0] = len(at)
+func (l *Loader) label(ctx context.Context, b *Batch, p *plannedBatch) error {
+	b.Epoch, b.Index, b.First, b.Len, b.Padded = p.epoch, p.index, p.first, len(p.at), p.padded
+	for i := range b.Tensors {
+		if !l.parts[i].shared {
+			b.Tensors[i].Shape[0] = len(p.at)
+		}
 	}
-	b.Windows = b.Windows[:len(at)]
-	for i, w := range at {
+	b.Samples = append(b.Samples[:0], p.numbers...)
+	b.Windows = b.Windows[:len(p.at)]
+	for i, w := range p.at {
 		for d := range w {
 			b.Windows[i].Start[d], b.Windows[i].Size[d] = l.windows.by[d].at(w[d])
 		}
 	}
-	for s := range b.Times {
-		b.Times[s] = b.Times[s][:len(at)]
+	for i := range b.times {
+		for k := range b.times[i] {
+			b.times[i][k] = b.times[i][k][:len(p.at)]
+			if err := l.labelTimes(ctx, b.times[i][k], b.Windows, l.parts[i].steps[k]); err != nil {
+				return err
+			}
+		}
 	}
-	return l.times.label(ctx, b.Times, b.Windows)
+	return nil
+}
+
+// labelTimes sets times to those of a step of windows. A step past the array's end has the time of its
+// last.
+func (l *Loader) labelTimes(ctx context.Context, times []int64, windows []Origin, step Step) error {
+	l.steps = l.steps[:0]
+	for _, w := range windows {
+		i, ok := l.index(w.Start[0], step)
+		if !ok {
+			i = l.windows.by[0].extent - 1
+		}
+		l.steps = append(l.steps, i)
+	}
+	return l.times.label(ctx, times, l.steps)
+}
+
+// fillShared fills what all batches share, once.
+func (l *Loader) fillShared(ctx context.Context) error {
+	if l.shared == nil || l.filled {
+		return nil
+	}
+	var p planner
+	p.planShared(&l.sampling)
+	p.Restart = true
+	stats, err := l.engine.Fill(ctx, &p.Plan, l.shared)
+	if err == nil {
+		err = l.engine.Sync(l.shared)
+	}
+	l.filled = err == nil
+	l.mu.Lock()
+	l.stats.Add(stats)
+	l.mu.Unlock()
+	return err
 }
 
 // fill fills the tensors of a batch by its plan.
@@ -245,19 +302,17 @@ func (l *Loader) fill(ctx context.Context, p *planner, b *Batch) error {
 func (l *Loader) blank(b *Batch) error {
 	device, onDevice := b.mem.(tensor.DeviceMemory)
 	for i, w := range b.Windows {
-		if w.Size == [3]int{l.windows.by[0].size, l.layout.rows, l.layout.cols} {
+		if w.Size == [3]int{l.windows.by[0].size, l.windows.by[1].size, l.windows.by[2].size} {
 			continue
 		}
-		for _, t := range b.Tensors {
-			for c := range l.channels {
-				fill := l.channels[c].array.Chunks().Meta.Fill
+		for k, t := range b.Tensors {
+			p := &l.parts[k]
+			for j := range p.planes() {
+				o := &l.outputs[p.output[j%len(p.channels)]]
+				plane := i*p.planes() + j
 				if !onDevice {
-					ndcopy.Repeat(t.PlaneBytes(i, c), fill)
-					continue
-				}
-				size := t.DType.Size
-				off := t.Offset + int64((i*t.Strides[0]+c*t.Strides[1])*size)
-				if err := device.Repeat(off, t.Shape[2]*t.Shape[3], size, fill); err != nil {
+					ndcopy.Repeat(t.NthPlane(plane), o.Fill)
+				} else if err := device.Repeat(t.PlaneOffset(plane), p.planeElements(), o.Size, o.Fill); err != nil {
 					return err
 				}
 			}

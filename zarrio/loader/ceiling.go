@@ -41,7 +41,7 @@ func (l *Loader) readStored(ctx context.Context, f func(i int, read func() (meta
 		return errors.New("zarrio: loader: every batch is retained")
 	}
 	defer func() { l.free <- b }()
-	return l.eachPlan(epoch, sample, func(i int, p *planner, _ [][3]int) error {
+	return l.eachPlan(ctx, l.epochSource(epoch, sample), func(i int, p *plannedBatch) error {
 		return f(i, func() (meta.Stats, error) { return l.engine.ReadStored(ctx, &p.Plan, b.mem) })
 	})
 }

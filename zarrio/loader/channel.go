@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,6 +73,32 @@ func parseChannel(s string) (channelSpec, error) {
 	return spec, nil
 }
 
+// eachChannel returns an iterator over the channels that names stand for. A name may give several
+// values of a dimension, as in "geopotential@level=500,850"; those of the last vary fastest.
+func eachChannel(names []string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, name := range names {
+			parts := strings.Split(name, "@")
+			list := parts[:1]
+			for _, p := range parts[1:] {
+				var longer []string
+				i := strings.IndexAny(p, "=#") + 1
+				for _, head := range list {
+					for value := range strings.SplitSeq(p[i:], ",") {
+						longer = append(longer, head+"@"+p[:i]+value)
+					}
+				}
+				list = longer
+			}
+			for _, one := range list {
+				if !yield(one) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // loadable returns an error if an array's fields can't be put into batches.
 func loadable(a *zarrio.Array) error {
 	if !a.Chunks().Grid.Regular() {
@@ -95,76 +122,90 @@ func dimName(a *zarrio.Array, i int) string {
 	return a.Dims()[i]
 }
 
-// openChannels opens the arrays of the named channels. It returns the channels, the step dimension
-// and the grid's two. The grid's dimensions are the last two of the first array, and the step
-// dimension is the other one that is windowed. An array's further dimensions are fixed by the name,
-// or give a channel for each of their indices, the last varying fastest.
-func openChannels(ctx context.Context, g *zarrio.Group, names []string, windows []Window) ([]channel, string, [2]string, error) {
-	var (
-		base   []channel // before they are expanded along their free dimensions
-		free   [][]int
-		steps  bool // an array has the step dimension
-		step   string
-		grid   [2]string
-		opened = map[string]*zarrio.Array{}
-	)
-	fail := func(err error) ([]channel, string, [2]string, error) {
-		return nil, "", grid, fmt.Errorf("zarrio: %v: %w", g.Store(), err)
+// An opener opens the channels of a loader's tensors. The first array decides what the grid's
+// dimensions are: its last two. The step dimension is the other one that is windowed.
+type opener struct {
+	group   *zarrio.Group
+	windows []Window
+	opened  map[string]*zarrio.Array
+	step    string
+	grid    [2]string
+	steps   bool // an array has the step dimension
+}
+
+// A freeChannel is a channel whose array has dimensions that are not fixed.
+type freeChannel struct {
+	channel
+	free []int
+}
+
+// open opens the arrays of the named channels.
+func (o *opener) open(ctx context.Context, names []string) ([]freeChannel, error) {
+	var out []freeChannel
+	fail := func(err error) ([]freeChannel, error) {
+		return nil, fmt.Errorf("zarrio: %v: %w", o.group.Store(), err)
 	}
 	if len(names) == 0 {
 		return fail(errors.New("no channels: name at least one array"))
 	}
-	for _, name := range names {
+	for name := range eachChannel(names) {
 		spec, err := parseChannel(name)
 		if err != nil {
 			return fail(err)
 		}
-		a := opened[spec.array]
+		a := o.opened[spec.array]
 		if a == nil {
-			if a, err = g.Array(ctx, spec.array); err != nil {
-				return nil, "", grid, err
+			if a, err = o.group.Array(ctx, spec.array); err != nil {
+				return nil, err
 			}
 			if err := loadable(a); err != nil {
-				return nil, "", grid, err
+				return nil, err
 			}
-			opened[spec.array] = a
+			o.opened[spec.array] = a
 		}
 		rank := len(a.Shape())
 		if rank < 2 {
 			return fail(fmt.Errorf("channel %q has %d dimensions: want the grid's two, and any others", name, rank))
 		}
-		if grid[0] == "" {
-			grid = [2]string{dimName(a, rank-2), dimName(a, rank-1)}
-			if step, err = stepOf(windows, grid); err != nil {
+		if o.grid[0] == "" {
+			o.grid = [2]string{dimName(a, rank-2), dimName(a, rank-1)}
+			if o.step, err = stepOf(o.windows, o.grid); err != nil {
 				return fail(err)
 			}
 		}
 		c := channel{name: name, array: a}
-		set, err := fixCoords(ctx, g, &c, spec, step, grid)
+		set, err := fixCoords(ctx, o.group, &c, spec, o.step, o.grid)
 		if err != nil {
 			return fail(fmt.Errorf("channel %q: %w", name, err))
 		}
-		rest, err := c.assign(set, step, grid)
+		free, err := c.assign(set, o.step, o.grid)
 		if err != nil {
 			return fail(fmt.Errorf("channel %q: %w", name, err))
 		}
-		if err := checkFree(ctx, g, &c, rest, step); err != nil {
+		if err := checkFree(ctx, o.group, &c, free, o.step); err != nil {
 			return fail(fmt.Errorf("channel %q: %w", name, err))
 		}
-		base, free = append(base, c), append(free, rest)
-		steps = steps || slices.Contains(c.role, stepDim)
+		o.steps = o.steps || slices.Contains(c.role, stepDim)
+		out = append(out, freeChannel{c, free})
 	}
-	if !steps {
-		return fail(fmt.Errorf("no channel has the dimension %q that the windows cut", step))
-	}
+	return out, nil
+}
+
+// expand returns a channel for each index of the free dimensions of channels, the last varying
+// fastest. It returns an error if no channel that was opened has the step dimension.
+func (o *opener) expand(channels []freeChannel) ([]channel, error) {
 	var out []channel
-	for i, c := range base {
-		var err error
-		if out, err = expand(out, c, free[i]); err != nil {
-			return fail(err)
-		}
+	err := error(nil)
+	if !o.steps {
+		err = fmt.Errorf("no channel has the dimension %q that the windows cut", o.step)
 	}
-	return out, step, grid, nil
+	for i := 0; err == nil && i < len(channels); i++ {
+		out, err = expand(out, channels[i].channel, channels[i].free)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("zarrio: %v: %w", o.group.Store(), err)
+	}
+	return out, nil
 }
 
 // fixCoords sets the indices of c that its name fixes. It returns, by dimension, which ones these

@@ -139,12 +139,19 @@ func TestLoaderRefuses(t *testing.T) {
 		{"rank", loader.Options{Rank: 2, World: 2}, "rank 2 of a world of 2: want 0 to 1"},
 		{"rank", loader.Options{Rank: -1}, "rank -1 of a world of 1: want 0 to 0"},
 		{"world", loader.Options{World: -3}, "world of -3: want 1 to 1048576"},
+		{"lanes", loader.Options{Lanes: -1}, "-1 lanes: want 1 to 1048576"},
+		{"tail", loader.Options{Tail: 4}, "invalid Tail 4"},
+		{"lanes and world", loader.Options{World: 4, Lanes: 6}, "lanes 6, world 4, global batch 128 (32 a rank): the world must divide the lanes: 4 or 8 lanes would do, or a world of 3"},
+		{"fewer lanes than ranks", loader.Options{World: 4, Lanes: 2}, "the world must divide the lanes: 4 lanes would do, or a world of 2"},
+		{"lanes and batch", loader.Options{World: 2, Lanes: 6}, "lanes 6, world 2, global batch 64 (32 a rank): the lanes must divide the global batch: 30 or 33 a rank would do, or 4 lanes"},
+		{"more lanes than the batch", loader.Options{Lanes: 4, Batch: 3}, "lanes 4, world 1, global batch 3 (3 a rank): the lanes must divide the global batch: 4 a rank would do, or 3 lanes"},
+		{"more lanes than windows", loader.Options{Lanes: 4, Windows: time2}, "no samples for some lanes: lanes 4"},
 		{"prefetch", loader.Options{Prefetch: 1 << 62}, "prefetch 4611686018427387904 batches: want at most 1048576"},
 		{"retain", loader.Options{Retain: -1}, "retain -1 batches: want 0 to 1048576"},
 		{"shuffle", loader.Options{Shuffle: 3}, "invalid Shuffle 3"},
 		{"layout", loader.Options{Layout: -1}, "invalid Layout -1"},
-		{"no samples", loader.Options{World: 4, Windows: time2}, "no samples: 3 windows for a world of 4, batches of 32"},
-		{"no whole batch", loader.Options{DropLast: true, Windows: time2}, "no samples: 3 windows for a world of 1, batches of 32"},
+		{"no samples", loader.Options{World: 4, Windows: time2}, "no samples for some lanes: lanes 4, world 4, global batch 128 (32 a rank), but 3 windows: want at least 4 windows, or fewer lanes or ranks"},
+		{"no whole batch", loader.Options{Tail: loader.TailDrop, Windows: time2}, "no whole batch with the tail drop: lanes 1, world 1, global batch 32 (32 a rank), but only 3 windows: use a batch of at most 3 a rank"},
 	} {
 		if tt.opt.Channels == nil && tt.name != "no channels" {
 			tt.opt.Channels = []string{"u"}

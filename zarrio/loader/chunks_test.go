@@ -101,7 +101,7 @@ func openMany(tb testing.TB, st store.Store, shuffle Shuffle, at func(*Loader) i
 		if got := binary.NativeEndian.Uint32(b.Input().PlaneBytes(0, 0)); int(got) != start {
 			tb.Fatalf("sample of step %d is chunk %d", start, got)
 		}
-		if got, want := b.Times[0][0], time1959+int64(start)*3600e9; got != want {
+		if got, want := b.Times("input")[0][0], time1959+int64(start)*3600e9; got != want {
 			tb.Fatalf("sample of step %d has the time %d, want %d", start, got, want)
 		}
 		break
@@ -191,8 +191,8 @@ func benchMany(b *testing.B, dir string, shuffle Shuffle, read bool) {
 	b.ResetTimer()
 	for left, epoch := b.N, 0; left > 0; epoch++ {
 		if !read {
-			l.eachPlan(epoch, 0, func(_ int, _ *planner, at [][3]int) error {
-				if left -= len(at); left <= 0 {
+			l.eachPlan(b.Context(), l.epochSource(epoch, 0), func(_ int, p *plannedBatch) error {
+				if left -= len(p.at); left <= 0 {
 					return context.Canceled
 				}
 				return nil

@@ -26,7 +26,7 @@ func TestStepsAreNotMissing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if times, err := stepTimesOf(t.Context(), arrays["time"], 3); err != nil || !slices.Equal(times.axis, timeAxis{{by: 1e9}}) {
+	if times, err := stepTimesOf(t.Context(), arrays["time"], 3, false); err != nil || !slices.Equal(times.axis, timeAxis{{by: 1e9}}) {
 		t.Errorf("times %v, %v", times, err)
 	}
 	if levels, err := zarrio.ReadCoordinates(t.Context(), arrays["level"]); err != nil || !slices.Equal(levels, []float64{0, 0.5, 1}) {

@@ -79,8 +79,8 @@ func TestLoaderKnown(t *testing.T) {
 							}
 						}
 						for i, t0 := range w.T0 {
-							if b.Times[0][i] != t0 {
-								t.Errorf("%v, sample %d: time %d, want %d", b, i, b.Times[0][i], t0)
+							if timesOf(b, 0)[i] != t0 {
+								t.Errorf("%v, sample %d: time %d, want %d", b, i, timesOf(b, 0)[i], t0)
 							}
 						}
 					}

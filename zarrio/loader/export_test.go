@@ -13,7 +13,7 @@ const MaxTimeChunks = maxTimeChunks
 
 // PlanSteps plans a batch of the windows of the given numbers, and returns the number of its pieces.
 func (l *Loader) PlanSteps(at [][3]int) int {
-	l.planned[0].plan(l.channels, &l.windows, at, &l.layout)
+	l.planned[0].plan(&l.sampling, at)
 	return len(l.planned[0].Pieces)
 }
 
@@ -22,3 +22,12 @@ func (l *Loader) Engine() engine.Engine { return l.engine }
 
 // FirstPlan returns the plan that l made first.
 func (l *Loader) FirstPlan() *plan.Plan { return &l.planned[0].Plan }
+
+// OrderChunks returns the extents of the chunks that ByChunk goes by.
+func (l *Loader) OrderChunks() [3]int { return orderChunks(l.channels) }
+
+// SelectSteps selects windows by their indices along the step dimension, which ascend.
+func (l *Loader) SelectSteps(picked ...int32) error {
+	l.windows.picked = picked
+	return l.setOrder()
+}

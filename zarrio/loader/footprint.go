@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"context"
 	"fmt"
 
 	"zarrbench/zarrio/engine"
@@ -17,12 +18,14 @@ func (l *Loader) Slots() int { return l.opt.Prefetch + 1 + l.opt.Retain }
 
 // prepare has the engine prepare for the first batch of the first epoch. batches is the size of all
 // batches. It returns an error if there is too little memory for what the engine takes besides them.
-func (l *Loader) prepare(batches int64) error {
+func (l *Loader) prepare(ctx context.Context, batches int64) error {
 	e, ok := l.engine.(engine.Preparer)
 	if !ok {
 		return nil
 	}
-	l.planFrom(0, 0)(&l.planned[0], 0)
+	if _, err := l.planNext(ctx, l.epochSource(0, 0), &l.planned[0]); err != nil {
+		return err
+	}
 	l.takes = e.Prepare(&l.planned[0].Plan, l.selected())
 	if l.takes.OnDevice {
 		batches = 0
@@ -59,7 +62,7 @@ func (l *Loader) selected() int64 {
 			steps = 1
 		}
 		if a.DecodesParts() || a.Raw() {
-			total += float64(steps) * float64(rows) * float64(cols) * float64(l.dtype.Size)
+			total += float64(steps) * float64(rows) * float64(cols) * float64(a.Meta.DType.Size)
 			continue
 		}
 		if g := (group{a, c.chunk0}); !seen[g] {

@@ -8,8 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"slices"
 	"sync"
 
 	"zarrbench/zarrio"
@@ -37,18 +35,28 @@ type Options struct {
 	// Partial keeps a last window that reaches past the end of a dimension, padded with the fill
 	// value.
 	Partial bool
-	// Batch is the number of samples of a batch. 0 means 32.
+	// Sample describes samples of other forms: tensors with steps and channels of their own. If it has
+	// tensors, Channels, Windows and Partial must not be set.
+	Sample Description
+	// Batch is the number of samples of a batch, on each rank. 0 means 32.
 	Batch int
-	// DropLast drops a last batch that has fewer samples.
-	DropLast bool
 	// Shuffle is the order of the windows. A shuffled order differs from epoch to epoch, and
 	// depends on Seed.
 	Shuffle Shuffle
 	Seed    uint64
-	// Rank and World split an epoch: rank r of a world of w loaders takes the r-th of w equal runs
-	// of the epoch's order. Lengths differ by at most one sample, and not at all with DropLast. A
-	// World of 0 means 1.
-	Rank, World int
+	// Rank and World split an epoch among the loaders of a world. A World of 0 means 1. The order of
+	// an epoch is cut into Lanes runs of about the same length. Each global step takes the same
+	// number of samples from each lane, and a rank owns Lanes/World lanes that are side by side. So
+	// the samples that all ranks take in a step depend on Lanes and the global batch, Batch*World,
+	// alone: with 24 lanes, 1, 2, 3, 4, 6, 8, 12 or 24 ranks take the same. World must divide Lanes,
+	// and Lanes the global batch. 0 lanes means World.
+	//
+	// With ByChunk, a batch mixes the chunks of a rank's lanes. An engine that caches chunks needs
+	// room for one, of each array, a lane.
+	Rank, World, Lanes int
+	// Tail is what happens at the end of an epoch, where the samples don't fill a batch of every
+	// rank. With each Tail, all ranks make the same number of batches.
+	Tail Tail
 	// Prefetch is the number of batches that are filled ahead of the one in use. 0 means 1, a
 	// negative number none.
 	Prefetch int
@@ -66,29 +74,30 @@ type Options struct {
 
 // A Loader makes minibatches of a group's arrays. One epoch may be in progress at a time.
 type Loader struct {
-	engine   engine.Engine
-	own      engine.Engine // the engine if Close closes it, nil if it is the caller's
-	opt      Options
-	channels []channel
-	windows  windowing
-	dtype    meta.DType
-	layout   batchLayout
-	takes    meta.Footprint
-	times    stepTimes
-	stepDim  string
-	grid     [2]string
-	lo, hi   int // this rank's samples are the positions [lo, hi) of an epoch's order
+	engine engine.Engine
+	own    engine.Engine // the engine if Close closes it, nil if it is the caller's
+	opt    Options
+	sampling
+	batchBytes int // of a batch's memory
+	takes      meta.Footprint
+	order      *order
+	share      lanes // this rank's part of the order
+	identity   State // what all states of this loader have in common
 
 	mu       sync.Mutex
 	running  bool
 	epoch    int // the next epoch
 	sample   int // its first sample
+	place    place
 	stats    meta.Stats
 	retained int // batches that are still leased after their iteration
 
+	shared  tensor.Memory // of what all batches share, or nil
+	filled  bool          // shared has its content
 	slots   []*Batch
 	free    chan *Batch
 	planned [2]plannedBatch
+	steps   []int // of a batch that is labelled
 }
 
 // New checks the options against the group's arrays, allocates Prefetch + 1 + Retain batches from
@@ -109,7 +118,7 @@ func New(ctx context.Context, g *zarrio.Group, e engine.Engine, opt Options) (*L
 
 // newLoader is New for an engine that is not nil.
 func newLoader(ctx context.Context, g *zarrio.Group, e engine.Engine, opt Options) (*Loader, error) {
-	if opt.Windows == nil {
+	if opt.Windows == nil && len(opt.Sample.Tensors) == 0 {
 		opt.Windows = []Window{{Dim: "time", Size: 2}}
 	}
 	opt.Batch = cmp.Or(opt.Batch, 32)
@@ -123,6 +132,10 @@ func newLoader(ctx context.Context, g *zarrio.Group, e engine.Engine, opt Option
 		return fail("batch of %d samples: want 1 to %d", opt.Batch, 1<<20)
 	case opt.World < 0 || opt.World > 1<<20:
 		return fail("world of %d: want 1 to %d", opt.World, 1<<20)
+	case opt.Lanes < 0 || opt.Lanes > 1<<20:
+		return fail("%d lanes: want 1 to %d", opt.Lanes, 1<<20)
+	case opt.Tail < TailDefault || opt.Tail > TailPad:
+		return fail("invalid Tail %d", opt.Tail)
 	case opt.Rank < 0 || opt.Rank >= opt.World:
 		return fail("rank %d of a world of %d: want 0 to %d", opt.Rank, opt.World, opt.World-1)
 	case opt.Prefetch > 1<<20:
@@ -136,101 +149,60 @@ func newLoader(ctx context.Context, g *zarrio.Group, e engine.Engine, opt Option
 	}
 	l := &Loader{engine: e, opt: opt}
 	var err error
-	if l.channels, l.stepDim, l.grid, err = openChannels(ctx, g, opt.Channels, opt.Windows); err != nil {
+	if l.sampling, err = newSampling(ctx, g, &opt); err != nil {
 		return nil, err
 	}
-	if err := l.setWindows(opt.Windows); err != nil {
+	if err := l.setOrder(); err != nil {
 		return fail("%v: %w", g.Store(), err)
 	}
-	if l.times, err = channelTimes(ctx, g, l.channels, l.stepDim, l.windows.by[0].extent); err != nil {
-		return nil, err
-	}
-	// With DropLast the ranks' runs are of equal length, so that all ranks see the same number of
-	// batches.
-	n, err := l.windows.total(math.MaxInt / opt.World)
-	if err != nil {
-		return fail("%v: %w", g.Store(), err)
-	}
-	l.lo, l.hi = n*opt.Rank/opt.World, n*(opt.Rank+1)/opt.World
-	if opt.DropLast {
-		per := n / opt.World
-		l.lo = per * opt.Rank
-		l.hi = l.lo + per/opt.Batch*opt.Batch
-	}
-	if l.hi == l.lo {
-		return fail("%v: no samples: %d windows for a world of %d, batches of %d", g.Store(), n, opt.World, opt.Batch)
-	}
-	if err := l.alloc(); err != nil {
+	if err := l.alloc(ctx); err != nil {
 		return nil, err
 	}
 	return l, nil
 }
 
-// setWindows sets the windows, the data type and their extents. It returns an error if the channels
-// differ in their types or extents.
-func (l *Loader) setWindows(windows []Window) error {
-	names := [3]string{l.stepDim, l.grid[0], l.grid[1]}
-	extent := [3]int{-1, -1, -1}
-	for _, c := range l.channels {
-		if l.dtype.Kind == 0 {
-			l.dtype = c.array.DType()
-		} else if d := c.array.DType(); d != l.dtype {
-			return fmt.Errorf("channel %q is %s, %q is %s: channels of one batch need the same data type",
-				c.name, d, l.channels[0].name, l.dtype)
-		}
-		for d, r := range c.role {
-			if r == fixedDim {
-				continue
-			}
-			i := int(r - stepDim)
-			if n := c.array.Shape()[d]; extent[i] < 0 {
-				extent[i] = n
-			} else if n != extent[i] {
-				return fmt.Errorf("channel %q has %d along %q, others have %d", c.name, n, names[i], extent[i])
-			}
-		}
+// maxWindows limits the windows of an epoch, so that sums of positions can't overflow.
+const maxWindows = 1 << 56
+
+// setOrder sets the order of epochs, and this rank's part of it.
+func (l *Loader) setOrder() error {
+	n, err := l.windows.total(maxWindows)
+	if err != nil {
+		return err
 	}
-	for i, n := range extent {
-		if n == 0 {
-			return fmt.Errorf("dimension %q has no indices", names[i])
-		}
+	if l.share, err = newLanes(n, l.opt.Batch, l.opt.Rank, l.opt.World, l.opt.Lanes, l.opt.Tail); err != nil {
+		return err
 	}
-	seen := [3]bool{}
-	for _, w := range windows {
-		i := slices.Index(names[:], w.Dim)
-		seen[i] = true
-		var err error
-		if l.windows.by[i], err = newAxisWindows(w, extent[i], l.opt.Partial); err != nil {
-			return err
-		}
-		l.windows.order = append(l.windows.order, i)
+	if l.order, err = newOrder(&l.windows, l.opt.Shuffle, orderChunks(l.channels), l.opt.Seed); err != nil {
+		return err
 	}
-	for i := range seen {
-		if !seen[i] {
-			n := extent[i]
-			l.windows.by[i] = axisWindows{extent: n, size: n, stride: n, count: 1}
-			// With one window, the dimension's position in the order makes no difference.
-			l.windows.order = slices.Insert(l.windows.order, 0, i)
-		}
-	}
+	l.identity = l.newIdentity()
 	return nil
 }
 
 // alloc allocates the batches. If there is too little memory, it returns an error that tells which
 // size would fit.
-func (l *Loader) alloc() error {
-	rows, cols, size := l.windows.by[1].size, l.windows.by[2].size, l.dtype.Size
-	samples := min(l.opt.Batch, l.hi-l.lo)
-	steps, slots := l.windows.by[0].size, l.opt.Prefetch+1+l.opt.Retain
-	plane := l.opt.Layout.PlaneStride(rows*cols, size)
-	bytes := func(samples int) (tensor, batch float64) {
-		tensor = float64(samples) * float64(len(l.channels)) * float64(plane) * float64(size)
-		return tensor, tensor * float64(steps)
+func (l *Loader) alloc(ctx context.Context) error {
+	samples := l.capacity()
+	slots := l.opt.Prefetch + 1 + l.opt.Retain
+	bytes := func(samples int) (batch, shared float64) {
+		for i := range l.parts {
+			if p := &l.parts[i]; p.shared {
+				shared += p.bytes(1)
+			} else {
+				batch += p.bytes(samples)
+			}
+		}
+		return batch, shared
+	}
+	for i := range l.parts {
+		p := &l.parts[i]
+		p.plane = l.opt.Layout.PlaneStride(p.planeElements(), p.dtype.Size)
 	}
 	available := l.engine.Available()
-	if _, batch := bytes(samples); batch*float64(slots) > float64(available) {
-		_, one := bytes(1)
-		fit := int(float64(available) * 0.9 / float64(slots) / one)
+	if batch, shared := bytes(samples); batch*float64(slots)+shared > float64(available) {
+		one, _ := bytes(1)
+		fit := int((float64(available)*0.9 - shared) / float64(slots) / one)
 		advice := fmt.Sprintf("a batch of %d would fit", fit)
 		if fit < 1 {
 			advice = "not even a batch of 1 would fit: use smaller windows or fewer channels"
@@ -239,38 +211,52 @@ func (l *Loader) alloc() error {
 			"%d of them (prefetch %d, retain %d) %.0f, but only %d bytes of memory are available: %s",
 			samples, batch, slots, l.opt.Prefetch, l.opt.Retain, batch*float64(slots), available, advice)
 	}
-	tensorBytes := (samples*len(l.channels)*plane*size + tensor.PageSize - 1) &^ (tensor.PageSize - 1)
-	l.layout = batchLayout{tensor: tensorBytes, plane: plane, rows: rows, cols: cols, size: size}
-	if err := l.prepare(int64(tensorBytes) * int64(steps) * int64(slots)); err != nil {
+	var shared int
+	l.batchBytes, shared = l.lay(l.opt.Layout, samples)
+	if err := l.prepare(ctx, int64(l.batchBytes)*int64(slots)+int64(shared)); err != nil {
 		return err
+	}
+	fail := func(err error) error { return errors.Join(err, l.Close()) }
+	alloc := func(n int) (tensor.Memory, error) {
+		mem, err := l.engine.Alloc(int64(n), l.opt.Layout)
+		if err != nil {
+			return nil, fmt.Errorf("zarrio: loader: %w", err)
+		}
+		return mem, nil
+	}
+	var err error
+	if shared > 0 {
+		if l.shared, err = alloc(shared); err != nil {
+			return fail(err)
+		}
 	}
 	l.free = make(chan *Batch, slots)
 	for range slots {
-		mem, err := l.engine.Alloc(int64(tensorBytes)*int64(steps), l.opt.Layout)
+		mem, err := alloc(l.batchBytes)
 		if err != nil {
-			return errors.Join(fmt.Errorf("zarrio: loader: %w", err), l.Close())
+			return fail(err)
 		}
 		b := &Batch{loader: l, mem: mem, Windows: make([]Origin, samples)}
 		l.slots = append(l.slots, b)
 		if _, ok := mem.(tensor.DeviceMemory); mem.Bytes() == nil && (l.opt.Partial && !ok || l.opt.OnSample != nil) {
-			err := &meta.UnsupportedError{
+			return fail(&meta.UnsupportedError{
 				What:      "partial windows, or calls for each sample, in",
 				Found:     "memory on a device",
 				Supported: "host memory",
-			}
-			return errors.Join(err, l.Close())
-		}
-		for s := range steps {
-			b.Tensors = append(b.Tensors, tensor.Tensor{
-				Shape:   []int{samples, len(l.channels), rows, cols},
-				Strides: []int{len(l.channels) * plane, plane, cols, 1},
-				DType:   l.dtype,
-				Device:  mem.Device(),
-				Offset:  int64(s * tensorBytes),
-				Memory:  mem,
 			})
+		}
+		for i := range l.parts {
+			p, mem := &l.parts[i], mem
+			if p.shared {
+				mem = l.shared
+			}
+			b.Tensors = append(b.Tensors, l.tensor(p, mem, samples))
 			if l.times.present() {
-				b.Times = append(b.Times, make([]int64, samples))
+				rows := make([][]int64, len(p.steps))
+				for k := range rows {
+					rows[k] = make([]int64, samples)
+				}
+				b.times = append(b.times, rows)
 			}
 		}
 		l.free <- b
@@ -296,19 +282,32 @@ func (l *Loader) Close() error {
 		err = errors.Join(err, b.mem.Free())
 	}
 	l.slots = nil
+	if l.shared != nil {
+		err = errors.Join(err, l.shared.Free())
+		l.shared = nil
+	}
 	if l.own != nil {
 		err = errors.Join(err, l.own.Close())
 	}
 	return err
 }
 
-// Samples returns the number of samples of an epoch on this rank.
-func (l *Loader) Samples() int { return l.hi - l.lo }
+// capacity returns the number of samples that a batch has room for.
+func (l *Loader) capacity() int {
+	if l.share.tail == TailPad {
+		return l.opt.Batch
+	}
+	return min(l.opt.Batch, l.share.n)
+}
 
-// Len returns the number of batches of an epoch on this rank.
-func (l *Loader) Len() int { return (l.Samples() + l.opt.Batch - 1) / l.opt.Batch }
+// Samples returns the number of samples of an epoch on this rank. Those that only fill batches up
+// don't count.
+func (l *Loader) Samples() int { return l.share.samples() }
 
-// Channels returns the names of the channels, in order.
+// Len returns the number of batches of an epoch on this rank. It is the same on all ranks.
+func (l *Loader) Len() int { return l.share.batches(0) }
+
+// Channels returns the names of the channels of all tensors, in order, each once.
 func (l *Loader) Channels() []string {
 	names := make([]string, len(l.channels))
 	for i := range names {
@@ -317,13 +316,34 @@ func (l *Loader) Channels() []string {
 	return names
 }
 
-// SampleBytes returns the size of one sample, with all its steps.
+// SampleBytes returns the size of one sample, with all its steps, without what all batches share.
 func (l *Loader) SampleBytes() int64 {
-	return int64(l.windows.by[0].size) * int64(len(l.channels)) * int64(l.layout.rows*l.layout.cols*l.layout.size)
+	n := int64(0)
+	for i := range l.parts {
+		if p := &l.parts[i]; !p.shared {
+			n += p.sampleBytes()
+		}
+	}
+	return n
+}
+
+// SampleElementBytes returns the size of the elements of one sample as their arrays have them: that
+// of SampleBytes, unless elements are converted.
+func (l *Loader) SampleElementBytes() int64 {
+	n := int64(0)
+	for i := range l.parts {
+		p := &l.parts[i]
+		for k := range p.channels {
+			if !p.shared {
+				n += int64(max(len(p.steps), 1)) * int64(p.planeElements()) * int64(p.channels[k].array.DType().Size)
+			}
+		}
+	}
+	return n
 }
 
 // BatchBytes returns the size of the memory of one batch, with padding.
-func (l *Loader) BatchBytes() int64 { return int64(l.windows.by[0].size) * int64(l.layout.tensor) }
+func (l *Loader) BatchBytes() int64 { return int64(l.batchBytes) }
 
 // Stats returns the stats of all epochs so far. Of an epoch in progress, they include the batches
 // that were filled.
@@ -334,14 +354,21 @@ func (l *Loader) Stats() meta.Stats {
 }
 
 // Seek sets the epoch that the next call of Batches runs, and its first sample. To resume an
-// interrupted epoch, pass the Epoch and First of the next batch.
+// interrupted epoch, pass the Epoch and First of the next batch. If this rank has several lanes,
+// the sample must be a multiple of their number: the epoch begins at sample/lanes in each.
 func (l *Loader) Seek(epoch, sample int) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if epoch < 0 || sample < 0 || sample > l.Samples() {
-		return fmt.Errorf("zarrio: loader: seek to epoch %d, sample %d: want an epoch of 0 or more and a sample of 0 to %d",
-			epoch, sample, l.Samples())
+	pos, err := l.share.position(sample)
+	if err == nil && epoch < 0 {
+		err = errors.New("want an epoch of 0 or more")
+	}
+	if err != nil {
+		return fmt.Errorf("zarrio: loader: seek to epoch %d, sample %d: %w", epoch, sample, err)
 	}
 	l.epoch, l.sample = epoch, sample
+	if !l.running {
+		l.place = place{epoch, pos}
+	}
 	return nil
 }

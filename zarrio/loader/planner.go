@@ -12,7 +12,8 @@ type planner struct {
 	plan.Plan
 	index  map[chunk.Key]int32      // the index of each chunk's read in the plan
 	shards map[chunk.Key]shardReads // the last row of each shard
-	last   []int                    // by step of a window: the last piece
+	last   []int                    // by step of a sample's parts: the last piece
+	at     []int                    // by step of a sample's parts: the index, or -1 if there is none
 	spans  []codec.Span             // the bytes that a read needs of its chunk
 }
 
@@ -22,67 +23,131 @@ type shardReads struct {
 	count int   // reads of the row
 }
 
-// A batchLayout is how the tensors of a batch lie in its memory.
-type batchLayout struct {
-	tensor int // distance between the tensors of two window steps, in bytes
-	plane  int // distance between two planes, in elements
-	rows   int // extents of a plane
-	cols   int
-	size   int // bytes an element
-}
-
 // plan makes the plan of a batch. Sample i is the window whose index along each dimension is at[i].
-func (p *planner) plan(channels []channel, c *windowing, at [][3]int, to *batchLayout) {
-	p.Reset(len(at))
-	p.TensorStride, p.PlaneStride, p.PlaneBytes = to.tensor, to.plane*to.size, to.rows*to.cols*to.size
-	if p.index == nil {
-		p.index = make(map[chunk.Key]int32)
-		p.shards = make(map[chunk.Key]shardReads)
-	}
-	clear(p.index)
-	clear(p.shards)
+func (p *planner) plan(s *sampling, at [][3]int) {
+	p.begin(s, len(at))
 	for i, w := range at {
-		p.last = p.last[:0]
-		step0, steps := c.by[0].at(w[0])
-		row0, rows := c.by[1].at(w[1])
-		col0, cols := c.by[2].at(w[2])
-		for range steps {
-			p.last = append(p.last, -1)
+		origin, _ := s.windows.by[0].at(w[0])
+		p.at, p.last = p.at[:0], p.last[:0]
+		most := 0 // channels of a part
+		for k := range s.parts {
+			part := &s.parts[k]
+			for _, st := range part.steps {
+				index, ok := s.index(origin, st)
+				if !ok {
+					index = -1
+				}
+				p.at, p.last = append(p.at, index), append(p.last, -1)
+			}
+			if part.spec != nil && part.spec.Static && !part.shared {
+				p.at, p.last = append(p.at, 0), append(p.last, -1)
+			}
+			if !part.shared {
+				most = max(most, len(part.channels))
+			}
 		}
-		for ch := range channels {
-			for s := range steps {
-				dst := s*to.tensor + (i*len(channels)+ch)*to.plane*to.size
-				p.addField(&channels[ch], i, step0+s, &p.last[s], dst, [2]int{row0, col0}, [2]int{rows, cols}, to)
+		// Channel by channel: chunks of one array are read one after the other.
+		for ch := range most {
+			first := 0 // the part's first step in p.at
+			for k := range s.parts {
+				part := &s.parts[k]
+				if part.shared {
+					continue
+				}
+				steps := max(len(part.steps), 1)
+				for step := range steps {
+					if ch < len(part.channels) && p.at[first+step] >= 0 {
+						plane := (i*steps+step)*len(part.channels) + ch
+						p.addPlane(s, part, ch, i, p.at[first+step], &p.last[first+step], plane, w)
+					}
+				}
+				first += steps
 			}
 		}
 	}
 	p.GroupByRead()
 }
 
-// addField adds the pieces of one field: of the channel's grid, n rows and columns from index lo
-// on, at one step. dst is the byte of the batch that the field begins at. last is the index of the
-// sample's last piece at this step, or -1.
-func (p *planner) addField(c *channel, sample, step int, last *int, dst int, lo, n [2]int, to *batchLayout) {
+// planShared makes the plan of what all batches share.
+func (p *planner) planShared(s *sampling) {
+	p.begin(s, 1)
+	for k := range s.parts {
+		last := -1
+		for ch := range s.parts[k].channels {
+			if s.parts[k].shared {
+				p.addPlane(s, &s.parts[k], ch, 0, 0, &last, ch, [3]int{})
+			}
+		}
+	}
+	p.GroupByRead()
+}
+
+// begin empties the plan.
+func (p *planner) begin(s *sampling, samples int) {
+	p.Reset(samples)
+	p.Outputs = s.outputs
+	if p.index == nil {
+		p.index = make(map[chunk.Key]int32)
+		p.shards = make(map[chunk.Key]shardReads)
+	}
+	clear(p.index)
+	clear(p.shards)
+}
+
+// addPlane adds the pieces of a plane of a part: of a channel, at an index along the step dimension,
+// for a sample whose window is w. plane is the number of the plane in the part. last is the last piece
+// of the sample's part at this step, or -1.
+func (p *planner) addPlane(s *sampling, part *part, ch, sample, step int, last *int, plane int, w [3]int) {
+	var window [2][1]gridRun
+	var box [2][]gridRun
+	for d := range box {
+		if box[d] = part.crop[d]; box[d] == nil {
+			lo, n := s.windows.by[d+1].at(w[d+1])
+			window[d][0] = gridRun{lo, n}
+			box[d] = window[d][:]
+		}
+	}
+	dst := part.offset + plane*part.plane*part.dtype.Size
+	row := 0
+	for _, y := range box[0] {
+		col := 0
+		for _, x := range box[1] {
+			p.addField(part, ch, sample, step, last, dst+(row*part.n[1]+col)*part.dtype.Size, [2]gridRun{y, x})
+			col += x.n
+		}
+		row += y.n
+	}
+}
+
+// addField adds the pieces of one field: of a channel's rows and columns in box, at one index along the
+// step dimension. dst is the byte of the memory that the field begins at. last is as for addPlane.
+func (p *planner) addField(part *part, ch, sample, step int, last *int, dst int, box [2]gridRun) {
+	c, size := &part.channels[ch], part.dtype.Size
 	chunk, src := c.chunk0, c.src0
 	if c.step.n > 0 {
 		chunk += step / c.step.n * c.step.chunkBy
 		src += step % c.step.n * c.step.srcBy
 	}
 	row, col := c.grid[0], c.grid[1]
-	for y := lo[0]; y < lo[0]+n[0]; {
-		y1 := min((y/row.n+1)*row.n, lo[0]+n[0])
-		for x := lo[1]; x < lo[1]+n[1]; {
-			x1 := min((x/col.n+1)*col.n, lo[1]+n[1])
+	y0, x0 := box[0].lo, box[1].lo
+	for y := y0; y < y0+box[0].n; {
+		y1 := min((y/row.n+1)*row.n, y0+box[0].n)
+		for x := x0; x < x0+box[1].n; {
+			x1 := min((x/col.n+1)*col.n, x0+box[1].n)
 			piece := plan.Piece{
 				Read:   p.read(c, chunk+y/row.n*row.chunkBy+x/col.n*col.chunkBy),
+				Output: part.output[ch],
 				Sample: sample,
 				Src:    src + y%row.n*row.srcBy + x%col.n*col.srcBy,
-				Dst:    dst + ((y-lo[0])*to.cols+x-lo[1])*to.size,
+				Dst:    dst + ((y-y0)*part.n[1]+x-x0)*size,
 				N:      [2]int{y1 - y, x1 - x},
 				SrcBy:  [2]int{row.srcBy, col.srcBy},
-				DstBy:  [2]int{to.cols, 1},
+				DstBy:  [2]int{part.n[1], 1},
 			}
-			if *last < 0 || !p.Pieces[*last].Extend(&piece, to.size) {
+			if p.Outputs[piece.Output].Convert != nil {
+				p.Reads[piece.Read].Converts = true
+			}
+			if *last < 0 || !p.Pieces[*last].Extend(&piece, size) {
 				*last = len(p.Pieces)
 				p.Pieces = append(p.Pieces, piece)
 			}

@@ -271,7 +271,7 @@ func TestLoaderMemory(t *testing.T) {
 		}
 	}
 	// Window and layout that no memory would hold, and whose size overflows.
-	opt = loader.Options{Channels: []string{"t"}, Partial: true, Windows: []loader.Window{{Dim: "time", Size: math.MaxInt32, Overlap: 0}, {Dim: "y", Size: math.MaxInt32, Overlap: 0}, {Dim: "x", Size: math.MaxInt32, Overlap: 0}}}
+	opt = loader.Options{Channels: []string{"t"}, Partial: true, Windows: []loader.Window{{Dim: "time", Size: 1 << 16, Overlap: 0}, {Dim: "y", Size: math.MaxInt32, Overlap: 0}, {Dim: "x", Size: math.MaxInt32, Overlap: 0}}}
 	if _, err := loader.New(t.Context(), g, cpu, opt); err == nil || !strings.Contains(err.Error(), "not even a batch of 1 would fit") {
 		t.Error(err)
 	}

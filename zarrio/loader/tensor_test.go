@@ -64,11 +64,11 @@ func TestTensor(t *testing.T) {
 			}
 			x := b.Input()
 			for what, f := range map[string]func(){
-				fmt.Sprintf("zarrio: plane %d, 0 of a tensor of shape [%d 2 4 6]", b.Len, b.Len): func() { tensor.Plane[float32](x, b.Len, 0) },
-				fmt.Sprintf("zarrio: plane -1, 0 of a tensor of shape [%d 2 4 6]", b.Len):        func() { tensor.Plane[float32](x, -1, 0) },
-				fmt.Sprintf("zarrio: plane 0, 2 of a tensor of shape [%d 2 4 6]", b.Len):         func() { tensor.Plane[float32](x, 0, 2) },
-				"zarrio: Plane: elements of type float32 can't be read as float64":               func() { tensor.Plane[float64](x, 0, 0) },
-				"zarrio: Plane: elements of type float32 can't be read as int32":                 func() { tensor.Plane[int32](x, 0, 0) },
+				fmt.Sprintf("zarrio: plane [%d 0] of a tensor of shape [%d 2 4 6]", b.Len, b.Len): func() { tensor.Plane[float32](x, b.Len, 0) },
+				fmt.Sprintf("zarrio: plane [-1 0] of a tensor of shape [%d 2 4 6]", b.Len):        func() { tensor.Plane[float32](x, -1, 0) },
+				fmt.Sprintf("zarrio: plane [0 2] of a tensor of shape [%d 2 4 6]", b.Len):         func() { tensor.Plane[float32](x, 0, 2) },
+				"zarrio: Plane: elements of type float32 can't be read as float64":                func() { tensor.Plane[float64](x, 0, 0) },
+				"zarrio: Plane: elements of type float32 can't be read as int32":                  func() { tensor.Plane[int32](x, 0, 0) },
 			} {
 				if got := panics(f); got != what {
 					t.Errorf("panic %v, want %s", got, what)

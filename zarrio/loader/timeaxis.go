@@ -3,6 +3,8 @@ package loader
 import (
 	"context"
 	"fmt"
+	"iter"
+	"math"
 	"slices"
 
 	"zarrbench/zarrio"
@@ -14,8 +16,7 @@ type stepTimes struct {
 	axis timeAxis
 	// lazy is the coordinate array if it has so many chunks that each batch reads the times it
 	// needs, otherwise nil.
-	lazy  *zarrio.Array
-	steps []int // of a batch
+	lazy *zarrio.Array
 }
 
 // maxTimeChunks is the most chunks of a coordinate that are read before the first batch. From a
@@ -26,26 +27,19 @@ const maxTimeChunks = 1 << 12
 // present reports whether the steps have times.
 func (x *stepTimes) present() bool { return x.axis != nil || x.lazy != nil }
 
-// label sets times to those of windows, with a row for each of their steps. Steps past the array's
-// end have the time of the last step before it.
-func (x *stepTimes) label(ctx context.Context, times [][]int64, windows []Origin) error {
-	for s := range times {
-		x.steps = x.steps[:0]
-		for _, w := range windows {
-			x.steps = append(x.steps, w.Start[0]+min(s, w.Size[0]-1))
+// label sets times to those of steps.
+func (x *stepTimes) label(ctx context.Context, times []int64, steps []int) error {
+	if x.lazy == nil {
+		for i, step := range steps {
+			times[i] = x.axis.time(step)
 		}
-		if x.lazy == nil {
-			for i, step := range x.steps {
-				times[s][i] = x.axis.time(step)
-			}
-			continue
-		}
-		if err := zarrio.ReadTimesInto(ctx, x.lazy, zarrio.Selection{zarrio.Indices(x.steps)}, times[s]); err != nil {
-			return err
-		}
-		if i := slices.Index(times[s], zarrio.NaT); i >= 0 {
-			return x.lazy.Chunks().Wrap(fmt.Errorf("the value at index %d is NaT", x.steps[i]))
-		}
+		return nil
+	}
+	if err := zarrio.ReadTimesInto(ctx, x.lazy, zarrio.Selection{zarrio.Indices(steps)}, times); err != nil {
+		return err
+	}
+	if i := slices.Index(times, zarrio.NaT); i >= 0 {
+		return x.lazy.Chunks().Wrap(fmt.Errorf("the value at index %d is NaT", steps[i]))
 	}
 	return nil
 }
@@ -64,18 +58,13 @@ func (x *stepTimes) compared(y *stepTimes, n int) []int {
 
 // pair returns the times of a step in x and in y.
 func (x *stepTimes) pair(ctx context.Context, y *stepTimes, step int) (s, t int64, err error) {
-	one := []Origin{{Start: [3]int{step}, Size: [3]int{1}}}
-	for _, c := range []struct {
-		from *stepTimes
-		to   *int64
-	}{{x, &s}, {y, &t}} {
-		times := [][]int64{{0}}
-		if err = c.from.label(ctx, times, one); err != nil {
-			return 0, 0, err
-		}
-		*c.to = times[0][0]
+	var at [1]int64
+	if err = x.label(ctx, at[:], []int{step}); err != nil {
+		return 0, 0, err
 	}
-	return s, t, nil
+	s = at[0]
+	err = y.label(ctx, at[:], []int{step})
+	return s, at[0], err
 }
 
 // A timeAxis is the times of a dimension's indices, as runs of equal steps. For a regular axis it
@@ -112,12 +101,149 @@ func (x timeAxis) time(i int) int64 {
 	return x[k].at + int64(i-x[k].first)*x[k].by
 }
 
+// A timeSegment is the times at, at+by, at+2*by and so on of the n indices from first, none of which
+// overflows. If n is 1, by is 0.
+type timeSegment struct {
+	first, n int
+	at, by   int64
+}
+
+// segments returns the axis of n indices as segments, in the order of their indices. They are its
+// runs, cut where the times overflow.
+func (x timeAxis) segments(n int) iter.Seq[timeSegment] {
+	return func(yield func(timeSegment) bool) {
+		for k, r := range x {
+			end := n
+			if k+1 < len(x) {
+				end = min(n, x[k+1].first)
+			}
+			for first, at := r.first, r.at; first < end; {
+				s := timeSegment{first: first, n: end - first, at: at, by: r.by}
+				fit := uint64(math.MaxInt64) // times behind the first one that don't overflow
+				switch {
+				case r.by > 0:
+					fit = uint64(math.MaxInt64-at) / uint64(r.by)
+				case r.by < 0:
+					fit = uint64(at-math.MinInt64) / uint64(-r.by)
+				}
+				if uint64(s.n-1) > fit {
+					s.n = int(fit) + 1
+				}
+				if s.n == 1 {
+					s.by = 0
+				}
+				if !yield(s) {
+					return
+				}
+				first += s.n
+				at += int64(s.n) * r.by
+			}
+		}
+	}
+}
+
+// last returns the time of the last index.
+func (s *timeSegment) last() int64 { return s.at + int64(s.n-1)*s.by }
+
+// bounds returns the least and the greatest time.
+func (s *timeSegment) bounds() (lo, hi int64) {
+	lo, hi = s.at, s.last()
+	return min(lo, hi), max(lo, hi)
+}
+
+// find returns the first index that has the time t, or false if there is none.
+func (s *timeSegment) find(t int64) (int, bool) {
+	lo, hi := s.bounds()
+	switch {
+	case t < lo || t > hi:
+		return 0, false
+	case s.by == 0:
+		return s.first, true
+	case s.by < 0:
+		q, rest := uint64(s.at-t)/uint64(-s.by), uint64(s.at-t)%uint64(-s.by)
+		return s.first + int(q), rest == 0
+	}
+	q, rest := uint64(t-s.at)/uint64(s.by), uint64(t-s.at)%uint64(s.by)
+	return s.first + int(q), rest == 0
+}
+
+// around returns the greatest time up to t and the least one from t on. If all times are on one
+// side of t, both are the nearest of them.
+func (s *timeSegment) around(t int64) (below, above int64) {
+	lo, hi := s.bounds()
+	switch {
+	case t <= lo:
+		return lo, lo
+	case t >= hi:
+		return hi, hi
+	}
+	by := uint64(max(s.by, -s.by))
+	if s.by == math.MinInt64 {
+		by = 1 << 63
+	}
+	rest := uint64(t-lo) % by
+	if rest == 0 {
+		return t, t
+	}
+	return t - int64(rest), t + int64(by-rest)
+}
+
+// clip returns the indices [from, to) whose times are in r, some of whose times must be between the
+// segment's least and greatest.
+func (s *timeSegment) clip(r TimeRange) (from, to int) {
+	near, far, by := uint64(r.From-s.at), uint64(r.To-s.at), uint64(s.by)
+	ahead := r.From > s.at // the range begins behind the first time
+	if s.by < 0 {
+		near, far, by = uint64(s.at-r.To), uint64(s.at-r.From), uint64(-s.by)
+		ahead = r.To < s.at
+	}
+	if by == 0 {
+		return s.first, s.first + s.n
+	}
+	if ahead {
+		from = int((near-1)/by) + 1
+	}
+	return s.first + from, s.first + int(min(far/by, uint64(s.n-1))) + 1
+}
+
+// index returns the first index that has the time t, or false if there is none, on an axis of n
+// indices, which may be in any order and have equal times. It takes time in proportion to the
+// number of runs: for many times, use a timeFinder.
+func (x timeAxis) index(n int, t int64) (int, bool) {
+	for s := range x.segments(n) {
+		if i, ok := s.find(t); ok {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// nearest returns the index of an axis of n indices, at least 1, whose time is nearest to t: the
+// first one if several are. It takes time in proportion to the number of runs.
+func (x timeAxis) nearest(n int, t int64) int {
+	best, distance := 0, uint64(math.MaxUint64)
+	for s := range x.segments(n) {
+		below, above := s.around(t)
+		for _, u := range []int64{below, above} {
+			i, _ := s.find(u)
+			if d := timeBetween(t, u); d < distance || d == distance && i < best {
+				best, distance = i, d
+			}
+		}
+	}
+	return best
+}
+
+// timeBetween returns how far a and b are apart.
+func timeBetween(a, b int64) uint64 { return uint64(max(a, b)) - uint64(min(a, b)) }
+
 // timesAtOnce is the number of times that are read at once, unless a compressed chunk has more.
 const timesAtOnce = 1 << 16
 
 // channelTimes returns the times of the n indices of the step dimension. Channels of several groups
-// may have coordinate arrays of their own, which must have the same times.
-func channelTimes(ctx context.Context, g *zarrio.Group, channels []channel, dim string, n int) (stepTimes, error) {
+// may have coordinate arrays of their own, which must have the same times. all reads all times, however
+// many chunks they are in.
+func channelTimes(ctx context.Context, g *zarrio.Group, channels []channel, dim string, n int, all bool) (stepTimes, error) {
 	var x stepTimes
 	var first *zarrio.Array
 	var done []string
@@ -135,7 +261,7 @@ func channelTimes(ctx context.Context, g *zarrio.Group, channels []channel, dim 
 			continue
 		}
 		done = append(done, a.Path())
-		y, err := stepTimesOf(ctx, a, n)
+		y, err := stepTimesOf(ctx, a, n, all)
 		switch {
 		case err != nil:
 			return x, err
@@ -165,7 +291,7 @@ func channelTimes(ctx context.Context, g *zarrio.Group, channels []channel, dim 
 // stepTimesOf returns the times of n steps in their coordinate array a. There are none if a has no
 // units of time: steps need not be times. If the times can't be decoded, or are not n, it returns
 // an error, or label does.
-func stepTimesOf(ctx context.Context, a *zarrio.Array, n int) (stepTimes, error) {
+func stepTimesOf(ctx context.Context, a *zarrio.Array, n int, all bool) (stepTimes, error) {
 	var x stepTimes
 	_, ok, err := a.TimeUnits()
 	if !ok || err != nil {
@@ -177,7 +303,7 @@ func stepTimesOf(ctx context.Context, a *zarrio.Array, n int) (stepTimes, error)
 	if len(a.Shape()) != 1 || a.Shape()[0] != n {
 		return x, a.Chunks().Wrap(fmt.Errorf("times of shape %v for %d steps", a.Shape(), n))
 	}
-	if a.Chunks().Grid.Total > maxTimeChunks {
+	if !all && a.Chunks().Grid.Total > maxTimeChunks {
 		x.lazy = a
 		return x, nil
 	}

@@ -86,14 +86,12 @@ func TestLoaderTimes(t *testing.T) {
 			for b, err := range l.Batches(t.Context()) {
 				require.NoError(t, err)
 				if tt.want == "nil" {
-					if b.Times != nil {
-						t.Errorf("times %v", b.Times)
-					}
+					require.Nil(t, b.Times("input"))
 					continue
 				}
 				for step := range 3 {
-					if want := []int64{every6h(3*b.Index + step)}; !slices.Equal(b.Times[step], want) {
-						t.Errorf("%v, step %d: %v, want %v", b, step, b.Times[step], want)
+					if want := []int64{every6h(3*b.Index + step)}; !slices.Equal(timesOf(b, step), want) {
+						t.Errorf("%v, step %d: %v, want %v", b, step, timesOf(b, step), want)
 					}
 				}
 			}
@@ -111,6 +109,9 @@ func TestLoaderTimes(t *testing.T) {
 	}
 }
 
+// timesOf returns the times of a step of b's windows.
+func timesOf(b *loader.Batch, step int) []int64 { return b.Times(b.Tensors[step].Name)[0] }
+
 // TestTimesByBatch: a coordinate with a chunk for each of many steps is not read before the batches that need it.
 func TestTimesByBatch(t *testing.T) {
 	const steps = loader.MaxTimeChunks + 2
@@ -126,8 +127,8 @@ func TestTimesByBatch(t *testing.T) {
 	require.NoError(t, l.Seek(0, l.Samples()-2))
 	for b, err := range l.Batches(t.Context()) {
 		require.NoError(t, err)
-		for step, times := range b.Times {
-			for i, got := range times {
+		for step := range b.Tensors {
+			for i, got := range timesOf(b, step) {
 				if at := min(b.Windows[i].Start[0]+step, steps-1); got != int64(at*at)*1e9 {
 					t.Errorf("step %d of sample %d has the time %d, want %d s", step, i, got, at*at)
 				}

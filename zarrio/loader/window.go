@@ -3,6 +3,7 @@ package loader
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -75,47 +76,79 @@ func (c *axisWindows) at(i int) (start, n int) {
 
 // A windowing is the windows of a loader, along the step dimension and the grid's two. The
 // dimension that was named last in the options varies fastest. One that was not named has one
-// window, all of it.
+// window, all of it. A window's number counts all windows, also those that are not selected.
 type windowing struct {
 	by    [3]axisWindows // step, grid rows, grid columns
 	order []int          // indices into by, slowest first
+	// picked lists the selected windows along the step dimension, ascending. nil selects all of
+	// them. Along the grid's dimensions, all windows are selected.
+	picked []int32
 }
 
-// count returns the number of windows.
-func (c *windowing) count() int { return c.by[0].count * c.by[1].count * c.by[2].count }
+// counts returns the number of windows along each dimension.
+func (c *windowing) counts() [3]int {
+	return [3]int{c.by[0].count, c.by[1].count, c.by[2].count}
+}
 
-// total returns count, or an error if it is more than limit.
-func (c *windowing) total(limit int) (int, error) {
-	n, err := meta.Product([]int{c.by[0].count, c.by[1].count, c.by[2].count}, limit)
-	if err != nil {
-		return 0, fmt.Errorf("too many windows: %d x %d x %d", c.by[0].count, c.by[1].count, c.by[2].count)
+// selected returns the number of selected windows along each dimension.
+func (c *windowing) selected() [3]int {
+	n := c.counts()
+	if c.picked != nil {
+		n[0] = len(c.picked)
 	}
-	return n, nil
+	return n
 }
 
-// split returns a window's index along each dimension, given its number.
-func (c *windowing) split(window int) (at [3]int) {
-	for i := len(c.order) - 1; i >= 0; i-- {
-		d := c.order[i]
-		at[d] = window % c.by[d].count
-		window /= c.by[d].count
+// total returns the number of selected windows. It returns an error if there are more than limit
+// windows, selected or not.
+func (c *windowing) total(limit int) (int, error) {
+	n := c.counts()
+	if _, err := meta.Product(n[:], limit); err != nil {
+		return 0, fmt.Errorf("too many windows: %d x %d x %d", n[0], n[1], n[2])
+	}
+	return product(c.selected()), nil
+}
+
+// pick returns the index of a selected window along each dimension. at counts selected windows.
+func (c *windowing) pick(at [3]int) [3]int {
+	if c.picked != nil {
+		at[0] = int(c.picked[at[0]])
 	}
 	return at
 }
 
-// index returns the window's number, given its index along the step dimension and its index among
-// the others, rest.
-func (c *windowing) index(step, rest int) int {
-	window, scale := 0, 1
-	for i := len(c.order) - 1; i >= 0; i-- {
-		d := c.order[i]
-		at := step
-		if d != 0 {
-			at = rest % c.by[d].count
-			rest /= c.by[d].count
-		}
-		window += at * scale
-		scale *= c.by[d].count
+// isPicked reports whether window i along the step dimension is selected.
+func (c *windowing) isPicked(i int) bool {
+	if c.picked == nil {
+		return true
 	}
-	return window
+	_, ok := slices.BinarySearchFunc(c.picked, i, func(p int32, i int) int { return int(p) - i })
+	return ok
 }
+
+// split returns a window's index along each dimension, given its number.
+func (c *windowing) split(window int) [3]int { return c.unravel(window, c.counts()) }
+
+// number returns a window's number, given its index along each dimension.
+func (c *windowing) number(at [3]int) int { return c.ravel(at, c.counts()) }
+
+// unravel returns the i-th index of a box of extent n, in the order in which windows are numbered.
+func (c *windowing) unravel(i int, n [3]int) (at [3]int) {
+	for k := len(c.order) - 1; k >= 0; k-- {
+		d := c.order[k]
+		at[d] = i % n[d]
+		i /= n[d]
+	}
+	return at
+}
+
+// ravel is the inverse of unravel.
+func (c *windowing) ravel(at, n [3]int) (i int) {
+	for _, d := range c.order {
+		i = i*n[d] + at[d]
+	}
+	return i
+}
+
+// product returns the product of n.
+func product(n [3]int) int { return n[0] * n[1] * n[2] }

@@ -59,9 +59,12 @@ type Stream uintptr
 // An Event is a CUDA event (CUevent) of the device that a batch is on.
 type Event uintptr
 
-// A Tensor is an n-dimensional view of a Memory. In batches its dimensions are sample, channel and the
-// grid's two. It owns nothing, and is valid as long as its batch.
+// A Tensor is an n-dimensional view of a Memory. Its last two dimensions are the grid's: a plane. In
+// batches, the dimensions before them are sample, step and channel; a tensor may lack some. It owns
+// nothing, and is valid as long as its batch.
 type Tensor struct {
+	Name    string
+	Dims    []string // names of the dimensions
 	Shape   []int
 	Strides []int // in elements; a padded layout leaves gaps between planes, never within one
 	DType   meta.DType
@@ -96,29 +99,76 @@ func (t Tensor) Base() unsafe.Pointer {
 	return unsafe.Pointer(&b[t.Offset])
 }
 
-// PlaneBytes is [Plane] for any data type: the bytes of plane i, j.
-func (t Tensor) PlaneBytes(i, j int) []byte {
-	if len(t.Shape) != 4 || uint(i) >= uint(t.Shape[0]) || uint(j) >= uint(t.Shape[1]) {
-		panic(fmt.Sprintf("zarrio: plane %d, %d of a tensor of shape %v", i, j, t.Shape))
+// Planes returns the number of planes: the product of all extents but the last two.
+func (t Tensor) Planes() int {
+	n := 1
+	for _, s := range t.Shape[:max(len(t.Shape)-2, 0)] {
+		n *= s
+	}
+	return n
+}
+
+// PlaneOffset returns where plane i, in C order, begins in Memory, in bytes. Planes are evenly spaced.
+func (t Tensor) PlaneOffset(i int) int64 {
+	by := 0
+	if n := len(t.Shape); n > 2 {
+		by = t.Strides[n-3]
+	}
+	return t.Offset + int64(i)*int64(by)*int64(t.DType.Size)
+}
+
+// planeSize returns the number of bytes of a plane.
+func (t Tensor) planeSize() int {
+	n := len(t.Shape)
+	return t.Shape[n-2] * t.Shape[n-1] * t.DType.Size
+}
+
+// number returns the number, in C order, of the plane with the given indices, or false if there is none.
+func (t Tensor) number(at []int) (int, bool) {
+	if len(at) != len(t.Shape)-2 {
+		return 0, false
+	}
+	i := 0
+	for d, x := range at {
+		if uint(x) >= uint(t.Shape[d]) {
+			return 0, false
+		}
+		i = i*t.Shape[d] + x
+	}
+	return i, true
+}
+
+// PlaneBytes is [Plane] for any data type: the bytes of a plane.
+func (t Tensor) PlaneBytes(at ...int) []byte {
+	i, ok := t.number(at)
+	if !ok {
+		panic(fmt.Sprintf("zarrio: plane %d of a tensor of shape %d", at, t.Shape))
+	}
+	return t.NthPlane(i)
+}
+
+// NthPlane returns the bytes of plane i, in C order, of a tensor in host memory. It panics if there is no
+// such plane, or if the tensor is not in host memory.
+func (t Tensor) NthPlane(i int) []byte {
+	if uint(i) >= uint(t.Planes()) || len(t.Shape) < 2 {
+		panic(fmt.Sprintf("zarrio: plane number %d of a tensor of shape %d", i, t.Shape))
 	}
 	mem := t.Memory.Bytes()
 	if mem == nil && t.Elements() > 0 {
 		panic("zarrio: plane of a tensor that is not in host memory, or used after Close")
 	}
-	size := t.DType.Size
-	off := int(t.Offset) + (i*t.Strides[0]+j*t.Strides[1])*size
-	n := t.Shape[2] * t.Shape[3] * size
+	off, n := int(t.PlaneOffset(i)), t.planeSize()
 	return mem[off : off+n : off+n]
 }
 
-// Plane returns plane i, j of a tensor in host memory: its last two dimensions, without gaps, in C order.
-// Like indexing a slice, it panics if the indices are outside the shape, if T doesn't fit the data type
-// or if the tensor is not in host memory.
-func Plane[T Element](t Tensor, i, j int) []T {
+// Plane returns a plane of a tensor in host memory, without gaps, in C order. at has an index for each
+// dimension but the last two. Like indexing a slice, it panics if the indices are outside the shape, if T
+// doesn't fit the data type or if the tensor is not in host memory.
+func Plane[T Element](t Tensor, at ...int) []T {
 	if err := Fits[T](t.DType); err != nil {
 		panic("zarrio: Plane: " + err.Error())
 	}
-	b := t.PlaneBytes(i, j)
+	b := t.PlaneBytes(at...)
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/t.DType.Size)
 }
 
@@ -128,30 +178,20 @@ func (t Tensor) CopyTo(dst []byte) error {
 	if want := t.Elements() * t.DType.Size; len(dst) != want {
 		return fmt.Errorf("zarrio: destination has %d bytes, the tensor %d", len(dst), want)
 	}
-	if m, ok := t.Memory.(DeviceMemory); ok {
-		return t.copyFrom(m, dst)
-	}
-	if t.Memory.Bytes() == nil && len(dst) > 0 {
+	m, onDevice := t.Memory.(DeviceMemory)
+	if !onDevice && t.Memory.Bytes() == nil && len(dst) > 0 {
 		return &meta.UnsupportedError{What: "copying from device", Found: fmt.Sprint(t.Device.Type), Supported: "memory that is not closed, on the host or of a GPUEngine"}
 	}
-	for i := range t.Shape[0] {
-		for j := range t.Shape[1] {
-			dst = dst[copy(dst, t.PlaneBytes(i, j)):]
+	for i := range t.Planes() {
+		if !onDevice {
+			dst = dst[copy(dst, t.NthPlane(i)):]
+			continue
 		}
-	}
-	return nil
-}
-
-func (t Tensor) copyFrom(m DeviceMemory, dst []byte) error {
-	plane := t.Shape[2] * t.Shape[3] * t.DType.Size
-	for i := range t.Shape[0] {
-		for j := range t.Shape[1] {
-			off := t.Offset + int64((i*t.Strides[0]+j*t.Strides[1])*t.DType.Size)
-			if err := m.CopyOut(dst[:plane], off); err != nil {
-				return err
-			}
-			dst = dst[plane:]
+		n := t.planeSize()
+		if err := m.CopyOut(dst[:n], t.PlaneOffset(i)); err != nil {
+			return err
 		}
+		dst = dst[n:]
 	}
 	return nil
 }

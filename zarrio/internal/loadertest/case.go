@@ -157,6 +157,10 @@ func newCase(tb testing.TB, r *rand.Rand) *Case {
 	}
 	r.Shuffle(len(c.opt.Windows), func(i, j int) { w := c.opt.Windows; w[i], w[j] = w[j], w[i] })
 	c.opt.Batch = 1 + r.IntN(7)
+	if n := 1 + r.IntN(3); c.opt.Batch%n == 0 && len(c.windows()) >= n {
+		c.opt.Lanes = n
+	}
+	c.opt.Tail = []loader.Tail{loader.TailDefault, loader.TailPad}[r.IntN(2)]
 	c.opt.Shuffle = loader.Shuffle(r.IntN(3))
 	c.opt.Seed = r.Uint64()
 	c.opt.Prefetch = r.IntN(5) - 1
@@ -266,7 +270,7 @@ func (c *Case) checkSample(b *loader.Batch, i int) error {
 			}
 		}
 		step := int64(b.Windows[i].Start[0] + min(s, b.Windows[i].Size[0]-1))
-		if got, want := b.Times[s][i], (step*6-96432)*hour; got != want {
+		if got, want := b.Times(t.Name)[0][i], (step*6-96432)*hour; got != want {
 			return fmt.Errorf("%v: sample %d, step %d: time %d, want %d", b, i, s, got, want)
 		}
 	}
@@ -314,14 +318,14 @@ func (c *Case) check(t *testing.T, r *rand.Rand) {
 					t.Fatal(err)
 				}
 			}
-			got = append(got, b.Windows...)
+			got = append(got, b.Windows[:b.Len-b.Padded]...)
 			if c.opt.Retain > 0 && r.IntN(2) == 0 {
 				release()
 				b.Retain()
 				kept, keptBytes = b, Bytes(t, b)
 			}
 		}
-		if c.opt.Shuffle != loader.InOrder {
+		if c.opt.Shuffle != loader.InOrder || c.opt.Lanes > 1 {
 			less := func(a, b loader.Origin) int { return slices.Compare(a.Start[:], b.Start[:]) }
 			slices.SortFunc(got, less)
 			want = slices.Clone(want)
@@ -331,7 +335,7 @@ func (c *Case) check(t *testing.T, r *rand.Rand) {
 			t.Fatalf("epoch %d: windows %v, want %v", epoch, got, want)
 		}
 	}
-	if !c.opt.Partial {
+	if !c.opt.Partial && c.opt.Tail != loader.TailPad {
 		if got, want := l.Stats().PlacedBytes, 2*int64(len(want))*l.SampleBytes(); got != want {
 			t.Errorf("placed %d bytes, want %d", got, want)
 		}

@@ -26,9 +26,8 @@ type Plan struct {
 	// After is the plan of the next batch, or nil. Engines don't evict what it needs.
 	After *Plan
 
-	TensorStride int // bytes from one tensor to the next
-	PlaneStride  int // bytes from one plane to the next
-	PlaneBytes   int // bytes of a plane
+	Outputs []Output // what pieces become
+
 	// RowHeads lists the first read of each row. One worker makes the reads of a row, one after the
 	// other: they are of one shard. A chunk that is a value of its own is a row of one read.
 	RowHeads []int32
@@ -45,6 +44,8 @@ type ChunkRead struct {
 	// Keep reports that the next plan needs this chunk too, or what this plan needs of it. An engine
 	// keeps that, decoded, if its cache has room.
 	Keep bool
+	// Converts reports that a piece goes to an output that converts.
+	Converts bool
 	// Kept is the chunk in the cache of the engine that carries out the plan, which sets it, or nil.
 	Kept *chunk.Kept
 
@@ -61,21 +62,23 @@ func KeptForNext(r *ChunkRead) bool { return r.Keep }
 // memory.
 type Piece struct {
 	Read   int // index of its read in the plan's Reads
+	Output int // index of its output in the plan's Outputs
 	Sample int
 	Src    int    // first element, counted from the chunk's beginning
 	Dst    int    // first byte, counted from the memory's beginning
 	N      [2]int // rows, elements a row
 	SrcBy  [2]int // distance between rows and between elements in the chunk, in elements
-	DstBy  [2]int // the same in memory, in elements too
+	DstBy  [2]int // the same in memory, in elements of the output
 }
 
 // Box returns the shape of the copy that puts the piece in place.
 func (p *Piece) Box() ndcopy.Box { return ndcopy.Box{N: p.N, Src: p.SrcBy, Dst: p.DstBy} }
 
 // Extend adds the rows of q to p, if they continue p's in the chunk and in the batch: levels that lie
-// behind each other are one piece. It reports whether they do. size is that of an element.
+// behind each other are one piece. It reports whether they do. size is that of an element of the
+// output.
 func (p *Piece) Extend(q *Piece, size int) bool {
-	if p.Read != q.Read || p.N[1] != q.N[1] || p.SrcBy != q.SrcBy || p.DstBy != q.DstBy ||
+	if p.Read != q.Read || p.Output != q.Output || p.N[1] != q.N[1] || p.SrcBy != q.SrcBy || p.DstBy != q.DstBy ||
 		q.Src != p.Src+p.N[0]*p.SrcBy[0] || q.Dst != p.Dst+p.N[0]*p.DstBy[0]*size {
 		return false
 	}
@@ -138,10 +141,14 @@ func (p *Plan) Placed(piece *Piece) error {
 	return nil
 }
 
-// InPlace reports whether a chunk can be read or decoded straight to where its pieces go. Each
-// piece must be the whole chunk, or a run of an uncompressed one, in the chunk's own order. If the
+// InPlace reports whether r's chunk can be read or decoded straight to where its pieces go. No
+// output may convert, and each piece must be the whole chunk, or a run of an uncompressed one, in the chunk's own order. If the
 // runs differ, each must be long enough to be worth a read of its own: see [chunk.ReadGap].
-func InPlace(a *chunk.Array, pieces []Piece) bool {
+func InPlace(r *ChunkRead, pieces []Piece) bool {
+	if r.Converts {
+		return false
+	}
+	a := r.Array
 	size, whole := a.Meta.DType.Size, a.ChunkBytes()
 	one, long := true, true
 	for i := range pieces {
@@ -167,8 +174,12 @@ func Needed(spans []codec.Span, pieces []Piece, size int) []codec.Span {
 	return chunk.JoinSpans(spans)
 }
 
-// Contiguous reports whether each piece is one run of a chunk's elements, and of the batch's.
-func Contiguous(pieces []Piece) bool {
+// Contiguous reports whether each of r's pieces is one run of the chunk's elements, and of the
+// batch's, and stays as it is.
+func Contiguous(r *ChunkRead, pieces []Piece) bool {
+	if r.Converts {
+		return false
+	}
 	for i := range pieces {
 		if b := pieces[i].Box(); !b.Contiguous() {
 			return false

@@ -32,7 +32,7 @@ func (pool *Pool) Prepare(p *plan.Plan, selected int64) meta.Footprint {
 		r := &p.Reads[i]
 		a := r.Array
 		pieces := p.Pieces[r.First : r.First+r.Count]
-		inPlace := plan.InPlace(a, pieces) || a.DecodesParts() && plan.Contiguous(pieces)
+		inPlace := plan.InPlace(r, pieces) || a.DecodesParts() && plan.Contiguous(r, pieces)
 		need = plan.Needed(need, pieces, a.Meta.DType.Size)
 		most = max(most, a.Working(a.ChunkBytes(), need, inPlace))
 		if !seen[a] {

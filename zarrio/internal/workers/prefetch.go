@@ -51,7 +51,7 @@ func (pool *Pool) prefetch(ctx context.Context, w *Worker, p *plan.Plan, r *plan
 	case len(need) == 0:
 		return
 	case !a.Raw():
-	case r.Kept == nil && plan.InPlace(a, pieces):
+	case r.Kept == nil && plan.InPlace(r, pieces):
 		if j.Dst == nil {
 			return
 		}

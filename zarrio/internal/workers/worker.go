@@ -6,6 +6,7 @@ import (
 
 	"zarrbench/zarrio/codec"
 	"zarrbench/zarrio/internal/chunk"
+	"zarrbench/zarrio/internal/ndcopy"
 	"zarrbench/zarrio/internal/plan"
 )
 
@@ -17,6 +18,7 @@ type Worker struct {
 	spans []codec.Span // the bytes of a chunk that pieces take
 	runs  chunk.Runs   // of pieces that a chunk is decoded straight to
 	lacks []codec.Span // of a kept chunk
+	box   []byte       // elements that are converted next
 	rows  []int32      // plan rows assigned to this worker (index of each row's first read)
 
 	Thread Thread // runs the worker; nil for the goroutine that calls
@@ -51,6 +53,41 @@ func (w *Worker) InPlace(pieces []plan.Piece, dst []byte, size int) chunk.Runs {
 	}
 	slices.SortFunc(w.runs, func(a, b chunk.Run) int { return a.Lo - b.Lo })
 	return w.runs
+}
+
+// Place puts the pieces of a chunk in place in dst, the memory of a batch, from runs. size is that of an
+// element of the chunk, swap as for [ndcopy.Copy].
+func (w *Worker) Place(p *plan.Plan, pieces []plan.Piece, dst []byte, runs chunk.Runs, size, swap int) {
+	for i := range pieces {
+		q := &pieces[i]
+		b := q.Box()
+		w.PlaceBox(p, q, dst, q.Dst, runs, q.Src, size, swap, &b)
+	}
+}
+
+// PlaceBox puts a box of q's elements in place: it is [plan.Output.Place] in the worker's memory.
+func (w *Worker) PlaceBox(p *plan.Plan, q *plan.Piece, dst []byte, d int, runs chunk.Runs, src, size, swap int, b *ndcopy.Box) {
+	w.box = p.Outputs[q.Output].Place(dst, d, runs, src, size, swap, b, p.Done == nil, w.box)
+}
+
+// ReadsBlocks reports whether it is no dearer to read an uncompressed chunk of a in blocks: a file in
+// the page cache.
+func (w *Worker) ReadsBlocks(a *chunk.Array) bool {
+	return a.Raw() && a.Prefetches() && (w.Files == nil || w.Files.LikelyCached(a.ChunkBytes()))
+}
+
+// PlaceBlock puts in place what a block of a chunk has of pieces that are contiguous.
+func (w *Worker) PlaceBlock(p *plan.Plan, pieces []plan.Piece, dst []byte, block chunk.Run, size, swap int) {
+	runs := [1]chunk.Run{block}
+	for i := range pieces {
+		q := &pieces[i]
+		lo, hi := max(block.Lo/size, q.Src), min(block.Hi/size, q.Src+q.N[0]*q.N[1])
+		if lo >= hi {
+			continue
+		}
+		b := ndcopy.Box{N: [2]int{1, hi - lo}, Src: [2]int{0, 1}, Dst: [2]int{0, 1}}
+		w.PlaceBox(p, q, dst, q.Dst+(lo-q.Src)*p.Outputs[q.Output].Size, runs[:], lo, size, swap, &b)
+	}
 }
 
 // ReadStored reads the stored bytes of a chunk that pieces need into the worker's memory. It
