@@ -69,6 +69,7 @@ var rules = []rule{
 	{command: "go run ./tools/report [-html FILE] BASE.txt [NEW.txt]", typed: []string{"go run ./tools/report BASE.txt", "go run ./tools/report -html page.html BASE.txt NEW.txt"}},
 	{command: "go run ./tools/bench -o a.txt ./a.test -o b.txt ./b.test -- FLAGS", typed: []string{"go run ./tools/bench -o a.txt ./a.test -o b.txt ./b.test -- -test.bench=Epoch -test.benchtime=1x -store ERA5.zarr"}},
 	{command: "go run ./tools/zarrinfo PATH|URL", typed: []string{"go run ./tools/zarrinfo ERA5.zarr", "go run ./tools/zarrinfo -check ERA5.zarr"}},
+	{command: "go run ./tools/zarrinfo -stats FILE.json STORE", typed: []string{"go run ./tools/zarrinfo -stats stats.json -area -list-bad bad.json ERA5.zarr"}},
 	{command: "go run ./tools/era5 -synthetic -steps N -form raw|lz4|zstd|gzip|bzstd|shard -format 2|3 -out DIR", typed: []string{
 		"go run ./tools/era5 -synthetic -steps 2 -form shard -format 3 -out shard.zarr",
 		"go run ./tools/era5 -synthetic -steps 8 -form lz4 -format 2 -out low.zarr -grid 121x240 -levels 13 -chunk-steps 8 -order lonlat"}},
@@ -147,7 +148,9 @@ func newBed(t *testing.T, root string) *bed {
 	copyModule(t, root, b.module)
 	mine := filepath.Join(top, "mine")
 	require.NoError(t, os.Mkdir(mine, 0o777))
-	require.NoError(t, os.WriteFile(filepath.Join(mine, "main.go"), []byte(program(t, filepath.Join(root, "docs", "library.md"))), 0o666))
+	require.NoError(t, os.WriteFile(filepath.Join(mine, "main.go"), []byte(excerpt(t, filepath.Join(root, "docs", "library.md"), "go", "package main\n")), 0o666))
+	sample := excerpt(t, filepath.Join(root, "docs", "samples.md"), "json", "{")
+	require.NoError(t, os.WriteFile(filepath.Join(b.module, "sample.json"), []byte(sample), 0o666))
 	for _, line := range []string{
 		"go run ./tools/era5 -synthetic -steps 8 -grid 12x24 -levels 3 -form lz4 -out ERA5.zarr",
 		"go run ./tools/era5 -synthetic -steps 8 -grid 12x24 -form raw -out data/era5.zarr",

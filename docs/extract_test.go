@@ -81,15 +81,15 @@ func documented(t *testing.T, root string) (found []command) {
 	return found
 }
 
-// program returns the first whole Go program of a page.
-func program(t *testing.T, path string) string {
+// excerpt returns the first block of a page in a language that begins with begin.
+func excerpt(t *testing.T, path, language, begin string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
-	_, rest, found := strings.Cut(string(text), "```go\npackage main\n")
-	require.True(t, found, "%s has no program", path)
+	_, rest, found := strings.Cut(string(text), "```"+language+"\n"+begin)
+	require.True(t, found, "%s has no %s", path, language)
 	body, _, _ := strings.Cut(rest, "```")
-	return "package main\n" + body
+	return begin + body
 }
 
 // What is a command of a page, and what isn't.

@@ -16,7 +16,7 @@ func Epoch(b *testing.B) {
 	for i := range stores {
 		s := &stores[i]
 		name := fmt.Sprintf("%s/batch=%d/loss=%s", s.rowName(s.form), s.batch(), *lossFlag)
-		runRow(b, name, func(b *testing.B, lines *deferredLines) { epochs(b, s, requested(ioMode()), *lossFlag == "mse", lines) })
+		runRow(b, name, func(b *testing.B, lines *deferredLines) { epochs(b, s, requested(ioMode()), withLoss(), lines) })
 	}
 }
 
@@ -42,7 +42,7 @@ func Read(b *testing.B) {
 
 // epochs is the body of a row. An untimed epoch computes the digest of the data and fills the caches; timed epochs follow.
 // Before each of them, the ceiling is measured: the time to read the same files and do nothing with them.
-func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, lines *deferredLines) {
+func epochs(b *testing.B, s *benchStore, r reading, loss bool, lines *deferredLines) {
 	ctx := b.Context()
 	if err := s.warm(ctx, r.io); err != nil {
 		b.Fatal(err)
@@ -54,7 +54,7 @@ func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, lines *deferr
 	resetPeakRSS()
 	open := func() (*session, time.Duration) {
 		start := time.Now()
-		se, err := openSession(ctx, s, r, withLoss)
+		se, err := openSession(ctx, s, r, loss)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -81,7 +81,7 @@ func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, lines *deferr
 			b.Fatal(err)
 		}
 	}
-	b.SetBytes(int64(se.loader.Samples()) * se.loader.SampleBytes())
+	b.SetBytes(int64(se.loader.Samples()) * se.loader.SampleElementBytes())
 	b.ReportAllocs()
 
 	var (
@@ -133,8 +133,12 @@ func epochs(b *testing.B, s *benchStore, r reading, withLoss bool, lines *deferr
 		m.open = openTime * time.Duration(b.N)
 	}
 	m.report(b, samples)
-	b.ReportMetric(float64(uint32(d)), "data-crc32")
-	if withLoss {
+	if n := se.loader.SampleBytes(); n != se.loader.SampleElementBytes() {
+		b.ReportMetric(float64(samples)*float64(n)/float64(m.epochs), "out-B/op")
+	}
+	b.ReportMetric(float64(d.places), "data-crc32")
+	b.ReportMetric(float64(d.sum), "data-sum")
+	if loss {
 		b.ReportMetric(proof.loss, "loss")
 	}
 	if rss := peakRSS(); rss > 0 {

@@ -23,7 +23,7 @@ var (
 	varsFlag     = flag.String("vars", "geopotential,u_component_of_wind,v_component_of_wind", "channels of a sample: `ARRAY[@DIM=COORDINATE],...`")
 	windowFlag   = flag.String("window", "time=2", "windows: `DIM=SIZE[:OVERLAP],...`")
 	batchFlag    = flag.Int("batch", 32, "samples a batch")
-	lossFlag     = flag.String("loss", "mse", "what is computed on each batch: mse or none")
+	lossFlag     = flag.String("loss", "mse", "what is computed on each batch: mse, the mean squared difference of a window's first and last step, or of the tensors input and target; mse:`TENSOR,TENSOR`; or none")
 	cacheFlag    = flag.String("cache", "warm", "the page cache before each epoch: warm, cold, or as-is (left alone)")
 	ioFlag       = flag.String("io", "auto", "how files are read, except by -engine gds: buffered, direct, uring, or auto, which looks at what the page cache holds; of a `LIST` BenchmarkRead takes all, the others the first")
 	openFlag     = flag.String("open", "once", "when the store is opened: once, or epoch (anew within each timed epoch)")
@@ -171,16 +171,17 @@ func checkFlags() error {
 	_, _, shuffleErr := parseShuffle(*shuffleFlag)
 	_, _, workersErr := parseWorkers(*workersFlag)
 	_, windowErr := loader.ParseWindows(*windowFlag)
+	_, _, _, lossErr := parseLoss(*lossFlag)
 	_, keepErr := parseKeep(*keepFlag)
 	err := errors.Join(
-		oneOf("loss", *lossFlag, "mse", "none"),
+		readSample(),
 		oneOf("cache", *cacheFlag, "warm", "cold", "as-is"),
 		eachOf("io", *ioFlag, "auto", "buffered", "direct", "uring"),
 		oneOf("open", *openFlag, "once", "epoch"),
 		oneOf("layout", *layoutFlag, "dense", "padded"),
 		oneOf("engine", *engineFlag, "cpu", "host", "gds"),
 		checkGPUFlags(),
-		shuffleErr, windowErr, workersErr, keepErr)
+		shuffleErr, windowErr, lossErr, workersErr, keepErr)
 	switch {
 	case *batchFlag < 1:
 		err = errors.Join(err, fmt.Errorf("-batch %d: want 1 or more", *batchFlag))
@@ -216,15 +217,18 @@ func ioMode() engine.IO { return ioModes()[0] }
 
 // loaderOptions returns the loader's options that the flags ask for.
 func loaderOptions() loader.Options {
-	windows, _ := loader.ParseWindows(*windowFlag) // checked by checkFlags
 	shuffle, seed, _ := parseShuffle(*shuffleFlag)
 	opt := loader.Options{
-		Channels: strings.Split(*varsFlag, ","),
-		Windows:  windows,
 		Batch:    *batchFlag,
 		Shuffle:  shuffle,
 		Seed:     seed,
 		Prefetch: *prefetchFlag,
+	}
+	if described != nil {
+		opt.Sample = *described
+	} else {
+		opt.Channels = channelNames()
+		opt.Windows, _ = loader.ParseWindows(*windowFlag) // checked by checkFlags
 	}
 	if *prefetchFlag == 0 {
 		opt.Prefetch = -1

@@ -57,7 +57,7 @@ func shardRaw(t *testing.T, from, to string) {
 	defer dir.Close()
 	w, err := write.Create(dir, 3, g.Attrs())
 	require.NoError(t, err)
-	for _, channel := range loaderOptions().Channels {
+	for _, channel := range channelNames() {
 		a, err := g.Array(t.Context(), channel)
 		require.NoError(t, err)
 		data, err := zarrio.Read[float32](t.Context(), a, nil)

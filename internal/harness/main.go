@@ -32,7 +32,9 @@ Unit peak-RSS-bytes better=lower
 Unit reused/op better=higher
 Unit evicted/op better=lower
 Unit kept-bytes better=lower
+Unit out-B/op assume=exact
 Unit data-crc32 assume=exact
+Unit data-sum assume=exact
 Unit loss assume=exact
 `
 
@@ -164,12 +166,17 @@ func printHead(ctx context.Context, e namedEngine) error {
 	if err != nil {
 		return err
 	}
+	sample, err := sampleLabel()
+	if err != nil {
+		return err
+	}
 	lines := []struct{ key, value, standard string }{
 		{"data", strings.Join(slices.Compact(names), "+"), ""},
 		{"steps", strings.Join(slices.Compact(steps), "+"), ""},
 		{"cache", cache, ""},
 		{"vars", *varsFlag, flag.Lookup("vars").DefValue},
 		{"window", *windowFlag, "time=2"},
+		{"sample", sample, ""},
 		{"open", *openFlag, "once"},
 		{"layout", *layoutFlag, "dense"},
 		{"prefetch", fmt.Sprint(*prefetchFlag), "1"},

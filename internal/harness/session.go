@@ -2,24 +2,20 @@ package harness
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"math"
-	"runtime"
 	"runtime/trace"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"zarrbench/internal/loss"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/loader"
 	"zarrbench/zarrio/store"
-	"zarrbench/zarrio/tensor"
 )
 
 // An namedEngine is an engine of zarrio whose name can be printed in the head.
@@ -159,101 +155,44 @@ type mse struct {
 	sums  sync.Map       // *zarrio.Batch -> []float64, by sample and channel: batches are filled ahead of the one in use
 }
 
-// checkMSE returns an error if the loss is not defined for b.
-func checkMSE(b *loader.Batch) error {
-	if len(b.Tensors) < 2 {
-		return errors.New("-loss mse compares a window's first and last step: it needs windows of 2 steps or more, or -loss none")
+func (m *mse) sample(b *loader.Batch, i int) error {
+	x, y, err := lossPair(b)
+	if err != nil {
+		return err
 	}
-	if t := b.Input().DType; t != zarrio.Float32 {
-		return fmt.Errorf("-loss mse is defined for float32, the data are %s: use -loss none", t)
+	defer trace.StartRegion(context.Background(), "loss").End()
+	planes := x.Planes() / max(x.Shape[0], 1)
+	v, ok := m.sums.Load(b)
+	if !ok {
+		v, _ = m.sums.LoadOrStore(b, make([]float64, *batchFlag*planes))
+	}
+	sums := v.([]float64)
+	for p := i * planes; p < (i+1)*planes; p++ {
+		sums[p] = loss.SquaredError(floats(x.NthPlane(p)), floats(y.NthPlane(p)))
 	}
 	return nil
 }
 
-func (m *mse) sample(b *loader.Batch, i int) error {
-	if err := checkMSE(b); err != nil {
-		return err
-	}
-	defer trace.StartRegion(context.Background(), "loss").End()
-	x, y := b.Input(), b.Target()
-	channels := x.Shape[1]
-	v, ok := m.sums.Load(b)
-	if !ok {
-		v, _ = m.sums.LoadOrStore(b, make([]float64, *batchFlag*channels))
-	}
-	sums := v.([]float64)
-	for c := range channels {
-		sums[i*channels+c] = loss.SquaredError(tensor.Plane[float32](x, i, c), tensor.Plane[float32](y, i, c))
-	}
-	return nil
+// floats returns the bytes of a plane of float32 as such.
+func floats(b []byte) []float32 {
+	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
 }
 
 // onBatch returns the loss of b.
 func (m *mse) onBatch(b *loader.Batch) (float64, error) {
-	x := b.Input()
-	planes := x.Shape[0] * x.Shape[1]
+	x, y, err := lossPair(b)
+	if err != nil {
+		return 0, err
+	}
+	planes := x.Planes()
 	if m.on == nil {
 		v, _ := m.sums.Load(b)
 		return loss.Mean(v.([]float64)[:planes], int64(x.Elements())), nil
 	}
-	if err := checkMSE(b); err != nil {
-		return 0, err
-	}
 	defer trace.StartRegion(context.Background(), "reduce").End()
 	m.whole = slices.Grow(m.whole[:0], planes)[:planes]
-	if err := m.on.SquaredErrors(x, b.Target(), m.whole); err != nil {
+	if err := m.on.SquaredErrors(x, y, m.whole); err != nil {
 		return 0, err
 	}
 	return loss.Mean(m.whole, int64(x.Elements())), nil
-}
-
-// A digest is equal for two runs that had the same data in the same places. It is a CRC-32 (IEEE) over a record for each plane,
-// in order. A record has the numbers of batch, tensor, sample and channel, and the CRC-32 of the plane's bytes, each 4 bytes,
-// little-endian. Each engine can hash planes in parallel, where the batch is.
-type digest uint32
-
-func (d *digest) add(e namedEngine, b *loader.Batch) error {
-	shape := b.Input().Shape
-	perTensor := shape[0] * shape[1]
-	sums := make([]uint32, len(b.Tensors)*perTensor)
-	if on, ok := e.(engine.Reducer); ok {
-		for i, t := range b.Tensors {
-			if err := on.Checksums(t, sums[i*perTensor:][:perTensor]); err != nil {
-				return err
-			}
-		}
-	} else {
-		checksums(b, sums)
-	}
-	record := make([]byte, 0, 20)
-	for i, sum := range sums {
-		record = record[:0]
-		for _, v := range []int{b.Index, i / perTensor, i % perTensor / shape[1], i % shape[1], int(sum)} {
-			record = binary.LittleEndian.AppendUint32(record, uint32(v))
-		}
-		*d = digest(crc32.Update(uint32(*d), crc32.IEEETable, record))
-	}
-	return nil
-}
-
-// checksums sets sums to the CRC-32 of each plane of a batch in host memory.
-func checksums(b *loader.Batch, sums []uint32) {
-	channels := b.Input().Shape[1]
-	perTensor := b.Input().Shape[0] * channels
-	var (
-		wg   sync.WaitGroup
-		next atomic.Int64
-	)
-	for range runtime.GOMAXPROCS(0) {
-		wg.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(sums) {
-					return
-				}
-				sums[i] = crc32.ChecksumIEEE(b.Tensors[i/perTensor].PlaneBytes(i%perTensor/channels, i%channels))
-			}
-		})
-	}
-	wg.Wait()
 }

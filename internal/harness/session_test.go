@@ -34,7 +34,7 @@ func testDigestAndLoss(t *testing.T, name string) {
 	e, err := se.pass(t.Context(), newProgress("test", 4), func(b *loader.Batch) error { return got.add(se.engine, b) })
 	require.NoError(t, err)
 	fields := map[string][]float32{}
-	for _, name := range loaderOptions().Channels {
+	for _, name := range channelNames() {
 		a, err := se.group.Array(t.Context(), name)
 		require.NoError(t, err)
 		fields[name], err = zarrio.Read[float32](t.Context(), a, nil)
@@ -47,7 +47,7 @@ func testDigestAndLoss(t *testing.T, name string) {
 		samples := min(batch, 4-first)
 		for end := range 2 { // input and target
 			for i := range samples {
-				for c, name := range loaderOptions().Channels {
+				for c, name := range channelNames() {
 					at := func(step int) []float32 { return fields[name][(2*(first+i)+step)*plane:][:plane] }
 					crc := crc32.ChecksumIEEE(tensor.AsBytes(at(end)))
 					var record []byte
@@ -64,6 +64,6 @@ func testDigestAndLoss(t *testing.T, name string) {
 		}
 		loss += sum / float64(samples*3*plane) / 2
 	}
-	require.Equal(t, want, uint32(got))
+	require.Equal(t, want, got.places)
 	require.InEpsilon(t, loss, e.loss, 1e-9)
 }

@@ -183,6 +183,9 @@ func describe(ctx context.Context, path string) (benchStore, error) {
 	// An error here is left to the rows that need a loader.
 	if l, err := loader.New(ctx, g, outline{}, loaderOptions()); err == nil {
 		s.samples = l.Samples()
+		if gaps := l.Gaps(); gaps != "" {
+			s.note += " (" + gaps + "; -gaps says what becomes of samples that cross it)"
+		}
 		err = l.Close()
 		return s, err
 	}
@@ -191,7 +194,7 @@ func describe(ctx context.Context, path string) (benchStore, error) {
 
 // arrayNames returns the names of the arrays of -vars, each once.
 func arrayNames() (names []string) {
-	for _, channel := range loaderOptions().Channels {
+	for _, channel := range channelNames() {
 		if name, _, _ := strings.Cut(channel, "@"); !slices.Contains(names, name) {
 			names = append(names, name)
 		}
@@ -216,9 +219,9 @@ func channelArrays(ctx context.Context, g *zarrio.Group) (arrays []*zarrio.Array
 func stepsOf(arrays []*zarrio.Array) int {
 	dims := arrays[0].Dims()
 	grid := dims[max(0, len(dims)-2):]
-	for _, w := range loaderOptions().Windows {
+	for _, dim := range sampledDims() {
 		for _, a := range arrays {
-			if i := slices.Index(a.Dims(), w.Dim); i >= 0 && !slices.Contains(grid, w.Dim) {
+			if i := slices.Index(a.Dims(), dim); i >= 0 && !slices.Contains(grid, dim) {
 				return a.Shape()[i]
 			}
 		}

@@ -263,6 +263,8 @@ var meanings = map[string]string{
 	"peak-RSS-bytes":    "most memory in use",
 	"read-B/op":         "bytes read from the store",
 	"data-crc32":        "checksum of all planes in their places",
+	"data-sum":          "checksum of all samples, in any order",
+	"out-B/op":          "bytes of the batches",
 	"loss":              "mean loss of the batches",
 	"B/op":              "memory allocated",
 	"allocs/op":         "allocations",

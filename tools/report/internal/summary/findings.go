@@ -208,7 +208,7 @@ func orNone(value string) string {
 // data refuses a row whose sides didn't have the same data, or can't be seen to have had.
 func (j *judge) data(r *built, key string) {
 	const missing = "missing"
-	for _, unit := range []string{unitDigest, unitLoss} {
+	for _, unit := range []string{unitDigest, unitSum, unitLoss} {
 		u := r.Unit(unit)
 		if u == nil {
 			if unit == unitDigest && IsEpoch(r.Name) {
@@ -234,6 +234,7 @@ func (j *judge) data(r *built, key string) {
 			sides = append(sides, few(written)+" in "+f.Label)
 		}
 		switch all = distinct(all); {
+		case unit == unitSum && slices.Contains(all, missing): // the other digest tells
 		case slices.Contains(all, missing):
 			j.refuse(kind, key, "%s is %s: nothing proves that all runs had the same data, so their times must not be compared.", unit, strings.Join(sides, " and "))
 		case len(all) > 1:

@@ -13,13 +13,14 @@ import (
 // The units that the report knows. The first two prove that two rows had the same data.
 const (
 	unitDigest = "data-crc32"
+	unitSum    = "data-sum"
 	unitLoss   = "loss"
 	unitTime   = "sec/op"
 	unitRead   = "read-B/op"
 )
 
 // proves reports whether a unit must be the same on both sides of a comparison, to the letter.
-func proves(unit string) bool { return unit == unitDigest || unit == unitLoss }
+func proves(unit string) bool { return unit == unitDigest || unit == unitSum || unit == unitLoss }
 
 // units makes the statistics of a row. In a shuffled one the bytes read depend on how long chunks stay in memory, and so vary,
 // though the heads of older files say that they must not.
