@@ -30,16 +30,25 @@ type Batch struct {
 	// Windows has the origin of each sample.
 	Windows []Origin
 
-	loader *Loader
-	times  [][][]int64 // by tensor, step and sample
-	mem    tensor.Memory
-	leases atomic.Int32 // one for each Retain, and loopLease for the loop
+	loader  *Loader
+	further []int       // by sample and further dimension
+	times   [][][]int64 // by tensor, step and sample
+	mem     tensor.Memory
+	leases  atomic.Int32 // one for each Retain, and loopLease for the loop
 }
 
 // An Origin is the part of the arrays that a sample was read from: the first index and the number
 // of indices, along the step dimension, the grid's rows and the grid's columns. The number is less
 // than the window's size only in a partial window, which is padded with the fill value.
 type Origin struct{ Start, Size [3]int }
+
+// Further returns the indices of a sample along the further dimensions that samples are taken along,
+// such as members: in the order in which the options name them, without the step dimension and the
+// grid's two. It is empty if there are none. The indices are valid as long as the batch.
+func (b *Batch) Further(sample int) []int {
+	n := len(b.loader.further)
+	return b.further[sample*n : (sample+1)*n : (sample+1)*n]
+}
 
 // Input returns the tensor of the first step.
 func (b *Batch) Input() tensor.Tensor { return b.Tensors[0] }

@@ -145,9 +145,9 @@ func (l *Loader) allRetained() bool {
 type plannedBatch struct {
 	planner
 	epoch, index, first int
-	padded              int      // samples at the end that repeat others
-	numbers             []int64  // the numbers of the windows
-	at                  [][3]int // the index of each window, by dimension
+	padded              int     // samples at the end that repeat others
+	numbers             []int64 // the numbers of the windows
+	at                  []point // the index of each window, by axis
 }
 
 // reset empties a batch, and sets where it is in its epoch. It reuses the batch's memory.
@@ -156,8 +156,8 @@ func (b *plannedBatch) reset(epoch, index, first int) {
 	b.numbers, b.at = b.numbers[:0], b.at[:0]
 }
 
-// add appends the window at the given index by dimension.
-func (b *plannedBatch) add(c *windowing, at [3]int) {
+// add appends the window at the given index by axis.
+func (b *plannedBatch) add(c *windowing, at point) {
 	b.numbers = append(b.numbers, int64(c.number(at)))
 	b.at = append(b.at, at)
 }
@@ -231,9 +231,14 @@ func (l *Loader) label(ctx context.Context, b *Batch, p *plannedBatch) error {
 	}
 	b.Samples = append(b.Samples[:0], p.numbers...)
 	b.Windows = b.Windows[:len(p.at)]
+	b.further = b.further[:0]
 	for i, w := range p.at {
-		for d := range w {
+		for d := range gridAxes {
 			b.Windows[i].Start[d], b.Windows[i].Size[d] = l.windows.by[d].at(w[d])
+		}
+		for k := range l.further {
+			index, _ := l.windows.by[gridAxes+k].at(w[gridAxes+k])
+			b.further = append(b.further, index)
 		}
 	}
 	for i := range b.times {

@@ -13,8 +13,8 @@ import (
 	"zarrbench/zarrio/meta"
 )
 
-// A channel is one field a step: an array at fixed indices of the dimensions that are neither the
-// step's nor the grid's.
+// A channel is one field a step: an array at fixed indices of the dimensions that samples aren't taken
+// along.
 type channel struct {
 	name  string // as the user would write it, "t@level=500"
 	array *zarrio.Array
@@ -25,6 +25,7 @@ type channel struct {
 	chunk0, src0 int // the chunk, and the element in it, at step 0, row 0, column 0
 	step         stride
 	grid         [2]stride
+	further      []stride // by further dimension that samples are taken along
 }
 
 // A role is what a dimension of an array is to the loader.
@@ -35,10 +36,14 @@ const (
 	stepDim
 	rowDim
 	colDim
+	furtherDim // the first of several, in the order in which they are named
 )
 
+// axis returns the axis of a role, which must not be fixedDim.
+func (r role) axis() int { return int(r - stepDim) }
+
 // A stride is how to walk along one dimension of an array. Chunks have n indices, and their numbers
-// are chunkBy apart. Elements in a chunk are srcBy apart. An array without the step dimension has n
+// are chunkBy apart. Elements in a chunk are srcBy apart. An array that lacks the dimension has n
 // = 0 along it.
 type stride struct{ n, chunkBy, srcBy int }
 
@@ -123,14 +128,14 @@ func dimName(a *zarrio.Array, i int) string {
 }
 
 // An opener opens the channels of a loader's tensors. The first array decides what the grid's
-// dimensions are: its last two. The step dimension is the other one that is windowed.
+// dimensions are: its last two. The step dimension is the first other one that samples are taken along.
 type opener struct {
-	group   *zarrio.Group
-	windows []Window
-	opened  map[string]*zarrio.Array
-	step    string
-	grid    [2]string
-	steps   bool // an array has the step dimension
+	group     *zarrio.Group
+	along     []Axis
+	described bool // along is that of a description
+	opened    map[string]*zarrio.Array
+	dims
+	steps bool // an array has the step dimension
 }
 
 // A freeChannel is a channel whose array has dimensions that are not fixed.
@@ -168,17 +173,16 @@ func (o *opener) open(ctx context.Context, names []string) ([]freeChannel, error
 			return fail(fmt.Errorf("channel %q has %d dimensions: want the grid's two, and any others", name, rank))
 		}
 		if o.grid[0] == "" {
-			o.grid = [2]string{dimName(a, rank-2), dimName(a, rank-1)}
-			if o.step, err = stepOf(o.windows, o.grid); err != nil {
+			if o.dims, err = dimsOf(o.along, [2]string{dimName(a, rank-2), dimName(a, rank-1)}, o.described); err != nil {
 				return fail(err)
 			}
 		}
 		c := channel{name: name, array: a}
-		set, err := fixCoords(ctx, o.group, &c, spec, o.step, o.grid)
+		set, err := fixCoords(ctx, o.group, &c, spec, &o.dims)
 		if err != nil {
 			return fail(fmt.Errorf("channel %q: %w", name, err))
 		}
-		free, err := c.assign(set, o.step, o.grid)
+		free, err := c.assign(set, &o.dims)
 		if err != nil {
 			return fail(fmt.Errorf("channel %q: %w", name, err))
 		}
@@ -210,7 +214,7 @@ func (o *opener) expand(channels []freeChannel) ([]channel, error) {
 
 // fixCoords sets the indices of c that its name fixes. It returns, by dimension, which ones these
 // are.
-func fixCoords(ctx context.Context, g *zarrio.Group, c *channel, spec channelSpec, step string, grid [2]string) (set []bool, err error) {
+func fixCoords(ctx context.Context, g *zarrio.Group, c *channel, spec channelSpec, along *dims) (set []bool, err error) {
 	a := c.array
 	set = make([]bool, len(a.Shape()))
 	c.fixed = make([]int, len(set))
@@ -222,10 +226,13 @@ func fixCoords(ctx context.Context, g *zarrio.Group, c *channel, spec channelSpe
 		switch {
 		case d == len(set):
 			return nil, fmt.Errorf("%q has no dimension %q: it has %s", spec.array, f.dim, dimList(a))
-		case f.dim == step:
+		case f.dim == along.step:
 			return nil, fmt.Errorf("no index of %q can be chosen: it is the step dimension", f.dim)
-		case f.dim == grid[0] || f.dim == grid[1]:
-			return nil, fmt.Errorf("no index of %q can be chosen: it is a dimension of the grid, %s x %s", f.dim, grid[0], grid[1])
+		case f.dim == along.grid[0] || f.dim == along.grid[1]:
+			return nil, fmt.Errorf("no index of %q can be chosen: it is a dimension of the grid, %s x %s",
+				f.dim, along.grid[0], along.grid[1])
+		case along.axis(f.dim) >= 0:
+			return nil, fmt.Errorf("no index of %q can be chosen: samples are taken along it", f.dim)
 		case set[d]:
 			return nil, fmt.Errorf("an index of %q is chosen twice", f.dim)
 		}
@@ -237,64 +244,34 @@ func fixCoords(ctx context.Context, g *zarrio.Group, c *channel, spec channelSpe
 	return set, nil
 }
 
-// assign sets the role of each dimension, and returns the free ones: those that are not the step's,
-// the grid's or set.
-func (c *channel) assign(set []bool, step string, grid [2]string) (free []int, err error) {
-	a := c.array
+// assign sets the role of each dimension, and returns the free ones: those that samples aren't taken
+// along and that are not set.
+func (c *channel) assign(set []bool, along *dims) (free []int, err error) {
+	a, grid := c.array, along.grid
 	c.role = make([]role, len(set))
-	at := [...]int{stepDim: -1, rowDim: -1, colDim: -1}
+	c.further = make([]stride, len(along.further))
 	for d := range set {
-		var r role
-		switch dimName(a, d) {
-		case step:
-			r = stepDim
-		case grid[0]:
-			r = rowDim
-		case grid[1]:
-			r = colDim
-		default:
+		axis := along.axis(dimName(a, d))
+		if axis < 0 {
 			if !set[d] {
 				free = append(free, d)
 			}
 			continue
 		}
-		if at[r] >= 0 {
+		r := stepDim + role(axis)
+		if slices.Contains(c.role, r) {
 			return nil, fmt.Errorf("two dimensions are named %q", dimName(a, d))
 		}
-		c.role[d], at[r] = r, d
+		c.role[d] = r
 	}
-	switch {
-	case at[rowDim] < 0 || at[colDim] < 0:
+	switch row, col := slices.Index(c.role, rowDim), slices.Index(c.role, colDim); {
+	case row < 0 || col < 0:
 		return nil, fmt.Errorf("its dimensions are %s: it lacks the grid's %s, %s", dimList(a), grid[0], grid[1])
-	case at[rowDim] > at[colDim]:
+	case row > col:
 		return nil, fmt.Errorf("its grid is %s, %s; the first channel's is %s, %s: channels of one batch need the same order",
 			grid[1], grid[0], grid[0], grid[1])
 	}
 	return free, nil
-}
-
-// stepOf returns the step dimension: the one that is windowed and not the grid's.
-func stepOf(windows []Window, grid [2]string) (string, error) {
-	step := ""
-	for i, w := range windows {
-		switch {
-		case w.Dim == "":
-			return "", errors.New("a window along a dimension without a name")
-		case slices.ContainsFunc(windows[:i], func(v Window) bool { return v.Dim == w.Dim }):
-			return "", fmt.Errorf("two windows along %q", w.Dim)
-		case w.Dim == grid[0] || w.Dim == grid[1]:
-		case step != "":
-			return "", fmt.Errorf("windows along %q and %q: only one dimension besides the grid's %s, %s can be windowed",
-				step, w.Dim, grid[0], grid[1])
-		default:
-			step = w.Dim
-		}
-	}
-	if step == "" {
-		return "", fmt.Errorf("no window along a dimension besides the grid's %s, %s: name one, such as time=2",
-			grid[0], grid[1])
-	}
-	return step, nil
 }
 
 // dimList returns the names of an array's dimensions, for messages.
@@ -356,10 +333,35 @@ func (c *channel) computeStrides() {
 			c.grid[0] = s
 		case colDim:
 			c.grid[1] = s
-		default:
+		case fixedDim:
 			c.chunk0 += c.fixed[d] / s.n * s.chunkBy
 			c.src0 += c.fixed[d] % s.n * s.srcBy
+		default:
+			c.further[c.role[d]-furtherDim] = s
 		}
 		chunkBy *= a.Chunks().Grid.Counts[d]
 	}
+}
+
+// hasFurther reports whether the channel has a further dimension that samples are taken along.
+func (c channel) hasFurther() bool {
+	return slices.ContainsFunc(c.role, func(r role) bool { return r >= furtherDim })
+}
+
+// field returns where the channel's field is at an index along the step dimension, in the window w:
+// the chunk of its row 0 and column 0, and the element in it.
+func (c *channel) field(s *sampling, step int, w *point) (chunk, src int) {
+	chunk, src = c.chunk0, c.src0
+	if c.step.n > 0 {
+		chunk += step / c.step.n * c.step.chunkBy
+		src += step % c.step.n * c.step.srcBy
+	}
+	for i, f := range c.further {
+		if f.n > 0 {
+			index, _ := s.windows.by[gridAxes+i].at(w[gridAxes+i])
+			chunk += index / f.n * f.chunkBy
+			src += index % f.n * f.srcBy
+		}
+	}
+	return chunk, src
 }

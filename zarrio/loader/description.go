@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,9 +11,11 @@ import (
 
 // A Description says what a sample is: the tensors that it has, and which samples there are.
 type Description struct {
-	// Along lists the dimensions that samples are taken along. The first is the step dimension: a
-	// sample is at each Stride-th of its indices. Others are the grid's, which is cut into patches of
-	// Size indices, Stride apart; a Stride of 0 is the Size.
+	// Along lists the dimensions that samples are taken along; the last varies fastest. The first is
+	// the step dimension: a sample is at each Stride-th of its indices. The grid's are cut into patches
+	// of Size indices, Stride apart; a Stride of 0 is the Size. Of each further dimension, such as
+	// members or initial times, a sample has one index, each Stride-th of them. An array without
+	// that dimension is the same for all indices.
 	Along []Axis
 	// Tensors are those of a batch, in order. Their names differ.
 	Tensors []TensorSpec
@@ -35,7 +38,8 @@ type TensorSpec struct {
 	// Steps are the places of the tensor's steps. A sample exists if all steps of all tensors do.
 	Steps []Step
 	// Static tensors have no step, and no channel with the step dimension. They are read once, and
-	// are the same in each batch. They have a sample dimension only if the grid is cut into patches.
+	// are the same in each batch, unless the grid is cut into patches or a channel has a further
+	// dimension of Along: such tensors have a sample dimension.
 	Static bool
 	// Crop limits the grid to ranges of indices.
 	Crop map[string]Range
@@ -58,20 +62,13 @@ type Affine struct {
 	Std  float64 `json:"std"`
 }
 
-// axes returns the axes as windows. The step dimension's is of one step; its overlap is the stride,
-// negated.
-func (d *Description) axes() []Window {
-	var windows []Window
-	for i, a := range d.Along {
-		w := Window{Dim: a.Dim, Size: a.Size, Overlap: a.Size - a.Stride}
-		if i == 0 {
-			w = Window{Dim: a.Dim, Size: 1, Overlap: -max(a.Stride, 1)}
-		} else if a.Stride == 0 {
-			w.Overlap = 0
-		}
-		windows = append(windows, w)
+// axes returns Along with the strides that are left out.
+func (d *Description) axes() []Axis {
+	along := slices.Clone(d.Along)
+	for i, a := range along {
+		along[i].Stride = cmp.Or(a.Stride, a.Size)
 	}
-	return windows
+	return along
 }
 
 // described returns the description of the samples, or nil if they are windows.
@@ -95,7 +92,8 @@ func (d *Description) check() error {
 			d.Along[0].Dim, d.Along[0].Size)
 	}
 	for i, a := range d.Along {
-		if a.Stride < 0 || a.Size < 0 || i > 0 && a.Size == 0 || i > 0 && a.Stride > a.Size {
+		// Along a further dimension, the stride may be larger than the size of 1.
+		if a.Stride < 0 || a.Size < 0 || i > 0 && a.Size > 1 && a.Stride > a.Size {
 			return fmt.Errorf("along %q: size %d, stride %d: want a stride of 1 to the size", a.Dim, a.Size, a.Stride)
 		}
 	}

@@ -71,7 +71,7 @@ func TestDescriptionJSONRefuses(t *testing.T) {
 		{one(tensor + `, "normalize": "none.json"`), "none.json"},
 		{one(`"name": "x", "channels": ["t"], "static": true`), "all tensors are static"},
 		{`{"version": 1, ` + along + `, "tensors": [{` + tensor + `}, {` + tensor + `}]}`, `two tensors are named "x"`},
-		{`{"version": 1, "along": [{"dim": "time"}, {"dim": "latitude"}], "tensors": [{` + tensor + `}]}`, `along "latitude": size 0`},
+		{`{"version": 1, "along": [{"dim": "time"}, {"dim": "latitude", "size": 2, "stride": 3}], "tensors": [{` + tensor + `}]}`, `along "latitude": size 2, stride 3`},
 		{`{"version": 1, "along": [{"dim": "time", "size": 2}], "tensors": [{` + tensor + `}]}`, `along "time": size 2`},
 	} {
 		t.Run(tt.want, func(t *testing.T) {
@@ -103,7 +103,14 @@ func TestDescriptionRefuses(t *testing.T) {
 			`tensor "x": crop of "latitude", which is cut into patches of 3`},
 		{loader.Description{Along: along, Tensors: []loader.TensorSpec{{Name: "x", Channels: []string{"z"}, Steps: now, Squeeze: []string{"channel"}}}},
 			`tensor "x": squeeze "channel": its extent is 3, want 1`},
-		{loader.Description{Along: []loader.Axis{{Dim: "latitude"}}, Tensors: []loader.TensorSpec{{Name: "x", Channels: []string{"t2m"}, Steps: now}}}, "no window along a dimension besides the grid's"},
+		{loader.Description{Along: []loader.Axis{{Dim: "latitude"}}, Tensors: []loader.TensorSpec{{Name: "x", Channels: []string{"t2m"}, Steps: now}}}, `along "latitude": it is a dimension of the grid, latitude x longitude: name the step dimension first`},
+		{loader.Description{Along: append(along, loader.Axis{Dim: "latitude"}), Tensors: []loader.TensorSpec{{Name: "x", Channels: []string{"t2m"}, Steps: now}}}, `along "latitude": size 0, stride 0: want a stride of 1 to the size of a patch`},
+		{loader.Description{Along: append(along, loader.Axis{Dim: "latitude", Size: 1, Stride: 2}), Tensors: []loader.TensorSpec{{Name: "x", Channels: []string{"t2m"}, Steps: now}}}, `along "latitude": size 1, stride 2: want a stride of 1 to the size of a patch`},
+		{loader.Description{Along: append(along, loader.Axis{Dim: "level", Size: 2}), Tensors: []loader.TensorSpec{{Name: "x", Channels: []string{"z"}, Steps: now}}}, `size 2 along "level": want 1`},
+		{loader.Description{Along: append(along, loader.Axis{Dim: "level"}), Tensors: []loader.TensorSpec{{Name: "x", Channels: []string{"z@level=850"}, Steps: now}}}, `no index of "level" can be chosen: samples are taken along it`},
+		{loader.Description{Along: append(along, loader.Axis{Dim: "member"}), Tensors: []loader.TensorSpec{{Name: "x", Channels: []string{"z"}, Steps: now}}}, `no channel has the dimension "member" that samples are taken along`},
+		{loader.Description{Along: append(along, loader.Axis{Dim: "level"}, loader.Axis{Dim: "level"}), Tensors: []loader.TensorSpec{{Name: "x", Channels: []string{"z"}, Steps: now}}}, `along "level": it is named twice`},
+		{loader.Description{Along: append(along, loader.Axis{}), Tensors: []loader.TensorSpec{{Name: "x", Channels: []string{"z"}, Steps: now}}}, "along: a dimension without a name"},
 	} {
 		t.Run(tt.want, func(t *testing.T) {
 			g, err := zarrio.OpenStore(t.Context(), w.Store, zarrio.Options{})

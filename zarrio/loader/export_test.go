@@ -11,8 +11,11 @@ func (l *Loader) FixedOf(channel int) []int { return l.channels[channel].fixed }
 // MaxTimeChunks is maxTimeChunks.
 const MaxTimeChunks = maxTimeChunks
 
-// PlanSteps plans a batch of the windows of the given numbers, and returns the number of its pieces.
-func (l *Loader) PlanSteps(at [][3]int) int {
+// Point is point.
+type Point = point
+
+// PlanSteps plans a batch of the windows at the given indices, and returns the number of its pieces.
+func (l *Loader) PlanSteps(at []Point) int {
 	l.planned[0].plan(&l.sampling, at)
 	return len(l.planned[0].Pieces)
 }
@@ -24,7 +27,7 @@ func (l *Loader) Engine() engine.Engine { return l.engine }
 func (l *Loader) FirstPlan() *plan.Plan { return &l.planned[0].Plan }
 
 // OrderChunks returns the extents of the chunks that ByChunk goes by.
-func (l *Loader) OrderChunks() [3]int { return orderChunks(l.channels) }
+func (l *Loader) OrderChunks() Point { return orderChunks(l.channels) }
 
 // SelectSteps selects windows by their indices along the step dimension, which ascend.
 func (l *Loader) SelectSteps(picked ...int32) error {

@@ -44,7 +44,7 @@ func (l *Loader) prepare(ctx context.Context, batches int64) error {
 func (l *Loader) selected() int64 {
 	type group struct {
 		array *chunk.Array
-		first int // chunk of step 0
+		first int // chunk of step 0 and of the index 0 of further dimensions
 	}
 	chunks := func(axis stride, extent int) float64 {
 		if axis.n <= 0 {
@@ -61,13 +61,21 @@ func (l *Loader) selected() int64 {
 		if c.step.n <= 0 {
 			steps = 1
 		}
+		further, furtherChunks := 1.0, 1.0
+		for i, f := range c.further {
+			if f.n > 0 {
+				extent := l.windows.by[gridAxes+i].extent
+				further *= float64(extent)
+				furtherChunks *= chunks(f, extent)
+			}
+		}
 		if a.DecodesParts() || a.Raw() {
-			total += float64(steps) * float64(rows) * float64(cols) * float64(a.Meta.DType.Size)
+			total += further * float64(steps) * float64(rows) * float64(cols) * float64(a.Meta.DType.Size)
 			continue
 		}
 		if g := (group{a, c.chunk0}); !seen[g] {
 			seen[g] = true
-			total += chunks(c.step, steps) * chunks(c.grid[0], rows) * chunks(c.grid[1], cols) * float64(a.ChunkBytes())
+			total += furtherChunks * chunks(c.step, steps) * chunks(c.grid[0], rows) * chunks(c.grid[1], cols) * float64(a.ChunkBytes())
 		}
 	}
 	return int64(min(total, 1<<60))

@@ -229,12 +229,12 @@ func TestByChunkArray(t *testing.T) {
 	g := loadertest.Open(t, s, zarrio.Options{})
 	for _, tt := range []struct {
 		channels []string
-		want     [3]int
+		want     loader.Point
 	}{
-		{[]string{"land", "t"}, [3]int{2, 4, 6}},
-		{[]string{"u", "v", "w"}, [3]int{3, 4, 3}}, // the first of two
-		{[]string{"w", "v", "land", "u"}, [3]int{6, 2, 3}},
-		{[]string{"w", "t"}, [3]int{2, 4, 6}},
+		{[]string{"land", "t"}, loader.Point{2, 4, 6}},
+		{[]string{"u", "v", "w"}, loader.Point{3, 4, 3}}, // the first of two
+		{[]string{"w", "v", "land", "u"}, loader.Point{6, 2, 3}},
+		{[]string{"w", "t"}, loader.Point{2, 4, 6}},
 	} {
 		t.Run(fmt.Sprint(tt.channels), func(t *testing.T) {
 			l := loadertest.New(t, g, engine.CPUOptions{}, loader.Options{Channels: tt.channels})

@@ -19,7 +19,7 @@ import (
 // Options says what a loader's batches hold, and in which order they come.
 type Options struct {
 	// Channels names the fields of a sample, in order. "geopotential" is an array. A further
-	// dimension of it, besides the step's and the grid's two, can be fixed at one index: by its
+	// dimension of it, which samples aren't taken along, can be fixed at one index: by its
 	// coordinate, as in "geopotential@level=500", or by its number, as in "geopotential@level#21".
 	// An array gives a channel for each index of its further dimensions that are not fixed. An
 	// array without the step dimension is the same at each step.
@@ -27,10 +27,13 @@ type Options struct {
 	// A coordinate is a number or, if the dimension has times, a date such as 2000-01-01 or
 	// 2000-01-01T06:00. Coordinate arrays have the name of their dimension, and are beside the
 	// array or in a group above. A further dimension can be an axis of time: see
-	// [zarrio.Array.IsTime]. It gives no channels: one of its times must be fixed.
+	// [zarrio.Array.IsTime]. It gives no channels: one of its times must be
+	// fixed, unless samples are taken along it.
 	Channels []string
 	// Windows cuts the step dimension into windows, and the grid's dimensions too if it names them.
-	// nil means {"time", 2, 0}.
+	// The step dimension is the first that it names besides the grid's. Further ones, such as members
+	// or initial times, need windows of size 1: each sample has one of their indices, and an array
+	// without such a dimension is the same for all. nil means {"time", 2, 0}.
 	Windows []Window
 	// Partial keeps a last window that reaches past the end of a dimension, padded with the fill
 	// value.
@@ -236,7 +239,7 @@ func (l *Loader) alloc(ctx context.Context) error {
 		if err != nil {
 			return fail(err)
 		}
-		b := &Batch{loader: l, mem: mem, Windows: make([]Origin, samples)}
+		b := &Batch{loader: l, mem: mem, Windows: make([]Origin, samples), further: make([]int, 0, samples*len(l.further))}
 		l.slots = append(l.slots, b)
 		if _, ok := mem.(tensor.DeviceMemory); mem.Bytes() == nil && (l.opt.Partial && !ok || l.opt.OnSample != nil) {
 			return fail(&meta.UnsupportedError{

@@ -41,7 +41,7 @@ func checkFree(ctx context.Context, g *zarrio.Group, c *channel, free []int, ste
 			out = fmt.Sprintf("by its index, %s@%s#0", c.name, dim)
 		}
 		return fmt.Errorf("its dimension %q is an axis of time (%s) besides the step dimension %q, "+
-			"and would become channels that are the same at each step: choose one time, %s",
+			"and would become channels that are the same at each step: choose one time, %s, or take samples along it",
 			dim, what, step, out)
 	}
 	return nil

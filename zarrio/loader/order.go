@@ -53,7 +53,8 @@ type order struct {
 	begun bool
 
 	// The rest is for groups of more than one window. If there are none, runs are empty.
-	runs   [3]axisRuns // a group is a run along each dimension
+	runs   [maxAxes]axisRuns // a group is a run along each axis
+	counts point             // runs along each axis
 	groups int
 	starts []int64 // the position of every tableStep-th visited group
 }
@@ -68,22 +69,23 @@ const (
 )
 
 // newOrder returns the order of the selected windows. chunk is the number of indices of a chunk
-// along each dimension. A number of 0 stands for the whole dimension.
-func newOrder(c *windowing, mode Shuffle, chunk [3]int, seed uint64) (*order, error) {
+// along each axis. A number of 0 stands for the whole dimension.
+func newOrder(c *windowing, mode Shuffle, chunk point, seed uint64) (*order, error) {
 	o := &order{windows: c, mode: mode, seed: seed, n: product(c.selected())}
 	if mode != ByChunk || o.n == 0 {
 		return o, nil
 	}
-	var runs [3]axisRuns
-	groups := 1
-	for d := range runs {
+	var runs [maxAxes]axisRuns
+	counts := extents()
+	for _, d := range c.order {
 		var picked []int32
 		if d == 0 {
 			picked = c.picked
 		}
 		runs[d] = newAxisRuns(&c.by[d], picked, chunk[d])
-		groups *= runs[d].count // at most n
+		counts[d] = runs[d].count
 	}
+	groups := product(counts) // at most n
 	if groups == o.n {
 		return o, nil
 	}
@@ -91,7 +93,7 @@ func newOrder(c *windowing, mode Shuffle, chunk [3]int, seed uint64) (*order, er
 		return nil, fmt.Errorf("shuffle by chunk: the windows begin in %d chunks, a table can have %d: "+
 			"shuffle by window, or cut the grid into fewer windows", groups, maxGroups)
 	}
-	o.runs, o.groups = runs, groups
+	o.runs, o.counts, o.groups = runs, counts, groups
 	return o, nil
 }
 
@@ -117,11 +119,12 @@ func (o *order) begin(epoch int) {
 }
 
 // group returns the windows of the group that is visited after v others: the first one and the
-// extent, along each dimension. They count selected windows.
-func (o *order) group(v int) (first, size [3]int) {
+// extent, along each axis. They count selected windows.
+func (o *order) group(v int) (first, size point) {
 	g := int(permute(uint64(v), uint64(o.groups), o.key))
-	at := o.windows.unravel(g, [3]int{o.runs[0].count, o.runs[1].count, o.runs[2].count})
-	for d := range at {
+	at := o.windows.unravel(g, o.counts)
+	size = extents()
+	for _, d := range o.windows.order {
 		lo, hi := o.runs[d].bounds(at[d])
 		first[d], size[d] = lo, hi-lo
 	}
@@ -137,12 +140,12 @@ type cursor struct {
 	// The group of the last position, if the order has groups.
 	visit       int // it is visited after so many others
 	start, end  int // its positions
-	first, size [3]int
+	first, size point
 }
 
-// next returns the index, along each dimension, of the window at the cursor's position, and
+// next returns the index, along each axis, of the window at the cursor's position, and
 // advances the position. The position must be less than the order's n.
-func (c *cursor) next() [3]int {
+func (c *cursor) next() point {
 	o, pos := c.order, c.pos
 	c.pos++
 	if o.grouped() {
@@ -234,18 +237,22 @@ func (r *axisRuns) from(i int) int {
 	return (i*r.chunk + r.stride - 1) / r.stride
 }
 
-// orderChunks returns the extents of the chunks that ByChunk goes by, along the step dimension and
-// the grid's two: those of the array with the most decoded bytes a chunk. Arrays without the step
-// dimension don't count, since an epoch keeps what it needs of them.
-func orderChunks(channels []channel) [3]int {
+// orderChunks returns the extents of the chunks that ByChunk goes by, along each axis: those of the
+// array with the most decoded bytes a chunk, or 0 along dimensions that it lacks. Arrays without the
+// step dimension don't count, since an epoch keeps what it needs of them.
+func orderChunks(channels []channel) point {
 	stepped := slices.DeleteFunc(slices.Clone(channels), func(c channel) bool { return c.step.n == 0 })
 	if len(stepped) == 0 {
-		return [3]int{}
+		return point{}
 	}
 	c := slices.MaxFunc(stepped, func(a, b channel) int {
 		return cmp.Compare(a.array.Chunks().ChunkBytes(), b.array.Chunks().ChunkBytes())
 	})
-	return [3]int{c.step.n, c.grid[0].n, c.grid[1].n}
+	n := point{c.step.n, c.grid[0].n, c.grid[1].n}
+	for i, s := range c.further {
+		n[gridAxes+i] = s.n
+	}
+	return n
 }
 
 // permute maps i in [0, n) to its position in a pseudo-random permutation of [0, n). It is a

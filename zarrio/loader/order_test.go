@@ -69,7 +69,7 @@ func windowingOf(t *testing.T, n, size, overlap, rows, cols int, order ...int) *
 // newTestOrder returns the order of an epoch. chunk is that of all three dimensions.
 func newTestOrder(t *testing.T, c *windowing, mode Shuffle, chunk int, seed uint64, epoch int) *order {
 	t.Helper()
-	o, err := newOrder(c, mode, [3]int{chunk, chunk, chunk}, seed)
+	o, err := newOrder(c, mode, extents(chunk, chunk, chunk), seed)
 	require.NoError(t, err)
 	o.begin(epoch)
 	return o
@@ -164,7 +164,7 @@ func TestOrderSeek(t *testing.T) {
 		for _, chunk := range []int{1, 2, 3} {
 			t.Run(fmt.Sprintf("%v/chunk=%d", mode, chunk), func(t *testing.T) {
 				// A row or a column of the grid is a chunk: otherwise windows share chunks.
-				o, err := newOrder(c, mode, [3]int{chunk, 1, 1}, 1)
+				o, err := newOrder(c, mode, extents(chunk, 1, 1), 1)
 				require.NoError(t, err)
 				o.begin(1)
 				require.Empty(t, o.starts)
@@ -189,7 +189,7 @@ func TestOrderSeek(t *testing.T) {
 		}
 	})
 	t.Run("no table", func(t *testing.T) {
-		_, err := newOrder(c, ByChunk, [3]int{8, 1, 1}, 1)
+		_, err := newOrder(c, ByChunk, extents(8, 1, 1), 1)
 		require.ErrorContains(t, err, "the windows begin in 844424930131968 chunks, a table can have 67108864: shuffle by window")
 	})
 }

@@ -23,8 +23,8 @@ type shardReads struct {
 	count int   // reads of the row
 }
 
-// plan makes the plan of a batch. Sample i is the window whose index along each dimension is at[i].
-func (p *planner) plan(s *sampling, at [][3]int) {
+// plan makes the plan of a batch. Sample i is the window whose index along each axis is at[i].
+func (p *planner) plan(s *sampling, at []point) {
 	p.begin(s, len(at))
 	for i, w := range at {
 		origin, _ := s.windows.by[0].at(w[0])
@@ -75,7 +75,7 @@ func (p *planner) planShared(s *sampling) {
 		last := -1
 		for ch := range s.parts[k].channels {
 			if s.parts[k].shared {
-				p.addPlane(s, &s.parts[k], ch, 0, 0, &last, ch, [3]int{})
+				p.addPlane(s, &s.parts[k], ch, 0, 0, &last, ch, point{})
 			}
 		}
 	}
@@ -97,7 +97,7 @@ func (p *planner) begin(s *sampling, samples int) {
 // addPlane adds the pieces of a plane of a part: of a channel, at an index along the step dimension,
 // for a sample whose window is w. plane is the number of the plane in the part. last is the last piece
 // of the sample's part at this step, or -1.
-func (p *planner) addPlane(s *sampling, part *part, ch, sample, step int, last *int, plane int, w [3]int) {
+func (p *planner) addPlane(s *sampling, part *part, ch, sample, step int, last *int, plane int, w point) {
 	var window [2][1]gridRun
 	var box [2][]gridRun
 	for d := range box {
@@ -108,26 +108,23 @@ func (p *planner) addPlane(s *sampling, part *part, ch, sample, step int, last *
 		}
 	}
 	dst := part.offset + plane*part.plane*part.dtype.Size
+	chunk, src := part.channels[ch].field(s, step, &w)
 	row := 0
 	for _, y := range box[0] {
 		col := 0
 		for _, x := range box[1] {
-			p.addField(part, ch, sample, step, last, dst+(row*part.n[1]+col)*part.dtype.Size, [2]gridRun{y, x})
+			p.addField(part, ch, sample, chunk, src, last, dst+(row*part.n[1]+col)*part.dtype.Size, [2]gridRun{y, x})
 			col += x.n
 		}
 		row += y.n
 	}
 }
 
-// addField adds the pieces of one field: of a channel's rows and columns in box, at one index along the
-// step dimension. dst is the byte of the memory that the field begins at. last is as for addPlane.
-func (p *planner) addField(part *part, ch, sample, step int, last *int, dst int, box [2]gridRun) {
+// addField adds the pieces of one field: of a channel's rows and columns in box. The plane's first
+// element is element src of a chunk. dst is the byte of the memory that the field begins at. last is
+// as for addPlane.
+func (p *planner) addField(part *part, ch, sample, chunk, src int, last *int, dst int, box [2]gridRun) {
 	c, size := &part.channels[ch], part.dtype.Size
-	chunk, src := c.chunk0, c.src0
-	if c.step.n > 0 {
-		chunk += step / c.step.n * c.step.chunkBy
-		src += step % c.step.n * c.step.srcBy
-	}
 	row, col := c.grid[0], c.grid[1]
 	y0, x0 := box[0].lo, box[1].lo
 	for y := y0; y < y0+box[0].n; {

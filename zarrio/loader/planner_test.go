@@ -15,7 +15,7 @@ func BenchmarkPlan(b *testing.B) {
 	s := arraytest.NewStore()
 	s.Put(b, &arraytest.Array{Name: "t", Dims: []string{"time", "y", "x"}, Shape: []int{400, 256, 256}, Chunks: []int{100, 16, 16}, MetadataOnly: true})
 	l := loadertest.New(b, loadertest.Open(b, s, zarrio.Options{}), engine.CPUOptions{Workers: 1}, loader.Options{Channels: []string{"t"}, Batch: 32})
-	at := make([][3]int, 32)
+	at := make([]loader.Point, 32)
 	for i := range at {
 		at[i][0] = i
 	}

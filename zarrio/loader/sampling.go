@@ -19,14 +19,13 @@ type sampling struct {
 	outputs  []plan.Output
 	windows  windowing
 	times    stepTimes
-	stepDim  string
-	grid     [2]string
-	patches  bool // a description cuts the grid
+	dims
+	patches bool // a description cuts the grid
 }
 
 // newSampling opens what the options name.
 func newSampling(ctx context.Context, g *zarrio.Group, opt *Options) (s sampling, err error) {
-	o := &opener{group: g, windows: opt.Windows, opened: map[string]*zarrio.Array{}}
+	o := &opener{group: g, along: alongOf(opt.Windows), opened: map[string]*zarrio.Array{}}
 	described := opt.described() != nil
 	if described {
 		err = opt.Sample.check()
@@ -36,7 +35,7 @@ func newSampling(ctx context.Context, g *zarrio.Group, opt *Options) (s sampling
 		if err != nil {
 			return s, fmt.Errorf("zarrio: loader: %w", err)
 		}
-		o.windows = opt.Sample.axes()
+		o.along, o.described = opt.Sample.axes(), true
 		err = s.openTensors(ctx, o, &opt.Sample)
 	} else {
 		var channels []freeChannel
@@ -47,18 +46,18 @@ func newSampling(ctx context.Context, g *zarrio.Group, opt *Options) (s sampling
 	if err != nil {
 		return s, err
 	}
-	s.stepDim, s.grid, s.patches = o.step, o.grid, len(opt.Sample.Along) > 1
+	s.dims, s.patches = o.dims, described && o.cutsGrid(o.along)
 	fail := func(err error) (sampling, error) {
 		return s, fmt.Errorf("zarrio: loader: %v: %w", g.Store(), err)
 	}
-	if err := s.setWindows(o.windows, opt.Partial, described); err != nil {
+	if err := s.setWindows(o.along, opt.Partial, described); err != nil {
 		return fail(err)
 	}
-	if s.times, err = channelTimes(ctx, g, s.channels, s.stepDim, s.windows.by[0].extent, described && s.needTimes(&opt.Sample.Select)); err != nil {
+	if s.times, err = channelTimes(ctx, g, s.channels, s.step, s.windows.by[0].extent, described && s.needTimes(&opt.Sample.Select)); err != nil {
 		return s, err
 	}
 	if n := s.windows.by[0].size; n > maxSteps {
-		return fail(fmt.Errorf("window of %d along %q: want at most %d steps", n, s.stepDim, maxSteps))
+		return fail(fmt.Errorf("window of %d along %q: want at most %d steps", n, s.step, maxSteps))
 	}
 	if !described {
 		s.parts = windowParts(s.channels, s.windows.by[0].size)
@@ -116,53 +115,6 @@ func (s *sampling) needTimes(sel *Select) bool {
 	})
 }
 
-// setWindows sets the windows. It returns an error if the channels differ in their extents. described
-// reports whether windows are the axes of a description.
-func (s *sampling) setWindows(windows []Window, partial, described bool) error {
-	names := [3]string{s.stepDim, s.grid[0], s.grid[1]}
-	extent := [3]int{-1, -1, -1}
-	for _, c := range s.channels {
-		for d, r := range c.role {
-			if r == fixedDim {
-				continue
-			}
-			i := int(r - stepDim)
-			if n := c.array.Shape()[d]; extent[i] < 0 {
-				extent[i] = n
-			} else if n != extent[i] {
-				return fmt.Errorf("channel %q has %d along %q, others have %d", c.name, n, names[i], extent[i])
-			}
-		}
-	}
-	for i, n := range extent {
-		if n == 0 {
-			return fmt.Errorf("dimension %q has no indices", names[i])
-		}
-	}
-	seen := [3]bool{}
-	for _, w := range windows {
-		i := slices.Index(names[:], w.Dim)
-		seen[i] = true
-		var err error
-		if i == 0 && described { // any step can be a sample's place, also one whose window has others before it
-			w.Size, w.Overlap = -w.Overlap, 0
-			s.windows.by[0] = axisWindows{extent: extent[0], size: 1, stride: w.Size, count: (extent[0]-1)/w.Size + 1}
-		} else if s.windows.by[i], err = newAxisWindows(w, extent[i], partial); err != nil {
-			return err
-		}
-		s.windows.order = append(s.windows.order, i)
-	}
-	for i := range seen {
-		if !seen[i] {
-			n := extent[i]
-			s.windows.by[i] = axisWindows{extent: n, size: n, stride: n, count: 1}
-			// With one window, the dimension's position in the order makes no difference.
-			s.windows.order = slices.Insert(s.windows.order, 0, i)
-		}
-	}
-	return nil
-}
-
 // index returns the index along the step dimension of a step of the sample at an origin, or false if
 // there is none.
 func (s *sampling) index(origin int, st Step) (int, bool) {
@@ -206,12 +158,12 @@ func windowParts(channels []channel, n int) []part {
 // complete sets the rest of a part: its type, its grid, its dimensions and its outputs.
 func (s *sampling) complete(ctx context.Context, g *zarrio.Group, p *part) error {
 	p.n = [2]int{s.windows.by[1].size, s.windows.by[2].size}
-	p.squeezed = []string{s.stepDim}
+	p.squeezed = []string{s.step}
 	if p.spec != nil {
 		if err := s.cropPart(ctx, g, p); err != nil {
 			return fmt.Errorf("tensor %q: %w", p.name, err)
 		}
-		p.shared = p.spec.Static && !s.patches
+		p.shared = p.spec.Static && !s.patches && !slices.ContainsFunc(p.channels, channel.hasFurther)
 		p.squeezed = p.spec.Squeeze
 		if err := s.checkSqueeze(p); err != nil {
 			return fmt.Errorf("tensor %q: %w", p.name, err)
@@ -228,12 +180,12 @@ func (s *sampling) checkSqueeze(p *part) error {
 	for _, d := range p.squeezed {
 		n := 0
 		switch d {
-		case s.stepDim:
+		case s.step:
 			n = len(p.steps)
 		case channelDim:
 			n = len(p.channels)
 		default:
-			return fmt.Errorf("squeeze %q: want %q or %q", d, s.stepDim, channelDim)
+			return fmt.Errorf("squeeze %q: want %q or %q", d, s.step, channelDim)
 		}
 		if n > 1 {
 			return fmt.Errorf("squeeze %q: its extent is %d, want 1", d, n)
@@ -279,7 +231,7 @@ func (s *sampling) tensor(p *part, mem tensor.Memory, samples int) tensor.Tensor
 		add(sampleDim, samples)
 	}
 	if len(p.steps) > 0 {
-		add(s.stepDim, len(p.steps))
+		add(s.step, len(p.steps))
 	}
 	add(channelDim, len(p.channels))
 	t.Dims = append(t.Dims, s.grid[:]...)

@@ -138,12 +138,15 @@ func (o *order) digest() string {
 	type run struct{ Windows, Stride, Chunk int }
 	v := struct {
 		Order  []int
-		Counts [3]int
+		Counts []int
 		Picked []int32
 		Runs   []run // if windows are visited in groups
-	}{Order: o.windows.order, Counts: o.windows.counts(), Picked: o.windows.picked}
+	}{Order: o.windows.order, Picked: o.windows.picked}
+	counts := o.windows.counts()
+	axes := len(o.windows.order)
+	v.Counts = counts[:axes]
 	if o.grouped() {
-		for _, r := range o.runs {
+		for _, r := range o.runs[:axes] {
 			v.Runs = append(v.Runs, run{r.windows, r.stride, r.chunk})
 		}
 	}

@@ -74,24 +74,28 @@ func (c *axisWindows) at(i int) (start, n int) {
 	return start, min(c.size, c.extent-start)
 }
 
-// A windowing is the windows of a loader, along the step dimension and the grid's two. The
-// dimension that was named last in the options varies fastest. One that was not named has one
-// window, all of it. A window's number counts all windows, also those that are not selected.
+// A windowing is the windows of a loader, along each axis. The dimension that was named last in the
+// options varies fastest. One of the grid's that was not named has one window, all of it. A window's
+// number counts all windows, also those that are not selected.
 type windowing struct {
-	by    [3]axisWindows // step, grid rows, grid columns
-	order []int          // indices into by, slowest first
+	by    [maxAxes]axisWindows // the step dimension, grid rows, grid columns, further dimensions
+	order []int                // the axes in use, slowest first
 	// picked lists the selected windows along the step dimension, ascending. nil selects all of
-	// them. Along the grid's dimensions, all windows are selected.
+	// them. Along the other dimensions, all windows are selected.
 	picked []int32
 }
 
-// counts returns the number of windows along each dimension.
-func (c *windowing) counts() [3]int {
-	return [3]int{c.by[0].count, c.by[1].count, c.by[2].count}
+// counts returns the number of windows along each axis.
+func (c *windowing) counts() point {
+	n := extents()
+	for _, d := range c.order {
+		n[d] = c.by[d].count
+	}
+	return n
 }
 
-// selected returns the number of selected windows along each dimension.
-func (c *windowing) selected() [3]int {
+// selected returns the number of selected windows along each axis.
+func (c *windowing) selected() point {
 	n := c.counts()
 	if c.picked != nil {
 		n[0] = len(c.picked)
@@ -104,13 +108,14 @@ func (c *windowing) selected() [3]int {
 func (c *windowing) total(limit int) (int, error) {
 	n := c.counts()
 	if _, err := meta.Product(n[:], limit); err != nil {
-		return 0, fmt.Errorf("too many windows: %d x %d x %d", n[0], n[1], n[2])
+		text := strings.ReplaceAll(strings.Trim(fmt.Sprint(n[:len(c.order)]), "[]"), " ", " x ")
+		return 0, fmt.Errorf("too many windows: %s", text)
 	}
 	return product(c.selected()), nil
 }
 
-// pick returns the index of a selected window along each dimension. at counts selected windows.
-func (c *windowing) pick(at [3]int) [3]int {
+// pick returns the index of a selected window along each axis. at counts selected windows.
+func (c *windowing) pick(at point) point {
 	if c.picked != nil {
 		at[0] = int(c.picked[at[0]])
 	}
@@ -126,14 +131,14 @@ func (c *windowing) isPicked(i int) bool {
 	return ok
 }
 
-// split returns a window's index along each dimension, given its number.
-func (c *windowing) split(window int) [3]int { return c.unravel(window, c.counts()) }
+// split returns a window's index along each axis, given its number.
+func (c *windowing) split(window int) point { return c.unravel(window, c.counts()) }
 
-// number returns a window's number, given its index along each dimension.
-func (c *windowing) number(at [3]int) int { return c.ravel(at, c.counts()) }
+// number returns a window's number, given its index along each axis.
+func (c *windowing) number(at point) int { return c.ravel(at, c.counts()) }
 
 // unravel returns the i-th index of a box of extent n, in the order in which windows are numbered.
-func (c *windowing) unravel(i int, n [3]int) (at [3]int) {
+func (c *windowing) unravel(i int, n point) (at point) {
 	for k := len(c.order) - 1; k >= 0; k-- {
 		d := c.order[k]
 		at[d] = i % n[d]
@@ -143,12 +148,9 @@ func (c *windowing) unravel(i int, n [3]int) (at [3]int) {
 }
 
 // ravel is the inverse of unravel.
-func (c *windowing) ravel(at, n [3]int) (i int) {
+func (c *windowing) ravel(at, n point) (i int) {
 	for _, d := range c.order {
 		i = i*n[d] + at[d]
 	}
 	return i
 }
-
-// product returns the product of n.
-func product(n [3]int) int { return n[0] * n[1] * n[2] }
