@@ -2,9 +2,11 @@ package loader_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -75,9 +77,7 @@ func (e *ensemble) fields(array string, along []loader.Axis, fixed map[string]in
 			for _, f := range out {
 				for i := range e.extent[d] {
 					more := map[string]int{d: i}
-					for k, v := range f.fixed {
-						more[k] = v
-					}
+					maps.Copy(more, f.fixed)
 					longer = append(longer, field{a, more})
 				}
 			}
@@ -420,14 +420,14 @@ func TestMembersWindows(t *testing.T) {
 			windows, err := loader.ParseWindows(tt.windows)
 			require.NoError(t, err)
 			l := loadertest.New(t, g, engine.CPUOptions{}, loader.Options{Channels: []string{tt.channel}, Windows: windows, Batch: 3})
-			text := ""
+			var text strings.Builder
 			for b, err := range l.Batches(t.Context()) {
 				require.NoError(t, err)
 				for i := range b.Len {
-					text += fmt.Sprintf(" %d%v", b.Windows[i].Start[0], b.Further(i))
+					fmt.Fprintf(&text, " %d%v", b.Windows[i].Start[0], b.Further(i))
 				}
 			}
-			require.Equal(t, " "+tt.want, text)
+			require.Equal(t, " "+tt.want, text.String())
 		})
 	}
 	t.Run("stream", func(t *testing.T) {
@@ -483,12 +483,16 @@ func TestMembersReadOnce(t *testing.T) {
 
 // TestMembersSelected: an engine is told what an epoch needs of all members.
 func TestMembersSelected(t *testing.T) {
-	g := loadertest.Open(t, newEnsemble(t).Store, zarrio.Options{})
+	store := newEnsemble(t).Store
+	store.Put(t, &arraytest.Array{Name: "gzip", Dims: []string{"time", "number", "latitude", "longitude"}, Shape: []int{6, 4, 5, 6},
+		Chunks: []int{4, 3, 5, 4}, Form: &arraytest.Form{ByteCodecs: []string{"gzip"}}})
+	g := loadertest.Open(t, store, zarrio.Options{})
 	for _, tt := range []struct {
 		windows string
 		channel string
 		want    int64 // elements
 	}{
+		{"time=1,number=1", "gzip", 2 * 2 * 2 * 4 * 3 * 5 * 4}, // whole chunks
 		{"time=1,number=1", "members", 6 * 4 * 5 * 6},
 		{"lead_time=1,init_time=1", "surface", 7 * 5 * 5 * 6},
 		{"lead_time=1,init_time=1", "forecast", 7 * 5 * 2 * 5 * 6},
