@@ -26,6 +26,15 @@ elif [ -n "$old" ]; then
 else
 	echo 'interop: skipped zarr 3.4: it needs Python 3.12 or later with venv'
 fi
+# xarray and xbatcher say what samples are. Their environment isn't one of those that read and write arrays.
+if [ -n "$new" ]; then
+	listed=$pythons
+	environment xarray-2026.9 "$new" xarray==2026.9.0 xbatcher==0.4.0 zarr==3.4.2 numcodecs==0.17.1 ml_dtypes==0.7.0 pandas==3.1.1 numpy==2.5.5
+	pythons=$listed
+	export ZARRBENCH_XARRAY=$cache/xarray-2026.9/bin/python
+else
+	echo 'interop: skipped xarray 2026.9: it needs Python 3.12 or later with venv'
+fi
 # A server that speaks as the object store of the public data does. It is a tool of the tests and no dependency of the module.
 gcs=${cache%/python}/fake-gcs-server-1.52.3
 if [ ! -x "$gcs/fake-gcs-server" ]; then
