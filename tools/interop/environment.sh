@@ -1,6 +1,9 @@
 # What scripts that need Python packages share: virtual environments in the user's cache, made once. tool is the name in messages.
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/zarrbench/python
 
+# with_xarray lists the packages of the environment xarray-2026.9.
+with_xarray='xarray==2026.9.0 xbatcher==0.4.0 zarr==3.4.2 numcodecs==0.17.1 ml_dtypes==0.7.0 pandas==3.1.1 numpy==2.5.5'
+
 # find_python prints the path of the newest Python that can make virtual environments and is of version 3.$1 to 3.$2.
 find_python() {
 	local minor p

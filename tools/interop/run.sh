@@ -29,7 +29,8 @@ fi
 # xarray and xbatcher say what samples are. Their environment isn't one of those that read and write arrays.
 if [ -n "$new" ]; then
 	listed=$pythons
-	environment xarray-2026.9 "$new" xarray==2026.9.0 xbatcher==0.4.0 zarr==3.4.2 numcodecs==0.17.1 ml_dtypes==0.7.0 pandas==3.1.1 numpy==2.5.5
+	# shellcheck disable=SC2086 # a list of packages
+	environment xarray-2026.9 "$new" $with_xarray
 	pythons=$listed
 	export ZARRBENCH_XARRAY=$cache/xarray-2026.9/bin/python
 else

@@ -8,12 +8,14 @@ the batches of the mean squared difference of the windows' steps, as the benchma
 import argparse, math, mmap, os, pathlib, random, sys, time
 
 import numpy as np, tensorstore as ts
+import normalization
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument("store", help="a folder of Zarr arrays with the dimensions time, (level,) and two of space")
 p.add_argument("--name", default="Epoch", help="of the benchmark, behind Benchmark")
 p.add_argument("--vars", default="geopotential,u_component_of_wind,v_component_of_wind")
 p.add_argument("--level", type=int, help="the one level that is read, by its coordinate; all without it")
+p.add_argument("--normalize", metavar="FILE", help="statistics by tools/zarrinfo -stats, to make (x-mean)/std of each channel in place")
 p.add_argument("--batch", type=int, default=32, help="windows a batch")
 p.add_argument("--shuffle", type=int, metavar="SEED", help="read the windows in random order")
 p.add_argument("--by", choices=("window", "batch"), default="window", help="a shuffled read is of a window or of a batch, of one variable")
@@ -84,7 +86,7 @@ def start(found, buffer, windows):
 
 
 def epoch(found, buffers, use):
-    """Reads all windows once, calls use with each batch, and returns how many bytes they had."""
+    """Reads all windows once, calls use with each batch, normalised if asked for, and returns how many bytes they had."""
     n = found[0].shape[0] // 2
     order = list(range(n))
     if args.shuffle is not None:
@@ -98,6 +100,9 @@ def epoch(found, buffers, use):
             part, writes = pending.pop(0)
             for w in writes:
                 w.result()
+            if affine:
+                np.subtract(part, affine[0], out=part)
+                np.divide(part, affine[1], out=part)
             use(part)
             size += part.nbytes
     return size
@@ -116,6 +121,8 @@ def drop():
 
 found = arrays()
 windows = min(args.batch, found[0].shape[0] // 2)
+levels = found[0].shape[1] if found[0].ndim == 4 else None
+affine = args.normalize and normalization.read(args.normalize, VARIABLES, levels, args.level)
 buffers = [kept((windows, 2, len(found), *found[0].shape[1:])) for _ in range(1 + args.ahead)]
 losses = []
 
