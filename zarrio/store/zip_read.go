@@ -38,7 +38,7 @@ func (z *Zip) readEntry(ctx context.Context, i int, dst []byte, off int64) (n in
 	}
 	if whole {
 		if sum := crc32.ChecksumIEEE(dst); sum != e.crc {
-			return 0, 0, fmt.Errorf("CRC-32 %#08x, want %#08x", sum, e.crc)
+			return 0, 0, fmt.Errorf("%w: CRC-32 %#08x, want %#08x", ErrZip, sum, e.crc)
 		}
 	}
 	return n, e.size, nil

@@ -129,7 +129,7 @@ const largeChunk = 64 << 20
 // WrongSize returns the error of an uncompressed chunk that is stored in size bytes instead of
 // want.
 func WrongSize(a *Array, size int64, want int) error {
-	return fmt.Errorf("%d bytes where an uncompressed chunk of %v %s has %d", size, a.Grid.Chunks, a.Meta.DType, want)
+	return damage{fmt.Errorf("%d bytes where an uncompressed chunk of %v %s has %d", size, a.Grid.Chunks, a.Meta.DType, want)}
 }
 
 // Load reads a whole chunk and decodes it into dst, which has the chunk's decoded size. Elements are
@@ -236,7 +236,7 @@ func (r *Reader) readInner(ctx context.Context, a *Array, chunk, lo, n, size int
 		case n < 0 && p.Size > int64(a.Pipe.Chain.EncodedLimit(size)):
 			err = tooLong(p.Size, size)
 		case p.Size == 0 && n < 0:
-			err = errors.New("0 bytes are stored")
+			err = damage{errors.New("0 bytes are stored")}
 		case n < 0:
 			src, err = r.readPart(ctx, p, 0, p.Size, nil)
 		default:
@@ -258,11 +258,11 @@ func (r *Reader) readInner(ctx context.Context, a *Array, chunk, lo, n, size int
 	}
 }
 
-var errEmpty = errors.New("the file is empty")
+var errEmpty = damage{errors.New("the file is empty")}
 
 // tooLong returns the error of a chunk of n decoded bytes that is stored in size bytes.
 func tooLong(size int64, n int) error {
-	return fmt.Errorf("%d bytes, more than any codec makes of the chunk's %d", size, n)
+	return damage{fmt.Errorf("%d bytes, more than any codec makes of the chunk's %d", size, n)}
 }
 
 // readWhole reads the value of a chunk of at most limit bytes into the reader's memory. The limit

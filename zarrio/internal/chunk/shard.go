@@ -109,7 +109,7 @@ func (r *Reader) Locate(ctx context.Context, a *Array, chunk int) (Location, err
 		p.ValueSize, p.Version = index.valueSize, index.version
 		off, n, ok, err := l.Entry(index.entries, entry, index.shardSize)
 		if !ok || err != nil {
-			return p, err
+			return p, damaged(err)
 		}
 		p.Offset, p.Size = p.Offset+off, n
 	}
@@ -169,7 +169,7 @@ func (r *Reader) readIndex(ctx context.Context, l *pipeline.Level, entries, k in
 		p.Size = size
 	}
 	if (k > 0 || want > largeIndex) && p.Size < int64(want) {
-		return nil, pipeline.TooShort(p.Size, want, entries)
+		return nil, damage{pipeline.TooShort(p.Size, want, entries)}
 	}
 	r.buf.index = ndcopy.Grow(r.buf.index, want)
 	buf := r.buf.index
@@ -186,7 +186,7 @@ func (r *Reader) readIndex(ctx context.Context, l *pipeline.Level, entries, k in
 	case err != nil:
 		return nil, err
 	case size < int64(want):
-		return nil, pipeline.TooShort(size, want, entries)
+		return nil, damage{pipeline.TooShort(size, want, entries)}
 	case n != want:
 		return nil, fmt.Errorf("index: read %d of %d bytes: %w", n, want, ErrChanged)
 	case k > 0 && size != p.ValueSize: // the bytes may be anything but the index
@@ -201,7 +201,7 @@ func (r *Reader) readIndex(ctx context.Context, l *pipeline.Level, entries, k in
 		t.shardSize = p.Size
 	}
 	if t.entries, err = l.DecodeIndex(buf, entries, &r.buf.scratch); err != nil {
-		return nil, fmt.Errorf("index: %w", err)
+		return nil, damage{fmt.Errorf("index: %w", err)}
 	}
 	return t, nil
 }
