@@ -125,7 +125,11 @@ func (e *CPU) Fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (meta.Sta
 		read := func(ctx context.Context, w *workers.Worker, r *plan.ChunkRead) error {
 			return e.read(ctx, w, p, r, dst)
 		}
-		return e.pool.Each(ctx, p, &workers.Job{Dst: dst, Read: read})
+		blank := func(_ context.Context, w *workers.Worker, r *plan.ChunkRead) error {
+			pieces := p.Pieces[r.First : r.First+r.Count]
+			return w.Compute(func() error { return fill(w, p, pieces, dst, (*plan.Output).BlankBad) })
+		}
+		return e.pool.Each(ctx, p, &workers.Job{Dst: dst, Read: read, Blank: blank})
 	})
 }
 
@@ -144,14 +148,14 @@ func (e *CPU) read(ctx context.Context, w *workers.Worker, p *plan.Plan, r *plan
 	} else if plan.InPlace(r, pieces) {
 		// No piece counts as placed before all are: Done may change a sample that others are
 		// copied from.
-		ok, err = loadInPlace(ctx, w, r, pieces, dst, func() error { return placed(p, pieces) })
+		ok, err = loadInPlace(ctx, w, r, pieces, dst, func() error { return w.Placed(p, pieces) })
 	} else {
 		ok, err = loadPieces(ctx, w, p, r, pieces, dst)
 	}
 	if ok || err != nil {
 		return err
 	}
-	return w.Compute(func() error { return fill(p, pieces, dst) })
+	return w.Compute(func() error { return fill(w, p, pieces, dst, (*plan.Output).Blank) })
 }
 
 // loadPieces loads what pieces need of a chunk, and puts them in place. If a codec can decode parts
@@ -166,7 +170,7 @@ func loadPieces(ctx context.Context, w *workers.Worker, p *plan.Plan, r *plan.Ch
 		}
 		ok, err := w.LoadBlocks(ctx, a, r.Chunk, whole, convertBlock, need, use)
 		if ok && err == nil {
-			err = w.Compute(func() error { return placed(p, pieces) })
+			err = w.Compute(func() error { return w.Placed(p, pieces) })
 		}
 		return ok, err
 	}
@@ -176,7 +180,7 @@ func loadPieces(ctx context.Context, w *workers.Worker, p *plan.Plan, r *plan.Ch
 			for _, run := range runs {
 				ndcopy.SwapBytes(run.Mem, a.Swap())
 			}
-			return placed(p, pieces)
+			return w.Placed(p, pieces)
 		})
 	}
 	runs, err := w.Room(ctx, a, r.Chunk, whole, need)
@@ -246,24 +250,15 @@ func place(ctx context.Context, w *workers.Worker, p *plan.Plan, pieces []plan.P
 	region := trace.StartRegion(ctx, "place")
 	w.Place(p, pieces, dst, runs, size, swap)
 	region.End()
-	return placed(p, pieces)
+	return w.Placed(p, pieces)
 }
 
-// fill fills the pieces of a missing chunk with the fill value.
-func fill(p *plan.Plan, pieces []plan.Piece, dst []byte) error {
+// fill fills the pieces of a chunk by blank: of a missing one with the fill value, of a bad one with
+// NaN.
+func fill(w *workers.Worker, p *plan.Plan, pieces []plan.Piece, dst []byte, blank func(*plan.Output, []byte, int, *ndcopy.Box)) error {
 	for i := range pieces {
 		b := pieces[i].Box()
-		p.Outputs[pieces[i].Output].Blank(dst, pieces[i].Dst, &b)
+		blank(&p.Outputs[pieces[i].Output], dst, pieces[i].Dst, &b)
 	}
-	return placed(p, pieces)
-}
-
-// placed reports to the plan that pieces are in place.
-func placed(p *plan.Plan, pieces []plan.Piece) error {
-	for i := range pieces {
-		if err := p.Placed(&pieces[i]); err != nil {
-			return err
-		}
-	}
-	return nil
+	return w.Placed(p, pieces)
 }

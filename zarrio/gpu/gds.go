@@ -294,7 +294,16 @@ func (e *gdsEngine) Fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (me
 		byHost := func(ctx context.Context, w *worker, r *plan.ChunkRead) error {
 			return e.readHost(ctx, w, p, r, mem)
 		}
-		return e.write(ctx, p, mem, e.job(p, mem, nil, byHost))
+		j := e.job(p, mem, nil, byHost)
+		j.Blank = func(ctx context.Context, pw *workers.Worker, r *plan.ChunkRead) error {
+			w := workerOf(pw)
+			// Reads of the chunk's other pieces may be queued.
+			if err := e.flush(ctx, w); err != nil {
+				return err
+			}
+			return e.blankBad(w, p, r, mem)
+		}
+		return e.write(ctx, p, mem, j)
 	})
 }
 

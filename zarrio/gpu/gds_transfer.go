@@ -61,7 +61,7 @@ func (e *gdsEngine) readFile(
 		return err
 	}
 	if f == nil {
-		return e.fillIn(w, p, pieces, mem)
+		return e.fillIn(w, p, pieces, mem, (*plan.Output).Blank)
 	}
 	strips := e.cutPieces(w.batch.strips[:0], pieces, base, size)
 	w.batch.strips = strips

@@ -95,7 +95,10 @@ func (e *hostEngine) Fill(ctx context.Context, p *plan.Plan, m tensor.Memory) (m
 		read := func(ctx context.Context, pw *workers.Worker, r *plan.ChunkRead) error {
 			return e.readHost(ctx, workerOf(pw), p, r, mem)
 		}
-		return e.write(ctx, p, mem, &workers.Job{Read: read})
+		blank := func(_ context.Context, pw *workers.Worker, r *plan.ChunkRead) error {
+			return e.blankBad(workerOf(pw), p, r, mem)
+		}
+		return e.write(ctx, p, mem, &workers.Job{Read: read, Blank: blank})
 	})
 }
 
@@ -125,12 +128,25 @@ func (e *hostEngine) PathOf(engine.Chunked) (Path, string) {
 }
 
 // readHost reads one chunk's pieces and stages them for mem. It sends the slot if it is full
-// enough: several chunks may share one.
+// enough: several chunks may share one. If it returns an error, some of the pieces may be staged.
 func (e *core) readHost(
 	ctx context.Context, w *worker, p *plan.Plan, r *plan.ChunkRead, mem *memory,
 ) error {
 	if err := e.readPieces(ctx, w, p, r, mem); err != nil {
-		return e.dropStaged(w, false, err)
+		return err
+	}
+	return e.endChunk(w)
+}
+
+// blankBad stages NaN for the pieces of a chunk whose data are damaged.
+func (e *core) blankBad(w *worker, p *plan.Plan, r *plan.ChunkRead, mem *memory) error {
+	// Some of the pieces may be staged already. The copies of one slot are made in any order, so that
+	// NaN goes into another, which is sent later.
+	if err := e.sendStaged(w); err != nil {
+		return err
+	}
+	if err := e.fillIn(w, p, p.Pieces[r.First:r.First+r.Count], mem, (*plan.Output).BlankBad); err != nil {
+		return err
 	}
 	return e.endChunk(w)
 }
@@ -172,7 +188,7 @@ func (e *core) readPieces(
 		return err
 	}
 	if !ok {
-		return e.fillIn(w, p, pieces, mem)
+		return e.fillIn(w, p, pieces, mem, (*plan.Output).Blank)
 	}
 	return e.pack(ctx, w, p, pieces, mem, got, size, a.Swap())
 }
@@ -212,7 +228,7 @@ func (e *core) readSlot(
 		return err
 	}
 	if !ok {
-		return e.fillIn(w, p, pieces, mem)
+		return e.fillIn(w, p, pieces, mem, (*plan.Output).Blank)
 	}
 	for i := range pieces {
 		q := &pieces[i]
@@ -245,7 +261,7 @@ func (e *core) readRuns(
 				return err
 			}
 			if !ok {
-				return e.fillIn(w, p, pieces, mem)
+				return e.fillIn(w, p, pieces, mem, (*plan.Output).Blank)
 			}
 		}
 	}
@@ -312,9 +328,12 @@ func (e *core) measure(p *plan.Plan, pieces []plan.Piece) (int64, error) {
 	return n, nil
 }
 
-// fillIn stages the fill value for the pieces of a missing chunk. It does not count them as host
-// bytes.
-func (e *core) fillIn(w *worker, p *plan.Plan, pieces []plan.Piece, mem *memory) error {
+// fillIn stages what blank writes for the pieces of a chunk: of a missing one the fill value, of a
+// bad one NaN. It does not count them as host bytes.
+func (e *core) fillIn(
+	w *worker, p *plan.Plan, pieces []plan.Piece, mem *memory,
+	blank func(o *plan.Output, dst []byte, d int, b *ndcopy.Box),
+) error {
 	if mem == nil {
 		return nil
 	}
@@ -324,7 +343,7 @@ func (e *core) fillIn(w *worker, p *plan.Plan, pieces []plan.Piece, mem *memory)
 	}
 	e.hostBytes.Add(-n)
 	put := func(host []byte, q *plan.Piece, _, _ int, b *ndcopy.Box) {
-		p.Outputs[q.Output].Blank(host, 0, b)
+		blank(&p.Outputs[q.Output], host, 0, b)
 	}
 	return e.eachPart(w, p, pieces, mem, put)
 }
@@ -375,7 +394,7 @@ func (e *core) readHostStored(
 	pieces := p.Pieces[r.First : r.First+r.Count]
 	if a := r.Array; a.Raw() && plan.InPlace(r, pieces) {
 		if err := e.readRuns(ctx, w, p, r, nil); err != nil {
-			return e.dropStaged(w, false, err)
+			return err
 		}
 		return e.endChunk(w)
 	}

@@ -274,6 +274,7 @@ func (l *Loader) fillShared(ctx context.Context) error {
 	var p planner
 	p.planShared(&l.sampling)
 	p.Restart = true
+	p.Bad = l.badTo(&p.Plan, nil)
 	stats, err := l.engine.Fill(ctx, &p.Plan, l.shared)
 	if err == nil {
 		err = l.engine.Sync(l.shared)
@@ -292,6 +293,7 @@ func (l *Loader) fill(ctx context.Context, p *planner, b *Batch) error {
 			return err
 		}
 	}
+	p.Bad = l.badTo(&p.Plan, b.Samples)
 	p.Done = nil
 	if l.opt.OnSample != nil {
 		p.Done = func(sample int) error { return l.opt.OnSample(b, sample) }

@@ -10,7 +10,8 @@ import (
 // Ceiling does only the reading of the next epoch. It reads the same stored bytes by the engine's
 // workers. They go into the batches' memory if they are read in place, otherwise into that of the
 // workers or the engine's slots. No epoch can take less time with these files on this machine. The
-// epoch itself stays the next one. Batches lose their content.
+// epoch itself stays the next one. Batches lose their content. With BadNaN, reading goes on behind a
+// chunk that is bad.
 func (l *Loader) Ceiling(ctx context.Context) (meta.Stats, error) {
 	var total meta.Stats
 	err := l.readStored(ctx, func(_ int, read func() (meta.Stats, error)) error {
@@ -42,6 +43,7 @@ func (l *Loader) readStored(ctx context.Context, f func(i int, read func() (meta
 	}
 	defer func() { l.free <- b }()
 	return l.eachPlan(ctx, l.epochSource(epoch, sample), func(i int, p *plannedBatch) error {
+		p.Bad = l.passBad()
 		return f(i, func() (meta.Stats, error) { return l.engine.ReadStored(ctx, &p.Plan, b.mem) })
 	})
 }

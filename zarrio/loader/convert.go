@@ -71,7 +71,7 @@ func (s *sampling) addOutputs(p *part) error {
 // newOutput returns the output of a channel.
 func (p *part) newOutput(c *channel, normal Affine) (plan.Output, error) {
 	a := c.array
-	out := plan.Output{Size: p.dtype.Size, Fill: a.Chunks().Meta.Fill}
+	out := plan.Output{Size: p.dtype.Size, Fill: a.Chunks().Meta.Fill, NaN: nanOf(p.dtype)}
 	if p.spec == nil {
 		return out, nil
 	}

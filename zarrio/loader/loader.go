@@ -67,6 +67,8 @@ type Options struct {
 	// An epoch ends with an error if all batches are retained when the loop asks for the next one.
 	Retain int
 	Layout tensor.Layout
+	// Bad is what becomes of chunks whose data are damaged.
+	Bad Bad
 	// OnSample, if not nil, is called as soon as a sample is complete, by the goroutine that put
 	// its last piece in place: the sample may still be in that CPU's cache. It may change the
 	// sample. Calls for different samples may overlap. An error ends the epoch. In GPU memory,
@@ -94,6 +96,7 @@ type Loader struct {
 	place    place
 	stats    meta.Stats
 	retained int // batches that are still leased after their iteration
+	bad      badList
 
 	shared  tensor.Memory // of what all batches share, or nil
 	filled  bool          // shared has its content
@@ -147,6 +150,8 @@ func newLoader(ctx context.Context, g *zarrio.Group, e engine.Engine, opt Option
 		return fail("retain %d batches: want 0 to %d", opt.Retain, 1<<20)
 	case opt.Shuffle < InOrder || opt.Shuffle > ByChunk:
 		return fail("invalid Shuffle %d", opt.Shuffle)
+	case opt.Bad < BadError || opt.Bad > BadNaN:
+		return fail("invalid Bad %d", opt.Bad)
 	case opt.Layout < tensor.Dense || opt.Layout > tensor.Padded:
 		return fail("invalid Layout %d", opt.Layout)
 	}
@@ -154,6 +159,9 @@ func newLoader(ctx context.Context, g *zarrio.Group, e engine.Engine, opt Option
 	var err error
 	if l.sampling, err = newSampling(ctx, g, &opt); err != nil {
 		return nil, err
+	}
+	if err := l.checkBad(); err != nil {
+		return fail("%v: %w", g.Store(), err)
 	}
 	if err := l.setOrder(); err != nil {
 		return fail("%v: %w", g.Store(), err)

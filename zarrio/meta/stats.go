@@ -4,6 +4,7 @@ package meta
 type Stats struct {
 	Chunks       int64 // chunks that were read, decoded or found missing
 	Missing      int64 // of them, chunks that are not in the store, and read as the fill value
+	Bad          int64 // chunks whose damaged data were taken for NaN, each time that they were read
 	Reused       int64 // chunks that were needed again and still at hand, decoded
 	Evicted      int64 // chunks that were dropped from a cache of decoded chunks, to make room for others
 	ReadBytes    int64 // bytes read from the store
@@ -16,6 +17,7 @@ type Stats struct {
 func (s *Stats) Add(o Stats) {
 	s.Chunks += o.Chunks
 	s.Missing += o.Missing
+	s.Bad += o.Bad
 	s.Reused += o.Reused
 	s.Evicted += o.Evicted
 	s.ReadBytes += o.ReadBytes
@@ -28,6 +30,7 @@ func (s *Stats) Add(o Stats) {
 func (s Stats) Sub(old Stats) Stats {
 	s.Chunks -= old.Chunks
 	s.Missing -= old.Missing
+	s.Bad -= old.Bad
 	s.Reused -= old.Reused
 	s.Evicted -= old.Evicted
 	s.ReadBytes -= old.ReadBytes

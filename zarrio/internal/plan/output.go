@@ -13,6 +13,7 @@ type Output struct {
 	Convert Converter
 	Size    int    // bytes an element of the tensor
 	Fill    []byte // the element that stands for those never written; nil is zero
+	NaN     []byte // the element that stands for those of bad chunks; nil if the type has none
 
 	Offset      int // of the tensor, in bytes
 	PlaneStride int // bytes from one plane to the next
@@ -75,3 +76,6 @@ func (o *Output) Place(dst []byte, d int, runs ndcopy.Runs, src, size, swap int,
 // Blank writes the element that stands for those never written to each element of a box at byte d of
 // dst.
 func (o *Output) Blank(dst []byte, d int, b *ndcopy.Box) { ndcopy.Fill(dst, d, o.Size, o.Fill, b) }
+
+// BlankBad writes NaN to each element of a box at byte d of dst.
+func (o *Output) BlankBad(dst []byte, d int, b *ndcopy.Box) { ndcopy.Fill(dst, d, o.Size, o.NaN, b) }

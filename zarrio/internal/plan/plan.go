@@ -20,6 +20,11 @@ type Plan struct {
 	// ends the Fill.
 	Done func(sample int) error
 
+	// Bad, if not nil, is called if a read fails before its pieces count as placed. It reports whether
+	// the error is of the chunk's data alone. Then the engine writes NaN to the pieces, and goes on.
+	// Calls may overlap.
+	Bad func(*ChunkRead, error) bool
+
 	// Restart reports that the plan doesn't follow another: the chunks that an engine has kept for
 	// the next batch alone are out of date.
 	Restart bool

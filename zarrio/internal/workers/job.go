@@ -15,6 +15,10 @@ import (
 type Job struct {
 	// Read carries out one read.
 	Read func(context.Context, *Worker, *plan.ChunkRead) error
+	// Blank writes NaN to the pieces of a read that has failed, and counts them as placed. Read may
+	// have put some of them in place, but must not have counted any. It is nil if a job puts nothing
+	// in place.
+	Blank func(context.Context, *Worker, *plan.ChunkRead) error
 	// Skip, if not nil, reports whether a read is left out.
 	Skip func(*plan.ChunkRead) bool
 	// PerChunk, if not nil, reports whether the chunks of an array are read one by one, even if
@@ -105,6 +109,22 @@ func (q *rowQueue) take() (int32, bool) {
 // finish at about the same time.
 func (q *rowQueue) share() int { return max((len(q.rows)-int(q.next.Load()))/q.workers, 1) }
 
+// read carries out one read. If it fails for the chunk's data alone, and the plan goes on without
+// them, NaN takes their place.
+func (pool *Pool) read(ctx context.Context, w *Worker, p *plan.Plan, r *plan.ChunkRead, j *Job) error {
+	w.counted = false
+	err := j.Read(ctx, w, r)
+	// When pieces count as placed, the chunk was read: then the error is of the plan's Done.
+	if err == nil || w.counted || p.Bad == nil || !p.Bad(r, err) {
+		return err
+	}
+	w.Stats.Bad++
+	if j.Blank == nil {
+		return nil
+	}
+	return j.Blank(ctx, w, r)
+}
+
 // row does the job for the reads of a row, which begins with read first. Chunks of a shard are read
 // in the order in which they are stored.
 func (pool *Pool) row(ctx context.Context, w *Worker, p *plan.Plan, first int32, j *Job) error {
@@ -114,7 +134,7 @@ func (pool *Pool) row(ctx context.Context, w *Worker, p *plan.Plan, first int32,
 	if len(a.Pipe.Levels) == 0 || j.PerChunk != nil && j.PerChunk(a) {
 		for {
 			if !skip(r) {
-				if err := j.Read(ctx, w, r); err != nil {
+				if err := pool.read(ctx, w, p, r, j); err != nil {
 					return err
 				}
 			}
@@ -129,7 +149,7 @@ func (pool *Pool) row(ctx context.Context, w *Worker, p *plan.Plan, first int32,
 		switch r := &p.Reads[i]; {
 		case skip(r):
 		case w.readAlone(p, r): // it must not widen a span of the shard
-			if err := j.Read(ctx, w, r); err != nil {
+			if err := pool.read(ctx, w, p, r, j); err != nil {
 				return err
 			}
 		default:
@@ -145,7 +165,7 @@ func (pool *Pool) row(ctx context.Context, w *Worker, p *plan.Plan, first int32,
 		i, _ := slices.BinarySearchFunc(w.reads, chunk, func(i int32, chunk int) int {
 			return p.Reads[i].Chunk - chunk
 		})
-		if err := j.Read(ctx, w, &p.Reads[w.reads[i]]); err != nil {
+		if err := pool.read(ctx, w, p, &p.Reads[w.reads[i]], j); err != nil {
 			return err
 		}
 	}

@@ -21,6 +21,8 @@ type Worker struct {
 	box   []byte       // elements that are converted next
 	rows  []int32      // plan rows assigned to this worker (index of each row's first read)
 
+	counted bool // pieces of the read in progress count as placed
+
 	Thread Thread // runs the worker; nil for the goroutine that calls
 }
 
@@ -68,6 +70,17 @@ func (w *Worker) Place(p *plan.Plan, pieces []plan.Piece, dst []byte, runs chunk
 // PlaceBox puts a box of q's elements in place: it is [plan.Output.Place] in the worker's memory.
 func (w *Worker) PlaceBox(p *plan.Plan, q *plan.Piece, dst []byte, d int, runs chunk.Runs, src, size, swap int, b *ndcopy.Box) {
 	w.box = p.Outputs[q.Output].Place(dst, d, runs, src, size, swap, b, p.Done == nil, w.box)
+}
+
+// Placed reports to the plan that the pieces of the read in progress are in place.
+func (w *Worker) Placed(p *plan.Plan, pieces []plan.Piece) error {
+	w.counted = true
+	for i := range pieces {
+		if err := p.Placed(&pieces[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ReadsBlocks reports whether it is no dearer to read an uncompressed chunk of a in blocks: a file in
