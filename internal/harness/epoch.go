@@ -74,6 +74,7 @@ func epochs(b *testing.B, s *benchStore, r reading, loss bool, lines *deferredLi
 		lines.add("Batches: %s: one an epoch, of %d samples (-batch %d): nothing was prefetched", rowName(b), proof.samples, *batchFlag)
 	}
 	lines.add("Memory: %s: %s", rowName(b), footprint(se.loader))
+	addBad(se.loader.Bad(), rowName(b), lines)
 	var totals transferTotals = noTotals{}
 	if activeGPU != nil {
 		totals = activeGPU.newTotals()
@@ -203,6 +204,7 @@ func (m *measured) report(b *testing.B, samples int) {
 	b.ReportMetric(m.open.Seconds()/n, "open-sec")
 	b.ReportMetric(float64(m.stats.ReadBytes)/n, "read-B/op")
 	reportKept(b, m.stats, n)
+	reportBad(b, m.stats.Bad, n)
 	b.ReportMetric(m.ceiling.Seconds()/n, "ceiling-sec")
 	if *stepFlag == 0 {
 		b.ReportMetric(100*m.ceiling.Seconds()/m.total.Seconds(), "ceiling-%")

@@ -178,6 +178,7 @@ func checkFlags() error {
 		oneOf("cache", *cacheFlag, "warm", "cold", "as-is"),
 		eachOf("io", *ioFlag, "auto", "buffered", "direct", "uring"),
 		oneOf("open", *openFlag, "once", "epoch"),
+		oneOf("bad", *badFlag, "error", "nan"),
 		oneOf("layout", *layoutFlag, "dense", "padded"),
 		oneOf("engine", *engineFlag, "cpu", "host", "gds"),
 		checkGPUFlags(),
@@ -223,6 +224,7 @@ func loaderOptions() loader.Options {
 		Shuffle:  shuffle,
 		Seed:     seed,
 		Prefetch: *prefetchFlag,
+		Bad:      badMode(),
 	}
 	if described != nil {
 		opt.Sample = *described

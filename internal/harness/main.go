@@ -32,6 +32,7 @@ Unit peak-RSS-bytes better=lower
 Unit reused/op better=higher
 Unit evicted/op better=lower
 Unit kept-bytes better=lower
+Unit bad/op better=lower
 Unit out-B/op assume=exact
 Unit data-crc32 assume=exact
 Unit data-sum assume=exact
@@ -182,6 +183,7 @@ func printHead(ctx context.Context, e namedEngine) error {
 		{"prefetch", fmt.Sprint(*prefetchFlag), "1"},
 		{"shuffle", *shuffleFlag, ""},
 		{"keep", *keepFlag, "0"},
+		{"bad", *badFlag, "error"},
 		{"step", stepFlag.String(), "0s"},
 	}
 	for _, l := range lines {

@@ -127,7 +127,7 @@ func (s *session) pass(ctx context.Context, bar *progress, each func(*loader.Bat
 				return e, fmt.Errorf("%v: %w", b, err)
 			}
 			if math.IsNaN(l) || math.IsInf(l, 0) {
-				return e, fmt.Errorf("%v: the loss is %v: the data have values that are no numbers, or chunks that were never written (-loss none reads on)", b, l)
+				return e, fmt.Errorf("%v: the loss is %v: the data have values that are no numbers, chunks that were never written, or bad ones (-bad nan): -loss none reads on", b, l)
 			}
 			e.loss += l
 		}
