@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"zarrbench/zarrio/loader"
 )
 
 // A statsCommand is what the flags of -stats and -list-bad ask for.
@@ -24,7 +26,7 @@ type statsCommand struct {
 	saveEvery time.Duration
 
 	channels []string // nil means all
-	interval interval
+	interval loader.TimeRange
 	offsets  []offset
 }
 
@@ -43,7 +45,7 @@ func (s *statsCommand) define(f *flag.FlagSet) {
 	f.StringVar(&s.listBad, "list-bad", "", "list the steps that have damaged or missing chunks or too much NaN in `FILE.json`; -stats leaves them out")
 	f.Float64Var(&s.badShare, "bad-share", 0.01, "the `SHARE` of NaN in a field above which -list-bad lists its step")
 	f.StringVar(&s.vars, "vars", "", "`channels` for -stats and -list-bad: ARRAY[@DIM=COORDINATE],...; all arrays with a time and a grid if there are none")
-	f.StringVar(&s.between, "time", "", "range of time for -stats and -list-bad: `FIRST/LAST`, both included; a date is a whole day")
+	f.StringVar(&s.between, "time", "", "`range` of time for -stats and -list-bad: FIRST/LAST, both included, or a year, month or day; a date is a whole day")
 	f.StringVar(&s.diff, "diff", "", "statistics of x(t+offset) - x(t) too, for each of these `offsets`, such as 6h,24h")
 	f.BoolVar(&s.area, "area", false, "weight values of -stats by the cosine of the latitude")
 	f.IntVar(&s.workers, "workers", 0, "goroutines that read and decode for -stats and -list-bad; 0 means two a core")
@@ -83,9 +85,9 @@ func (s *statsCommand) resolve(given map[string]bool) (err error) {
 			return fmt.Errorf("-vars %q: a channel has no name", s.vars)
 		}
 	}
-	s.interval = interval{math.MinInt64, math.MaxInt64}
+	s.interval = loader.TimeRange{From: math.MinInt64, To: math.MaxInt64}
 	if given["time"] {
-		if s.interval, err = parseInterval(s.between); err != nil {
+		if s.interval, err = loader.ParseTimeRange(s.between); err != nil {
 			return fmt.Errorf("-time: %w", err)
 		}
 	}

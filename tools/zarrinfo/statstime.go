@@ -6,54 +6,16 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
-	"strings"
 	"time"
 
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/loader"
 )
 
 // stepDim is the dimension along which fields follow each other.
 const stepDim = "time"
 
-// An interval is a range of time, in nanoseconds since 1970. Both ends are included.
-type interval struct{ first, last int64 }
-
-// parseInterval parses "FIRST/LAST". Either is a date, which is a whole day, or a date and a time in
-// UTC.
-func parseInterval(s string) (interval, error) {
-	from, to, ok := strings.Cut(s, "/")
-	if !ok {
-		return interval{}, fmt.Errorf("range %q: want FIRST/LAST, such as 1979-01-01/2015-12-31", s)
-	}
-	first, _, err := parseMoment(from)
-	if err != nil {
-		return interval{}, err
-	}
-	last, date, err := parseMoment(to)
-	if err != nil {
-		return interval{}, err
-	}
-	if date {
-		last += int64(24*time.Hour) - 1
-	}
-	if last < first {
-		return interval{}, fmt.Errorf("range %q ends before it begins", s)
-	}
-	return interval{first, last}, nil
-}
-
-// parseMoment parses a date, or a date and a time; date reports which.
-func parseMoment(s string) (moment int64, date bool, err error) {
-	text := strings.TrimSuffix(strings.Replace(s, " ", "T", 1), "Z")
-	for i, layout := range []string{time.DateOnly, "2006-01-02T15", "2006-01-02T15:04", "2006-01-02T15:04:05"} {
-		if t, err := time.Parse(layout, text); err == nil && t.Year() > 1677 && t.Year() < 2262 {
-			return t.UnixNano(), i == 0, nil
-		}
-	}
-	return 0, false, fmt.Errorf("%q is no date, such as 2000-01-01 or 2000-01-01T06:00, of the years 1678 to 2261", s)
-}
-
-// spellMoment is the inverse of parseMoment.
+// spellMoment spells a time in nanoseconds since 1970, as -time takes it.
 func spellMoment(t int64) string {
 	return time.Unix(0, t).UTC().Format("2006-01-02T15:04:05.999999999")
 }
@@ -72,9 +34,9 @@ func (s *steps) name(step int) string {
 	return spellMoment(s.times[step])
 }
 
-// openSteps returns the steps of a, an array with n steps, in an interval. timed says why steps need
+// openSteps returns the steps of a, an array with n steps, in a range. timed says why steps need
 // times, or is "".
-func openSteps(ctx context.Context, g *zarrio.Group, a *zarrio.Array, n int, in interval, timed string) (*steps, error) {
+func openSteps(ctx context.Context, g *zarrio.Group, a *zarrio.Array, n int, in loader.TimeRange, timed string) (*steps, error) {
 	c, err := g.Coordinate(ctx, a, stepDim)
 	if err != nil {
 		return nil, err
@@ -98,9 +60,9 @@ func openSteps(ctx context.Context, g *zarrio.Group, a *zarrio.Array, n int, in 
 		}
 	}
 	s := &steps{times: times}
-	s.first, _ = slices.BinarySearch(times, in.first)
+	s.first, _ = slices.BinarySearch(times, in.From)
 	s.end = n
-	if i, exact := slices.BinarySearch(times, in.last); exact {
+	if i, exact := slices.BinarySearch(times, in.To); exact {
 		s.end = i + 1
 	} else {
 		s.end = i

@@ -14,7 +14,6 @@ import (
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/loader"
-	"zarrbench/zarrio/tensor"
 )
 
 // A survey reads each step of a range once, in order, and adds up the moments of its channels and
@@ -27,8 +26,9 @@ type survey struct {
 	engine   *engine.CPU
 	steps    *steps
 	channels []string
-	stepped  string // a channel that has the step dimension
-	shape    [2]int // of a field
+	packed   map[string]bool // paths of the arrays that are converted
+	stepped  string          // a channel that has the step dimension
+	shape    [2]int          // of a field
 	weights  *moments.Weights
 	reach    int // the most steps between the two of a pair
 	resumed  int // the step that this run began with
@@ -68,18 +68,14 @@ type badReason struct {
 	Reason  string `json:"reason"`
 }
 
-// loaderOptions are those of a loader of single steps.
-func loaderOptions(channels []string) loader.Options {
-	return loader.Options{Channels: channels, Windows: []loader.Window{{Dim: stepDim, Size: 1}}, Batch: 1, Prefetch: -1}
-}
-
 // openSurvey checks what is asked for, and allocates the batches.
 func openSurvey(ctx context.Context, g *zarrio.Group, opt *statsCommand) (*survey, error) {
 	s := &survey{opt: opt, group: g, sums: map[*loader.Batch][]moments.Sums{}, bad: map[int]bool{}}
-	names, first, err := surveyed(ctx, g, opt.channels)
+	names, packed, first, err := surveyed(ctx, g, opt.channels)
 	if err != nil {
 		return nil, err
 	}
+	s.packed = packed
 	s.engine = engine.NewCPU(engine.CPUOptions{Workers: opt.workers})
 	if err := s.open(ctx, names, first); err != nil {
 		return nil, errors.Join(err, s.close())
@@ -89,7 +85,7 @@ func openSurvey(ctx context.Context, g *zarrio.Group, opt *statsCommand) (*surve
 
 func (s *survey) open(ctx context.Context, names []string, first *zarrio.Array) error {
 	// A loader of one step tells the channels, the steps and their size.
-	probe, err := loader.New(ctx, s.group, s.engine, loaderOptions(names))
+	probe, err := loader.New(ctx, s.group, s.engine, s.options(names))
 	if err != nil {
 		return err
 	}
@@ -131,7 +127,7 @@ func (s *survey) open(ctx context.Context, names []string, first *zarrio.Array) 
 			Pairs:       make([]int, len(s.opt.offsets)),
 		})
 	}
-	o := loaderOptions(names)
+	o := s.options(names)
 	if o.Batch, o.Retain, err = s.batchSize(size); err != nil {
 		return err
 	}
@@ -207,11 +203,6 @@ func (s *survey) sumsOf(b *loader.Batch) []moments.Sums {
 		s.sums[b] = sums
 	}
 	return sums
-}
-
-// field returns the elements of a channel at a step. surveyed has checked that they are float32.
-func field(b *loader.Batch, sample, channel int) []float32 {
-	return tensor.Plane[float32](b.Tensors[0], sample, channel)
 }
 
 // stepOf returns the step of a sample of a batch.

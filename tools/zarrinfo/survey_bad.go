@@ -43,7 +43,7 @@ func (s *survey) addBad(step int, reasons []badReason) {
 // with a reason for each channel.
 func (s *survey) readSingle(ctx context.Context, step int) error {
 	if s.singles == nil {
-		opt := loaderOptions(s.channels)
+		opt := s.options(s.channels)
 		opt.Retain, opt.OnSample = s.reach, s.onSample
 		var err error
 		if s.singles, err = s.newLoader(ctx, opt); err != nil {
@@ -106,7 +106,7 @@ func (s *survey) diagnoseChannel(ctx context.Context, step, c int) (reason strin
 	if !slices.Contains(a.Dims(), stepDim) { // a loader needs a channel that has steps
 		names = append(names, s.stepped)
 	}
-	l, err := s.newLoader(ctx, loaderOptions(names))
+	l, err := s.newLoader(ctx, s.options(names))
 	if err != nil {
 		return "", err
 	}
@@ -127,7 +127,7 @@ func (s *survey) diagnoseChannel(ctx context.Context, step, c int) (reason strin
 		if err != nil {
 			return "", err
 		}
-		sums, err := moments.Plane(field(b, 0, 0), nil)
+		sums, err := moments.Plane(field(b, 0, slices.Index(l.Channels(), names[0])), nil)
 		if err != nil {
 			return "", err
 		}

@@ -10,18 +10,21 @@ import (
 	"zarrbench/internal/moments"
 	"zarrbench/internal/statsfile"
 	"zarrbench/zarrio"
+	"zarrbench/zarrio/loader"
 	"zarrbench/zarrio/meta"
+	"zarrbench/zarrio/tensor"
 )
 
 // surveyed returns the names of the channels, and the first array. If names is empty, they are all
-// arrays of the group that have the step dimension and two more. This is the place that decides
-// which types of elements can be surveyed.
-func surveyed(ctx context.Context, g *zarrio.Group, names []string) ([]string, *zarrio.Array, error) {
+// arrays of the group that have the step dimension and two more. packed has the paths of those whose
+// elements are converted to float32.
+func surveyed(ctx context.Context, g *zarrio.Group, names []string) (out []string, packed map[string]bool, first *zarrio.Array, err error) {
+	packed = map[string]bool{}
 	all := len(names) == 0
 	if all {
 		members, err := g.Members(ctx)
 		if err != nil {
-			return nil, nil, fmt.Errorf("name the channels with -vars: %w", err)
+			return nil, nil, nil, fmt.Errorf("name the channels with -vars: %w", err)
 		}
 		for _, m := range members {
 			if m.Array {
@@ -29,19 +32,17 @@ func surveyed(ctx context.Context, g *zarrio.Group, names []string) ([]string, *
 			}
 		}
 	}
-	var out []string
-	var first *zarrio.Array
 	for _, name := range names {
 		path, _, _ := strings.Cut(name, "@")
 		a, err := g.Array(ctx, path)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		if all && (len(a.Shape()) < 3 || !slices.Contains(a.Dims(), stepDim)) {
 			continue
 		}
-		if err := surveyable(a); err != nil {
-			return nil, nil, err
+		if packed[path], err = converted(a); err != nil {
+			return nil, nil, nil, err
 		}
 		if first == nil || !slices.Contains(first.Dims(), stepDim) {
 			first = a
@@ -49,27 +50,65 @@ func surveyed(ctx context.Context, g *zarrio.Group, names []string) ([]string, *
 		out = append(out, name)
 	}
 	if first == nil {
-		return nil, nil, fmt.Errorf("%v: no array has a dimension %q and a grid: name the channels with -vars", g.Store(), stepDim)
+		return nil, nil, nil, fmt.Errorf("%v: no array has a dimension %q and a grid: name the channels with -vars", g.Store(), stepDim)
 	}
 	if len(first.Shape()) < 2 {
-		return nil, nil, fmt.Errorf("array %q has %d dimensions: want a grid's two, and %q", first.Path(), len(first.Shape()), stepDim)
+		return nil, nil, nil, fmt.Errorf("array %q has %d dimensions: want a grid's two, and %q", first.Path(), len(first.Shape()), stepDim)
 	}
-	return out, first, nil
+	return out, packed, first, nil
 }
 
-// surveyable returns an error if an array's elements are not float32 as they are stored.
-func surveyable(a *zarrio.Array) error {
-	for _, key := range []string{"scale_factor", "add_offset"} {
-		if _, ok := a.Attrs()[key]; ok {
-			return fmt.Errorf("array %q: %w", a.Path(), &meta.UnsupportedError{What: "computing statistics of packed numbers, by the attribute",
-				Found: key, Supported: "float32 as it is stored; -vars leaves arrays out"})
+// converted reports whether an array's elements are converted to float32: they are unless they are
+// float32 as they are stored. It returns an error if they are no real numbers.
+func converted(a *zarrio.Array) (bool, error) {
+	d := a.DType()
+	if d.Kind != meta.Int && d.Kind != meta.Uint && d.Kind != meta.Float {
+		return false, fmt.Errorf("array %q: %w", a.Path(), &meta.UnsupportedError{What: "computing statistics of",
+			Found: d.String(), Supported: "integers and floats; -vars leaves arrays out"})
+	}
+	_, scaled := a.Attrs()["scale_factor"]
+	_, shifted := a.Attrs()["add_offset"]
+	return scaled || shifted || d != zarrio.Float32, nil
+}
+
+// options returns the options of a loader of single steps. Its batches have a tensor of the channels
+// that are float32 as they are stored, and one of those that are converted; each if there are any.
+func (s *survey) options(channels []string) loader.Options {
+	opt := loader.Options{Batch: 1, Prefetch: -1}
+	var plain, packed []string
+	for _, name := range channels {
+		path, _, _ := strings.Cut(name, "@")
+		if s.packed[path] {
+			packed = append(packed, name)
+		} else {
+			plain = append(plain, name)
 		}
 	}
-	if d := a.DType(); d.Kind != meta.Float || d.Size != 4 {
-		return fmt.Errorf("array %q: %w", a.Path(), &meta.UnsupportedError{What: "computing statistics of",
-			Found: d.String(), Supported: "float32; -vars leaves arrays out"})
+	if len(packed) == 0 {
+		opt.Channels, opt.Windows = plain, []loader.Window{{Dim: stepDim, Size: 1}}
+		return opt
 	}
-	return nil
+	d := loader.Description{Along: []loader.Axis{{Dim: stepDim}}}
+	add := func(spec loader.TensorSpec) {
+		if len(spec.Channels) > 0 {
+			spec.Steps, spec.Squeeze, spec.Type = []loader.Step{{}}, []string{stepDim}, zarrio.Float32
+			d.Tensors = append(d.Tensors, spec)
+		}
+	}
+	add(loader.TensorSpec{Name: "plain", Channels: plain})
+	add(loader.TensorSpec{Name: "packed", Channels: packed, Unpack: true})
+	opt.Sample = d
+	return opt
+}
+
+// field returns the elements of a channel at a step. channel counts those of all tensors.
+func field(b *loader.Batch, sample, channel int) []float32 {
+	k := 0
+	for channel >= b.Tensors[k].Shape[1] {
+		channel -= b.Tensors[k].Shape[1]
+		k++
+	}
+	return tensor.Plane[float32](b.Tensors[k], sample, channel)
 }
 
 // areaWeights returns the weights of a field of a, whose last two dimensions are the grid's.
