@@ -24,6 +24,8 @@ var fixedDescriptions = []struct{ name, description string }{
 		{"name": "input", "channels": ["z"], "steps": [-2, 0, "1"]}, {"name": "target", "channels": ["t2m"], "steps": [3], "squeeze": ["time", "channel"]}]}`},
 	{"ranges", `{"version": 1, "along": [{"dim": "time"}], "tensors": [{"name": "x", "channels": ["t2m"], "steps": ["0h", "12h"]}],
 		"select": {"time": ["/2000-01-02", "2000-01-04T06/2000-01-05T12:00", "2000-01-05T12:00:00Z/2000-01-08"]}}`},
+	{"ranges that touch", `{"version": 1, "along": [{"dim": "time"}], "tensors": [{"name": "x", "channels": ["t2m"], "steps": ["0h", "12h"]}],
+		"select": {"time": ["2000-01-03/2000-01-04", "2000-01-05T00/2000-01-06"]}}`},
 	{"stride by time", `{"version": 1, "along": [{"dim": "time"}], "tensors": [{"name": "x", "channels": ["t2m"], "steps": [0, 1]}],
 		"select": {"stride": "18h"}}`},
 	{"stride by steps", `{"version": 1, "along": [{"dim": "time", "stride": 2}], "tensors": [{"name": "x", "channels": ["t2m"], "steps": [0, 1]}],

@@ -40,9 +40,14 @@ def period(text):
     start, slash, end = text.replace("Z", "").partition("/")
     if not slash:
         end = start
-    first = pd.Period(start, freq=None if len(start) <= 10 else "ns").start_time if start else pd.Timestamp.min
-    last = pd.Period(end, freq=None if len(end) <= 10 else "ns").end_time if end else pd.Timestamp.max
-    return first.value, last.value
+    first, last = pd.Timestamp.min.value, pd.Timestamp.max.value
+    if start:
+        first = pd.Timestamp(start).value
+    if len(end) > len("2000-01-01"):
+        last = pd.Timestamp(end).value
+    elif end:  # a Period's own end_time is that of its last microsecond
+        last = (pd.Period(end) + 1).start_time.value - 1
+    return first, last
 
 
 def range_of(texts, times):
