@@ -33,7 +33,7 @@ type gpuEngine interface {
 	namedEngine
 	Calibrate(context.Context, gpu.Epoch) (string, error)
 	Transfers() gpu.Transfers
-	PathOf(engine.Chunked) (gpu.Path, string)
+	PathOf(a engine.Chunked, converts bool) (gpu.Path, string)
 }
 
 var _ gpuEngine = gpu.Engine(nil)
@@ -97,7 +97,7 @@ func (s *benchStore) plans(ctx context.Context, e gpuEngine) (plans []string, er
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, g.Close()) }()
-	err = eachPath(ctx, g, e, func(path gpu.Path, why string) {
+	err = eachPath(ctx, g, s.converted, e, func(path gpu.Path, why string) {
 		plan := string(path)
 		if why != "" {
 			plan += ": " + why
@@ -109,14 +109,15 @@ func (s *benchStore) plans(ctx context.Context, e gpuEngine) (plans []string, er
 	return plans, err
 }
 
-// eachPath calls f with the path by which e will read each array that the flags name.
-func eachPath(ctx context.Context, g *zarrio.Group, e gpuEngine, f func(path gpu.Path, why string)) error {
+// eachPath calls f with the path by which e will read each array that the flags name. The elements of the converted ones are
+// converted.
+func eachPath(ctx context.Context, g *zarrio.Group, converted []string, e gpuEngine, f func(path gpu.Path, why string)) error {
 	arrays, err := channelArrays(ctx, g)
 	if err != nil {
 		return err
 	}
 	for _, a := range arrays {
-		f(e.PathOf(a))
+		f(e.PathOf(a, slices.Contains(converted, a.Path())))
 	}
 	return nil
 }

@@ -317,6 +317,43 @@ func TestGPULines(t *testing.T) {
 	}
 }
 
+// TestGPUConverts: the CPU converts elements, which the lines say. That is not the path that -require wants.
+func TestGPUConverts(t *testing.T) {
+	cudaemu.Need(t)
+	if cudaemu.RealCufile() {
+		t.Skip("NVIDIA's library finds no nvidia-fs")
+	}
+	stores := forms(t, fixtures.Synthetic{Steps: 8})[:2]
+	for _, c := range []struct {
+		name, plan, path string
+		fails            string
+		args             []string
+	}{
+		{"gds", "host: the CPU converts elements", "host", "", []string{"-engine", "gds", "-dtype", "bfloat16"}},
+		{"gds, required", "host: the CPU converts elements", "host", "path=host, not true GDS: host: the CPU converts elements",
+			[]string{"-engine", "gds", "-dtype", "bfloat16", "-require"}},
+		{"gds, nothing to convert", "cuFile, unverified: read by cuFile, whose counts tell the path after a read", "true GDS", "",
+			[]string{"-engine", "gds", "-dtype", "float32", "-require"}},
+		{"host", "host: the CPU converts elements", "host", "", []string{"-engine", "host", "-dtype", "bfloat16"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			args := slices.Concat([]string{"-test.bench=^BenchmarkEpoch$", "-batch", "4", "-loss", "none"}, stores, c.args)
+			out, stderr, err := benchIn(t, emuEnv(t, "nvfs=1,"+lean), args...)
+			if c.fails == "" {
+				require.NoError(t, err, out+stderr)
+			} else {
+				require.Error(t, err)
+				require.Contains(t, out+stderr, c.fails)
+			}
+			require.Equal(t, []string{"raw: " + c.plan}, linesOf(out, "Plan"))
+			paths := linesOf(out, "Path")
+			require.Len(t, paths, 1)
+			require.Contains(t, paths[0], ": path="+c.path+", ")
+			require.Equal(t, c.path == "host", strings.Contains(paths[0], "; the CPU converts elements; "), paths[0])
+		})
+	}
+}
+
 // BenchmarkRaw reads the files of the stores by cuFile, by threads, sizes and registration.
 func TestGPURaw(t *testing.T) {
 	cudaemu.Need(t)

@@ -18,7 +18,7 @@ func (d *gpuDevice) calibrate(ctx context.Context, s *session, row string, n *de
 		return nil
 	}
 	byFile := false
-	if err := eachPath(ctx, s.group, e, func(path gpu.Path, _ string) { byFile = byFile || path != gpu.PathHost }); err != nil {
+	if err := eachPath(ctx, s.group, s.loader.Converted(), e, func(path gpu.Path, _ string) { byFile = byFile || path != gpu.PathHost }); err != nil {
 		return err
 	}
 	if !byFile {
@@ -77,7 +77,11 @@ func (w *gpuTotals) report(b *testing.B, se *session, s *benchStore, n *deferred
 	if !ok {
 		return
 	}
-	n.add("Path: %s: %v; %s; %s", rowName(b), w, w.gpu.label(), s.storage())
+	converts := ""
+	if len(se.loader.Converted()) > 0 {
+		converts = "; the CPU converts elements"
+	}
+	n.add("Path: %s: %v%s; %s; %s", rowName(b), w, converts, w.gpu.label(), s.storage())
 	if path := w.Path(); *engineFlag == "gds" && *requireFlag && path != gpu.PathGDS {
 		failRequired(b, fmt.Sprintf("%s: path=%s, not %s: %s", rowName(b), path, gpu.PathGDS, w.missing(b.Context(), g, s)))
 	}

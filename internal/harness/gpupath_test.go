@@ -14,6 +14,7 @@ import (
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/gpu"
+	"zarrbench/zarrio/loader"
 )
 
 // A fakeGPU is the CPU engine that counts transfers as GPU engines do.
@@ -26,7 +27,10 @@ func (e *fakeGPU) Calibrate(context.Context, gpu.Epoch) (string, error) {
 	return "batch: faster", nil
 }
 func (e *fakeGPU) Transfers() gpu.Transfers { return e.count }
-func (e *fakeGPU) PathOf(a engine.Chunked) (gpu.Path, string) {
+func (e *fakeGPU) PathOf(a engine.Chunked, converts bool) (gpu.Path, string) {
+	if converts {
+		return gpu.PathHost, "the CPU converts"
+	}
 	if len(a.(*zarrio.Array).Metadata().Codecs) > 0 {
 		return gpu.PathHost, "the CPU decodes"
 	}
@@ -107,12 +111,17 @@ func TestWayOfBatches(t *testing.T) {
 
 // The head says which way each store's arrays go, once for all that go the same way.
 func TestPlans(t *testing.T) {
-	for _, c := range []struct{ form, want string }{
-		{"raw", "true GDS"},
-		{"lz4", "host: the CPU decodes"},
+	for _, c := range []struct{ form, dtype, want string }{
+		{"raw", "", "true GDS"},
+		{"raw", "float32", "true GDS"},
+		{"raw", "bfloat16", "host: the CPU converts"},
+		{"lz4", "", "host: the CPU decodes"},
 	} {
-		t.Run(c.form, func(t *testing.T) {
-			s := &benchStore{path: synthetic(t, fixtures.Synthetic{Steps: 2, Form: c.form, NLat: 3, NLon: 4})}
+		t.Run(c.form+" "+c.dtype, func(t *testing.T) {
+			setSample(t, dtypeFlag, c.dtype)
+			require.NoError(t, readSample())
+			s, err := describe(t.Context(), synthetic(t, fixtures.Synthetic{Steps: 2, Form: c.form, NLat: 3, NLon: 4}))
+			require.NoError(t, err)
 			got, err := s.plans(t.Context(), new(fakeGPU))
 			require.NoError(t, err)
 			require.Equal(t, []string{c.want}, got)
@@ -129,19 +138,25 @@ func TestCalibrate(t *testing.T) {
 		defer g.Close()
 		groups[form] = g
 	}
-	for _, c := range []struct{ engine, submit, open, form, want string }{
-		{"gds", "auto", "once", "raw", "Submit: Epoch/a: batch: faster"},
-		{"gds", "auto", "epoch", "raw", "Submit: Epoch/a: sync: with -open epoch each epoch has an engine of its own, which has measured nothing"},
-		{"gds", "auto", "once", "lz4", ""},
-		{"gds", "batch", "once", "raw", ""},
-		{"host", "auto", "once", "raw", ""},
+	for _, c := range []struct{ engine, submit, open, form, dtype, want string }{
+		{"gds", "auto", "once", "raw", "", "Submit: Epoch/a: batch: faster"},
+		{"gds", "auto", "epoch", "raw", "", "Submit: Epoch/a: sync: with -open epoch each epoch has an engine of its own, which has measured nothing"},
+		{"gds", "auto", "once", "lz4", "", ""},
+		{"gds", "auto", "once", "raw", "bfloat16", ""},
+		{"gds", "batch", "once", "raw", "", ""},
+		{"host", "auto", "once", "raw", "", ""},
 	} {
-		t.Run(strings.Join([]string{c.engine, c.submit, c.open, c.form}, " "), func(t *testing.T) {
+		t.Run(strings.Join([]string{c.engine, c.submit, c.open, c.form, c.dtype}, " "), func(t *testing.T) {
 			set(t, engineFlag, c.engine)
 			set(t, submitFlag, c.submit)
 			set(t, openFlag, c.open)
+			setSample(t, dtypeFlag, c.dtype)
+			require.NoError(t, readSample())
+			l, err := loader.New(t.Context(), groups[c.form], outline{}, loaderOptions())
+			require.NoError(t, err)
+			defer l.Close()
 			var lines deferredLines
-			se := &session{engine: new(fakeGPU), group: groups[c.form]}
+			se := &session{engine: new(fakeGPU), group: groups[c.form], loader: l}
 			require.NoError(t, new(gpuDevice).calibrate(t.Context(), se, "Epoch/a", &lines))
 			require.Equal(t, c.want, strings.Join(lines, "\n"))
 		})

@@ -34,6 +34,8 @@ type benchStore struct {
 	warmed  bool // the page cache holds what epochs read
 	steps   int
 	samples int // an epoch; 0 if no loader takes the flags
+
+	converted []string // paths of the arrays whose elements are converted
 }
 
 // A form describes how an array is stored.
@@ -182,7 +184,7 @@ func describe(ctx context.Context, path string) (benchStore, error) {
 	s.steps = stepsOf(arrays)
 	// An error here is left to the rows that need a loader.
 	if l, err := loader.New(ctx, g, outline{}, loaderOptions()); err == nil {
-		s.samples = l.Samples()
+		s.samples, s.converted = l.Samples(), l.Converted()
 		if gaps := l.Gaps(); gaps != "" {
 			s.note += " (" + gaps + "; -gaps says what becomes of samples that cross it)"
 		}

@@ -28,8 +28,9 @@ type Engine interface {
 	Calibrate(ctx context.Context, next Epoch) (string, error)
 	// Transfers returns the engine's counts so far.
 	Transfers() Transfers
-	// PathOf returns the path that an array's chunks will take, and the reason for it.
-	PathOf(a engine.Chunked) (Path, string)
+	// PathOf returns the path that an array's chunks will take, and the reason for it. converts
+	// reports whether their elements are converted while they are placed.
+	PathOf(a engine.Chunked, converts bool) (Path, string)
 	// CopyDense queues a copy of t's planes to dst on stream s, without the gaps of a padded
 	// layout. dst is an address on the same GPU, with room for t's elements.
 	CopyDense(dst uintptr, t tensor.Tensor, s tensor.Stream) error

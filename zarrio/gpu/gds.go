@@ -52,7 +52,8 @@ type gdsEngine struct {
 
 // NewGDS returns an engine that reads files into the GPU's memory with cuFile, which uses GPUDirect
 // Storage if the machine supports it. It reads uncompressed chunks of local directories so, and
-// uncompressed inner chunks of shards. It reads all other chunks as the engine of [NewHost] does.
+// uncompressed inner chunks of shards. It reads all other chunks as the engine of [NewHost] does,
+// and those whose elements are converted.
 //
 // If cuFile can't be used, CompatAuto reads files by POSIX calls into pinned memory, as kvikIO
 // does. [Transfers.Path] tells which path was taken.
@@ -312,7 +313,10 @@ func (e *gdsEngine) ReadStored(
 	ctx context.Context, p *plan.Plan, m tensor.Memory,
 ) (meta.Stats, error) {
 	return e.exclusively(m, func(mem *memory) (meta.Stats, error) {
-		skip := func(r *plan.ChunkRead) bool { return r.Keep && !e.perChunk(r.Array) }
+		// What cuFile reads is not kept: Fill reads it again for the next batch.
+		skip := func(r *plan.ChunkRead) bool {
+			return r.Keep && !e.usesFile(r, p.Pieces[r.First:r.First+r.Count])
+		}
 		byHost := func(ctx context.Context, w *worker, r *plan.ChunkRead) error {
 			return e.readHostStored(ctx, w, p, r)
 		}
@@ -348,9 +352,12 @@ func (e *gdsEngine) job(
 	}
 }
 
-// obstacle returns why cuFile can't read an array's chunks, or "" if it can.
-func (e *gdsEngine) obstacle(a *chunk.Array) string {
+// obstacle returns why cuFile can't read an array's chunks, or "" if it can. converts is as for
+// PathOf.
+func (e *gdsEngine) obstacle(a *chunk.Array, converts bool) string {
 	switch {
+	case e.perChunk(a) && converts:
+		return "the CPU converts elements"
 	case e.perChunk(a):
 		return ""
 	case !a.Raw():
@@ -367,9 +374,9 @@ func (e *gdsEngine) obstacle(a *chunk.Array) string {
 }
 
 // PathOf implements Engine.
-func (e *gdsEngine) PathOf(array engine.Chunked) (Path, string) {
+func (e *gdsEngine) PathOf(array engine.Chunked, converts bool) (Path, string) {
 	a := array.Chunks()
-	if why := e.obstacle(a); why != "" {
+	if why := e.obstacle(a, converts); why != "" {
 		return PathHost, why
 	}
 	if e.cufile == nil {
@@ -388,8 +395,8 @@ func (e *gdsEngine) perChunk(a *chunk.Array) bool {
 	return a.ValuesAreFiles() && a.Raw() && a.Native()
 }
 
-// usesFile reports whether the pieces of r's chunk are read from its file, as they are if they are
-// rows, and stay as they are: the CPU converts.
+// usesFile reports whether the pieces of r's chunk are read from its file. They are if they consist
+// of rows and no element is converted, which only the CPU can do.
 func (e *gdsEngine) usesFile(r *plan.ChunkRead, pieces []plan.Piece) bool {
 	return e.perChunk(r.Array) && !r.Converts && byRows(pieces)
 }

@@ -70,8 +70,8 @@ func TestGDSPath(t *testing.T) {
 				} else {
 					require.Zero(t, x.P2PReads+x.NVFSReads+x.POSIXReads)
 				}
-				first, why := e.PathOf(arrayOf(t, group, l.Channels()[0]))
-				last, _ := e.PathOf(arrayOf(t, group, l.Channels()[len(l.Channels())-1]))
+				first, why := e.PathOf(arrayOf(t, group, l.Channels()[0]), false)
+				last, _ := e.PathOf(arrayOf(t, group, l.Channels()[len(l.Channels())-1]), false)
 				require.Equal(t, []Path{tt.first, tt.last}, []Path{first, last})
 				require.Contains(t, why, tt.why)
 				require.NoError(t, e.Close())

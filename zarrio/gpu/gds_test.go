@@ -178,7 +178,7 @@ func TestGDSCompat(t *testing.T) {
 			if !bytes.Equal(gpuEpoch(t, l), want) {
 				t.Error("the epoch differs")
 			}
-			path, why := e.PathOf(arrayOf(t, group, l.Channels()[0]))
+			path, why := e.PathOf(arrayOf(t, group, l.Channels()[0]), false)
 			x := e.Transfers()
 			switch {
 			case tt.cufile && (x.CuFileBytes != all || x.HostBytes != 0 || e.Transfers().Path() != PathCuFileCompat || path != PathUnknown):

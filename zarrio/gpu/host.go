@@ -123,7 +123,10 @@ func (e *hostEngine) Calibrate(context.Context, Epoch) (string, error) {
 func (e *hostEngine) Transfers() Transfers { return Transfers{HostBytes: e.hostBytes.Load()} }
 
 // PathOf implements Engine.
-func (e *hostEngine) PathOf(engine.Chunked) (Path, string) {
+func (e *hostEngine) PathOf(_ engine.Chunked, converts bool) (Path, string) {
+	if converts {
+		return PathHost, "the CPU converts elements"
+	}
 	return PathHost, "the host engine reads by the CPU"
 }
 

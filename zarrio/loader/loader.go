@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"zarrbench/zarrio"
@@ -325,6 +326,21 @@ func (l *Loader) Channels() []string {
 		names[i] = l.channels[i].name
 	}
 	return names
+}
+
+// Converted returns the paths of the arrays whose elements are converted for a tensor, each once.
+func (l *Loader) Converted() []string {
+	var paths []string
+	for i := range l.parts {
+		p := &l.parts[i]
+		for k := range p.channels {
+			path := p.channels[k].array.Path()
+			if l.outputs[p.output[k]].Convert != nil && !slices.Contains(paths, path) {
+				paths = append(paths, path)
+			}
+		}
+	}
+	return paths
 }
 
 // SampleBytes returns the size of one sample, with all its steps, without what all batches share.
