@@ -47,6 +47,7 @@ type Storage struct {
 	COrder bool     // the last dimension varies fastest
 	Native bool     // elements have the machine's byte order
 	Codecs []string // in the order of decoding; none if chunks are stored as they are
+	Blocks bool     // a chunk is encoded in blocks that can be decoded one by one
 }
 
 // Storage returns how the chunks are stored, or why they can't be decoded.
@@ -54,7 +55,7 @@ func (a *Array) Storage() (Storage, error) {
 	if a.c.NoCodec != nil {
 		return Storage{}, a.c.Wrap(a.c.NoCodec)
 	}
-	s := Storage{Chunk: a.c.Grid.Chunks, COrder: slices.IsSorted(a.c.Pipe.Order), Native: a.c.Native()}
+	s := Storage{Chunk: a.c.Grid.Chunks, COrder: slices.IsSorted(a.c.Pipe.Order), Native: a.c.Native(), Blocks: a.c.DecodesParts()}
 	if len(a.c.Pipe.Levels) > 0 {
 		s.Shard = a.c.Meta.Chunks
 	}

@@ -39,7 +39,8 @@ func advise(m *zarrio.Metadata, s zarrio.Storage, unread error, files bool) map[
 
 // adviseEngine is advise for an array of numbers that can be read.
 func adviseEngine(engine string, m *zarrio.Metadata, s zarrio.Storage, files bool) advice {
-	why := obstacles(m, s)
+	blocks := engine == "cpu" && s.Blocks
+	why := obstacles(m, s, blocks)
 	if engine == "gds" { // which reads parts of planes by rows, and decodes nothing
 		why = why[:0]
 		if !s.COrder {
@@ -65,8 +66,11 @@ func adviseEngine(engine string, m *zarrio.Metadata, s zarrio.Storage, files boo
 		how = "decoded straight into "
 	}
 	how += map[string]string{"cpu": "place", "host": "host memory", "gds": "GPU memory"}[engine]
-	if engine == "gds" && len(obstacles(m, s)) > 0 {
+	switch {
+	case engine == "gds" && len(obstacles(m, s, false)) > 0:
 		how += ", by rows"
+	case blocks && len(obstacles(m, s, false)) > 0:
+		how += ", block by block, but for blocks that lie in several planes"
 	}
 	if !s.Native {
 		how += ", where the byte order is changed"
@@ -80,8 +84,9 @@ func adviseEngine(engine string, m *zarrio.Metadata, s zarrio.Storage, files boo
 const orderObstacle = "the dimensions are not in C order"
 
 // obstacles says why a chunk's elements can't be brought straight into place, where they lie as planes of the last two
-// dimensions: a decoded chunk must be one run of them, and of an uncompressed one what is needed of a plane.
-func obstacles(m *zarrio.Metadata, s zarrio.Storage) []string {
+// dimensions: a decoded chunk must be one run of them. Of a chunk that is not encoded, and of one that is decoded block by block,
+// what is needed of a plane must be one.
+func obstacles(m *zarrio.Metadata, s zarrio.Storage, blocks bool) []string {
 	var why []string
 	if !s.COrder {
 		why = append(why, orderObstacle)
@@ -90,7 +95,7 @@ func obstacles(m *zarrio.Metadata, s zarrio.Storage) []string {
 	if rank >= 2 && min(s.Chunk[rank-2], m.Shape[rank-2]) > 1 && s.Chunk[rank-1] != m.Shape[rank-1] {
 		why = append(why, fmt.Sprintf("along %s, chunks have %d elements and the array %d", dimension(m, rank-1), s.Chunk[rank-1], m.Shape[rank-1]))
 	}
-	if len(s.Codecs) == 0 {
+	if len(s.Codecs) == 0 || blocks {
 		return why
 	}
 	for i := max(rank-2, 0); i < rank; i++ {

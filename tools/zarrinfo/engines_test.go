@@ -16,6 +16,11 @@ func TestAdvise(t *testing.T) {
 	encoded := func(codec string, chunk ...int) zarrio.Storage {
 		return zarrio.Storage{Chunk: chunk, COrder: true, Native: true, Codecs: []string{codec}}
 	}
+	blosc := func(chunk ...int) zarrio.Storage {
+		s := encoded("blosc", chunk...)
+		s.Blocks = true
+		return s
+	}
 	with := func(s zarrio.Storage, change func(*zarrio.Storage)) zarrio.Storage {
 		change(&s)
 		return s
@@ -37,6 +42,12 @@ func TestAdvise(t *testing.T) {
 		{"remote", f4, plain(1, 2, 3), nil, true, "cpu host", "gds", "chunks are not plain local files"},
 		{"encoded", f4, encoded("zstd", 1, 2, 3), nil, false, "cpu host", "gds", "chunks are encoded (zstd)"},
 		{"encoded, several planes", f4, encoded("zstd", 2, 2, 3), nil, false, "", "cpu", "an encoded chunk has 2 planes"},
+		{"in blocks", f4, blosc(1, 2, 3), nil, false, "cpu host", "cpu", "decoded straight into place"},
+		{"in blocks, several planes", f4, blosc(2, 2, 3), nil, false, "cpu", "cpu", "decoded straight into place, block by block, but for blocks"},
+		{"in blocks, several planes, on the host", f4, blosc(2, 2, 3), nil, false, "cpu", "host", "decoded aside, copied into place, then to the GPU: an encoded chunk has 2 planes"},
+		{"in blocks, ragged", f4, blosc(1, 9, 3), nil, false, "cpu", "cpu", "decoded straight into place, block by block"},
+		{"in blocks, tiles", f4, blosc(1, 2, 2), nil, false, "", "cpu", "decoded aside, then copied into place: along x, chunks have 2 elements"},
+		{"in blocks, order F", f4, with(blosc(2, 2, 3), func(s *zarrio.Storage) { s.COrder = false }), nil, false, "", "cpu", "not in C order"},
 		{"encoded rows", f4, encoded("zstd", 1, 1, 3), nil, false, "cpu host", "host", "decoded straight into host memory, then copied to the GPU"},
 		{"encoded, ragged", f4, encoded("zstd", 1, 9, 3), nil, false, "", "cpu", "along dimension 1, encoded chunks of 9 reach beyond the array's 2"},
 		{"tiles", f4, plain(1, 2, 2), nil, false, "gds", "cpu", "along x, chunks have 2 elements and the array 3"},

@@ -193,10 +193,10 @@ func (e *gdsEngine) transfer(ctx context.Context, w *worker, p *plan.Plan, t tra
 }
 
 // inPlace reports whether t can be read straight into the batch. That needs one run of whole pages
-// in the file, and a last page in the batch with no other bytes in it than those of the read: it
-// overwrites the whole page. A page that a plane ends in has none: the next plane, and the next
-// tensor, begin on a page of their own. If the same bytes belong at several offsets of the batch, copyOut copies them from
-// the first one.
+// in the file, and a last page in the batch with no other bytes in it: the read overwrites the
+// whole page. The page in which a plane ends has no others: the next plane, and the next tensor,
+// begin on pages of their own. If the same bytes belong at several offsets of the batch, copyOut
+// copies them from the first one.
 func (e *gdsEngine) inPlace(p *plan.Plan, t *transfer) bool {
 	q := &t.strips[0]
 	o := &p.Outputs[q.piece.Output]
