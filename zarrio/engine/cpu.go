@@ -159,11 +159,13 @@ func (e *CPU) read(ctx context.Context, w *workers.Worker, p *plan.Plan, r *plan
 }
 
 // loadPieces loads what pieces need of a chunk, and puts them in place. If a codec can decode parts
-// of the chunk, it decodes them straight to where contiguous pieces go.
+// of the chunk, it decodes them straight to where contiguous pieces go. It reads a long chunk whose
+// elements are converted block by block, if that costs nothing.
 func loadPieces(ctx context.Context, w *workers.Worker, p *plan.Plan, r *plan.ChunkRead, pieces []plan.Piece, dst []byte) (bool, error) {
 	a, size, whole := r.Array, r.Array.Meta.DType.Size, r.Array.ChunkBytes()
 	need := w.Needed(pieces, size)
-	if r.Converts && w.ReadsBlocks(a) && !slices.ContainsFunc(pieces, scattered) {
+	if r.Converts && chunk.SpanBytes(need) > convertBlock && !slices.ContainsFunc(pieces, scattered) &&
+		w.ReadsBlocks(ctx, a, r.Chunk) {
 		use := func(block chunk.Run) error {
 			w.PlaceBlock(p, pieces, dst, block, size, a.Swap())
 			return nil
@@ -192,8 +194,9 @@ func loadPieces(ctx context.Context, w *workers.Worker, p *plan.Plan, r *plan.Ch
 	})
 }
 
-// convertBlock is how many bytes of an uncompressed chunk are read before they are converted. They
-// stay in a core's cache. Converting after the whole chunk was read took up to 1.4 times as long.
+// convertBlock is how many bytes of an uncompressed chunk are read before they are converted, so that
+// they are still in a core's cache. Converting after the whole chunk was read took up to 1.4 times as
+// long.
 const convertBlock = 256 << 10
 
 // scattered reports whether a piece is not one run of elements.

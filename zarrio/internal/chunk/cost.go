@@ -25,6 +25,20 @@ func (r *Reader) gap(ctx context.Context, a *Array, chunk int, spans []codec.Spa
 	return ReadGap // reading reports an error
 }
 
+// ReadsBlocks reports whether it costs no more to read an uncompressed chunk block by block than at
+// once: it is a file, which the page cache holds or all of which goes through it. The file may stay
+// open, for the read that follows.
+func (r *Reader) ReadsBlocks(ctx context.Context, a *Array, chunk int) bool {
+	switch {
+	case !a.Raw() || !a.Prefetches():
+		return false
+	case r.Files == nil:
+		return true
+	}
+	err := r.open(ctx, a, chunk) // reading reports an error
+	return err == nil && r.shard.value == &r.value && r.value.file.Cached(0, a.ChunkBytes())
+}
+
 // partsCostLess reports whether reading the spans of a chunk of n bytes in parts, by two reads,
 // costs less than reading size bytes by one. The chunk's head is not known yet, so the spans are
 // taken to be compressed as well as the rest.

@@ -183,7 +183,7 @@ func (r *Reader) release(a *Array) {
 }
 
 // readAt reads the bytes of an uncompressed chunk of size bytes from lo on. If several ranges are
-// read, the value stays open.
+// read, the value stays open. If it is open, it is read from.
 func (r *Reader) readAt(ctx context.Context, a *Array, chunk int, dst []byte, lo, size int, several bool) (bool, error) {
 	if len(a.Pipe.Levels) > 0 {
 		src, err := r.readInner(ctx, a, chunk, lo, len(dst), size, dst)
@@ -193,7 +193,7 @@ func (r *Reader) readAt(ctx context.Context, a *Array, chunk int, dst []byte, lo
 	var n int
 	var got int64
 	var err error
-	if several {
+	if several || r.shard.array == a && r.shard.number == chunk {
 		if err = r.open(ctx, a, chunk); err == nil {
 			n, got, err = r.shard.value.ReadRange(ctx, dst, int64(lo))
 		}

@@ -205,17 +205,17 @@ func (r *Reader) decodePart(a *Array, q codec.Part, src, head []byte, runs Runs)
 	return nil
 }
 
-// LoadBlocks reads the bytes of an uncompressed chunk of n bytes that need lists, block by block, and
-// calls use with each, in a turn: what it does with a block finds it in the core's cache. A block is
-// [Run.Lo, Run.Hi) of the chunk, of at most most bytes, which is a multiple of an element's size; its memory is valid
-// during the call. LoadBlocks returns false if the chunk is not in the store; then use was not called.
-func (r *Reader) LoadBlocks(ctx context.Context, a *Array, chunk, n, most int, need []codec.Span, use func(Run) error) (bool, error) {
+// LoadBlocks reads the bytes of an uncompressed chunk of n bytes that need lists, block by block. It
+// calls use with each in a turn, when it is still in the core's cache. A block has at most size bytes,
+// which is a multiple of an element's size; its memory is valid during the call. LoadBlocks returns
+// false if the chunk is not in the store; then use is not called. After an error, it may have been.
+func (r *Reader) LoadBlocks(ctx context.Context, a *Array, chunk, n, size int, need []codec.Span, use func(Run) error) (bool, error) {
 	defer r.release(a)
-	r.buf.dec = r.grow(r.buf.dec, most)
+	r.buf.dec = r.grow(r.buf.dec, size)
 	first := true
 	for _, s := range need {
-		for lo := s.Lo; lo < s.Hi; lo += most {
-			run := Run{Lo: lo, Hi: min(lo+most, s.Hi)}
+		for lo := s.Lo; lo < s.Hi; lo += size {
+			run := Run{Lo: lo, Hi: min(lo+size, s.Hi)}
 			run.Mem = r.buf.dec[:run.Hi-lo]
 			ok, err := r.readAt(ctx, a, chunk, run.Mem, lo, n, true)
 			if err == nil && !ok && !first {

@@ -53,6 +53,8 @@ type File struct{}
 
 func (*File) Size() int64 { return 0 }
 
+func (*File) Cached(int64, int) bool { return false }
+
 func (*File) ReadAt([]byte, int64) (int, error) { return 0, errors.ErrUnsupported }
 
 func (*File) Gap(int64, int) int64 { return CachedGap }

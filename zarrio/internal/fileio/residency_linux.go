@@ -148,6 +148,12 @@ func (f *File) Gap(off int64, n int) int64 {
 	return DiskGap
 }
 
+// Cached reports whether the page cache holds n bytes from off on, as far as a few pages tell, so that
+// they can be read in blocks at no more cost. It returns false if they are being prefetched.
+func (f *File) Cached(off int64, n int) bool {
+	return f.r != nil && f.pending == 0 && (f.device.memory || f.r.files.mode == Auto && f.look(off, n) == present)
+}
+
 // guess returns the known or assumed residency of a range.
 func (f *File) guess(off int64, n int) residency {
 	if f.r.LikelyCached(n) {

@@ -160,8 +160,15 @@ func TestAutoWarm(t *testing.T) {
 		if n := d.resident(t, "file"); n != autoPages {
 			return fmt.Errorf("%d pages are held, %d were", n, autoPages)
 		}
+		var f File
+		require.NoError(t, r.Open(t.Context(), &f, d, "file"))
+		defer f.Close()
+		held := f.Cached(0, autoSize)
 		// A miss after many hits.
 		d.evict(t, "file")
+		if !held || f.Cached(0, autoSize) {
+			return fmt.Errorf("before the file was evicted it was cached: %t", held)
+		}
 		checkRead(t, r, d, "file", whole, 4096, 4096, 0)
 		if r.hits != 0 || s.directs.Load() != 1 {
 			return fmt.Errorf("after a miss: %d hits, %d reads around the cache", r.hits, s.directs.Load())

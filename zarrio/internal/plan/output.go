@@ -32,10 +32,12 @@ type Converter interface {
 const convertAtOnce = 64 << 10
 
 // Place puts the elements of a box in place: from element src of a chunk, whose elements have size
-// bytes and are in runs, to byte d of dst. swap is as for [ndcopy.Copy]. scratch is memory to work
-// in. Place returns it, grown if need be. If the output converts, elements of a row of the box are
-// adjacent in dst. stream reports whether nothing reads dst soon.
-func (o *Output) Place(dst []byte, d int, runs ndcopy.Runs, src, size, swap int, b *ndcopy.Box, stream bool, scratch []byte) []byte {
+// bytes and are in runs, to byte d of dst. swap is as for [ndcopy.Copy]. If the output converts,
+// elements of a row of the box must be adjacent in dst. stream reports that nothing reads dst soon.
+// Place works in scratch, and returns it, grown if need be.
+func (o *Output) Place(
+	dst []byte, d int, runs ndcopy.Runs, src, size, swap int, b *ndcopy.Box, stream bool, scratch []byte,
+) []byte {
 	if o.Convert == nil {
 		runs.Copy(dst, d, src, size, swap, b)
 		return scratch
@@ -48,7 +50,7 @@ func (o *Output) Place(dst []byte, d int, runs ndcopy.Runs, src, size, swap int,
 		return scratch
 	}
 	cols := min(x.N[1], convertAtOnce/size)
-	rows := max(1, convertAtOnce/(cols*size)) // that are copied together
+	rows := max(1, convertAtOnce/(cols*size)) // those that are copied together
 	for i := 0; i < x.N[0]; i += rows {
 		rows = min(rows, x.N[0]-i)
 		for j := 0; j < x.N[1]; j += cols {

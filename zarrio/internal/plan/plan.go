@@ -147,8 +147,9 @@ func (p *Plan) Placed(piece *Piece) error {
 }
 
 // InPlace reports whether r's chunk can be read or decoded straight to where its pieces go. No
-// output may convert, and each piece must be the whole chunk, or a run of an uncompressed one, in the chunk's own order. If the
-// runs differ, each must be long enough to be worth a read of its own: see [chunk.ReadGap].
+// output may convert, and each piece must be the whole chunk, or a run of an uncompressed one, in the
+// chunk's own order. If the runs differ, each must be long enough to be worth a read of its own: see
+// [chunk.ReadGap].
 func InPlace(r *ChunkRead, pieces []Piece) bool {
 	if r.Converts {
 		return false

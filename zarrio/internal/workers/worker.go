@@ -83,12 +83,6 @@ func (w *Worker) Placed(p *plan.Plan, pieces []plan.Piece) error {
 	return nil
 }
 
-// ReadsBlocks reports whether it is no dearer to read an uncompressed chunk of a in blocks: a file in
-// the page cache.
-func (w *Worker) ReadsBlocks(a *chunk.Array) bool {
-	return a.Raw() && a.Prefetches() && (w.Files == nil || w.Files.LikelyCached(a.ChunkBytes()))
-}
-
 // PlaceBlock puts in place what a block of a chunk has of pieces that are contiguous.
 func (w *Worker) PlaceBlock(p *plan.Plan, pieces []plan.Piece, dst []byte, block chunk.Run, size, swap int) {
 	runs := [1]chunk.Run{block}
