@@ -41,7 +41,8 @@ type TensorSpec struct {
 	// are the same in each batch, unless the grid is cut into patches or a channel has a further
 	// dimension of Along: such tensors have a sample dimension.
 	Static bool
-	// Crop limits the grid to ranges of indices.
+	// Crop limits the grid to ranges of coordinates, by dimension. A range of longitudes goes east
+	// from its first end.
 	Crop map[string]Range
 	// Type is the type of the tensor's elements: float32, float64, float16 or bfloat16. The zero value
 	// stands for that of the arrays, which must be one then, or for float32 if they are unpacked or
