@@ -25,11 +25,13 @@ func (r *Reader) gap(ctx context.Context, a *Array, chunk int, spans []codec.Spa
 	return ReadGap // reading reports an error
 }
 
-// ReadsBlocks reports whether it costs no more to read an uncompressed chunk block by block than at
-// once: it is a file, which the page cache holds or all of which goes through it. The file may stay
-// open, for the read that follows.
-func (r *Reader) ReadsBlocks(ctx context.Context, a *Array, chunk int) bool {
+// ReadsBlocks reports whether it costs no more to load need of a chunk block by block than at once: all
+// of the chunk is needed and it is decoded in parts, or it is an uncompressed file, which the page cache
+// holds or all of which goes through it. The file may stay open, for the read that follows.
+func (r *Reader) ReadsBlocks(ctx context.Context, a *Array, chunk int, need []codec.Span) bool {
 	switch {
+	case a.DecodesParts():
+		return SpanBytes(need) == a.ChunkBytes()
 	case !a.Raw() || !a.Prefetches():
 		return false
 	case r.Files == nil:

@@ -2,6 +2,7 @@ package chunk
 
 import (
 	"context"
+	"runtime/trace"
 	"slices"
 
 	"zarrbench/zarrio/codec"
@@ -205,11 +206,15 @@ func (r *Reader) decodePart(a *Array, q codec.Part, src, head []byte, runs Runs)
 	return nil
 }
 
-// LoadBlocks reads the bytes of an uncompressed chunk of n bytes that need lists, block by block. It
-// calls use with each in a turn, when it is still in the core's cache. A block has at most size bytes,
-// which is a multiple of an element's size; its memory is valid during the call. LoadBlocks returns
-// false if the chunk is not in the store; then use is not called. After an error, it may have been.
+// LoadBlocks loads the bytes of a chunk of n bytes that need lists, block by block: the chunk is
+// uncompressed, or can be decoded in parts. It calls use with each block in a turn, when it is still in
+// the core's cache. A block has about size bytes, which is a multiple of an element's size; its memory
+// is valid during the call. LoadBlocks returns false if the chunk is not in the store; then use is not
+// called. After an error, it may have been.
 func (r *Reader) LoadBlocks(ctx context.Context, a *Array, chunk, n, size int, need []codec.Span, use func(Run) error) (bool, error) {
+	if !a.Raw() {
+		return r.decodeBlocks(ctx, a, chunk, n, size, need, use)
+	}
 	defer r.release(a)
 	r.buf.dec = r.grow(r.buf.dec, size)
 	first := true
@@ -232,6 +237,61 @@ func (r *Reader) LoadBlocks(ctx context.Context, a *Array, chunk, n, size int, n
 	}
 	r.Stats.Chunks++
 	return true, nil
+}
+
+// decodeBlocks is LoadBlocks for a chunk that can be decoded in parts. The chunk is read whole.
+func (r *Reader) decodeBlocks(ctx context.Context, a *Array, chunk, n, size int, need []codec.Span, use func(Run) error) (bool, error) {
+	src, err := r.readEncoded(ctx, a, chunk, n)
+	if src == nil || err != nil {
+		return false, err
+	}
+	err = r.Compute(func() error {
+		pieces, _, err := a.parts.Parts(r.buf.pieces[:0], src, len(src), n, need, &r.buf.scratch)
+		r.buf.pieces = pieces
+		if err != nil || !r.apart(a) {
+			r.buf.dec = r.grow(r.buf.dec, n)
+			if err := a.Pipe.Chain.Decode(r.buf.dec, src, need, &r.buf.scratch); err != nil {
+				return a.failStep(chunk, err)
+			}
+			r.countParts(need)
+			return use(Run{Hi: n, Mem: r.buf.dec})
+		}
+		r.buf.scratch.Reread = true
+		for len(pieces) > 0 {
+			k, run := 1, Run{Lo: pieces[0].Decoded.Lo, Hi: pieces[0].Decoded.Hi}
+			for ; k < len(pieces) && pieces[k].Decoded.Lo == run.Hi && pieces[k].Decoded.Hi-run.Lo <= size; k++ {
+				run.Hi = pieces[k].Decoded.Hi
+			}
+			r.buf.dec = r.grow(r.buf.dec, run.Hi-run.Lo)
+			run.Mem = r.buf.dec[:run.Hi-run.Lo]
+			region := trace.StartRegion(ctx, "decode")
+			for _, q := range pieces[:k] {
+				mem := run.Mem[q.Decoded.Lo-run.Lo : q.Decoded.Hi-run.Lo]
+				if err = a.parts.DecodePart(mem, src[q.Encoded.Lo:q.Encoded.Hi], src, q, &r.buf.scratch); err != nil {
+					break
+				}
+			}
+			region.End()
+			if err != nil {
+				return a.failStep(chunk, &codec.StepError{Name: a.parts.Name(), Err: err})
+			}
+			if err := use(run); err != nil {
+				return err
+			}
+			pieces = pieces[k:]
+		}
+		r.countParts(need)
+		return nil
+	})
+	return err == nil, err
+}
+
+// apart reports whether the parts in r.buf.pieces have whole elements.
+func (r *Reader) apart(a *Array) bool {
+	size := a.Meta.DType.Size
+	return !slices.ContainsFunc(r.buf.pieces, func(q codec.Part) bool {
+		return q.Decoded.Lo%size != 0 || q.Decoded.Hi%size != 0
+	})
 }
 
 // loadRaw reads the spans of an uncompressed chunk of n bytes to the runs that hold them.
