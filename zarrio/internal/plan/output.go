@@ -49,6 +49,7 @@ func (o *Output) Place(
 	if x.Count() == 0 {
 		return scratch
 	}
+	stream = stream && o.Size >= 4 // half types gain nothing by it
 	cols := min(x.N[1], convertAtOnce/size)
 	rows := max(1, convertAtOnce/(cols*size)) // those that are copied together
 	for i := 0; i < x.N[0]; i += rows {
