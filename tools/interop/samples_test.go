@@ -54,7 +54,7 @@ func TestInteropSamples(t *testing.T) {
 	}
 	dir := t.TempDir()
 	var cases []sampleCase
-	for _, name := range strings.Fields(samplesPython(t, exe, "write", dir)) {
+	for name := range strings.FieldsSeq(samplesPython(t, exe, "write", dir)) {
 		store := filepath.Join(dir, name)
 		for _, f := range fixedDescriptions {
 			cases = append(cases, describedCase(t, dir, store, f.name, f.description))
