@@ -205,7 +205,7 @@ func TestGPUPartial(t *testing.T) {
 func TestGPUSamplesRandom(t *testing.T) {
 	cudaemu.NoLeaks(t)
 	g := testGPU(t, 0)
-	loadertest.Seeds(t, 20, func(seed uint64) {
+	loadertest.Seeds(t, 8, func(seed uint64) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			sharded := r.IntN(4) == 0
