@@ -1,7 +1,6 @@
 package loader
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -242,7 +241,11 @@ func (s *State) UnmarshalJSON(doc []byte) error {
 func parseState(doc []byte) (State, error) {
 	var v stateJSON
 	var shuffle, tail string
-	fields, err := stateFields(doc)
+	fields := meta.Document{}
+	err := eachField(doc, func(name string, value json.RawMessage) error {
+		fields[name] = value
+		return nil
+	})
 	if err != nil {
 		return State{}, err
 	}
@@ -297,34 +300,4 @@ func parseState(doc []byte) (State, error) {
 		return State{}, fmt.Errorf("tail %q: want short, drop or pad", tail)
 	}
 	return s, s.check()
-}
-
-// stateFields returns the fields of a JSON object. It returns an error if a name occurs twice.
-func stateFields(doc []byte) (meta.Document, error) {
-	fields, err := meta.ParseDocument(doc)
-	if err != nil {
-		return nil, err
-	}
-	// doc is valid, so the decoder fails at its end only.
-	d := json.NewDecoder(bytes.NewReader(doc))
-	if _, err := d.Token(); err != nil {
-		return nil, err
-	}
-	seen := map[string]bool{}
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return nil, err
-		}
-		key, ok := name.(string)
-		if !ok || seen[key] {
-			return nil, fmt.Errorf("duplicate field %q", name)
-		}
-		seen[key] = true
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return nil, err
-		}
-	}
-	return fields, nil
 }
