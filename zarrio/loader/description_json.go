@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"zarrbench/zarrio/internal/affine"
 	"zarrbench/zarrio/meta"
 )
 
@@ -140,7 +141,7 @@ func parseTensor(t *TensorSpec, doc []byte, beside func(string) string) error {
 
 // tensorTypes are the types that a description can ask for.
 var tensorTypes = []meta.DType{
-	meta.Float32, {Kind: meta.Float, Size: 8}, {Kind: meta.Float, Size: 2}, {Kind: meta.Float, Size: 2, Variant: "bfloat16"},
+	meta.Float32, {Kind: meta.Float, Size: 8}, {Kind: meta.Float, Size: 2}, affine.BFloat16,
 }
 
 // parseType parses the name of a tensor's type.

@@ -41,7 +41,7 @@ func (s *Select) pick(axis timeAxis, extent, stride int, offsets []Step) ([]int3
 	case count == 0:
 		return nil, p.explain(rules)
 	}
-	if lo, hi := p.reach(); lo >= 0 && count == (extent-1-hi)/stride+1 {
+	if lo, hi := reachOf(offsets); lo >= 0 && count == (extent-1-hi)/stride+1 {
 		return nil, nil
 	}
 	picked := make([]int32, 0, count)
@@ -230,11 +230,11 @@ func afterRules(rules []rule) string {
 	return " and that are taken by " + strings.Join(names, ", ")
 }
 
-// reach returns the least and the greatest of the offsets in numbers of steps. An offset in time
+// reachOf returns the least and the greatest of the offsets in numbers of steps. An offset in time
 // counts as that of the origin, 0.
-func (p *picker) reach() (lo, hi int) {
+func reachOf(offsets []Step) (lo, hi int) {
 	lo, hi = math.MaxInt, math.MinInt
-	for _, o := range p.offsets {
+	for _, o := range offsets {
 		n := o.N
 		if o.ByTime {
 			n = 0

@@ -32,18 +32,19 @@ func (p *planner) plan(s *sampling, at []point) {
 		most := 0 // channels of a part
 		for k := range s.parts {
 			part := &s.parts[k]
+			if part.shared {
+				continue
+			}
+			most = max(most, len(part.channels))
+			if len(part.steps) == 0 { // a static part
+				p.at, p.last = append(p.at, 0), append(p.last, -1)
+			}
 			for _, st := range part.steps {
 				index, ok := s.index(origin, st)
 				if !ok {
 					index = -1
 				}
 				p.at, p.last = append(p.at, index), append(p.last, -1)
-			}
-			if part.spec != nil && part.spec.Static && !part.shared {
-				p.at, p.last = append(p.at, 0), append(p.last, -1)
-			}
-			if !part.shared {
-				most = max(most, len(part.channels))
 			}
 		}
 		// Channel by channel: chunks of one array are read one after the other.

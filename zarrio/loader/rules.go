@@ -308,7 +308,7 @@ func (p *picker) splitRule(s *Select, except []rule) (rule, error) {
 // p.refusal for the first one that does.
 func (p *picker) gapsRule(what Gaps) rule {
 	spacing, gaps := p.axis.gaps(p.extent)
-	lo, hi := p.reach()
+	lo, hi := reachOf(p.offsets)
 	return rule{name: "gaps " + what.String(), takes: func(t int) (bool, int) {
 		// Steps outside the axis are left out before.
 		i, crosses, n := gapBetween(gaps, t+lo, t+hi)

@@ -283,12 +283,7 @@ func (s *sampling) pick(sel *Select) error {
 	}
 	s.windows.picked = picked
 	if picked == nil { // all from the first on whose last step is inside
-		most := 0
-		for _, st := range offsets {
-			if !st.ByTime {
-				most = max(most, st.N)
-			}
-		}
+		_, most := reachOf(offsets)
 		by.count = (by.extent-1-most)/by.stride + 1
 	}
 	return nil
