@@ -40,7 +40,7 @@ type File struct {
 	Channels []Channel `json:"channels"`
 }
 
-// A Channel is the statistics of a channel. Its name is that which a loader gives it.
+// A Channel is the statistics of the channel that a loader calls Name.
 type Channel struct {
 	Name string `json:"name"`
 	Moments
@@ -238,54 +238,4 @@ func (m *Moments) check() error {
 		return fmt.Errorf("std %v, min %v, max %v contradict each other", m.Std, m.Min, m.Max)
 	}
 	return nil
-}
-
-// Channel returns the statistics of a channel. The error for one that is not there names those that
-// are.
-func (f *File) Channel(name string) (*Channel, error) {
-	i := slices.IndexFunc(f.Channels, func(c Channel) bool { return c.Name == name })
-	if i < 0 {
-		return nil, fmt.Errorf("no statistics of channel %q: the file has those of %s", name, f.names())
-	}
-	return &f.Channels[i], nil
-}
-
-// A Normal is what a channel's values are normalised by: (x - Mean) / Std.
-type Normal struct{ Mean, Std float64 }
-
-// Normals returns the normal of each channel. It returns an error if a channel is not there, or if
-// its standard deviation is 0 or not a number.
-func (f *File) Normals(channels []string) ([]Normal, error) {
-	normals := make([]Normal, len(channels))
-	for i, name := range channels {
-		c, err := f.Channel(name)
-		if err != nil {
-			return nil, err
-		}
-		if c.Count == 0 {
-			return nil, fmt.Errorf("channel %q has no values to take a mean of: it can't be normalised", name)
-		}
-		if !(c.Std > 0) {
-			return nil, fmt.Errorf("channel %q has a standard deviation of %v: it can't be normalised", name, c.Std)
-		}
-		normals[i] = Normal{float64(c.Mean), float64(c.Std)}
-	}
-	return normals, nil
-}
-
-// names spells the channels for a message.
-func (f *File) names() string {
-	const most = 20
-	var names []string
-	for i, c := range f.Channels {
-		if i == most {
-			names = append(names, fmt.Sprintf("and %d more", len(f.Channels)-most))
-			break
-		}
-		names = append(names, strconv.Quote(c.Name))
-	}
-	if names == nil {
-		return "no channel"
-	}
-	return strings.Join(names, ", ")
 }

@@ -85,29 +85,6 @@ func TestReadFileRefuses(t *testing.T) {
 	}
 }
 
-func TestNormals(t *testing.T) {
-	f := example()
-	n, err := f.Normals([]string{"t@level=500"})
-	require.NoError(t, err)
-	require.Equal(t, []statsfile.Normal{{Mean: 0.1, Std: 1e-300}}, n)
-	for _, tt := range []struct {
-		channels []string
-		want     string
-	}{
-		{[]string{"t@level=500", "t@level=850"}, `no statistics of channel "t@level=850": the file has those of "t@level=500", "land", "none"`},
-		{[]string{"land"}, `channel "land" has a standard deviation of 0`},
-		{[]string{"none"}, `channel "none" has no values`},
-	} {
-		_, err := f.Normals(tt.channels)
-		require.ErrorContains(t, err, tt.want)
-	}
-	_, err = (&statsfile.File{}).Channel("t")
-	require.ErrorContains(t, err, "no channel")
-	many := &statsfile.File{Channels: make([]statsfile.Channel, 30)}
-	_, err = many.Channel("t")
-	require.ErrorContains(t, err, "and 10 more")
-}
-
 func TestWriteFileRefuses(t *testing.T) {
 	f := example()
 	f.Channels[0].Mean = statsfile.Number(math.Inf(1))
