@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
-	"time"
 
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/loader"
@@ -17,7 +16,7 @@ const stepDim = "time"
 
 // spellMoment spells a time in nanoseconds since 1970, as -time takes it.
 func spellMoment(t int64) string {
-	return time.Unix(0, t).UTC().Format("2006-01-02T15:04:05.999999999")
+	return loader.TimeRange{From: t, To: t}.String()
 }
 
 // steps are the steps that are read: those of [first, end).

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"zarrbench/internal/moments"
 	"zarrbench/internal/statsfile"
@@ -85,7 +88,7 @@ func openSurvey(ctx context.Context, g *zarrio.Group, opt *statsCommand) (*surve
 
 func (s *survey) open(ctx context.Context, names []string, first *zarrio.Array) error {
 	// A loader of one step tells the channels, the steps and their size.
-	probe, err := loader.New(ctx, s.group, s.engine, s.options(names))
+	probe, err := s.newLoader(ctx, s.options(names))
 	if err != nil {
 		return err
 	}
@@ -381,38 +384,26 @@ func (s *survey) find(b *loader.Batch, step int) (*loader.Batch, int) {
 	return nil, 0
 }
 
-// parallel calls f for 0 to n-1 on several goroutines, each of which has an f of its own. It returns
-// an error of one of them.
+// parallel calls functions for 0 to n-1 on several goroutines. Each goroutine calls the function that
+// it gets from start. parallel returns the first error.
 func parallel(ctx context.Context, workers, n int, start func() func(i int) error) error {
-	var (
-		wg   sync.WaitGroup
-		mu   sync.Mutex
-		next int
-		fail error
-	)
-	take := func() (int, bool) {
-		mu.Lock()
-		defer mu.Unlock()
-		next++
-		return next - 1, next <= n && fail == nil && ctx.Err() == nil
-	}
+	var next atomic.Int64
+	g, ctx := errgroup.WithContext(ctx)
 	for range workers {
-		wg.Go(func() {
+		g.Go(func() error {
 			f := start()
-			for i, ok := take(); ok; i, ok = take() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				if ctx.Err() != nil {
+					return context.Cause(ctx)
+				}
 				if err := f(i); err != nil {
-					mu.Lock()
-					fail = err
-					mu.Unlock()
+					return err
 				}
 			}
+			return nil
 		})
 	}
-	wg.Wait()
-	if fail == nil && ctx.Err() != nil {
-		fail = context.Cause(ctx)
-	}
-	return fail
+	return g.Wait()
 }
 
 // file returns the statistics as a file has them.
