@@ -81,8 +81,8 @@ func selectSamples(s *loader.Select) (err error) {
 	if *timeFlag != "" {
 		s.Time = nil
 		for text := range strings.SplitSeq(*timeFlag, ",") {
-			var r loader.TimeRange
-			if err := r.UnmarshalText([]byte(text)); err != nil {
+			r, err := loader.ParseTimeRange(text)
+			if err != nil {
 				return fmt.Errorf("-time %s: %w", *timeFlag, err)
 			}
 			s.Time = append(s.Time, r)
@@ -171,12 +171,9 @@ func withLoss() bool {
 	return ok
 }
 
-// lossPair returns the two tensors of b that -loss compares.
-func lossPair(b *loader.Batch) (x, y tensor.Tensor, err error) {
-	nameX, nameY, _, err := parseLoss(*lossFlag)
-	if err != nil {
-		return x, y, err
-	}
+// pair returns the two tensors of b that are compared.
+func (m *mse) pair(b *loader.Batch) (x, y tensor.Tensor, err error) {
+	nameX, nameY := m.x, m.y
 	if nameX == "" && *sampleFlag == "" {
 		if len(b.Tensors) < 2 {
 			return x, y, errors.New("-loss mse compares a window's first and last step: it needs windows of 2 steps or more, or -loss none")

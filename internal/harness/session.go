@@ -9,13 +9,13 @@ import (
 	"slices"
 	"sync"
 	"time"
-	"unsafe"
 
 	"zarrbench/internal/loss"
 	"zarrbench/zarrio"
 	"zarrbench/zarrio/engine"
 	"zarrbench/zarrio/loader"
 	"zarrbench/zarrio/store"
+	"zarrbench/zarrio/tensor"
 )
 
 // An namedEngine is an engine of zarrio whose name can be printed in the head.
@@ -73,6 +73,7 @@ func newSession(ctx context.Context, e namedEngine, s *benchStore, withLoss bool
 	opt := loaderOptions()
 	if withLoss {
 		se.mse = new(mse)
+		se.mse.x, se.mse.y, _, _ = parseLoss(*lossFlag) // checked by checkFlags
 		// A Reducer computes on whole batches. Otherwise each sample is summed as soon as it is placed, from cache.
 		if se.mse.on, _ = e.(engine.Reducer); se.mse.on == nil {
 			opt.OnSample = se.mse.sample
@@ -150,13 +151,14 @@ func (s *session) pass(ctx context.Context, bar *progress, each func(*loader.Bat
 // In host memory, the worker that places the last piece of a sample sums its planes. The sums are added in order, so the loss
 // is the same to the bit for any number of workers.
 type mse struct {
+	x, y  string         // the tensors' names; "" for the first and the last
 	on    engine.Reducer // sums the planes of whole batches; nil for engines that can't
 	whole []float64      // its sums of a batch
 	sums  sync.Map       // *zarrio.Batch -> []float64, by sample and channel: batches are filled ahead of the one in use
 }
 
 func (m *mse) sample(b *loader.Batch, i int) error {
-	x, y, err := lossPair(b)
+	x, y, err := m.pair(b)
 	if err != nil {
 		return err
 	}
@@ -168,19 +170,14 @@ func (m *mse) sample(b *loader.Batch, i int) error {
 	}
 	sums := v.([]float64)
 	for p := i * planes; p < (i+1)*planes; p++ {
-		sums[p] = loss.SquaredError(floats(x.NthPlane(p)), floats(y.NthPlane(p)))
+		sums[p] = loss.SquaredError(tensor.FromBytes[float32](x.NthPlane(p)), tensor.FromBytes[float32](y.NthPlane(p)))
 	}
 	return nil
 }
 
-// floats returns the bytes of a plane of float32 as such.
-func floats(b []byte) []float32 {
-	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
-}
-
 // onBatch returns the loss of b.
 func (m *mse) onBatch(b *loader.Batch) (float64, error) {
-	x, y, err := lossPair(b)
+	x, y, err := m.pair(b)
 	if err != nil {
 		return 0, err
 	}

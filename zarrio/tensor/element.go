@@ -20,6 +20,12 @@ func AsBytes[T Element](s []T) []byte {
 	return ndcopy.Bytes(s)
 }
 
+// FromBytes returns the memory of b as elements, for which b must be aligned. It doesn't copy. Bytes
+// after the last whole element are left out.
+func FromBytes[T Element](b []byte) []T {
+	return ndcopy.Elements[T](b)
+}
+
 // Fits returns nil if elements of type d can be read as T, else the error that tells why not.
 func Fits[T Element](d meta.DType) error {
 	var kind meta.Kind

@@ -168,8 +168,7 @@ func Plane[T Element](t Tensor, at ...int) []T {
 	if err := Fits[T](t.DType); err != nil {
 		panic("zarrio: Plane: " + err.Error())
 	}
-	b := t.PlaneBytes(at...)
-	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/t.DType.Size)
+	return FromBytes[T](t.PlaneBytes(at...))
 }
 
 // CopyTo copies the elements, without gaps and in C order, into dst, which has exactly their size in
