@@ -258,20 +258,8 @@ func (r *Reader) decodeBlocks(ctx context.Context, a *Array, chunk, n, size int,
 		}
 		r.buf.scratch.Reread = true
 		for len(pieces) > 0 {
-			k, run := 1, Run{Lo: pieces[0].Decoded.Lo, Hi: pieces[0].Decoded.Hi}
-			for ; k < len(pieces) && pieces[k].Decoded.Lo == run.Hi && pieces[k].Decoded.Hi-run.Lo <= size; k++ {
-				run.Hi = pieces[k].Decoded.Hi
-			}
-			r.buf.dec = r.grow(r.buf.dec, run.Hi-run.Lo)
-			run.Mem = r.buf.dec[:run.Hi-run.Lo]
-			region := trace.StartRegion(ctx, "decode")
-			for _, q := range pieces[:k] {
-				mem := run.Mem[q.Decoded.Lo-run.Lo : q.Decoded.Hi-run.Lo]
-				if err = a.parts.DecodePart(mem, src[q.Encoded.Lo:q.Encoded.Hi], src, q, &r.buf.scratch); err != nil {
-					break
-				}
-			}
-			region.End()
+			k := adjacent(pieces, size)
+			run, err := r.decodeBlock(ctx, a, src, pieces[:k])
 			if err != nil {
 				return a.failStep(chunk, &codec.StepError{Name: a.parts.Name(), Err: err})
 			}
@@ -284,6 +272,33 @@ func (r *Reader) decodeBlocks(ctx context.Context, a *Array, chunk, n, size int,
 		return nil
 	})
 	return err == nil, err
+}
+
+// adjacent returns how many of the first parts are next to each other in the chunk and have at most
+// size bytes together, or 1.
+func adjacent(parts []codec.Part, size int) int {
+	k, lo, hi := 1, parts[0].Decoded.Lo, parts[0].Decoded.Hi
+	for k < len(parts) && parts[k].Decoded.Lo == hi && parts[k].Decoded.Hi-lo <= size {
+		hi = parts[k].Decoded.Hi
+		k++
+	}
+	return k
+}
+
+// decodeBlock decodes parts of a chunk that are next to each other into the reader's memory. src is
+// the chunk as it is stored.
+func (r *Reader) decodeBlock(ctx context.Context, a *Array, src []byte, parts []codec.Part) (Run, error) {
+	defer trace.StartRegion(ctx, "decode").End()
+	run := Run{Lo: parts[0].Decoded.Lo, Hi: parts[len(parts)-1].Decoded.Hi}
+	r.buf.dec = r.grow(r.buf.dec, run.Hi-run.Lo)
+	run.Mem = r.buf.dec[:run.Hi-run.Lo]
+	for _, q := range parts {
+		mem := run.Mem[q.Decoded.Lo-run.Lo : q.Decoded.Hi-run.Lo]
+		if err := a.parts.DecodePart(mem, src[q.Encoded.Lo:q.Encoded.Hi], src, q, &r.buf.scratch); err != nil {
+			return run, err
+		}
+	}
+	return run, nil
 }
 
 // apart reports whether the parts in r.buf.pieces have whole elements.
