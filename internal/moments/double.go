@@ -2,8 +2,8 @@ package moments
 
 import "math"
 
-// A Double is a number of about 106 significant bits: the sum of two float64 of which the second is
-// at most half a unit in the last place of the first.
+// A Double is a number of about 106 significant bits: the sum of its two elements. The second is at most
+// half a unit in the last place of the first.
 type Double [2]float64
 
 // The conversions to float64 keep compilers from fusing operations: the results are the same on all

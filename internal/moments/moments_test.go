@@ -54,7 +54,7 @@ func exact(x []float32, weight func(i int) float64) (mean, std float64) {
 
 func even(int) float64 { return 1 }
 
-// normal makes values of a mean and a standard deviation, of which a share is NaN.
+// normal returns n normally distributed values. A share of them, missing, is NaN.
 func normal(r *rand.Rand, n int, mean, std, missing float64) []float32 {
 	x := make([]float32, n)
 	for i := range x {

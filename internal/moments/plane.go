@@ -18,7 +18,7 @@ const (
 //
 //   - The shift is the plane's first value that is neither NaN nor infinite, or 0 if there is none.
 //   - Without weights, the plane is one run. With weights, each row (or column) is a run. Runs are
-//     cut into segments of [Segment] elements, of which the last may be shorter.
+//     cut into segments of [Segment] elements; the last may be shorter.
 //   - In a segment, lane j takes the elements j, j+[Lanes], j+2*[Lanes] and so on, except those
 //     that are NaN. It adds the differences of value and shift, rounded to float64, to +0, and
 //     their squares to another +0, by fused multiply-adds.

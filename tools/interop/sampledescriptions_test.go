@@ -76,7 +76,7 @@ var fixedDescriptions = []struct{ name, description string }{
 	{"nothing left", `{"version": 1, "along": [{"dim": "time"}], "tensors": [{"name": "x", "channels": ["t2m"], "steps": [0, 1]}], "select": {"time": ["2001"]}}`},
 }
 
-// A randomChannel is a name of channels, and those that it stands for.
+// A randomChannel is a channel's name, with the names that it expands to.
 type randomChannel struct {
 	name   string
 	labels []string

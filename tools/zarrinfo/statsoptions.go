@@ -54,7 +54,7 @@ func (s *statsCommand) define(f *flag.FlagSet) {
 // wanted reports whether statistics or a list of bad steps are asked for.
 func (s *statsCommand) wanted() bool { return s.out != "" || s.listBad != "" }
 
-// resolve checks the flags, of which given are on the command line.
+// resolve checks the flags. given has the names of those on the command line.
 func (s *statsCommand) resolve(given map[string]bool) (err error) {
 	switch {
 	case given["stats"] && s.out == "" || given["list-bad"] && s.listBad == "":

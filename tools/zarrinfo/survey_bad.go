@@ -39,8 +39,8 @@ func (s *survey) addBad(step int, reasons []badReason) {
 	s.Bad = append(s.Bad, reasons...)
 }
 
-// readSingle reads one step by itself. If that fails, and bad steps are listed, it lists the step
-// with a reason for each channel.
+// readSingle reads one step alone. If the step is bad, readSingle adds it to the list with a reason for
+// each channel, or returns the error if there is no list.
 func (s *survey) readSingle(ctx context.Context, step int) error {
 	if s.singles == nil {
 		opt := s.options(s.channels)

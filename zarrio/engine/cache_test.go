@@ -52,7 +52,7 @@ func (c *cached) verify(t *testing.T) {
 	require.LessOrEqual(t, c.loader.Stats().KeptBytes, kept.Limit)
 }
 
-// cacheStore has chunks of two steps, some of which are missing.
+// cacheStore returns a store of chunks of two steps. Some chunks are missing.
 func cacheStore(t *testing.T, blosc bool) *arraytest.Store {
 	s := arraytest.NewStore()
 	for _, name := range []string{"t", "u"} {

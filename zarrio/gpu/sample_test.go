@@ -268,8 +268,8 @@ func randomDescription(t *testing.T, r *rand.Rand, sharded bool) loader.Descript
 	return d
 }
 
-// TestGDSSamplesInPlace has tensors whose planes are of different sizes, some of which end within a page: what is read straight
-// into one plane leaves the others alone, and elements that are converted don't go by cuFile.
+// TestGDSSamplesInPlace: if planes differ in size, and some end within a page, a read straight into one plane leaves the others
+// alone. Elements that are converted don't go by cuFile.
 func TestGDSSamplesInPlace(t *testing.T) {
 	needEmulatedCuFile(t)
 	cudaemu.NoLeaks(t)
